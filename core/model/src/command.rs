@@ -1,0 +1,378 @@
+//! Everything that changes the store, as data. The store applies a command in one transaction with its events; the
+//! same list, generated at random, is fed to both databases by the differential test.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::{
+    BundleDigest, NodeId, Outcome, Problem, RunId, RunState, StepCall, StepPath, WaitSpec,
+    event::NewEvent,
+    journal::LocalEffect,
+    undo::StuckAction,
+    wait::{Decision, Resolution},
+    workflow::{OnConflict, Rollback},
+};
+
+/// A worker's claim on a run. Every journal write names it and is refused when the epoch has moved on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The run.
+    pub run: RunId,
+    /// Rises with every claim.
+    pub epoch: i64,
+}
+
+/// A run to be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewRun {
+    /// Its id, chosen by whoever launches.
+    pub id: RunId,
+    /// `area/name`.
+    pub workflow: String,
+    /// Its sources.
+    pub bundle: BundleDigest,
+    /// Its input, JSON text.
+    pub input: String,
+    /// Who launches it.
+    pub launched_by: String,
+    /// A second launch with the same key and workflow returns the first one's run.
+    pub idempotency_key: Option<String>,
+    /// Whether a failure undoes.
+    pub rollback: Rollback,
+    /// When its time is up.
+    pub deadline_at_ms: Option<i64>,
+    /// How long it is kept after its end.
+    pub retention_ms: Option<i64>,
+    /// The run that it is a child of, and the step.
+    pub parent: Option<(RunId, StepPath)>,
+    /// Evaluated concurrency key, with the limit and what happens beyond it.
+    pub concurrency: Option<(String, u32, OnConflict)>,
+    /// Tags.
+    pub tags: Vec<String>,
+}
+
+/// A change to the store.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Keeps a bundle; does nothing if it is there.
+    PutBundle {
+        /// Its digest.
+        digest: BundleDigest,
+        /// Its canonical form.
+        body: Arc<str>,
+    },
+    /// Creates a run. With `claim`, this node takes it in the same transaction. Answer: `Launched`.
+    Launch {
+        /// The run.
+        run: Box<NewRun>,
+        /// The node that takes it at once, and until when its lease holds.
+        claim: Option<(NodeId, i64)>,
+    },
+    /// Takes up to `limit` runs that are due or whose lease is over. Answer: `Claimed`.
+    Claim {
+        /// Who takes them.
+        node: NodeId,
+        /// How many at most.
+        limit: u32,
+        /// Until when the leases hold.
+        expires_at_ms: i64,
+        /// Recoveries after which a run is parked instead.
+        max_recoveries: u32,
+    },
+    /// Takes one run, if it is due or its lease is over. Answer: `Claimed` with one or none.
+    ClaimRun {
+        /// The run.
+        run: RunId,
+        /// Who takes it.
+        node: NodeId,
+        /// Until when the lease holds.
+        expires_at_ms: i64,
+    },
+    /// Extends all leases of a node. Answer: `Count`.
+    RenewLeases {
+        /// The node.
+        node: NodeId,
+        /// Until when.
+        expires_at_ms: i64,
+    },
+    /// Ends all leases of a node that is known to be gone (SQLite: the process that had the data folder before).
+    /// Their runs are due at once, and count one recovery each. Answer: `Count`.
+    ExpireLeases {
+        /// Whose; `None` for every node's.
+        node: Option<NodeId>,
+    },
+    /// Gives a run back unfinished (the process ends): due at once, no recovery is counted.
+    Release(Lease),
+    /// Intent: the step as `started`, its undo entry, its resources as `creating` or `destroying`.
+    Begin {
+        /// The claim.
+        lease: Lease,
+        /// The call.
+        call: Arc<StepCall>,
+    },
+    /// Outcome: the step as `succeeded` or `failed`, its resources as `live` or `gone`; with `Problem::no_effect` its
+    /// undo entry is void. For a `Scope` step, the waits of steps below its path are dropped. Answer: `Outcome`.
+    Finish {
+        /// The claim.
+        lease: Lease,
+        /// The call.
+        call: Arc<StepCall>,
+        /// Its outcome.
+        outcome: Outcome,
+        /// Attempts it took.
+        attempts: u32,
+        /// When it began.
+        started_at_ms: i64,
+    },
+    /// A local effect together with its record. Answer: `Outcome`.
+    Local {
+        /// The claim.
+        lease: Lease,
+        /// The call.
+        call: Arc<StepCall>,
+        /// The effect.
+        effect: LocalEffect,
+        /// What only the engine can know: the value of `Now`, `Random`, `Uuid`; for `LaunchChild` the child to be.
+        given: Given,
+    },
+    /// A wait: recorded the first time, settled when it is over. Answer: `Waiting` or `Outcome`.
+    Wait {
+        /// The claim.
+        lease: Lease,
+        /// The call.
+        call: Arc<StepCall>,
+        /// What for.
+        wait: WaitSpec,
+    },
+    /// Events without a change of state: outputs, retries, starts of idempotent steps.
+    Emit {
+        /// The claim.
+        lease: Lease,
+        /// The events.
+        events: Vec<NewEvent>,
+    },
+    /// Marks a step as in doubt; the run waits for an operator.
+    InDoubt {
+        /// The claim.
+        lease: Lease,
+        /// The step.
+        path: StepPath,
+    },
+    /// All branches wait. The lease ends; the run is due at its earliest timer, or at once if a wait is over by now.
+    Suspend {
+        /// The claim.
+        lease: Lease,
+    },
+    /// The script returned. Locks are released, the lease ends, a waiting parent becomes due.
+    Succeed {
+        /// The claim.
+        lease: Lease,
+        /// What it returned, JSON text.
+        output: String,
+    },
+    /// The script failed, or its time is up. With `undo` the run is rolling back under the same lease; else it ends.
+    Fail {
+        /// The claim.
+        lease: Lease,
+        /// Why.
+        problem: Problem,
+        /// Whether its steps are undone.
+        undo: bool,
+    },
+    /// The journal is full: the run ends as succeeded, and its inventory, undo list and locks go to the new run.
+    /// Refused when an undo entry is a closure. Answer: `Launched`.
+    ContinueAsNew {
+        /// The claim.
+        lease: Lease,
+        /// The run that goes on.
+        run: Box<NewRun>,
+    },
+    /// A cancelled run begins to be undone. Waits of all kinds are dropped.
+    BeginRollback {
+        /// The claim.
+        lease: Lease,
+    },
+    /// An undo entry is about to be worked off.
+    UndoBegin {
+        /// The claim.
+        lease: Lease,
+        /// The entry.
+        seq: i64,
+    },
+    /// An undo entry was worked off, or failed for good.
+    UndoFinish {
+        /// The claim.
+        lease: Lease,
+        /// The entry.
+        seq: i64,
+        /// Why it failed, if it did.
+        problem: Option<Problem>,
+    },
+    /// Everything is undone: the run ends as `rolled_back` or `cancelled`.
+    FinishRollback {
+        /// The claim.
+        lease: Lease,
+    },
+    /// An undo failed for good: the run is stuck, its lease ends.
+    StickRollback {
+        /// The claim.
+        lease: Lease,
+        /// Why.
+        problem: Problem,
+    },
+    /// Asks for a run's end.
+    Cancel {
+        /// The run.
+        run: RunId,
+        /// Who asks.
+        by: String,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// Delivers a signal; it is kept until a wait takes it.
+    Signal {
+        /// The run.
+        run: RunId,
+        /// Its name.
+        name: String,
+        /// Its payload.
+        payload: Value,
+        /// Who sends it.
+        by: String,
+        /// A second delivery with the same id is dropped.
+        id: Option<String>,
+    },
+    /// A person's decision on an approval. Refused if the digest isn't that of what is asked, if the approval is settled, if
+    /// the person decided already, or if they launched the run and it isn't allowed.
+    Decide {
+        /// The run.
+        run: RunId,
+        /// The approval's step.
+        path: StepPath,
+        /// The decision.
+        decision: Decision,
+    },
+    /// An operator's word on a step in doubt; the run becomes due.
+    Resolve {
+        /// The run.
+        run: RunId,
+        /// The step.
+        path: StepPath,
+        /// The word.
+        resolution: Resolution,
+        /// Whose.
+        by: String,
+    },
+    /// An operator's word on a stuck undo; the run becomes due, and is rolling back.
+    Unstick {
+        /// The run.
+        run: RunId,
+        /// About the entry that failed.
+        action: StuckAction,
+        /// Whose.
+        by: String,
+    },
+    /// An operator lets a parked run go on: its recoveries count from 0, it is due.
+    Unpark {
+        /// The run.
+        run: RunId,
+        /// Who.
+        by: String,
+    },
+    /// Restarts a failed run: `drop` are the records that the failure left and that are performed again.
+    Restart {
+        /// The run.
+        run: RunId,
+        /// The bundle it goes on with.
+        bundle: BundleDigest,
+        /// Steps to forget.
+        drop: Vec<StepPath>,
+        /// Who.
+        by: String,
+    },
+    /// An open run that nobody has claimed goes on with another bundle.
+    Upgrade {
+        /// The run.
+        run: RunId,
+        /// The bundle it goes on with.
+        bundle: BundleDigest,
+        /// Who.
+        by: String,
+    },
+    /// Keeps a secret's ciphertext.
+    PutSecret {
+        /// Its name.
+        name: String,
+        /// Nonce and ciphertext.
+        sealed: Vec<u8>,
+        /// Where it may go, JSON text.
+        policy: String,
+    },
+    /// Removes a secret. Answer: `Count`.
+    DeleteSecret {
+        /// Its name.
+        name: String,
+    },
+    /// Removes up to `limit` ended runs, with everything of theirs but live resources, whose retention is over. Answer: `Count`.
+    Prune {
+        /// Retention of runs that name none.
+        default_retention_ms: i64,
+        /// How many at most.
+        limit: u32,
+    },
+}
+
+/// What a local effect gets from the engine, because a transaction must not draw it itself.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Given {
+    /// Nothing.
+    Nothing,
+    /// The result, as JSON text.
+    Value(Arc<str>),
+    /// The child to be.
+    Child(Box<NewRun>),
+}
+
+/// A run that a worker has just taken.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Claimed {
+    /// The claim.
+    pub lease: Lease,
+    /// Its state after the claim.
+    pub state: RunState,
+    /// Its sources.
+    pub bundle: BundleDigest,
+    /// Its input, JSON text.
+    pub input: Arc<str>,
+    /// Whether a failure undoes.
+    pub rollback: Rollback,
+    /// When its time is up.
+    pub deadline_at_ms: Option<i64>,
+    /// Whether it ever wrote a step or an output: if not, there is no journal to load.
+    pub fresh: bool,
+}
+
+/// What a command answers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    /// Done.
+    Done,
+    /// How many rows.
+    Count(u64),
+    /// The run, whether it was there already (idempotency key), and the claim if one was asked for.
+    Launched {
+        /// The run.
+        run: RunId,
+        /// It was there already.
+        existing: bool,
+        /// The claim.
+        claimed: Option<Box<Claimed>>,
+    },
+    /// The runs taken.
+    Claimed(Vec<Claimed>),
+    /// What the script sees.
+    Outcome(Outcome),
+    /// The wait isn't over.
+    Waiting,
+}

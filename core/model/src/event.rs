@@ -1,0 +1,117 @@
+//! Events: what watchers see. Each commits with the change that it tells of.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{RunId, state::text_enum};
+
+text_enum!(
+    /// What happened.
+    EventKind {
+        /// The run was launched. Data: workflow, input, bundle, launched_by.
+        RunLaunched = "run.launched",
+        /// A worker took it. Data: node, epoch, recovery.
+        RunStarted = "run.started",
+        /// It became rows. Data: waiting_on, due_at_ms.
+        RunWaiting = "run.waiting",
+        /// The script returned. Data: output.
+        RunSucceeded = "run.succeeded",
+        /// The script failed. Data: error, undo.
+        RunFailed = "run.failed",
+        /// Its end was asked for. Data: by, reason.
+        RunCancelling = "run.cancelling",
+        /// It begins to be undone. Data: entries.
+        RunRollingBack = "run.rolling_back",
+        /// Everything is undone after a failure.
+        RunRolledBack = "run.rolled_back",
+        /// Everything is undone after a cancellation.
+        RunCancelled = "run.cancelled",
+        /// An undo failed for good. Data: entry, error, left_over.
+        RunRollbackStuck = "run.rollback_stuck",
+        /// An operator restarts it. Data: bundle, dropped.
+        RunRestarted = "run.restarted",
+        /// It goes on with another bundle. Data: from, to.
+        RunUpgraded = "run.upgraded",
+        /// It took its process down too often and is held. Data: recoveries.
+        RunParked = "run.parked",
+        /// A step begins. Data: op, class, site, args.
+        StepStarted = "step.started",
+        /// A step's attempt failed and is tried again. Data: op, attempt, delay_ms, error.
+        StepRetrying = "step.retrying",
+        /// A step has a result. Data: op, result (shortened), elapsed_ms, site.
+        StepSucceeded = "step.succeeded",
+        /// A step failed, and the script saw it. Data: op, error, elapsed_ms, site.
+        StepFailed = "step.failed",
+        /// A step waits. Data: op, wait, site.
+        StepWaiting = "step.waiting",
+        /// Nobody knows whether a step happened. Data: op, args, site.
+        StepInDoubt = "step.in_doubt",
+        /// An operator resolved it. Data: by, resolution.
+        StepResolved = "step.resolved",
+        /// An undo begins. Data: op or label.
+        UndoStarted = "undo.started",
+        /// An undo is done. Data: op or label, elapsed_ms.
+        UndoDone = "undo.done",
+        /// An undo failed. Data: op or label, error.
+        UndoFailed = "undo.failed",
+        /// An operator skipped an undo, or adopted what it would have removed. Data: by, action.
+        UndoSkipped = "undo.skipped",
+        /// A signal arrived. Data: name, payload, by.
+        SignalReceived = "signal.received",
+        /// A person decided. Data: decision.
+        ApprovalDecided = "approval.decided",
+        /// The script logged a line. Data: level, message, fields, site.
+        Log = "output.log",
+        /// The script reports progress. Data: percent, message.
+        Progress = "output.progress",
+        /// The script attaches facts to the run. Data: key, value.
+        Annotation = "output.annotation",
+    }
+);
+
+impl EventKind {
+    /// Emitted by the script itself, at most once, counted by lane.
+    pub const fn is_output(self) -> bool {
+        matches!(self, Self::Log | Self::Progress | Self::Annotation)
+    }
+}
+
+/// One event of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// The run.
+    pub run: RunId,
+    /// Its number in the run, from 1, without a gap.
+    pub seq: i64,
+    /// When it was committed.
+    pub at_ms: i64,
+    /// What happened.
+    pub kind: EventKind,
+    /// The step, or for outputs the lane and the output's ordinal in it: `7/b1/#3`.
+    pub path: Option<String>,
+    /// The rest, by kind.
+    pub data: Value,
+}
+
+/// An event before it has a number.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewEvent {
+    /// What happened.
+    pub kind: EventKind,
+    /// The step, or the output's place.
+    pub path: Option<String>,
+    /// The rest, as JSON text.
+    pub data: String,
+}
+
+impl NewEvent {
+    /// An event about the run as a whole.
+    pub fn run(kind: EventKind, data: Value) -> Self {
+        Self { kind, path: None, data: data.to_string() }
+    }
+
+    /// An event about a step.
+    pub fn step(kind: EventKind, path: impl ToString, data: Value) -> Self {
+        Self { kind, path: Some(path.to_string()), data: data.to_string() }
+    }
+}

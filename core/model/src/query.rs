@@ -1,0 +1,129 @@
+//! What can be asked of the store, and what it answers. Reads only.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{BundleDigest, Problem, RunId, RunState, StepPath, WaitReason, wait::ApprovalRequest, wait::Decision, workflow::Rollback};
+
+/// A run, as lists and pages show it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// Its id.
+    pub id: RunId,
+    /// `area/name`.
+    pub workflow: String,
+    /// Its sources.
+    pub bundle: BundleDigest,
+    /// Its state.
+    pub state: RunState,
+    /// What it waits for, while it waits; several branches may wait for several things.
+    pub waiting_on: Vec<WaitReason>,
+    /// When it becomes due, if a time is set.
+    pub due_at_ms: Option<i64>,
+    /// Its input.
+    pub input: Value,
+    /// What it returned.
+    pub output: Option<Value>,
+    /// Why it failed.
+    pub problem: Option<Problem>,
+    /// Who launched it.
+    pub launched_by: String,
+    /// Its idempotency key.
+    pub idempotency_key: Option<String>,
+    /// Whether a failure undoes.
+    pub rollback: Rollback,
+    /// The run that it is a child of, and the step.
+    pub parent: Option<(RunId, StepPath)>,
+    /// The run that it continues (`continue_as_new`).
+    pub continues: Option<RunId>,
+    /// Tags.
+    pub tags: Vec<String>,
+    /// Times that a worker was lost while it had the run.
+    pub recoveries: u32,
+    /// When it was launched.
+    pub launched_at_ms: i64,
+    /// When a worker first took it.
+    pub started_at_ms: Option<i64>,
+    /// When it ended.
+    pub ended_at_ms: Option<i64>,
+    /// When its time is up.
+    pub deadline_at_ms: Option<i64>,
+}
+
+/// Which runs. Empty fields don't filter. Newest first.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RunFilter {
+    /// In one of these states.
+    pub states: Vec<RunState>,
+    /// Of this workflow.
+    pub workflow: Option<String>,
+    /// With this tag.
+    pub tag: Option<String>,
+    /// With this parent.
+    pub parent: Option<RunId>,
+    /// Whose id begins so.
+    pub id_prefix: Option<String>,
+    /// Launched before this run (cursor).
+    pub before: Option<RunId>,
+    /// At most so many (0: 50).
+    pub limit: u32,
+}
+
+/// An approval, asked for and perhaps decided.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ApprovalRecord {
+    /// The run.
+    pub run: RunId,
+    /// The step.
+    pub path: StepPath,
+    /// What is asked.
+    pub request: ApprovalRequest,
+    /// Decisions so far.
+    pub decisions: Vec<Decision>,
+    /// Whether it is settled.
+    pub settled: bool,
+    /// When it was asked.
+    pub asked_at_ms: i64,
+}
+
+/// A lock that is held.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LockRecord {
+    /// Its name.
+    pub name: String,
+    /// Who holds it.
+    pub run: RunId,
+    /// Since when.
+    pub acquired_at_ms: i64,
+}
+
+/// A secret, without its value.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SecretRecord {
+    /// Its name.
+    pub name: String,
+    /// Where it may go.
+    pub policy: Value,
+    /// When it was first set.
+    pub created_at_ms: i64,
+    /// When its value last changed.
+    pub updated_at_ms: i64,
+}
+
+/// An artifact, without its content.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ArtifactRecord {
+    /// Its run.
+    pub run: RunId,
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub media_type: String,
+    /// Its size.
+    pub bytes: i64,
+    /// blake3, hex.
+    pub digest: String,
+    /// When it was kept.
+    pub created_at_ms: i64,
+}

@@ -1,0 +1,68 @@
+//! The inventory: everything that runs have made, and what became of it.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{RunId, StepPath, state::text_enum};
+
+text_enum!(
+    /// The state of a resource.
+    ResourceState {
+        /// Intended; perhaps there.
+        Creating = "creating",
+        /// There.
+        Live = "live",
+        /// There, and no longer this run's to remove.
+        Adopted = "adopted",
+        /// Its removal is intended.
+        Destroying = "destroying",
+        /// Removed.
+        Gone = "gone",
+    }
+);
+
+/// Names one thing in the world.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ResourceRef {
+    /// Who keeps it: `net`, `docker`, `hetzner`.
+    pub provider: Arc<str>,
+    /// What it is: `namespace`, `bridge`, `link`.
+    pub kind: Arc<str>,
+    /// Its identity at the provider.
+    pub id: Arc<str>,
+}
+
+impl std::fmt::Display for ResourceRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {} {}", self.provider, self.kind, self.id)
+    }
+}
+
+/// What a step does to a resource.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResourceChange {
+    /// The step makes it.
+    Creates(ResourceRef),
+    /// The step removes it.
+    Destroys(ResourceRef),
+}
+
+/// A row of the inventory.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ResourceRecord {
+    /// What.
+    #[serde(flatten)]
+    pub resource: ResourceRef,
+    /// The run that made it.
+    pub run: RunId,
+    /// The step that made it.
+    pub path: StepPath,
+    /// Its state.
+    pub state: ResourceState,
+    /// When it was first intended.
+    pub created_at_ms: i64,
+    /// When its state last changed.
+    pub updated_at_ms: i64,
+}

@@ -1,0 +1,87 @@
+//! A workflow's header: the `const WORKFLOW = #{ … }` at the top of its file.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What a workflow says of itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Workflow {
+    /// `area/name`, the same as its file.
+    pub name: String,
+    /// One line.
+    pub title: String,
+    /// What it does, for whom.
+    #[serde(default)]
+    pub description: String,
+    /// JSON Schema (2020-12) of the input; `x-step`, `x-widget`, `x-secret` guide the form.
+    #[serde(default = "any_object")]
+    pub inputs: Value,
+    /// The wizard's steps, in order.
+    #[serde(default)]
+    pub wizard: Vec<Value>,
+    /// What the script may do: `module.verb:scope`.
+    #[serde(default)]
+    pub permissions: Vec<String>,
+    /// Whether a failed run undoes what it did.
+    #[serde(default)]
+    pub rollback: Rollback,
+    /// Longest time from launch to end, as a duration: `2h`.
+    #[serde(default)]
+    pub timeout: Option<String>,
+    /// Runs that exclude one another.
+    #[serde(default)]
+    pub concurrency: Option<Concurrency>,
+    /// How long an ended run is kept, as a duration: `30d`.
+    #[serde(default)]
+    pub retention: Option<String>,
+    /// For lists and filters.
+    #[serde(default)]
+    pub tags: Vec<String>,
+}
+
+fn any_object() -> Value {
+    serde_json::json!({ "type": "object" })
+}
+
+/// Whether a failed run undoes what it did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rollback {
+    /// Undo completed steps in reverse order.
+    #[default]
+    Auto,
+    /// Leave everything as it is; the run can be restarted from the failed step.
+    None,
+}
+
+/// Runs that exclude one another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Concurrency {
+    /// What they share, with inputs in braces: `lab/{lab}`.
+    pub key: String,
+    /// How many may run at once.
+    #[serde(default = "one")]
+    pub limit: u32,
+    /// What a launch beyond the limit does.
+    #[serde(default)]
+    pub on_conflict: OnConflict,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// What a launch beyond a concurrency limit does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnConflict {
+    /// Waits in the queue.
+    #[default]
+    Queue,
+    /// Is refused.
+    Reject,
+    /// Cancels the run that is there.
+    CancelPrevious,
+}
