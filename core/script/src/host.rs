@@ -3,6 +3,8 @@
 
 use std::{future::Future, time::Duration};
 
+pub mod testing;
+
 use serde_json::Value;
 use windlass_model::{Code, EffectClass, Problem, ResourceChange, RetryPolicy};
 
@@ -196,9 +198,8 @@ impl Args {
 
     /// The argument read into a type of the op's own; the error names the argument.
     pub fn read<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<T, Problem> {
-        serde_json::from_value(self.get(name).clone()).map_err(|error| {
-            Problem::new(Code::InvalidArgument, format!("argument `{name}`: {error}")).no_effect()
-        })
+        serde_json::from_value(self.get(name).clone())
+            .map_err(|error| Problem::new(Code::InvalidArgument, format!("argument `{name}`: {error}")).no_effect())
     }
 }
 
@@ -216,6 +217,8 @@ pub struct OpCx {
     pub(crate) timeout: Duration,
     pub(crate) journal: std::sync::Arc<dyn windlass_model::Journal>,
     pub(crate) secrets: std::sync::Arc<dyn RevealSecret>,
+    /// The run's grants, `verb:scope` each.
+    pub(crate) grants: std::sync::Arc<[String]>,
 }
 
 /// Gives an op the value behind `{"$secret": …}`, if the secret's policy allows the destination.
@@ -255,6 +258,14 @@ impl OpCx {
         self.timeout
     }
 
+    /// The scopes that the run was granted for this verb, for ops that learn on the way what they touch (a redirect, a
+    /// link). The dispatcher has checked `Permission` before the op runs.
+    pub fn granted_scopes<'a>(&'a self, verb: &'a str) -> impl Iterator<Item = &'a str> {
+        self.grants
+            .iter()
+            .filter_map(move |grant| grant.split_once(':').filter(|(of, _)| *of == verb).map(|(_, scope)| scope))
+    }
+
     /// A reason to go no further, for ops that loop.
     pub fn stopped(&self) -> bool {
         self.journal.stop().is_some()
@@ -262,5 +273,6 @@ impl OpCx {
 }
 
 fn timed_out(limit: Duration) -> Problem {
-    Problem::new(Code::StepTimeout, format!("the step took longer than its limit of {} ms", limit.as_millis())).retryable()
+    Problem::new(Code::StepTimeout, format!("the step took longer than its limit of {} ms", limit.as_millis()))
+        .retryable()
 }
