@@ -79,9 +79,14 @@ impl StepPath {
         format!("{self}/p{index}/").into()
     }
 
-    /// The lane in which the closure registered at this step runs when the run is undone.
-    pub fn undo_lane(&self) -> Arc<str> {
-        format!("{self}/u0/").into()
+    /// The lane in which the undo entry `seq` of this step is worked off.
+    pub fn undo_lane(&self, seq: i64) -> Arc<str> {
+        format!("{self}/u{seq}/").into()
+    }
+
+    /// Whether this step is part of an undo.
+    pub fn is_undo(&self) -> bool {
+        self.lane.contains("/u")
     }
 
     /// The step whose branch, poll or undo lane this step is in, if it isn't in the root lane.

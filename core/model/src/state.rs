@@ -88,7 +88,7 @@ text_enum!(
 );
 
 impl RunState {
-    /// Nothing follows but a restart.
+    /// The run is over. Only a failed one can be restarted, or cancelled to undo what it left.
     pub const fn is_ended(self) -> bool {
         matches!(self, Self::Succeeded | Self::Failed | Self::RolledBack | Self::Cancelled)
     }
@@ -169,7 +169,8 @@ impl RunState {
             (S::Running, C::Succeed) => S::Succeeded,
             (S::Running, C::Fail { undo: true }) => S::RollingBack,
             (S::Running, C::Fail { undo: false }) => S::Failed,
-            (S::Queued | S::Running | S::Waiting, C::Cancel) => S::Cancelling,
+            // A failed run that undid nothing can still be cancelled: that undoes what it left.
+            (S::Queued | S::Running | S::Waiting | S::Failed, C::Cancel) => S::Cancelling,
             (S::Cancelling, C::BeginRollback) => S::RollingBack,
             (S::RollingBack, C::FinishRollback { cancelled: false }) => S::RolledBack,
             (S::RollingBack, C::FinishRollback { cancelled: true }) => S::Cancelled,
@@ -239,10 +240,10 @@ mod tests {
     }
 
     #[test]
-    fn an_ended_run_takes_nothing_but_a_restart() {
+    fn an_ended_run_takes_nothing_unless_it_failed_and_left_things() {
         for &state in RunState::ALL.iter().filter(|state| state.is_ended()) {
             for &command in ALL_COMMANDS {
-                let allowed = state == RunState::Failed && command == RunCommand::Restart;
+                let allowed = state == RunState::Failed && matches!(command, RunCommand::Restart | RunCommand::Cancel);
                 assert_eq!(state.apply(command).is_ok(), allowed, "{state} {command:?}");
             }
         }
