@@ -1,1 +1,7 @@
-//! x
+//! What integration tests share: skipping out loud, child processes, ports, waiting for a condition.
+
+pub mod process;
+pub mod skip;
+
+pub use process::{Process, free_port, wait_for, wait_until, windlass_binary};
+pub use skip::{can_make_namespaces, has_program, is_root, skip};
