@@ -127,3 +127,35 @@ pub struct ArtifactRecord {
     /// When it was kept.
     pub created_at_ms: i64,
 }
+
+/// A signal that no wait has taken yet.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SignalRecord {
+    /// Its run.
+    pub run: RunId,
+    /// The number of the event that tells of it: signals are taken in this order.
+    pub seq: i64,
+    /// Its name.
+    pub name: String,
+    /// Its payload.
+    pub payload: Value,
+    /// Who sent it.
+    pub by: String,
+    /// The sender's id for this delivery.
+    pub id: Option<String>,
+    /// When it arrived.
+    pub received_at_ms: i64,
+}
+
+/// A waiting step whose wait ends at a point in time, at the latest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TimerRecord {
+    /// Its run.
+    pub run: RunId,
+    /// The step.
+    pub path: StepPath,
+    /// What the step waits for.
+    pub reason: WaitReason,
+    /// When it is over.
+    pub due_at_ms: i64,
+}
