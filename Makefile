@@ -1,0 +1,43 @@
+# What people type. `make help` lists it.
+
+export PATH := $(if $(CARGO_HOME),$(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
+TARGET   := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
+DATA     ?= .windlass
+LAB      ?= demo
+WINDLASS := $(TARGET)/release/windlass --data $(DATA)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build run clean-lab test tidy fmt bench docs
+
+help: ## Lists the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Installs what is missing to build, run and test (root on Debian; else says what to install)
+	@bash .ci/setup test
+
+build: ## Builds the release binary
+	@bash .ci/setup run
+	@echo "build: cargo build --release (the first time takes a few minutes)"
+	@cargo build --release --quiet --package windlass-server
+
+run: build ## Runs the lab with two routers: for real where that is allowed, else as a rehearsal
+	@bash .ci/demo "$(TARGET)/release/windlass" "$(DATA)" "$(LAB)"
+
+clean-lab: build ## Destroys the lab that `make run` made
+	@$(WINDLASS) run lab/destroy --set lab=$(LAB)
+
+test: ## Runs everything that CI runs: format, lints, tests, workflows
+	@bash .ci/setup test
+	@bash .ci/test
+
+tidy: ## Runs only the repository's own rules: layers, file sizes, docs that name what exists
+	@cargo test --quiet --package windlass-tests --test tidy
+
+fmt: ## Formats the sources
+	@cargo fmt --all
+
+bench: ## Measures the engine on this machine
+	@bash .ci/bench
+
+docs: build ## Writes the pages that are generated from the code: docs/reference/
+	@bash .ci/docs "$(TARGET)/release/windlass"
