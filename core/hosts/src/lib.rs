@@ -1,1 +1,48 @@
-//! x
+//! Host modules: what scripts can do to the world, one folder each.
+//!
+//! Adding one: make the folder, add its line to `HOSTS` and its section to `HostConfig`. Definitions, permissions,
+//! docs and the dispatcher follow from what its ops declare.
+
+use serde::{Deserialize, Serialize};
+use windlass_model::Problem;
+use windlass_script::host::HostModule;
+
+pub mod exec;
+mod support;
+#[cfg(test)]
+mod testing;
+
+/// A module and the two ways to make it.
+pub struct Host {
+    /// What scripts write before `::`.
+    pub name: &'static str,
+    /// The module that acts on the world.
+    pub real: fn(&HostConfig) -> Result<HostModule, Problem>,
+    /// The module for rehearsals: it may read the world where that is allowed, and changes nothing.
+    pub rehearsal: fn(&HostConfig) -> HostModule,
+}
+
+/// Every module, in the order of the reference.
+pub const HOSTS: &[Host] = &[Host {
+    name: "exec",
+    real: |config| exec::module(&config.exec),
+    rehearsal: |config| exec::rehearsal(&config.exec),
+}];
+
+/// The part of `windlass.toml` that is about host modules: `[hosts.<module>]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HostConfig {
+    /// Which programs scripts may run.
+    pub exec: exec::Config,
+}
+
+/// The modules that act on the world. Fails when the configuration asks for something that this machine can't give.
+pub fn modules(config: &HostConfig) -> Result<Vec<HostModule>, Problem> {
+    HOSTS.iter().map(|host| (host.real)(config)).collect()
+}
+
+/// The modules for rehearsals.
+pub fn rehearsal_modules(config: &HostConfig) -> Vec<HostModule> {
+    HOSTS.iter().map(|host| (host.rehearsal)(config)).collect()
+}

@@ -1,0 +1,153 @@
+//! One child process from fork to reaping. It leads its own process group, and the group ends with the step.
+
+use std::{
+    collections::VecDeque,
+    os::{
+        fd::{AsRawFd, FromRawFd, OwnedFd},
+        unix::process::{CommandExt, ExitStatusExt},
+    },
+    process::{Child, Command, Stdio},
+};
+
+use nix::{sys::signal::Signal, unistd::Pid};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, unix::AsyncFd};
+use windlass_model::Problem;
+
+use super::{Finished, Start};
+use crate::support;
+
+const TAIL_BYTES: usize = 4 << 10;
+
+/// What is kept of a stream: its beginning for the script, its end for the error.
+#[derive(Default)]
+pub(super) struct Kept {
+    pub(super) head: Vec<u8>,
+    pub(super) tail: VecDeque<u8>,
+    pub(super) cut: bool,
+}
+
+/// A child whose whole process group is killed and which is reaped when this is dropped, whatever happened before.
+struct Group(Child);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // The child isn't reaped yet, so its number can't belong to anybody else's group.
+        if let Ok(pid) = i32::try_from(self.0.id()) {
+            let _ = nix::sys::signal::killpg(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+        let _ = self.0.wait();
+    }
+}
+
+impl Start {
+    /// Runs the program to its end; `None` when its time was up. Dropping the future kills it.
+    ///
+    /// Polled on the thread that waits for the step: the kernel kills the child when that thread is gone.
+    pub(in super::super) async fn run(mut self, output_bytes: usize) -> Result<Option<Finished>, Problem> {
+        let timeout = self.timeout;
+        let stdin_text = self.stdin.take();
+        let name = self.name.clone();
+        let wrong = |error: std::io::Error| support::system(format!("`{name}` can't be started"), &error).no_effect();
+        let mut group = Group(self.spawn(stdin_text.is_some()).map_err(wrong)?);
+        let exit = exit_of(&group.0).map_err(|error| support::system(format!("`{name}` can't be watched"), &error))?;
+        let lost = |error: std::io::Error| support::system(format!("`{name}`"), &error);
+        let stdin = group.0.stdin.take().map(tokio::process::ChildStdin::from_std).transpose().map_err(lost)?;
+        let stdout = group.0.stdout.take().map(tokio::process::ChildStdout::from_std).transpose().map_err(lost)?;
+        let stderr = group.0.stderr.take().map(tokio::process::ChildStderr::from_std).transpose().map_err(lost)?;
+
+        let feed = async {
+            if let (Some(mut stdin), Some(text)) = (stdin, stdin_text) {
+                // A program needn't read what it is given.
+                let _ = stdin.write_all(text.as_bytes()).await;
+            }
+        };
+        let ended = async {
+            let _ = exit.readable().await;
+            // What the program left running in the background would keep the pipes open.
+            if let Ok(pid) = i32::try_from(group.0.id()) {
+                let _ = nix::sys::signal::killpg(Pid::from_raw(pid), Signal::SIGKILL);
+            }
+        };
+        let (mut kept_out, mut kept_err) = (Kept::default(), Kept::default());
+        let everything = async {
+            tokio::join!(
+                ended,
+                read(stdout, &mut kept_out, output_bytes),
+                read(stderr, &mut kept_err, output_bytes),
+                async {
+                    // The program may end without having read its input.
+                    tokio::select! { () = feed => {}, _ = exit.readable() => {} }
+                }
+            )
+        };
+        if tokio::time::timeout(timeout, everything).await.is_err() {
+            return Ok(None);
+        }
+        let status = group.0.wait().map_err(lost)?;
+        let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(-1);
+        Ok(Some(Finished { code, stdout: kept_out, stderr: kept_err }))
+    }
+
+    fn spawn(self, with_stdin: bool) -> std::io::Result<Child> {
+        let mut command = Command::new(&self.path);
+        command.arg0(&self.name).args(&self.arguments).env_clear();
+        for (name, value) in &self.env {
+            command.env(name, value.as_str());
+        }
+        command.stdin(if with_stdin { Stdio::piped() } else { Stdio::null() });
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).current_dir("/").process_group(0);
+        let parent = std::process::id();
+        let (namespace, folder) = (self.namespace, self.folder);
+        let prepare = move || {
+            // SAFETY: plain system calls on descriptors that this closure owns; allowed between fork and exec.
+            unsafe {
+                check(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL))?;
+                if u32::try_from(libc::getppid()) != Ok(parent) {
+                    return Err(std::io::Error::from_raw_os_error(libc::ESRCH));
+                }
+                if let Some(fd) = &namespace {
+                    check(libc::setns(fd.as_raw_fd(), libc::CLONE_NEWNET))?;
+                }
+                if let Some(fd) = &folder {
+                    check(libc::fchdir(fd.as_raw_fd()))?;
+                }
+                check(libc::close_range(3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC as libc::c_int))
+            }
+        };
+        // SAFETY: `prepare` allocates nothing and takes no lock.
+        unsafe { command.pre_exec(prepare) };
+        command.spawn()
+    }
+}
+
+fn check(result: libc::c_int) -> std::io::Result<()> {
+    if result == -1 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// A descriptor that becomes readable when the child has ended, without reaping it.
+fn exit_of(child: &Child) -> std::io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: the child isn't reaped, so the number is its own; the result is a new descriptor that nobody else owns.
+    let fd = unsafe {
+        let fd = libc::syscall(libc::SYS_pidfd_open, child.id() as libc::pid_t, libc::PIDFD_NONBLOCK);
+        let fd = i32::try_from(fd).unwrap_or(-1);
+        check(if fd < 0 { -1 } else { 0 })?;
+        OwnedFd::from_raw_fd(fd)
+    };
+    // SAFETY: an `OwnedFd` keeps its descriptor open, and the same, for as long as it lives.
+    unsafe { AsyncFd::register(fd) }.map_err(Into::into)
+}
+
+/// Reads to the end, so that the program never blocks on a full pipe, and keeps the beginning and the end.
+async fn read(stream: Option<impl AsyncRead + Unpin>, kept: &mut Kept, limit: usize) {
+    let Some(mut stream) = stream else { return };
+    let mut buffer = vec![0; 32 << 10];
+    while let Ok(count @ 1..) = stream.read(&mut buffer).await {
+        let bytes = &buffer[..count];
+        let room = limit - kept.head.len();
+        kept.head.extend_from_slice(&bytes[..count.min(room)]);
+        kept.cut |= count > room;
+        kept.tail.extend(&bytes[count.saturating_sub(TAIL_BYTES)..]);
+        let surplus = kept.tail.len().saturating_sub(TAIL_BYTES);
+        kept.tail.drain(..surplus);
+    }
+}

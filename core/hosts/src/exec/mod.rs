@@ -1,0 +1,35 @@
+//! `exec`: runs declared programs with an argument list, never through a shell.
+
+mod backend;
+mod ops;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use windlass_model::Problem;
+use windlass_script::host::HostModule;
+
+/// `[hosts.exec]`: nothing can be run unless it is named here.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Programs that scripts may be granted. A bare name (`ping`) is looked up in /usr/sbin, /usr/bin, /sbin and /bin;
+    /// an absolute path (`/opt/tools/bin/deploy`) is known to scripts by its last part.
+    pub programs: Vec<String>,
+    /// Folders that a program may be started in (`cwd`). Without `cwd` it starts in `/`.
+    pub folders: Vec<PathBuf>,
+    /// Environment variables that scripts may set.
+    pub env: Vec<String>,
+}
+
+/// The module. Fails when the configuration names a program in a way that can't be meant.
+pub fn module(config: &Config) -> Result<HostModule, Problem> {
+    Ok(ops::module(backend::Programs::from_config(config)?))
+}
+
+/// The module for rehearsals: no program runs, each is assumed to succeed and to say nothing.
+pub fn rehearsal(_: &Config) -> HostModule {
+    ops::module(backend::Programs::default())
+}
