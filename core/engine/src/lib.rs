@@ -1,1 +1,39 @@
-//! x
+//! Durable execution: launch, claim, journal (replay or perform), waits, undo, recovery, and the event feed.
+
+mod clock;
+mod config;
+mod control;
+mod diff;
+mod engine;
+mod feed;
+mod input;
+mod journal;
+mod launch;
+mod operate;
+mod pool;
+mod read;
+mod recorded;
+mod replaying;
+mod restart;
+mod scheduler;
+mod worker;
+
+pub use clock::{SystemClock, VirtualClock};
+pub use config::{EngineConfig, Time};
+pub use diff::{RunDiff, StepDifference};
+pub use engine::Engine;
+pub use feed::Watcher;
+pub use input::prepare_input;
+pub use launch::{Launch, Launched};
+pub use restart::{Restarted, Verdict};
+pub use windlass_store::{Durability, StoreError, failpoint};
+
+/// Brings the database at `url` to this program's schema; the answer names the migrations that were applied.
+pub fn migrate(url: &str) -> Result<Vec<String>, windlass_model::Problem> {
+    windlass_store::Store::migrate(url).map_err(Into::into)
+}
+
+/// Migrations that the database at `url` lacks.
+pub fn pending_migrations(url: &str) -> Result<Vec<String>, windlass_model::Problem> {
+    windlass_store::Store::pending_migrations(url).map_err(Into::into)
+}

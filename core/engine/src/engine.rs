@@ -1,0 +1,208 @@
+//! The engine's handle, and what its parts share.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+use windlass_model::{
+    Bundle, BundleDigest, Code, NodeId, Problem, RunId,
+    command::{Claimed, Command},
+    journal::Stop,
+    time::Clock,
+};
+use windlass_store::{Committed, Store, StoreOptions};
+
+use crate::{
+    EngineConfig, Time, control::Control, feed::Feed, launch::ChildLauncher, pool::Pool, scheduler::Wake, worker,
+};
+
+/// Bundles that are kept parsed; a run whose bundle isn't here reads it again.
+const BUNDLES: usize = 64;
+
+/// The durable engine of this process. Clones share it.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) config: EngineConfig,
+    pub(crate) store: Store,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) signals: Arc<Signals>,
+    pub(crate) children: ChildLauncher,
+    pub(crate) pool: Pool,
+    pub(crate) stopping: AtomicBool,
+    bundles: Mutex<VecDeque<(BundleDigest, Arc<Bundle>)>>,
+    scheduler: Mutex<Option<std::thread::JoinHandle<()>>>,
+}
+
+/// What the store's writer tells the rest of the engine.
+#[derive(Default)]
+pub(crate) struct Signals {
+    pub(crate) feed: Arc<Feed>,
+    pub(crate) wake: Wake,
+    pub(crate) active: Mutex<HashMap<RunId, Active>>,
+}
+
+/// A run under evaluation in this process.
+#[derive(Clone)]
+pub(crate) struct Active {
+    pub(crate) control: Arc<Control>,
+    pub(crate) deadline_at_ms: Option<i64>,
+}
+
+impl Signals {
+    fn committed(&self, committed: &Committed) {
+        self.feed.ring(&committed.runs);
+        if !committed.cancelled.is_empty() {
+            let active = self.active.lock();
+            for run in &committed.cancelled {
+                active.get(run).inspect(|active| active.control.stop(Stop::Cancelled));
+            }
+        }
+        if committed.due_now {
+            self.wake.kick();
+        } else if let Some(due_ms) = committed.earliest_due_ms {
+            self.wake.due_at(due_ms);
+        }
+    }
+}
+
+impl Engine {
+    /// Opens the store, takes over what a process that died has left, and begins to execute what is due.
+    pub fn start(config: EngineConfig) -> Result<Self, Problem> {
+        let signals: Arc<Signals> = Arc::default();
+        let (clock, listener) = (config.time.clock(), signals.clone());
+        let options = StoreOptions {
+            durability: config.durability,
+            listener: Arc::new(move |committed| listener.committed(committed)),
+            ..StoreOptions::new(clock.clone())
+        };
+        let store = Store::open(&config.url, options)?;
+        if config.exclusive && config.workers > 0 {
+            store.commit(Command::ExpireLeases { node: None })?;
+        }
+        let children = ChildLauncher::new(config.workflows.clone(), clock.clone(), config.bounds.input_bytes);
+        let inner = Arc::new(Inner {
+            pool: Pool::new(config.stack_bytes),
+            config,
+            store,
+            clock,
+            signals,
+            children,
+            stopping: AtomicBool::new(false),
+            bundles: Mutex::default(),
+            scheduler: Mutex::default(),
+        });
+        let scheduled = inner.clone();
+        let thread = std::thread::Builder::new().name("scheduler".into()).spawn(move || scheduled.schedule());
+        let thread = thread
+            .map_err(|error| Problem::new(Code::System, format!("the scheduler's thread can't be started: {error}")))?;
+        *inner.scheduler.lock() = Some(thread);
+        Ok(Self { inner })
+    }
+
+    /// Stops evaluations at their next host call, gives their leases back, and closes the store. Runs go on at the next
+    /// start. `grace` bounds the wait for ops that are under way.
+    pub fn shutdown(&self, grace: Duration) {
+        let inner = &self.inner;
+        inner.stopping.store(true, Ordering::Release);
+        inner.signals.wake.kick();
+        for active in inner.signals.active.lock().values() {
+            active.control.stop(Stop::ShuttingDown);
+        }
+        if let Some(thread) = inner.scheduler.lock().take() {
+            // A scheduler that panicked has nothing left to wait for.
+            let _ = thread.join();
+        }
+        let deadline = Instant::now() + grace;
+        while !inner.signals.active.lock().is_empty() && Instant::now() < deadline {
+            inner.signals.wake.wait(Duration::from_millis(20));
+        }
+        inner.store.close();
+    }
+
+    /// Runs under evaluation in this process, and script threads that are alive.
+    pub fn load(&self) -> (usize, usize) {
+        (self.inner.signals.active.lock().len(), self.inner.pool.threads())
+    }
+
+    /// The clock's time, milliseconds since 1970.
+    pub fn now_ms(&self) -> i64 {
+        self.inner.clock.now_ms()
+    }
+}
+
+impl Inner {
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn lease_expires_at_ms(&self) -> i64 {
+        match self.config.exclusive {
+            true => i64::MAX,
+            false => self.clock.now_ms().saturating_add(self.config.lease_ms),
+        }
+    }
+
+    /// Runs that this process can take on now.
+    pub(crate) fn free_workers(&self) -> usize {
+        self.config.workers.saturating_sub(self.signals.active.lock().len())
+    }
+
+    /// A launch takes its run at once when there is a free worker: one commit instead of two.
+    pub(crate) fn claim_at_launch(&self) -> Option<(NodeId, i64)> {
+        let may = self.free_workers() > 0 && !self.is_stopping();
+        may.then(|| (self.config.node.clone(), self.lease_expires_at_ms()))
+    }
+
+    /// Evaluates a claimed run on a script thread.
+    pub(crate) fn start(self: &Arc<Self>, claimed: Claimed) {
+        let (run, control) = (claimed.lease.run.clone(), Arc::<Control>::default());
+        if self.is_stopping() {
+            control.stop(Stop::ShuttingDown);
+        }
+        let active = Active { control: control.clone(), deadline_at_ms: claimed.deadline_at_ms };
+        self.signals.active.lock().insert(run.clone(), active);
+        let (inner, name, lease) = (self.clone(), run.clone(), claimed.lease.clone());
+        let spawned = self.pool.spawn(Box::new(move || {
+            worker::work(&inner, claimed, control);
+            inner.signals.active.lock().remove(&run);
+            inner.signals.wake.kick();
+        }));
+        if let Err(error) = spawned {
+            tracing::error!(run = %name, %error, "no thread for the run; it is given back");
+            self.signals.active.lock().remove(&name);
+            self.store.submit(Command::Release(lease), Box::new(|_| {}));
+        }
+    }
+
+    /// The bundle with this digest, from memory or the store.
+    pub(crate) fn bundle(&self, digest: &BundleDigest) -> Result<Arc<Bundle>, Problem> {
+        if let Some((_, bundle)) = self.bundles.lock().iter().find(|(present, _)| present == digest) {
+            return Ok(bundle.clone());
+        }
+        let missing = || Problem::new(Code::Storage, format!("the database lacks the bundle {digest}"));
+        let body = self.store.bundle(digest)?.ok_or_else(missing)?;
+        let bundle: Arc<Bundle> = serde_json::from_str(&body)
+            .map(Arc::new)
+            .map_err(|error| Problem::new(Code::Storage, format!("the bundle {digest} is damaged: {error}")))?;
+        let mut bundles = self.bundles.lock();
+        if bundles.len() >= BUNDLES {
+            bundles.pop_front();
+        }
+        bundles.push_back((digest.clone(), bundle.clone()));
+        Ok(bundle)
+    }
+
+    pub(crate) fn is_virtual(&self) -> bool {
+        matches!(self.config.time, Time::Virtual(_))
+    }
+}

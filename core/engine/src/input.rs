@@ -1,0 +1,92 @@
+//! A run's input: bounded, completed with the schema's defaults, and checked against it.
+
+use serde_json::Value;
+use windlass_model::{Code, Problem, Workflow};
+
+/// The input as the script will see it, or every field that doesn't fit.
+pub fn prepare_input(workflow: &Workflow, mut input: Value, limit_bytes: usize) -> Result<Value, Problem> {
+    fill_defaults(&workflow.inputs, &mut input, 0);
+    let bytes = input.to_string().len();
+    if bytes > limit_bytes {
+        let message = format!("the input has {bytes} bytes; the limit `input_bytes` is {limit_bytes}");
+        return Err(Problem::new(Code::LimitExceeded, message).help("put large content into a file or an artifact"));
+    }
+    let schema = jsonschema::validator_for(&workflow.inputs).map_err(|error| {
+        Problem::new(Code::WorkflowInvalid, format!("the input schema of `{}` is broken: {error}", workflow.name))
+    })?;
+    let faults: Vec<_> = schema
+        .iter_errors(&input)
+        .take(20)
+        .map(|error| serde_json::json!({ "pointer": error.instance_path().to_string(), "message": error.to_string() }))
+        .collect();
+    if faults.is_empty() {
+        return Ok(input);
+    }
+    let text: Vec<String> = faults.iter().map(describe).collect();
+    Err(Problem::new(Code::InvalidInput, format!("the input doesn't fit `{}`: {}", workflow.name, text.join("; ")))
+        .help(format!("`windlass workflows show {}` prints what it takes", workflow.name))
+        .data(Value::Array(faults)))
+}
+
+fn describe(fault: &Value) -> String {
+    let (pointer, message) = (fault["pointer"].as_str().unwrap_or(""), fault["message"].as_str().unwrap_or(""));
+    match pointer {
+        "" => message.to_owned(),
+        _ => format!("{pointer}: {message}"),
+    }
+}
+
+/// Puts a schema's `default` where an object lacks the property. Schemas nested too deeply are left to the validator.
+fn fill_defaults(schema: &Value, value: &mut Value, depth: usize) {
+    if depth > 32 {
+        return;
+    }
+    if let (Some(properties), Some(object)) = (schema["properties"].as_object(), value.as_object_mut()) {
+        for (name, property) in properties {
+            if let Some(default) = property.get("default") {
+                object.entry(name.clone()).or_insert_with(|| default.clone());
+            }
+            if let Some(inner) = object.get_mut(name) {
+                fill_defaults(property, inner, depth + 1);
+            }
+        }
+    }
+    if let (Some(items), Some(array)) = (schema.get("items"), value.as_array_mut()) {
+        array.iter_mut().for_each(|item| fill_defaults(items, item, depth + 1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn workflow() -> Workflow {
+        let inputs = json!({ "type": "object", "required": ["name"], "additionalProperties": false, "properties": {
+            "name": { "type": "string" }, "count": { "type": "integer", "default": 3 },
+            "node": { "type": "object", "properties": { "mtu": { "type": "integer", "default": 1500 } } } } });
+        serde_json::from_value(json!({ "name": "a/b", "title": "t", "inputs": inputs })).unwrap()
+    }
+
+    #[test]
+    fn defaults_are_filled_in_at_every_depth() {
+        let input = prepare_input(&workflow(), json!({ "name": "x", "node": {} }), 1000).unwrap();
+        assert_eq!(input, json!({ "name": "x", "count": 3, "node": { "mtu": 1500 } }));
+    }
+
+    #[test]
+    fn every_misfit_is_named() {
+        let problem = prepare_input(&workflow(), json!({ "count": "many", "extra": 1 }), 1000).unwrap_err();
+        assert_eq!(problem.code, Code::InvalidInput);
+        assert_eq!(problem.data.as_array().unwrap().len(), 3);
+        assert!(problem.message.contains("/count"), "{}", problem.message);
+    }
+
+    #[test]
+    fn a_large_input_is_refused_by_its_limit() {
+        let problem = prepare_input(&workflow(), json!({ "name": "x".repeat(2000) }), 1000).unwrap_err();
+        assert_eq!(problem.code, Code::LimitExceeded);
+        assert!(problem.message.contains("input_bytes"));
+    }
+}

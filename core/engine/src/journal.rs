@@ -1,0 +1,293 @@
+//! The engine's side of the seam: every call of a script comes here, is answered from the record or performed, and
+//! is on disk before the script goes on.
+
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+};
+
+use parking_lot::Mutex;
+use windlass_model::{
+    Bounds, Code, Digest, EffectClass, EventKind, Journal, Outcome, Problem, StepCall, StepPath, StepState, WaitSpec,
+    command::{Command, Given, Lease, Reply},
+    event::NewEvent,
+    journal::{Begin, Divergence, LocalEffect, Output, Replay, Settled, Stop},
+    time::Clock,
+    undo::UndoRecord,
+};
+use windlass_store::{Store, StoreError, failpoint};
+
+use crate::{Time, control::Control, launch::ChildLauncher, recorded::Recorded};
+
+/// Which calls may be performed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// All that aren't recorded.
+    Forward,
+    /// Only those of undo lanes; the rest is replayed to find closures again.
+    Rollback,
+}
+
+/// The journal of one claimed run.
+pub(crate) struct LiveJournal {
+    pub(crate) store: Store,
+    pub(crate) lease: Lease,
+    pub(crate) mode: Mode,
+    pub(crate) recorded: Recorded,
+    pub(crate) control: Arc<Control>,
+    pub(crate) time: Time,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) deadline_at_ms: Option<i64>,
+    pub(crate) bounds: Bounds,
+    pub(crate) children: ChildLauncher,
+    pub(crate) progress: Progress,
+}
+
+/// What has been performed in this evaluation.
+#[derive(Default)]
+pub(crate) struct Progress {
+    steps: AtomicUsize,
+    output_bytes: AtomicU64,
+    under_way: Mutex<HashMap<StepPath, (i64, u32)>>,
+}
+
+impl Progress {
+    pub(crate) fn new(output_bytes: u64) -> Self {
+        Self { output_bytes: AtomicU64::new(output_bytes), ..Self::default() }
+    }
+}
+
+impl LiveJournal {
+    /// Calls outside the undo lanes are only replayed while the run is undone.
+    fn may_perform(&self, path: &StepPath) -> Result<(), Stop> {
+        if self.mode == Mode::Rollback && !path.is_undo() {
+            return Err(Stop::ReplayEnd);
+        }
+        if let Some(stop) = self.stop() {
+            return Err(stop);
+        }
+        let steps = self.recorded.count() + self.progress.steps.load(Ordering::Relaxed);
+        if steps >= self.bounds.steps_per_run {
+            return Err(Stop::Limit(Box::new(steps_exceeded(self.bounds.steps_per_run))));
+        }
+        Ok(())
+    }
+
+    fn commit(&self, command: Command) -> Result<Reply, Stop> {
+        self.store.commit(command).map_err(|error| {
+            let stop = match error {
+                StoreError::Refused(problem) if problem.code == Code::LeaseLost => Stop::LeaseLost,
+                StoreError::Refused(problem) | StoreError::Failed(problem) => Stop::Storage(Box::new(problem)),
+            };
+            self.control.stop(stop.clone());
+            stop
+        })
+    }
+
+    fn settle(&self, command: Command) -> Settled {
+        match self.commit(command) {
+            Ok(Reply::Outcome(outcome)) => {
+                self.progress.steps.fetch_add(1, Ordering::Relaxed);
+                Settled::Done(outcome)
+            }
+            Ok(Reply::Waiting) => Settled::Stop(Stop::Suspended),
+            Ok(other) => Settled::Stop(Stop::Storage(Box::new(unexpected(&other)))),
+            Err(stop) => Settled::Stop(stop),
+        }
+    }
+
+    fn started(&self, call: &StepCall) -> (i64, u32) {
+        let started = self.progress.under_way.lock().remove(&call.path);
+        started.unwrap_or_else(|| (self.clock.now_ms(), 1))
+    }
+
+    fn lazy_key(&self, path: &StepPath) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (&self.lease.run, path).hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+impl Journal for LiveJournal {
+    fn replay(&self, path: &StepPath, op: &str, digest: &Digest) -> Replay {
+        self.recorded.replay(path, op, digest)
+    }
+
+    fn diverged(&self, divergence: Divergence) -> Stop {
+        let stop = Stop::Diverged(Box::new(divergence));
+        self.control.stop(stop.clone());
+        stop
+    }
+
+    fn begin(&self, call: &StepCall) -> Begin {
+        if let Err(stop) = self.may_perform(&call.path) {
+            return Begin::Stop(stop);
+        }
+        let attempts = match self.recorded.get(&call.path) {
+            Some(record) if record.state == StepState::InDoubt => return Begin::Stop(Stop::InDoubt),
+            Some(record) if record.class == EffectClass::AtMostOnce => {
+                // The intent is on disk and the outcome isn't: only a person can tell whether it happened.
+                let marked = self.commit(Command::InDoubt { lease: self.lease.clone(), path: call.path.clone() });
+                return Begin::Stop(marked.err().unwrap_or(Stop::InDoubt));
+            }
+            Some(record) => record.attempts + 1,
+            None => 1,
+        };
+        self.progress.under_way.lock().insert(call.path.clone(), (self.clock.now_ms(), attempts));
+        if call.needs_intent() {
+            let call = Arc::new(call.clone());
+            if let Err(stop) = self.commit(Command::Begin { lease: self.lease.clone(), call }) {
+                return Begin::Stop(stop);
+            }
+        } else if call.class != EffectClass::Scope || attempts == 1 {
+            // Nobody waits for this: it rides on the next commit, unless the outcome is there first.
+            let event = NewEvent::step(EventKind::StepStarted, &call.path, started_data(call));
+            let command = Command::Emit { lease: self.lease.clone(), events: vec![event] };
+            self.store.submit_lazy_keyed(self.lazy_key(&call.path), command);
+        }
+        failpoint::hit("effect.before");
+        match (attempts, call.class) {
+            (2.., EffectClass::Keyed) => Begin::Recover,
+            _ => Begin::Perform,
+        }
+    }
+
+    fn finish(&self, call: &StepCall, outcome: Outcome) -> Settled {
+        failpoint::hit("effect.after");
+        if self.mode == Mode::Rollback && !call.path.is_undo() {
+            return Settled::Stop(Stop::ReplayEnd);
+        }
+        let (started_at_ms, attempts) = self.started(call);
+        if !call.needs_intent() {
+            self.store.withdraw_lazy(self.lazy_key(&call.path));
+        }
+        let (lease, call) = (self.lease.clone(), Arc::new(call.clone()));
+        match self.commit(Command::Finish { lease, call, outcome: outcome.clone(), attempts, started_at_ms }) {
+            Ok(_) => {
+                self.progress.steps.fetch_add(1, Ordering::Relaxed);
+                Settled::Done(outcome)
+            }
+            Err(stop) => Settled::Stop(stop),
+        }
+    }
+
+    fn retry(&self, call: &StepCall, attempt: u32, delay_ms: u64, problem: &Problem) -> Result<(), Stop> {
+        if let Some((_, attempts)) = self.progress.under_way.lock().get_mut(&call.path) {
+            *attempts += 1;
+        }
+        let data = serde_json::json!({ "op": call.op, "attempt": attempt, "delay_ms": delay_ms, "error": problem });
+        let events = vec![NewEvent::step(EventKind::StepRetrying, &call.path, data)];
+        self.store.submit_lazy(Command::Emit { lease: self.lease.clone(), events });
+        if let Time::Virtual(clock) = &self.time {
+            clock.advance_by(i64::try_from(delay_ms).unwrap_or(i64::MAX));
+        } else {
+            self.stopped(delay_ms);
+        }
+        self.stop().map_or(Ok(()), Err)
+    }
+
+    fn local(&self, call: &StepCall, effect: LocalEffect) -> Settled {
+        if let Err(stop) = self.may_perform(&call.path) {
+            return Settled::Stop(stop);
+        }
+        let given = match &effect {
+            LocalEffect::Now => Given::Value(self.clock.now_ms().to_string().into()),
+            LocalEffect::Random => Given::Value(serde_json::json!(rand::random::<f64>()).to_string().into()),
+            LocalEffect::Uuid => Given::Value(format!("\"{}\"", random_uuid()).into()),
+            LocalEffect::LaunchChild { workflow, input } => {
+                match self.children.prepare(&self.store, workflow, input, &self.lease.run, &call.path) {
+                    Ok(run) => Given::Child(Box::new(run)),
+                    Err(problem) => return self.finish(call, Outcome::Error(Arc::new(problem.no_effect()))),
+                }
+            }
+            _ => Given::Nothing,
+        };
+        let (lease, call) = (self.lease.clone(), Arc::new(call.clone()));
+        self.settle(Command::Local { lease, call, effect, given })
+    }
+
+    fn wait(&self, call: &StepCall, wait: &WaitSpec) -> Settled {
+        if let Err(stop) = self.may_perform(&call.path) {
+            return Settled::Stop(stop);
+        }
+        let (lease, call) = (self.lease.clone(), Arc::new(call.clone()));
+        self.settle(Command::Wait { lease, call, wait: wait.clone() })
+    }
+
+    fn emit(&self, output: Output) {
+        let undoing = output.lane.contains("/u");
+        if output.ordinal < self.recorded.outputs(&output.lane) || (self.mode == Mode::Rollback && !undoing) {
+            return;
+        }
+        let data = output.data.to_string();
+        let bytes = self.progress.output_bytes.fetch_add(data.len() as u64, Ordering::Relaxed) + data.len() as u64;
+        if bytes > self.bounds.output_bytes as u64 {
+            self.control.stop(Stop::Limit(Box::new(output_exceeded(self.bounds.output_bytes))));
+            return;
+        }
+        let path = Some(format!("{}#{}", output.lane, output.ordinal));
+        let events = vec![NewEvent { kind: output.kind, path, data }];
+        self.store.submit_lazy(Command::Emit { lease: self.lease.clone(), events });
+    }
+
+    fn stop(&self) -> Option<Stop> {
+        if let Some(stop) = self.control.reason() {
+            return Some(stop);
+        }
+        let overdue =
+            self.mode == Mode::Forward && self.deadline_at_ms.is_some_and(|at_ms| self.clock.now_ms() >= at_ms);
+        overdue.then_some(Stop::Deadline)
+    }
+
+    fn stopped(&self, timeout_ms: u64) -> bool {
+        self.control.wait(timeout_ms)
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
+    }
+
+    fn undo_begin(&self, entry: &UndoRecord) -> Result<(), Stop> {
+        if let Some(stop) = self.stop() {
+            return Err(stop);
+        }
+        self.commit(Command::UndoBegin { lease: self.lease.clone(), seq: entry.seq }).map(drop)
+    }
+
+    fn undo_finish(&self, entry: &UndoRecord, result: Result<(), Problem>) -> Result<(), Stop> {
+        let (lease, seq) = (self.lease.clone(), entry.seq);
+        self.commit(Command::UndoFinish { lease, seq, problem: result.err() }).map(drop)
+    }
+}
+
+fn started_data(call: &StepCall) -> serde_json::Value {
+    // Arguments are shown shortened; the journal holds them whole.
+    let args: String = call.args.chars().take(2_000).collect();
+    serde_json::json!({ "op": call.op, "class": call.class, "site": call.site.to_string(), "args": args })
+}
+
+fn random_uuid() -> String {
+    let mut bytes: [u8; 16] = rand::random();
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+}
+
+fn steps_exceeded(limit: usize) -> Problem {
+    Problem::new(Code::LimitExceeded, format!("the run has {limit} steps, which is the limit `steps_per_run`"))
+        .help("let the workflow go on in a fresh journal with `continue_as_new(input)`")
+}
+
+fn output_exceeded(limit: usize) -> Problem {
+    Problem::new(Code::LimitExceeded, format!("the run has logged more than the limit `output_bytes` of {limit} bytes"))
+        .help("keep long output as an artifact: `artifact(name, text)`")
+}
+
+fn unexpected(reply: &Reply) -> Problem {
+    Problem::new(Code::Internal, format!("the store answered a step with {reply:?}"))
+}

@@ -1,0 +1,164 @@
+//! Launching: validate the input, pin the bundle, write the run and its first event in one transaction.
+
+use std::{collections::HashSet, sync::Arc};
+
+use parking_lot::Mutex;
+use serde_json::Value;
+use windlass_model::{
+    BundleDigest, Code, Problem, RunId, StepPath, Workflow,
+    command::{Command, NewRun, Reply},
+    journal::{Pinned, Workflows},
+    time::{Clock, parse_duration_ms},
+};
+use windlass_store::Store;
+
+use crate::{Engine, prepare_input};
+
+/// What to launch.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Launch {
+    /// `area/name`.
+    pub workflow: String,
+    /// Its input; missing fields get the schema's defaults.
+    pub input: Value,
+    /// Who launches it.
+    pub by: String,
+    /// A second launch with the same key and input returns the first one's run.
+    pub idempotency_key: Option<String>,
+    /// Tags besides the workflow's own.
+    pub tags: Vec<String>,
+}
+
+/// A launched run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Launched {
+    /// The run.
+    pub run: RunId,
+    /// It was there already (idempotency key).
+    pub existing: bool,
+}
+
+impl Engine {
+    /// Launches a workflow. It is on disk when this returns.
+    pub fn launch(&self, launch: Launch) -> Result<Launched, Problem> {
+        let pinned = self.inner.config.workflows.pin(&launch.workflow)?;
+        let input = prepare_input(&pinned.workflow, launch.input, self.inner.config.bounds.input_bytes)?;
+        let mut run = self.inner.children.plan(&pinned, input, launch.by)?;
+        run.idempotency_key = launch.idempotency_key;
+        run.tags.extend(launch.tags);
+        self.launch_pinned(&pinned, run)
+    }
+
+    pub(crate) fn launch_pinned(&self, pinned: &Pinned, run: NewRun) -> Result<Launched, Problem> {
+        self.inner.children.keep(&self.inner.store, pinned)?;
+        let claim = self.inner.claim_at_launch();
+        match self.inner.store.commit(Command::Launch { run: Box::new(run), claim })? {
+            Reply::Launched { run, existing, claimed } => {
+                if let Some(claimed) = claimed {
+                    self.inner.start(*claimed);
+                }
+                Ok(Launched { run, existing })
+            }
+            other => Err(Problem::new(Code::Internal, format!("the store answered a launch with {other:?}"))),
+        }
+    }
+}
+
+/// Makes runs from workflows, for launches from outside and for children.
+#[derive(Clone)]
+pub(crate) struct ChildLauncher {
+    workflows: Arc<dyn Workflows>,
+    clock: Arc<dyn Clock>,
+    input_bytes: usize,
+    kept: Arc<Mutex<HashSet<BundleDigest>>>,
+}
+
+impl ChildLauncher {
+    pub(crate) fn new(workflows: Arc<dyn Workflows>, clock: Arc<dyn Clock>, input_bytes: usize) -> Self {
+        Self { workflows, clock, input_bytes, kept: Arc::default() }
+    }
+
+    /// A child of `parent`, ready to be launched by the step at `path`.
+    pub(crate) fn prepare(
+        &self,
+        store: &Store,
+        workflow: &str,
+        input: &Value,
+        parent: &RunId,
+        path: &StepPath,
+    ) -> Result<NewRun, Problem> {
+        let pinned = self.workflows.pin(workflow)?;
+        let input = prepare_input(&pinned.workflow, input.clone(), self.input_bytes)?;
+        let mut run = self.plan(&pinned, input, format!("run:{parent}"))?;
+        run.parent = Some((parent.clone(), path.clone()));
+        self.keep(store, &pinned)?;
+        Ok(run)
+    }
+
+    /// Keeps the bundle, unless this process did so before.
+    pub(crate) fn keep(&self, store: &Store, pinned: &Pinned) -> Result<(), Problem> {
+        if self.kept.lock().contains(&pinned.digest) {
+            return Ok(());
+        }
+        let body = pinned.bundle.canonical().into();
+        store.commit(Command::PutBundle { digest: pinned.digest.clone(), body })?;
+        self.kept.lock().insert(pinned.digest.clone());
+        Ok(())
+    }
+
+    /// The run that a launch of `pinned` with this (already checked) input makes.
+    pub(crate) fn plan(&self, pinned: &Pinned, input: Value, by: String) -> Result<NewRun, Problem> {
+        let workflow: &Workflow = &pinned.workflow;
+        let duration = |text: &Option<String>, key: &str| -> Result<Option<i64>, Problem> {
+            let parsed = text.as_deref().map(parse_duration_ms).transpose();
+            parsed.map_err(|error| {
+                Problem::new(Code::WorkflowInvalid, format!("`{key}` of workflow `{}`: {error}", workflow.name))
+            })
+        };
+        let timeout_ms = duration(&workflow.timeout, "timeout")?;
+        let concurrency = workflow.concurrency.as_ref();
+        Ok(NewRun {
+            id: RunId::from(ulid::Ulid::new().to_string().to_lowercase()),
+            workflow: workflow.name.clone(),
+            bundle: pinned.digest.clone(),
+            launched_by: by,
+            idempotency_key: None,
+            rollback: workflow.rollback,
+            deadline_at_ms: timeout_ms.map(|timeout_ms| self.clock.now_ms().saturating_add(timeout_ms)),
+            retention_ms: duration(&workflow.retention, "retention")?,
+            parent: None,
+            concurrency: concurrency.map(|rule| (fill_key(&rule.key, &input), rule.limit, rule.on_conflict)),
+            tags: workflow.tags.clone(),
+            input: input.to_string(),
+        })
+    }
+}
+
+/// `lab/{lab}` with the input's values in the braces.
+fn fill_key(key: &str, input: &Value) -> String {
+    let mut filled = String::new();
+    let mut rest = key;
+    while let Some((before, after)) = rest.split_once('{') {
+        let Some((name, tail)) = after.split_once('}') else { break };
+        filled.push_str(before);
+        match &input[name] {
+            Value::String(text) => filled.push_str(text),
+            other => filled.push_str(&other.to_string()),
+        }
+        rest = tail;
+    }
+    filled + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn concurrency_keys_take_values_from_the_input() {
+        let input = serde_json::json!({ "lab": "a", "n": 3 });
+        assert_eq!(fill_key("lab/{lab}/{n}", &input), "lab/a/3");
+        assert_eq!(fill_key("plain", &input), "plain");
+        assert_eq!(fill_key("odd{", &input), "odd{");
+    }
+}

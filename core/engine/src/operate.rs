@@ -1,0 +1,94 @@
+//! What people do to runs: cancel, signal, decide, resolve, unstick, let go on. Each is one command.
+
+use serde_json::Value;
+use windlass_model::{
+    Code, Problem, RunId, StepPath,
+    command::Command,
+    query::ApprovalRecord,
+    undo::StuckAction,
+    wait::{Decision, Resolution},
+};
+
+use crate::{Engine, Launch, Launched};
+
+impl Engine {
+    fn command(&self, command: Command) -> Result<(), Problem> {
+        self.inner.store.commit(command)?;
+        Ok(())
+    }
+
+    /// Asks for a run's end: what it did is undone.
+    pub fn cancel(&self, run: &RunId, by: &str, reason: Option<String>) -> Result<(), Problem> {
+        self.command(Command::Cancel { run: run.clone(), by: by.to_owned(), reason })
+    }
+
+    /// Delivers a signal; it is kept until the run takes it. A second delivery with the same `id` is dropped.
+    pub fn signal(&self, run: &RunId, name: &str, payload: Value, by: &str, id: Option<String>) -> Result<(), Problem> {
+        let (name, by) = (name.to_owned(), by.to_owned());
+        self.command(Command::Signal { run: run.clone(), name, payload, by, id })
+    }
+
+    /// A person's decision on an approval. Without a path, the run must have exactly one that is open.
+    pub fn decide(&self, run: &RunId, path: Option<&StepPath>, decision: Decision) -> Result<(), Problem> {
+        let approval = self.open_approval(run, path)?;
+        self.command(Command::Decide { run: run.clone(), path: approval.path, decision })
+    }
+
+    /// The run's open approval at `path`, or its only one.
+    pub fn open_approval(&self, run: &RunId, path: Option<&StepPath>) -> Result<ApprovalRecord, Problem> {
+        self.require(run)?;
+        let mut open = self.approvals(Some(run), true)?;
+        open.retain(|approval| path.is_none_or(|path| approval.path == *path));
+        let help = format!("`windlass runs show {run}` lists what it waits for");
+        match (open.pop(), open.is_empty()) {
+            (Some(approval), true) => Ok(approval),
+            (None, _) => Err(Problem::new(Code::NotFound, format!("run {run} has no such open approval")).help(help)),
+            (Some(_), false) => {
+                Err(Problem::new(Code::Usage, format!("run {run} waits for several approvals: name the step"))
+                    .help(help))
+            }
+        }
+    }
+
+    /// An operator's word on a step that is in doubt.
+    pub fn resolve(&self, run: &RunId, path: &StepPath, resolution: Resolution, by: &str) -> Result<(), Problem> {
+        self.command(Command::Resolve { run: run.clone(), path: path.clone(), resolution, by: by.to_owned() })
+    }
+
+    /// An operator's word on an undo that is stuck.
+    pub fn unstick(&self, run: &RunId, action: StuckAction, by: &str) -> Result<(), Problem> {
+        self.command(Command::Unstick { run: run.clone(), action, by: by.to_owned() })
+    }
+
+    /// Lets a run go on that was parked because it took its process down too often.
+    pub fn unpark(&self, run: &RunId, by: &str) -> Result<(), Problem> {
+        self.command(Command::Unpark { run: run.clone(), by: by.to_owned() })
+    }
+
+    /// Launches the same workflow, as it stands now, with the same input.
+    pub fn retry(&self, run: &RunId, by: &str) -> Result<Launched, Problem> {
+        let record = self.require(run)?;
+        let tags = Vec::new();
+        let (workflow, input, by) = (record.workflow, record.input, by.to_owned());
+        self.launch(Launch { workflow, input, by, idempotency_key: None, tags })
+    }
+
+    /// Keeps a secret's ciphertext with its policy (JSON text).
+    pub fn put_secret(&self, name: &str, sealed: Vec<u8>, policy: String) -> Result<(), Problem> {
+        self.command(Command::PutSecret { name: name.to_owned(), sealed, policy })
+    }
+
+    /// Removes a secret.
+    pub fn delete_secret(&self, name: &str) -> Result<(), Problem> {
+        self.command(Command::DeleteSecret { name: name.to_owned() })
+    }
+
+    /// Removes ended runs whose retention is over; how many.
+    pub fn prune(&self) -> Result<u64, Problem> {
+        let default_retention_ms = self.inner.config.default_retention_ms;
+        match self.inner.store.commit(Command::Prune { default_retention_ms, limit: u32::MAX })? {
+            windlass_model::command::Reply::Count(count) => Ok(count),
+            _ => Ok(0),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! A run's journal as it was when the run was claimed: what replay reads. It never changes during an evaluation.
+
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use windlass_model::{Digest, StepPath, StepState, journal::Replay, step::StepRecord};
+
+#[derive(Default)]
+struct Lane {
+    steps: Vec<Option<StepRecord>>,
+    outputs: u32,
+    visited: AtomicU32,
+}
+
+/// Steps by lane and ordinal, and how many outputs each lane has emitted.
+#[derive(Default)]
+pub(crate) struct Recorded {
+    root: Lane,
+    lanes: HashMap<Box<str>, Lane>,
+    count: usize,
+}
+
+impl Recorded {
+    pub(crate) fn new(steps: Vec<StepRecord>, outputs: HashMap<String, u32>) -> Self {
+        let mut recorded = Self { count: steps.len(), ..Self::default() };
+        for step in steps {
+            let ordinal = step.path.ordinal as usize;
+            let lane = recorded.lane_mut(&step.path.lane);
+            if lane.steps.len() <= ordinal {
+                lane.steps.resize_with(ordinal + 1, || None);
+            }
+            lane.steps[ordinal] = Some(step);
+        }
+        for (name, count) in outputs {
+            recorded.lane_mut(&name).outputs = count;
+        }
+        recorded
+    }
+
+    fn lane_mut(&mut self, name: &str) -> &mut Lane {
+        match name {
+            "" => &mut self.root,
+            _ => self.lanes.entry(name.into()).or_default(),
+        }
+    }
+
+    fn lane(&self, name: &str) -> Option<&Lane> {
+        match name {
+            "" => Some(&self.root),
+            _ => self.lanes.get(name),
+        }
+    }
+
+    /// Steps in the journal.
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The record at `path`.
+    pub(crate) fn get(&self, path: &StepPath) -> Option<&StepRecord> {
+        self.lane(&path.lane)?.steps.get(path.ordinal as usize)?.as_ref()
+    }
+
+    /// What replay finds at `path` for this call.
+    pub(crate) fn replay(&self, path: &StepPath, op: &str, digest: &Digest) -> Replay {
+        let Some(lane) = self.lane(&path.lane) else { return Replay::Fresh };
+        lane.visited.fetch_max(path.ordinal + 1, Ordering::Relaxed);
+        let Some(Some(record)) = lane.steps.get(path.ordinal as usize) else { return Replay::Fresh };
+        if record.digest != *digest || &*record.op != op {
+            return Replay::Diverged(Box::new(record.clone()));
+        }
+        match (&record.outcome, record.state) {
+            (Some(outcome), StepState::Succeeded | StepState::Failed) => Replay::Recorded(outcome.clone()),
+            _ => Replay::Fresh,
+        }
+    }
+
+    /// Outputs that this lane has emitted.
+    pub(crate) fn outputs(&self, lane: &str) -> u32 {
+        self.lane(lane).map_or(0, |lane| lane.outputs)
+    }
+
+    /// The first recorded step of the root lane that the script, which has ended, didn't come to.
+    pub(crate) fn first_unvisited(&self) -> Option<&StepRecord> {
+        let visited = self.root.visited.load(Ordering::Relaxed) as usize;
+        self.root.steps.iter().skip(visited).flatten().next()
+    }
+}

@@ -1,0 +1,194 @@
+//! Going on with a run on other terms: from its failed step, or on other scripts. A divergence shows before anything runs.
+
+use std::{collections::HashMap, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+use windlass_model::{
+    Code, Outcome, Problem, RunId, RunState, StepPath,
+    command::Command,
+    journal::{CallSummary, Divergence, Ending, Job, Pinned},
+    query::RunRecord,
+    step::StepRecord,
+};
+
+use crate::{Engine, recorded::Recorded, replaying::ReplayingJournal};
+
+/// What becomes of a run on other scripts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "verdict")]
+pub enum Verdict {
+    /// Every recorded step is called again, as it was.
+    Compatible {
+        /// Steps that were answered from the record.
+        replayed: usize,
+        /// What the run would do next.
+        next: Option<CallSummary>,
+    },
+    /// A call differs from its record.
+    Diverges {
+        /// Which.
+        divergence: Box<Divergence>,
+    },
+    /// The scripts fail before they come to the journal's end.
+    Fails {
+        /// How.
+        problem: Box<Problem>,
+    },
+}
+
+impl Verdict {
+    /// Whether the run can go on.
+    pub fn is_compatible(&self) -> bool {
+        matches!(self, Self::Compatible { .. })
+    }
+}
+
+/// A run that was restarted, or would be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Restarted {
+    /// Records that are forgotten, and performed again.
+    pub dropped: Vec<StepPath>,
+    /// What becomes of the rest.
+    pub verdict: Verdict,
+}
+
+impl Engine {
+    /// What would become of an open (or failed) run on the current scripts. Performs nothing.
+    pub fn verdict(&self, run: &RunId) -> Result<Verdict, Problem> {
+        let record = self.require(run)?;
+        let pinned = self.inner.config.workflows.pin(&record.workflow)?;
+        self.judge(&record, &pinned, &[])
+    }
+
+    /// Lets an open run that nobody evaluates go on with the current scripts, if they fit its journal.
+    pub fn upgrade(&self, run: &RunId, by: &str) -> Result<Verdict, Problem> {
+        let record = self.require(run)?;
+        let pinned = self.inner.config.workflows.pin(&record.workflow)?;
+        let verdict = self.judge(&record, &pinned, &[])?;
+        if verdict.is_compatible() && pinned.digest != record.bundle {
+            self.inner.children.keep(&self.inner.store, &pinned)?;
+            let command = Command::Upgrade { run: run.clone(), bundle: pinned.digest, by: by.to_owned() };
+            self.inner.store.commit(command)?;
+        }
+        Ok(verdict)
+    }
+
+    /// Restarts a failed run from its failed step, on its own scripts or the current ones. With `dry_run`, only says
+    /// what would happen.
+    pub fn restart(&self, run: &RunId, current: bool, dry_run: bool, by: &str) -> Result<Restarted, Problem> {
+        let record = self.require(run)?;
+        if record.state != RunState::Failed {
+            let message =
+                format!("run {run} is {}: only a failed run whose steps still stand can be restarted", record.state);
+            let help = format!("`windlass runs retry {run}` launches the workflow again with the same input");
+            return Err(Problem::new(Code::IllegalTransition, message).help(help));
+        }
+        let pinned = match current {
+            true => self.inner.config.workflows.pin(&record.workflow)?,
+            false => self.pinned_of(&record)?,
+        };
+        let dropped = failed_steps(&record, &self.steps(run)?);
+        let verdict = self.judge(&record, &pinned, &dropped)?;
+        if !dry_run && verdict.is_compatible() {
+            self.inner.children.keep(&self.inner.store, &pinned)?;
+            let (run, bundle, drop, by) = (run.clone(), pinned.digest, dropped.clone(), by.to_owned());
+            self.inner.store.commit(Command::Restart { run, bundle, drop, by })?;
+        }
+        Ok(Restarted { dropped, verdict })
+    }
+
+    fn pinned_of(&self, record: &RunRecord) -> Result<Pinned, Problem> {
+        let bundle = self.inner.bundle(&record.bundle)?;
+        let workflow = self.inner.config.workflows.header(&bundle)?;
+        Ok(Pinned { workflow, bundle, digest: record.bundle.clone() })
+    }
+
+    fn judge(&self, record: &RunRecord, pinned: &Pinned, dropped: &[StepPath]) -> Result<Verdict, Problem> {
+        let mut steps = self.steps(&record.id)?;
+        steps.retain(|step| !dropped.contains(&step.path) && !step.path.is_undo());
+        let journal = Arc::new(ReplayingJournal::new(Recorded::new(steps, HashMap::new())));
+        let job = Job {
+            run: record.id.clone(),
+            digest: pinned.digest.clone(),
+            bundle: pinned.bundle.clone(),
+            input: record.input.to_string().into(),
+            undo: Vec::new(),
+        };
+        let ending = self.on_script_thread({
+            let (runner, journal) = (self.inner.config.runner.clone(), journal.clone());
+            move || runner.evaluate(&job, journal)
+        })?;
+        if let Some(divergence) = journal.divergence() {
+            return Ok(Verdict::Diverges { divergence: Box::new(divergence) });
+        }
+        if let Ending::Failed(problem) = ending {
+            return Ok(Verdict::Fails { problem });
+        }
+        if let (Ending::Returned(_), Some(step)) = (&ending, journal.recorded.first_unvisited()) {
+            let divergence = Divergence { path: step.path.clone(), recorded: summary(step), current: None };
+            return Ok(Verdict::Diverges { divergence: Box::new(divergence) });
+        }
+        let next = journal.next().map(|call| CallSummary { op: call.op, args: call.args, site: call.site });
+        Ok(Verdict::Compatible { replayed: journal.replayed(), next })
+    }
+
+    /// Scripts need deep stacks: evaluate on a thread of the pool and wait.
+    fn on_script_thread<T: Send + 'static>(&self, task: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+        let (answer, taken) = crossbeam_channel::bounded(1);
+        let spawned = self.inner.pool.spawn(Box::new(move || drop(answer.send(task()))));
+        spawned.map_err(|error| Problem::new(Code::System, format!("no thread for the evaluation: {error}")))?;
+        taken.recv().map_err(|_| Problem::new(Code::Internal, "the evaluation came to no end"))
+    }
+}
+
+/// The step that failed the run, and the scopes around it: what a restart performs again.
+fn failed_steps(record: &RunRecord, steps: &[StepRecord]) -> Vec<StepPath> {
+    let failed = record.problem.as_ref().and_then(|problem| problem.step.as_deref());
+    let mut dropped = Vec::new();
+    let mut path: Option<StepPath> = failed.and_then(|text| text.parse().ok());
+    while let Some(step) = path {
+        path = step.parent();
+        let has_failed =
+            |record: &&StepRecord| record.path == step && !matches!(record.outcome, Some(Outcome::Value(_)));
+        if steps.iter().find(has_failed).is_some() {
+            dropped.push(step);
+        }
+    }
+    dropped
+}
+
+/// A recorded call, as a person wants to see it.
+pub(crate) fn summary(step: &StepRecord) -> CallSummary {
+    CallSummary { op: step.op.clone(), args: step.args.clone(), site: step.site.clone() }
+}
+
+/// The error of a run whose script calls something else than what is recorded.
+pub(crate) fn divergence_problem(divergence: &Divergence) -> Problem {
+    let recorded = &divergence.recorded;
+    let now = match &divergence.current {
+        Some(call) => format!("the script now calls {}{} at {}", call.op, shortened(&call.args), call.site),
+        None => "the script now ends before it".to_owned(),
+    };
+    let message = format!(
+        "step {}: the journal holds {}{} from {}, but {now}",
+        divergence.path,
+        recorded.op,
+        shortened(&recorded.args),
+        recorded.site,
+    );
+    let mut problem = Problem::new(Code::Divergence, message)
+        .help("make the script call the same functions with the same arguments up to this step, then restart the run")
+        .data(serde_json::json!(divergence));
+    problem.step = Some(divergence.path.to_string());
+    problem.site = divergence.current.as_ref().map(|call| call.site.clone());
+    problem
+}
+
+/// Arguments as a call's tail, shortened: `("a", 1)`.
+fn shortened(args: &str) -> String {
+    let inner = args.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(args);
+    match inner.char_indices().nth(120) {
+        Some((cut, _)) => format!("({}…)", &inner[..cut]),
+        None => format!("({inner})"),
+    }
+}

@@ -1,0 +1,198 @@
+//! One thread that claims what is due, keeps leases alive, watches deadlines and other processes, and prunes what is old.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use parking_lot::{Condvar, Mutex};
+use windlass_model::{
+    RunState,
+    command::{Command, Reply},
+    journal::Stop,
+};
+
+use crate::{Time, engine::Inner};
+
+/// Runs taken in one claim.
+const CLAIM: usize = 64;
+/// How often ended runs are looked through for those whose retention is over.
+const PRUNE_EVERY: Duration = Duration::from_secs(3_600);
+const PRUNE_LIMIT: u32 = 500;
+
+/// What ends the scheduler's sleep: work that is due, or becomes due earlier than it thought.
+#[derive(Default)]
+pub(crate) struct Wake {
+    state: Mutex<WakeState>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct WakeState {
+    kicked: bool,
+    due_ms: Option<i64>,
+}
+
+impl Wake {
+    /// Something is due, a worker is free, or the process ends.
+    pub(crate) fn kick(&self) {
+        let mut state = self.state.lock();
+        if !state.kicked {
+            state.kicked = true;
+            self.changed.notify_all();
+        }
+    }
+
+    /// Something becomes due at this time.
+    pub(crate) fn due_at(&self, due_ms: i64) {
+        let mut state = self.state.lock();
+        if state.due_ms.is_none_or(|present| due_ms < present) {
+            state.due_ms = Some(due_ms);
+            self.changed.notify_all();
+        }
+    }
+
+    /// Waits for a kick or an earlier due time, at most `timeout`.
+    pub(crate) fn wait(&self, timeout: Duration) {
+        let mut state = self.state.lock();
+        if !state.kicked {
+            self.changed.wait_for(&mut state, timeout);
+        }
+        state.kicked = false;
+    }
+
+    fn planned(&self, due_ms: Option<i64>) {
+        self.state.lock().due_ms = due_ms;
+    }
+}
+
+impl Inner {
+    /// The scheduler's thread.
+    pub(crate) fn schedule(self: Arc<Self>) {
+        let poll = Duration::from_millis(self.config.poll_ms);
+        let mut watched = Watched::default();
+        let mut polled = Instant::now();
+        while !self.is_stopping() {
+            let more = self.claim_due();
+            if polled.elapsed() >= poll {
+                polled = Instant::now();
+                self.look_around(&mut watched);
+            }
+            if more || (self.is_virtual() && self.jump()) {
+                continue;
+            }
+            let due_ms = self.store.next_due_ms().unwrap_or_default();
+            self.signals.wake.planned(due_ms);
+            let until_due = due_ms.map(|due_ms| u64::try_from(due_ms - self.clock.now_ms()).unwrap_or(0));
+            let blocked = self.free_workers() == 0 || self.is_virtual();
+            let wait = match until_due {
+                // What is due but can't be claimed (no free worker, concurrency key taken) is kicked when that changes.
+                Some(ms) if !blocked && ms > 0 => poll.min(Duration::from_millis(ms)),
+                _ => poll,
+            };
+            self.signals.wake.wait(wait);
+        }
+    }
+
+    /// Claims what is due; whether there may be more.
+    fn claim_due(self: &Arc<Self>) -> bool {
+        let limit = self.free_workers().min(CLAIM);
+        if limit == 0 {
+            return false;
+        }
+        let now_ms = self.clock.now_ms();
+        let due = self.store.next_due_ms().unwrap_or_else(|error| {
+            tracing::error!(%error, "can't ask what is due");
+            None
+        });
+        if self.config.exclusive && due.is_none_or(|due_ms| due_ms > now_ms) {
+            return false;
+        }
+        let command = Command::Claim {
+            node: self.config.node.clone(),
+            limit: u32::try_from(limit).unwrap_or(u32::MAX),
+            expires_at_ms: self.lease_expires_at_ms(),
+            max_recoveries: self.config.bounds.recoveries,
+        };
+        match self.store.commit(command) {
+            Ok(Reply::Claimed(claimed)) => {
+                let full = claimed.len() == limit;
+                claimed.into_iter().for_each(|claimed| self.start(claimed));
+                full
+            }
+            Ok(_) => false,
+            Err(error) => {
+                tracing::error!(%error, "can't claim what is due");
+                false
+            }
+        }
+    }
+
+    /// Virtual time only: if nothing runs, let the hook act, else jump to the next timer. Whether anything changed.
+    fn jump(&self) -> bool {
+        let Time::Virtual(clock) = &self.config.time else { return false };
+        if !self.signals.active.lock().is_empty() {
+            return false;
+        }
+        let due_ms = self.store.next_due_ms().unwrap_or_default();
+        if due_ms.is_some_and(|due_ms| due_ms <= self.clock.now_ms()) {
+            return false;
+        }
+        if clock.idle(due_ms) {
+            return true;
+        }
+        due_ms.inspect(|&due_ms| clock.advance_to(due_ms)).is_some()
+    }
+
+    /// What has to be looked at now and then: leases, deadlines, other processes' writes, retention.
+    fn look_around(&self, watched: &mut Watched) {
+        let active: Vec<_> =
+            self.signals.active.lock().iter().map(|(run, active)| (run.clone(), active.clone())).collect();
+        let now_ms = self.clock.now_ms();
+        for (_, active) in active.iter().filter(|(_, active)| active.deadline_at_ms.is_some_and(|at| at <= now_ms)) {
+            active.control.stop(Stop::Deadline);
+        }
+        if !self.config.exclusive && watched.is_time(|watched| &mut watched.renewed, self.config.lease_ms / 3) {
+            let command =
+                Command::RenewLeases { node: self.config.node.clone(), expires_at_ms: self.lease_expires_at_ms() };
+            self.store
+                .submit(command, Box::new(|reply| drop(reply.map_err(|error| tracing::error!(%error, "leases")))));
+        }
+        let version = self.store.data_version().unwrap_or(watched.version);
+        if version != watched.version {
+            watched.version = version;
+            self.signals.feed.ring_all();
+            for (run, active) in &active {
+                let state = self.store.run(run).ok().flatten().map(|record| record.state);
+                if state == Some(RunState::Cancelling) {
+                    active.control.stop(Stop::Cancelled);
+                }
+            }
+        }
+        if self.config.workers > 0 && watched.is_time(|watched| &mut watched.pruned, PRUNE_EVERY.as_millis() as i64) {
+            let default_retention_ms = self.config.default_retention_ms;
+            let command = Command::Prune { default_retention_ms, limit: PRUNE_LIMIT };
+            self.store
+                .submit(command, Box::new(|reply| drop(reply.map_err(|error| tracing::error!(%error, "pruning")))));
+        }
+    }
+}
+
+#[derive(Default)]
+struct Watched {
+    version: i64,
+    renewed: Option<Instant>,
+    pruned: Option<Instant>,
+}
+
+impl Watched {
+    fn is_time(&mut self, last: impl Fn(&mut Self) -> &mut Option<Instant>, every_ms: i64) -> bool {
+        let last = last(self);
+        let every = Duration::from_millis(u64::try_from(every_ms).unwrap_or(0));
+        let is_time = last.is_none_or(|last| last.elapsed() >= every);
+        if is_time {
+            *last = Some(Instant::now());
+        }
+        is_time
+    }
+}

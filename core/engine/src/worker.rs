@@ -1,0 +1,270 @@
+//! One claimed run: evaluate its script, and write down how that ended.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
+
+use windlass_model::{
+    Code, Problem, RunState,
+    command::{Claimed, Command, Lease},
+    journal::{Divergence, Ending, Job, Stop},
+    undo::{UndoRecord, UndoState},
+    workflow::Rollback,
+};
+use windlass_store::StoreError;
+
+use crate::{
+    control::Control,
+    engine::Inner,
+    journal::{LiveJournal, Mode, Progress},
+    recorded::Recorded,
+};
+
+/// How long to leave a run alone whose journal can't be written (a full disk, a database that is away).
+const STORAGE_PAUSE_MS: u64 = 2_000;
+
+/// What to do next with a run that is claimed.
+enum Next {
+    /// Evaluate the script.
+    Forward,
+    /// Work off the undo list.
+    Undo,
+    /// It is written down: leave it.
+    Done,
+}
+
+/// Takes a claimed run as far as it goes.
+pub(crate) fn work(inner: &Arc<Inner>, claimed: Claimed, control: Arc<Control>) {
+    let worker = Worker { inner, claimed: &claimed, control };
+    let mut next = match claimed.state {
+        RunState::RollingBack => Next::Undo,
+        RunState::Cancelling => Next::Forward,
+        _ => Next::Forward,
+    };
+    if claimed.state == RunState::Cancelling {
+        next = worker.attempt(Worker::begin_rollback);
+    }
+    loop {
+        next = match next {
+            Next::Forward => worker.attempt(Worker::forward),
+            Next::Undo => worker.attempt(Worker::undo),
+            Next::Done => return,
+        };
+    }
+}
+
+struct Worker<'a> {
+    inner: &'a Arc<Inner>,
+    claimed: &'a Claimed,
+    control: Arc<Control>,
+}
+
+impl Worker<'_> {
+    /// Runs one part; a store that fails leaves the run for later.
+    fn attempt(&self, part: impl Fn(&Self) -> Result<Next, StoreError>) -> Next {
+        match part(self) {
+            Ok(next) => next,
+            Err(StoreError::Refused(problem)) => {
+                // Somebody else has the run, or changed its state: what they wrote stands.
+                tracing::warn!(run = %self.claimed.lease.run, %problem, "the run was taken over");
+                Next::Done
+            }
+            Err(StoreError::Failed(problem)) => {
+                self.leave_for_later(&problem);
+                Next::Done
+            }
+        }
+    }
+
+    fn lease(&self) -> Lease {
+        self.claimed.lease.clone()
+    }
+
+    fn commit(&self, command: Command) -> Result<(), StoreError> {
+        self.inner.store.commit(command).map(drop)
+    }
+
+    fn journal(&self, mode: Mode) -> Result<LiveJournal, StoreError> {
+        let (recorded, output_bytes) = match self.claimed.fresh && mode == Mode::Forward {
+            true => (Recorded::default(), 0),
+            false => {
+                let journal = self.inner.store.journal(&self.claimed.lease.run)?;
+                (Recorded::new(journal.steps, journal.outputs), journal.output_bytes)
+            }
+        };
+        Ok(LiveJournal {
+            store: self.inner.store.clone(),
+            lease: self.lease(),
+            mode,
+            recorded,
+            control: self.control.clone(),
+            time: self.inner.config.time.clone(),
+            clock: self.inner.clock.clone(),
+            deadline_at_ms: self.claimed.deadline_at_ms,
+            bounds: self.inner.config.bounds.clone(),
+            children: self.inner.children.clone(),
+            progress: Progress::new(output_bytes),
+        })
+    }
+
+    fn job(&self, undo: Vec<UndoRecord>) -> Result<Job, StoreError> {
+        Ok(Job {
+            run: self.claimed.lease.run.clone(),
+            digest: self.claimed.bundle.clone(),
+            bundle: self.inner.bundle(&self.claimed.bundle).map_err(StoreError::Failed)?,
+            input: self.claimed.input.clone(),
+            undo,
+        })
+    }
+
+    fn forward(&self) -> Result<Next, StoreError> {
+        let journal = Arc::new(self.journal(Mode::Forward)?);
+        let job = self.job(Vec::new())?;
+        let runner = &self.inner.config.runner;
+        let ending = guarded(|| runner.evaluate(&job, journal.clone()));
+        match ending {
+            Ending::Returned(output) => match journal.recorded.first_unvisited() {
+                None => self.commit(Command::Succeed { lease: self.lease(), output }).map(|()| Next::Done),
+                Some(step) => {
+                    let recorded = crate::restart::summary(step);
+                    let divergence = Divergence { path: step.path.clone(), recorded, current: None };
+                    self.stopped(Stop::Diverged(Box::new(divergence)))
+                }
+            },
+            Ending::Failed(problem) => self.fail(*problem),
+            Ending::Stopped(stop) => self.stopped(stop),
+        }
+    }
+
+    fn stopped(&self, stop: Stop) -> Result<Next, StoreError> {
+        match stop {
+            Stop::Suspended | Stop::InDoubt => {
+                self.commit(Command::Suspend { lease: self.lease() })?;
+                Ok(Next::Done)
+            }
+            Stop::ContinueAsNew(input) => self.continue_as_new(&input),
+            Stop::Cancelled => self.begin_rollback(),
+            Stop::Deadline => {
+                let message = "the run took longer than its workflow's `timeout`";
+                self.fail(Problem::new(Code::RunTimeout, message).help("raise `timeout` in the workflow's header"))
+            }
+            Stop::Diverged(divergence) => {
+                // Nothing more is executed, and nothing is undone: what the run did stands until an operator decides.
+                let problem = crate::restart::divergence_problem(&divergence);
+                self.commit(Command::Fail { lease: self.lease(), problem, undo: false })?;
+                Ok(Next::Done)
+            }
+            Stop::Limit(problem) => self.fail(*problem),
+            Stop::ShuttingDown => self.commit(Command::Release(self.lease())).map(|()| Next::Done),
+            Stop::LeaseLost => Ok(Next::Done),
+            Stop::Storage(problem) => Err(StoreError::Failed(*problem)),
+            Stop::Superseded | Stop::ReplayEnd => {
+                let message = format!("the evaluation ended with {stop:?}");
+                self.fail(Problem::new(Code::Internal, message))
+            }
+        }
+    }
+
+    fn fail(&self, problem: Problem) -> Result<Next, StoreError> {
+        let undo = self.claimed.rollback == Rollback::Auto;
+        let failed = self.commit(Command::Fail { lease: self.lease(), problem, undo });
+        match failed {
+            Ok(()) if undo => Ok(Next::Undo),
+            Ok(()) => Ok(Next::Done),
+            // The run was cancelled while its script failed: the cancellation undoes it.
+            Err(StoreError::Refused(problem)) if problem.code == Code::IllegalTransition => self.begin_rollback(),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn continue_as_new(&self, input: &str) -> Result<Next, StoreError> {
+        let prepared = || {
+            let header = self.inner.config.workflows.header(&*self.inner.bundle(&self.claimed.bundle)?)?;
+            let pinned = self.inner.config.workflows.pin(&header.name)?;
+            let input = serde_json::from_str(input).unwrap_or_default();
+            let input = crate::prepare_input(&pinned.workflow, input, self.inner.config.bounds.input_bytes)?;
+            let by = format!("run:{}", self.claimed.lease.run);
+            self.inner.children.keep(&self.inner.store, &pinned)?;
+            self.inner.children.plan(&pinned, input, by)
+        };
+        match prepared() {
+            Ok(run) => {
+                let command = Command::ContinueAsNew { lease: self.lease(), run: Box::new(run) };
+                match self.commit(command) {
+                    Err(StoreError::Refused(problem)) if problem.code != Code::LeaseLost => self.fail(problem),
+                    other => other.map(|()| Next::Done),
+                }
+            }
+            Err(problem) => self.fail(problem),
+        }
+    }
+
+    fn begin_rollback(&self) -> Result<Next, StoreError> {
+        self.commit(Command::BeginRollback { lease: self.lease() })?;
+        self.control.clear(&Stop::Cancelled);
+        Ok(Next::Undo)
+    }
+
+    fn undo(&self) -> Result<Next, StoreError> {
+        self.control.clear(&Stop::Cancelled);
+        self.control.clear(&Stop::Deadline);
+        let mut entries = self.inner.store.undo(&self.claimed.lease.run)?;
+        entries.retain(|entry| entry.state == UndoState::Registered);
+        entries.sort_by_key(|entry| std::cmp::Reverse(entry.seq));
+        if entries.is_empty() {
+            return self.commit(Command::FinishRollback { lease: self.lease() }).map(|()| Next::Done);
+        }
+        let journal = Arc::new(self.journal(Mode::Rollback)?);
+        let job = self.job(entries)?;
+        let runner = &self.inner.config.runner;
+        match guarded(|| runner.roll_back(&job, journal.clone())) {
+            Ending::Returned(_) => {
+                self.commit(Command::FinishRollback { lease: self.lease() })?;
+                Ok(Next::Done)
+            }
+            Ending::Failed(problem) => self.stick(*problem),
+            Ending::Stopped(Stop::ShuttingDown) => self.commit(Command::Release(self.lease())).map(|()| Next::Done),
+            Ending::Stopped(Stop::LeaseLost) => Ok(Next::Done),
+            Ending::Stopped(Stop::Storage(problem)) => Err(StoreError::Failed(*problem)),
+            Ending::Stopped(Stop::Limit(problem)) => self.stick(*problem),
+            Ending::Stopped(Stop::InDoubt) => {
+                self.stick(Problem::new(Code::UndoFailed, "a step of the undo may or may not have happened"))
+            }
+            Ending::Stopped(Stop::Diverged(divergence)) => self.stick(crate::restart::divergence_problem(&divergence)),
+            Ending::Stopped(stop) => {
+                self.stick(Problem::new(Code::Internal, format!("the undo was stopped with {stop:?}")))
+            }
+        }
+    }
+
+    fn stick(&self, problem: Problem) -> Result<Next, StoreError> {
+        self.commit(Command::StickRollback { lease: self.lease(), problem })?;
+        Ok(Next::Done)
+    }
+
+    /// The journal can't be written now. Nothing is lost: what is recorded stands, and the run is tried again.
+    fn leave_for_later(&self, problem: &Problem) {
+        tracing::error!(run = %self.claimed.lease.run, %problem, "the run pauses until its journal can be written");
+        while !self.inner.is_stopping() {
+            if self.control.wait(STORAGE_PAUSE_MS) && self.inner.is_stopping() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(STORAGE_PAUSE_MS / 4));
+            if self.commit(Command::Release(self.lease())).is_ok() {
+                return;
+            }
+        }
+    }
+}
+
+/// A panic in the runner is a mistake of ours; it ends the run, not the process.
+fn guarded(evaluate: impl FnOnce() -> Ending) -> Ending {
+    catch_unwind(AssertUnwindSafe(evaluate)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+        let message = format!("Windlass itself failed while it evaluated the script: {text}");
+        Ending::Failed(Box::new(Problem::new(Code::Internal, message).help("please report this with the run's export")))
+    })
+}
