@@ -1,0 +1,51 @@
+//! What the lab logic asks of a network stack. Two have it: the kernel, and its twin in memory for rehearsals.
+
+use std::time::Duration;
+
+use super::{fault::Fault, types::*};
+
+/// A network stack. Calls block; none may be made on a tokio worker.
+pub trait NetBackend: Send + Sync {
+    /// Serialises the choice of free numbers, over all processes of this machine, until the guard is dropped.
+    fn lock(&self) -> Result<Box<dyn Send>, Fault>;
+
+    /// The names of all named namespaces.
+    fn namespaces(&self) -> Result<Vec<String>, Fault>;
+
+    /// Makes namespaces, each with this alias on its `lo`, which is up. One answer each.
+    fn add_namespaces(&self, new: &[NewNamespace]) -> Vec<Result<(), Fault>>;
+
+    /// Removes namespaces with everything in them. One answer each.
+    fn remove_namespaces(&self, names: &[String]) -> Vec<Result<(), Fault>>;
+
+    /// The links of several places. One answer each.
+    fn links(&self, places: &[Place]) -> Vec<Result<Vec<Link>, Fault>>;
+
+    /// Addresses of a place, but for those that the kernel makes itself (link-local, loopback).
+    fn addresses(&self, place: &Place) -> Result<Vec<Address>, Fault>;
+
+    /// Routes of a place's main table, but for those that the kernel makes itself.
+    fn routes(&self, place: &Place) -> Result<Vec<Route>, Fault>;
+
+    /// Queueing disciplines of a place.
+    fn qdiscs(&self, place: &Place) -> Result<Vec<Qdisc>, Fault>;
+
+    /// Whether packets are forwarded: IPv4, IPv6 (`None`: the kernel has none).
+    fn forwarding(&self, place: &Place) -> Result<(bool, Option<bool>), Fault>;
+
+    /// Makes changes: in order within a batch, batches at the same time. A failed change doesn't stop those after it.
+    /// One answer for each change.
+    fn apply(&self, batches: &[Batch]) -> Vec<Vec<Result<(), Fault>>>;
+
+    /// What this stack can do, found out by trying it in a scratch namespace.
+    fn capabilities(&self) -> Result<Vec<Capability>, Fault>;
+
+    /// Begins to watch a place's links: whatever changes after this call is seen.
+    fn watch(&self, place: &Place) -> Result<Box<dyn LinkWatch>, Fault>;
+}
+
+/// A subscription to changes of links.
+pub trait LinkWatch {
+    /// Waits until some link changes, or for this long; says whether one did (or may have: a lost event counts).
+    fn changed(&mut self, longest: Duration) -> Result<bool, Fault>;
+}

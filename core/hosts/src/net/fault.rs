@@ -1,0 +1,67 @@
+//! What a network stack answers when it refuses: the kernel's own numbers, so that kernel and twin can be compared.
+
+use serde_json::json;
+use windlass_model::{Code, Problem};
+
+/// An error number with a few words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// As in `errno(3)`.
+    pub errno: i32,
+    /// What was refused, and the kernel's own words if it gave any.
+    pub detail: String,
+}
+
+impl Fault {
+    /// An error number with a few words.
+    pub fn new(errno: i32, detail: impl Into<String>) -> Self {
+        Self { errno, detail: detail.into() }
+    }
+
+    /// From an input/output error.
+    pub fn io(error: &std::io::Error, detail: impl Into<String>) -> Self {
+        Self::new(error.raw_os_error().unwrap_or(libc::EIO), detail)
+    }
+
+    /// Whether it is there already.
+    pub fn exists(&self) -> bool {
+        self.errno == libc::EEXIST
+    }
+
+    /// Whether it isn't there (any more).
+    pub fn missing(&self) -> bool {
+        matches!(self.errno, libc::ENODEV | libc::ENOENT | libc::ESRCH | libc::EADDRNOTAVAIL | libc::ENXIO)
+    }
+
+    /// For people: `what` says what was tried.
+    pub fn problem(&self, what: impl std::fmt::Display) -> Problem {
+        let words = nix::errno::Errno::from_raw(self.errno).desc();
+        let detail = if self.detail.is_empty() { String::new() } else { format!(" ({})", self.detail) };
+        let problem = Problem::new(self.code(), format!("{what}: {words}{detail}")).data(json!({ "errno": self.errno }));
+        match self.help() {
+            Some(help) => problem.help(help),
+            None => problem,
+        }
+    }
+
+    fn code(&self) -> Code {
+        match self.errno {
+            libc::EEXIST => Code::Conflict,
+            _ if self.missing() => Code::NotFound,
+            libc::EOPNOTSUPP | libc::EPROTONOSUPPORT | libc::EAFNOSUPPORT => Code::Unsupported,
+            libc::EINVAL | libc::ERANGE | libc::ENETUNREACH | libc::EHOSTUNREACH => Code::InvalidArgument,
+            _ => Code::System,
+        }
+    }
+
+    fn help(&self) -> Option<&'static str> {
+        match self.errno {
+            libc::EPERM | libc::EACCES => Some("network devices need root, or CAP_NET_ADMIN and CAP_SYS_ADMIN"),
+            libc::ENETUNREACH | libc::EHOSTUNREACH => {
+                Some("the gateway must be on a network that the namespace has an address in, on a link that is up")
+            }
+            libc::EOPNOTSUPP => Some("net::capabilities() says what this kernel can do"),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Makes a batch of changes in the place that this thread is in: netlink requests together, the rest in between.
+
+use std::{
+    collections::HashMap,
+    fs,
+    os::fd::{AsRawFd, OwnedFd, RawFd},
+};
+
+use super::{
+    super::{
+        fault::Fault,
+        types::{Change, Place, VethEnd},
+    },
+    decode, encode, qdisc,
+    socket::{Request, RouteSocket},
+    space, tap,
+};
+
+const IPV4_FORWARD: &str = "/proc/sys/net/ipv4/ip_forward";
+const IPV6_FORWARD: &str = "/proc/sys/net/ipv6/conf/all/forwarding";
+
+/// Makes the changes; one answer each.
+pub fn apply(place: &Place, changes: &[Change]) -> Vec<Result<(), Fault>> {
+    let socket = match RouteSocket::open() {
+        Ok(socket) => socket,
+        Err(fault) => return changes.iter().map(|_| Err(fault.clone())).collect(),
+    };
+    let mut worker = Worker {
+        place,
+        socket,
+        waiting: Vec::new(),
+        answers: changes.iter().map(|_| Ok(())).collect(),
+        indexes: HashMap::new(),
+        handles: HashMap::new(),
+    };
+    for (index, change) in changes.iter().enumerate() {
+        match worker.prepare(change) {
+            Ok(Some(request)) => worker.waiting.push((index, request)),
+            Ok(None) => {}
+            Err(fault) => worker.answers[index] = Err(fault),
+        }
+    }
+    worker.flush();
+    worker.answers
+}
+
+/// Whether packets are forwarded in this thread's namespace.
+pub fn forwarding() -> Result<(bool, Option<bool>), Fault> {
+    let read = |path| fs::read_to_string(path).map(|text| text.trim() == "1");
+    let v4 = read(IPV4_FORWARD).map_err(|error| Fault::io(&error, format!("reading {IPV4_FORWARD}")))?;
+    Ok((v4, read(IPV6_FORWARD).ok()))
+}
+
+struct Worker<'a> {
+    place: &'a Place,
+    socket: RouteSocket,
+    waiting: Vec<(usize, Request)>,
+    answers: Vec<Result<(), Fault>>,
+    indexes: HashMap<String, u32>,
+    handles: HashMap<Place, OwnedFd>,
+}
+
+impl Worker<'_> {
+    /// The request for a change; `None` if it isn't one over netlink, and is done.
+    fn prepare(&mut self, change: &Change) -> Result<Option<Request>, Fault> {
+        Ok(Some(match change {
+            Change::AddBridge { name, group, settings } => encode::add_bridge(name, *group, settings),
+            Change::AddVeth { ends, group, mtu } => {
+                let handles = [self.handle(&ends[0])?, self.handle(&ends[1])?];
+                encode::add_veth(ends, handles, *group, *mtu)
+            }
+            Change::AddTap { name, owner } => {
+                self.flush();
+                tap::add(name, *owner)?;
+                return Ok(None);
+            }
+            Change::SetLink { name, set } => {
+                let controller = match &set.controller {
+                    None => None,
+                    Some(None) => Some(0),
+                    Some(Some(bridge)) => Some(self.index(bridge)?),
+                };
+                encode::set_link(name, set, controller)
+            }
+            Change::SetBridge { name, settings } => {
+                // Without `create`, an unknown name would be refused with a misleading answer.
+                self.index(name)?;
+                encode::set_bridge(name, settings)
+            }
+            Change::DeleteLink { name } => {
+                self.indexes.clear();
+                encode::delete_link(name)
+            }
+            Change::DeleteGroup { group } => {
+                self.indexes.clear();
+                encode::delete_group(*group)
+            }
+            Change::AddAddress(address) => encode::add_address(self.index(&address.link)?, address.prefix),
+            Change::RemoveAddress(address) => encode::remove_address(self.index(&address.link)?, address.prefix),
+            Change::AddRoute(route) => encode::add_route(route, self.optional_index(route.dev.as_deref())?),
+            Change::RemoveRoute(route) => encode::remove_route(route, self.optional_index(route.dev.as_deref())?),
+            Change::SetQdisc { link, kind, impairment } => qdisc::set(self.index(link)?, kind, impairment),
+            Change::RemoveQdisc { link } => qdisc::remove(self.index(link)?),
+            Change::SetForwarding(on) => {
+                self.flush();
+                set_forwarding(*on)?;
+                return Ok(None);
+            }
+        }))
+    }
+
+    fn flush(&mut self) {
+        let (indexes, requests): (Vec<usize>, Vec<Request>) = self.waiting.drain(..).unzip();
+        if requests.is_empty() {
+            return;
+        }
+        for (index, answer) in indexes.into_iter().zip(self.socket.request(requests)) {
+            self.answers[index] = answer;
+        }
+    }
+
+    /// A link's number. What this batch has made so far is made first.
+    fn index(&mut self, name: &str) -> Result<u32, Fault> {
+        if let Some(index) = self.indexes.get(name) {
+            return Ok(*index);
+        }
+        self.flush();
+        let found = self.socket.get(encode::link_by_name(name)).map_err(|fault| no_link(fault, name))?;
+        let index = found.as_ref().and_then(decode::link_index);
+        let index = index.ok_or_else(|| no_link(Fault::new(libc::ENODEV, ""), name))?;
+        self.indexes.insert(name.to_owned(), index);
+        Ok(index)
+    }
+
+    fn optional_index(&mut self, name: Option<&str>) -> Result<Option<u32>, Fault> {
+        name.map(|name| self.index(name)).transpose()
+    }
+
+    fn handle(&mut self, end: &VethEnd) -> Result<Option<RawFd>, Fault> {
+        if end.place == *self.place {
+            return Ok(None);
+        }
+        if !self.handles.contains_key(&end.place) {
+            self.handles.insert(end.place.clone(), space::open(&end.place)?);
+        }
+        Ok(self.handles.get(&end.place).map(AsRawFd::as_raw_fd))
+    }
+}
+
+fn no_link(fault: Fault, name: &str) -> Fault {
+    Fault::new(fault.errno, format!("the link {name}"))
+}
+
+fn set_forwarding(on: bool) -> Result<(), Fault> {
+    let value = if on { "1" } else { "0" };
+    // A kernel without IPv6 has no such file.
+    if fs::exists(IPV6_FORWARD).unwrap_or(false) {
+        fs::write(IPV6_FORWARD, value).map_err(|error| Fault::io(&error, format!("writing {IPV6_FORWARD}")))?;
+    }
+    fs::write(IPV4_FORWARD, value).map_err(|error| Fault::io(&error, format!("writing {IPV4_FORWARD}")))
+}

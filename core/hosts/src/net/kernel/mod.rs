@@ -1,0 +1,135 @@
+//! The kernel's network stack, over netlink. Only this folder knows rtnetlink and its packets.
+
+mod apply;
+mod decode;
+mod encode;
+mod probe;
+mod qdisc;
+mod socket;
+mod space;
+mod tap;
+
+use std::{collections::HashMap, time::Duration};
+
+use netlink_packet_route::{
+    AddressFamily, RouteNetlinkMessage,
+    address::AddressMessage,
+    link::{LinkAttribute, LinkExtentMask, LinkMessage},
+    route::RouteMessage,
+    tc::TcMessage,
+};
+
+use self::socket::RouteSocket;
+use super::{
+    backend::{LinkWatch, NetBackend},
+    fault::Fault,
+    types::*,
+};
+
+/// The kernel that this process runs on. It keeps nothing: every call reads and changes the kernel itself.
+pub struct Kernel;
+
+impl NetBackend for Kernel {
+    fn lock(&self) -> Result<Box<dyn Send>, Fault> {
+        space::lock().map(|guard| Box::new(guard) as Box<dyn Send>)
+    }
+
+    fn namespaces(&self) -> Result<Vec<String>, Fault> {
+        space::list()
+    }
+
+    fn add_namespaces(&self, new: &[NewNamespace]) -> Vec<Result<(), Fault>> {
+        space::add(new, |namespace| {
+            let set = LinkSettings { up: Some(true), alias: Some(namespace.alias.clone()), ..LinkSettings::default() };
+            let mut answers = RouteSocket::open()?.request(vec![encode::set_link("lo", &set, None)]);
+            answers.pop().unwrap_or(Ok(()))
+        })
+    }
+
+    fn remove_namespaces(&self, names: &[String]) -> Vec<Result<(), Fault>> {
+        space::remove(names)
+    }
+
+    fn links(&self, places: &[Place]) -> Vec<Result<Vec<Link>, Fault>> {
+        space::inside(places, |_| links())
+    }
+
+    fn addresses(&self, place: &Place) -> Result<Vec<Address>, Fault> {
+        read_inside(place, |socket| {
+            let names = link_names()?;
+            let found = socket.dump(RouteNetlinkMessage::GetAddress(AddressMessage::default()))?;
+            let given = found.into_iter().filter_map(|message| decode::address(message, &names));
+            Ok(given.filter(|address| !address.prefix.address.is_loopback()).collect())
+        })
+    }
+
+    fn routes(&self, place: &Place) -> Result<Vec<Route>, Fault> {
+        read_inside(place, |socket| {
+            let names = link_names()?;
+            let mut routes = Vec::new();
+            for family in [AddressFamily::Inet, AddressFamily::Inet6] {
+                let mut message = RouteMessage::default();
+                message.header.address_family = family;
+                let found = socket.dump(RouteNetlinkMessage::GetRoute(message))?;
+                routes.extend(found.into_iter().filter_map(|message| decode::route(message, &names)));
+            }
+            Ok(routes)
+        })
+    }
+
+    fn qdiscs(&self, place: &Place) -> Result<Vec<Qdisc>, Fault> {
+        read_inside(place, |socket| {
+            let names = link_names()?;
+            let found = socket.dump(RouteNetlinkMessage::GetQueueDiscipline(TcMessage::default()))?;
+            Ok(found.into_iter().filter_map(|message| qdisc::read(message, &names)).collect())
+        })
+    }
+
+    fn forwarding(&self, place: &Place) -> Result<(bool, Option<bool>), Fault> {
+        read_inside(place, |_| apply::forwarding())
+    }
+
+    fn apply(&self, batches: &[Batch]) -> Vec<Vec<Result<(), Fault>>> {
+        let places: Vec<Place> = batches.iter().map(|batch| batch.place.clone()).collect();
+        let answers = space::inside(&places, |index| Ok(apply::apply(&places[index], &batches[index].changes)));
+        let refuse = |index: usize, fault: Fault| batches[index].changes.iter().map(|_| Err(fault.clone())).collect();
+        answers.into_iter().enumerate().map(|(index, answer)| answer.unwrap_or_else(|fault| refuse(index, fault))).collect()
+    }
+
+    fn capabilities(&self) -> Result<Vec<Capability>, Fault> {
+        probe::capabilities()
+    }
+
+    fn watch(&self, place: &Place) -> Result<Box<dyn LinkWatch>, Fault> {
+        let socket = one(space::inside(std::slice::from_ref(place), |_| RouteSocket::watch_links()))?;
+        Ok(Box::new(Watch(socket)))
+    }
+}
+
+struct Watch(RouteSocket);
+
+impl LinkWatch for Watch {
+    fn changed(&mut self, longest: Duration) -> Result<bool, Fault> {
+        self.0.event(longest)
+    }
+}
+
+fn read_inside<T: Send>(place: &Place, read: impl Fn(&mut RouteSocket) -> Result<T, Fault> + Sync) -> Result<T, Fault> {
+    one(space::inside(std::slice::from_ref(place), |_| read(&mut RouteSocket::open()?)))
+}
+
+fn one<T>(mut answers: Vec<Result<T, Fault>>) -> Result<T, Fault> {
+    answers.pop().unwrap_or_else(|| Err(Fault::new(libc::EINVAL, "no place")))
+}
+
+fn links() -> Result<Vec<Link>, Fault> {
+    let mut message = LinkMessage::default();
+    // Without this mask, the kernel leaves out what some links say of themselves.
+    message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::Vf]));
+    let found = RouteSocket::open()?.dump(RouteNetlinkMessage::GetLink(message))?;
+    Ok(found.into_iter().filter_map(decode::link).collect())
+}
+
+fn link_names() -> Result<HashMap<u32, String>, Fault> {
+    Ok(links()?.into_iter().map(|link| (link.index, link.name)).collect())
+}
