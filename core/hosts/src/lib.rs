@@ -8,6 +8,9 @@ use windlass_model::Problem;
 use windlass_script::host::HostModule;
 
 pub mod exec;
+pub mod http;
+pub mod lab_names;
+pub mod net;
 mod support;
 #[cfg(test)]
 mod testing;
@@ -23,11 +26,10 @@ pub struct Host {
 }
 
 /// Every module, in the order of the reference.
-pub const HOSTS: &[Host] = &[Host {
-    name: "exec",
-    real: |config| exec::module(&config.exec),
-    rehearsal: |config| exec::rehearsal(&config.exec),
-}];
+pub const HOSTS: &[Host] = &[
+    Host { name: "exec", real: |config| exec::module(&config.exec), rehearsal: |config| exec::rehearsal(&config.exec) },
+    Host { name: "http", real: |config| http::module(&config.http), rehearsal: |config| http::rehearsal(&config.http) },
+];
 
 /// The part of `windlass.toml` that is about host modules: `[hosts.<module>]`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -35,6 +37,8 @@ pub const HOSTS: &[Host] = &[Host {
 pub struct HostConfig {
     /// Which programs scripts may run.
     pub exec: exec::Config,
+    /// Where requests may go, and whom they trust.
+    pub http: http::Config,
 }
 
 /// The modules that act on the world. Fails when the configuration asks for something that this machine can't give.

@@ -1,0 +1,184 @@
+//! Sends a request: checks where it goes, follows redirects by hand, and says what went wrong.
+
+use std::{error::Error, sync::Arc, time::Duration};
+
+use http::{HeaderMap, Method, StatusCode, header};
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+use serde_json::Value;
+use url::Url;
+use windlass_model::{Code, Problem};
+use windlass_script::host::OpCx;
+
+use super::{
+    Config,
+    address::{Allowed, Refused},
+    answer, grant,
+    request::Request,
+    resolver::{CheckedResolver, Lookup},
+};
+
+const REDIRECTS: usize = 5;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Headers that may follow a redirect to another origin. Anything else may be a credential.
+const HARMLESS: [header::HeaderName; 3] = [header::ACCEPT, header::ACCEPT_LANGUAGE, header::USER_AGENT];
+
+/// One for all runs: connections are kept, and each was checked when it was made.
+pub(super) struct Client {
+    inner: reqwest::Client,
+    allowed: Arc<Allowed>,
+}
+
+impl Client {
+    pub(super) fn new(config: &Config, lookup: Arc<dyn Lookup>) -> Result<Self, Problem> {
+        let allowed = Arc::new(Allowed::read(&config.allow_addresses)?);
+        let wrong =
+            |error: &dyn Error| Problem::new(Code::Configuration, format!("the HTTP client can't be made: {error}"));
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| wrong(&error))?
+            .with_root_certificates(roots(config)?)
+            .with_no_client_auth();
+        let inner = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .http1_only()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .user_agent(concat!("windlass/", env!("CARGO_PKG_VERSION")))
+            .dns_resolver(Arc::new(CheckedResolver { lookup, allowed: allowed.clone() }))
+            .build()
+            .map_err(|error| wrong(&error))?;
+        Ok(Self { inner, allowed })
+    }
+
+    /// Sends it, and follows redirects that are granted.
+    pub(super) async fn send(&self, cx: &OpCx, request: Request) -> Result<Value, Problem> {
+        let limit = request.timeout;
+        tokio::time::timeout(limit, self.follow(cx, request)).await.unwrap_or_else(|_| {
+            let ms = limit.as_millis();
+            Err(Problem::new(Code::StepTimeout, format!("the request took longer than {ms} ms")).retryable())
+        })
+    }
+
+    async fn follow(&self, cx: &OpCx, mut request: Request) -> Result<Value, Problem> {
+        self.check(cx, &request).map_err(Problem::no_effect)?;
+        for _ in 0..=REDIRECTS {
+            let response = self.send_once(&request).await?;
+            let Some(next) = redirect(&request, response.status(), response.headers())? else {
+                return answer::read(&request, response).await;
+            };
+            turn(&mut request, response.status(), next)?;
+            self.check(cx, &request)?;
+        }
+        Err(Problem::new(Code::Unavailable, format!("the server redirected more than {REDIRECTS} times")))
+    }
+
+    fn check(&self, cx: &OpCx, request: &Request) -> Result<(), Problem> {
+        grant::check(&request.verb, &request.url, cx.granted_scopes(&request.verb), &self.allowed)
+    }
+
+    async fn send_once(&self, request: &Request) -> Result<reqwest::Response, Problem> {
+        let mut builder =
+            self.inner.request(request.method.clone(), request.url.clone()).headers(request.headers.clone());
+        if let Some(body) = &request.body {
+            builder = builder.body(body.clone());
+        }
+        builder.send().await.map_err(|error| failure(error, &request.url))
+    }
+}
+
+fn roots(config: &Config) -> Result<rustls::RootCertStore, Problem> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if let Some(path) = &config.ca_file {
+        let wrong = |error: &dyn Error| {
+            Problem::new(Code::Configuration, format!("hosts.http.ca_file: {}: {error}", path.display()))
+        };
+        let certificates = CertificateDer::pem_file_iter(path).map_err(|error| wrong(&error))?;
+        let mut count = 0;
+        for certificate in certificates {
+            roots.add(certificate.map_err(|error| wrong(&error))?).map_err(|error| wrong(&error))?;
+            count += 1;
+        }
+        if count == 0 {
+            return Err(Problem::new(
+                Code::Configuration,
+                format!("hosts.http.ca_file: no certificate in {}", path.display()),
+            ));
+        }
+    }
+    Ok(roots)
+}
+
+/// Where an answer sends the request on, if it does and the script wants it.
+fn redirect(request: &Request, status: StatusCode, headers: &HeaderMap) -> Result<Option<Url>, Problem> {
+    let redirects = matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308);
+    let Some(location) = headers.get(header::LOCATION).filter(|_| redirects && request.redirects) else {
+        return Ok(None);
+    };
+    let next = location.to_str().ok().and_then(|location| request.url.join(location).ok());
+    let next =
+        next.ok_or_else(|| Problem::new(Code::Unavailable, "the server redirected to something that isn't a URL"))?;
+    let next = grant::read(next.as_str()).map_err(|mut problem| {
+        problem.no_effect = false;
+        problem.message = format!("the server redirected to a URL that can't be followed: {}", problem.message);
+        problem
+    })?;
+    Ok(Some(next))
+}
+
+/// Turns the request towards its next URL. Credentials and bodies stay with the origin that they were meant for.
+fn turn(request: &mut Request, status: StatusCode, next: Url) -> Result<(), Problem> {
+    let becomes_get = match status.as_u16() {
+        303 => request.method != Method::HEAD,
+        301 | 302 => request.method == Method::POST,
+        _ => false,
+    };
+    if becomes_get {
+        request.method = Method::GET;
+        request.body = None;
+        request.headers.remove(header::CONTENT_TYPE);
+        if request.verb != "http.request" {
+            request.verb = "http.get".into();
+        }
+    }
+    if next.origin() != request.url.origin() {
+        if request.body.is_some() {
+            let message =
+                format!("the server redirected the request's body to {}", next.origin().ascii_serialization());
+            return Err(Problem::new(Code::PermissionDenied, message).help("send it there yourself, if that is meant"));
+        }
+        let kept = request.headers.iter().filter(|(name, _)| HARMLESS.contains(name));
+        request.headers = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
+    }
+    request.url = next;
+    Ok(())
+}
+
+/// What a failed exchange means. The URL's query may hold secrets and is never shown.
+pub(super) fn failure(error: reqwest::Error, url: &Url) -> Problem {
+    let error = error.without_url();
+    let host = url.host_str().unwrap_or_default();
+    let chain: Vec<&dyn Error> = std::iter::successors(Some(&error as &dyn Error), |&error| error.source()).collect();
+    if let Some(refused) = chain.iter().find_map(|error| error.downcast_ref::<Refused>()) {
+        return refused.problem(host).no_effect();
+    }
+    let root = chain.last().map(ToString::to_string).unwrap_or_default();
+    let problem = Problem::new(Code::Unavailable, format!("{host}: {root}"));
+    let tls = chain.iter().any(|error| {
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        error.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>())
+    });
+    match error.is_connect() {
+        // Asking a server with a wrong certificate again doesn't make it right.
+        true if tls => {
+            problem.no_effect().help("a private certificate authority is trusted with `ca_file` under [hosts.http]")
+        }
+        true => problem.no_effect().retryable(),
+        false => problem.retryable(),
+    }
+}

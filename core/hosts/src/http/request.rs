@@ -1,0 +1,170 @@
+//! A request read from a call's arguments. Everything that can be refused is refused here, before anything is sent.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use serde::Deserialize;
+use serde_json::Value;
+use url::Url;
+use windlass_model::{Code, Problem};
+use windlass_script::host::{Args, OpCx};
+use zeroize::Zeroizing;
+
+use super::grant;
+use crate::support;
+
+pub(super) const DEFAULT_TIMEOUT_MS: u64 = 30_000;
+pub(super) const LONGEST_TIMEOUT_MS: u64 = 300_000;
+const DEFAULT_ANSWER_BYTES: usize = 1 << 20;
+const LONGEST_ANSWER_BYTES: usize = 4 << 20;
+const BODY_BYTES: usize = 4 << 20;
+const HEADERS: usize = 100;
+
+/// Headers that belong to the connection, not to a script.
+const OURS: [&str; 10] = [
+    "host",
+    "content-length",
+    "transfer-encoding",
+    "connection",
+    "upgrade",
+    "te",
+    "trailer",
+    "expect",
+    "proxy-authorization",
+    "proxy-connection",
+];
+
+/// A request that is ready to be sent.
+pub(super) struct Request {
+    /// The verb that its URL has to be granted for: `http.get`.
+    pub(super) verb: String,
+    pub(super) method: Method,
+    pub(super) url: Url,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Option<Vec<u8>>,
+    pub(super) timeout: Duration,
+    pub(super) redirects: bool,
+    pub(super) answer_bytes: usize,
+    /// Statuses that the script wants; any other one is an error. `None`: every status is a result.
+    pub(super) expect: Option<Vec<u16>>,
+    /// Whether an answer that asks for patience is an error that is tried again.
+    pub(super) repeatable: bool,
+}
+
+/// The last parameter of every op, and the only one of `http::request`.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Options {
+    pub(super) method: Option<String>,
+    pub(super) url: Option<String>,
+    body: Value,
+    headers: BTreeMap<String, Value>,
+    query: BTreeMap<String, Value>,
+    timeout: Option<Value>,
+    redirects: Option<bool>,
+    expect: Option<Vec<u16>>,
+    max_bytes: Option<usize>,
+}
+
+/// Reads a call of `http::request`, or of an op that has its method in its name.
+pub(super) fn read(cx: &OpCx, args: &Args, method: Option<&Method>, repeatable: bool) -> Result<Request, Problem> {
+    let mut options: Options = support::options(args, "opts")?;
+    let (verb, method, url, body) = match method {
+        None => {
+            let method = options.method.take().unwrap_or_else(|| "GET".into());
+            let method = Method::from_bytes(method.to_ascii_uppercase().as_bytes()).ok();
+            let method = method.filter(|method| *method != Method::CONNECT && *method != Method::TRACE);
+            let method = method.ok_or_else(|| support::invalid("`method` isn't one that can be sent"))?;
+            let url = options.url.take().unwrap_or_default();
+            ("http.request".to_owned(), method, url, options.body.take())
+        }
+        Some(_) if options.url.is_some() || options.method.is_some() || !options.body.is_null() => {
+            return Err(support::invalid("`method`, `url` and `body` stand in the options of `http::request` only"));
+        }
+        Some(method) => (
+            format!("http.{}", method.as_str().to_ascii_lowercase()),
+            method.clone(),
+            args.str("url").to_owned(),
+            args.get("body").clone(),
+        ),
+    };
+    let mut url = grant::read(&url)?;
+    let destination = url.origin().ascii_serialization();
+    let reveal = |value: &Value| match value {
+        Value::Number(number) => Ok(Zeroizing::new(number.to_string())),
+        Value::Bool(truth) => Ok(Zeroizing::new(truth.to_string())),
+        other => cx.reveal(other, &destination),
+    };
+    for (name, value) in &options.query {
+        url.query_pairs_mut().append_pair(name, &reveal(value)?);
+    }
+    let mut headers = HeaderMap::new();
+    let body = encode_body(body, &mut headers, &reveal)?;
+    if options.headers.len() > HEADERS {
+        return Err(Problem::new(Code::LimitExceeded, format!("a request has at most {HEADERS} headers")).no_effect());
+    }
+    for (name, value) in &options.headers {
+        let (name, value) = header(name, &reveal(value)?)?;
+        headers.insert(name, value);
+    }
+    let timeout = match &options.timeout {
+        Some(timeout) => support::duration(timeout, "timeout")?,
+        None => Duration::from_millis(DEFAULT_TIMEOUT_MS),
+    };
+    Ok(Request {
+        verb,
+        method,
+        url,
+        headers,
+        body,
+        timeout: timeout.min(cx.timeout()),
+        redirects: options.redirects.unwrap_or(true),
+        answer_bytes: options.max_bytes.unwrap_or(DEFAULT_ANSWER_BYTES).min(LONGEST_ANSWER_BYTES),
+        expect: options.expect,
+        repeatable,
+    })
+}
+
+/// A header, unless it could end the header early or belongs to the connection. Its value never stands in an error.
+fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), Problem> {
+    let parsed = HeaderName::from_bytes(name.as_bytes()).ok().filter(|name| !OURS.contains(&name.as_str()));
+    let parsed =
+        parsed.ok_or_else(|| support::invalid(format!("`{}` can't be set as a header", name.escape_debug())))?;
+    let mut value = HeaderValue::from_str(value).map_err(|_| {
+        support::invalid(format!("the value of header `{parsed}` holds characters that a header can't"))
+    })?;
+    value.set_sensitive(true);
+    Ok((parsed, value))
+}
+
+/// Text and secrets are sent as they are, maps and arrays as JSON with the secrets inside filled in.
+fn encode_body(
+    body: Value,
+    headers: &mut HeaderMap,
+    reveal: &impl Fn(&Value) -> Result<Zeroizing<String>, Problem>,
+) -> Result<Option<Vec<u8>>, Problem> {
+    let bytes = match body {
+        Value::Null => return Ok(None),
+        Value::String(text) => text.into_bytes(),
+        Value::Object(ref map) if map.contains_key("$secret") => reveal(&body)?.as_bytes().to_vec(),
+        mut body => {
+            fill(&mut body, reveal)?;
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            body.to_string().into_bytes()
+        }
+    };
+    if bytes.len() > BODY_BYTES {
+        return Err(Problem::new(Code::LimitExceeded, "a request's body is at most 4 MiB").no_effect());
+    }
+    Ok(Some(bytes))
+}
+
+fn fill(value: &mut Value, reveal: &impl Fn(&Value) -> Result<Zeroizing<String>, Problem>) -> Result<(), Problem> {
+    match value {
+        Value::Object(map) if map.contains_key("$secret") => *value = Value::String(reveal(value)?.to_string()),
+        Value::Object(map) => map.values_mut().try_for_each(|value| fill(value, reveal))?,
+        Value::Array(items) => items.iter_mut().try_for_each(|value| fill(value, reveal))?,
+        _ => {}
+    }
+    Ok(())
+}
