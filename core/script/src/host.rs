@@ -106,6 +106,8 @@ pub enum Kind {
     Secret,
     /// Anything that JSON can say.
     Any,
+    /// A closure. Only built-in functions take them; an op can't.
+    Closure,
 }
 
 /// What a run must be granted for a call.
@@ -261,9 +263,13 @@ impl OpCx {
     /// The scopes that the run was granted for this verb, for ops that learn on the way what they touch (a redirect, a
     /// link). The dispatcher has checked `Permission` before the op runs.
     pub fn granted_scopes<'a>(&'a self, verb: &'a str) -> impl Iterator<Item = &'a str> {
-        self.grants
-            .iter()
-            .filter_map(move |grant| grant.split_once(':').filter(|(of, _)| *of == verb).map(|(_, scope)| scope))
+        let grants = self.grants.iter().filter_map(|grant| grant.split_once(':'));
+        grants.filter(move |(of, _)| crate::permission::glob(of, verb)).map(|(_, scope)| scope)
+    }
+
+    /// Whether the run was granted this verb on this scope, for the same ops.
+    pub fn is_granted(&self, verb: &str, scope: &str) -> bool {
+        self.grants.iter().any(|grant| crate::permission::covers(grant, verb, scope))
     }
 
     /// A reason to go no further, for ops that loop.

@@ -1,0 +1,77 @@
+//! What all branches of one evaluation share.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, AtomicUsize},
+    },
+};
+
+use parking_lot::Mutex;
+use windlass_model::{Journal, RunId, StepPath};
+
+use crate::{host::OpCx, program::Program, sandbox::Shell};
+
+pub(crate) struct RunContext {
+    pub shell: Arc<Shell>,
+    pub program: Arc<Program>,
+    pub run: RunId,
+    pub journal: Arc<dyn Journal>,
+    pub mode: Mode,
+    /// The workflow's name, for call sites.
+    pub entry: Arc<str>,
+    /// Closures found while collecting, by the step that registered them.
+    pub closures: Mutex<HashMap<StepPath, StoredClosure>>,
+    /// `on_rollback` calls so far: `continue_as_new` can't carry closures over.
+    pub rollback_closures: AtomicU32,
+    /// Branch threads that are alive.
+    pub threads: AtomicUsize,
+}
+
+/// What an evaluation is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// The run goes on: what isn't recorded is performed.
+    Forward,
+    /// Only to find the closures of `on_rollback` again: nothing is performed, nothing is printed.
+    Collect,
+}
+
+/// A closure with the state that it needs to be called later.
+pub(crate) struct StoredClosure {
+    pub closure: rhai::FnPtr,
+    pub global: rhai::GlobalRuntimeState,
+}
+
+impl RunContext {
+    pub fn new(shell: Arc<Shell>, program: Arc<Program>, run: RunId, journal: Arc<dyn Journal>, mode: Mode) -> Self {
+        let entry = program.entry.clone();
+        Self {
+            shell,
+            program,
+            run,
+            journal,
+            mode,
+            entry,
+            closures: Mutex::default(),
+            rollback_closures: AtomicU32::new(0),
+            threads: AtomicUsize::new(0),
+        }
+    }
+
+    /// What an op may use at this step.
+    pub fn op_context(&self, path: &StepPath, timeout_ms: u64) -> OpCx {
+        OpCx {
+            key: format!("{}/{path}", self.run),
+            run: self.run.clone(),
+            instance: self.shell.config.instance.clone(),
+            rehearsal: self.shell.config.rehearsal,
+            runtime: self.shell.config.runtime.clone(),
+            timeout: std::time::Duration::from_millis(timeout_ms),
+            journal: self.journal.clone(),
+            secrets: self.shell.revealer.clone(),
+            grants: self.program.grants.clone(),
+        }
+    }
+}
