@@ -1,4 +1,4 @@
-//! Commands in pages are commands that the binary knows: each `windlass …` is looked up in its own `--help`.
+//! Commands in pages and in messages are commands that the binary knows: each is looked up in its own `--help`.
 
 use std::{cell::RefCell, collections::BTreeMap, process::Command};
 
@@ -99,12 +99,26 @@ fn commands(text: &str) -> Vec<(usize, &str)> {
     calls.collect()
 }
 
+/// Command lines that a source tells people to type: in backticks, in messages and comments.
+fn told(text: &str) -> Vec<(usize, &str)> {
+    let lines = text.lines().enumerate();
+    lines
+        .flat_map(|(index, line)| line.split('`').skip(1).step_by(2).map(move |code| (index + 1, code)))
+        .filter_map(|(number, code)| code.strip_prefix("windlass ").map(|rest| (number, rest)))
+        .collect()
+}
+
 fn mistakes(tree: &Tree, binary: &dyn Help) -> Vec<String> {
     let mut complaints = Vec::new();
-    for page in tree.files.iter().filter(|file| file.is_page()) {
-        for (number, line) in commands(&page.text) {
+    for file in &tree.files {
+        let lines = match file {
+            page if page.is_page() => commands(&page.text),
+            source if source.is_rust() && source.path.starts_with("core/") => told(&source.text),
+            _ => continue,
+        };
+        for (number, line) in lines {
             if let Some(mistake) = mistake(binary, line) {
-                complaints.push(format!("{}:{number}: {mistake} (in `windlass {line}`)", page.path));
+                complaints.push(format!("{}:{number}: {mistake} (in `windlass {line}`)", file.path));
             }
         }
     }
@@ -112,10 +126,10 @@ fn mistakes(tree: &Tree, binary: &dyn Help) -> Vec<String> {
 }
 
 #[test]
-fn commands_in_pages_exist() {
+fn commands_that_people_are_told_exist() {
     let binary = Binary { asked: RefCell::default(), path: windlass_binary() };
     assert!(!subcommands(&binary.help(&[])).is_empty(), "`windlass --help` lists its commands");
-    demand("These pages name commands that the binary doesn't know:", mistakes(&Tree::repository(), &binary));
+    demand("These places name commands that the binary doesn't know:", mistakes(&Tree::repository(), &binary));
 }
 
 /// A made-up command tree.
@@ -155,4 +169,16 @@ fn wrong_commands_are_found() {
 fn commands_are_found_in_text_and_blocks() {
     let text = "Type `windlass run x`.\n```sh\n$ ./target/release/windlass runs ls\nls windlass\n```\n```rhai\nwindlass no\n```\n";
     assert_eq!(commands(text), [(3, "runs ls"), (1, "run x")]);
+}
+
+#[test]
+fn commands_are_found_in_messages() {
+    let text = "fn a() {\n    help(format!(\"see `windlass runs show {run}`, or `ls`\"));\n}\n";
+    assert_eq!(told(text), [(2, "runs show {run}")]);
+    let (_folder, tree) = crate::tree::sample(&[
+        ("core/a.rs", "// `windlass runs eat`\n"),
+        ("b.md", "`windlass walk`\n"),
+        ("c.rhai", "`windlass walk`"),
+    ]);
+    assert_eq!(mistakes(&tree, &Sample).len(), 2);
 }
