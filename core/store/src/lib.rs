@@ -1,1 +1,36 @@
-//! x
+//! The store: every command and every question of the model, over SQLite and PostgreSQL. The only crate that knows
+//! Diesel. A command commits together with its events; many commands share one transaction and one sync.
+
+mod apply;
+mod approvals;
+mod artifacts;
+mod bundles;
+mod connection;
+mod dialect;
+mod dump;
+mod error;
+mod events;
+pub mod failpoint;
+mod kv;
+mod leases;
+mod locks;
+mod log;
+mod migrate;
+mod options;
+mod queue;
+mod reads;
+mod resources;
+mod runs;
+mod schema;
+mod secrets;
+mod signals;
+mod steps;
+mod store;
+mod timers;
+mod undo;
+mod writer;
+
+pub use error::StoreError;
+pub use options::{Committed, Durability, StoreOptions};
+pub use reads::Journal;
+pub use store::Store;

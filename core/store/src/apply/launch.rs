@@ -1,0 +1,165 @@
+//! Launch: one transaction makes the run, its lease row, its first events, and perhaps its first claim.
+
+use diesel::prelude::*;
+use serde_json::json;
+use windlass_model::{
+    Code, EventKind, NodeId, Problem, RunId, RunState,
+    command::{Claimed, Lease, NewRun, Reply},
+    workflow::OnConflict,
+};
+
+use super::{Cx, people};
+use crate::{
+    bundles, dialect,
+    error::{Applied, refuse},
+    leases,
+    log::Log,
+    runs::{self, RunRow, rollback_text},
+    schema,
+};
+
+/// Creates a run, or answers with the one that the same idempotency key made.
+pub(crate) fn launch(
+    cx: &mut Cx,
+    run: &NewRun,
+    claim: Option<&(NodeId, i64)>,
+    continues: Option<&RunId>,
+) -> Applied<Reply> {
+    if let Some(existing) = existing(cx, run)? {
+        return Ok(Reply::Launched { run: existing, existing: true, claimed: None });
+    }
+    if runs::find(cx.conn, run.id.as_str())?.is_some() {
+        return refuse(Code::Conflict, format!("there is a run `{}` already", run.id));
+    }
+    bundles::require(cx, &run.bundle)?;
+    let has_room = make_room(cx, run)?;
+
+    let claim = claim.filter(|_| has_room);
+    let mut row = row(cx, run, continues);
+    if claim.is_some() {
+        row.state = RunState::Queued.apply(windlass_model::RunCommand::Claim)?.as_str().to_owned();
+        row.started_at_ms = Some(cx.now_ms);
+    } else if has_room {
+        row.due_at_ms = Some(cx.now_ms);
+        cx.told.due(cx.now_ms, cx.now_ms);
+    }
+    diesel::insert_into(schema::runs::table).values(&row).execute(cx.conn)?;
+    leases::create(cx, &run.id, 1)?;
+    let mut log = Log::at(&run.id, 1);
+    log.run(
+        EventKind::RunLaunched,
+        json!({
+            "workflow": run.workflow,
+            "input": serde_json::from_str::<serde_json::Value>(&run.input)?,
+            "bundle": run.bundle,
+            "launched_by": run.launched_by,
+        }),
+    );
+    let claimed = match claim {
+        Some((node, expires_at_ms)) => {
+            let lease = leases::take(cx, &run.id, node, *expires_at_ms)?;
+            log.run(EventKind::RunStarted, json!({ "node": node, "epoch": lease.epoch, "recovery": false }));
+            Some(Box::new(claimed(&row, lease, true)))
+        }
+        None => None,
+    };
+    log.write(cx)?;
+    Ok(Reply::Launched { run: run.id.clone(), existing: false, claimed })
+}
+
+/// The claim, as the worker gets it.
+pub(crate) fn claimed(row: &RunRow, lease: Lease, fresh: bool) -> Claimed {
+    Claimed {
+        lease,
+        state: row.run_state(),
+        bundle: row.bundle.as_str().into(),
+        input: row.input.as_str().into(),
+        rollback: row.rolls_back(),
+        deadline_at_ms: row.deadline_at_ms,
+        fresh,
+    }
+}
+
+fn existing(cx: &mut Cx, run: &NewRun) -> Applied<Option<RunId>> {
+    let Some(key) = &run.idempotency_key else { return Ok(None) };
+    let found: Option<(String, String)> = schema::runs::table
+        .filter(schema::runs::workflow.eq(&run.workflow))
+        .filter(schema::runs::idempotency_key.eq(key))
+        .select((schema::runs::id, schema::runs::input))
+        .first(cx.conn)
+        .optional()?;
+    let Some((id, input)) = found else { return Ok(None) };
+    if same_json(&input, &run.input) {
+        return Ok(Some(id.into()));
+    }
+    let message = format!("the idempotency key `{key}` was used for run `{id}` with another input");
+    let problem = Problem::new(Code::IdempotencyConflict, message);
+    Err(problem.help("use a new key for a new launch, or the same input for the same one").into())
+}
+
+fn same_json(one: &str, other: &str) -> bool {
+    use serde_json::{Value, from_str};
+    one == other || matches!((from_str::<Value>(one), from_str::<Value>(other)), (Ok(one), Ok(other)) if one == other)
+}
+
+/// Whether the run may begin now, as far as its concurrency key goes.
+fn make_room(cx: &mut Cx, run: &NewRun) -> Applied<bool> {
+    let Some((key, limit, on_conflict)) = &run.concurrency else { return Ok(true) };
+    dialect::exclude_others(cx.conn, key)?;
+    let open: Vec<(String, String)> = schema::runs::table
+        .filter(schema::runs::concurrency_key.eq(key))
+        .filter(schema::runs::ended_at_ms.is_null())
+        .order(schema::runs::id)
+        .select((schema::runs::id, schema::runs::state))
+        .load(cx.conn)?;
+    let limit = i64::from(*limit).max(1);
+    match on_conflict {
+        OnConflict::Reject if open.len() as i64 >= limit => {
+            let others: Vec<&str> = open.iter().map(|(id, _)| id.as_str()).collect();
+            let message = format!("`{key}` is in use by {}", others.join(", "));
+            return Err(Problem::new(Code::Conflict, message).help("wait until it has ended, or cancel it").into());
+        }
+        OnConflict::CancelPrevious => {
+            for (id, state) in &open {
+                let cancellable = RunState::parse(state)
+                    .is_some_and(|state| matches!(state, RunState::Queued | RunState::Running | RunState::Waiting));
+                if cancellable {
+                    let reason = format!("run `{}` takes its place", run.id);
+                    people::cancel(cx, &id.as_str().into(), &run.launched_by, Some(&reason))?;
+                }
+            }
+        }
+        OnConflict::Queue | OnConflict::Reject => {}
+    }
+    Ok(runs::active_with_key(cx, key)? < limit)
+}
+
+fn row(cx: &Cx, run: &NewRun, continues: Option<&RunId>) -> RunRow {
+    RunRow {
+        id: run.id.to_string(),
+        workflow: run.workflow.clone(),
+        bundle: run.bundle.to_string(),
+        state: RunState::Queued.as_str().to_owned(),
+        waiting_on: None,
+        due_at_ms: None,
+        input: run.input.clone(),
+        output: None,
+        problem: None,
+        launched_by: run.launched_by.clone(),
+        idempotency_key: run.idempotency_key.clone(),
+        rollback: rollback_text(run.rollback).to_owned(),
+        parent_run: run.parent.as_ref().map(|(parent, _)| parent.to_string()),
+        parent_path: run.parent.as_ref().map(|(_, path)| path.to_string()),
+        continues: continues.map(ToString::to_string),
+        tags: serde_json::Value::from(run.tags.clone()).to_string(),
+        recoveries: 0,
+        launched_at_ms: cx.now_ms,
+        started_at_ms: None,
+        ended_at_ms: None,
+        deadline_at_ms: run.deadline_at_ms,
+        retention_ms: run.retention_ms,
+        cancel_requested: false,
+        concurrency_key: run.concurrency.as_ref().map(|(key, ..)| key.clone()),
+        concurrency_limit: run.concurrency.as_ref().map(|(_, limit, _)| i64::from(*limit).max(1)),
+    }
+}

@@ -1,0 +1,100 @@
+//! Local effects: inside the store, in the transaction that records their step, so that they happen exactly once.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use windlass_model::{
+    Code, Outcome, Problem, StepCall,
+    command::{Given, Lease, Reply},
+    journal::LocalEffect,
+};
+
+use super::{Cx, launch::launch, step::finished_event};
+use crate::{
+    artifacts,
+    error::{Applied, Fault, refuse},
+    kv, locks,
+    log::Log,
+    resources, steps,
+};
+
+/// An artifact's size, at most.
+const ARTIFACT_BYTES: usize = 16 << 20;
+
+/// Performs and records a local effect; a step that has an outcome keeps it.
+pub(crate) fn local(
+    cx: &mut Cx,
+    lease: &Lease,
+    call: &StepCall,
+    effect: &LocalEffect,
+    given: &Given,
+) -> Applied<Reply> {
+    let run = &lease.run;
+    let mut log = Log::held(cx, lease)?;
+    if let Some(outcome) = steps::find(cx.conn, run, &call.path)?.as_ref().and_then(steps::StepRow::outcome) {
+        return Ok(Reply::Outcome(outcome));
+    }
+    let outcome = match perform(cx, lease, effect, given) {
+        Ok(text) => Outcome::Value(text),
+        // A child that can't be launched is an error for the script, as any step's would be.
+        Err(Fault::Refused(problem)) if problem.code != Code::Internal => Outcome::Error(Arc::new(*problem)),
+        Err(fault) => return Err(fault),
+    };
+    let finished = steps::Finished { outcome: &outcome, attempts: 1, started_at_ms: cx.now_ms };
+    steps::put_finished(cx, run, call, &finished)?;
+    log.raw(finished_event(call, &outcome, 0)?);
+    log.write(cx)?;
+    Ok(Reply::Outcome(outcome))
+}
+
+/// The result as JSON text. Refuses only before it writes.
+fn perform(cx: &mut Cx, lease: &Lease, effect: &LocalEffect, given: &Given) -> Applied<Arc<str>> {
+    let value = match effect {
+        LocalEffect::Now | LocalEffect::Random | LocalEffect::Uuid => {
+            return match given {
+                Given::Value(text) => Ok(text.clone()),
+                _ => refuse(Code::Internal, "the engine gave no value for a step that needs one"),
+            };
+        }
+        LocalEffect::KvGet { key } => return Ok(kv::get(cx, key)?.unwrap_or_else(|| "null".to_owned()).into()),
+        LocalEffect::KvSet { key, value } => {
+            kv::set(cx, key, &value.to_string())?;
+            Value::Null
+        }
+        LocalEffect::KvDelete { key } => kv::delete(cx, key)?.into(),
+        LocalEffect::KvList { prefix } => kv::keys(cx, prefix)?.into(),
+        LocalEffect::Unlock { name } => locks::release(cx, name, &lease.run)?.into(),
+        LocalEffect::LaunchChild { .. } => {
+            let Given::Child(child) = given else {
+                return refuse(Code::Internal, "the engine gave no child to launch");
+            };
+            match launch(cx, child, None, None)? {
+                Reply::Launched { run, .. } => run.to_string().into(),
+                _ => return refuse(Code::Internal, "a launch gave another answer than a run"),
+            }
+        }
+        LocalEffect::Inventory { provider, prefix } => {
+            let found = resources::inventory(cx, provider, prefix)?;
+            let item = |record: &windlass_model::resource::ResourceRecord| {
+                json!({
+                    "provider": record.resource.provider,
+                    "kind": record.resource.kind,
+                    "id": record.resource.id,
+                    "run": record.run,
+                    "state": record.state,
+                })
+            };
+            found.iter().map(item).collect()
+        }
+        LocalEffect::Artifact { name, media_type, content } => {
+            if content.len() > ARTIFACT_BYTES {
+                let message =
+                    format!("the artifact `{name}` has {} bytes; at most {ARTIFACT_BYTES} are kept", content.len());
+                return Err(Problem::new(Code::LimitExceeded, message).no_effect().into());
+            }
+            let digest = artifacts::put(cx, &lease.run, name, media_type, content)?;
+            json!({ "name": name, "bytes": content.len(), "digest": digest })
+        }
+    };
+    Ok(value.to_string().into())
+}

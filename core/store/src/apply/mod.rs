@@ -1,0 +1,112 @@
+//! Applying commands: one file per group. Each decides first and writes then, inside the writer's transaction.
+
+mod claim;
+mod end;
+mod launch;
+mod local;
+mod operator;
+mod people;
+mod rollback;
+mod settle;
+mod step;
+mod suspend;
+mod upkeep;
+mod wait;
+
+pub(crate) use launch::claimed;
+use windlass_model::{
+    RunId,
+    command::{Command, Reply},
+};
+
+use crate::{bundles, connection::AnyConnection, error::Applied, leases, options::Committed, secrets};
+
+/// What a command is applied with.
+pub(crate) struct Cx<'a> {
+    pub conn: &'a mut AnyConnection,
+    /// The time of the transaction.
+    pub now_ms: i64,
+    /// What the listener will hear.
+    pub told: Committed,
+}
+
+/// Whether a refusal of this command can only come before its first write. Others get a savepoint.
+pub(crate) fn refuses_before_it_writes(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::PutBundle { .. }
+            | Command::Begin { .. }
+            | Command::Finish { .. }
+            | Command::Emit { .. }
+            | Command::Suspend { .. }
+            | Command::RenewLeases { .. }
+            | Command::ExpireLeases { .. }
+            | Command::Release(_)
+            | Command::PutSecret { .. }
+            | Command::DeleteSecret { .. }
+    )
+}
+
+/// Applies one command.
+pub(crate) fn apply(cx: &mut Cx, command: &Command) -> Applied<Reply> {
+    let done = |()| Reply::Done;
+    match command {
+        Command::PutBundle { digest, body } => bundles::put(cx, digest, body).map(done),
+        Command::Launch { run, claim } => launch::launch(cx, run, claim.as_ref(), None),
+        Command::Claim { node, limit, expires_at_ms, max_recoveries } => {
+            let by = claim::By { node, expires_at_ms: *expires_at_ms, max_recoveries: i64::from(*max_recoveries) };
+            claim::claim(cx, &by, *limit)
+        }
+        Command::ClaimRun { run, node, expires_at_ms } => {
+            claim::claim_run(cx, run, &claim::By { node, expires_at_ms: *expires_at_ms, max_recoveries: i64::MAX })
+        }
+        Command::RenewLeases { node, expires_at_ms } => leases::renew(cx, node, *expires_at_ms).map(Reply::Count),
+        Command::ExpireLeases { node } => leases::expire(cx, node.as_ref()).map(Reply::Count),
+        Command::Release(lease) => claim::release(cx, lease).map(done),
+        Command::Begin { lease, call } => step::begin(cx, lease, call),
+        Command::Finish { lease, call, outcome, attempts, started_at_ms } => {
+            let finished = crate::steps::Finished { outcome, attempts: *attempts, started_at_ms: *started_at_ms };
+            step::finish(cx, lease, call, &finished)
+        }
+        Command::Local { lease, call, effect, given } => local::local(cx, lease, call, effect, given),
+        Command::Wait { lease, call, wait } => wait::wait(cx, lease, call, wait),
+        Command::Emit { lease, events } => step::emit(cx, lease, events).map(done),
+        Command::InDoubt { lease, path } => step::in_doubt(cx, lease, path).map(done),
+        Command::Suspend { lease } => suspend::suspend(cx, lease).map(done),
+        Command::Succeed { lease, output } => end::succeed(cx, lease, output).map(done),
+        Command::Fail { lease, problem, undo } => end::fail(cx, lease, problem, *undo).map(done),
+        Command::ContinueAsNew { lease, run } => end::continue_as_new(cx, lease, run),
+        Command::BeginRollback { lease } => rollback::begin(cx, lease).map(done),
+        Command::UndoBegin { lease, seq } => rollback::undo_begin(cx, lease, *seq).map(done),
+        Command::UndoFinish { lease, seq, problem } => {
+            rollback::undo_finish(cx, lease, *seq, problem.as_ref()).map(done)
+        }
+        Command::FinishRollback { lease } => rollback::finish(cx, lease).map(done),
+        Command::StickRollback { lease, problem } => rollback::stick(cx, lease, problem).map(done),
+        Command::Cancel { run, by, reason } => people::cancel(cx, run, by, reason.as_deref()).map(done),
+        Command::Signal { run, name, payload, by, id } => {
+            people::signal(cx, &people::Delivery { run, name, payload, by, id: id.as_deref() }).map(done)
+        }
+        Command::Decide { run, path, decision } => people::decide(cx, run, path, decision).map(done),
+        Command::Resolve { run, path, resolution, by } => operator::resolve(cx, run, path, resolution, by).map(done),
+        Command::Unstick { run, action, by } => operator::unstick(cx, run, *action, by).map(done),
+        Command::Unpark { run, .. } => operator::unpark(cx, run).map(done),
+        Command::Restart { run, bundle, drop, by } => operator::restart(cx, run, bundle, drop, by).map(done),
+        Command::Upgrade { run, bundle, by } => operator::upgrade(cx, run, bundle, by).map(done),
+        Command::PutSecret { name, sealed, policy } => secrets::put(cx, name, sealed, policy).map(done),
+        Command::DeleteSecret { name } => secrets::delete(cx, name).map(Reply::Count),
+        Command::Prune { default_retention_ms, limit } => {
+            upkeep::prune(cx, *default_retention_ms, *limit).map(Reply::Count)
+        }
+    }
+}
+
+/// A run's state and how it is written.
+fn set_due(cx: &mut Cx, run: &RunId, due_at_ms: i64) -> Applied<()> {
+    use crate::schema::runs;
+    use diesel::prelude::*;
+    diesel::update(runs::table.find(run.as_str())).set(runs::due_at_ms.eq(due_at_ms)).execute(cx.conn)?;
+    let now_ms = cx.now_ms;
+    cx.told.due(due_at_ms, now_ms);
+    Ok(())
+}

@@ -1,0 +1,139 @@
+//! An operator's word: on a step in doubt, a stuck undo, a parked run, a failed one, one on old sources.
+
+use diesel::prelude::*;
+use serde_json::json;
+use windlass_model::{
+    BundleDigest, Code, EventKind, Outcome, Problem, ResourceState, RunCommand, RunId, RunState, StepPath, StepState,
+    WaitReason,
+    undo::{StuckAction, UndoState},
+    wait::Resolution,
+};
+
+use super::{Cx, set_due};
+use crate::{
+    approvals, bundles,
+    error::{Applied, refuse},
+    leases,
+    log::Log,
+    resources, runs, schema, steps, undo,
+};
+
+pub(crate) fn resolve(cx: &mut Cx, run: &RunId, path: &StepPath, resolution: &Resolution, by: &str) -> Applied<()> {
+    let mut log = Log::open(cx, run)?;
+    let Some(step) = steps::find(cx.conn, run, path)? else {
+        return refuse(Code::NotFound, format!("run `{run}` has no step {path}"));
+    };
+    if step.step_state() != StepState::InDoubt {
+        return refuse(
+            Code::IllegalTransition,
+            format!("step {path} of run `{run}` is {}: there is no doubt about it", step.state),
+        );
+    }
+    let text = path.to_string();
+    match resolution {
+        Resolution::Happened { result } => {
+            steps::settle(cx, run, &text, &Outcome::Value(result.to_string().into()))?;
+            resources::set_intended_live(cx, run, &text)?;
+        }
+        Resolution::Perform => {
+            steps::remove(cx, run, path)?;
+        }
+        Resolution::Fail => {
+            let message = format!("{by} failed step {path} (`{}`), about which there was doubt", step.op);
+            let problem = Problem::new(Code::FailedByOperator, message).at(steps::parse_site(&step.site));
+            steps::settle(cx, run, &text, &Outcome::Error(problem.into()))?;
+        }
+    }
+    log.step(EventKind::StepResolved, path, json!({ "by": by, "resolution": resolution }));
+    log.write(cx)?;
+    runs::wake(cx, run.as_str())
+}
+
+pub(crate) fn unstick(cx: &mut Cx, run: &RunId, action: StuckAction, by: &str) -> Applied<()> {
+    let mut log = Log::open(cx, run)?;
+    let next = runs::get(cx, run)?.run_state().apply(RunCommand::RetryRollback)?;
+    let failed = undo::failed(cx, run)?;
+    match (action, failed) {
+        (StuckAction::Retry, Some(entry)) => undo::set_state(cx, run, entry.seq, UndoState::Registered, None)?,
+        // Held for its recoveries, not for a failed entry.
+        (StuckAction::Retry, None) => {}
+        (StuckAction::Skip | StuckAction::Adopt, Some(entry)) => {
+            let state = if action == StuckAction::Adopt { ResourceState::Adopted } else { ResourceState::Live };
+            undo::set_state(cx, run, entry.seq, UndoState::Skipped, None)?;
+            resources::set_of_step(cx, run, &entry.origin, &entry.path, state)?;
+            log.step(EventKind::UndoSkipped, &entry.path, json!({ "seq": entry.seq, "by": by, "action": action }));
+        }
+        (StuckAction::Skip | StuckAction::Adopt, None) => {
+            return refuse(Code::Conflict, format!("no undo of run `{run}` has failed: there is nothing to skip"));
+        }
+    }
+    let entries = undo::registered(cx, run)?;
+    log.run(EventKind::RunRollingBack, json!({ "entries": entries }));
+    log.write(cx)?;
+    diesel::update(schema::runs::table.find(run.as_str()))
+        .set((schema::runs::state.eq(next.as_str()), schema::runs::recoveries.eq(0_i64)))
+        .execute(cx.conn)?;
+    set_due(cx, run, cx.now_ms)
+}
+
+pub(crate) fn unpark(cx: &mut Cx, run: &RunId) -> Applied<()> {
+    Log::open(cx, run)?;
+    let row = runs::get(cx, run)?;
+    if !row.is_parked() {
+        let message = format!("run `{run}` is {}, not {}", row.state, WaitReason::Parked);
+        return refuse(Code::IllegalTransition, message);
+    }
+    diesel::update(schema::runs::table.find(run.as_str())).set(schema::runs::recoveries.eq(0_i64)).execute(cx.conn)?;
+    set_due(cx, run, cx.now_ms)
+}
+
+/// A failed run goes on from the steps that are left of its journal.
+pub(crate) fn restart(cx: &mut Cx, run: &RunId, bundle: &BundleDigest, drop: &[StepPath], by: &str) -> Applied<()> {
+    let mut log = Log::open(cx, run)?;
+    let row = runs::get(cx, run)?;
+    let next = row.run_state().apply(RunCommand::Restart)?;
+    bundles::require(cx, bundle)?;
+    let mut dropped = Vec::new();
+    for path in drop {
+        if steps::remove(cx, run, path)? {
+            dropped.push(path);
+        }
+        undo::forget_void(cx, run, path)?;
+        approvals::remove(cx, run, &path.to_string())?;
+    }
+    // It gets as much time again as it had.
+    let deadline_at_ms = row.deadline_at_ms.map(|at| cx.now_ms + (at - row.launched_at_ms));
+    diesel::update(schema::runs::table.find(run.as_str()))
+        .set((
+            schema::runs::state.eq(next.as_str()),
+            schema::runs::bundle.eq(bundle.as_str()),
+            schema::runs::problem.eq(None::<String>),
+            schema::runs::ended_at_ms.eq(None::<i64>),
+            schema::runs::deadline_at_ms.eq(deadline_at_ms),
+            schema::runs::recoveries.eq(0_i64),
+        ))
+        .execute(cx.conn)?;
+    log.run(EventKind::RunRestarted, json!({ "bundle": bundle, "dropped": dropped, "by": by }));
+    log.write(cx)?;
+    set_due(cx, run, cx.now_ms)
+}
+
+/// An open run that nobody holds goes on with other sources.
+pub(crate) fn upgrade(cx: &mut Cx, run: &RunId, bundle: &BundleDigest, by: &str) -> Applied<()> {
+    let mut log = Log::open(cx, run)?;
+    let row = runs::get(cx, run)?;
+    let state = row.run_state();
+    if !matches!(state, RunState::Queued | RunState::Waiting | RunState::Running) {
+        return refuse(Code::IllegalTransition, format!("run `{run}` is {state}: its script won't go on"));
+    }
+    if leases::is_held(cx, run)? {
+        let problem = Problem::new(Code::Conflict, format!("a worker has run `{run}` right now"));
+        return Err(problem.help("try again when it waits").retryable().into());
+    }
+    bundles::require(cx, bundle)?;
+    diesel::update(schema::runs::table.find(run.as_str()))
+        .set(schema::runs::bundle.eq(bundle.as_str()))
+        .execute(cx.conn)?;
+    log.run(EventKind::RunUpgraded, json!({ "from": row.bundle, "to": bundle, "by": by }));
+    log.write(cx)
+}

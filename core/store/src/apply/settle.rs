@@ -1,0 +1,172 @@
+//! Whether a wait is over, and what ends it. Deciding reads only; settling then takes what ended the wait.
+
+use std::sync::Arc;
+
+use diesel::prelude::*;
+use serde_json::{Value, json};
+use windlass_model::{
+    Code, Outcome, Problem, RunId, RunState, WaitSpec,
+    query::ApprovalRecord,
+    time::format_duration_ms,
+    wait::{ApprovalRequest, Decision, OnExpiry},
+};
+
+use super::Cx;
+use crate::{
+    approvals, dialect,
+    error::Applied,
+    locks,
+    runs::{self, RunRow},
+    schema, signals, steps,
+    timers::{self, WaitRow},
+};
+
+/// What ended a wait.
+pub(crate) enum Over {
+    /// Nothing has to be taken: time, an expiry, a child's end.
+    Plain(Outcome),
+    /// A signal, which is taken.
+    Signal { seq: i64, payload: String },
+    /// A lock. `held`: the run has it already.
+    Lock { name: String, held: bool },
+    /// A decision, or an expiry that counts as one.
+    Approval(Outcome),
+}
+
+/// Whether the wait is over by now.
+pub(crate) fn over(cx: &mut Cx, run: &RunId, wait: &WaitRow) -> Applied<Option<Over>> {
+    let expired = wait.due_at_ms.is_some_and(|at| at <= cx.now_ms);
+    let ended = match serde_json::from_str::<WaitSpec>(&wait.spec)? {
+        WaitSpec::Timer { .. } => expired.then(|| Over::Plain(null())),
+        WaitSpec::Signal { name, .. } => match signals::oldest(cx, run, &name)? {
+            Some((seq, payload)) => Some(Over::Signal { seq, payload }),
+            None => expired.then(|| Over::Plain(timed_out(cx, wait, &format!("no signal `{name}` came")))),
+        },
+        WaitSpec::Lock { name, .. } => match free_for(cx, run, wait, &name)? {
+            Some(held) => Some(Over::Lock { name, held }),
+            None => expired.then(|| Over::Plain(timed_out(cx, wait, &format!("the lock `{name}` wasn't free")))),
+        },
+        WaitSpec::Approval(_) => approval_over(cx, run, wait, expired)?,
+        WaitSpec::Child { run: child } => child_outcome(cx, &child)?.map(Over::Plain),
+    };
+    Ok(ended)
+}
+
+/// Takes what ended the wait, and gives the step's outcome.
+pub(crate) fn take(cx: &mut Cx, run: &RunId, path: &str, over: Over) -> Applied<Outcome> {
+    match over {
+        Over::Plain(outcome) => Ok(outcome),
+        Over::Signal { seq, payload } => {
+            signals::consume(cx, run, seq, path)?;
+            Ok(Outcome::Value(payload.into()))
+        }
+        Over::Lock { name, held } => {
+            if !held {
+                locks::acquire(cx, &name, run)?;
+            }
+            Ok(null())
+        }
+        Over::Approval(outcome) => {
+            approvals::set_settled(cx, run, path)?;
+            Ok(outcome)
+        }
+    }
+}
+
+fn null() -> Outcome {
+    Outcome::Value("null".into())
+}
+
+fn timed_out(cx: &Cx, wait: &WaitRow, what: &str) -> Outcome {
+    let waited = format_duration_ms(wait.due_at_ms.unwrap_or(cx.now_ms) - wait.since_ms);
+    Outcome::Error(Arc::new(Problem::new(Code::WaitTimeout, format!("{what} within {waited}"))))
+}
+
+/// `Some(held)` if the run may go on with the lock: it has it, or it is free and this step is first in the queue.
+fn free_for(cx: &mut Cx, run: &RunId, wait: &WaitRow, name: &str) -> Applied<Option<bool>> {
+    dialect::exclude_others(cx.conn, name)?;
+    match locks::holder(cx, name)? {
+        Some(holder) => Ok((holder == run.as_str()).then_some(true)),
+        None => {
+            let first = timers::first_for_lock(cx, name)?;
+            let ours = first.is_none_or(|(first_run, path)| first_run == wait.run_id && path == wait.path);
+            Ok(ours.then_some(false))
+        }
+    }
+}
+
+fn approval_over(cx: &mut Cx, run: &RunId, wait: &WaitRow, expired: bool) -> Applied<Option<Over>> {
+    let Some(approval) = approvals::find(cx.conn, run.as_str(), &wait.path)? else { return Ok(None) };
+    if let Some(outcome) = decided(&approval) {
+        return Ok(Some(Over::Approval(outcome)));
+    }
+    Ok(expired.then(|| Over::Approval(on_expiry(&approval.request))))
+}
+
+/// The outcome of an approval that was denied, or approved by as many people as it takes.
+pub(crate) fn decided(approval: &ApprovalRecord) -> Option<Outcome> {
+    let denied = approval.decisions.iter().find(|decision| !decision.approved);
+    if let Some(decision) = denied {
+        return Some(decision_outcome(false, std::slice::from_ref(decision)));
+    }
+    let quorum = approval.request.quorum.max(1) as usize;
+    (approval.decisions.len() >= quorum).then(|| decision_outcome(true, &approval.decisions))
+}
+
+fn decision_outcome(approved: bool, decisions: &[Decision]) -> Outcome {
+    let by: Vec<&str> = decisions.iter().map(|decision| decision.by.as_str()).collect();
+    let last = decisions.last();
+    let value = json!({
+        "approved": approved,
+        "by": by,
+        "comment": last.and_then(|decision| decision.comment.as_deref()),
+        "form": last.map_or(Value::Null, |decision| decision.form.clone()),
+    });
+    Outcome::Value(value.to_string().into())
+}
+
+fn on_expiry(request: &ApprovalRequest) -> Outcome {
+    match request.on_expiry {
+        OnExpiry::Fail => {
+            let message = format!("nobody decided on \"{}\" in time", request.title);
+            Outcome::Error(Arc::new(Problem::new(Code::ApprovalExpired, message)))
+        }
+        OnExpiry::Deny => decision_outcome(false, &[]),
+        OnExpiry::Approve => decision_outcome(true, &[]),
+    }
+}
+
+/// What a child that has ended came to. A child that was continued as a new run is followed.
+fn child_outcome(cx: &mut Cx, child: &RunId) -> Applied<Option<Outcome>> {
+    let Some(mut row) = runs::find(cx.conn, child.as_str())? else {
+        let problem = Problem::new(Code::ChildFailed, format!("there is no child run `{child}`"));
+        return Ok(Some(Outcome::Error(Arc::new(problem))));
+    };
+    while row.run_state() == RunState::Succeeded
+        && let Some(next) = continuation(cx, &row.id)?
+    {
+        row = next;
+    }
+    let state = row.run_state();
+    if !state.is_ended() {
+        return Ok(None);
+    }
+    if state == RunState::Succeeded {
+        return Ok(Some(Outcome::Value(row.output.unwrap_or_else(|| "null".to_owned()).into())));
+    }
+    let reason = row.problem.as_deref().map(steps::problem);
+    let message = match &reason {
+        Some(reason) => format!("the child run `{}` is {state}: {reason}", row.id),
+        None => format!("the child run `{}` is {state}", row.id),
+    };
+    let facts = json!({ "run": row.id, "state": state, "error": reason });
+    Ok(Some(Outcome::Error(Arc::new(Problem::new(Code::ChildFailed, message).data(facts)))))
+}
+
+fn continuation(cx: &mut Cx, run: &str) -> Applied<Option<RunRow>> {
+    Ok(schema::runs::table
+        .filter(schema::runs::continues.eq(run))
+        .select(RunRow::as_select())
+        .first(cx.conn)
+        .optional()?)
+}

@@ -1,0 +1,148 @@
+//! Steps: intent, outcome, events without a change of state, and doubt.
+
+use serde_json::{Value, json};
+use windlass_model::{
+    Code, EffectClass, EventKind, Outcome, RunCommand, StepCall, StepPath, StepState,
+    command::{Lease, Reply},
+    event::NewEvent,
+};
+
+use super::Cx;
+use crate::{
+    error::{Applied, refuse},
+    events, leases,
+    log::Log,
+    resources::{self, Effect},
+    runs,
+    steps::{self, Finished},
+    timers, undo,
+};
+
+/// Results longer than this stand in their event only by their beginning.
+const EVENT_RESULT_BYTES: usize = 2 << 10;
+
+/// Intent. If the step has an outcome after all, that is the answer.
+pub(crate) fn begin(cx: &mut Cx, lease: &Lease, call: &StepCall) -> Applied<Reply> {
+    let first = leases::allocate(cx, lease, 1)?;
+    if !steps::put_started(cx, &lease.run, call)? {
+        leases::give_back(cx, &lease.run, 1)?;
+        return recorded(cx, lease, &call.path);
+    }
+    if let Some(spec) = &call.undo {
+        undo::register(cx, &lease.run, &call.path, spec, &call.site)?;
+    }
+    resources::change(cx, &lease.run, &call.path, &call.resources, Effect::Intended)?;
+    events::insert(cx, &lease.run, first, &[started_event(call)?])?;
+    Ok(Reply::Done)
+}
+
+/// Outcome. A step that has one already keeps it.
+pub(crate) fn finish(cx: &mut Cx, lease: &Lease, call: &StepCall, finished: &Finished) -> Applied<Reply> {
+    let run = &lease.run;
+    let first = leases::allocate(cx, lease, 1)?;
+    if !steps::put_finished(cx, run, call, finished)? {
+        leases::give_back(cx, run, 1)?;
+        return recorded(cx, lease, &call.path);
+    }
+    let effect = match finished.outcome {
+        Outcome::Value(_) => Some(Effect::Happened),
+        Outcome::Error(problem) if problem.no_effect => Some(Effect::Void),
+        // It may have happened: the undo list will tell.
+        Outcome::Error(_) => None,
+    };
+    if let Some(effect) = effect {
+        resources::change(cx, run, &call.path, &call.resources, effect)?;
+        if effect == Effect::Void && call.undo.is_some() {
+            undo::make_void(cx, run, &call.path)?;
+        }
+    }
+    match call.class {
+        EffectClass::Scope => timers::drop_waits(cx, run, Some(&format!("{}/", call.path)))?,
+        EffectClass::Wait => timers::remove(cx, run, &call.path.to_string())?,
+        _ => {}
+    }
+    let elapsed_ms = cx.now_ms - finished.started_at_ms;
+    events::insert(cx, run, first, &[finished_event(call, finished.outcome, elapsed_ms)?])?;
+    Ok(Reply::Outcome(finished.outcome.clone()))
+}
+
+fn recorded(cx: &mut Cx, lease: &Lease, path: &StepPath) -> Applied<Reply> {
+    let row = steps::find(cx.conn, &lease.run, path)?;
+    match row.as_ref().and_then(steps::StepRow::outcome) {
+        Some(outcome) => Ok(Reply::Outcome(outcome)),
+        None => {
+            let state = row.map_or(StepState::Started, |row| row.step_state());
+            refuse(Code::IllegalTransition, format!("step {path} of run `{}` is {state}", lease.run))
+        }
+    }
+}
+
+/// The event that a step's intent commits with.
+pub(crate) fn started_event(call: &StepCall) -> Applied<NewEvent> {
+    let data = format!(
+        r#"{{"op":{},"class":"{}","site":{},"args":{}}}"#,
+        serde_json::to_string(&call.op)?,
+        call.class,
+        serde_json::to_string(&steps::site_text(&call.site))?,
+        call.args,
+    );
+    Ok(NewEvent { kind: EventKind::StepStarted, path: Some(call.path.to_string()), data })
+}
+
+/// The event that a step's outcome commits with. Results go in as they come, without being read again.
+pub(crate) fn finished_event(call: &StepCall, outcome: &Outcome, elapsed_ms: i64) -> Applied<NewEvent> {
+    let op = serde_json::to_string(&call.op)?;
+    let site = serde_json::to_string(&steps::site_text(&call.site))?;
+    let (kind, data) = match outcome {
+        Outcome::Value(text) => {
+            let (result, shortened) = shorten(text)?;
+            let mark = if shortened { r#","shortened":true"# } else { "" };
+            let data = format!(r#"{{"op":{op},"result":{result}{mark},"elapsed_ms":{elapsed_ms},"site":{site}}}"#);
+            (EventKind::StepSucceeded, data)
+        }
+        Outcome::Error(problem) => {
+            let error = serde_json::to_string(&**problem)?;
+            let data = format!(r#"{{"op":{op},"error":{error},"elapsed_ms":{elapsed_ms},"site":{site}}}"#);
+            (EventKind::StepFailed, data)
+        }
+    };
+    Ok(NewEvent { kind, path: Some(call.path.to_string()), data })
+}
+
+fn shorten(text: &str) -> Applied<(std::borrow::Cow<'_, str>, bool)> {
+    if text.len() <= EVENT_RESULT_BYTES {
+        return Ok((text.into(), false));
+    }
+    let end = (0..=EVENT_RESULT_BYTES).rev().find(|&index| text.is_char_boundary(index)).unwrap_or(0);
+    Ok((serde_json::to_string(&format!("{}…", &text[..end]))?.into(), true))
+}
+
+/// Events without a change of state.
+pub(crate) fn emit(cx: &mut Cx, lease: &Lease, new: &[NewEvent]) -> Applied<()> {
+    if new.is_empty() {
+        return Ok(());
+    }
+    let first = leases::allocate(cx, lease, new.len() as i64)?;
+    events::insert(cx, &lease.run, first, new)
+}
+
+/// Marks a step whose effect may or may not have happened.
+pub(crate) fn in_doubt(cx: &mut Cx, lease: &Lease, path: &StepPath) -> Applied<()> {
+    let mut log = Log::held(cx, lease)?;
+    // Only a run that could wait for an operator can be in doubt.
+    runs::get(cx, &lease.run)?.run_state().apply(RunCommand::Suspend)?;
+    let Some(row) = steps::find(cx.conn, &lease.run, path)? else {
+        return refuse(Code::NotFound, format!("run `{}` has no step {path}", lease.run));
+    };
+    match row.step_state() {
+        StepState::InDoubt => return Ok(()),
+        StepState::Started => {}
+        state => {
+            return refuse(Code::IllegalTransition, format!("step {path} is {state}: there is no doubt about it"));
+        }
+    }
+    steps::set_state(cx, &lease.run, path, StepState::InDoubt)?;
+    let args: Value = serde_json::from_str(&row.args)?;
+    log.step(EventKind::StepInDoubt, path, json!({ "op": row.op, "args": args, "site": row.site }));
+    log.write(cx)
+}

@@ -1,0 +1,172 @@
+//! One connection type over both databases, how it is opened, and the pool of readers.
+
+use std::{path::Path, time::Duration};
+
+use diesel::{Connection as _, ConnectionError, PgConnection, SqliteConnection, connection::SimpleConnection as _};
+use parking_lot::{Condvar, Mutex};
+use windlass_model::{Code, Problem};
+
+use crate::{
+    error::{StoreError, advice, explain},
+    options::Durability,
+};
+
+/// A connection to either database.
+#[derive(diesel::MultiConnection)]
+pub enum AnyConnection {
+    /// SQLite.
+    Sqlite(SqliteConnection),
+    /// PostgreSQL.
+    Postgres(PgConnection),
+}
+
+/// What a URL names.
+pub(crate) enum Place<'a> {
+    Sqlite(&'a Path),
+    Postgres(&'a str),
+}
+
+/// What the connection is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Write(Durability),
+    Read,
+}
+
+pub(crate) fn place(url: &str) -> Result<Place<'_>, StoreError> {
+    if let Some(path) = url.strip_prefix("sqlite:") {
+        return Ok(Place::Sqlite(Path::new(path.strip_prefix("//").unwrap_or(path))));
+    }
+    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        return Ok(Place::Postgres(url));
+    }
+    let scheme = url.split(':').next().unwrap_or_default();
+    Err(StoreError::Failed(
+        Problem::new(Code::Configuration, format!("`{scheme}:` isn't a database that Windlass knows"))
+            .help("use `sqlite:/path/to/windlass.db` or `postgres://user@host/database`"),
+    ))
+}
+
+/// Opens a connection, whatever state the schema is in.
+pub(crate) fn connect(url: &str, purpose: Purpose) -> Result<AnyConnection, StoreError> {
+    match place(url)? {
+        Place::Sqlite(path) => sqlite(path, purpose).map(AnyConnection::Sqlite),
+        Place::Postgres(url) => postgres(url, purpose).map(AnyConnection::Postgres),
+    }
+}
+
+fn sqlite(path: &Path, purpose: Purpose) -> Result<SqliteConnection, StoreError> {
+    let name = path.display().to_string();
+    let mut connection =
+        SqliteConnection::establish(&name).map_err(|error| cannot_open(&name, &connection_error(error)))?;
+    let synchronous = match purpose {
+        Purpose::Write(Durability::Full) => "FULL",
+        Purpose::Write(Durability::Off) | Purpose::Read => "OFF",
+    };
+    // busy_timeout comes first: switching to WAL takes a lock that another process may hold.
+    let mut pragmas =
+        format!("PRAGMA busy_timeout = 5000; PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON;");
+    match purpose {
+        Purpose::Write(_) => pragmas.push_str("PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 4000;"),
+        Purpose::Read => pragmas.push_str("PRAGMA query_only = ON;"),
+    }
+    pragmas.push_str("PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY; SELECT count(*) FROM sqlite_master;");
+    connection.batch_execute(&pragmas).map_err(|error| cannot_open(&name, &explain(&error).message))?;
+    Ok(connection)
+}
+
+fn postgres(url: &str, purpose: Purpose) -> Result<PgConnection, StoreError> {
+    let mut connection =
+        PgConnection::establish(url).map_err(|error| cannot_open(&without_password(url), &connection_error(error)))?;
+    // Set for the session; behind a pooler in transaction mode this is only a hint, the server's default is `on`.
+    if purpose == Purpose::Write(Durability::Off) {
+        connection
+            .batch_execute("SET synchronous_commit = off")
+            .map_err(|error| StoreError::Failed(explain(&error)))?;
+    }
+    Ok(connection)
+}
+
+fn connection_error(error: ConnectionError) -> String {
+    match error {
+        ConnectionError::BadConnection(text) => text,
+        other => other.to_string(),
+    }
+}
+
+fn cannot_open(name: &str, reason: &str) -> StoreError {
+    let problem = Problem::new(Code::Storage, format!("the database `{name}` can't be opened: {}", reason.trim()));
+    StoreError::Failed(match advice(reason) {
+        Some((help, true)) => problem.help(help).retryable(),
+        Some((help, false)) => problem.help(help),
+        None => problem,
+    })
+}
+
+/// The URL as it may stand in an error.
+pub(crate) fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    match rest.rsplit_once('@') {
+        Some((user, host)) => {
+            let user = user.split(':').next().unwrap_or_default();
+            format!("{scheme}://{user}@{host}")
+        }
+        None => url.to_owned(),
+    }
+}
+
+/// Connections for reads; a reader waits while all are in use.
+pub(crate) struct Readers {
+    url: String,
+    free: Mutex<Vec<Option<AnyConnection>>>,
+    returned: Condvar,
+}
+
+impl Readers {
+    pub(crate) fn new(url: &str, count: usize) -> Self {
+        let free = std::iter::repeat_with(|| None).take(count.max(1)).collect();
+        Self { url: url.to_owned(), free: Mutex::new(free), returned: Condvar::new() }
+    }
+
+    /// Runs `read` on a connection, in one transaction, so that it sees one state of the database.
+    pub(crate) fn with<T>(
+        &self,
+        read: impl FnOnce(&mut AnyConnection) -> Result<T, diesel::result::Error>,
+    ) -> Result<T, StoreError> {
+        let slot = {
+            let mut free = self.free.lock();
+            loop {
+                if let Some(slot) = free.pop() {
+                    break slot;
+                }
+                self.returned.wait_for(&mut free, Duration::from_secs(1));
+            }
+        };
+        let mut held = Held { readers: self, slot };
+        let connection = match &mut held.slot {
+            Some(connection) => connection,
+            empty => empty.insert(connect(&self.url, Purpose::Read)?),
+        };
+        let result = connection.transaction(read);
+        if let Err(error) = &result
+            && !matches!(error, diesel::result::Error::NotFound)
+        {
+            // It may be broken: the next reader opens a new one.
+            held.slot = None;
+        }
+        result.map_err(|error| StoreError::Failed(explain(&error)))
+    }
+}
+
+/// Gives the connection back, even when the reader panics.
+struct Held<'a> {
+    readers: &'a Readers,
+    slot: Option<AnyConnection>,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.readers.free.lock().push(self.slot.take());
+        self.readers.returned.notify_one();
+    }
+}

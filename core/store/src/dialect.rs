@@ -1,0 +1,143 @@
+//! Every place where the two databases differ. Elsewhere a query is written once: either over `AnyConnection`, or inside
+//! `both!`, which compiles one text for each database where Diesel's common backend can't express it.
+
+use diesel::{
+    QueryResult, RunQueryDsl as _, connection::AnsiTransactionManager, connection::SimpleConnection as _,
+    connection::TransactionManager as _, prelude::*,
+};
+
+use crate::{
+    connection::AnyConnection,
+    schema::{leases, runs},
+};
+
+/// Runs one query text on whichever database the connection is of: for `RETURNING` and `ON CONFLICT`, and where the
+/// statement cache of the concrete connection counts.
+macro_rules! both {
+    ($connection:expr, $c:ident => $query:expr) => {
+        match $connection {
+            $crate::connection::AnyConnection::Sqlite($c) => $query,
+            $crate::connection::AnyConnection::Postgres($c) => $query,
+        }
+    };
+}
+pub(crate) use both;
+
+/// Begins a transaction that will write. SQLite takes the write lock now: a deferred transaction that finds the lock
+/// taken only when it writes can't be continued.
+pub(crate) fn begin_write(connection: &mut AnyConnection) -> QueryResult<()> {
+    match connection {
+        AnyConnection::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, "BEGIN IMMEDIATE"),
+        AnyConnection::Postgres(c) => AnsiTransactionManager::begin_transaction(c),
+    }
+}
+
+pub(crate) fn commit(connection: &mut AnyConnection) -> QueryResult<()> {
+    both!(connection, c => AnsiTransactionManager::commit_transaction(c))
+}
+
+pub(crate) fn roll_back(connection: &mut AnyConnection) -> QueryResult<()> {
+    both!(connection, c => AnsiTransactionManager::rollback_transaction(c))
+}
+
+/// Keeps other nodes from deciding about the same name until this transaction ends. In SQLite there is only one writer.
+pub(crate) fn exclude_others(connection: &mut AnyConnection, name: &str) -> QueryResult<()> {
+    match connection {
+        AnyConnection::Sqlite(_) => Ok(()),
+        AnyConnection::Postgres(c) => diesel::sql_query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))")
+            .bind::<diesel::sql_types::Text, _>(name)
+            .execute(c)
+            .map(drop),
+    }
+}
+
+/// Runs that are due and that nobody holds, earliest first. On PostgreSQL those that another node takes are skipped.
+pub(crate) fn due_runs(connection: &mut AnyConnection, now_ms: i64, limit: i64) -> QueryResult<Vec<String>> {
+    macro_rules! due {
+        () => {
+            runs::table
+                .inner_join(leases::table.on(leases::run_id.eq(runs::id)))
+                .filter(runs::due_at_ms.le(now_ms))
+                .filter(leases::node.is_null())
+                .order((runs::due_at_ms, runs::id))
+                .select(runs::id)
+                .limit(limit)
+        };
+    }
+    match connection {
+        AnyConnection::Sqlite(c) => due!().load(c),
+        AnyConnection::Postgres(c) => due!().for_update().skip_locked().load(c),
+    }
+}
+
+/// Runs whose lease is over, earliest first.
+pub(crate) fn lapsed_runs(connection: &mut AnyConnection, now_ms: i64, limit: i64) -> QueryResult<Vec<String>> {
+    macro_rules! lapsed {
+        () => {
+            leases::table
+                .filter(leases::expires_at_ms.le(now_ms))
+                .order((leases::expires_at_ms, leases::run_id))
+                .select(leases::run_id)
+                .limit(limit)
+        };
+    }
+    match connection {
+        AnyConnection::Sqlite(c) => lapsed!().load(c),
+        AnyConnection::Postgres(c) => lapsed!().for_update().skip_locked().load(c),
+    }
+}
+
+/// Takes the lease row of one run for this transaction, unless another node holds the row right now.
+pub(crate) fn lease_row(
+    connection: &mut AnyConnection,
+    run: &str,
+) -> QueryResult<Option<(Option<String>, i64, Option<i64>, i64)>> {
+    macro_rules! row {
+        () => {
+            leases::table.find(run).select((leases::node, leases::epoch, leases::expires_at_ms, leases::next_seq))
+        };
+    }
+    match connection {
+        AnyConnection::Sqlite(c) => row!().first(c).optional(),
+        AnyConnection::Postgres(c) => row!().for_update().skip_locked().first(c).optional(),
+    }
+}
+
+#[derive(diesel::QueryableByName)]
+struct Hint {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    value: i64,
+}
+
+/// A number that changes when somebody writes. On PostgreSQL it may change without a write of ours.
+pub(crate) fn change_hint(connection: &mut AnyConnection) -> QueryResult<i64> {
+    let hint: Hint = match connection {
+        AnyConnection::Sqlite(c) => {
+            diesel::sql_query("SELECT data_version AS value FROM pragma_data_version").get_result(c)?
+        }
+        AnyConnection::Postgres(c) => {
+            diesel::sql_query("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS value").get_result(c)?
+        }
+    };
+    Ok(hint.value)
+}
+
+/// Folds SQLite's log into the database file, so that a closed store is one file.
+pub(crate) fn checkpoint(connection: &mut AnyConnection) -> QueryResult<()> {
+    match connection {
+        AnyConnection::Sqlite(c) => c.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)"),
+        AnyConnection::Postgres(_) => Ok(()),
+    }
+}
+
+/// Says when the `DO UPDATE` of an upsert applies. (`filter` is taken: method lookup finds that of queries first.)
+pub(crate) trait OnlyIf: Sized {
+    fn only_if<Predicate>(self, predicate: Predicate) -> Self::Output
+    where
+        Self: diesel::query_dsl::methods::FilterDsl<Predicate>,
+    {
+        diesel::query_dsl::methods::FilterDsl::filter(self, predicate)
+    }
+}
+
+impl<Statement> OnlyIf for Statement {}

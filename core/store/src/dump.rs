@@ -1,0 +1,83 @@
+//! Everything in the database as text: what the differential test compares.
+
+use std::fmt::Write as _;
+
+use diesel::prelude::*;
+
+use crate::{
+    connection::AnyConnection,
+    runs::RunRow,
+    schema::{
+        approvals, artifacts, bundles, decisions, events, kv, leases, locks, resources, secrets, signals, undo, waits,
+    },
+};
+
+macro_rules! table {
+    ($text:ident, $conn:ident, $table:ident, $order:expr, $row:ty) => {
+        for row in $table::table.order($order).load::<$row>($conn)? {
+            // Writing into a String can't fail.
+            let _ = writeln!($text, concat!(stringify!($table), " {:?}"), row);
+        }
+    };
+}
+
+type Text = String;
+type MaybeText = Option<String>;
+type Maybe = Option<i64>;
+
+pub(crate) fn dump(conn: &mut AnyConnection) -> QueryResult<String> {
+    let mut text = String::new();
+    table!(text, conn, bundles, bundles::digest, (Text, Text, i64));
+    dump_runs(conn, &mut text)?;
+    table!(text, conn, leases, leases::run_id, (Text, MaybeText, i64, Maybe, i64));
+    dump_steps(conn, &mut text)?;
+    table!(text, conn, events, (events::run_id, events::seq), (Text, i64, i64, Text, MaybeText, Text));
+    table!(text, conn, waits, (waits::run_id, waits::path), (Text, Text, Text, MaybeText, Maybe, Text, i64));
+    table!(
+        text,
+        conn,
+        signals,
+        (signals::run_id, signals::seq),
+        (Text, i64, Text, Text, Text, MaybeText, i64, MaybeText)
+    );
+    table!(text, conn, approvals, (approvals::run_id, approvals::path), (Text, Text, Text, bool, i64));
+    table!(
+        text,
+        conn,
+        decisions,
+        (decisions::run_id, decisions::path, decisions::decided_by),
+        (Text, Text, Text, i64, bool, MaybeText, Text, Text, i64)
+    );
+    table!(text, conn, locks, locks::name, (Text, Text, i64));
+    table!(text, conn, kv, kv::key, (Text, Text, i64));
+    table!(
+        text,
+        conn,
+        resources,
+        (resources::run_id, resources::provider, resources::kind, resources::id),
+        (Text, Text, Text, Text, Text, Text, Text, i64, i64)
+    );
+    table!(text, conn, undo, (undo::run_id, undo::seq), (Text, i64, Text, Text, Text, Text, Text, MaybeText, Maybe));
+    table!(text, conn, artifacts, (artifacts::run_id, artifacts::name), (Text, Text, Text, i64, Text, Vec<u8>, i64));
+    table!(text, conn, secrets, secrets::name, (Text, Vec<u8>, Text, i64, i64));
+    Ok(text)
+}
+
+fn dump_runs(conn: &mut AnyConnection, text: &mut String) -> QueryResult<()> {
+    use crate::schema::runs;
+    for row in runs::table.order(runs::id).select(RunRow::as_select()).load(conn)? {
+        let _ = writeln!(text, "runs {row:?}");
+    }
+    Ok(())
+}
+
+fn dump_steps(conn: &mut AnyConnection, text: &mut String) -> QueryResult<()> {
+    use crate::{schema::steps, steps::StepRow};
+    let order = (steps::run_id, steps::path);
+    let rows: Vec<(String, StepRow)> =
+        steps::table.order(order).select((steps::run_id, StepRow::as_select())).load(conn)?;
+    for (run, row) in rows {
+        let _ = writeln!(text, "steps {run} {row:?}");
+    }
+    Ok(())
+}

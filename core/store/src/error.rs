@@ -1,0 +1,123 @@
+//! What can go wrong: a command that made no sense, or a database that couldn't be used.
+
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+use windlass_model::{Code, Problem, state::IllegalTransition};
+
+/// Why the store didn't do what it was asked.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum StoreError {
+    /// The command made no sense and changed nothing: a lost lease, an illegal transition, something that isn't there.
+    #[error("{0}")]
+    Refused(Problem),
+    /// The database couldn't be opened, read or written.
+    #[error("{0}")]
+    Failed(Problem),
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Refused(problem) | StoreError::Failed(problem) => problem,
+        }
+    }
+}
+
+impl StoreError {
+    /// The problem inside.
+    pub fn problem(&self) -> &Problem {
+        match self {
+            Self::Refused(problem) | Self::Failed(problem) => problem,
+        }
+    }
+
+    pub(crate) fn storage(message: impl Into<String>) -> Self {
+        Self::Failed(Problem::new(Code::Storage, message))
+    }
+}
+
+/// Why a command wasn't applied, while there is still a transaction to take back.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    Refused(Box<Problem>),
+    Sql(DieselError),
+}
+
+/// What applying something gives.
+pub(crate) type Applied<T> = Result<T, Fault>;
+
+impl From<DieselError> for Fault {
+    fn from(error: DieselError) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl From<Problem> for Fault {
+    fn from(problem: Problem) -> Self {
+        Self::Refused(Box::new(problem))
+    }
+}
+
+impl From<IllegalTransition> for Fault {
+    fn from(error: IllegalTransition) -> Self {
+        Problem::new(Code::IllegalTransition, error.to_string())
+            .help("`windlass runs show` gives the run's state and what can be done with it")
+            .into()
+    }
+}
+
+impl From<serde_json::Error> for Fault {
+    fn from(error: serde_json::Error) -> Self {
+        Problem::new(Code::Internal, format!("a value can't be written as JSON: {error}")).into()
+    }
+}
+
+impl From<Fault> for StoreError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Refused(problem) => Self::Refused(*problem),
+            Fault::Sql(error) => Self::Failed(explain(&error)),
+        }
+    }
+}
+
+pub(crate) fn refuse<T>(code: Code, message: impl Into<String>) -> Applied<T> {
+    Err(Problem::new(code, message).into())
+}
+
+/// The database's error in words, with what to do about it where that is known.
+pub(crate) fn explain(error: &DieselError) -> Problem {
+    let text = error.to_string();
+    let problem = Problem::new(Code::Storage, format!("the database refused: {text}"));
+    match error {
+        DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, _) => {
+            problem.help("the connection to the database is gone; check that the server runs").retryable()
+        }
+        _ => match advice(&text) {
+            Some((help, retryable)) => {
+                let problem = problem.help(help);
+                if retryable { problem.retryable() } else { problem }
+            }
+            None => problem,
+        },
+    }
+}
+
+/// What helps against an error text of SQLite or PostgreSQL, and whether trying again may.
+pub(crate) fn advice(text: &str) -> Option<(&'static str, bool)> {
+    const KNOWN: &[(&str, &str, bool)] = &[
+        ("database or disk is full", "free some space on the disk that holds the data folder", true),
+        ("No space left on device", "free some space on the database server's disk", true),
+        ("disk I/O error", "check the disk and its free space (`dmesg`, `df`)", true),
+        ("readonly database", "make the data folder writable for this user, or mount it read-write", false),
+        ("unable to open database file", "make sure that the folder exists and that this user may write to it", false),
+        ("file is not a database", "the file is damaged or isn't ours; restore it from a backup", false),
+        ("malformed", "the file is damaged; restore it from a backup", false),
+        ("database is locked", "another process holds the database for long; stop it, or wait", true),
+        ("could not connect", "check that the database server runs and that the URL is right", true),
+        ("Connection refused", "check that the database server runs and that the URL is right", true),
+        ("server closed the connection", "check that the database server runs", true),
+        ("no connection to the server", "check that the database server runs", true),
+        ("deadlock detected", "try again", true),
+    ];
+    KNOWN.iter().find(|(part, ..)| text.contains(part)).map(|&(_, help, retryable)| (help, retryable))
+}

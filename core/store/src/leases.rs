@@ -1,0 +1,113 @@
+//! The narrow table that every journal write goes through: who works on a run, and its next event's number.
+
+use diesel::prelude::*;
+use windlass_model::{Code, NodeId, Problem, RunId, command::Lease};
+
+use crate::{
+    apply::Cx,
+    dialect::both,
+    error::{Applied, Fault},
+    schema::leases,
+};
+
+/// Checks the epoch, takes the row, and sets `count` event numbers aside, in one statement; the first of them.
+pub(crate) fn allocate(cx: &mut Cx, lease: &Lease, count: i64) -> Applied<i64> {
+    let next: Option<i64> = both!(cx.conn, c => diesel::update(leases::table.find(lease.run.as_str()))
+        .filter(leases::epoch.eq(lease.epoch))
+        .filter(leases::node.is_not_null())
+        .set(leases::next_seq.eq(leases::next_seq + count))
+        .returning(leases::next_seq)
+        .get_result(c)
+        .optional())?;
+    next.map(|next| next - count).ok_or_else(|| lease_lost(lease))
+}
+
+/// Gives back a number that was set aside a moment ago in this transaction.
+pub(crate) fn give_back(cx: &mut Cx, run: &RunId, count: i64) -> Applied<()> {
+    diesel::update(leases::table.find(run.as_str()))
+        .set(leases::next_seq.eq(leases::next_seq - count))
+        .execute(cx.conn)?;
+    Ok(())
+}
+
+pub(crate) fn lease_lost(lease: &Lease) -> Fault {
+    Problem::new(
+        Code::LeaseLost,
+        format!(
+            "the claim on run `{}` with epoch {} is no longer valid: another worker has it",
+            lease.run, lease.epoch
+        ),
+    )
+    .into()
+}
+
+pub(crate) fn create(cx: &mut Cx, run: &RunId, next_seq: i64) -> Applied<()> {
+    diesel::insert_into(leases::table)
+        .values((leases::run_id.eq(run.as_str()), leases::epoch.eq(0_i64), leases::next_seq.eq(next_seq)))
+        .execute(cx.conn)?;
+    Ok(())
+}
+
+/// Gives the lease to a node; the new epoch.
+pub(crate) fn take(cx: &mut Cx, run: &RunId, node: &NodeId, expires_at_ms: i64) -> Applied<Lease> {
+    let epoch: i64 = both!(cx.conn, c => diesel::update(leases::table.find(run.as_str()))
+        .set((
+            leases::node.eq(node.as_str()),
+            leases::expires_at_ms.eq(expires_at_ms),
+            leases::epoch.eq(leases::epoch + 1),
+        ))
+        .returning(leases::epoch)
+        .get_result(c))?;
+    Ok(Lease { run: run.clone(), epoch })
+}
+
+/// Ends the lease: what comes with its epoch is refused from now on.
+pub(crate) fn free(cx: &mut Cx, run: &RunId) -> Applied<()> {
+    diesel::update(leases::table.find(run.as_str()))
+        .set((leases::node.eq(None::<String>), leases::expires_at_ms.eq(None::<i64>)))
+        .execute(cx.conn)?;
+    Ok(())
+}
+
+/// Whether a node holds the run.
+pub(crate) fn is_held(cx: &mut Cx, run: &RunId) -> Applied<bool> {
+    let expires: Option<Option<i64>> =
+        leases::table.find(run.as_str()).select(leases::expires_at_ms).first(cx.conn).optional()?;
+    Ok(expires.flatten().is_some_and(|at| at > cx.now_ms))
+}
+
+/// Extends a node's leases, but for those that were declared over.
+pub(crate) fn renew(cx: &mut Cx, node: &NodeId, expires_at_ms: i64) -> Applied<u64> {
+    let count = diesel::update(leases::table.filter(leases::node.eq(node.as_str())))
+        .filter(leases::expires_at_ms.gt(0))
+        .set(leases::expires_at_ms.eq(expires_at_ms))
+        .execute(cx.conn)?;
+    Ok(count as u64)
+}
+
+/// Declares leases over: time 0 is always past. The next claim takes the runs, and counts a recovery each.
+pub(crate) fn expire(cx: &mut Cx, node: Option<&NodeId>) -> Applied<u64> {
+    let count = match node {
+        Some(node) => diesel::update(leases::table.filter(leases::node.eq(node.as_str())))
+            .filter(leases::expires_at_ms.gt(0))
+            .set(leases::expires_at_ms.eq(0))
+            .execute(cx.conn)?,
+        None => diesel::update(leases::table.filter(leases::expires_at_ms.gt(0)))
+            .set(leases::expires_at_ms.eq(0))
+            .execute(cx.conn)?,
+    };
+    if count > 0 {
+        cx.told.due(cx.now_ms, cx.now_ms);
+    }
+    Ok(count as u64)
+}
+
+/// The epoch of the claim on a run, if a node holds it.
+pub(crate) fn held_epoch(conn: &mut crate::connection::AnyConnection, run: &str) -> QueryResult<Option<i64>> {
+    leases::table.find(run).filter(leases::node.is_not_null()).select(leases::epoch).first(conn).optional()
+}
+
+/// When the first lease ends.
+pub(crate) fn earliest_expiry(conn: &mut crate::connection::AnyConnection) -> QueryResult<Option<i64>> {
+    leases::table.select(diesel::dsl::min(leases::expires_at_ms)).first(conn)
+}

@@ -1,0 +1,51 @@
+//! Locks by name, over all runs.
+
+use diesel::prelude::*;
+use windlass_model::{RunId, query::LockRecord};
+
+use crate::{apply::Cx, connection::AnyConnection, error::Applied, schema::locks, timers};
+
+/// Who holds the lock.
+pub(crate) fn holder(cx: &mut Cx, name: &str) -> Applied<Option<String>> {
+    Ok(locks::table.find(name).select(locks::run_id).first(cx.conn).optional()?)
+}
+
+pub(crate) fn acquire(cx: &mut Cx, name: &str, run: &RunId) -> Applied<()> {
+    diesel::insert_into(locks::table)
+        .values((locks::name.eq(name), locks::run_id.eq(run.as_str()), locks::acquired_at_ms.eq(cx.now_ms)))
+        .execute(cx.conn)?;
+    Ok(())
+}
+
+/// Releases a lock that this run holds, and wakes whoever is next; whether it held it.
+pub(crate) fn release(cx: &mut Cx, name: &str, run: &RunId) -> Applied<bool> {
+    let released =
+        diesel::delete(locks::table.find(name)).filter(locks::run_id.eq(run.as_str())).execute(cx.conn)? == 1;
+    if released {
+        timers::wake_lock(cx, name)?;
+    }
+    Ok(released)
+}
+
+/// Releases everything that a run holds.
+pub(crate) fn release_all(cx: &mut Cx, run: &RunId) -> Applied<()> {
+    let names: Vec<String> =
+        locks::table.filter(locks::run_id.eq(run.as_str())).order(locks::name).select(locks::name).load(cx.conn)?;
+    names.iter().try_for_each(|name| release(cx, name, run).map(drop))
+}
+
+/// Gives a run's locks to the run that continues it.
+pub(crate) fn hand_over(cx: &mut Cx, from: &RunId, to: &RunId) -> Applied<()> {
+    diesel::update(locks::table.filter(locks::run_id.eq(from.as_str())))
+        .set(locks::run_id.eq(to.as_str()))
+        .execute(cx.conn)?;
+    Ok(())
+}
+
+/// Locks that are held, by name.
+pub(crate) fn list(conn: &mut AnyConnection) -> QueryResult<Vec<LockRecord>> {
+    let rows: Vec<(String, String, i64)> = locks::table.order(locks::name).load(conn)?;
+    let record =
+        |(name, run, acquired_at_ms): (String, String, i64)| LockRecord { name, run: run.into(), acquired_at_ms };
+    Ok(rows.into_iter().map(record).collect())
+}

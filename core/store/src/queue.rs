@@ -1,0 +1,210 @@
+//! What waits for the writer: commands in the order of their arrival, and the slots in which callers wait for answers.
+
+use std::{
+    cell::RefCell,
+    collections::{HashMap, VecDeque},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::Thread,
+    time::{Duration, Instant},
+};
+
+use parking_lot::{Condvar, Mutex};
+use windlass_model::command::{Command, Reply};
+
+use crate::error::StoreError;
+
+pub(crate) type Answer = Result<Reply, StoreError>;
+
+/// Who is told when the command is on disk.
+pub(crate) enum Done {
+    Nobody,
+    Caller(Arc<Slot>),
+    Callback(Box<dyn FnOnce(Answer) + Send>),
+}
+
+impl Done {
+    pub(crate) fn tell(self, answer: Answer) {
+        match self {
+            Self::Nobody => {
+                if let Err(error) = answer {
+                    tracing::debug!(%error, "a lazy command was dropped");
+                }
+            }
+            Self::Caller(slot) => slot.fill(answer),
+            Self::Callback(call) => call(answer),
+        }
+    }
+}
+
+/// A command and who waits for it.
+pub(crate) struct Item {
+    pub command: Command,
+    pub done: Done,
+}
+
+/// Where one thread waits for its answer. A thread has one, and reuses it.
+pub(crate) struct Slot {
+    thread: Thread,
+    ready: AtomicBool,
+    answer: Mutex<Option<Answer>>,
+}
+
+thread_local! {
+    static SLOT: RefCell<Option<Arc<Slot>>> = const { RefCell::new(None) };
+}
+
+impl Slot {
+    pub(crate) fn of_this_thread() -> Arc<Slot> {
+        SLOT.with_borrow_mut(|slot| {
+            slot.get_or_insert_with(|| {
+                let thread = std::thread::current();
+                Arc::new(Slot { thread, ready: AtomicBool::new(false), answer: Mutex::new(None) })
+            })
+            .clone()
+        })
+    }
+
+    fn fill(&self, answer: Answer) {
+        *self.answer.lock() = Some(answer);
+        self.ready.store(true, Ordering::Release);
+        self.thread.unpark();
+    }
+
+    pub(crate) fn wait(&self) -> Answer {
+        while !self.ready.swap(false, Ordering::Acquire) {
+            std::thread::park();
+        }
+        let answer = self.answer.lock().take();
+        // `ready` is set only after an answer was put in, and only its own thread takes it out.
+        answer.unwrap_or_else(|| Err(StoreError::storage("the writer gave no answer")))
+    }
+}
+
+#[derive(Default)]
+struct Pending {
+    items: VecDeque<Option<Item>>,
+    /// Number of the first item; keyed lazy items are found by `number - first`.
+    first: u64,
+    keyed: HashMap<u64, u64>,
+    /// Items that somebody waits for.
+    urgent: usize,
+    /// When the oldest lazy item has waited long enough.
+    flush_at: Option<Instant>,
+    /// The writer sleeps without a time limit, and has to be woken even for a lazy item.
+    asleep: bool,
+    closed: bool,
+}
+
+/// The queue between callers and the writer.
+pub(crate) struct Queue {
+    pending: Mutex<Pending>,
+    arrived: Condvar,
+    lazy_flush: Duration,
+}
+
+impl Queue {
+    pub(crate) fn new(lazy_flush_ms: u64) -> Self {
+        let lazy_flush = Duration::from_millis(lazy_flush_ms);
+        Self { pending: Mutex::new(Pending::default()), arrived: Condvar::new(), lazy_flush }
+    }
+
+    /// Adds a command that somebody waits for; gives it back if the writer is gone.
+    pub(crate) fn push(&self, item: Item) -> Result<(), Item> {
+        let mut pending = self.pending.lock();
+        if pending.closed {
+            return Err(item);
+        }
+        pending.items.push_back(Some(item));
+        pending.urgent += 1;
+        let first = pending.urgent == 1;
+        drop(pending);
+        if first {
+            self.arrived.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Adds a command that rides on the next commit.
+    pub(crate) fn push_lazy(&self, key: Option<u64>, command: Command) {
+        let mut pending = self.pending.lock();
+        if pending.closed {
+            return;
+        }
+        let number = pending.first + pending.items.len() as u64;
+        pending.items.push_back(Some(Item { command, done: Done::Nobody }));
+        if let Some(key) = key {
+            pending.keyed.insert(key, number);
+        }
+        let flush_at = Instant::now() + self.lazy_flush;
+        pending.flush_at.get_or_insert(flush_at);
+        let wake = std::mem::take(&mut pending.asleep);
+        drop(pending);
+        if wake {
+            self.arrived.notify_one();
+        }
+    }
+
+    /// Takes a lazy command back; false if the writer has it already.
+    pub(crate) fn withdraw(&self, key: u64) -> bool {
+        let mut pending = self.pending.lock();
+        let Some(number) = pending.keyed.remove(&key) else { return false };
+        let index = (number - pending.first) as usize;
+        pending.items.get_mut(index).is_some_and(|item| item.take().is_some())
+    }
+
+    pub(crate) fn close(&self) {
+        self.pending.lock().closed = true;
+        self.arrived.notify_all();
+    }
+
+    /// Waits for work and takes up to `limit` commands; `None` once the queue is closed and empty.
+    pub(crate) fn take(&self, limit: usize) -> Option<Vec<Item>> {
+        let mut pending = self.pending.lock();
+        loop {
+            let due = pending.flush_at.is_some_and(|at| at <= Instant::now());
+            if pending.urgent > 0 || due || pending.closed {
+                let batch = pending.drain(limit);
+                if !batch.is_empty() {
+                    return Some(batch);
+                }
+                if pending.closed {
+                    return None;
+                }
+                continue;
+            }
+            match pending.flush_at {
+                Some(at) => {
+                    self.arrived.wait_until(&mut pending, at);
+                }
+                None => {
+                    pending.asleep = true;
+                    self.arrived.wait(&mut pending);
+                    pending.asleep = false;
+                }
+            }
+        }
+    }
+}
+
+impl Pending {
+    fn drain(&mut self, limit: usize) -> Vec<Item> {
+        let mut batch = Vec::with_capacity(self.items.len().min(limit));
+        while batch.len() < limit {
+            let Some(item) = self.items.pop_front() else { break };
+            self.first += 1;
+            if let Some(item) = item {
+                self.urgent -= usize::from(!matches!(item.done, Done::Nobody));
+                batch.push(item);
+            }
+        }
+        let first = self.first;
+        self.keyed.retain(|_, number| *number >= first);
+        if self.items.is_empty() {
+            self.flush_at = None;
+        }
+        batch
+    }
+}

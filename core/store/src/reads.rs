@@ -1,0 +1,171 @@
+//! Questions: each on a reader's connection, each seeing one state of the database.
+
+use std::{collections::HashMap, sync::Arc};
+
+use serde_json::Value;
+use windlass_model::{
+    BundleDigest, Event, RunId, RunState,
+    command::{Claimed, Lease},
+    query::{
+        ApprovalRecord, ArtifactRecord, LockRecord, RunFilter, RunRecord, SecretRecord, SignalRecord, TimerRecord,
+    },
+    resource::ResourceRecord,
+    step::StepRecord,
+    undo::UndoRecord,
+};
+
+use crate::{
+    approvals, artifacts, bundles,
+    connection::{Purpose, connect},
+    dialect, dump,
+    error::{StoreError, explain},
+    events, kv, leases, locks, resources, runs, secrets, signals, steps,
+    store::Store,
+    timers, undo,
+};
+
+/// What a worker needs to replay a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Journal {
+    /// Its steps, in the order of their paths.
+    pub steps: Vec<StepRecord>,
+    /// How many outputs each lane has emitted; the root lane is `""`.
+    pub outputs: HashMap<String, u32>,
+    /// Bytes of all those outputs.
+    pub output_bytes: u64,
+}
+
+type Read<T> = Result<T, StoreError>;
+
+impl Store {
+    /// A run.
+    pub fn run(&self, run: &RunId) -> Read<Option<RunRecord>> {
+        self.0.readers.with(|conn| Ok(runs::find(conn, run.as_str())?.map(runs::RunRow::record)))
+    }
+
+    /// Runs, newest first.
+    pub fn runs(&self, filter: &RunFilter) -> Read<Vec<RunRecord>> {
+        self.0.readers.with(|conn| runs::list(conn, filter))
+    }
+
+    /// Steps of a run, in the order of their paths.
+    pub fn steps(&self, run: &RunId) -> Read<Vec<StepRecord>> {
+        self.0.readers.with(|conn| steps::of_run(conn, run))
+    }
+
+    /// Events of a run with numbers above `after_seq`, at most `limit`.
+    pub fn events(&self, run: &RunId, after_seq: i64, limit: u32) -> Read<Vec<Event>> {
+        self.0.readers.with(|conn| events::after(conn, run, after_seq, limit))
+    }
+
+    /// The undo list of a run, in the order of registration.
+    pub fn undo(&self, run: &RunId) -> Read<Vec<UndoRecord>> {
+        self.0.readers.with(|conn| undo::of_run(conn, run))
+    }
+
+    /// The inventory of a run, or of all; `open_only` leaves out what is gone or adopted.
+    pub fn resources(&self, run: Option<&RunId>, open_only: bool) -> Read<Vec<ResourceRecord>> {
+        self.0.readers.with(|conn| resources::list(conn, run, open_only))
+    }
+
+    /// Approvals of a run, or of all, oldest first; `open_only` leaves out what is settled.
+    pub fn approvals(&self, run: Option<&RunId>, open_only: bool) -> Read<Vec<ApprovalRecord>> {
+        self.0.readers.with(|conn| approvals::list(conn, run, open_only))
+    }
+
+    /// Signals of a run that no wait took yet.
+    pub fn signals(&self, run: &RunId) -> Read<Vec<SignalRecord>> {
+        self.0.readers.with(|conn| signals::open(conn, run))
+    }
+
+    /// Waits of a run that end at a point in time, at the latest.
+    pub fn timers(&self, run: &RunId) -> Read<Vec<TimerRecord>> {
+        self.0.readers.with(|conn| timers::timers(conn, run))
+    }
+
+    /// Locks that are held.
+    pub fn locks(&self) -> Read<Vec<LockRecord>> {
+        self.0.readers.with(locks::list)
+    }
+
+    /// Keys and values of the key-value store with a prefix.
+    pub fn kv(&self, prefix: &str) -> Read<Vec<(String, Value)>> {
+        self.0.readers.with(|conn| kv::list(conn, prefix))
+    }
+
+    /// Secrets, without their values.
+    pub fn secrets(&self) -> Read<Vec<SecretRecord>> {
+        self.0.readers.with(secrets::list)
+    }
+
+    /// A secret's nonce and ciphertext, and its policy as JSON text.
+    pub fn sealed_secret(&self, name: &str) -> Read<Option<(Vec<u8>, String)>> {
+        self.0.readers.with(|conn| secrets::sealed(conn, name))
+    }
+
+    /// Artifacts of a run, without their content.
+    pub fn artifacts(&self, run: &RunId) -> Read<Vec<ArtifactRecord>> {
+        self.0.readers.with(|conn| artifacts::list(conn, run))
+    }
+
+    /// An artifact's content.
+    pub fn artifact(&self, run: &RunId, name: &str) -> Read<Option<Vec<u8>>> {
+        self.0.readers.with(|conn| artifacts::content(conn, run, name))
+    }
+
+    /// A bundle's canonical form.
+    pub fn bundle(&self, digest: &BundleDigest) -> Read<Option<Arc<str>>> {
+        self.0.readers.with(|conn| bundles::body(conn, digest))
+    }
+
+    /// What a worker needs to replay a run.
+    pub fn journal(&self, run: &RunId) -> Read<Journal> {
+        self.0.readers.with(|conn| {
+            let (outputs, output_bytes) = events::outputs(conn, run)?;
+            Ok(Journal { steps: steps::of_run(conn, run)?, outputs, output_bytes })
+        })
+    }
+
+    /// When the next run becomes due, or the next lease ends.
+    pub fn next_due_ms(&self) -> Read<Option<i64>> {
+        self.0.readers.with(|conn| {
+            let due = [runs::earliest_due(conn)?, leases::earliest_expiry(conn)?];
+            Ok(due.into_iter().flatten().min())
+        })
+    }
+
+    /// How many runs are in each state; states without runs are left out.
+    pub fn counts(&self) -> Read<Vec<(RunState, u64)>> {
+        self.0.readers.with(runs::counts)
+    }
+
+    /// The claim on a run, if a node holds it.
+    pub fn claimed(&self, run: &RunId) -> Read<Option<Claimed>> {
+        self.0.readers.with(|conn| {
+            let Some(row) = runs::find(conn, run.as_str())? else { return Ok(None) };
+            let epoch = leases::held_epoch(conn, run.as_str())?;
+            // Only the claim itself knows whether it was the first one.
+            let claim = |epoch| crate::apply::claimed(&row, Lease { run: run.clone(), epoch }, false);
+            Ok(epoch.map(claim))
+        })
+    }
+
+    /// A number that changes when somebody writes, this process or another one.
+    pub fn data_version(&self) -> Read<i64> {
+        let mut watch = self.0.watch.lock();
+        let connection = match &mut *watch {
+            Some(connection) => connection,
+            empty => empty.insert(connect(&self.0.url, Purpose::Read)?),
+        };
+        let version = dialect::change_hint(connection);
+        if version.is_err() {
+            *watch = None;
+        }
+        version.map_err(|error| StoreError::Failed(explain(&error)))
+    }
+
+    /// All tables as text, in an order that doesn't depend on the database.
+    pub fn dump(&self) -> Read<String> {
+        self.0.readers.with(dump::dump)
+    }
+}

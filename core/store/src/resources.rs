@@ -1,0 +1,207 @@
+//! The inventory: everything that runs have made, and what became of it.
+
+use diesel::prelude::*;
+use windlass_model::{ResourceChange, ResourceRef, ResourceState, RunId, StepPath, resource::ResourceRecord};
+
+use crate::{
+    apply::Cx,
+    connection::AnyConnection,
+    dialect::{OnlyIf as _, both},
+    error::Applied,
+    schema::resources,
+    steps,
+};
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = resources)]
+struct ResourceRow {
+    run_id: String,
+    provider: String,
+    kind: String,
+    id: String,
+    path: String,
+    state: String,
+    created_at_ms: i64,
+    updated_at_ms: i64,
+}
+
+/// What became of a step's effect on its resources.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// It is about to happen.
+    Intended,
+    /// It happened.
+    Happened,
+    /// It certainly didn't happen.
+    Void,
+}
+
+/// Carries a step's resource changes over into the inventory.
+pub(crate) fn change(
+    cx: &mut Cx,
+    run: &RunId,
+    path: &StepPath,
+    changes: &[ResourceChange],
+    effect: Effect,
+) -> Applied<()> {
+    for change in changes {
+        match (change, effect) {
+            (ResourceChange::Creates(what), Effect::Intended) => created(cx, run, path, what, ResourceState::Creating)?,
+            (ResourceChange::Creates(what), Effect::Happened) => created(cx, run, path, what, ResourceState::Live)?,
+            (ResourceChange::Creates(what), Effect::Void) => forget_intent(cx, run, path, what)?,
+            (ResourceChange::Destroys(what), Effect::Intended) => set_state(cx, what, ResourceState::Destroying)?,
+            (ResourceChange::Destroys(what), Effect::Happened) => set_state(cx, what, ResourceState::Gone)?,
+            (ResourceChange::Destroys(what), Effect::Void) => set_back(cx, what)?,
+        }
+    }
+    Ok(())
+}
+
+/// One row per run and thing: made again after it was gone, it is the new step's. An intent never takes back that it is live.
+fn created(cx: &mut Cx, run: &RunId, path: &StepPath, what: &ResourceRef, state: ResourceState) -> Applied<()> {
+    let path = path.to_string();
+    macro_rules! insert {
+        () => {
+            diesel::insert_into(resources::table)
+                .values((
+                    resources::run_id.eq(run.as_str()),
+                    resources::provider.eq(&*what.provider),
+                    resources::kind.eq(&*what.kind),
+                    resources::id.eq(&*what.id),
+                    resources::origin.eq(run.as_str()),
+                    resources::path.eq(&path),
+                    resources::state.eq(state.as_str()),
+                    resources::created_at_ms.eq(cx.now_ms),
+                    resources::updated_at_ms.eq(cx.now_ms),
+                ))
+                .on_conflict((resources::run_id, resources::provider, resources::kind, resources::id))
+                .do_update()
+                .set((
+                    resources::origin.eq(run.as_str()),
+                    resources::path.eq(&path),
+                    resources::state.eq(state.as_str()),
+                    resources::updated_at_ms.eq(cx.now_ms),
+                ))
+        };
+    }
+    if state == ResourceState::Creating {
+        both!(cx.conn, c => insert!().only_if(resources::state.eq(ResourceState::Gone.as_str())).execute(c))?;
+    } else {
+        both!(cx.conn, c => insert!().execute(c))?;
+    }
+    Ok(())
+}
+
+fn forget_intent(cx: &mut Cx, run: &RunId, path: &StepPath, what: &ResourceRef) -> Applied<()> {
+    diesel::delete(resources::table.find((run.as_str(), &*what.provider, &*what.kind, &*what.id)))
+        .filter(resources::path.eq(path.to_string()))
+        .filter(resources::state.eq(ResourceState::Creating.as_str()))
+        .execute(cx.conn)?;
+    Ok(())
+}
+
+/// A thing that is removed is found by its name, whoever made it.
+fn set_state(cx: &mut Cx, what: &ResourceRef, state: ResourceState) -> Applied<()> {
+    diesel::update(resources::table)
+        .filter(resources::provider.eq(&*what.provider))
+        .filter(resources::kind.eq(&*what.kind))
+        .filter(resources::id.eq(&*what.id))
+        .filter(resources::state.ne(ResourceState::Gone.as_str()))
+        .set((resources::state.eq(state.as_str()), resources::updated_at_ms.eq(cx.now_ms)))
+        .execute(cx.conn)?;
+    Ok(())
+}
+
+fn set_back(cx: &mut Cx, what: &ResourceRef) -> Applied<()> {
+    diesel::update(resources::table)
+        .filter(resources::provider.eq(&*what.provider))
+        .filter(resources::kind.eq(&*what.kind))
+        .filter(resources::id.eq(&*what.id))
+        .filter(resources::state.eq(ResourceState::Destroying.as_str()))
+        .set((resources::state.eq(ResourceState::Live.as_str()), resources::updated_at_ms.eq(cx.now_ms)))
+        .execute(cx.conn)?;
+    Ok(())
+}
+
+/// Sets the state of what a step has made and what isn't gone yet. `origin` is the run whose step it was.
+pub(crate) fn set_of_step(cx: &mut Cx, run: &RunId, origin: &str, path: &str, state: ResourceState) -> Applied<()> {
+    diesel::update(resources::table)
+        .filter(resources::run_id.eq(run.as_str()))
+        .filter(resources::origin.eq(origin))
+        .filter(resources::path.eq(path))
+        .filter(resources::state.ne(ResourceState::Gone.as_str()))
+        .set((resources::state.eq(state.as_str()), resources::updated_at_ms.eq(cx.now_ms)))
+        .execute(cx.conn)?;
+    Ok(())
+}
+
+/// What a step in doubt was to make is there after all.
+pub(crate) fn set_intended_live(cx: &mut Cx, run: &RunId, path: &str) -> Applied<()> {
+    diesel::update(resources::table)
+        .filter(resources::run_id.eq(run.as_str()))
+        .filter(resources::path.eq(path))
+        .filter(resources::state.eq(ResourceState::Creating.as_str()))
+        .set((resources::state.eq(ResourceState::Live.as_str()), resources::updated_at_ms.eq(cx.now_ms)))
+        .execute(cx.conn)?;
+    Ok(())
+}
+
+/// Gives a run's inventory to the run that continues it.
+pub(crate) fn hand_over(cx: &mut Cx, from: &RunId, to: &RunId) -> Applied<()> {
+    diesel::update(resources::table.filter(resources::run_id.eq(from.as_str())))
+        .set(resources::run_id.eq(to.as_str()))
+        .execute(cx.conn)?;
+    Ok(())
+}
+
+/// Forgets what is gone anyway.
+pub(crate) fn forget_gone(cx: &mut Cx, run: &str) -> Applied<()> {
+    diesel::delete(resources::table.filter(resources::run_id.eq(run)))
+        .filter(resources::state.eq(ResourceState::Gone.as_str()))
+        .execute(cx.conn)?;
+    Ok(())
+}
+
+/// Resources of a run, or of all. `open_only` leaves out what is gone, or adopted by somebody else.
+pub(crate) fn list(conn: &mut AnyConnection, run: Option<&RunId>, open_only: bool) -> QueryResult<Vec<ResourceRecord>> {
+    let mut query = resources::table
+        .select(ResourceRow::as_select())
+        .order((resources::created_at_ms, resources::run_id, resources::provider, resources::kind, resources::id))
+        .into_boxed();
+    if let Some(run) = run {
+        query = query.filter(resources::run_id.eq(run.as_str()));
+    }
+    if open_only {
+        query = query
+            .filter(resources::state.ne(ResourceState::Gone.as_str()))
+            .filter(resources::state.ne(ResourceState::Adopted.as_str()));
+    }
+    let rows: Vec<ResourceRow> = query.load(conn)?;
+    Ok(rows.into_iter().map(record).collect())
+}
+
+/// What is `creating`, `live` or `destroying` at a provider, with an id prefix.
+pub(crate) fn inventory(cx: &mut Cx, provider: &str, prefix: &str) -> Applied<Vec<ResourceRecord>> {
+    let rows: Vec<ResourceRow> = resources::table
+        .filter(resources::provider.eq(provider))
+        .filter(resources::id.ge(prefix))
+        .filter(resources::state.ne(ResourceState::Gone.as_str()))
+        .filter(resources::state.ne(ResourceState::Adopted.as_str()))
+        .order((resources::id, resources::kind, resources::run_id))
+        .select(ResourceRow::as_select())
+        .load(cx.conn)?;
+    // Ids sort by byte, so those with the prefix come first.
+    Ok(rows.into_iter().take_while(|row| row.id.starts_with(prefix)).map(record).collect())
+}
+
+fn record(row: ResourceRow) -> ResourceRecord {
+    ResourceRecord {
+        resource: ResourceRef { provider: row.provider.into(), kind: row.kind.into(), id: row.id.into() },
+        run: row.run_id.into(),
+        path: steps::path(&row.path),
+        // The table's CHECK admits no other words than those of the model.
+        state: ResourceState::parse(&row.state).unwrap_or(ResourceState::Creating),
+        created_at_ms: row.created_at_ms,
+        updated_at_ms: row.updated_at_ms,
+    }
+}

@@ -1,0 +1,200 @@
+//! Runs: the row, how it reads, and the lists.
+
+use diesel::prelude::*;
+use serde_json::Value;
+use windlass_model::{
+    Problem, RunId, RunState, WaitReason,
+    query::{RunFilter, RunRecord},
+    workflow::Rollback,
+};
+
+use crate::{apply::Cx, connection::AnyConnection, error::Applied, log::run_not_found, schema::runs};
+
+/// A run as it stands in its row.
+#[derive(Clone, Debug, Queryable, Selectable, Insertable)]
+#[diesel(table_name = runs)]
+pub(crate) struct RunRow {
+    pub id: String,
+    pub workflow: String,
+    pub bundle: String,
+    pub state: String,
+    pub waiting_on: Option<String>,
+    pub due_at_ms: Option<i64>,
+    pub input: String,
+    pub output: Option<String>,
+    pub problem: Option<String>,
+    pub launched_by: String,
+    pub idempotency_key: Option<String>,
+    pub rollback: String,
+    pub parent_run: Option<String>,
+    pub parent_path: Option<String>,
+    pub continues: Option<String>,
+    pub tags: String,
+    pub recoveries: i64,
+    pub launched_at_ms: i64,
+    pub started_at_ms: Option<i64>,
+    pub ended_at_ms: Option<i64>,
+    pub deadline_at_ms: Option<i64>,
+    pub retention_ms: Option<i64>,
+    pub cancel_requested: bool,
+    pub concurrency_key: Option<String>,
+    pub concurrency_limit: Option<i64>,
+}
+
+impl RunRow {
+    pub(crate) fn run_id(&self) -> RunId {
+        RunId::from(self.id.as_str())
+    }
+
+    // The table's CHECK admits no other words than those of the model.
+    pub(crate) fn run_state(&self) -> RunState {
+        RunState::parse(&self.state).unwrap_or(RunState::Failed)
+    }
+
+    pub(crate) fn rolls_back(&self) -> Rollback {
+        if self.rollback == "none" { Rollback::None } else { Rollback::Auto }
+    }
+
+    pub(crate) fn is_parked(&self) -> bool {
+        self.waiting_on.as_deref() == Some(WaitReason::Parked.as_str())
+    }
+
+    pub(crate) fn record(self) -> RunRecord {
+        let json = |text: String| serde_json::from_str::<Value>(&text).unwrap_or(Value::String(text));
+        let parent = self.parent_run.as_deref().zip(self.parent_path.as_deref());
+        RunRecord {
+            state: self.run_state(),
+            waiting_on: reasons(self.waiting_on.as_deref()),
+            rollback: self.rolls_back(),
+            parent: parent.and_then(|(run, path)| Some((run.into(), path.parse().ok()?))),
+            id: self.id.into(),
+            workflow: self.workflow,
+            bundle: self.bundle.into(),
+            due_at_ms: self.due_at_ms,
+            input: json(self.input),
+            output: self.output.map(json),
+            problem: self.problem.and_then(|text| serde_json::from_str::<Problem>(&text).ok()),
+            launched_by: self.launched_by,
+            idempotency_key: self.idempotency_key,
+            continues: self.continues.map(RunId::from),
+            tags: serde_json::from_str(&self.tags).unwrap_or_default(),
+            recoveries: u32::try_from(self.recoveries).unwrap_or(u32::MAX),
+            launched_at_ms: self.launched_at_ms,
+            started_at_ms: self.started_at_ms,
+            ended_at_ms: self.ended_at_ms,
+            deadline_at_ms: self.deadline_at_ms,
+        }
+    }
+}
+
+pub(crate) fn rollback_text(rollback: Rollback) -> &'static str {
+    match rollback {
+        Rollback::Auto => "auto",
+        Rollback::None => "none",
+    }
+}
+
+fn reasons(text: Option<&str>) -> Vec<WaitReason> {
+    text.unwrap_or_default().split(',').filter_map(WaitReason::parse).collect()
+}
+
+pub(crate) fn find(conn: &mut AnyConnection, run: &str) -> QueryResult<Option<RunRow>> {
+    runs::table.find(run).select(RunRow::as_select()).first(conn).optional()
+}
+
+/// The run; refuses the command if there is none.
+pub(crate) fn get(cx: &mut Cx, run: &RunId) -> Applied<RunRow> {
+    find(cx.conn, run.as_str())?.ok_or_else(|| run_not_found(run))
+}
+
+/// Makes a waiting run due now, because something that it may wait for has happened. A parked run stays where it is,
+/// and a running one looks for itself when it suspends.
+pub(crate) fn wake(cx: &mut Cx, run: &str) -> Applied<()> {
+    let now_ms = cx.now_ms;
+    let woken = diesel::update(runs::table.find(run))
+        .filter(runs::state.eq(RunState::Waiting.as_str()))
+        .filter(runs::waiting_on.ne(WaitReason::Parked.as_str()))
+        .filter(runs::due_at_ms.is_null().or(runs::due_at_ms.gt(now_ms)))
+        .set(runs::due_at_ms.eq(now_ms))
+        .execute(cx.conn)?;
+    if woken > 0 {
+        cx.told.due(now_ms, now_ms);
+    }
+    Ok(())
+}
+
+/// Lists runs, newest first.
+pub(crate) fn list(conn: &mut AnyConnection, filter: &RunFilter) -> QueryResult<Vec<RunRecord>> {
+    let mut query = runs::table.select(RunRow::as_select()).order(runs::id.desc()).into_boxed();
+    if !filter.states.is_empty() {
+        let words: Vec<&str> = filter.states.iter().map(|state| state.as_str()).collect();
+        query = query.filter(runs::state.eq_any(words));
+    }
+    if let Some(workflow) = &filter.workflow {
+        query = query.filter(runs::workflow.eq(workflow));
+    }
+    if let Some(tag) = &filter.tag {
+        let quoted = Value::String(tag.clone()).to_string();
+        query = query.filter(runs::tags.like(format!("%{}%", escape_like(&quoted))).escape('!'));
+    }
+    if let Some(parent) = &filter.parent {
+        query = query.filter(runs::parent_run.eq(parent.as_str()));
+    }
+    if let Some(prefix) = &filter.id_prefix {
+        query = query.filter(runs::id.like(format!("{}%", escape_like(prefix))).escape('!'));
+    }
+    if let Some(before) = &filter.before {
+        query = query.filter(runs::id.lt(before.as_str()));
+    }
+    let limit = if filter.limit == 0 { 50 } else { filter.limit };
+    let rows: Vec<RunRow> = query.limit(i64::from(limit)).load(conn)?;
+    Ok(rows.into_iter().map(RunRow::record).collect())
+}
+
+/// Text for LIKE in which nothing is a wildcard; the escape character is `!`.
+pub(crate) fn escape_like(text: &str) -> String {
+    text.replace('!', "!!").replace('%', "!%").replace('_', "!_")
+}
+
+/// Runs by state.
+pub(crate) fn counts(conn: &mut AnyConnection) -> QueryResult<Vec<(RunState, u64)>> {
+    let rows: Vec<(String, i64)> =
+        runs::table.group_by(runs::state).select((runs::state, diesel::dsl::count_star())).load(conn)?;
+    let count = |state: RunState| rows.iter().find(|(word, _)| word == state.as_str()).map_or(0, |(_, n)| *n as u64);
+    Ok(RunState::ALL.iter().map(|&state| (state, count(state))).filter(|(_, count)| *count > 0).collect())
+}
+
+/// When the first run becomes due.
+pub(crate) fn earliest_due(conn: &mut AnyConnection) -> QueryResult<Option<i64>> {
+    runs::table.select(diesel::dsl::min(runs::due_at_ms)).first(conn)
+}
+
+/// Runs of a concurrency key that have begun and haven't ended.
+pub(crate) fn active_with_key(cx: &mut Cx, key: &str) -> Applied<i64> {
+    Ok(runs::table
+        .filter(runs::concurrency_key.eq(key))
+        .filter(runs::ended_at_ms.is_null())
+        .filter(runs::state.ne(RunState::Queued.as_str()))
+        .count()
+        .get_result(cx.conn)?)
+}
+
+/// Makes as many queued runs of a concurrency key due as there is room for, oldest first.
+pub(crate) fn wake_key(cx: &mut Cx, key: &str) -> Applied<()> {
+    crate::dialect::exclude_others(cx.conn, key)?;
+    let active = active_with_key(cx, key)?;
+    let queued: Vec<(String, Option<i64>)> = runs::table
+        .filter(runs::concurrency_key.eq(key))
+        .filter(runs::state.eq(RunState::Queued.as_str()))
+        .order(runs::id)
+        .select((runs::id, runs::concurrency_limit))
+        .load(cx.conn)?;
+    for (index, (run, limit)) in queued.into_iter().enumerate() {
+        if active + index as i64 >= limit.unwrap_or(1) {
+            break;
+        }
+        diesel::update(runs::table.find(run)).set(runs::due_at_ms.eq(cx.now_ms)).execute(cx.conn)?;
+        cx.told.due(cx.now_ms, cx.now_ms);
+    }
+    Ok(())
+}

@@ -1,0 +1,197 @@
+//! The tables as Diesel sees them, the same for both databases.
+#![allow(missing_docs)]
+
+diesel::table! {
+    bundles (digest) {
+        digest -> Text,
+        body -> Text,
+        created_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    runs (id) {
+        id -> Text,
+        workflow -> Text,
+        bundle -> Text,
+        state -> Text,
+        waiting_on -> Nullable<Text>,
+        due_at_ms -> Nullable<BigInt>,
+        input -> Text,
+        output -> Nullable<Text>,
+        problem -> Nullable<Text>,
+        launched_by -> Text,
+        idempotency_key -> Nullable<Text>,
+        rollback -> Text,
+        parent_run -> Nullable<Text>,
+        parent_path -> Nullable<Text>,
+        continues -> Nullable<Text>,
+        tags -> Text,
+        recoveries -> BigInt,
+        launched_at_ms -> BigInt,
+        started_at_ms -> Nullable<BigInt>,
+        ended_at_ms -> Nullable<BigInt>,
+        deadline_at_ms -> Nullable<BigInt>,
+        retention_ms -> Nullable<BigInt>,
+        cancel_requested -> Bool,
+        concurrency_key -> Nullable<Text>,
+        concurrency_limit -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    leases (run_id) {
+        run_id -> Text,
+        node -> Nullable<Text>,
+        epoch -> BigInt,
+        expires_at_ms -> Nullable<BigInt>,
+        next_seq -> BigInt,
+    }
+}
+
+diesel::table! {
+    steps (run_id, path) {
+        run_id -> Text,
+        path -> Text,
+        op -> Text,
+        class -> Text,
+        state -> Text,
+        args -> Text,
+        digest -> Binary,
+        site -> Text,
+        outcome -> Nullable<Text>,
+        attempts -> BigInt,
+        started_at_ms -> BigInt,
+        finished_at_ms -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    events (run_id, seq) {
+        run_id -> Text,
+        seq -> BigInt,
+        at_ms -> BigInt,
+        kind -> Text,
+        path -> Nullable<Text>,
+        data -> Text,
+    }
+}
+
+diesel::table! {
+    waits (run_id, path) {
+        run_id -> Text,
+        path -> Text,
+        reason -> Text,
+        name -> Nullable<Text>,
+        due_at_ms -> Nullable<BigInt>,
+        spec -> Text,
+        since_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    signals (run_id, seq) {
+        run_id -> Text,
+        seq -> BigInt,
+        name -> Text,
+        payload -> Text,
+        sent_by -> Text,
+        signal_id -> Nullable<Text>,
+        received_at_ms -> BigInt,
+        consumed_by -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    approvals (run_id, path) {
+        run_id -> Text,
+        path -> Text,
+        request -> Text,
+        settled -> Bool,
+        asked_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    decisions (run_id, path, decided_by) {
+        run_id -> Text,
+        path -> Text,
+        decided_by -> Text,
+        seq -> BigInt,
+        approved -> Bool,
+        comment -> Nullable<Text>,
+        form -> Text,
+        digest -> Text,
+        decided_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    locks (name) {
+        name -> Text,
+        run_id -> Text,
+        acquired_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    kv (key) {
+        key -> Text,
+        value -> Text,
+        updated_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    resources (run_id, provider, kind, id) {
+        run_id -> Text,
+        provider -> Text,
+        kind -> Text,
+        id -> Text,
+        origin -> Text,
+        path -> Text,
+        state -> Text,
+        created_at_ms -> BigInt,
+        updated_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    undo (run_id, seq) {
+        run_id -> Text,
+        seq -> BigInt,
+        origin -> Text,
+        path -> Text,
+        spec -> Text,
+        site -> Text,
+        state -> Text,
+        error -> Nullable<Text>,
+        started_at_ms -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    artifacts (run_id, name) {
+        run_id -> Text,
+        name -> Text,
+        media_type -> Text,
+        bytes -> BigInt,
+        digest -> Text,
+        content -> Binary,
+        created_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    secrets (name) {
+        name -> Text,
+        sealed -> Binary,
+        policy -> Text,
+        created_at_ms -> BigInt,
+        updated_at_ms -> BigInt,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(
+    bundles, runs, leases, steps, events, waits, signals, approvals, decisions, locks, undo, resources
+);

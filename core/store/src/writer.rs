@@ -1,0 +1,199 @@
+//! Group commit: one thread drains everything that waits into one transaction and one sync. There is no timer: an idle
+//! writer commits at once, a busy one batches by itself.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    thread::JoinHandle,
+};
+
+use diesel::{Connection as _, connection::TransactionManager as _, result::Error as DieselError};
+use windlass_model::{
+    Code, Problem,
+    command::{Command, Reply},
+};
+
+use crate::{
+    apply::{self, Cx},
+    connection::{AnyConnection, Purpose, connect},
+    dialect,
+    error::{Applied, Fault, StoreError},
+    failpoint,
+    options::{Committed, StoreOptions},
+    queue::{Answer, Item, Queue},
+};
+
+/// Attempts of one command when the database gave up for a reason that passes.
+const ATTEMPTS: u32 = 4;
+
+pub(crate) fn start(
+    url: String,
+    connection: AnyConnection,
+    queue: Arc<Queue>,
+    options: StoreOptions,
+) -> Result<JoinHandle<()>, StoreError> {
+    let mut writer = Writer { url, connection: Some(connection), options };
+    std::thread::Builder::new()
+        .name("windlass-writer".to_owned())
+        .spawn(move || {
+            while let Some(batch) = queue.take(writer.options.batch.max(1)) {
+                writer.process(batch);
+            }
+            if let Some(connection) = &mut writer.connection
+                && let Err(error) = dialect::checkpoint(connection)
+            {
+                tracing::warn!(%error, "the database's log couldn't be folded into its file");
+            }
+        })
+        .map_err(|error| StoreError::storage(format!("the writer's thread can't be started: {error}")))
+}
+
+struct Writer {
+    url: String,
+    connection: Option<AnyConnection>,
+    options: StoreOptions,
+}
+
+/// Why a transaction as a whole came to nothing.
+enum Lost {
+    /// Nothing of it is in the database: it can be tried again.
+    Nothing(StoreError),
+    /// The connection broke while the database committed: nobody knows.
+    Unknown(StoreError),
+}
+
+impl Writer {
+    fn process(&mut self, batch: Vec<Item>) {
+        let commands: Vec<&Command> = batch.iter().map(|item| &item.command).collect();
+        let (answers, told) = match self.transact(&commands) {
+            Ok(done) => done,
+            Err(Lost::Unknown(error)) => (vec![Err(error); batch.len()], Committed::default()),
+            Err(Lost::Nothing(error)) => {
+                tracing::debug!(%error, commands = batch.len(), "a batch failed; its commands are tried one by one");
+                self.one_by_one(&commands)
+            }
+        };
+        for (item, answer) in batch.into_iter().zip(answers) {
+            item.done.tell(answer);
+        }
+        (self.options.listener)(&told);
+    }
+
+    /// A bad command must not hurt its neighbours: each gets a transaction of its own.
+    fn one_by_one(&mut self, commands: &[&Command]) -> (Vec<Answer>, Committed) {
+        let mut told = Committed::default();
+        let answers = commands
+            .iter()
+            .map(|command| {
+                let (answer, changes) = self.alone(command);
+                told.add(changes);
+                answer
+            })
+            .collect();
+        (answers, told)
+    }
+
+    fn alone(&mut self, command: &Command) -> (Answer, Committed) {
+        let mut attempt = 1;
+        loop {
+            match self.transact(&[command]) {
+                Ok((mut answers, told)) => {
+                    let answer = answers.pop().unwrap_or_else(|| Err(StoreError::storage("no answer")));
+                    return (answer, told);
+                }
+                Err(Lost::Nothing(error)) if attempt < ATTEMPTS && error.problem().retryable => {
+                    std::thread::sleep(std::time::Duration::from_millis(5 << attempt));
+                    attempt += 1;
+                }
+                Err(Lost::Nothing(error) | Lost::Unknown(error)) => return (Err(error), Committed::default()),
+            }
+        }
+    }
+
+    fn transact(&mut self, commands: &[&Command]) -> Result<(Vec<Answer>, Committed), Lost> {
+        let connection = match &mut self.connection {
+            Some(connection) => connection,
+            empty => {
+                let purpose = Purpose::Write(self.options.durability);
+                empty.insert(connect(&self.url, purpose).map_err(Lost::Nothing)?)
+            }
+        };
+        let now_ms = self.options.clock.now_ms();
+        let result = catch_unwind(AssertUnwindSafe(|| transaction(connection, commands, now_ms)));
+        let result = result.unwrap_or_else(|_| {
+            self.connection = None;
+            let problem = Problem::new(Code::Internal, "the store panicked while it applied a command");
+            Err(Lost::Nothing(StoreError::Failed(problem)))
+        });
+        if result.is_err()
+            && self.connection.as_mut().is_some_and(|connection| {
+                <AnyConnection as diesel::Connection>::TransactionManager::is_broken_transaction_manager(connection)
+            })
+        {
+            self.connection = None;
+        }
+        result
+    }
+}
+
+fn transaction(
+    connection: &mut AnyConnection,
+    commands: &[&Command],
+    now_ms: i64,
+) -> Result<(Vec<Answer>, Committed), Lost> {
+    dialect::begin_write(connection).map_err(nothing)?;
+    let mut answers = Vec::with_capacity(commands.len());
+    let mut told = Committed::default();
+    for command in commands {
+        match apply_one(connection, command, now_ms) {
+            Ok((reply, changes)) => {
+                told.add(changes);
+                answers.push(Ok(reply));
+            }
+            Err(Fault::Refused(problem)) => answers.push(Err(StoreError::Refused(*problem))),
+            Err(Fault::Sql(error)) => {
+                // If this fails too, the transaction manager is broken, and the connection is dropped.
+                let _ = dialect::roll_back(connection);
+                return Err(nothing(error));
+            }
+        }
+    }
+    failpoint::hit("commit.before");
+    if let Err(error) = dialect::commit(connection) {
+        // SQLite says for certain that nothing was committed; PostgreSQL doesn't if the connection broke.
+        let certain = matches!(connection, AnyConnection::Sqlite(_)) || !is_lost(&error);
+        let error = StoreError::from(Fault::Sql(error));
+        if certain {
+            let _ = dialect::roll_back(connection);
+            return Err(Lost::Nothing(error));
+        }
+        return Err(Lost::Unknown(error));
+    }
+    failpoint::hit("commit.after");
+    Ok((answers, told))
+}
+
+fn apply_one(connection: &mut AnyConnection, command: &Command, now_ms: i64) -> Applied<(Reply, Committed)> {
+    let apply = |connection: &mut AnyConnection| {
+        let mut cx = Cx { conn: connection, now_ms, told: Committed::default() };
+        apply::apply(&mut cx, command).map(|reply| (reply, cx.told))
+    };
+    if apply::refuses_before_it_writes(command) { apply(connection) } else { connection.transaction(apply) }
+}
+
+fn nothing(error: DieselError) -> Lost {
+    Lost::Nothing(Fault::Sql(error).into())
+}
+
+fn is_lost(error: &DieselError) -> bool {
+    use diesel::result::DatabaseErrorKind as Kind;
+    match error {
+        DieselError::DatabaseError(Kind::ClosedConnection, _) | DieselError::BrokenTransactionManager => true,
+        DieselError::DatabaseError(_, information) => {
+            let message = information.message();
+            message.contains("connection") || message.contains("closed") || message.contains("terminat")
+        }
+        DieselError::RollbackErrorOnCommit { commit_error, .. } => is_lost(commit_error),
+        _ => false,
+    }
+}

@@ -1,0 +1,230 @@
+-- PostgreSQL. Keys sort by byte, as in SQLite. Times are milliseconds since 1970, JSON is text.
+
+-- Workflow sources, pinned by digest.
+CREATE TABLE bundles (
+    digest TEXT COLLATE "C" PRIMARY KEY,
+    body TEXT NOT NULL,
+    created_at_ms BIGINT NOT NULL
+);
+
+-- One row per run. The CHECKs repeat the invariants of the run's state machine.
+CREATE TABLE runs (
+    id TEXT COLLATE "C" PRIMARY KEY,
+    workflow TEXT COLLATE "C" NOT NULL,
+    bundle TEXT COLLATE "C" NOT NULL REFERENCES bundles (digest),
+    state TEXT NOT NULL,
+    waiting_on TEXT,
+    due_at_ms BIGINT,
+    input TEXT NOT NULL,
+    output TEXT,
+    problem TEXT,
+    launched_by TEXT NOT NULL,
+    idempotency_key TEXT COLLATE "C",
+    rollback TEXT NOT NULL,
+    parent_run TEXT COLLATE "C",
+    parent_path TEXT COLLATE "C",
+    continues TEXT COLLATE "C",
+    tags TEXT NOT NULL,
+    recoveries BIGINT NOT NULL DEFAULT 0,
+    launched_at_ms BIGINT NOT NULL,
+    started_at_ms BIGINT,
+    ended_at_ms BIGINT,
+    deadline_at_ms BIGINT,
+    retention_ms BIGINT,
+    cancel_requested BOOLEAN NOT NULL DEFAULT FALSE,
+    concurrency_key TEXT COLLATE "C",
+    concurrency_limit BIGINT,
+    CHECK (state IN ('queued', 'running', 'waiting', 'cancelling', 'rolling_back', 'rollback_stuck',
+                     'succeeded', 'failed', 'rolled_back', 'cancelled')),
+    CHECK (rollback IN ('auto', 'none')),
+    CHECK ((state = 'waiting') = (waiting_on IS NOT NULL)),
+    CHECK ((state IN ('succeeded', 'failed', 'rolled_back', 'cancelled')) = (ended_at_ms IS NOT NULL)),
+    CHECK (ended_at_ms IS NULL OR due_at_ms IS NULL),
+    CHECK ((state = 'succeeded') = (output IS NOT NULL)),
+    CHECK (state <> 'failed' OR problem IS NOT NULL),
+    CHECK (problem IS NULL OR state IN ('cancelling', 'rolling_back', 'rollback_stuck', 'failed', 'rolled_back', 'cancelled')),
+    CHECK ((parent_run IS NULL) = (parent_path IS NULL)),
+    CHECK ((concurrency_key IS NULL) = (concurrency_limit IS NULL)),
+    CHECK (concurrency_limit IS NULL OR concurrency_limit >= 1),
+    CHECK (recoveries >= 0)
+);
+CREATE UNIQUE INDEX runs_idempotency ON runs (workflow, idempotency_key) WHERE idempotency_key IS NOT NULL;
+CREATE INDEX runs_due ON runs (due_at_ms, id) WHERE due_at_ms IS NOT NULL;
+CREATE INDEX runs_ended ON runs (ended_at_ms, id) WHERE ended_at_ms IS NOT NULL;
+CREATE INDEX runs_concurrency ON runs (concurrency_key, id) WHERE concurrency_key IS NOT NULL;
+CREATE INDEX runs_parent ON runs (parent_run, id) WHERE parent_run IS NOT NULL;
+CREATE INDEX runs_continues ON runs (continues) WHERE continues IS NOT NULL;
+CREATE INDEX runs_state ON runs (state, id);
+
+-- Who works on a run, and the next event's number: the one row that every journal write goes through.
+CREATE TABLE leases (
+    run_id TEXT COLLATE "C" PRIMARY KEY REFERENCES runs (id) ON DELETE CASCADE,
+    node TEXT,
+    epoch BIGINT NOT NULL,
+    expires_at_ms BIGINT,
+    next_seq BIGINT NOT NULL,
+    CHECK (epoch >= 0),
+    CHECK (next_seq >= 1),
+    CHECK ((node IS NULL) = (expires_at_ms IS NULL))
+);
+CREATE INDEX leases_expiry ON leases (expires_at_ms) WHERE expires_at_ms IS NOT NULL;
+
+-- The journal.
+CREATE TABLE steps (
+    run_id TEXT COLLATE "C" NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    path TEXT COLLATE "C" NOT NULL,
+    op TEXT NOT NULL,
+    class TEXT NOT NULL,
+    state TEXT NOT NULL,
+    args TEXT NOT NULL,
+    digest BYTEA NOT NULL,
+    site TEXT NOT NULL,
+    outcome TEXT,
+    attempts BIGINT NOT NULL,
+    started_at_ms BIGINT NOT NULL,
+    finished_at_ms BIGINT,
+    PRIMARY KEY (run_id, path),
+    CHECK (state IN ('started', 'waiting', 'succeeded', 'failed', 'in_doubt')),
+    CHECK (class IN ('read', 'idempotent', 'keyed', 'at_most_once', 'wait', 'scope')),
+    CHECK ((state IN ('succeeded', 'failed')) = (outcome IS NOT NULL)),
+    CHECK ((state IN ('succeeded', 'failed')) = (finished_at_ms IS NOT NULL)),
+    CHECK (attempts >= 0),
+    CHECK (length(digest) = 16)
+);
+
+-- What watchers see, numbered per run without a gap.
+CREATE TABLE events (
+    run_id TEXT COLLATE "C" NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    seq BIGINT NOT NULL,
+    at_ms BIGINT NOT NULL,
+    kind TEXT NOT NULL,
+    path TEXT COLLATE "C",
+    data TEXT NOT NULL,
+    PRIMARY KEY (run_id, seq),
+    CHECK (seq >= 1)
+);
+CREATE INDEX events_outputs ON events (run_id, seq)
+    WHERE kind IN ('output.log', 'output.progress', 'output.annotation');
+
+-- One row per waiting step: what would end the wait, and when its time is up.
+CREATE TABLE waits (
+    run_id TEXT COLLATE "C" NOT NULL,
+    path TEXT COLLATE "C" NOT NULL,
+    reason TEXT NOT NULL,
+    name TEXT COLLATE "C",
+    due_at_ms BIGINT,
+    spec TEXT NOT NULL,
+    since_ms BIGINT NOT NULL,
+    PRIMARY KEY (run_id, path),
+    FOREIGN KEY (run_id, path) REFERENCES steps (run_id, path) ON DELETE CASCADE,
+    CHECK (reason IN ('timer', 'signal', 'approval', 'lock', 'child')),
+    CHECK ((reason IN ('signal', 'lock', 'child')) = (name IS NOT NULL))
+);
+CREATE INDEX waits_name ON waits (reason, name, since_ms, run_id, path) WHERE name IS NOT NULL;
+
+-- Signals, kept until a wait takes them, and after that to recognise a second delivery.
+CREATE TABLE signals (
+    run_id TEXT COLLATE "C" NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    seq BIGINT NOT NULL,
+    name TEXT COLLATE "C" NOT NULL,
+    payload TEXT NOT NULL,
+    sent_by TEXT NOT NULL,
+    signal_id TEXT COLLATE "C",
+    received_at_ms BIGINT NOT NULL,
+    consumed_by TEXT COLLATE "C",
+    PRIMARY KEY (run_id, seq)
+);
+CREATE UNIQUE INDEX signals_id ON signals (run_id, signal_id) WHERE signal_id IS NOT NULL;
+CREATE INDEX signals_open ON signals (run_id, name, seq) WHERE consumed_by IS NULL;
+
+-- What people are asked, and their decisions.
+CREATE TABLE approvals (
+    run_id TEXT COLLATE "C" NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    path TEXT COLLATE "C" NOT NULL,
+    request TEXT NOT NULL,
+    settled BOOLEAN NOT NULL DEFAULT FALSE,
+    asked_at_ms BIGINT NOT NULL,
+    PRIMARY KEY (run_id, path)
+);
+CREATE INDEX approvals_open ON approvals (asked_at_ms, run_id, path) WHERE NOT settled;
+
+CREATE TABLE decisions (
+    run_id TEXT COLLATE "C" NOT NULL,
+    path TEXT COLLATE "C" NOT NULL,
+    decided_by TEXT COLLATE "C" NOT NULL,
+    seq BIGINT NOT NULL,
+    approved BOOLEAN NOT NULL,
+    comment TEXT,
+    form TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    decided_at_ms BIGINT NOT NULL,
+    PRIMARY KEY (run_id, path, decided_by),
+    FOREIGN KEY (run_id, path) REFERENCES approvals (run_id, path) ON DELETE CASCADE
+);
+
+CREATE TABLE locks (
+    name TEXT COLLATE "C" PRIMARY KEY,
+    run_id TEXT COLLATE "C" NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    acquired_at_ms BIGINT NOT NULL
+);
+CREATE INDEX locks_run ON locks (run_id);
+
+CREATE TABLE kv (
+    key TEXT COLLATE "C" PRIMARY KEY,
+    value TEXT NOT NULL,
+    updated_at_ms BIGINT NOT NULL
+);
+
+-- The inventory. It outlives the run: what is still there has to be known. `origin` is the run whose step made it,
+-- which differs from `run_id` once a run has been continued as a new one.
+CREATE TABLE resources (
+    run_id TEXT COLLATE "C" NOT NULL,
+    provider TEXT COLLATE "C" NOT NULL,
+    kind TEXT COLLATE "C" NOT NULL,
+    id TEXT COLLATE "C" NOT NULL,
+    origin TEXT COLLATE "C" NOT NULL,
+    path TEXT COLLATE "C" NOT NULL,
+    state TEXT NOT NULL,
+    created_at_ms BIGINT NOT NULL,
+    updated_at_ms BIGINT NOT NULL,
+    PRIMARY KEY (run_id, provider, kind, id),
+    CHECK (state IN ('creating', 'live', 'adopted', 'destroying', 'gone'))
+);
+CREATE INDEX resources_name ON resources (provider, id, kind) WHERE state <> 'gone';
+
+-- How each step is taken back. Undone from the highest number down.
+CREATE TABLE undo (
+    run_id TEXT COLLATE "C" NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    seq BIGINT NOT NULL,
+    origin TEXT COLLATE "C" NOT NULL,
+    path TEXT COLLATE "C" NOT NULL,
+    spec TEXT NOT NULL,
+    site TEXT NOT NULL,
+    state TEXT NOT NULL,
+    error TEXT,
+    started_at_ms BIGINT,
+    PRIMARY KEY (run_id, seq),
+    CHECK (seq >= 1),
+    CHECK (state IN ('registered', 'void', 'done', 'failed', 'skipped')),
+    CHECK (state <> 'failed' OR error IS NOT NULL)
+);
+CREATE UNIQUE INDEX undo_step ON undo (run_id, origin, path);
+
+CREATE TABLE artifacts (
+    run_id TEXT COLLATE "C" NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    name TEXT COLLATE "C" NOT NULL,
+    media_type TEXT NOT NULL,
+    bytes BIGINT NOT NULL,
+    digest TEXT NOT NULL,
+    content BYTEA NOT NULL,
+    created_at_ms BIGINT NOT NULL,
+    PRIMARY KEY (run_id, name)
+);
+
+CREATE TABLE secrets (
+    name TEXT COLLATE "C" PRIMARY KEY,
+    sealed BYTEA NOT NULL,
+    policy TEXT NOT NULL,
+    created_at_ms BIGINT NOT NULL,
+    updated_at_ms BIGINT NOT NULL
+);
