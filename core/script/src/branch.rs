@@ -11,7 +11,7 @@ use std::{
     },
 };
 
-use windlass_model::{Code, Journal, Problem, RetryPolicy, StepPath, journal::Stop};
+use windlass_model::{Code, Problem, RetryPolicy, StepPath, journal::Stop};
 
 use crate::{context::RunContext, throw::Halt};
 
@@ -77,12 +77,13 @@ impl Drop for Restore {
 
 /// Asks or changes the current branch.
 pub(crate) fn with<T>(work: impl FnOnce(&mut Branch) -> T) -> Result<T, Halt> {
-    CURRENT.with_borrow_mut(|current| current.as_mut().map(work)).ok_or_else(|| {
-        Halt::Problem(Box::new(
-            Problem::new(Code::ScriptError, "host functions can't be used here")
-                .help("Only `run(input)` and what it calls may use them; the top level of a file holds constants and functions."),
-        ))
-    })
+    CURRENT.with_borrow_mut(|current| current.as_mut().map(work)).ok_or_else(not_here)
+}
+
+fn not_here() -> Halt {
+    Problem::new(Code::ScriptError, "host functions can't be used here")
+        .help("Only `run(input)` and what it calls may use them; the top level of a file holds constants and functions.")
+        .into()
 }
 
 /// Whether the branch was told to stop already. One thread-local flag: it is asked at every operation.
@@ -105,6 +106,14 @@ pub(crate) fn check_stop() -> Result<(), Halt> {
     if STOPPED.get() {
         return Err(Halt::Stopped);
     }
+    if crate::resolver::is_loading() {
+        return Err(not_here());
+    }
+    look_for_stop()
+}
+
+/// Whether anything outside has told the branch to stop. The meter asks between host calls.
+pub(crate) fn look_for_stop() -> Result<(), Halt> {
     let stop = with(|branch| {
         let superseded = branch.superseded.iter().any(|flag| flag.load(Ordering::Relaxed));
         if superseded { Some(Stop::Superseded) } else { branch.run.journal.stop() }

@@ -4,6 +4,7 @@ pub mod check;
 pub mod header;
 pub mod host;
 pub mod permission;
+pub mod testing;
 
 mod arguments;
 mod branch;
@@ -38,3 +39,6 @@ pub use resolver::is_valid_name;
 pub use sandbox::{Interceptor, STACK_BYTES, Sandbox, SandboxConfig};
 pub use scrub::Scrubber;
 pub use secret::{NoSecrets, SecretPolicy, SecretSource, not_found};
+
+#[cfg(test)]
+mod tests;

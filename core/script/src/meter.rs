@@ -7,7 +7,7 @@ use std::{
 
 use windlass_model::{Bounds, Code, Problem, journal::Stop};
 
-use crate::{branch, memory};
+use crate::{branch, memory, throw::Halt};
 
 thread_local! {
     static OPERATIONS: Cell<u64> = const { Cell::new(0) };
@@ -44,7 +44,12 @@ pub(crate) fn tick(bounds: &Bounds) -> Option<rhai::Dynamic> {
 }
 
 fn look(bounds: &Bounds) -> Option<rhai::Dynamic> {
-    if branch::check_stop().is_err() {
+    if branch::is_stopped() {
+        return Some(rhai::Dynamic::UNIT);
+    }
+    // Outside a branch (a header's constants) there is nobody who could tell.
+    if let Err(Halt::Stop(stop)) = branch::look_for_stop() {
+        branch::set_stop(stop);
         return Some(rhai::Dynamic::UNIT);
     }
     let held = memory::thread_net_bytes() - BASE_BYTES.get();

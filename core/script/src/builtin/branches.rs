@@ -104,7 +104,7 @@ fn scope(call: &Call, work: Vec<Work>, options_at: usize) -> Result<Dynamic, Hal
         Some(_) => return Err(call.invalid("needs \"fail_fast\" or \"wait_all\" for `on_error`").into()),
     };
     let args = json!([{ "branches": work.len(), "options": options }]).to_string();
-    let decide = move |done: &Done| fail_fast && matches!(done, Done::Failed(_));
+    let decide = move |_: usize, done: &Done| fail_fast && matches!(done, Done::Failed(_));
     let (step, branches) = match open(call, &run, &args, work, limit, &decide)? {
         Opened::Known(value) => return Ok(value),
         Opened::Ran(step, branches) => (step, branches),
@@ -176,7 +176,7 @@ pub(super) fn open(
     args: &str,
     work: Vec<Work>,
     limit: usize,
-    decide: &(dyn Fn(&Done) -> bool + Sync),
+    decide: &(dyn Fn(usize, &Done) -> bool + Sync),
 ) -> Result<Opened, Halt> {
     let max = run.shell.config.bounds.branches;
     if work.len() > max {
@@ -214,7 +214,7 @@ fn evaluate(
     path: &StepPath,
     work: Vec<Work>,
     limit: usize,
-    decide: &(dyn Fn(&Done) -> bool + Sync),
+    decide: &(dyn Fn(usize, &Done) -> bool + Sync),
 ) -> Result<Vec<Done>, Halt> {
     let work: Vec<Work> = work
         .into_iter()
@@ -238,7 +238,7 @@ fn evaluate(
             branch.undoing = undoing;
             branch.retry = retry;
             let done = one_branch(call.context, run, branch, closure, item.clone());
-            if decide(&done) {
+            if decide(index, &done) {
                 decided.store(true, Ordering::Relaxed);
             }
             // A branch that waits still counts as one at work: the next one's turn comes when it is through.
