@@ -21,6 +21,9 @@ pub trait NetBackend: Send + Sync {
     /// The links of several places. One answer each.
     fn links(&self, places: &[Place]) -> Vec<Result<Vec<Link>, Fault>>;
 
+    /// What namespaces are marked with: the alias of each one's `lo`. One answer each.
+    fn aliases(&self, namespaces: &[String]) -> Vec<Result<Option<String>, Fault>>;
+
     /// Addresses of a place, but for those that the kernel makes itself (link-local, loopback).
     fn addresses(&self, place: &Place) -> Result<Vec<Address>, Fault>;
 

@@ -1,9 +1,40 @@
 //! Network labs: namespaces, bridges, veths born in place, taps, addresses, routes, impairments. See README.md.
 
 mod backend;
+mod construct;
 mod fault;
 mod kernel;
+mod lab;
 mod mark;
-mod types;
+mod ops;
+mod plan;
+mod rehearse;
+mod remove;
+mod steps;
+#[cfg(test)]
+mod tests;
+pub mod types;
 
-pub use self::{backend::{LinkWatch, NetBackend}, fault::Fault};
+use std::sync::Arc;
+
+use windlass_script::host::HostModule;
+
+pub use self::{
+    backend::{LinkWatch, NetBackend},
+    fault::Fault,
+};
+
+/// The module over a network stack.
+pub fn module(backend: Arc<dyn NetBackend>) -> HostModule {
+    ops::module(backend)
+}
+
+/// This machine's own network stack. It keeps nothing and asks for nothing until an op is called.
+pub fn kernel() -> Arc<dyn NetBackend> {
+    Arc::new(kernel::Kernel)
+}
+
+/// A twin in memory that answers as the kernel does: an empty host of its own, for a rehearsal.
+pub fn rehearsal() -> Arc<dyn NetBackend> {
+    Arc::new(rehearse::Twin::default())
+}

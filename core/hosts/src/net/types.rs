@@ -275,10 +275,14 @@ pub enum Change {
         /// Both ends' MTU.
         mtu: Option<u32>,
     },
-    /// Makes a TAP that stays when nobody has it open.
+    /// Makes a TAP that stays when nobody has it open. It is marked before it stays.
     AddTap {
         /// Its name.
         name: String,
+        /// Its group.
+        group: u32,
+        /// Its alias.
+        alias: String,
         /// The user who may open it.
         owner: Option<u32>,
     },

@@ -9,7 +9,7 @@ use std::{
 use super::{
     super::{
         fault::Fault,
-        types::{Change, Place, VethEnd},
+        types::{Change, LinkSettings, Place, VethEnd},
     },
     decode, encode, qdisc,
     socket::{Request, RouteSocket},
@@ -69,9 +69,11 @@ impl Worker<'_> {
                 let handles = [self.handle(&ends[0])?, self.handle(&ends[1])?];
                 encode::add_veth(ends, handles, *group, *mtu)
             }
-            Change::AddTap { name, owner } => {
+            Change::AddTap { name, group, alias, owner } => {
                 self.flush();
-                tap::add(name, *owner)?;
+                let set = LinkSettings { group: Some(*group), alias: Some(alias.clone()), ..LinkSettings::default() };
+                let mark = || self.socket.request(vec![encode::set_link(name, &set, None)]).pop().unwrap_or(Ok(()));
+                tap::add(name, *owner, mark)?;
                 return Ok(None);
             }
             Change::SetLink { name, set } => {

@@ -54,6 +54,14 @@ impl NetBackend for Kernel {
         space::inside(places, |_| links())
     }
 
+    fn aliases(&self, namespaces: &[String]) -> Vec<Result<Option<String>, Fault>> {
+        let places: Vec<Place> = namespaces.iter().cloned().map(Place::Namespace).collect();
+        space::inside(&places, |_| {
+            let found = RouteSocket::open()?.get(encode::link_by_name("lo"))?;
+            Ok(found.and_then(decode::link).and_then(|link| link.alias))
+        })
+    }
+
     fn addresses(&self, place: &Place) -> Result<Vec<Address>, Fault> {
         read_inside(place, |socket| {
             let names = link_names()?;

@@ -63,7 +63,7 @@ fn in_scratch_namespace() -> Result<Vec<Capability>, Fault> {
         found.push(Capability { name, works });
         let _ = socket.request(vec![qdisc::remove(veth)]);
     }
-    found.push(Capability { name: "tun", works: tap::add("t0", None).is_ok() });
+    found.push(Capability { name: "tun", works: tap::add("t0", None, || Ok(())).is_ok() });
     found.push(Capability { name: "nft", works: NFT_PATHS.iter().any(|path| std::fs::exists(path).unwrap_or(false)) });
     found.push(Capability { name: "ipv6", works: std::fs::exists("/proc/sys/net/ipv6").unwrap_or(false) });
     Ok(found)

@@ -10,8 +10,9 @@ const IFF_VNET_HDR: i32 = 0x4000;
 /// Refuse a name that is there already, whoever has it.
 const IFF_TUN_EXCL: i32 = 0x8000;
 
-/// Makes a TAP in this thread's namespace that stays when nobody has it open.
-pub fn add(name: &str, owner: Option<u32>) -> Result<(), Fault> {
+/// Makes a TAP in this thread's namespace that stays when nobody has it open. `mark` runs before it stays: a crash
+/// leaves either nothing, or a TAP that says whose it is.
+pub fn add(name: &str, owner: Option<u32>, mark: impl FnOnce() -> Result<(), Fault>) -> Result<(), Fault> {
     let file = OpenOptions::new().read(true).write(true).open(DEVICE);
     let file = file.map_err(|error| Fault::io(&error, format!("opening {DEVICE}")))?;
     // SAFETY: all-zero bytes are a valid `ifreq`.
@@ -36,6 +37,7 @@ pub fn add(name: &str, owner: Option<u32>) -> Result<(), Fault> {
         {
             return Err(failed("giving away"));
         }
+        mark()?;
         if libc::ioctl(file.as_raw_fd(), libc::TUNSETPERSIST, 1 as libc::c_ulong) < 0 {
             return Err(failed("keeping"));
         }

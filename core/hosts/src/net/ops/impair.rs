@@ -1,0 +1,148 @@
+//! Impairments: delay, loss and rate of what leaves an interface, as far as the kernel can.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use windlass_model::{Code, Problem};
+use windlass_script::host::{Args, Kind, Op, Param, Undo, no_resources};
+
+use super::{
+    super::{
+        backend::NetBackend,
+        fault::Fault,
+        lab::Lab,
+        plan::invalid,
+        types::{Batch, Change, Impairment, Place},
+    },
+    AT, Draft, LAB, making, reading, removing,
+};
+
+macro_rules! example {
+    ($text:literal) => {
+        concat!(
+            "net::create_namespace(\"demo\", \"r1\"); net::create_bridge(\"demo\", \"lan1\"); net::connect(\"demo\", \"r1:eth0\", \"lan1\");\n",
+            "net::impair(\"demo\", \"r1:eth0\", #{ rate_kbit: 10000 });\n",
+            $text
+        )
+    };
+}
+
+pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
+    vec![
+        making(
+            backend,
+            Draft {
+                name: "impair",
+                doc: "Impairs what leaves an interface; what was there before is replaced. `kind` says what does it: `netem` \
+                      for everything, or `tbf` for a rate alone on kernels without netem. `unsupported` names what this \
+                      kernel lacks.",
+                params: const { &[
+                    LAB,
+                    AT,
+                    Param::required("impairment", Kind::Map, "`delay_ms`, `jitter_ms`, `loss_percent`, `duplicate_percent` (any numbers), `rate_kbit` (int)."),
+                ] },
+                returns: "#{ kind: string }",
+                example: example!("net::impair(\"demo\", \"r1:eth0\", #{ rate_kbit: 512 }).kind"),
+                body: |lab, _, args| impair(lab, args),
+            },
+            Undo::Op { name: "clear_impairment", args: |args| super::first(args, 2) },
+            no_resources,
+        ),
+        removing(
+            backend,
+            Draft {
+                name: "clear_impairment",
+                doc: "Takes an impairment away. One that isn't there is cleared already.",
+                params: &[LAB, AT],
+                returns: "()",
+                example: example!("net::clear_impairment(\"demo\", \"r1:eth0\");"),
+                body: |lab, _, args| {
+                    let located = match lab.locate(&lab.view()?, args.str("at")) {
+                        Err(problem) if problem.code == Code::NotFound => return Ok(Value::Null),
+                        located => located?,
+                    };
+                    let (place, link) = located;
+                    match change(lab, place, Change::RemoveQdisc { link }) {
+                        // ENOENT and EINVAL: there is only the default.
+                        Err(fault) if !fault.missing() && fault.errno != libc::EINVAL => Err(fault.problem(format!("clearing {}", args.str("at")))),
+                        _ => Ok(Value::Null),
+                    }
+                },
+            },
+            no_resources,
+        ),
+        reading(
+            backend,
+            Draft {
+                name: "qdisc_show",
+                doc: "The queueing disciplines of an interface, with what they do to traffic. 0 means: left alone.",
+                params: &[LAB, AT],
+                returns: "array of #{ kind: string, root: bool, delay_ms: float, jitter_ms: float, loss_percent: float, duplicate_percent: float, rate_kbit: int }",
+                example: example!("net::qdisc_show(\"demo\", \"r1:eth0\")[0].rate_kbit"),
+                body: |lab, _, args| {
+                    let (place, link) = lab.locate(&lab.view()?, args.str("at"))?;
+                    let all = lab.backend.qdiscs(&place).map_err(|fault| fault.problem("reading the queueing disciplines"))?;
+                    let mine: Vec<_> = all.into_iter().filter(|qdisc| qdisc.link == link).collect();
+                    serde_json::to_value(mine).map_err(|error| Problem::new(Code::Internal, error.to_string()))
+                },
+            },
+        ),
+    ]
+}
+
+fn impair(lab: &Lab<'_>, args: &Args) -> Result<Value, Problem> {
+    let wanted: Impairment = args.read("impairment")?;
+    check(&wanted)?;
+    let (place, link) = lab.locate(&lab.view()?, args.str("at"))?;
+    let label = format!("impairing {}", args.str("at"));
+    let try_kind = |kind| {
+        change(lab, place.clone(), Change::SetQdisc { link: link.clone(), kind, impairment: wanted })
+    };
+    match try_kind("netem") {
+        Ok(()) => return Ok(json!({ "kind": "netem" })),
+        Err(fault) if is_unknown(&fault) => {}
+        Err(fault) => return Err(fault.problem(label).no_effect()),
+    }
+    if wanted != (Impairment { rate_kbit: wanted.rate_kbit, ..Impairment::default() }) {
+        return Err(Problem::new(
+            Code::Unsupported,
+            format!("{label}: this kernel has no netem (sch_netem), which delay, jitter, loss and duplication need"),
+        )
+        .help("only `rate_kbit` works here; net::capabilities() says what else this kernel can do")
+        .no_effect());
+    }
+    match try_kind("tbf") {
+        Ok(()) => Ok(json!({ "kind": "tbf" })),
+        Err(fault) if is_unknown(&fault) => {
+            Err(Problem::new(Code::Unsupported, format!("{label}: this kernel has neither netem nor tbf")).no_effect())
+        }
+        Err(fault) => Err(fault.problem(label).no_effect()),
+    }
+}
+
+/// The kernel's answer to a kind of discipline that it doesn't know.
+fn is_unknown(fault: &Fault) -> bool {
+    fault.errno == libc::ENOENT
+}
+
+fn change(lab: &Lab<'_>, place: Place, change: Change) -> Result<(), Fault> {
+    let mut answers = lab.backend.apply(&[Batch { place, changes: vec![change] }]);
+    answers.pop().and_then(|mut answers| answers.pop()).unwrap_or(Ok(()))
+}
+
+fn check(wanted: &Impairment) -> Result<(), Problem> {
+    let percent = |name: &str, value: f64| {
+        if (0.0..=100.0).contains(&value) { Ok(()) } else { Err(invalid(format!("`{name}` must be from 0 to 100"))) }
+    };
+    let duration = |name: &str, value: f64| {
+        if (0.0..=60_000.0).contains(&value) { Ok(()) } else { Err(invalid(format!("`{name}` must be from 0 to 60000"))) }
+    };
+    percent("loss_percent", wanted.loss_percent)?;
+    percent("duplicate_percent", wanted.duplicate_percent)?;
+    duration("delay_ms", wanted.delay_ms)?;
+    duration("jitter_ms", wanted.jitter_ms)?;
+    if *wanted == Impairment::default() {
+        return Err(invalid("there is nothing to impair").help("give `delay_ms`, `loss_percent`, `rate_kbit`, …; net::clear_impairment takes all away"));
+    }
+    Ok(())
+}

@@ -1,0 +1,137 @@
+//! What scripts see of `net`, by topic, and how its ops are declared.
+
+mod addresses;
+mod bridges;
+mod build;
+mod impair;
+mod links;
+mod namespaces;
+mod read;
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use windlass_model::{EffectClass, Problem, ResourceChange, ResourceRef, RetryPolicy};
+use windlass_script::host::{Args, Effect, HostModule, Kind, Op, OpCx, Param, Permission, Rehearse, Undo, no_resources};
+
+use super::{backend::NetBackend, lab::Lab, plan::Plan};
+
+const TIMEOUT_MS: u64 = 30_000;
+
+/// The lab that a call is about: the first parameter of every op, and the scope of its permission.
+const LAB: Param = Param::required("lab", Kind::String, "The lab: a name of your choice; everything made for it carries its mark.");
+const AT: Param = Param::required(
+    "at",
+    Kind::String,
+    "An interface of a namespace, `r1:eth0`; `r1:eth0@host` for the end of its link on the host; or a bridge, `lan1`.",
+);
+
+/// What an op does with the lab that its call names.
+type Body = fn(&Lab<'_>, &OpCx, &Args) -> Result<Value, Problem>;
+
+/// The module over a network stack.
+pub fn module(backend: Arc<dyn NetBackend>) -> HostModule {
+    let topics = [namespaces::ops, bridges::ops, links::ops, addresses::ops, impair::ops, read::ops, build::ops];
+    HostModule {
+        name: "net",
+        doc: "Network labs on this machine: namespaces, bridges, links, taps, addresses, routes and impairments. Everything \
+              carries its lab's mark; what doesn't is never touched. Interfaces are written `node:interface`, such as `r1:eth0`.",
+        ops: topics.into_iter().flat_map(|topic| topic(&backend)).collect(),
+    }
+}
+
+/// The part of an op that isn't the same for most.
+struct Draft {
+    name: &'static str,
+    doc: &'static str,
+    params: &'static [Param],
+    returns: &'static str,
+    example: &'static str,
+    body: Body,
+}
+
+/// An op that only looks.
+fn reading(backend: &Arc<dyn NetBackend>, draft: Draft) -> Op {
+    let permission = Permission::Needs { verb: "net.read", scope: lab_scope, words: "look at network devices of the lab" };
+    op(backend, draft, permission, EffectClass::Read, Undo::None("it changes nothing"), no_resources)
+}
+
+/// An op that makes or changes something.
+fn making(
+    backend: &Arc<dyn NetBackend>,
+    draft: Draft,
+    undo: Undo,
+    resources: fn(&Args) -> Vec<ResourceChange>,
+) -> Op {
+    let words = "create, change and remove network devices of the lab";
+    let permission = Permission::Needs { verb: "net.write", scope: lab_scope, words };
+    op(backend, draft, permission, EffectClass::Idempotent, undo, resources)
+}
+
+/// An op that removes something.
+fn removing(backend: &Arc<dyn NetBackend>, draft: Draft, resources: fn(&Args) -> Vec<ResourceChange>) -> Op {
+    making(backend, draft, Undo::None("what is removed isn't kept"), resources)
+}
+
+fn op(
+    backend: &Arc<dyn NetBackend>,
+    draft: Draft,
+    permission: Permission,
+    class: EffectClass,
+    undo: Undo,
+    resources: fn(&Args) -> Vec<ResourceChange>,
+) -> Op {
+    Op {
+        name: draft.name,
+        doc: draft.doc,
+        params: draft.params,
+        returns: draft.returns,
+        permission,
+        class,
+        undo,
+        resources,
+        timeout_ms: TIMEOUT_MS,
+        retry: RetryPolicy::NEVER,
+        rehearse: Rehearse::Backend,
+        example: draft.example,
+        run: effect(backend, draft.body),
+        lookup: None,
+    }
+}
+
+fn effect(backend: &Arc<dyn NetBackend>, body: Body) -> Effect {
+    let backend = backend.clone();
+    Box::new(move |cx, args| {
+        let lab = Lab::new(&*backend, &cx.instance, &cx.key, args.str("lab"))?;
+        body(&lab, cx, args)
+    })
+}
+
+fn lab_scope(args: &Args) -> Vec<String> {
+    vec![args.str("lab").to_owned()]
+}
+
+/// Names one thing of the call's lab in the inventory: `demo/r1`.
+fn resource(args: &Args, kind: &str, name: &str) -> ResourceRef {
+    ResourceRef { provider: "net".into(), kind: kind.into(), id: format!("{}/{name}", args.str("lab")).into() }
+}
+
+/// What a plan makes.
+fn plan_resources(args: &Args, plan: &Plan) -> Vec<ResourceRef> {
+    let namespaces = plan.namespaces.iter().map(|spec| ("namespace", spec.name.clone()));
+    let bridges = plan.bridges.iter().map(|spec| ("bridge", spec.name.clone()));
+    let taps = plan.taps.iter().map(|spec| ("tap", spec.at.to_string()));
+    let ends = plan.links.iter().filter_map(|spec| spec.a.at.as_ref().or(spec.b.at.as_ref()));
+    let links = ends.map(|at| ("link", at.to_string()));
+    namespaces.chain(bridges).chain(taps).chain(links).map(|(kind, name)| resource(args, kind, &name)).collect()
+}
+
+/// The names in an array argument; anything else in it is left to the op to refuse.
+fn names_in<'a>(args: &'a Args, parameter: &str) -> impl Iterator<Item = &'a str> {
+    let items = args.get(parameter).as_array().map(Vec::as_slice).unwrap_or_default();
+    items.iter().filter_map(|item| item.as_str().or_else(|| item.get("name")?.as_str()))
+}
+
+fn first(args: &Args, count: usize) -> Vec<Value> {
+    args.values().iter().take(count).cloned().collect()
+}

@@ -1,0 +1,1 @@
+//! Unit tests of the lab logic over the twin.
