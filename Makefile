@@ -36,8 +36,9 @@ tidy: ## Runs only the repository's own rules: layers, file sizes, docs that nam
 fmt: ## Formats the sources
 	@cargo fmt --all
 
-bench: ## Measures the engine on this machine
-	@bash .ci/bench
+bench: ## Measures the engine on this machine (more with ARGS="--help")
+	@bash .ci/setup run
+	@cargo run --release --quiet --package windlass-tests --bin windlass-bench -- $(ARGS)
 
 docs: build ## Writes the pages that are generated from the code: docs/reference/
 	@bash .ci/docs "$(TARGET)/release/windlass"
