@@ -1,1 +1,8 @@
+//! One binary of integration tests; every test owns its folder, its database and its ports.
 
+mod crash;
+mod engine;
+
+/// Scripts are bounded in memory only where allocations are counted.
+#[global_allocator]
+static ALLOCATOR: windlass_script::CountingAllocator = windlass_script::CountingAllocator;

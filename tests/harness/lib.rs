@@ -1,7 +1,12 @@
-//! What integration tests share: skipping out loud, child processes, ports, waiting for a condition.
+//! What integration tests share: worlds of their own, a witness, skipping out loud, child processes, ports, waiting for
+//! a condition.
 
+pub mod probe;
+pub mod postgres;
 pub mod process;
 pub mod skip;
+pub mod world;
 
 pub use process::{Process, free_port, wait_for, wait_until, windlass_binary};
 pub use skip::{can_make_namespaces, has_program, is_root, skip};
+pub use world::World;

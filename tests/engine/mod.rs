@@ -1,0 +1,8 @@
+//! The durable engine with the real sandbox and a real store: what a script may rely on.
+
+mod branches;
+mod failing;
+mod replaying;
+mod restarting;
+mod undoing;
+mod waiting;

@@ -1,0 +1,125 @@
+//! Undo: automatic, by closure, on cancellation, stuck and freed.
+
+use serde_json::json;
+use windlass_model::{Code, ResourceState, RunState, undo::StuckAction};
+use windlass_tests::World;
+
+const MAKE_THREE: &str = r#"fn run(input) {
+    probe::make("a");
+    probe::keyed("b");
+    on_rollback("tell them", || probe::touch("told"));
+    probe::make("c");
+    probe::refuse("d")
+}"#;
+
+#[test]
+fn a_failed_run_undoes_what_it_did_last_first() {
+    let world = World::new();
+    world.script("t/undo", "", MAKE_THREE);
+    let run = world.launch("t/undo", json!({}));
+    let record = world.end(&run);
+    let problem = record.problem.unwrap();
+    assert_eq!((record.state, problem.code), (RunState::RolledBack, Code::System));
+    assert_eq!(problem.site.unwrap().line, 6 + world.header_lines());
+    let verbs: Vec<String> =
+        world.witness.lines().iter().map(|line| line.split(' ').take(2).collect::<Vec<_>>().join(" ")).collect();
+    assert_eq!(verbs, ["make a", "keyed b", "make c", "refuse d", "unmake c", "touch told", "unmake b", "unmake a"]);
+    let resources = world.engine().resources(Some(&run), false).unwrap();
+    assert!(resources.iter().all(|resource| resource.state == ResourceState::Gone), "{resources:?}");
+}
+
+#[test]
+fn without_rollback_everything_stays_and_can_be_cancelled_later() {
+    let world = World::new();
+    world.script("t/keep", r#"rollback: "none""#, MAKE_THREE);
+    let run = world.launch("t/keep", json!({}));
+    assert_eq!(world.end(&run).state, RunState::Failed);
+    assert_eq!(world.witness.standing(), ["a", "b", "c"]);
+    world.engine().cancel(&run, "test", None).unwrap();
+    assert_eq!(world.ended_as(&run, RunState::Cancelled).state, RunState::Cancelled);
+    assert!(world.witness.standing().is_empty());
+}
+
+#[test]
+fn a_cancelled_run_is_undone_wherever_it_is() {
+    let world = World::new();
+    world.script("t/waiting", "", r#"fn run(input) { probe::make("w"); wait_signal("never") }"#);
+    world.script("t/busy", "", r#"fn run(input) { probe::make("s"); probe::slow("x", 60000) }"#);
+    world.script("t/spinning", "", r#"fn run(input) { probe::make("l"); loop { probe::touch("spin") } }"#);
+    for name in ["t/waiting", "t/busy", "t/spinning"] {
+        let run = world.launch(name, json!({}));
+        world.has_made(&run);
+        world.engine().cancel(&run, "test", Some("no longer wanted".into())).unwrap();
+        assert_eq!(world.end(&run).state, RunState::Cancelled, "{name}");
+    }
+    assert!(world.witness.standing().is_empty(), "{:?}", world.witness.standing());
+}
+
+#[test]
+fn a_script_cannot_catch_its_cancellation() {
+    let world = World::new();
+    world.script("t/stubborn", "", r#"fn run(input) {
+        probe::make("m");
+        loop { try { probe::slow("x", 60000) } catch { probe::touch("caught") } }
+    }"#);
+    let run = world.launch("t/stubborn", json!({}));
+    world.has_made(&run);
+    world.engine().cancel(&run, "test", None).unwrap();
+    assert_eq!(world.end(&run).state, RunState::Cancelled);
+    assert_eq!(world.witness.count("touch", "caught"), 0);
+}
+
+fn stuck(world: &World) -> windlass_model::RunId {
+    world.script("t/stuck", "", r#"fn run(input) { probe::make("first"); probe::make("stuck"); fail("no") }"#);
+    let run = world.launch("t/stuck", json!({}));
+    world.ended_as(&run, RunState::RollbackStuck);
+    assert_eq!(world.witness.standing(), ["first", "stuck"]);
+    run
+}
+
+#[test]
+fn a_stuck_undo_is_retried_when_an_operator_says_so() {
+    let world = World::new();
+    let run = stuck(&world);
+    world.witness.saw("free stuck ");
+    world.engine().unstick(&run, StuckAction::Retry, "operator").unwrap();
+    assert_eq!(world.ended_as(&run, RunState::RolledBack).state, RunState::RolledBack);
+    assert!(world.witness.standing().is_empty());
+}
+
+#[test]
+fn a_stuck_undo_can_be_skipped_or_adopted() {
+    for (action, state) in [(StuckAction::Skip, ResourceState::Live), (StuckAction::Adopt, ResourceState::Adopted)] {
+        let world = World::new();
+        let run = stuck(&world);
+        world.engine().unstick(&run, action, "operator").unwrap();
+        world.ended_as(&run, RunState::RolledBack);
+        assert_eq!(world.witness.standing(), ["stuck"]);
+        let resources = world.engine().resources(Some(&run), true).unwrap();
+        assert_eq!(resources.iter().map(|resource| resource.state).collect::<Vec<_>>(), [state]);
+    }
+}
+
+#[test]
+fn an_undo_goes_on_after_a_crash_in_its_middle() {
+    let mut world = World::new();
+    world.script("t/undo", "", MAKE_THREE);
+    // The forward part performs four effects; the undo dies after its second.
+    let run = world.crash("t/undo", "effect.after:6");
+    assert_eq!(world.end(&run).state, RunState::RolledBack);
+    assert!(world.witness.standing().is_empty());
+    assert!(world.witness.count("touch", "told") >= 1);
+}
+
+#[test]
+fn closures_registered_in_branches_are_found_again() {
+    let world = World::new();
+    world.script("t/inside", "", r#"fn run(input) {
+        parallel_map(["x", "y"], |name| { probe::make(name); on_rollback(`undo ${name}`, || probe::touch(`told-${name}`)); });
+        fail("late")
+    }"#);
+    let run = world.launch("t/inside", json!({}));
+    assert_eq!(world.end(&run).state, RunState::RolledBack);
+    assert_eq!((world.witness.count("touch", "told-x"), world.witness.count("touch", "told-y")), (1, 1));
+    assert!(world.witness.standing().is_empty());
+}
