@@ -147,7 +147,7 @@ fn a_child_run_gives_its_output_or_its_failure() {
 fn wait_until_polls_durably_and_gives_up_in_time() {
     let world = World::virtual_time();
     world.script("t/poll", "", r#"fn run(input) {
-        let n = wait_until(|| { let r = 0; try { r = probe::flaky("p", 9) } catch { } r }, #{ every: "1m", timeout: "2h" });
+        let n = wait_until(|| { let r = false; try { r = probe::flaky("p", 9) } catch { } r }, #{ every: "1m", timeout: "2h" });
         let late = ();
         try { wait_until(|| false, #{ every: "1m", timeout: "5m" }) } catch (error) { late = error.code; }
         [n, late]

@@ -134,7 +134,7 @@ impl World {
 
     /// Writes a workflow that may use all of `probe`; `header` are further entries of its header.
     pub fn script(&self, name: &str, header: &str, body: &str) {
-        self.write(name, &["probe.use:*"], header, body);
+        self.write(name, &["probe.use:*", "kv.read:*", "kv.write:*", "run.launch:*"], header, body);
     }
 
     /// Writes a workflow with these grants only.

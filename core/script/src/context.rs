@@ -72,6 +72,7 @@ impl RunContext {
             journal: self.journal.clone(),
             secrets: self.shell.revealer.clone(),
             grants: self.program.grants.clone(),
+            superseded: crate::branch::with(|branch| branch.superseded.clone()).unwrap_or_default(),
         }
     }
 }

@@ -221,6 +221,8 @@ pub struct OpCx {
     pub(crate) secrets: std::sync::Arc<dyn RevealSecret>,
     /// The run's grants, `verb:scope` each.
     pub(crate) grants: std::sync::Arc<[String]>,
+    /// Set by enclosing `parallel` and `race` scopes whose outcome is decided.
+    pub(crate) superseded: Vec<std::sync::Arc<std::sync::atomic::AtomicBool>>,
 }
 
 /// Gives an op the value behind `{"$secret": …}`, if the secret's policy allows the destination.
@@ -234,7 +236,7 @@ impl OpCx {
     pub fn block_on<T>(&self, future: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
         self.runtime.block_on(async {
             let stopped = async {
-                while self.journal.stop().is_none() {
+                while !self.stopped() {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
             };
@@ -274,7 +276,8 @@ impl OpCx {
 
     /// A reason to go no further, for ops that loop.
     pub fn stopped(&self) -> bool {
-        self.journal.stop().is_some()
+        let superseded = self.superseded.iter().any(|flag| flag.load(std::sync::atomic::Ordering::Relaxed));
+        superseded || self.journal.stop().is_some()
     }
 }
 

@@ -13,7 +13,7 @@ use windlass_model::{
 };
 
 use crate::{
-    canonical,
+    branch, canonical,
     catalog::OpEntry,
     context::RunContext,
     dispatch::seen,
@@ -77,9 +77,7 @@ fn attempts(
             Err(problem) => problem,
         };
         // The error may only say that the run was told to stop: then nothing is known of the step, and nothing recorded.
-        if let Some(stop) = run.journal.stop() {
-            return Err(stop.into());
-        }
+        branch::look_for_stop()?;
         let repeatable = entry.op.class != EffectClass::AtMostOnce || problem.no_effect;
         if !problem.retryable || !repeatable || attempt >= call.retry.attempts {
             return Ok(Err(problem));

@@ -56,6 +56,7 @@ impl TestCx {
             journal: Arc::new(NoEngine(self.stop.clone())),
             secrets: Arc::new(Known(self.secrets.clone())),
             grants: self.grants.clone().into(),
+            superseded: Vec::new(),
         }
     }
 }
