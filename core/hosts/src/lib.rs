@@ -8,6 +8,7 @@ use windlass_model::Problem;
 use windlass_script::host::HostModule;
 
 pub mod exec;
+pub mod file;
 pub mod http;
 pub mod lab_names;
 pub mod net;
@@ -28,6 +29,7 @@ pub struct Host {
 /// Every module, in the order of the reference.
 pub const HOSTS: &[Host] = &[
     Host { name: "exec", real: |config| exec::module(&config.exec), rehearsal: |config| exec::rehearsal(&config.exec) },
+    Host { name: "file", real: |config| file::module(&config.file), rehearsal: |config| file::rehearsal(&config.file) },
     Host { name: "http", real: |config| http::module(&config.http), rehearsal: |config| http::rehearsal(&config.http) },
 ];
 
@@ -37,6 +39,8 @@ pub const HOSTS: &[Host] = &[
 pub struct HostConfig {
     /// Which programs scripts may run.
     pub exec: exec::Config,
+    /// Which folders scripts may use.
+    pub file: file::Config,
     /// Where requests may go, and whom they trust.
     pub http: http::Config,
 }
