@@ -24,28 +24,35 @@ pub fn read(bundle: &Bundle) -> Result<Workflow, Problem> {
 
 /// The header in a workflow's source; `name` is its file's, without `.rhai`.
 pub fn of_source(name: &str, source: &str) -> Result<Workflow, Problem> {
-    let mut engine = bare_engine(&Bounds::default(), &STANDARD);
-    // This engine knows no host module: names of functions' bodies are `check`'s concern.
-    engine.set_strict_variables(false).set_max_operations(1_000_000);
-    let ast = engine.compile(source).map_err(|error| {
+    let ast = header_engine().compile(source).map_err(|error| {
         invalid(name, error.position(), error.err_type().to_string()).help("`windlass check` shows the place.")
     })?;
-    let (value, position) = literal(&ast)
-        .or_else(|| evaluated(&engine, &ast))
-        .ok_or_else(|| missing(name))?;
+    of_ast(name, &ast)
+}
+
+/// The header in a compiled workflow.
+pub(crate) fn of_ast(name: &str, ast: &AST) -> Result<Workflow, Problem> {
+    let (value, position) = literal(ast).or_else(|| evaluated(ast)).ok_or_else(|| missing(name))?;
     let text = canonical::text(&value, Secrets::Refused, Bounds::default().step_bytes)
         .map_err(|problem| invalid(name, position, problem.message))?;
     let workflow: Workflow = serde_json::from_str(&text).map_err(|error| {
         let words = error.to_string();
         let words = words.rfind(" at line ").map_or(words.as_str(), |at| &words[..at]).to_owned();
-        let position = key_in(&words).and_then(|key| key_position(&ast, &key)).unwrap_or(position);
+        let position = key_in(&words).and_then(|key| key_position(ast, &key)).unwrap_or(position);
         invalid(name, position, format!("WORKFLOW: {words}"))
             .help("Keys: name, title, description, inputs, wizard, permissions, rollback, timeout, concurrency, retention, tags.")
     })?;
     validate(name, &workflow).map_err(|(key, what)| {
-        invalid(name, key_position(&ast, key).unwrap_or(position), format!("WORKFLOW.{key}: {what}"))
+        invalid(name, key_position(ast, key).unwrap_or(position), format!("WORKFLOW.{key}: {what}"))
     })?;
     Ok(workflow)
+}
+
+/// Knows no host module: names in functions' bodies are `check`'s concern.
+fn header_engine() -> rhai::Engine {
+    let mut engine = bare_engine(&Bounds::default(), &STANDARD);
+    engine.set_strict_variables(false).set_max_operations(1_000_000);
+    engine
 }
 
 fn missing(name: &str) -> Problem {
@@ -69,10 +76,10 @@ fn literal(ast: &AST) -> Option<(Dynamic, Position)> {
 }
 
 /// The header computed by an engine without any host function; only constants are evaluated.
-fn evaluated(engine: &rhai::Engine, ast: &AST) -> Option<(Dynamic, Position)> {
+fn evaluated(ast: &AST) -> Option<(Dynamic, Position)> {
     let mut scope = rhai::Scope::new();
+    let engine = header_engine();
     let constants = ast.clone_statements_only();
-    crate::meter::start();
     // Later statements may fail without the host (imports): the header is in the scope by then.
     let _ = engine.run_ast_with_scope(&mut scope, &constants);
     scope.get_value::<Dynamic>("WORKFLOW").map(|value| (value, header_position(ast)))
