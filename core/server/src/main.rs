@@ -1,1 +1,78 @@
-fn main(){}
+//! The `windlass` binary: reads the command line, wires the parts, and ends with an exit code that scripts can rely on.
+
+mod cli;
+mod commands;
+mod config;
+mod context;
+mod data;
+mod doctor;
+mod exit;
+mod follow;
+mod instance;
+mod interrupt;
+mod plan;
+mod rehearse;
+mod render;
+mod scenario;
+mod session;
+mod values;
+mod vault;
+mod wiring;
+
+use std::{io::Write as _, process::ExitCode};
+
+use clap::Parser as _;
+use windlass_model::Problem;
+
+use crate::{
+    cli::{Cli, Colour},
+    config::{Loaded, LogFormat},
+    context::Context,
+    exit::Exit,
+};
+
+/// Counts what scripts hold on the heap, so that one that grows without end is stopped before the process is.
+#[global_allocator]
+static ALLOCATOR: windlass_script::CountingAllocator = windlass_script::CountingAllocator;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.global.color {
+        Colour::Auto => {}
+        choice => {
+            console::set_colors_enabled(choice == Colour::Always);
+            console::set_colors_enabled_stderr(choice == Colour::Always);
+        }
+    }
+    let json = cli.global.json;
+    run(cli).unwrap_or_else(|problem| report(&problem, json)).into()
+}
+
+fn run(cli: Cli) -> Result<Exit, Problem> {
+    // A provider that is installed already serves as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let context = Context::new(cli.global)?;
+    log(&context.loaded);
+    for name in &context.loaded.unknown_variables {
+        tracing::warn!("the environment variable {name} isn't a setting; `windlass config show` lists them");
+    }
+    commands::dispatch(cli.command, &context)
+}
+
+fn log(loaded: &Loaded) {
+    let filter = tracing_subscriber::EnvFilter::new(&loaded.config.log.level);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match loaded.config.log.format {
+        LogFormat::Text => log.with_target(false).init(),
+        LogFormat::Json => log.json().init(),
+    }
+}
+
+fn report(problem: &Problem, json: bool) -> Exit {
+    let text = match json {
+        true => serde_json::json!({ "error": problem }).to_string() + "\n",
+        false => render::problem(problem, None),
+    };
+    let _ = write!(std::io::stderr(), "{text}");
+    Exit::of_problem(problem)
+}

@@ -1,0 +1,92 @@
+//! The command line: what can be typed. Each command's own arguments stand with the command.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::commands;
+
+/// Runs infrastructure procedures durably: they survive crashes, wait for people, and undo what they did.
+#[derive(Debug, Parser)]
+#[command(
+    name = "windlass",
+    version,
+    propagate_version = true,
+    max_term_width = 110,
+    after_help = "Exit codes: 0 succeeded · 1 failed · 2 bad usage or input · 3 waits for a person or a timer (--no-wait) · \
+                  4 undo stuck · 5 refused by permission · 130 let go with Ctrl-C"
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command takes.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Global {
+    /// Configuration file [default: windlass.toml in this folder or one above]
+    #[arg(long, global = true, value_name = "FILE", env = "WINDLASS_CONFIG", help_heading = "Global options")]
+    pub config: Option<PathBuf>,
+    /// Data folder [default: .windlass in the project]
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Global options")]
+    pub data: Option<PathBuf>,
+    /// Folder of workflows [default: workflows in the project]
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Global options")]
+    pub workflows: Option<PathBuf>,
+    /// Print JSON: one document, or one event a line
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub json: bool,
+    /// When to use colours
+    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, help_heading = "Global options")]
+    pub color: Colour,
+    /// Who acts, in records and events [default: the user]
+    #[arg(long = "as", global = true, value_name = "NAME", help_heading = "Global options")]
+    pub who: Option<String>,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Colour {
+    /// On terminals.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a workflow and follow it to its end
+    Run(commands::run::Args),
+    /// List, show and steer runs
+    #[command(subcommand)]
+    Runs(commands::runs::Command),
+    /// List, check, test and rehearse workflows
+    #[command(subcommand)]
+    Workflows(commands::workflows::Command),
+    /// Bring the database to this program's schema
+    Migrate(commands::migrate::Args),
+    /// Say what this machine can do, and how to get what is missing
+    Doctor,
+    /// Show the configuration
+    #[command(subcommand)]
+    Config(commands::config::Command),
+    /// The reference of everything that scripts can do
+    Hosts(commands::hosts::Args),
+    /// Definitions of what scripts can call, for editors
+    Definitions(commands::definitions::Args),
+    /// Keep, list and remove secrets
+    #[command(subcommand)]
+    Secrets(commands::secrets::Command),
+    /// The inventory of what runs have made
+    #[command(subcommand)]
+    Resources(commands::resources::Command),
+    /// Completions for a shell
+    Completions(commands::completions::Args),
+    /// Version, and what was built in
+    Version,
+}

@@ -1,0 +1,180 @@
+//! `windlass run`: launches a workflow (or goes on with open runs) and follows it.
+
+use std::{
+    io::IsTerminal as _,
+    os::unix::process::CommandExt as _,
+    process::{Command, Stdio},
+};
+
+use windlass_engine::Launch;
+use windlass_model::{
+    Code, Problem, RunId, RunState,
+    journal::Workflows as _,
+    query::{RunFilter, RunRecord},
+};
+
+use super::{input::InputArgs, next};
+use crate::{
+    context::Context,
+    exit::Exit,
+    follow::{self, Followed, Following, Mode},
+    interrupt::Interrupt,
+    rehearse,
+    session::{Purpose, Session},
+};
+
+/// Runs in one of these states have something left to do.
+const OPEN: &[RunState] =
+    &[RunState::Queued, RunState::Running, RunState::Waiting, RunState::Cancelling, RunState::RollingBack];
+
+/// `windlass run`
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The workflow: area/name
+    #[arg(required_unless_present = "resume", conflicts_with = "resume")]
+    pub workflow: Option<String>,
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// Launch only once with this key: again, it follows the run that is there
+    #[arg(long, value_name = "KEY")]
+    pub idempotency_key: Option<String>,
+    /// Attach a tag to the run
+    #[arg(long = "tag", value_name = "TAG")]
+    pub tags: Vec<String>,
+    /// Show what would happen, and do nothing
+    #[arg(long, conflicts_with_all = ["resume", "detach", "no_wait"])]
+    pub rehearse: bool,
+    /// Return (with exit code 3) as soon as the run waits for a person or a timer
+    #[arg(long)]
+    pub no_wait: bool,
+    /// Launch, leave the run to a process in the background, and return
+    #[arg(long, conflicts_with = "no_wait")]
+    pub detach: bool,
+    /// Go on with the open runs of this data folder, and follow the newest or the given one
+    #[arg(long, value_name = "RUN", num_args = 0..=1)]
+    pub resume: Option<Option<String>>,
+}
+
+/// Runs the command.
+pub fn run(args: &Args, context: &Context) -> Result<Exit, Problem> {
+    match (&args.workflow, &args.resume) {
+        (Some(workflow), _) if args.rehearse => rehearse::command(workflow, &args.input, context),
+        (Some(workflow), _) if args.detach => detach(workflow, args, context),
+        (Some(workflow), _) => {
+            let session = context.open(Purpose::Execute)?;
+            attend(session, context, args, |session| launch(session, workflow, args, context))
+        }
+        (None, resume) => {
+            let given = resume.clone().flatten();
+            let session = context.open(Purpose::Execute)?;
+            attend(session, context, args, |session| to_resume(session, given.as_deref()))
+        }
+    }
+}
+
+fn launch(session: &Session, workflow: &str, args: &Args, context: &Context) -> Result<RunId, Problem> {
+    let pinned = session.scripts().library.pin(workflow)?;
+    let launched = session.engine().launch(Launch {
+        workflow: workflow.to_owned(),
+        input: args.input.read(&pinned.workflow)?,
+        by: context.who(),
+        idempotency_key: args.idempotency_key.clone(),
+        tags: args.tags.clone(),
+    })?;
+    if launched.existing {
+        context.hint(&format!("run {} was launched with this key before", launched.run));
+    }
+    Ok(launched.run)
+}
+
+/// The run to follow: the given one, else the newest that is open.
+fn to_resume(session: &Session, given: Option<&str>) -> Result<RunId, Problem> {
+    if let Some(part) = given {
+        return session.engine().find(part).map(|record| record.id);
+    }
+    let newest = open_runs(session)?.into_iter().next();
+    newest.map(|record| record.id).ok_or_else(|| {
+        Problem::new(Code::NotFound, "no run is open in this data folder").help("`windlass runs ls` lists all runs")
+    })
+}
+
+fn open_runs(session: &Session) -> Result<Vec<RunRecord>, Problem> {
+    session.engine().runs(&RunFilter { states: OPEN.to_vec(), limit: 1_000, ..RunFilter::default() })
+}
+
+/// Follows the run that `choose` gives, and closes the session whatever happens.
+fn attend(
+    mut session: Session,
+    context: &Context,
+    args: &Args,
+    choose: impl FnOnce(&Session) -> Result<RunId, Problem>,
+) -> Result<Exit, Problem> {
+    let result = choose(&session).and_then(|run| follow_to_the_end(&mut session, context, args, &run));
+    session.close();
+    result
+}
+
+fn follow_to_the_end(session: &mut Session, context: &Context, args: &Args, run: &RunId) -> Result<Exit, Problem> {
+    let interrupt = Interrupt::listen(session.runtime())?;
+    if !session.executes() {
+        let holder = session.folder().holder().map(|id| format!(" (process {id})")).unwrap_or_default();
+        context.hint(&format!("another process{holder} executes the runs of this data folder; this one follows"));
+    }
+    let mode = match (
+        context.global.json,
+        std::io::stdout().is_terminal() && console::Term::stdout().features().is_attended(),
+    ) {
+        (true, _) => Mode::Json,
+        (false, true) => Mode::Live,
+        (false, false) => Mode::Plain,
+    };
+    let following = Following { mode, after: 0, no_wait: args.no_wait };
+    match follow::follow(session, run, following, &interrupt)? {
+        Followed::Ended(record) | Followed::Waits(record) => {
+            next::tell(context, session, &record)?;
+            let others = open_runs(session)?.iter().filter(|other| other.id != record.id).count();
+            if others > 0 && session.executes() {
+                context.hint(&format!("{others} other runs are open: `windlass run --resume` goes on with them"));
+            }
+            Ok(Exit::of_run(&record))
+        }
+        Followed::LetGo(signal) => {
+            let verb = if session.executes() { "pauses here" } else { "goes on without you" };
+            context.hint(&format!("\nrun {run} {verb}; come back with: windlass run --resume {run}"));
+            Ok(if signal == libc::SIGTERM { Exit::Terminated } else { Exit::Interrupted })
+        }
+    }
+}
+
+/// Launches, and leaves the run to whoever executes runs here, or to a process in the background.
+fn detach(workflow: &str, args: &Args, context: &Context) -> Result<Exit, Problem> {
+    let session = context.open(Purpose::Command)?;
+    let launched = launch(&session, workflow, args, context).and_then(|run| {
+        if session.is_executed()? { Ok(run) } else { in_background(&session, &run, context).map(|()| run) }
+    });
+    session.close();
+    let run = launched?;
+    context.print(&serde_json::json!({ "run": run }), || run.to_string());
+    if !context.global.json {
+        context.hint(&format!("follow it with: windlass run --resume {run}"));
+    }
+    Ok(Exit::Success)
+}
+
+fn in_background(session: &Session, run: &RunId, context: &Context) -> Result<(), Problem> {
+    let failed = |error: std::io::Error| Problem::new(Code::System, format!("no process in the background: {error}"));
+    let path = session.folder().detached_log();
+    let log = std::fs::OpenOptions::new().create(true).append(true).open(path).map_err(failed)?;
+    let program = std::env::current_exe().map_err(failed)?;
+    let mut command = Command::new(program);
+    let config = &context.loaded.config;
+    command.args(["run", "--resume", run.as_str(), "--data"]).arg(&config.data);
+    command.arg("--workflows").arg(&config.workflows);
+    if let Some(file) = &context.global.config {
+        command.arg("--config").arg(file);
+    }
+    let errors = log.try_clone().map_err(failed)?;
+    command.stdin(Stdio::null()).stdout(log).stderr(errors).process_group(0);
+    // It is meant to outlive this process, which ends next: nobody waits for it.
+    command.spawn().map(drop).map_err(failed)
+}

@@ -1,0 +1,79 @@
+//! `windlass runs logs` and `windlass runs events`
+
+use std::time::Duration;
+
+use windlass_model::{Event, EventKind, Problem, RunState};
+
+use crate::{context::Context, exit::Exit, follow, interrupt::Interrupt, session::Session};
+
+/// Arguments of `logs`.
+#[derive(Debug, clap::Args)]
+pub struct LogArgs {
+    /// The run, or the beginning of its id
+    run: String,
+    /// Go on until the run ends
+    #[arg(long, short)]
+    follow: bool,
+}
+
+/// Arguments of `events`.
+#[derive(Debug, clap::Args)]
+pub struct EventArgs {
+    /// The run, or the beginning of its id
+    run: String,
+    /// Only events after this number
+    #[arg(long, default_value_t = 0)]
+    after: i64,
+    /// Go on until the run ends
+    #[arg(long, short)]
+    follow: bool,
+}
+
+/// `windlass runs logs`
+pub fn logs(args: &LogArgs, context: &Context, session: &Session) -> Result<Exit, Problem> {
+    each(&args.run, 0, args.follow, session, |event, began_at_ms| {
+        if event.kind == EventKind::Log {
+            show(context, event, began_at_ms);
+        }
+    })
+}
+
+/// `windlass runs events`
+pub fn events(args: &EventArgs, context: &Context, session: &Session) -> Result<Exit, Problem> {
+    each(&args.run, args.after, args.follow, session, |event, began_at_ms| show(context, event, began_at_ms))
+}
+
+fn show(context: &Context, event: &Event, began_at_ms: i64) {
+    if context.global.json {
+        context.line(&serde_json::to_string(event).unwrap_or_default());
+    } else if let Some(line) = follow::line(event, began_at_ms) {
+        context.line(&line);
+    }
+}
+
+fn each(
+    part: &str,
+    mut after: i64,
+    to_the_end: bool,
+    session: &Session,
+    mut show: impl FnMut(&Event, i64),
+) -> Result<Exit, Problem> {
+    let engine = session.engine();
+    let run = engine.find(part)?.id;
+    let interrupt = Interrupt::listen(session.runtime())?;
+    let mut watcher = engine.watch(&run);
+    loop {
+        let record = engine.require(&run)?;
+        loop {
+            let events = engine.events(&run, after, 1_000)?;
+            let Some(last) = events.last() else { break };
+            after = last.seq;
+            events.iter().for_each(|event| show(event, record.launched_at_ms));
+        }
+        let ended = record.state.is_ended() || record.state == RunState::RollbackStuck;
+        if ended || !to_the_end || interrupt.caught().is_some() {
+            return Ok(Exit::Success);
+        }
+        watcher.wait(Duration::from_millis(200));
+    }
+}

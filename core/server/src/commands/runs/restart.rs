@@ -1,0 +1,81 @@
+//! `windlass runs restart` and `windlass runs upgrade`: going on on other terms, with the verdict first.
+
+use windlass_engine::Verdict;
+use windlass_model::Problem;
+
+use super::written;
+use crate::{context::Context, exit::Exit, session::Session};
+
+/// Arguments of `restart`.
+#[derive(Debug, clap::Args)]
+pub struct RestartArgs {
+    /// The run, or the beginning of its id
+    run: String,
+    /// On the scripts as they are now, instead of those it was launched with
+    #[arg(long)]
+    current: bool,
+    /// Only say what would happen
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Arguments of `upgrade`.
+#[derive(Debug, clap::Args)]
+pub struct UpgradeArgs {
+    /// The run, or the beginning of its id
+    run: String,
+    /// Only say what would happen
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// `windlass runs restart`
+pub fn restart(args: &RestartArgs, context: &Context, session: &Session) -> Result<Exit, Problem> {
+    let run = session.engine().find(&args.run)?.id;
+    let restarted = session.engine().restart(&run, args.current, args.dry_run, &context.who())?;
+    let paths: Vec<String> = restarted.dropped.iter().map(ToString::to_string).collect();
+    context.print(&restarted, || format!("performed again: {}\n{}", paths.join(", "), words(&restarted.verdict)));
+    match restarted.verdict.is_compatible() {
+        true if args.dry_run => Ok(Exit::Success),
+        true => written(context, session, &run, "is restarted"),
+        false => Ok(Exit::Failure),
+    }
+}
+
+/// `windlass runs upgrade`
+pub fn upgrade(args: &UpgradeArgs, context: &Context, session: &Session) -> Result<Exit, Problem> {
+    let run = session.engine().find(&args.run)?.id;
+    let verdict = match args.dry_run {
+        true => session.engine().verdict(&run)?,
+        false => session.engine().upgrade(&run, &context.who())?,
+    };
+    context.print(&verdict, || words(&verdict));
+    match verdict.is_compatible() {
+        true if args.dry_run => Ok(Exit::Success),
+        true => written(context, session, &run, "goes on with the current scripts"),
+        false => Ok(Exit::Failure),
+    }
+}
+
+fn words(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Compatible { replayed, next: Some(next) } => {
+            format!("fits: {replayed} steps are answered from the record; next is {} at {}", next.op, next.site)
+        }
+        Verdict::Compatible { replayed, next: None } => {
+            format!("fits: {replayed} steps are answered from the record")
+        }
+        Verdict::Diverges { divergence } => {
+            let now = match &divergence.current {
+                Some(call) => format!("{}{} at {}", call.op, call.args, call.site),
+                None => "the end of the script".to_owned(),
+            };
+            let was = &divergence.recorded;
+            format!(
+                "diverges at step {}\n  recorded: {}{} at {}\n  now:      {now}",
+                divergence.path, was.op, was.args, was.site
+            )
+        }
+        Verdict::Fails { problem } => format!("fails before the journal's end: {}: {}", problem.code, problem.message),
+    }
+}

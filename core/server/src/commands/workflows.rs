@@ -1,0 +1,190 @@
+//! `windlass workflows …`: lists, shows, checks, tests and rehearses workflows. None of them touches the data folder.
+
+use serde_json::{Value, json};
+use windlass_model::{Code, Problem, Workflow, journal::Workflows as _};
+use windlass_script::{header, permission};
+
+use super::input::InputArgs;
+use crate::{
+    context::Context,
+    exit::Exit,
+    rehearse, render, scenario,
+    wiring::{self, Scripts, World},
+};
+
+/// The commands.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// List the workflows
+    Ls,
+    /// Show a workflow: what it takes, what it may do
+    Show {
+        /// The workflow: area/name
+        workflow: String,
+    },
+    /// Check workflows for mistakes without running them
+    Check {
+        /// The workflows [default: all]
+        workflows: Vec<String>,
+    },
+    /// Run the scenarios beside workflows (`<name>.test.rhai`)
+    Test {
+        /// The workflows [default: all that have scenarios]
+        workflows: Vec<String>,
+    },
+    /// Show what a run would do, and do nothing
+    Rehearse {
+        /// The workflow: area/name
+        workflow: String,
+        #[command(flatten)]
+        input: InputArgs,
+    },
+}
+
+/// Runs the command.
+pub fn run(command: &Command, context: &Context) -> Result<Exit, Problem> {
+    match command {
+        Command::Ls => list(context),
+        Command::Show { workflow } => show(workflow, context),
+        Command::Check { workflows } => check(workflows, context),
+        Command::Test { workflows } => scenario::command(workflows, context),
+        Command::Rehearse { workflow, input } => rehearse::command(workflow, input, context),
+    }
+}
+
+/// The scripts, with what stands in for the world in rehearsals.
+pub fn scripts(context: &Context) -> Result<(Scripts, tokio::runtime::Runtime), Problem> {
+    let runtime = wiring::runtime()?;
+    let world = World::Rehearsal(None);
+    let scripts = wiring::scripts(&context.loaded.config, runtime.handle(), world, None, "rehearsal".into())?;
+    Ok((scripts, runtime))
+}
+
+fn list(context: &Context) -> Result<Exit, Problem> {
+    let (scripts, _runtime) = scripts(context)?;
+    let folder = &context.loaded.config.workflows;
+    if !folder.is_dir() {
+        return Err(Problem::new(Code::NotFound, format!("there is no folder of workflows at {}", folder.display()))
+            .help("name one with --workflows, WINDLASS_WORKFLOWS or `workflows` in windlass.toml"));
+    }
+    let mut found = Vec::new();
+    for name in scripts.library.list() {
+        let header = scripts.library.source(&name)?.map(|source| header::of_source(&name, &source));
+        found.push(match header {
+            Some(Ok(workflow)) => json!({ "name": name, "title": workflow.title, "tags": workflow.tags }),
+            Some(Err(problem)) => json!({ "name": name, "error": problem }),
+            None => continue,
+        });
+    }
+    context.print(&found, || {
+        let rows = found.iter().map(|workflow| {
+            let title = workflow["title"].as_str().map(str::to_owned);
+            let broken = || format!("✗ {}", workflow["error"]["message"].as_str().unwrap_or_default());
+            vec![workflow["name"].as_str().unwrap_or_default().to_owned(), title.unwrap_or_else(broken)]
+        });
+        render::table(&["workflow", "title"], rows.collect())
+    });
+    Ok(Exit::Success)
+}
+
+fn show(name: &str, context: &Context) -> Result<Exit, Problem> {
+    let (scripts, _runtime) = scripts(context)?;
+    let pinned = scripts.library.pin(name)?;
+    let workflow = &pinned.workflow;
+    let words: Vec<Value> = workflow
+        .permissions
+        .iter()
+        .map(|grant| {
+            let words = permission::words(grant, |verb| scripts.sandbox.catalog().verb_words(verb));
+            json!({ "grant": grant, "words": words })
+        })
+        .collect();
+    let exceeding = scripts.sandbox.policy().exceeding(name, &workflow.permissions);
+    let files: Vec<&String> = pinned.bundle.files.keys().collect();
+    let all = json!({ "workflow": **workflow, "digest": pinned.digest, "files": files, "grants": words,
+                      "refused_by_policy": exceeding });
+    context.print(&all, || describe(workflow, &words, &exceeding));
+    Ok(Exit::Success)
+}
+
+fn describe(workflow: &Workflow, grants: &[Value], exceeding: &[&str]) -> String {
+    let mut lines = vec![format!("{} · {}", workflow.name, workflow.title)];
+    if !workflow.description.is_empty() {
+        lines.push(format!("\n{}", workflow.description.trim()));
+    }
+    let required: Vec<&str> =
+        workflow.inputs["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let inputs: Vec<Vec<String>> = workflow.inputs["properties"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, property)| {
+            let kind = match &property["type"] {
+                Value::String(kind) => kind.clone(),
+                Value::Null => "any".to_owned(),
+                other => other.to_string(),
+            };
+            let default = match (property.get("default"), required.contains(&name.as_str())) {
+                (Some(default), _) => default.to_string(),
+                (None, true) => "required".to_owned(),
+                (None, false) => String::new(),
+            };
+            let text = |key: &str| property[key].as_str().unwrap_or_default().to_owned();
+            let doc = if text("description").is_empty() { text("title") } else { text("description") };
+            vec![name.clone(), kind, default, doc]
+        })
+        .collect();
+    if !inputs.is_empty() {
+        lines.push(format!("\n{}", render::table(&["input", "type", "default", "meaning"], inputs)));
+    }
+    if !grants.is_empty() {
+        lines.push("\nIt may:".into());
+        for grant in grants {
+            let text = grant["grant"].as_str().unwrap_or_default();
+            let refused = if exceeding.contains(&text) { "  ✗ the policy doesn't allow this" } else { "" };
+            lines.push(format!("  {} ({text}){refused}", grant["words"].as_str().unwrap_or_default()));
+        }
+    }
+    lines.push(format!("\nrun it:      windlass run {}", workflow.name));
+    lines.push(format!("rehearse it: windlass run {} --rehearse", workflow.name));
+    lines.join("\n")
+}
+
+fn check(names: &[String], context: &Context) -> Result<Exit, Problem> {
+    let (scripts, _runtime) = scripts(context)?;
+    let names = if names.is_empty() { scripts.library.list() } else { names.to_vec() };
+    let mut all = Vec::new();
+    let mut broken = 0;
+    for name in &names {
+        let diagnostics = diagnostics(&scripts, name)?;
+        let errors = diagnostics.iter().filter(|found| found["severity"] == "error").count();
+        broken += usize::from(errors > 0);
+        if !context.global.json {
+            let mark = if errors > 0 { "✗" } else { "✓" };
+            context.line(&format!("{mark} {name}"));
+        }
+        all.extend(diagnostics);
+    }
+    if context.global.json {
+        context.print_json(&all);
+    } else {
+        context.line(&format!("{} workflows, {broken} with mistakes", names.len()));
+    }
+    Ok(if broken == 0 { Exit::Success } else { Exit::Usage })
+}
+
+fn diagnostics(scripts: &Scripts, name: &str) -> Result<Vec<Value>, Problem> {
+    match scripts.library.pin(name) {
+        Ok(_) => Ok(Vec::new()),
+        Err(problem) => {
+            let source = |file: &str| scripts.library.source(file).ok().flatten();
+            eprint(&render::verbose(&problem, source));
+            Ok(vec![json!({ "workflow": name, "severity": "error", "problem": problem })])
+        }
+    }
+}
+
+fn eprint(text: &str) {
+    use std::io::Write as _;
+    let _ = write!(std::io::stderr(), "{text}");
+}

@@ -1,0 +1,48 @@
+//! What holds without any configuration: enough for the labs of a fresh clone, and nothing beyond.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use windlass_hosts::HostConfig;
+use windlass_model::Bounds;
+
+use super::settings::{Config, EngineSettings, Log, LogFormat};
+
+/// Programs that look at networks or set them up inside a lab's namespaces.
+const LAB_PROGRAMS: &[&str] =
+    &["ping", "ip", "nft", "ss", "bridge", "tc", "sysctl", "traceroute", "tcpdump", "cat", "true", "false", "sleep"];
+
+impl Default for Config {
+    fn default() -> Self {
+        let mut hosts = HostConfig::default();
+        hosts.exec.programs = LAB_PROGRAMS.iter().map(|program| (*program).to_owned()).collect();
+        Self {
+            data: PathBuf::from(".windlass"),
+            workflows: PathBuf::from("workflows"),
+            database: String::new(),
+            log: Log::default(),
+            engine: EngineSettings::default(),
+            bounds: Bounds::default(),
+            policy: BTreeMap::from([("lab/*".to_owned(), lab_grants())]),
+            secrets: BTreeMap::new(),
+            hosts,
+        }
+    }
+}
+
+/// What a lab may declare: its own networks, and the programs that look at them.
+fn lab_grants() -> Vec<String> {
+    let programs = LAB_PROGRAMS.iter().map(|program| format!("exec.run:{program}"));
+    ["net.*:*", "kv.*:lab/*", "run.launch:lab/*"].iter().map(|grant| (*grant).to_owned()).chain(programs).collect()
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: "warn".into(), format: LogFormat::Text }
+    }
+}
+
+impl Default for EngineSettings {
+    fn default() -> Self {
+        Self { workers: 64, lease_ms: 30_000, poll_ms: 200, retention: "90d".into(), stack_bytes: 16 << 20 }
+    }
+}

@@ -1,0 +1,62 @@
+//! Every key with its meaning. A test compares this list with the settings: none is missing, none is left over.
+
+/// A key and its meaning.
+pub struct Key {
+    /// Where it stands: `engine.workers`.
+    pub path: &'static str,
+    /// What it means, with units.
+    pub doc: &'static str,
+}
+
+const fn key(path: &'static str, doc: &'static str) -> Key {
+    Key { path, doc }
+}
+
+/// The keys, in the order of the settings. Keys of `[hosts.<module>]` are documented with their module.
+pub const KEYS: &[Key] = &[
+    key(
+        "data",
+        "Folder of the database, the keys and the lock; made with mode 0700. A relative path starts at the project: \
+         the folder of windlass.toml, else the nearest one above that has a `workflows` folder.",
+    ),
+    key("workflows", "Folder of workflow scripts, `<area>/<name>.rhai`. Relative as `data` is."),
+    key("database", "URL of the database: `sqlite:/path` or `postgres://…`. Empty: an SQLite file in the data folder."),
+    key("log.level", "What is logged to standard error: error, warn, info, debug, trace, or `module=level,…`."),
+    key("log.format", "`text`, or `json` for one JSON object a line."),
+    key("engine.workers", "Runs that are evaluated at once, 1 to 100000."),
+    key("engine.lease_ms", "How long a claim on a run holds without renewal, in milliseconds (PostgreSQL only)."),
+    key("engine.poll_ms", "How often to look for what other processes have written, in milliseconds."),
+    key("engine.retention", "How long ended runs are kept whose workflow doesn't say: `90d`."),
+    key("engine.stack_bytes", "Stack of a script thread, in bytes; only what is used takes memory."),
+    key("bounds.input_bytes", "Size of a run's input, in bytes."),
+    key("bounds.step_bytes", "Size of one step's arguments or result, in bytes."),
+    key("bounds.steps_per_run", "Steps in one journal."),
+    key("bounds.output_bytes", "What a run may print and log in all, in bytes."),
+    key("bounds.script_operations", "Script operations between two steps."),
+    key("bounds.script_string_bytes", "Length of one string in a script, in bytes."),
+    key("bounds.script_array_items", "Elements of one array in a script."),
+    key("bounds.script_map_items", "Entries of one map in a script."),
+    key("bounds.script_call_levels", "Nested function calls in a script."),
+    key("bounds.script_memory_bytes", "What one script thread may hold on the heap, in bytes."),
+    key("bounds.script_cpu_ms", "How long a script may compute between two steps, in milliseconds."),
+    key("bounds.source_bytes", "Size of one script file, in bytes."),
+    key("bounds.branches", "Branches of one `parallel` or `race`."),
+    key("bounds.recoveries", "Times that a run may take its process down before it is parked."),
+    key(
+        "policy",
+        "What workflows may declare at most: a pattern of workflow names, and grants. `[policy]` in a file replaces the \
+         built-in policy as a whole.",
+    ),
+    key(
+        "secrets",
+        "Secrets that are kept elsewhere: `name = { from = \"env:NAME\" or \"file:/path\", to = [destinations] }`.",
+    ),
+];
+
+/// Tables whose keys are the user's own: they are set as a whole.
+pub const OPEN: &[&str] = &["policy", "secrets"];
+
+/// The meaning of a key.
+pub fn doc(path: &str) -> Option<&'static str> {
+    KEYS.iter().find(|key| key.path == path).map(|key| key.doc)
+}

@@ -1,0 +1,15 @@
+//! Configuration: `windlass.toml`, then the environment (`WINDLASS_…`), then flags; each overrides what stands before it.
+
+mod defaults;
+mod file;
+mod keys;
+mod layers;
+mod settings;
+mod show;
+
+pub use layers::{Flags, Loaded, load};
+pub use settings::{Config, LogFormat, SecretEntry};
+pub use show::{document, show};
+
+#[cfg(test)]
+mod tests;

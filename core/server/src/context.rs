@@ -1,0 +1,81 @@
+//! What every command is given: the configuration in effect, who acts, and how to print.
+
+use std::{collections::BTreeMap, io::Write as _};
+
+use serde::Serialize;
+use windlass_model::{Code, Problem};
+
+use crate::{
+    cli::Global,
+    config::{self, Flags, Loaded},
+    session::{Purpose, Session},
+};
+
+/// What every command is given.
+pub struct Context {
+    /// The configuration in effect.
+    pub loaded: Loaded,
+    /// The environment, as it was at the start.
+    pub environment: BTreeMap<String, String>,
+    /// Global flags.
+    pub global: Global,
+}
+
+impl Context {
+    /// Loads the configuration.
+    pub fn new(global: Global) -> Result<Self, Problem> {
+        let environment: BTreeMap<String, String> = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        let here = std::env::current_dir()
+            .map_err(|error| Problem::new(Code::System, format!("the current folder can't be told: {error}")))?;
+        let (config, data, workflows) = (global.config.clone(), global.data.clone(), global.workflows.clone());
+        let loaded = config::load(&Flags { config, data, workflows }, &environment, &here)?;
+        Ok(Self { loaded, environment, global })
+    }
+
+    /// Opens the data folder.
+    pub fn open(&self, purpose: Purpose) -> Result<Session, Problem> {
+        Session::open(&self.loaded, &self.environment, purpose)
+    }
+
+    /// Opens the data folder for a command, and closes it when the work is done.
+    pub fn with<T>(&self, work: impl FnOnce(&Session) -> Result<T, Problem>) -> Result<T, Problem> {
+        let session = self.open(Purpose::Command)?;
+        let result = work(&session);
+        session.close();
+        result
+    }
+
+    /// Who acts: `--as`, whoever called sudo, or the user.
+    pub fn who(&self) -> String {
+        if let Some(name) = &self.global.who {
+            return name.clone();
+        }
+        let uid = nix::unistd::getuid();
+        let sudo = self.environment.get("SUDO_USER").filter(|_| uid.is_root());
+        let user = || nix::unistd::User::from_uid(uid).ok().flatten().map(|user| user.name);
+        sudo.cloned().or_else(user).unwrap_or_else(|| format!("uid-{uid}"))
+    }
+
+    /// Prints JSON with `--json`, and else the text.
+    pub fn print(&self, json: &impl Serialize, text: impl FnOnce() -> String) {
+        if self.global.json { self.print_json(json) } else { self.line(&text()) }
+    }
+
+    /// Prints a JSON document.
+    pub fn print_json(&self, json: &impl Serialize) {
+        let text = serde_json::to_string_pretty(json).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"));
+        self.line(&text);
+    }
+
+    /// Prints a line to standard output. A reader that has gone away is no error.
+    pub fn line(&self, text: &str) {
+        let _ = writeln!(std::io::stdout(), "{text}");
+    }
+
+    /// Prints a hint to standard error.
+    pub fn hint(&self, text: &str) {
+        let _ = writeln!(std::io::stderr(), "{text}");
+    }
+}

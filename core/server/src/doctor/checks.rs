@@ -1,0 +1,187 @@
+//! The single looks: user, namespaces, devices, services, folders, clock.
+
+use std::{
+    fs::{self, OpenOptions},
+    os::unix::net::UnixStream,
+    path::Path,
+    thread,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use nix::sched::CloneFlags;
+
+use super::Finding;
+use crate::{context::Context, data::DataFolder, instance, wiring};
+
+/// All of them, in the order of the report.
+pub fn all(context: &Context) -> Vec<Finding> {
+    vec![
+        user(),
+        namespaces(),
+        device("tun", "/dev/net/tun", "`modprobe tun`: taps for virtual machines"),
+        device(
+            "kvm",
+            "/dev/kvm",
+            "without it virtual machines are emulated, and slow; it needs nested virtualisation or bare metal",
+        ),
+        docker(),
+        programs(context),
+        postgres(context),
+        workflows(context),
+        data_folder(context),
+        instance_id(context),
+        clock(),
+    ]
+}
+
+fn user() -> Finding {
+    let capabilities = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let effective = capabilities.lines().find_map(|line| line.strip_prefix("CapEff:")).unwrap_or_default().trim();
+    let mask = u64::from_str_radix(effective, 16).unwrap_or(0);
+    let has = |bit: u32| mask & (1 << bit) != 0;
+    // CAP_NET_ADMIN is 12, CAP_SYS_ADMIN is 21.
+    match (has(12), has(21)) {
+        (true, true) => {
+            Finding::fine("user", format!("uid {} with CAP_NET_ADMIN and CAP_SYS_ADMIN", nix::unistd::geteuid()))
+        }
+        _ => Finding::missing(
+            "user",
+            format!("uid {} without CAP_NET_ADMIN or CAP_SYS_ADMIN", nix::unistd::geteuid()),
+            "network labs need both: run as root (`sudo -E windlass …`)",
+        ),
+    }
+}
+
+fn namespaces() -> Finding {
+    // On a thread of its own: the namespace ends with it.
+    let attempt = thread::spawn(|| nix::sched::unshare(CloneFlags::CLONE_NEWNET)).join();
+    match attempt {
+        Ok(Ok(())) => Finding::fine("network namespaces", "can be made"),
+        Ok(Err(error)) => Finding::missing(
+            "network namespaces",
+            error.to_string(),
+            "network labs need root, and a container needs --privileged",
+        ),
+        Err(_) => Finding::broken("network namespaces", "the attempt failed", ""),
+    }
+}
+
+fn device(name: &'static str, path: &str, help: &str) -> Finding {
+    match OpenOptions::new().read(true).write(true).open(path) {
+        Ok(_) => Finding::fine(name, format!("{path} can be used")),
+        Err(error) => Finding::missing(name, format!("{path}: {error}"), help),
+    }
+}
+
+fn docker() -> Finding {
+    let path = "/var/run/docker.sock";
+    match UnixStream::connect(path) {
+        Ok(_) => Finding::fine("docker", format!("{path} answers")),
+        Err(error) => Finding::missing(
+            "docker",
+            format!("{path}: {error}"),
+            "install Docker, and add the user to its group: lab nodes as containers",
+        ),
+    }
+}
+
+fn programs(context: &Context) -> Finding {
+    let folders = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+    let declared = &context.loaded.config.hosts.exec.programs;
+    let there = |name: &String| match name.starts_with('/') {
+        true => Path::new(name).is_file(),
+        false => folders.iter().any(|folder| Path::new(folder).join(name).is_file()),
+    };
+    let (found, missing): (Vec<&String>, Vec<&String>) = declared.iter().partition(|name| there(name));
+    let list = |names: &[&String]| names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+    match missing.is_empty() {
+        true => Finding::fine("programs", list(&found)),
+        false => Finding::missing(
+            "programs",
+            format!("not here: {}", list(&missing)),
+            "install them, or take them out of `hosts.exec.programs`",
+        ),
+    }
+}
+
+fn postgres(context: &Context) -> Finding {
+    let url = &context.loaded.config.database;
+    if !url.starts_with("postgres") {
+        return Finding::fine("database", "SQLite in the data folder; no server is needed");
+    }
+    match windlass_engine::pending_migrations(url) {
+        Ok(pending) if pending.is_empty() => {
+            Finding::fine("database", "PostgreSQL answers, and has this program's schema")
+        }
+        Ok(pending) => {
+            Finding::broken("database", format!("{} migrations are pending", pending.len()), "windlass migrate")
+        }
+        Err(problem) => Finding::broken("database", problem.message, "check `database` in windlass.toml"),
+    }
+}
+
+fn workflows(context: &Context) -> Finding {
+    let folder = &context.loaded.config.workflows;
+    match folder.is_dir() {
+        true => Finding::fine("workflows", folder.display().to_string()),
+        false => Finding::missing(
+            "workflows",
+            format!("{} isn't there", folder.display()),
+            "run in the project's folder, or name the folder with --workflows",
+        ),
+    }
+}
+
+fn data_folder(context: &Context) -> Finding {
+    let name = "data folder";
+    let path = &context.loaded.config.data;
+    if !path.exists() {
+        return Finding::fine(name, format!("{} will be made when it is needed", path.display()));
+    }
+    let folder = match DataFolder::open(path) {
+        Ok(folder) => folder,
+        Err(problem) => return Finding::broken(name, problem.message, problem.help.unwrap_or_default()),
+    };
+    let url = wiring::database_url(&context.loaded.config, &folder);
+    if folder.has_database()
+        && let Ok(pending) = windlass_engine::pending_migrations(&url)
+        && !pending.is_empty()
+    {
+        return Finding::broken(name, format!("{} migrations are pending", pending.len()), "windlass migrate");
+    }
+    match folder.try_lock() {
+        Ok(Some(_)) => Finding::fine(name, format!("{}, nobody executes runs in it now", path.display())),
+        Ok(None) => {
+            let holder = folder.holder().map(|id| id.to_string()).unwrap_or_default();
+            Finding::fine(name, format!("{}, process {holder} executes its runs", path.display()))
+        }
+        Err(problem) => Finding::broken(name, problem.message, ""),
+    }
+}
+
+fn instance_id(context: &Context) -> Finding {
+    match instance::serving(&instance::Places::default(), &context.environment) {
+        Ok(found) => match found.warning {
+            Some(warning) => Finding::missing("instance id", warning, "write it to /etc/windlass/instance_id"),
+            None => Finding::fine("instance id", format!("{} ({})", found.id, found.origin)),
+        },
+        Err(problem) => Finding::missing(
+            "instance id",
+            format!("{}; `windlass run` uses the data folder's own", problem.message),
+            problem.help.unwrap_or_default(),
+        ),
+    }
+}
+
+fn clock() -> Finding {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map(|since| since.as_secs()).unwrap_or(0);
+    // Built in 2025 or later: a clock before that was never set.
+    if now < 1_735_689_600 {
+        return Finding::broken(
+            "clock",
+            "the system's clock was never set",
+            "start a time service (chrony, systemd-timesyncd)",
+        );
+    }
+    Finding::fine("clock", crate::render::clock(i64::try_from(now * 1_000).unwrap_or(i64::MAX)))
+}

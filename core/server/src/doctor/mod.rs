@@ -1,0 +1,71 @@
+//! What this machine can do for Windlass, and how to get what is missing.
+
+mod checks;
+mod disk;
+
+use serde::Serialize;
+
+use crate::context::Context;
+
+/// How something stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// It works.
+    Fine,
+    /// It isn't there; some workflows need it.
+    Missing,
+    /// It is there, and doesn't work as it should.
+    Broken,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, Serialize)]
+pub struct Finding {
+    /// What.
+    pub name: &'static str,
+    /// How it stands.
+    pub standing: Standing,
+    /// What was found.
+    pub found: String,
+    /// What it is good for, or how to get it.
+    pub help: String,
+}
+
+impl Finding {
+    fn fine(name: &'static str, found: impl Into<String>) -> Self {
+        Self { name, standing: Standing::Fine, found: found.into(), help: String::new() }
+    }
+
+    fn missing(name: &'static str, found: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { name, standing: Standing::Missing, found: found.into(), help: help.into() }
+    }
+
+    fn broken(name: &'static str, found: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { name, standing: Standing::Broken, found: found.into(), help: help.into() }
+    }
+}
+
+/// Looks at everything. Changes nothing but a file that is removed again.
+pub fn examine(context: &Context) -> Vec<Finding> {
+    let mut findings = checks::all(context);
+    findings.push(disk::sync_time(&context.loaded.config.data));
+    findings
+}
+
+/// The findings as text.
+pub fn report(findings: &[Finding]) -> String {
+    let mut lines = Vec::new();
+    for finding in findings {
+        let mark = match finding.standing {
+            Standing::Fine => console::style("✓").green(),
+            Standing::Missing => console::style("–").yellow(),
+            Standing::Broken => console::style("✗").red(),
+        };
+        lines.push(format!("{mark} {:<20} {}", finding.name, finding.found));
+        if finding.standing != Standing::Fine && !finding.help.is_empty() {
+            lines.push(format!("  {:<20} {}", "", console::style(&finding.help).dim()));
+        }
+    }
+    lines.join("\n")
+}

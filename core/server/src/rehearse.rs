@@ -1,0 +1,203 @@
+//! Rehearsal: the same script in virtual time, against modules that change nothing. What it would do is the plan.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use console::style;
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use windlass_engine::{Engine, Launch, Time};
+use windlass_model::{
+    Code, Problem, RunState, StepState,
+    journal::Workflows as _,
+    query::{RunFilter, RunRecord},
+    time::format_duration_ms,
+    wait::{ApprovalRequest, Decision},
+};
+use windlass_script::permission;
+
+use crate::{
+    commands::InputArgs,
+    commands::workflows,
+    context::Context,
+    exit::Exit,
+    plan::{self, Planned, Recorder, Sign},
+    render, values,
+    wiring::{self, Scripts},
+};
+
+/// What a rehearsal may take before it is given up.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What a rehearsal found.
+struct Rehearsed {
+    record: RunRecord,
+    planned: Vec<Planned>,
+    digest: String,
+    grants: Vec<Value>,
+    outputs: Vec<String>,
+}
+
+/// `windlass run WORKFLOW --rehearse` and `windlass workflows rehearse`
+pub fn command(workflow: &str, input: &InputArgs, context: &Context) -> Result<Exit, Problem> {
+    let (scripts, runtime) = workflows::scripts(context)?;
+    let pinned = scripts.library.pin(workflow)?;
+    let input = input.read(&pinned.workflow)?;
+    let rehearsed = rehearse(context, &scripts, workflow, input)?;
+    drop(runtime);
+    let record = &rehearsed.record;
+    if context.global.json {
+        context.print_json(&json!({
+            "workflow": workflow, "state": record.state, "digest": rehearsed.digest, "plan": rehearsed.planned,
+            "grants": rehearsed.grants, "output": record.output, "problem": record.problem,
+            "duration_ms": record.ended_at_ms.map(|ended_ms| ended_ms - record.launched_at_ms),
+        }));
+    } else {
+        context.line(&describe(workflow, &rehearsed));
+        if let Some(problem) = &record.problem {
+            context.hint(&render::problem(problem, Some(&pinned.bundle)));
+        }
+    }
+    Ok(Exit::of_run(record))
+}
+
+fn rehearse(context: &Context, scripts: &Scripts, workflow: &str, input: Value) -> Result<Rehearsed, Problem> {
+    let folder = tempfile::tempdir()
+        .map_err(|error| Problem::new(Code::System, format!("no folder for the rehearsal: {error}")))?;
+    let (recorder, planned) = Recorder::new(scripts.sandbox.clone());
+    let time = Time::virtual_time();
+    let config = &context.loaded.config;
+    let engine =
+        wiring::rehearsal_engine(config, Arc::new(recorder), scripts.library.clone(), time.clone(), folder.path())?;
+    assume_answers(&time, &engine);
+    let launched = engine.launch(Launch {
+        workflow: workflow.to_owned(),
+        input,
+        by: context.who(),
+        idempotency_key: None,
+        tags: vec!["rehearsal".into()],
+    });
+    let ended = launched.and_then(|launched| engine.wait_ended(&launched.run, PATIENCE));
+    let outputs = match &ended {
+        Ok(record) => outputs(&engine, record)?,
+        Err(_) => Vec::new(),
+    };
+    engine.shutdown(Duration::from_secs(1));
+    let record = ended?;
+    let planned = std::mem::take(&mut *planned.lock());
+    let pinned = scripts.library.pin(workflow)?;
+    let digest = plan::digest(pinned.digest.as_str(), &record.input, &planned);
+    let grants = pinned
+        .workflow
+        .permissions
+        .iter()
+        .map(|grant| {
+            let module = grant.split(['.', ':']).next().unwrap_or_default();
+            let used = planned.iter().any(|step| step.op.split("::").next() == Some(module));
+            let words = permission::words(grant, |verb| scripts.sandbox.catalog().verb_words(verb));
+            json!({ "grant": grant, "words": words, "used": used })
+        })
+        .collect();
+    Ok(Rehearsed { record, planned, digest, grants, outputs })
+}
+
+/// Whenever nothing can happen any more, approves what is asked and sends what is waited for.
+fn assume_answers(time: &Time, engine: &Engine) {
+    let Time::Virtual(clock) = time else { return };
+    let (engine, answered) = (engine.clone(), Mutex::new(HashSet::new()));
+    let hook = OnceLock::from(engine);
+    clock.on_idle(Arc::new(move |_| {
+        hook.get().is_some_and(|engine| {
+            answer(engine, &answered).unwrap_or_else(|problem| {
+                tracing::warn!(%problem, "the rehearsal can't answer");
+                false
+            })
+        })
+    }));
+}
+
+fn answer(engine: &Engine, answered: &Mutex<HashSet<String>>) -> Result<bool, Problem> {
+    for approval in engine.approvals(None, true)? {
+        let by = format!("rehearsal-{}", approval.decisions.len() + 1);
+        if answered.lock().insert(format!("{}/{}/{by}", approval.run, approval.path)) {
+            let decision = approve(&approval.request, by);
+            engine.decide(&approval.run, Some(&approval.path), decision)?;
+            return Ok(true);
+        }
+    }
+    let waiting = RunFilter { states: vec![RunState::Waiting], limit: 1_000, ..RunFilter::default() };
+    for run in engine.runs(&waiting)? {
+        for step in engine.steps(&run.id)?.into_iter().filter(|step| step.state == StepState::Waiting) {
+            let args: Value = serde_json::from_str(&step.args).unwrap_or_default();
+            let Some(name) = args[0].as_str().filter(|_| &*step.op == "wait_signal") else { continue };
+            if answered.lock().insert(format!("{}/{}", run.id, step.path)) {
+                engine.signal(&run.id, name, json!({}), "rehearsal", None)?;
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// An approval with the form's defaults.
+pub fn approve(request: &ApprovalRequest, by: String) -> Decision {
+    let mut form = json!({});
+    if let Some(schema) = &request.form {
+        values::fill_defaults(&mut form, schema);
+    }
+    Decision {
+        by,
+        approved: true,
+        comment: Some("assumed in a rehearsal".into()),
+        form,
+        digest: request.digest.clone(),
+    }
+}
+
+fn outputs(engine: &Engine, record: &RunRecord) -> Result<Vec<String>, Problem> {
+    let events = engine.events(&record.id, 0, 100_000)?;
+    let logs = events.iter().filter(|event| event.kind.is_output());
+    Ok(logs.filter_map(|event| crate::follow::line(event, record.launched_at_ms)).collect())
+}
+
+fn describe(workflow: &str, rehearsed: &Rehearsed) -> String {
+    let record = &rehearsed.record;
+    let mut lines = vec![format!("plan of {workflow} with {}\n", record.input)];
+    let mut counts = [0_usize; 3];
+    for step in &rehearsed.planned {
+        let (sign, count) = match step.sign {
+            Sign::Create => (style("+").green(), Some(0)),
+            Sign::Change => (style("~").yellow(), Some(1)),
+            Sign::Remove => (style("-").red(), Some(2)),
+            Sign::Wait => (style("◷").cyan(), None),
+        };
+        count.into_iter().for_each(|place| counts[place] += 1);
+        let what = match (&step.note, step.things.is_empty()) {
+            (Some(note), _) => note.clone(),
+            (None, false) => step.things.join(", "),
+            (None, true) => step.args.chars().take(90).collect(),
+        };
+        let undo = if step.undo { "undo " } else { "" };
+        lines.push(format!("  {sign} {undo}{:<28} {what}", step.op));
+    }
+    let [made, changed, removed] = counts;
+    lines.push(format!("\n{made} to make, {changed} to change, {removed} to remove"));
+    if !rehearsed.outputs.is_empty() {
+        lines.push(format!("\nIt says:\n{}", rehearsed.outputs.join("\n")));
+    }
+    if !rehearsed.grants.is_empty() {
+        lines.push("\nIt may:".into());
+        for grant in &rehearsed.grants {
+            let mark = if grant["used"] == true { "✓" } else { " " };
+            let text = |key: &str| grant[key].as_str().unwrap_or_default().to_owned();
+            lines.push(format!("  {mark} {} ({})", text("words"), text("grant")));
+        }
+    }
+    let took = record.ended_at_ms.map(|ended_ms| format_duration_ms(ended_ms - record.launched_at_ms));
+    lines.push(format!("\nends as {} after {} of waiting", record.state, took.unwrap_or_default()));
+    lines.push(format!("plan digest {}", rehearsed.digest));
+    lines.join("\n")
+}

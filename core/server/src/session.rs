@@ -1,0 +1,139 @@
+//! A session on a data folder: the engine, and whether this process executes the runs in it or joins one that does.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use windlass_engine::Engine;
+use windlass_model::Problem;
+
+use crate::{
+    config::Loaded,
+    data::{DataFolder, Lock},
+    instance,
+    vault::Vault,
+    wiring::{self, Place, Scripts, World},
+};
+
+/// How long ops that are under way get when the process ends.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// What a command needs of the data folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Executes runs, if no other process does.
+    Execute,
+    /// Looks, or writes commands: whoever executes runs will see them.
+    Command,
+}
+
+/// An open data folder.
+pub struct Session {
+    loaded: Loaded,
+    folder: DataFolder,
+    scripts: Scripts,
+    vault: Arc<Vault>,
+    engine: Engine,
+    runtime: tokio::runtime::Runtime,
+    purpose: Purpose,
+    executes: bool,
+    lock: Option<Lock>,
+}
+
+impl Session {
+    /// Opens the folder. A database that isn't there yet is made; one that lags behind is refused.
+    pub fn open(loaded: &Loaded, environment: &BTreeMap<String, String>, purpose: Purpose) -> Result<Self, Problem> {
+        let config = &loaded.config;
+        let folder = DataFolder::open(&config.data)?;
+        let instance = instance::embedded(&instance::Places::default(), environment, &folder.instance_file())?;
+        if let Some(warning) = &instance.warning {
+            tracing::warn!("{warning}");
+        }
+        prepare_database(&wiring::database_url(config, &folder), &folder)?;
+        let runtime = wiring::runtime()?;
+        let vault = Arc::new(Vault::new(folder.key_file(), config.secrets.clone()));
+        let world = if purpose == Purpose::Execute { World::Real } else { World::Rehearsal(None) };
+        let scripts = wiring::scripts(config, runtime.handle(), world, Some(vault.clone()), instance.id)?;
+        let lock = if purpose == Purpose::Execute { folder.try_lock()? } else { None };
+        let executes = purpose == Purpose::Execute && (lock.is_some() || is_shared(loaded));
+        let engine = start(loaded, &folder, &scripts, executes)?;
+        vault.attach(Some(engine.clone()));
+        Ok(Self { loaded: loaded.clone(), folder, scripts, vault, engine, runtime, purpose, executes, lock })
+    }
+
+    /// The engine. It changes when this process takes over.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The scripts.
+    pub fn scripts(&self) -> &Scripts {
+        &self.scripts
+    }
+
+    /// The secrets.
+    pub fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    /// The data folder.
+    pub fn folder(&self) -> &DataFolder {
+        &self.folder
+    }
+
+    /// Where futures run.
+    pub fn runtime(&self) -> &tokio::runtime::Handle {
+        self.runtime.handle()
+    }
+
+    /// Whether this process executes runs.
+    pub fn executes(&self) -> bool {
+        self.executes
+    }
+
+    /// Whether any process executes this folder's runs.
+    pub fn is_executed(&self) -> Result<bool, Problem> {
+        Ok(self.executes || is_shared(&self.loaded) || self.folder.try_lock()?.is_none())
+    }
+
+    /// Executes the runs from now on, if the process that did is gone. Whether that happened.
+    pub fn try_take_over(&mut self) -> Result<bool, Problem> {
+        if self.executes || self.purpose != Purpose::Execute {
+            return Ok(false);
+        }
+        let Some(lock) = self.folder.try_lock()? else { return Ok(false) };
+        self.vault.attach(None);
+        self.engine.shutdown(GRACE);
+        self.lock = Some(lock);
+        self.executes = true;
+        self.engine = start(&self.loaded, &self.folder, &self.scripts, true)?;
+        self.vault.attach(Some(self.engine.clone()));
+        Ok(true)
+    }
+
+    /// Gives leases back, and closes the database. Open runs go on when somebody executes them again.
+    pub fn close(self) {
+        self.engine.shutdown(GRACE);
+        self.vault.attach(None);
+        self.runtime.shutdown_timeout(Duration::from_millis(200));
+        drop(self.lock);
+    }
+}
+
+fn start(loaded: &Loaded, folder: &DataFolder, scripts: &Scripts, executes: bool) -> Result<Engine, Problem> {
+    let url = wiring::database_url(&loaded.config, folder);
+    wiring::engine(&loaded.config, scripts, &Place { url: &url, executes, exclusive: !is_shared(loaded) })
+}
+
+/// Whether other machines may execute runs of this database: then leases decide, and not the folder's lock.
+fn is_shared(loaded: &Loaded) -> bool {
+    !loaded.config.database.is_empty() && !loaded.config.database.starts_with("sqlite:")
+}
+
+fn prepare_database(url: &str, folder: &DataFolder) -> Result<(), Problem> {
+    let Some(path) = url.strip_prefix("sqlite:") else { return Ok(()) };
+    // Two processes that start at once on a fresh folder must not both build it.
+    let _building = folder.building()?;
+    if !std::path::Path::new(path.trim_start_matches("//")).exists() {
+        windlass_engine::migrate(url)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,8 @@
+//! Secrets at rest: encrypted in the database, the key beside it in a file of its own; or kept elsewhere and referenced.
+
+mod keyfile;
+mod references;
+mod seal;
+mod source;
+
+pub use source::Vault;

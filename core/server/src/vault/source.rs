@@ -1,0 +1,162 @@
+//! The vault: what scripts' secrets come from, and what `windlass secrets` changes.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use parking_lot::{Condvar, Mutex};
+use serde_json::{Value, json};
+use windlass_engine::Engine;
+use windlass_model::{Code, Problem};
+use windlass_script::{SecretPolicy, SecretSource, not_found as secret_not_found};
+use zeroize::Zeroizing;
+
+use super::{
+    keyfile::KeyFile,
+    references,
+    seal::{self, Key},
+};
+use crate::config::SecretEntry;
+
+/// The longest value that can be kept.
+const VALUE_BYTES: usize = 1 << 20;
+
+/// Secrets of one data folder. The database is reached through the engine, which is attached once it has started.
+pub struct Vault {
+    references: BTreeMap<String, SecretEntry>,
+    keys: KeyFile,
+    engine: Mutex<Option<Engine>>,
+    attached: Condvar,
+}
+
+impl Vault {
+    /// A vault with this key file and these references.
+    pub fn new(key_file: PathBuf, references: BTreeMap<String, SecretEntry>) -> Self {
+        Self { references, keys: KeyFile::at(key_file), engine: Mutex::new(None), attached: Condvar::new() }
+    }
+
+    /// From now on the database is reached through this engine; `None` when it is closed.
+    pub fn attach(&self, engine: Option<Engine>) {
+        *self.engine.lock() = engine;
+        self.attached.notify_all();
+    }
+
+    // A run that is taken up at the very start may ask before the engine is attached.
+    fn engine(&self) -> Result<Engine, Problem> {
+        let mut engine = self.engine.lock();
+        if engine.is_none() {
+            self.attached.wait_for(&mut engine, Duration::from_secs(5));
+        }
+        engine.clone().ok_or_else(|| Problem::new(Code::Storage, "the database of secrets isn't open").retryable())
+    }
+
+    /// Keeps a value, and where it may go.
+    pub fn set(&self, name: &str, value: &str, destinations: &[String]) -> Result<(), Problem> {
+        check_name(name)?;
+        if value.is_empty() || value.len() > VALUE_BYTES {
+            return Err(Problem::new(Code::InvalidInput, format!("a secret has 1 to {VALUE_BYTES} bytes")));
+        }
+        if let Some(entry) = self.references.get(name) {
+            let message = format!("the secret `{name}` is kept elsewhere ({}), as windlass.toml says", entry.from);
+            return Err(Problem::new(Code::Conflict, message).help("change it there, or remove the entry"));
+        }
+        let changing = self.keys.change()?;
+        let keys = self.keys.read_or_create(&changing)?;
+        let policy = json!({ "to": destinations }).to_string();
+        let sealed = seal::seal(current(&keys)?, name, &policy, value)?;
+        self.engine()?.put_secret(name, sealed, policy)
+    }
+
+    /// Removes a value.
+    pub fn remove(&self, name: &str) -> Result<(), Problem> {
+        let _changing = self.keys.change()?;
+        let engine = self.engine()?;
+        if engine.sealed_secret(name)?.is_none() {
+            return Err(secret_not_found(name));
+        }
+        engine.delete_secret(name)
+    }
+
+    /// Every secret: name, where it is kept, where it may go.
+    pub fn list(&self) -> Result<Vec<Value>, Problem> {
+        let kept = self.engine()?.secrets()?.into_iter().map(|secret| {
+            json!({ "name": secret.name, "kept": "database", "to": secret.policy["to"],
+                    "created_at_ms": secret.created_at_ms, "updated_at_ms": secret.updated_at_ms })
+        });
+        let elsewhere =
+            self.references.iter().map(|(name, entry)| json!({ "name": name, "kept": entry.from, "to": entry.to }));
+        let mut all: Vec<Value> = kept.chain(elsewhere).collect();
+        all.sort_by_key(|secret| secret["name"].to_string());
+        Ok(all)
+    }
+
+    /// Encrypts everything with a new key; how many values. Cut off at any point, it leaves every value readable, and the
+    /// next rotation completes it.
+    pub fn rotate(&self) -> Result<usize, Problem> {
+        let changing = self.keys.change()?;
+        let engine = self.engine()?;
+        let mut keys = self.keys.read()?;
+        keys.insert(0, Key::generate());
+        self.keys.write(&keys, &changing)?;
+        let all = engine.secrets()?;
+        for secret in &all {
+            let Some((sealed, policy)) = engine.sealed_secret(&secret.name)? else { continue };
+            let value = seal::open(&keys, &secret.name, &policy, &sealed)?;
+            engine.put_secret(&secret.name, seal::seal(current(&keys)?, &secret.name, &policy, &value)?, policy)?;
+        }
+        keys.truncate(1);
+        self.keys.write(&keys, &changing)?;
+        Ok(all.len())
+    }
+}
+
+impl SecretSource for Vault {
+    fn get(&self, name: &str) -> Result<Zeroizing<String>, Problem> {
+        if let Some(entry) = self.references.get(name) {
+            return references::resolve(name, &entry.from);
+        }
+        let engine = self.engine()?;
+        let read = || -> Result<_, Problem> {
+            let (sealed, policy) = engine.sealed_secret(name)?.ok_or_else(|| secret_not_found(name))?;
+            seal::open(&self.keys.read()?, name, &policy, &sealed)
+        };
+        // A rotation in another process may have come between the two reads.
+        read().or_else(|problem| if problem.code == Code::SecretNotFound { Err(problem) } else { read() })
+    }
+
+    fn policy(&self, name: &str) -> Result<SecretPolicy, Problem> {
+        if let Some(entry) = self.references.get(name) {
+            return Ok(SecretPolicy { destinations: entry.to.clone() });
+        }
+        let (_, policy) = self.engine()?.sealed_secret(name)?.ok_or_else(|| secret_not_found(name))?;
+        let policy: Value = serde_json::from_str(&policy).unwrap_or_default();
+        let destinations = policy["to"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        Ok(SecretPolicy { destinations: destinations.map(str::to_owned).collect() })
+    }
+}
+
+fn current(keys: &[Key]) -> Result<&Key, Problem> {
+    keys.first().ok_or_else(|| Problem::new(Code::Storage, "there is no key to encrypt secrets with"))
+}
+
+fn check_name(name: &str) -> Result<(), Problem> {
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./".contains(&byte);
+    if name.is_empty() || name.len() > 128 || !name.bytes().all(known) {
+        return Err(Problem::new(Code::Usage, format!("`{name}` can't be a secret's name"))
+            .help("up to 128 letters, digits and `_-./`"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_checked() {
+        for name in ["hetzner-token", "acme/dns.key", "A_1"] {
+            check_name(name).unwrap();
+        }
+        for name in ["", "a b", "ä", "a\n", &"x".repeat(129)] {
+            assert!(check_name(name).is_err(), "{name}");
+        }
+    }
+}

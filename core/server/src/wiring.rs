@@ -1,0 +1,122 @@
+//! The wiring: the only place that knows configuration, sandbox, host modules, vault and engine alike.
+
+use std::sync::Arc;
+
+use windlass_engine::{Durability, Engine, EngineConfig, Time};
+use windlass_model::{Code, NodeId, Problem, journal::Runner, time::parse_duration_ms};
+use windlass_script::{Interceptor, Library, NoSecrets, Policy, STACK_BYTES, Sandbox, SandboxConfig, SecretSource};
+
+use crate::{config::Config, data::DataFolder, vault::Vault};
+
+/// What scripts are evaluated with.
+pub struct Scripts {
+    /// Evaluates them.
+    pub sandbox: Sandbox,
+    /// Finds them.
+    pub library: Arc<Library>,
+}
+
+/// What becomes of the effects of scripts.
+pub enum World {
+    /// They happen.
+    Real,
+    /// They are rehearsed.
+    Rehearsal(Option<Arc<dyn Interceptor>>),
+}
+
+/// The runtime that ops' futures run on, and that signals arrive on.
+pub fn runtime() -> Result<tokio::runtime::Runtime, Problem> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("io")
+        .enable_all()
+        .build()
+        .map_err(|error| Problem::new(Code::System, format!("no threads for input and output: {error}")))
+}
+
+/// A sandbox with its library.
+pub fn scripts(
+    config: &Config,
+    runtime: &tokio::runtime::Handle,
+    world: World,
+    secrets: Option<Arc<Vault>>,
+    instance: Arc<str>,
+) -> Result<Scripts, Problem> {
+    let (modules, rehearsal, interceptor) = match world {
+        World::Real => (windlass_hosts::modules(&config.hosts)?, false, None),
+        World::Rehearsal(interceptor) => (windlass_hosts::rehearsal_modules(&config.hosts), true, interceptor),
+    };
+    let secrets: Arc<dyn SecretSource> = match secrets {
+        Some(vault) => vault,
+        None => Arc::new(NoSecrets),
+    };
+    let sandbox = Sandbox::new(SandboxConfig {
+        bounds: config.bounds.clone(),
+        modules,
+        secrets,
+        policy: Policy::new(config.policy.clone().into_iter().collect()),
+        runtime: runtime.clone(),
+        instance,
+        rehearsal,
+        interceptor,
+    });
+    let library = Arc::new(Library::new(vec![config.workflows.clone()], sandbox.clone()));
+    Ok(Scripts { sandbox, library })
+}
+
+/// What an engine is started for.
+pub struct Place<'a> {
+    /// The database.
+    pub url: &'a str,
+    /// Whether this process executes runs, or only looks and commands.
+    pub executes: bool,
+    /// Whether no other process executes runs there.
+    pub exclusive: bool,
+}
+
+/// An engine for real runs.
+pub fn engine(config: &Config, scripts: &Scripts, place: &Place) -> Result<Engine, Problem> {
+    let mut settings = EngineConfig::new(place.url, Arc::new(scripts.sandbox.clone()), scripts.library.clone());
+    settings.node = node();
+    settings.bounds = config.bounds.clone();
+    settings.workers = if place.executes { config.engine.workers } else { 0 };
+    settings.stack_bytes = config.engine.stack_bytes.max(STACK_BYTES);
+    settings.exclusive = place.exclusive;
+    settings.lease_ms = config.engine.lease_ms;
+    settings.poll_ms = config.engine.poll_ms;
+    settings.default_retention_ms = parse_duration_ms(&config.engine.retention)
+        .map_err(|error| Problem::new(Code::Configuration, format!("`engine.retention`: {error}")))?;
+    Engine::start(settings)
+}
+
+/// An engine in virtual time on a database that is thrown away.
+pub fn rehearsal_engine(
+    config: &Config,
+    runner: Arc<dyn Runner>,
+    library: Arc<Library>,
+    time: Time,
+    folder: &std::path::Path,
+) -> Result<Engine, Problem> {
+    let url = format!("sqlite:{}", folder.join("rehearsal.db").display());
+    windlass_engine::migrate(&url)?;
+    let mut settings = EngineConfig::new(url, runner, library);
+    settings.durability = Durability::Off;
+    settings.bounds = config.bounds.clone();
+    settings.time = time;
+    settings.poll_ms = 20;
+    settings.stack_bytes = config.engine.stack_bytes.max(STACK_BYTES);
+    Engine::start(settings)
+}
+
+/// URL of the database in effect.
+pub fn database_url(config: &Config, folder: &DataFolder) -> String {
+    if config.database.is_empty() { folder.database_url() } else { config.database.clone() }
+}
+
+/// A name for this process among those that share a database.
+fn node() -> NodeId {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = host.trim();
+    let host = if host.is_empty() { "host" } else { host };
+    NodeId::from(format!("{host}-{}-{:04x}", std::process::id(), rand::random::<u16>()))
+}
