@@ -22,7 +22,11 @@ fn retryable_failures_are_retried_and_others_are_not() {
     world.script("t/noretry", "", r#"fn run(input) { probe::refuse("g") }"#);
     world.end(&world.launch("t/noretry", json!({})));
     assert_eq!(world.witness.count("refuse", "g"), 1);
-    world.script("t/more", "", r#"fn run(input) { with_retry(#{ attempts: 9, delay: "1ms" }, || probe::flaky("h", 7)) }"#);
+    world.script(
+        "t/more",
+        "",
+        r#"fn run(input) { with_retry(#{ attempts: 9, delay: "1ms" }, || probe::flaky("h", 7)) }"#,
+    );
     assert_eq!(world.end(&world.launch("t/more", json!({}))).output, Some(json!(8)));
 }
 
@@ -39,7 +43,11 @@ fn a_panic_in_an_op_ends_the_run_and_nothing_else() {
 #[test]
 fn a_call_without_a_grant_is_refused_before_anything_happens() {
     let world = World::new();
-    world.script_granted("t/denied", &["probe.use:allowed"], r#"fn run(input) { probe::touch("allowed"); probe::make("denied") }"#);
+    world.script_granted(
+        "t/denied",
+        &["probe.use:allowed"],
+        r#"fn run(input) { probe::touch("allowed"); probe::make("denied") }"#,
+    );
     let problem = world.end(&world.launch("t/denied", json!({}))).problem.unwrap();
     assert_eq!(problem.code, Code::PermissionDenied);
     let text = format!("{} {}", problem.message, problem.help.unwrap_or_default());
@@ -62,8 +70,14 @@ fn an_endless_script_is_stopped_and_its_neighbours_go_on() {
 #[test]
 fn bad_input_and_unknown_workflows_are_told_at_launch() {
     let world = World::new();
-    world.script("t/typed", r#"inputs: #{ type: "object", required: ["n"], properties: #{ n: #{ type: "integer" } } }"#, "fn run(input) { input.n }");
-    let launch = |workflow: &str, input| world.engine().launch(windlass_engine::Launch { workflow: workflow.into(), input, ..Default::default() });
+    world.script(
+        "t/typed",
+        r#"inputs: #{ type: "object", required: ["n"], properties: #{ n: #{ type: "integer" } } }"#,
+        "fn run(input) { input.n }",
+    );
+    let launch = |workflow: &str, input| {
+        world.engine().launch(windlass_engine::Launch { workflow: workflow.into(), input, ..Default::default() })
+    };
     assert_eq!(launch("t/typed", json!({ "n": "x" })).unwrap_err().code, Code::InvalidInput);
     assert_eq!(launch("t/typo", json!({})).unwrap_err().code, Code::WorkflowNotFound);
     world.script("t/broken", "", "fn run(input) { let x = ; }");

@@ -4,5 +4,6 @@ mod branches;
 mod failing;
 mod replaying;
 mod restarting;
+mod storage;
 mod undoing;
 mod waiting;

@@ -8,7 +8,11 @@ use windlass_tests::World;
 #[test]
 fn a_run_returns_what_its_script_returns_and_tells_every_step() {
     let world = World::new();
-    world.script("t/simple", "", r#"fn run(input) { probe::touch(input.name); log("half way"); probe::read("b").verb }"#);
+    world.script(
+        "t/simple",
+        "",
+        r#"fn run(input) { probe::touch(input.name); log("half way"); probe::read("b").verb }"#,
+    );
     let run = world.launch("t/simple", json!({ "name": "a" }));
     let record = world.end(&run);
     assert_eq!((record.state, record.output), (RunState::Succeeded, Some(json!("read"))));

@@ -58,10 +58,14 @@ fn a_cancelled_run_is_undone_wherever_it_is() {
 #[test]
 fn a_script_cannot_catch_its_cancellation() {
     let world = World::new();
-    world.script("t/stubborn", "", r#"fn run(input) {
+    world.script(
+        "t/stubborn",
+        "",
+        r#"fn run(input) {
         probe::make("m");
         loop { try { probe::slow("x", 60000) } catch { probe::touch("caught") } }
-    }"#);
+    }"#,
+    );
     let run = world.launch("t/stubborn", json!({}));
     world.has_made(&run);
     world.engine().cancel(&run, "test", None).unwrap();

@@ -32,10 +32,14 @@ fn a_suspended_run_holds_no_thread() {
 #[test]
 fn signals_are_kept_in_order_until_they_are_taken_and_doubles_are_dropped() {
     let world = World::new();
-    world.script("t/signals", "", r#"fn run(input) {
+    world.script(
+        "t/signals",
+        "",
+        r#"fn run(input) {
         wait_signal("start");
         [wait_signal("n"), wait_signal("n"), wait_signal("n")]
-    }"#);
+    }"#,
+    );
     let run = world.launch("t/signals", json!({}));
     for (n, id) in [(1, "a"), (2, "b"), (2, "b"), (3, "c")] {
         world.engine().signal(&run, "n", json!(n), "test", Some(id.into())).unwrap();
@@ -47,9 +51,13 @@ fn signals_are_kept_in_order_until_they_are_taken_and_doubles_are_dropped() {
 #[test]
 fn a_wait_for_a_signal_can_time_out_and_the_script_can_catch_it() {
     let world = World::virtual_time();
-    world.script("t/late", "", r#"fn run(input) {
+    world.script(
+        "t/late",
+        "",
+        r#"fn run(input) {
         try { wait_signal("never", #{ timeout: "1h" }) } catch (error) { return error.code; }
-    }"#);
+    }"#,
+    );
     assert_eq!(world.end(&world.launch("t/late", json!({}))).output, Some(json!("wait_timeout")));
 }
 
@@ -61,10 +69,14 @@ fn decision(world: &World, run: &windlass_model::RunId, by: &str, approved: bool
 #[test]
 fn an_approval_needs_its_quorum_of_people_who_did_not_launch_the_run() {
     let world = World::new();
-    world.script("t/approve", "", r#"fn run(input) {
+    world.script(
+        "t/approve",
+        "",
+        r#"fn run(input) {
         let r = approve(#{ title: "Delete it?", details: #{ what: "all" }, quorum: 2 });
         [r.approved, r.form.size]
-    }"#);
+    }"#,
+    );
     let run = world.launch("t/approve", json!({}));
     assert_eq!(world.waits(&run).waiting_on, vec![WaitReason::Approval]);
     let own = world.engine().decide(&run, None, decision(&world, &run, "test", true)).unwrap_err();
@@ -95,12 +107,16 @@ fn a_denied_approval_is_an_answer_and_an_expired_one_an_error() {
 #[test]
 fn a_lock_is_held_by_one_run_at_a_time_and_released_at_its_end() {
     let world = World::new();
-    world.script("t/lock", "", r#"fn run(input) {
+    world.script(
+        "t/lock",
+        "",
+        r#"fn run(input) {
         lock("shared");
         probe::touch(`in-${input.n}`);
         wait_signal("leave");
         probe::touch(`out-${input.n}`);
-    }"#);
+    }"#,
+    );
     let first = world.launch("t/lock", json!({ "n": 1 }));
     world.waits(&first);
     let second = world.launch("t/lock", json!({ "n": 2 }));
@@ -118,10 +134,14 @@ fn a_lock_is_held_by_one_run_at_a_time_and_released_at_its_end() {
 #[test]
 fn with_lock_releases_its_lock_even_when_its_closure_fails() {
     let world = World::new();
-    world.script("t/with", "", r#"fn run(input) {
+    world.script(
+        "t/with",
+        "",
+        r#"fn run(input) {
         try { with_lock("l", || { probe::refuse("x") }) } catch { }
         wait_signal("go")
-    }"#);
+    }"#,
+    );
     let run = world.launch("t/with", json!({}));
     world.waits(&run);
     assert!(world.engine().locks().unwrap().is_empty());
@@ -130,13 +150,25 @@ fn with_lock_releases_its_lock_even_when_its_closure_fails() {
 #[test]
 fn a_child_run_gives_its_output_or_its_failure() {
     let world = World::new();
-    world.script("t/child", "", r#"fn run(input) { if input.n > 1 { fail("too much"); } probe::touch("child"); input.n * 10 }"#);
-    world.script("t/parent", "", r#"fn run(input) {
+    world.script(
+        "t/child",
+        "",
+        r#"fn run(input) { if input.n > 1 { fail("too much"); } probe::touch("child"); input.n * 10 }"#,
+    );
+    world.script(
+        "t/parent",
+        "",
+        r#"fn run(input) {
         let good = child("t/child", #{ n: 1 });
         let bad = try { child("t/child", #{ n: 2 }) } catch (error) { error.code };
         [good, bad]
-    }"#.replace("let bad = try { child(\"t/child\", #{ n: 2 }) } catch (error) { error.code };",
-        "let bad = (); try { child(\"t/child\", #{ n: 2 }) } catch (error) { bad = error.code; }").as_str());
+    }"#
+        .replace(
+            "let bad = try { child(\"t/child\", #{ n: 2 }) } catch (error) { error.code };",
+            "let bad = (); try { child(\"t/child\", #{ n: 2 }) } catch (error) { bad = error.code; }",
+        )
+        .as_str(),
+    );
     let run = world.launch("t/parent", json!({}));
     assert_eq!(world.end(&run).output, Some(json!([10, "child_failed"])));
     let filter = windlass_model::query::RunFilter { parent: Some(run), ..Default::default() };

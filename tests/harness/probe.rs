@@ -73,7 +73,11 @@ fn base(name: &'static str, class: EffectClass, run: windlass_script::host::Effe
         doc: "A test's op.",
         params: NAME,
         returns: "any",
-        permission: Permission::Needs { verb: "probe.use", scope: |args| vec![args.str("name").to_owned()], words: "probe" },
+        permission: Permission::Needs {
+            verb: "probe.use",
+            scope: |args| vec![args.str("name").to_owned()],
+            words: "probe",
+        },
         class,
         undo: Undo::None("a test's op"),
         resources: no_resources,

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use serde_json::Value;
 use windlass_engine::{Engine, EngineConfig, Launch, Time, VirtualClock};
 use windlass_model::{
-    Bounds, Bundle, RunId, RunState,
+    Bounds, Bundle, Problem, RunId, RunState,
     journal::{Ending, Job, Runner},
     query::{RunFilter, RunRecord},
     time::parse_duration_ms,
@@ -100,15 +100,26 @@ impl World {
     }
 
     fn start(&self) -> Engine {
+        self.try_start().expect("the engine starts")
+    }
+
+    /// An engine on this folder, or why there can't be one.
+    pub fn try_start(&self) -> Result<Engine, Problem> {
         let mut config = self.config(&Bounds::default());
-        windlass_engine::migrate(&config.url).expect("the database can be made");
+        windlass_engine::migrate(&config.url)?;
         config.stack_bytes = STACK_BYTES;
         config.workers = 16;
         config.poll_ms = 20;
         (self.configure)(&mut config);
         // The sandbox keeps the bounds that were configured.
         let runner = self.config(&config.bounds).runner;
-        Engine::start(EngineConfig { runner, ..config }).expect("the engine starts")
+        Engine::start(EngineConfig { runner, ..config })
+    }
+
+    /// Ends the engine; the path of its database, for a test that damages it.
+    pub fn stop_for_surgery(&mut self) -> PathBuf {
+        self.stop();
+        self.folder.join("windlass.db")
     }
 
     fn sandbox(&self, bounds: &Bounds) -> Sandbox {
@@ -147,8 +158,9 @@ impl World {
         std::fs::create_dir_all(path.parent().expect("a name has an area")).expect("the folder can be written");
         let comma = if header.is_empty() { "" } else { ", " };
         let grants = serde_json::to_string(grants).expect("grants are text");
-        let source =
-            format!("const WORKFLOW = #{{ name: \"{name}\", title: \"a test\", permissions: {grants}{comma}{header} }};\n{body}\n");
+        let source = format!(
+            "const WORKFLOW = #{{ name: \"{name}\", title: \"a test\", permissions: {grants}{comma}{header} }};\n{body}\n"
+        );
         std::fs::write(path, source).expect("the file can be written");
     }
 
@@ -233,7 +245,8 @@ impl World {
     /// What the run did, for messages.
     pub fn story(&self, run: &RunId) -> String {
         let events = self.engine().events(run, 0, 1_000).unwrap_or_default();
-        let line = |event: &windlass_model::Event| format!("{} {} {:?} {}", event.seq, event.kind, event.path, event.data);
+        let line =
+            |event: &windlass_model::Event| format!("{} {} {:?} {}", event.seq, event.kind, event.path, event.data);
         events.iter().map(line).collect::<Vec<_>>().join("\n")
     }
 
