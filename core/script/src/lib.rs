@@ -4,6 +4,7 @@ pub mod check;
 pub mod header;
 pub mod host;
 pub mod permission;
+pub mod scenario;
 pub mod testing;
 
 mod arguments;
@@ -12,6 +13,7 @@ mod builtin;
 mod canonical;
 mod catalog;
 mod context;
+pub mod definitions;
 mod dispatch;
 mod imports;
 mod input;

@@ -16,7 +16,7 @@ mod store;
 mod values;
 mod waits;
 
-pub(crate) use call::Call;
+pub(crate) use call::{Call, duration_ms};
 pub(crate) use output::printed;
 
 use rhai::Dynamic;
