@@ -128,3 +128,31 @@ fn closures_registered_in_branches_are_found_again() {
     assert_eq!((world.witness.count("touch", "told-x"), world.witness.count("touch", "told-y")), (1, 1));
     assert!(world.witness.standing().is_empty());
 }
+
+#[test]
+fn a_cancellation_at_any_moment_leaves_no_run_in_between() {
+    let world = World::new();
+    world.script(
+        "t/short",
+        "",
+        r#"fn run(input) { probe::make(input.name); sleep("1ms"); probe::touch("t"); "done" }"#,
+    );
+    let runs: Vec<_> = (0..60_u64)
+        .map(|n| {
+            let run = world.launch("t/short", json!({ "name": format!("n{n}") }));
+            std::thread::sleep(std::time::Duration::from_micros(n * 150));
+            // It may be over already.
+            let _ = world.engine().cancel(&run, "test", None);
+            run
+        })
+        .collect();
+    let mut kept = Vec::new();
+    for (n, run) in runs.iter().enumerate() {
+        match world.end(run).state {
+            RunState::Succeeded => kept.push(format!("n{n}")),
+            state => assert_eq!(state, RunState::Cancelled),
+        }
+    }
+    assert_eq!(world.witness.standing(), kept);
+    assert!(kept.len() < 60, "no cancellation was in time");
+}

@@ -12,7 +12,8 @@ use std::{
 
 use parking_lot::Mutex;
 use windlass_model::{
-    Bounds, Code, Digest, EffectClass, EventKind, Journal, Outcome, Problem, StepCall, StepPath, StepState, WaitSpec,
+    Bounds, Code, Digest, EffectClass, EventKind, Journal, Outcome, Problem, RunState, StepCall, StepPath, StepState,
+    WaitSpec,
     command::{Command, Given, Lease, Reply},
     event::NewEvent,
     journal::{Begin, Divergence, LocalEffect, Output, Replay, Settled, Stop},
@@ -81,11 +82,20 @@ impl LiveJournal {
         self.store.commit(command).map_err(|error| {
             let stop = match error {
                 StoreError::Refused(problem) if problem.code == Code::LeaseLost => Stop::LeaseLost,
-                StoreError::Refused(problem) | StoreError::Failed(problem) => Stop::Storage(Box::new(problem)),
+                StoreError::Refused(_) if self.is_cancelling() => Stop::Cancelled,
+                // It would be refused again: the run fails with what the store says.
+                StoreError::Refused(problem) => Stop::Limit(Box::new(problem)),
+                StoreError::Failed(problem) => Stop::Storage(Box::new(problem)),
             };
             self.control.stop(stop.clone());
             stop
         })
+    }
+
+    /// The run's end was asked for, perhaps before this worker was told.
+    fn is_cancelling(&self) -> bool {
+        let record = self.store.run(&self.lease.run).ok().flatten();
+        record.is_some_and(|record| record.state == RunState::Cancelling)
     }
 
     fn settle(&self, command: Command) -> Settled {
@@ -235,8 +245,11 @@ impl Journal for LiveJournal {
     }
 
     fn stop(&self) -> Option<Stop> {
-        if let Some(stop) = self.control.reason() {
-            return Some(stop);
+        match self.control.reason() {
+            // What led to the undo, or comes too late for the run, doesn't end the undo.
+            Some(Stop::Cancelled | Stop::Deadline) if self.mode == Mode::Rollback => {}
+            Some(stop) => return Some(stop),
+            None => {}
         }
         let overdue =
             self.mode == Mode::Forward && self.deadline_at_ms.is_some_and(|at_ms| self.clock.now_ms() >= at_ms);
@@ -244,6 +257,10 @@ impl Journal for LiveJournal {
     }
 
     fn stopped(&self, timeout_ms: u64) -> bool {
+        if self.mode == Mode::Rollback {
+            self.control.clear(&Stop::Cancelled);
+            self.control.clear(&Stop::Deadline);
+        }
         self.control.wait(timeout_ms)
     }
 

@@ -126,7 +126,7 @@ impl Worker<'_> {
         let ending = guarded(|| runner.evaluate(&job, journal.clone()));
         match ending {
             Ending::Returned(output) => match journal.recorded.first_unvisited() {
-                None => self.commit(Command::Succeed { lease: self.lease(), output }).map(|()| Next::Done),
+                None => self.conclude(Command::Succeed { lease: self.lease(), output }, Next::Done),
                 Some(step) => {
                     let recorded = crate::restart::summary(step);
                     let divergence = Divergence { path: step.path.clone(), recorded, current: None };
@@ -140,10 +140,7 @@ impl Worker<'_> {
 
     fn stopped(&self, stop: Stop) -> Result<Next, StoreError> {
         match stop {
-            Stop::Suspended | Stop::InDoubt => {
-                self.commit(Command::Suspend { lease: self.lease() })?;
-                Ok(Next::Done)
-            }
+            Stop::Suspended | Stop::InDoubt => self.conclude(Command::Suspend { lease: self.lease() }, Next::Done),
             Stop::ContinueAsNew(input) => self.continue_as_new(&input),
             Stop::Cancelled => self.begin_rollback(),
             Stop::Deadline => {
@@ -153,8 +150,7 @@ impl Worker<'_> {
             Stop::Diverged(divergence) => {
                 // Nothing more is executed, and nothing is undone: what the run did stands until an operator decides.
                 let problem = crate::restart::divergence_problem(&divergence);
-                self.commit(Command::Fail { lease: self.lease(), problem, undo: false })?;
-                Ok(Next::Done)
+                self.conclude(Command::Fail { lease: self.lease(), problem, undo: false }, Next::Done)
             }
             Stop::Limit(problem) => self.fail(*problem),
             Stop::ShuttingDown => self.commit(Command::Release(self.lease())).map(|()| Next::Done),
@@ -169,11 +165,14 @@ impl Worker<'_> {
 
     fn fail(&self, problem: Problem) -> Result<Next, StoreError> {
         let undo = self.claimed.rollback == Rollback::Auto;
-        let failed = self.commit(Command::Fail { lease: self.lease(), problem, undo });
-        match failed {
-            Ok(()) if undo => Ok(Next::Undo),
-            Ok(()) => Ok(Next::Done),
-            // The run was cancelled while its script failed: the cancellation undoes it.
+        let next = if undo { Next::Undo } else { Next::Done };
+        self.conclude(Command::Fail { lease: self.lease(), problem, undo }, next)
+    }
+
+    /// Writes down how the evaluation ended. If the run's end was asked for in the meantime, it is undone instead.
+    fn conclude(&self, command: Command, next: Next) -> Result<Next, StoreError> {
+        match self.commit(command) {
+            Ok(()) => Ok(next),
             Err(StoreError::Refused(problem)) if problem.code == Code::IllegalTransition => self.begin_rollback(),
             Err(error) => Err(error),
         }
@@ -192,9 +191,9 @@ impl Worker<'_> {
         match prepared() {
             Ok(run) => {
                 let command = Command::ContinueAsNew { lease: self.lease(), run: Box::new(run) };
-                match self.commit(command) {
+                match self.conclude(command, Next::Done) {
                     Err(StoreError::Refused(problem)) if problem.code != Code::LeaseLost => self.fail(problem),
-                    other => other.map(|()| Next::Done),
+                    other => other,
                 }
             }
             Err(problem) => self.fail(problem),
