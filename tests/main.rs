@@ -2,6 +2,8 @@
 
 mod crash;
 mod engine;
+mod store;
+mod hosts;
 
 /// Scripts are bounded in memory only where allocations are counted.
 #[global_allocator]

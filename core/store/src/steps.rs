@@ -164,7 +164,8 @@ pub(crate) struct Finished<'a> {
     pub started_at_ms: i64,
 }
 
-/// Records a step's outcome, over its intent or its wait if there is one. False if it has an outcome already.
+/// Records a step's outcome, over its intent or its wait if there is one. False if it has an
+/// outcome already, or if a call of another class stands there.
 pub(crate) fn put_finished(cx: &mut Cx, run: &RunId, call: &StepCall, finished: &Finished) -> Applied<bool> {
     let path = call.path.to_string();
     let site = site_text(&call.site);
@@ -193,7 +194,7 @@ pub(crate) fn put_finished(cx: &mut Cx, run: &RunId, call: &StepCall, finished: 
             steps::attempts.eq(attempts),
             steps::finished_at_ms.eq(cx.now_ms),
         ))
-        .only_if(steps::finished_at_ms.is_null())
+        .only_if(steps::finished_at_ms.is_null().and(steps::class.eq(call.class.as_str())))
         .execute(c))?;
     Ok(rows == 1)
 }

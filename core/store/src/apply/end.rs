@@ -112,17 +112,13 @@ pub(crate) fn continue_as_new(cx: &mut Cx, lease: &Lease, new: &NewRun) -> Appli
     log.run(EventKind::RunSucceeded, json!({ "output": output }));
     log.write(cx)?;
     // First the old one ends, so that its concurrency key is free for the new one; its locks stay held throughout.
-    let held = RunRow { continues: None, ..row.clone() };
-    let Reply::Launched { run, existing: false, .. } = ({
-        end_before_continuation(cx, &held, next, &output.to_string())?;
-        launch(cx, new, None, Some(&lease.run))?
-    }) else {
+    end_before_continuation(cx, &row, next, &output.to_string())?;
+    let Reply::Launched { run, existing: false, .. } = launch(cx, new, None, Some(&lease.run))? else {
         return refuse(Code::Conflict, format!("run `{}` is there already, and can't continue another one", new.id));
     };
     locks::hand_over(cx, &lease.run, &run)?;
     resources::hand_over(cx, &lease.run, &run)?;
     undo::hand_over(cx, &lease.run, &run)?;
-    locks::release_all(cx, &lease.run)?;
     Ok(Reply::Launched { run, existing: false, claimed: None })
 }
 

@@ -41,7 +41,9 @@ pub(crate) fn local(
         Err(fault) => return Err(fault),
     };
     let finished = steps::Finished { outcome: &outcome, attempts: 1, started_at_ms: cx.now_ms };
-    steps::put_finished(cx, run, call, &finished)?;
+    if !steps::put_finished(cx, run, call, &finished)? {
+        return refuse(Code::IllegalTransition, format!("another call stands at step {} of run `{run}`", call.path));
+    }
     log.raw(finished_event(call, &outcome, 0)?);
     log.write(cx)?;
     Ok(Reply::Outcome(outcome))

@@ -18,12 +18,17 @@ use crate::{
 pub(crate) fn wait(cx: &mut Cx, lease: &Lease, call: &StepCall, spec: &WaitSpec) -> Applied<Reply> {
     let run = &lease.run;
     let mut log = Log::held(cx, lease)?;
-    if let Some(outcome) = steps::find(cx.conn, run, &call.path)?.as_ref().and_then(steps::StepRow::outcome) {
+    let step = steps::find(cx.conn, run, &call.path)?;
+    if let Some(outcome) = step.as_ref().and_then(steps::StepRow::outcome) {
         return Ok(Reply::Outcome(outcome));
     }
     let row = match timers::find(cx, run, &call.path)? {
         // What was asked for the first time counts: a time that is computed anew would never come.
         Some(row) => row,
+        None if step.is_some() => {
+            let message = format!("another call stands at step {} of run `{run}`", call.path);
+            return refuse(windlass_model::Code::IllegalTransition, message);
+        }
         None => {
             runs::get(cx, run)?.run_state().apply(RunCommand::Suspend)?;
             record(cx, &mut log, lease, call, spec)?

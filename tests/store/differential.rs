@@ -1,0 +1,205 @@
+//! The same random commands on both databases get the same answers and leave the same rows.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
+use serde_json::json;
+use windlass_model::{
+    EffectClass, EventKind, RunId, StepCall, WaitSpec,
+    command::{Command, Given, Lease, Reply},
+    event::NewEvent,
+    journal::LocalEffect,
+    undo::StuckAction,
+    wait::{ApprovalRequest, Decision, OnExpiry, Resolution},
+    workflow::OnConflict,
+};
+
+use super::world::{
+    World, begin, call, cancel, creates, destroys, error, finish, new_run, node, path, problem, signal, value,
+    wait_command,
+};
+
+const RUNS: [&str; 5] = ["r0", "r1", "r2", "r3", "r4"];
+const PATHS: [&str; 7] = ["0", "1", "2", "2/b0/0", "2/b1/0", "3", "10"];
+
+/// Draws commands that mostly make sense: leases are those that were given out, newest most often.
+struct Source {
+    random: StdRng,
+    leases: Vec<Lease>,
+}
+
+impl Source {
+    fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
+        from.choose(&mut self.random).copied().unwrap_or_default()
+    }
+
+    fn run(&mut self) -> RunId {
+        self.pick(&RUNS).into()
+    }
+
+    fn lease(&mut self) -> Lease {
+        let back = self.random.random_range(0..6).min(self.leases.len().saturating_sub(1));
+        let index = self.leases.len().checked_sub(1 + back);
+        index.map_or(Lease { run: "r0".into(), epoch: 1 }, |index| self.leases[index].clone())
+    }
+
+    fn step(&mut self) -> StepCall {
+        let at = self.pick(&PATHS);
+        let id = self.pick(&["ns1", "ns2"]);
+        match self.random.random_range(0..4) {
+            0 => creates(at, id),
+            1 => destroys(at, id),
+            2 => call(at, "race", EffectClass::Scope),
+            _ => call(at, "x", EffectClass::AtMostOnce),
+        }
+    }
+
+    fn wait(&mut self, now_ms: i64) -> WaitSpec {
+        let soon = now_ms + self.random.random_range(0..40);
+        let expires_at_ms = self.random.random_bool(0.5).then_some(soon);
+        match self.random.random_range(0..5) {
+            0 => WaitSpec::Timer { due_at_ms: soon },
+            1 => WaitSpec::Signal { name: self.pick(&["a", "b"]).into(), expires_at_ms },
+            2 => WaitSpec::Lock { name: self.pick(&["l", "m"]).into(), expires_at_ms },
+            3 => WaitSpec::Child { run: self.run() },
+            _ => WaitSpec::Approval(Box::new(ApprovalRequest {
+                title: "t".into(),
+                details: json!({}),
+                form: None,
+                role: None,
+                quorum: self.random.random_range(1..3),
+                expires_at_ms,
+                on_expiry: OnExpiry::Deny,
+                allow_self: false,
+                digest: "d".into(),
+            })),
+        }
+    }
+
+    fn local(&mut self) -> LocalEffect {
+        match self.random.random_range(0..5) {
+            0 => LocalEffect::KvSet { key: self.pick(&["k/a", "k/B", "K/a"]).into(), value: json!([1]) },
+            1 => LocalEffect::KvDelete { key: "k/a".into() },
+            2 => LocalEffect::KvList { prefix: "k/".into() },
+            3 => LocalEffect::Unlock { name: self.pick(&["l", "m"]).into() },
+            _ => LocalEffect::Inventory { provider: "net".into(), prefix: "ns".into() },
+        }
+    }
+
+    fn launch(&mut self) -> Command {
+        let mut run = new_run(self.pick(&RUNS));
+        run.idempotency_key = self.random.random_bool(0.1).then(|| "key".to_owned());
+        let on_conflict = [OnConflict::Queue, OnConflict::Reject, OnConflict::CancelPrevious];
+        let on_conflict = on_conflict[self.random.random_range(0..3)];
+        run.concurrency = self.random.random_bool(0.4).then(|| ("key".to_owned(), 2, on_conflict));
+        let claim = self.random.random_bool(0.5).then(|| (node("n1"), i64::MAX));
+        Command::Launch { run: Box::new(run), claim }
+    }
+
+    fn outside(&mut self) -> Command {
+        let (run, at, by) = (self.run(), path(self.pick(&PATHS)), self.pick(&["bob", "eve"]).to_owned());
+        match self.random.random_range(0..10) {
+            0 => cancel(&run),
+            1 | 2 => signal(&run, self.pick(&["a", "b"]), json!({"x": 1})),
+            3 | 4 => {
+                let approved = self.random.random_bool(0.8);
+                let decision = Decision { by, approved, comment: None, form: json!(null), digest: "d".into() };
+                Command::Decide { run, path: at, decision }
+            }
+            5 => {
+                let resolution = match self.random.random_range(0..3) {
+                    0 => Resolution::Happened { result: json!(1) },
+                    1 => Resolution::Perform,
+                    _ => Resolution::Fail,
+                };
+                Command::Resolve { run, path: at, resolution, by }
+            }
+            6 => {
+                let action = [StuckAction::Retry, StuckAction::Skip, StuckAction::Adopt];
+                Command::Unstick { run, action: action[self.random.random_range(0..3)], by }
+            }
+            7 => Command::Unpark { run, by },
+            8 => Command::Restart { run, bundle: "b1".into(), drop: vec![at], by },
+            _ => Command::Upgrade { run, bundle: "b1".into(), by },
+        }
+    }
+
+    fn command(&mut self, now_ms: i64) -> Command {
+        let (lease, step) = (self.lease(), self.step());
+        match self.random.random_range(0..100) {
+            0..8 => self.launch(),
+            8..20 => Command::Claim { node: node("n1"), limit: 2, expires_at_ms: now_ms + 60, max_recoveries: 2 },
+            20..30 => begin(&lease, &step),
+            30..42 => {
+                let outcome = match self.random.random_range(0..4) {
+                    0 => error(problem()),
+                    1 => error(problem().no_effect()),
+                    _ => value(json!({"id": 1})),
+                };
+                finish(&lease, &step, outcome, now_ms)
+            }
+            42..54 => wait_command(&lease, self.pick(&PATHS), self.wait(now_ms)),
+            54..62 => Command::Suspend { lease },
+            62..66 => {
+                let call = Arc::new(call(self.pick(&PATHS), "local", EffectClass::Idempotent));
+                Command::Local { lease, call, effect: self.local(), given: Given::Nothing }
+            }
+            66..68 => Command::Emit { lease, events: vec![NewEvent::run(EventKind::Log, json!("m"))] },
+            68..70 => Command::InDoubt { lease, path: step.path },
+            70..72 => Command::Succeed { lease, output: "1".into() },
+            72..76 => Command::Fail { lease, problem: problem(), undo: self.random.random_bool(0.7) },
+            76..78 => Command::BeginRollback { lease },
+            78..80 => Command::UndoBegin { lease, seq: self.random.random_range(1..4) },
+            80..84 => {
+                let failed = self.random.random_bool(0.3).then(problem);
+                Command::UndoFinish { lease, seq: self.random.random_range(1..4), problem: failed }
+            }
+            84..86 => Command::FinishRollback { lease },
+            86..87 => Command::StickRollback { lease, problem: problem() },
+            87..88 => Command::ContinueAsNew { lease, run: Box::new(new_run(self.pick(&RUNS))) },
+            88..89 => Command::Release(lease),
+            89..90 => Command::ExpireLeases { node: None },
+            90..91 => Command::Prune { default_retention_ms: 100, limit: 1 },
+            _ => self.outside(),
+        }
+    }
+
+    fn learn(&mut self, reply: &Reply) {
+        match reply {
+            Reply::Claimed(taken) => self.leases.extend(taken.iter().map(|claimed| claimed.lease.clone())),
+            Reply::Launched { claimed: Some(claimed), .. } => self.leases.push(claimed.lease.clone()),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn both_databases_do_the_same() {
+    // Fixed seeds: what fails once fails again.
+    for seed in 0..6 {
+        let Some(postgres) = World::postgres() else { return };
+        let sqlite = World::sqlite();
+        let mut source = Source { random: StdRng::seed_from_u64(seed), leases: Vec::new() };
+        let mut applied = 0;
+        for number in 0..400 {
+            let pass_ms = source.random.random_range(0..12);
+            for world in [&sqlite, &postgres] {
+                world.clock.0.fetch_add(pass_ms, Ordering::SeqCst);
+            }
+            let command = source.command(sqlite.now());
+            let (one, other) = (sqlite.store.commit(command.clone()), postgres.store.commit(command.clone()));
+            assert_eq!(one, other, "seed {seed}, command {number}: {command:?}");
+            if let Ok(reply) = &one {
+                applied += 1;
+                source.learn(reply);
+            } else if let Err(windlass_store::StoreError::Failed(problem)) = &one {
+                panic!("seed {seed}, command {number}: {command:?}: {}", problem.message);
+            }
+        }
+        assert!(applied > 80, "seed {seed}: most commands made no sense, only {applied} did");
+        assert_eq!(sqlite.store.dump().unwrap(), postgres.store.dump().unwrap(), "seed {seed}");
+        for run in RUNS {
+            sqlite.events(&run.into());
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! The store on both databases: every command, every refusal, group commit, and what a broken disk does.
+
+mod approvals;
+mod claims;
+mod differential;
+mod ends;
+mod faults;
+mod group;
+mod journal;
+mod launches;
+mod migrations;
+mod undoing;
+mod waits;
+mod world;
+
+/// Runs each case on SQLite and on PostgreSQL.
+macro_rules! on_both {
+    ($($case:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[test] fn $case() { super::$case(&super::super::world::World::sqlite()) })+
+        }
+        mod postgres {
+            $(#[test] fn $case() {
+                if let Some(world) = super::super::world::World::postgres() {
+                    super::$case(&world)
+                }
+            })+
+        }
+    };
+}
+pub(crate) use on_both;
