@@ -87,11 +87,14 @@ pub(crate) fn lapsed_runs(connection: &mut AnyConnection, now_ms: i64, limit: i6
     }
 }
 
+/// Node, epoch, expiry, next event's number.
+type LeaseRow = (Option<String>, i64, Option<i64>, i64);
+
 /// Takes the lease row of one run for this transaction, unless another node holds the row right now.
 pub(crate) fn lease_row(
     connection: &mut AnyConnection,
     run: &str,
-) -> QueryResult<Option<(Option<String>, i64, Option<i64>, i64)>> {
+) -> QueryResult<Option<LeaseRow>> {
     macro_rules! row {
         () => {
             leases::table.find(run).select((leases::node, leases::epoch, leases::expires_at_ms, leases::next_seq))

@@ -111,11 +111,12 @@ impl Queue {
         Self { pending: Mutex::new(Pending::default()), arrived: Condvar::new(), lazy_flush }
     }
 
-    /// Adds a command that somebody waits for; gives it back if the writer is gone.
-    pub(crate) fn push(&self, item: Item) -> Result<(), Item> {
+    /// Adds a command that somebody waits for; if the writer is gone, that is the answer.
+    pub(crate) fn push(&self, item: Item) {
         let mut pending = self.pending.lock();
         if pending.closed {
-            return Err(item);
+            drop(pending);
+            return item.done.tell(Err(StoreError::storage("the store is closed")));
         }
         pending.items.push_back(Some(item));
         pending.urgent += 1;
@@ -124,7 +125,6 @@ impl Queue {
         if first {
             self.arrived.notify_one();
         }
-        Ok(())
     }
 
     /// Adds a command that rides on the next commit.

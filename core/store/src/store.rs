@@ -58,17 +58,13 @@ impl Store {
     /// Applies a command; returns when it is on disk.
     pub fn commit(&self, command: Command) -> Result<Reply, StoreError> {
         let slot = Slot::of_this_thread();
-        match self.0.queue.push(Item { command, done: Done::Caller(slot.clone()) }) {
-            Ok(()) => slot.wait(),
-            Err(_) => Err(closed()),
-        }
+        self.0.queue.push(Item { command, done: Done::Caller(slot.clone()) });
+        slot.wait()
     }
 
     /// Applies a command; `done` is called on the writer's thread once it is on disk, and must be quick.
     pub fn submit(&self, command: Command, done: Box<dyn FnOnce(Answer) + Send>) {
-        if let Err(item) = self.0.queue.push(Item { command, done: Done::Callback(done) }) {
-            item.done.tell(Err(closed()));
-        }
+        self.0.queue.push(Item { command, done: Done::Callback(done) });
     }
 
     /// Applies a command with the next commit, or after `lazy_flush_ms`. A refusal is only traced.
@@ -109,8 +105,4 @@ impl Drop for Inner {
     fn drop(&mut self) {
         self.close();
     }
-}
-
-fn closed() -> StoreError {
-    StoreError::storage("the store is closed")
 }
