@@ -1,6 +1,9 @@
 //! Names of a lab's devices in the kernel: short enough for it, the same on every start, and parsed by fixed widths.
 
-use blake2::{Blake2b, Digest, digest::consts::{U2, U4}};
+use blake2::{
+    Blake2b, Digest,
+    digest::consts::{U2, U4},
+};
 use windlass_model::{Code, Problem};
 
 /// Longest name of a lab or node, in characters.
@@ -127,7 +130,9 @@ pub fn check_name(what: &str, name: &str) -> Result<(), Problem> {
         return Ok(());
     }
     Err(Problem::new(Code::InvalidArgument, format!("`{name}` can't be the name of a {what}"))
-        .help(format!("use 1 to {NAME_CHARS} letters, digits, dots, underscores and hyphens; begin with a letter or digit"))
+        .help(format!(
+            "use 1 to {NAME_CHARS} letters, digits, dots, underscores and hyphens; begin with a letter or digit"
+        ))
         .no_effect())
 }
 
@@ -148,7 +153,8 @@ fn number(digits: &str) -> Option<u32> {
 }
 
 fn too_many(what: &str, limit: u32) -> Problem {
-    Problem::new(Code::LimitExceeded, format!("a lab can't have that many {what}: the highest number is {limit}")).no_effect()
+    Problem::new(Code::LimitExceeded, format!("a lab can't have that many {what}: the highest number is {limit}"))
+        .no_effect()
 }
 
 #[cfg(test)]
@@ -193,8 +199,22 @@ mod tests {
 
     #[test]
     fn other_names_are_not_ours() {
-        for name in ["eth0", "nve", "nve9958", "nve9958d", "nve9958d1", "nve9958d1i", "nve9958d01i0", "nove9958n", "nove995gn1",
-            "nove9958n1x", "nve9958di1", "nve9958d1-", "nvé9958d1i0", "NVE9958d1i0"] {
+        for name in [
+            "eth0",
+            "nve",
+            "nve9958",
+            "nve9958d",
+            "nve9958d1",
+            "nve9958d1i",
+            "nve9958d01i0",
+            "nove9958n",
+            "nove995gn1",
+            "nove9958n1x",
+            "nve9958di1",
+            "nve9958d1-",
+            "nvé9958d1i0",
+            "NVE9958d1i0",
+        ] {
             assert_eq!(parse(name), None, "{name}");
         }
     }

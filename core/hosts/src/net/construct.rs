@@ -96,7 +96,10 @@ impl<'l, 'a> Construction<'l, 'a> {
     fn bridges(&mut self, plan: &Plan) -> Result<(), Problem> {
         let mut report = Vec::new();
         for spec in &plan.bridges {
-            let label = format!("the bridge {}", spec.name);
+            // Kernels refuse settings that they don't have without a word about which.
+            let settings = spec.settings.names();
+            let with = if settings.is_empty() { String::new() } else { format!(" with {}", settings.join(", ")) };
+            let label = format!("the bridge {}{with}", spec.name);
             let kernel = match self.lab.host_link(self.view, &spec.name) {
                 Some(link) => {
                     self.must_be_this_run(link, &label)?;
@@ -106,7 +109,9 @@ impl<'l, 'a> Construction<'l, 'a> {
                     }
                     link.name.clone()
                 }
-                None if self.on_host.contains_key(&spec.name) => return Err(invalid(format!("{label} is listed twice"))),
+                None if self.on_host.contains_key(&spec.name) => {
+                    return Err(invalid(format!("{label} is listed twice")));
+                }
                 None => self.new_bridge(spec, &label)?,
             };
             let alias = Some(self.lab.mark(&spec.name).to_string());
@@ -122,7 +127,7 @@ impl<'l, 'a> Construction<'l, 'a> {
         let kernel = self.lab.names.bridge(self.numbers.network())?;
         let change =
             Change::AddBridge { name: kernel.clone(), group: self.lab.names.group(), settings: spec.settings.clone() };
-        let undo = Some(Change::DeleteLink { name: kernel.clone() });
+        let undo = Some((Place::Host, Change::DeleteLink { name: kernel.clone() }));
         self.host.push(Step { label: label.to_owned(), change, undo });
         self.on_host.insert(spec.name.clone(), kernel.clone());
         Ok(kernel)
@@ -133,7 +138,10 @@ impl<'l, 'a> Construction<'l, 'a> {
         for spec in &plan.taps {
             let name = spec.at.link_name();
             let label = format!("the tap {name}");
-            if spec.at.host_side || self.spaces.contains_key(&spec.at.node) || self.view.spaces.contains_key(&spec.at.node) {
+            if spec.at.host_side
+                || self.spaces.contains_key(&spec.at.node)
+                || self.view.spaces.contains_key(&spec.at.node)
+            {
                 return Err(invalid(format!("{label} can't be made: {} is a namespace", spec.at.node)));
             }
             let kernel = match self.lab.host_link(self.view, &name) {
@@ -145,7 +153,8 @@ impl<'l, 'a> Construction<'l, 'a> {
                 None => self.new_tap(spec, &label)?,
             };
             let controller = self.controller(spec.bridge.as_deref())?;
-            let set = LinkSettings { up: Some(spec.up), mtu: spec.mtu, mac: spec.mac, controller, ..LinkSettings::default() };
+            let set =
+                LinkSettings { up: Some(spec.up), mtu: spec.mtu, mac: spec.mac, controller, ..LinkSettings::default() };
             self.host.push(Step { label, change: Change::SetLink { name: kernel.clone(), set }, undo: None });
             report.push(json!({ "at": name, "interface": kernel, "bridge": spec.bridge }));
         }
@@ -163,7 +172,7 @@ impl<'l, 'a> Construction<'l, 'a> {
             alias: self.lab.mark(&name).to_string(),
             owner: spec.owner_uid,
         };
-        let undo = Some(Change::DeleteLink { name: kernel.clone() });
+        let undo = Some((Place::Host, Change::DeleteLink { name: kernel.clone() }));
         self.host.push(Step { label: label.to_owned(), change, undo });
         self.on_host.insert(name, kernel.clone());
         Ok(kernel)
@@ -176,7 +185,9 @@ impl<'l, 'a> Construction<'l, 'a> {
                 (Some(a), Some(b)) => self.link_inside(spec, a, b)?,
                 (Some(at), None) => self.link_to_host(spec, at, [&spec.a, &spec.b])?,
                 (None, Some(at)) => self.link_to_host(spec, at, [&spec.b, &spec.a])?,
-                (None, None) => return Err(invalid("one end of a link must be an interface of a namespace, such as `r1:eth0`")),
+                (None, None) => {
+                    return Err(invalid("one end of a link must be an interface of a namespace, such as `r1:eth0`"));
+                }
             });
         }
         self.report["links"] = report.into();
@@ -196,7 +207,9 @@ impl<'l, 'a> Construction<'l, 'a> {
             }
             (Some(outer), _) => return Err(self.lab.not_ours(&label, self.lab.whose(outer.alias.as_deref()))),
             (None, Some(_)) => return Err(self.lab.not_ours(&format!("the interface {name}"), Whose::ThisRun)),
-            (None, None) if self.on_host.contains_key(&name) => return Err(invalid(format!("{label} is listed twice"))),
+            (None, None) if self.on_host.contains_key(&name) => {
+                return Err(invalid(format!("{label} is listed twice")));
+            }
             (None, None) => {
                 let number = self.numbers.interface(space.node, &at.interface);
                 let kernel = self.lab.names.interface(space.node, number)?;
@@ -209,7 +222,11 @@ impl<'l, 'a> Construction<'l, 'a> {
         let alias = Some(self.lab.mark(&name).to_string());
         let controller = self.controller(ends[1].bridge.as_deref())?;
         let set = LinkSettings { up: Some(true), alias, controller, ..LinkSettings::default() };
-        self.host.push(Step { label: label.clone(), change: Change::SetLink { name: kernel.clone(), set }, undo: None });
+        self.host.push(Step {
+            label: label.clone(),
+            change: Change::SetLink { name: kernel.clone(), set },
+            undo: None,
+        });
         self.end_addresses(&Place::Host, &kernel, ends[1]);
         self.end_addresses(&Place::Namespace(space.kernel.clone()), &at.interface, ends[0]);
         Ok(json!({ "at": name, "namespace": space.kernel, "interface": at.interface, "host_interface": kernel,
@@ -247,16 +264,9 @@ impl<'l, 'a> Construction<'l, 'a> {
     }
 
     fn new_link(&mut self, label: &str, ends: [VethEnd; 2], mtu: Option<u32>) {
-        // Taken back by the end on the host; a link inside is taken back in its namespace.
-        let outer = ends.iter().find(|end| end.place == Place::Host);
-        let undo = outer.map(|end| Change::DeleteLink { name: end.name.clone() });
-        if undo.is_none() {
-            // Does nothing going forward that the birth didn't do; it is there for its undo.
-            let set = LinkSettings { up: Some(true), ..LinkSettings::default() };
-            let change = Change::SetLink { name: ends[0].name.clone(), set };
-            let undo = Some(Change::DeleteLink { name: ends[0].name.clone() });
-            self.inside.entry(ends[0].place.clone()).or_default().push(Step { label: label.to_owned(), change, undo });
-        }
+        // One end takes the other with it; where it is on the host, no namespace has to be entered.
+        let end = ends.iter().find(|end| end.place == Place::Host).unwrap_or(&ends[0]);
+        let undo = Some((end.place.clone(), Change::DeleteLink { name: end.name.clone() }));
         let change = Change::AddVeth { ends: Box::new(ends), group: self.lab.names.group(), mtu };
         self.host.push(Step { label: label.to_owned(), change, undo });
     }
@@ -264,7 +274,9 @@ impl<'l, 'a> Construction<'l, 'a> {
     fn addresses(&mut self, plan: &Plan) -> Result<(), Problem> {
         for spec in &plan.addresses {
             let (place, link) = match self.spaces.get(&spec.at.node) {
-                Some(space) if !spec.at.host_side => (Place::Namespace(space.kernel.clone()), spec.at.interface.clone()),
+                Some(space) if !spec.at.host_side => {
+                    (Place::Namespace(space.kernel.clone()), spec.at.interface.clone())
+                }
                 _ => match self.on_host.get(&spec.at.link_name()) {
                     Some(kernel) => (Place::Host, kernel.clone()),
                     None => return Err(self.no_space(&spec.at.node)),
@@ -283,7 +295,7 @@ impl<'l, 'a> Construction<'l, 'a> {
             let step = Step {
                 label: format!("the route to {} in {}", spec.to, spec.namespace),
                 change: Change::AddRoute(route.clone()),
-                undo: Some(Change::RemoveRoute(route)),
+                undo: Some((place.clone(), Change::RemoveRoute(route))),
             };
             self.inside.entry(place).or_default().push(step);
         }
@@ -297,7 +309,7 @@ impl<'l, 'a> Construction<'l, 'a> {
             let step = Step {
                 label: format!("forwarding in {name}"),
                 change: Change::SetForwarding(true),
-                undo: Some(Change::SetForwarding(false)),
+                undo: Some((place.clone(), Change::SetForwarding(false))),
             };
             self.inside.entry(place).or_default().push(step);
         }
@@ -342,8 +354,12 @@ impl<'l, 'a> Construction<'l, 'a> {
             return Ok(None);
         }
         let view = self.lab.view()?;
-        let shown = |name: &str| self.lab.host_link(&view, name).and_then(|link| link.bridge.clone()).unwrap_or_default();
-        let found = plan.bridges.iter().find_map(|spec| Some((spec, remove::missing_setting(&spec.settings, &shown(&spec.name))?)));
+        let shown =
+            |name: &str| self.lab.host_link(&view, name).and_then(|link| link.bridge.clone()).unwrap_or_default();
+        let found = plan
+            .bridges
+            .iter()
+            .find_map(|spec| Some((spec, remove::missing_setting(&spec.settings, &shown(&spec.name))?)));
         Ok(found.map(|(spec, setting)| {
             Problem::new(Code::Unsupported, format!("the bridge {} doesn't take `{setting}` on this kernel", spec.name))
                 .help("leave the setting out; net::capabilities() says what this kernel can do")
@@ -403,7 +419,7 @@ impl<'l, 'a> Construction<'l, 'a> {
         let step = Step {
             label: format!("the address {prefix} on {link} in {place}"),
             change: Change::AddAddress(address.clone()),
-            undo: Some(Change::RemoveAddress(address)),
+            undo: Some((place.clone(), Change::RemoveAddress(address))),
         };
         match place {
             Place::Host => self.host.push(step),

@@ -37,7 +37,8 @@ impl Fault {
     pub fn problem(&self, what: impl std::fmt::Display) -> Problem {
         let words = nix::errno::Errno::from_raw(self.errno).desc();
         let detail = if self.detail.is_empty() { String::new() } else { format!(" ({})", self.detail) };
-        let problem = Problem::new(self.code(), format!("{what}: {words}{detail}")).data(json!({ "errno": self.errno }));
+        let problem =
+            Problem::new(self.code(), format!("{what}: {words}{detail}")).data(json!({ "errno": self.errno }));
         match self.help() {
             Some(help) => problem.help(help),
             None => problem,

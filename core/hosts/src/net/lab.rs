@@ -73,7 +73,13 @@ impl<'a> Lab<'a> {
 
     /// What a device that this call makes is marked with.
     pub fn mark(&self, name: &str) -> Mark {
-        Mark { instance: self.instance.clone(), lab: self.name.clone(), name: name.into(), key: self.key.clone(), note: None }
+        Mark {
+            instance: self.instance.clone(),
+            lab: self.name.clone(),
+            name: name.into(),
+            key: self.key.clone(),
+            note: None,
+        }
     }
 
     /// Whose a device with this alias is.
@@ -89,10 +95,13 @@ impl<'a> Lab<'a> {
     /// What is there.
     pub fn view(&self) -> Result<View, Problem> {
         let mut links = self.backend.links(&[Place::Host]);
-        let links = links.pop().unwrap_or_else(|| Ok(Vec::new())).map_err(|fault| fault.problem("reading the host's links"))?;
+        let links =
+            links.pop().unwrap_or_else(|| Ok(Vec::new())).map_err(|fault| fault.problem("reading the host's links"))?;
         let all = self.backend.namespaces().map_err(|fault| fault.problem("listing the namespaces"))?;
         let ours = all.into_iter().filter_map(|kernel| match parse(&kernel)? {
-            Parsed::Namespace { hash, node, name } if hash == self.names.hash() => Some((name.clone(), Space { name, kernel, node })),
+            Parsed::Namespace { hash, node, name } if hash == self.names.hash() => {
+                Some((name.clone(), Space { name, kernel, node }))
+            }
             _ => None,
         });
         Ok(View { links, spaces: ours.collect() })
@@ -108,7 +117,8 @@ impl<'a> Lab<'a> {
 
     /// A link that this lab's names and group show to be a half of something that a crash kept from being marked.
     pub fn is_half(&self, link: &Link) -> bool {
-        let named = link.name.starts_with(&self.names.bridge_prefix()) || link.name.starts_with(&self.names.node_prefix());
+        let named =
+            link.name.starts_with(&self.names.bridge_prefix()) || link.name.starts_with(&self.names.node_prefix());
         named && link.group == self.names.group() && link.alias.is_none()
     }
 
@@ -187,7 +197,9 @@ impl<'a> Lab<'a> {
         // Every creation checks, so one namespace speaks for all that are there.
         let first: Vec<Space> = view.spaces.values().take(1).cloned().collect();
         match self.whose_spaces(&first)?.pop() {
-            Some(whose @ Whose::OtherLab(_)) => Err(self.not_ours(&format!("the namespace {}", first[0].kernel), whose)),
+            Some(whose @ Whose::OtherLab(_)) => {
+                Err(self.not_ours(&format!("the namespace {}", first[0].kernel), whose))
+            }
             _ => Ok(()),
         }
     }
@@ -197,17 +209,25 @@ impl<'a> Lab<'a> {
         let problem = |message: String| Problem::new(Code::Conflict, message).no_effect();
         match whose {
             Whose::ThisRun => problem(format!("{what} is there already, and isn't what is asked for")),
-            Whose::OtherRun(mark) => problem(format!("{what} is there already: run {} made it for the lab {}", mark.run(), self.name))
-                .help(format!("remove it, or all of the lab with net::destroy(\"{}\"), or use another lab name", self.name))
-                .data(serde_json::json!({ "lab": mark.lab, "run": mark.run() })),
-            Whose::OtherLab(mark) if mark.instance == self.instance => {
-                problem(format!("{what} belongs to the lab {}, whose kernel names begin like those of the lab {}", mark.lab, self.name))
-                    .help("use another lab name: its names in the kernel will differ")
-                    .data(serde_json::json!({ "lab": mark.lab }))
+            Whose::OtherRun(mark) => {
+                problem(format!("{what} is there already: run {} made it for the lab {}", mark.run(), self.name))
+                    .help(format!(
+                        "remove it, or all of the lab with net::destroy(\"{}\"), or use another lab name",
+                        self.name
+                    ))
+                    .data(serde_json::json!({ "lab": mark.lab, "run": mark.run() }))
             }
-            Whose::OtherLab(mark) => problem(format!("{what} belongs to the lab {} of another Windlass on this machine", mark.lab))
-                .help("use another lab name, or let that one remove it")
-                .data(serde_json::json!({ "lab": mark.lab, "instance": mark.instance })),
+            Whose::OtherLab(mark) if mark.instance == self.instance => problem(format!(
+                "{what} belongs to the lab {}, whose kernel names begin like those of the lab {}",
+                mark.lab, self.name
+            ))
+            .help("use another lab name: its names in the kernel will differ")
+            .data(serde_json::json!({ "lab": mark.lab })),
+            Whose::OtherLab(mark) => {
+                problem(format!("{what} belongs to the lab {} of another Windlass on this machine", mark.lab))
+                    .help("use another lab name, or let that one remove it")
+                    .data(serde_json::json!({ "lab": mark.lab, "instance": mark.instance }))
+            }
             Whose::Nobody => problem(format!("{what} is there already, and Windlass didn't make it"))
                 .help("use another name, or remove it by hand if nobody needs it"),
         }

@@ -105,12 +105,14 @@ impl At {
             None => (text, false),
         };
         let Some((node, interface)) = name.split_once(':') else {
-            return Err(invalid(format!("`{text}` isn't an interface"))
-                .help("write the node and its interface, such as `r1:eth0`; `r1:eth0@host` is the other end, on the host"));
+            return Err(invalid(format!("`{text}` isn't an interface")).help(
+                "write the node and its interface, such as `r1:eth0`; `r1:eth0@host` is the other end, on the host",
+            ));
         };
         check_name("node", node)?;
         let allowed = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'/' | b':' | b'@' | b'%');
-        if interface.is_empty() || interface.len() > 15 || !interface.bytes().all(allowed) || interface.starts_with('.') {
+        if interface.is_empty() || interface.len() > 15 || !interface.bytes().all(allowed) || interface.starts_with('.')
+        {
             return Err(invalid(format!("`{interface}` can't be the name of an interface"))
                 .help("use 1 to 15 letters, digits and hyphens, such as `eth0`"));
         }
@@ -222,7 +224,9 @@ impl<'de> Deserialize<'de> for EndSpec {
             value => {
                 let long = Long::deserialize(value).map_err(serde::de::Error::custom)?;
                 if long.at.is_some() && long.bridge.is_some() {
-                    return Err(serde::de::Error::custom("an end is `at` an interface of a node, or on a `bridge`, not both"));
+                    return Err(serde::de::Error::custom(
+                        "an end is `at` an interface of a node, or on a `bridge`, not both",
+                    ));
                 }
                 Self { at: long.at, bridge: long.bridge, addresses: long.addresses, mac: long.mac }
             }
@@ -239,7 +243,10 @@ pub fn parse_mac(text: &str) -> Result<[u8; 6], String> {
         return Err(bad());
     }
     for (byte, part) in mac.iter_mut().zip(parts) {
-        *byte = Some(part).filter(|part| part.len() == 2).and_then(|part| u8::from_str_radix(part, 16).ok()).ok_or_else(bad)?;
+        *byte = Some(part)
+            .filter(|part| part.len() == 2)
+            .and_then(|part| u8::from_str_radix(part, 16).ok())
+            .ok_or_else(bad)?;
     }
     Ok(mac)
 }

@@ -25,7 +25,8 @@ pub fn spaces(lab: &Lab<'_>, view: &View, names: &[String]) -> Result<(), Proble
     }
     // The kernel takes its time to remove what is in a namespace: links to the outside go first, so that nothing of
     // them is left when this returns.
-    let of_these = |name: &str| name.split_once(':').is_some_and(|(node, _)| there.iter().any(|space| space.name == node));
+    let of_these =
+        |name: &str| name.split_once(':').is_some_and(|(node, _)| there.iter().any(|space| space.name == node));
     let outside: Vec<String> = view
         .links
         .iter()
@@ -33,7 +34,11 @@ pub fn spaces(lab: &Lab<'_>, view: &View, names: &[String]) -> Result<(), Proble
         .map(|link| link.name.clone())
         .collect();
     links(lab, view, &outside)?;
-    let group = Step { label: "links between namespaces".into(), change: Change::DeleteGroup { group: lab.names.group() }, undo: None };
+    let group = Step {
+        label: "links between namespaces".into(),
+        change: Change::DeleteGroup { group: lab.names.group() },
+        undo: None,
+    };
     let inside = there.iter().map(|space| (Place::Namespace(space.kernel.clone()), vec![group.clone()])).collect();
     fine_if_missing(perform(lab.backend, inside, &mut Steps::new()))?;
     drop_spaces(lab, &there)
@@ -42,7 +47,9 @@ pub fn spaces(lab: &Lab<'_>, view: &View, names: &[String]) -> Result<(), Proble
 fn drop_spaces(lab: &Lab<'_>, spaces: &[Space]) -> Result<(), Problem> {
     let kernel: Vec<String> = spaces.iter().map(|space| space.kernel.clone()).collect();
     let answers = spaces.iter().zip(lab.backend.remove_namespaces(&kernel));
-    let refused = answers.filter_map(|(space, answer)| Some(Refused { label: format!("the namespace {}", space.name), fault: answer.err()? }));
+    let refused = answers.filter_map(|(space, answer)| {
+        Some(Refused { label: format!("the namespace {}", space.name), fault: answer.err()? })
+    });
     fine_if_missing(refused.collect())
 }
 
@@ -64,7 +71,8 @@ pub fn links(lab: &Lab<'_>, view: &View, names: &[String]) -> Result<(), Problem
 
 /// Removes bridges, taps or the links of interfaces by what the lab calls them.
 pub fn named(lab: &Lab<'_>, view: &View, names: &[String]) -> Result<(), Problem> {
-    let outside: Vec<String> = names.iter().filter_map(|name| lab.host_link(view, name)).map(|link| link.name.clone()).collect();
+    let outside: Vec<String> =
+        names.iter().filter_map(|name| lab.host_link(view, name)).map(|link| link.name.clone()).collect();
     links(lab, view, &outside)?;
     let mut inside = Steps::new();
     for at in names.iter().filter(|name| name.contains(':') && lab.host_link(view, name).is_none()) {
@@ -126,7 +134,9 @@ pub fn plan(lab: &Lab<'_>, view: &View, plan: &Plan) -> Result<(), Problem> {
     let mut names: Vec<String> = outside.chain(plan.bridges.iter().map(|spec| spec.name.clone())).collect();
     // Host ends of links into namespaces that go: all in one group with the bridges.
     let inner = plan.links.iter().flat_map(|link| [&link.a, &link.b]).filter_map(|end| end.at.as_ref());
-    names.extend(inner.filter(|at| gone(&at.node)).map(At::link_name).filter(|name| lab.host_link(view, name).is_some()));
+    names.extend(
+        inner.filter(|at| gone(&at.node)).map(At::link_name).filter(|name| lab.host_link(view, name).is_some()),
+    );
     named(lab, view, &names)?;
     let there: Vec<String> = plan.namespaces.iter().map(|spec| spec.name.clone()).collect();
     spaces(lab, &lab.view()?, &there)
@@ -149,7 +159,8 @@ pub fn everything(lab: &Lab<'_>) -> Result<Value, Problem> {
     }
     let all: Vec<Space> = view.spaces.values().cloned().collect();
     let whose = lab.whose_spaces(&all)?;
-    let ours: Vec<Space> = all.into_iter().zip(whose).filter(|(_, whose)| whose.is_ours()).map(|(space, _)| space).collect();
+    let ours: Vec<Space> =
+        all.into_iter().zip(whose).filter(|(_, whose)| whose.is_ours()).map(|(space, _)| space).collect();
     drop_spaces(lab, &ours)?;
     Ok(json!({ "links": names.len(), "namespaces": ours.len() }))
 }
@@ -157,7 +168,8 @@ pub fn everything(lab: &Lab<'_>) -> Result<Value, Problem> {
 /// The first wanted setting that a bridge doesn't show.
 pub fn missing_setting(wanted: &BridgeSettings, shown: &BridgeSettings) -> Option<&'static str> {
     // A kernel that doesn't know a setting shows nothing; "off" is what it then has.
-    let differs = |wanted: Option<bool>, shown: Option<bool>| wanted.is_some_and(|wanted| wanted != shown.unwrap_or(false));
+    let differs =
+        |wanted: Option<bool>, shown: Option<bool>| wanted.is_some_and(|wanted| wanted != shown.unwrap_or(false));
     if differs(wanted.stp, shown.stp) {
         return Some("stp");
     }

@@ -17,8 +17,8 @@ pub struct Step {
     pub label: String,
     /// The change.
     pub change: Change,
-    /// What takes it back, in the same place.
-    pub undo: Option<Change>,
+    /// What takes it back, and where.
+    pub undo: Option<(Place, Change)>,
 }
 
 /// Steps by place, each place's in order.
@@ -67,7 +67,9 @@ fn is_there(backend: &dyn NetBackend, place: &Place, change: &Change) -> bool {
     match change {
         // The answer is about this address on this link.
         Change::AddAddress(_) => true,
-        Change::AddRoute(wanted) => backend.routes(place).is_ok_and(|routes| routes.iter().any(|route| same_route(wanted, route))),
+        Change::AddRoute(wanted) => {
+            backend.routes(place).is_ok_and(|routes| routes.iter().any(|route| same_route(wanted, route)))
+        }
         _ => false,
     }
 }
@@ -84,11 +86,12 @@ pub fn same_route(wanted: &Route, route: &Route) -> bool {
 
 /// Takes back what was done, last first; returns what couldn't be.
 pub fn take_back(backend: &dyn NetBackend, done: Steps) -> Vec<Refused> {
-    let undo = |steps: Vec<Step>| -> Vec<Step> {
-        let reversed = steps.into_iter().rev();
-        reversed.filter_map(|step| Some(Step { label: step.label, change: step.undo?, undo: None })).collect()
-    };
-    let steps: Steps = done.into_iter().map(|(place, steps)| (place, undo(steps))).collect();
+    let mut steps = Steps::new();
+    for step in done.into_values().flat_map(|steps| steps.into_iter().rev()) {
+        if let Some((place, change)) = step.undo {
+            steps.entry(place).or_default().push(Step { label: step.label, change, undo: None });
+        }
+    }
     let mut refused = perform(backend, steps, &mut Steps::new());
     refused.retain(|refused| !refused.fault.missing());
     refused

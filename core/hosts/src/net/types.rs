@@ -85,6 +85,17 @@ impl BridgeSettings {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+
+    /// What is set.
+    pub fn names(&self) -> Vec<&'static str> {
+        let all = [
+            (self.stp.is_some(), "stp"),
+            (self.ageing_time_s.is_some(), "ageing_time_s"),
+            (self.group_fwd_mask.is_some(), "group_fwd_mask"),
+            (self.vlan_filtering.is_some(), "vlan_filtering"),
+        ];
+        all.into_iter().filter(|(is_set, _)| *is_set).map(|(_, name)| name).collect()
+    }
 }
 
 /// Traffic of a link since it was made.
@@ -134,8 +145,7 @@ impl Prefix {
 
     /// Whether the address is in this network.
     pub fn contains(self, address: IpAddr) -> bool {
-        address.is_ipv4() == self.address.is_ipv4()
-            && Self { address, length: self.length }.network() == self.network()
+        address.is_ipv4() == self.address.is_ipv4() && Self { address, length: self.length }.network() == self.network()
     }
 }
 

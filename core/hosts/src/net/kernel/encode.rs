@@ -52,7 +52,8 @@ fn bridge_settings(
 
 /// `namespaces` are handles on the places of the ends; `None` for the place that the request is made in.
 pub fn add_veth(ends: &[VethEnd; 2], namespaces: [Option<RawFd>; 2], group: u32, mtu: Option<u32>) -> Request {
-    let peer = veth_end(LinkMessageBuilder::<LinkUnspec>::default().name(&ends[1].name), &ends[1], namespaces[1], group, mtu);
+    let peer =
+        veth_end(LinkMessageBuilder::<LinkUnspec>::default().name(&ends[1].name), &ends[1], namespaces[1], group, mtu);
     // The second end can't be up before the first one is there.
     let message = veth_end(LinkVeth::new(&ends[0].name, &ends[1].name), &ends[0], namespaces[0], group, mtu)
         .set_info_data(InfoData::Veth(InfoVeth::Peer(peer.build())))
@@ -149,7 +150,8 @@ pub fn add_route(route: &Route, dev: Option<u32>) -> Request {
     let mut message = route_message(route, dev);
     message.header.protocol = RouteProtocol::Static;
     message.header.kind = RouteType::Unicast;
-    message.header.scope = if route.via.is_none() && route.to.address.is_ipv4() { RouteScope::Link } else { RouteScope::Universe };
+    message.header.scope =
+        if route.via.is_none() && route.to.address.is_ipv4() { RouteScope::Link } else { RouteScope::Universe };
     (RouteNetlinkMessage::NewRoute(message), NEW)
 }
 

@@ -101,7 +101,11 @@ impl NetBackend for Kernel {
         let places: Vec<Place> = batches.iter().map(|batch| batch.place.clone()).collect();
         let answers = space::inside(&places, |index| Ok(apply::apply(&places[index], &batches[index].changes)));
         let refuse = |index: usize, fault: Fault| batches[index].changes.iter().map(|_| Err(fault.clone())).collect();
-        answers.into_iter().enumerate().map(|(index, answer)| answer.unwrap_or_else(|fault| refuse(index, fault))).collect()
+        answers
+            .into_iter()
+            .enumerate()
+            .map(|(index, answer)| answer.unwrap_or_else(|fault| refuse(index, fault)))
+            .collect()
     }
 
     fn capabilities(&self) -> Result<Vec<Capability>, Fault> {

@@ -39,11 +39,17 @@ fn in_scratch_namespace() -> Result<Vec<Capability>, Fault> {
     let filtering = BridgeSettings { vlan_filtering: Some(true), ..BridgeSettings::default() };
     found.push(Capability { name: "vlan_filtering", works: works(encode::set_bridge("b0", &filtering)) });
     for (name, kind) in [("dummy", InfoKind::Dummy), ("ifb", InfoKind::Ifb), ("bond", InfoKind::Bond)] {
-        found.push(Capability { name, works: works((RouteNetlinkMessage::NewLink(bare(name, kind)), NLM_F_CREATE | NLM_F_EXCL)) });
+        found.push(Capability {
+            name,
+            works: works((RouteNetlinkMessage::NewLink(bare(name, kind)), NLM_F_CREATE | NLM_F_EXCL)),
+        });
     }
     // These need data of their own: an answer other than "unknown kind" says that they are known.
-    for (name, kind) in [("vxlan", InfoKind::Vxlan), ("vrf", InfoKind::Vrf), ("vlan", InfoKind::Vlan), ("macvlan", InfoKind::MacVlan)] {
-        let answer = socket.request(vec![(RouteNetlinkMessage::NewLink(bare(name, kind)), NLM_F_CREATE | NLM_F_EXCL)]).pop();
+    for (name, kind) in
+        [("vxlan", InfoKind::Vxlan), ("vrf", InfoKind::Vrf), ("vlan", InfoKind::Vlan), ("macvlan", InfoKind::MacVlan)]
+    {
+        let answer =
+            socket.request(vec![(RouteNetlinkMessage::NewLink(bare(name, kind)), NLM_F_CREATE | NLM_F_EXCL)]).pop();
         let known = !matches!(&answer, Some(Err(fault)) if fault.errno == libc::EOPNOTSUPP);
         found.push(Capability { name, works: known });
     }

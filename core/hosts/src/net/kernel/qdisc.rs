@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use netlink_packet_core::{DefaultNla, Emitable, NLM_F_CREATE, NLM_F_REPLACE, Nla, NlasIterator};
 use netlink_packet_route::{
     RouteNetlinkMessage,
-    tc::{TcAttribute, TcHandle, TcMessage},
+    tc::{TcAttribute, TcHandle, TcMessage, TcOption},
 };
 
 use super::{
@@ -64,14 +64,15 @@ pub fn read(message: RouteNetlinkMessage, names: &HashMap<u32, String>) -> Optio
         }
     }
     for attribute in &message.attributes {
-        let mut value = vec![0; attribute.value_len()];
-        if attribute.kind() & 0x3fff == TCA_OPTIONS {
-            attribute.emit_value(&mut value);
-            match qdisc.kind.as_str() {
-                "netem" => qdisc.impairment = read_netem(&value).unwrap_or_default(),
-                "tbf" => qdisc.impairment = read_tbf(&value).unwrap_or_default(),
-                _ => {}
-            }
+        // The options of a kind that the packet library doesn't know are one attribute with all of them in it.
+        let TcAttribute::Options(options) = attribute else { continue };
+        let Some(TcOption::Other(whole)) = options.first() else { continue };
+        let mut value = vec![0; whole.value_len()];
+        whole.emit_value(&mut value);
+        match qdisc.kind.as_str() {
+            "netem" => qdisc.impairment = read_netem(&value).unwrap_or_default(),
+            "tbf" => qdisc.impairment = read_tbf(&value).unwrap_or_default(),
+            _ => {}
         }
     }
     Some(qdisc)
@@ -182,8 +183,13 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back() {
-        let impairment =
-            Impairment { delay_ms: 12.5, jitter_ms: 0.25, loss_percent: 1.5, duplicate_percent: 0.1, rate_kbit: 40_000_000 };
+        let impairment = Impairment {
+            delay_ms: 12.5,
+            jitter_ms: 0.25,
+            loss_percent: 1.5,
+            duplicate_percent: 0.1,
+            rate_kbit: 40_000_000,
+        };
         assert_eq!(read_netem(&netem(&impairment)), Some(impairment));
         for rate_kbit in [64, 1_000, 80_000_000] {
             let impairment = Impairment { rate_kbit, ..Impairment::default() };

@@ -32,7 +32,8 @@ const THREADS: usize = 4;
 pub fn lock() -> Result<Flock<File>, Fault> {
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(LOCK_FILE);
     let file = file.map_err(|error| Fault::io(&error, format!("opening {LOCK_FILE}")))?;
-    Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, errno)| Fault::new(errno as i32, format!("locking {LOCK_FILE}")))
+    Flock::lock(file, FlockArg::LockExclusive)
+        .map_err(|(_, errno)| Fault::new(errno as i32, format!("locking {LOCK_FILE}")))
 }
 
 /// All names.
@@ -49,7 +50,10 @@ pub fn list() -> Result<Vec<String>, Fault> {
 }
 
 /// Makes namespaces; `prepare` runs inside each before it gets its name.
-pub fn add(new: &[NewNamespace], prepare: impl Fn(&NewNamespace) -> Result<(), Fault> + Sync) -> Vec<Result<(), Fault>> {
+pub fn add(
+    new: &[NewNamespace],
+    prepare: impl Fn(&NewNamespace) -> Result<(), Fault> + Sync,
+) -> Vec<Result<(), Fault>> {
     if let Err(fault) = share_folder() {
         return new.iter().map(|_| Err(fault.clone())).collect();
     }
@@ -124,7 +128,9 @@ pub fn spread<I: Sync, T: Send>(items: &[I], work: impl Fn(&I) -> Result<T, Faul
     std::thread::scope(|scope| {
         for _ in 0..THREADS.min(items.len()) {
             scope.spawn(|| {
-                while let Some((index, item)) = Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|index| Some((index, items.get(index)?))) {
+                while let Some((index, item)) =
+                    Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|index| Some((index, items.get(index)?)))
+                {
                     let answer = work(item);
                     answers.lock()[index] = Some(answer);
                 }
@@ -147,12 +153,17 @@ fn is_namespace(path: &Path) -> bool {
 /// time does no harm.
 fn share_folder() -> Result<(), Fault> {
     let failed = |errno: nix::errno::Errno| Fault::new(errno as i32, format!("preparing {FOLDER}"));
-    fs::DirBuilder::new().recursive(true).mode(0o755).create(FOLDER).map_err(|error| Fault::io(&error, format!("creating {FOLDER}")))?;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(FOLDER)
+        .map_err(|error| Fault::io(&error, format!("creating {FOLDER}")))?;
     let share = || mount(None::<&str>, FOLDER, None::<&str>, MsFlags::MS_SHARED | MsFlags::MS_REC, None::<&str>);
     match share() {
         // It isn't a mount yet.
         Err(nix::errno::Errno::EINVAL) => {
-            mount(Some(FOLDER), FOLDER, None::<&str>, MsFlags::MS_BIND | MsFlags::MS_REC, None::<&str>).map_err(failed)?;
+            mount(Some(FOLDER), FOLDER, None::<&str>, MsFlags::MS_BIND | MsFlags::MS_REC, None::<&str>)
+                .map_err(failed)?;
             share().map_err(failed)
         }
         other => other.map_err(failed),

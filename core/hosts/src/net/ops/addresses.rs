@@ -17,7 +17,8 @@ use super::{
     AT, Draft, LAB, making, removing,
 };
 
-const ADDRESS: Param = Param::required("address", Kind::String, "With the length of its network: `10.0.0.1/24`, `fd00::1/64`.");
+const ADDRESS: Param =
+    Param::required("address", Kind::String, "With the length of its network: `10.0.0.1/24`, `fd00::1/64`.");
 const NAMESPACE: Param = Param::required("namespace", Kind::String, "A namespace of the lab: `r1`.");
 const ROUTE: Param = Param::required(
     "route",
@@ -130,7 +131,13 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
                 example: example!("net::disable_forwarding(\"demo\", \"r1\");"),
                 body: |lab, _, args| {
                     let name = args.str("namespace");
-                    remove::inside(lab, &lab.view()?, name, format!("forwarding in {name}"), Change::SetForwarding(false))?;
+                    remove::inside(
+                        lab,
+                        &lab.view()?,
+                        name,
+                        format!("forwarding in {name}"),
+                        Change::SetForwarding(false),
+                    )?;
                     Ok(Value::Null)
                 },
             },

@@ -59,7 +59,9 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
                 },
             },
             Undo::Op { name: "delete_bridges", args: |args| args.values().to_vec() },
-            |args| names_in(args, "bridges").map(|name| ResourceChange::Creates(resource(args, "bridge", name))).collect(),
+            |args| {
+                names_in(args, "bridges").map(|name| ResourceChange::Creates(resource(args, "bridge", name))).collect()
+            },
         ),
         removing(
             backend,
@@ -91,7 +93,9 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
                     Ok(Value::Null)
                 },
             },
-            |args| names_in(args, "bridges").map(|name| ResourceChange::Destroys(resource(args, "bridge", name))).collect(),
+            |args| {
+                names_in(args, "bridges").map(|name| ResourceChange::Destroys(resource(args, "bridge", name))).collect()
+            },
         ),
     ]
 }

@@ -36,11 +36,17 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
                 doc: "Impairs what leaves an interface; what was there before is replaced. `kind` says what does it: `netem` \
                       for everything, or `tbf` for a rate alone on kernels without netem. `unsupported` names what this \
                       kernel lacks.",
-                params: const { &[
-                    LAB,
-                    AT,
-                    Param::required("impairment", Kind::Map, "`delay_ms`, `jitter_ms`, `loss_percent`, `duplicate_percent` (any numbers), `rate_kbit` (int)."),
-                ] },
+                params: const {
+                    &[
+                        LAB,
+                        AT,
+                        Param::required(
+                            "impairment",
+                            Kind::Map,
+                            "`delay_ms`, `jitter_ms`, `loss_percent`, `duplicate_percent` (any numbers), `rate_kbit` (int).",
+                        ),
+                    ]
+                },
                 returns: "#{ kind: string }",
                 example: example!("net::impair(\"demo\", \"r1:eth0\", #{ rate_kbit: 512 }).kind"),
                 body: |lab, _, args| impair(lab, args),
@@ -64,7 +70,9 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
                     let (place, link) = located;
                     match change(lab, place, Change::RemoveQdisc { link }) {
                         // ENOENT and EINVAL: there is only the default.
-                        Err(fault) if !fault.missing() && fault.errno != libc::EINVAL => Err(fault.problem(format!("clearing {}", args.str("at")))),
+                        Err(fault) if !fault.missing() && fault.errno != libc::EINVAL => {
+                            Err(fault.problem(format!("clearing {}", args.str("at"))))
+                        }
                         _ => Ok(Value::Null),
                     }
                 },
@@ -81,7 +89,10 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
                 example: example!("net::qdisc_show(\"demo\", \"r1:eth0\")[0].rate_kbit"),
                 body: |lab, _, args| {
                     let (place, link) = lab.locate(&lab.view()?, args.str("at"))?;
-                    let all = lab.backend.qdiscs(&place).map_err(|fault| fault.problem("reading the queueing disciplines"))?;
+                    let all = lab
+                        .backend
+                        .qdiscs(&place)
+                        .map_err(|fault| fault.problem("reading the queueing disciplines"))?;
                     let mine: Vec<_> = all.into_iter().filter(|qdisc| qdisc.link == link).collect();
                     serde_json::to_value(mine).map_err(|error| Problem::new(Code::Internal, error.to_string()))
                 },
@@ -95,9 +106,7 @@ fn impair(lab: &Lab<'_>, args: &Args) -> Result<Value, Problem> {
     check(&wanted)?;
     let (place, link) = lab.locate(&lab.view()?, args.str("at"))?;
     let label = format!("impairing {}", args.str("at"));
-    let try_kind = |kind| {
-        change(lab, place.clone(), Change::SetQdisc { link: link.clone(), kind, impairment: wanted })
-    };
+    let try_kind = |kind| change(lab, place.clone(), Change::SetQdisc { link: link.clone(), kind, impairment: wanted });
     match try_kind("netem") {
         Ok(()) => return Ok(json!({ "kind": "netem" })),
         Err(fault) if is_unknown(&fault) => {}
@@ -135,14 +144,19 @@ fn check(wanted: &Impairment) -> Result<(), Problem> {
         if (0.0..=100.0).contains(&value) { Ok(()) } else { Err(invalid(format!("`{name}` must be from 0 to 100"))) }
     };
     let duration = |name: &str, value: f64| {
-        if (0.0..=60_000.0).contains(&value) { Ok(()) } else { Err(invalid(format!("`{name}` must be from 0 to 60000"))) }
+        if (0.0..=60_000.0).contains(&value) {
+            Ok(())
+        } else {
+            Err(invalid(format!("`{name}` must be from 0 to 60000")))
+        }
     };
     percent("loss_percent", wanted.loss_percent)?;
     percent("duplicate_percent", wanted.duplicate_percent)?;
     duration("delay_ms", wanted.delay_ms)?;
     duration("jitter_ms", wanted.jitter_ms)?;
     if *wanted == Impairment::default() {
-        return Err(invalid("there is nothing to impair").help("give `delay_ms`, `loss_percent`, `rate_kbit`, …; net::clear_impairment takes all away"));
+        return Err(invalid("there is nothing to impair")
+            .help("give `delay_ms`, `loss_percent`, `rate_kbit`, …; net::clear_impairment takes all away"));
     }
     Ok(())
 }

@@ -33,12 +33,14 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
                 doc: "Makes a veth with each end born in its place, both up. At least one end is an interface of a namespace; \
                       the other may be on a bridge. `host_interface` is the kernel's name of an end on the host.\n\n\
                       `not_found`: no such namespace or bridge. `conflict`: the interface is there, and isn't this link.",
-                params: const { &[
-                    LAB,
-                    Param::required("a", Kind::Any, END),
-                    Param::required("b", Kind::Any, END),
-                    Param::optional("options", Kind::Map, "`mtu` (bytes, for both ends)."),
-                ] },
+                params: const {
+                    &[
+                        LAB,
+                        Param::required("a", Kind::Any, END),
+                        Param::required("b", Kind::Any, END),
+                        Param::optional("options", Kind::Map, "`mtu` (bytes, for both ends)."),
+                    ]
+                },
                 returns: "#{ at: string, namespace: string, interface: string, host_interface: string?, bridge: string?, peer: string? }",
                 example: "net::create_namespace(\"demo\", \"r1\"); net::create_bridge(\"demo\", \"lan1\");\n\
                           net::connect(\"demo\", #{ at: \"r1:eth0\", addresses: [\"10.0.0.1/24\"] }, \"lan1\", #{ mtu: 9000 }).interface",
@@ -68,11 +70,17 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
                 name: "create_tap",
                 doc: "Makes a TAP on the host for a virtual machine; it stays when the machine stops. `interface` is its name \
                       in the kernel. `unsupported` or `system` if this machine has no /dev/net/tun.",
-                params: const { &[
-                    LAB,
-                    Param::required("at", Kind::String, "The machine and its interface: `vm1:eth0`."),
-                    Param::optional("options", Kind::Map, "`bridge` (it becomes a port of it), `mtu` (bytes), `mac`, `owner_uid` (who may open it), `up` (true)."),
-                ] },
+                params: const {
+                    &[
+                        LAB,
+                        Param::required("at", Kind::String, "The machine and its interface: `vm1:eth0`."),
+                        Param::optional(
+                            "options",
+                            Kind::Map,
+                            "`bridge` (it becomes a port of it), `mtu` (bytes), `mac`, `owner_uid` (who may open it), `up` (true).",
+                        ),
+                    ]
+                },
                 returns: "#{ at: string, interface: string, bridge: string? }",
                 example: "net::create_bridge(\"demo\", \"lan1\"); net::create_tap(\"demo\", \"vm1:eth0\", #{ bridge: \"lan1\" }).interface",
                 body: |lab, _, args| {
@@ -105,22 +113,26 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
             Draft {
                 name: "set_link",
                 doc: "Changes an interface or a bridge. Only what is given changes.",
-                params: const { &[
-                    LAB,
-                    AT,
-                    Param::required(
-                        "changes",
-                        Kind::Map,
-                        "`up` (bool), `mtu` (bytes), `bridge` (a bridge of the lab, `()` to take it out; only for ends on the \
+                params: const {
+                    &[
+                        LAB,
+                        AT,
+                        Param::required(
+                            "changes",
+                            Kind::Map,
+                            "`up` (bool), `mtu` (bytes), `bridge` (a bridge of the lab, `()` to take it out; only for ends on the \
                          host), `mac`, `note` (text after the mark in the alias); for bridges `stp`, `ageing_time_s`, \
                          `group_fwd_mask`, `vlan_filtering`.",
-                    ),
-                ] },
+                        ),
+                    ]
+                },
                 returns: "()",
                 example: "net::create_bridge(\"demo\", \"lan1\"); net::set_link(\"demo\", \"lan1\", #{ mtu: 1400, stp: true });",
                 body: |lab, _, args| set_link(lab, args),
             },
-            Undo::None("how it was before isn't known from the call: set it back yourself, with `on_rollback` if need be"),
+            Undo::None(
+                "how it was before isn't known from the call: set it back yourself, with `on_rollback` if need be",
+            ),
             windlass_script::host::no_resources,
         ),
     ]
@@ -175,7 +187,9 @@ fn set_link(lab: &Lab<'_>, args: &Args) -> Result<Value, Problem> {
     let controller = match changes.bridge {
         None => None,
         Some(_) if place != Place::Host => {
-            return Err(invalid("only ends on the host can be ports of a bridge").help("write the interface with `@host`"));
+            return Err(
+                invalid("only ends on the host can be ports of a bridge").help("write the interface with `@host`")
+            );
         }
         Some(None) => Some(None),
         Some(Some(bridge)) => Some(Some(lab.bridge(&view, &bridge)?.name.clone())),
@@ -199,7 +213,11 @@ fn set_link(lab: &Lab<'_>, args: &Args) -> Result<Value, Problem> {
         steps.push(Step { label: label.clone(), change: Change::SetLink { name: name.clone(), set }, undo: None });
     }
     if !settings.is_empty() {
-        steps.push(Step { label, change: Change::SetBridge { name: name.clone(), settings: settings.clone() }, undo: None });
+        steps.push(Step {
+            label,
+            change: Change::SetBridge { name: name.clone(), settings: settings.clone() },
+            undo: None,
+        });
     }
     let refused = perform(lab.backend, Steps::from([(place, steps)]), &mut Steps::new());
     if !refused.is_empty() {

@@ -12,14 +12,17 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use windlass_model::{EffectClass, Problem, ResourceChange, ResourceRef, RetryPolicy};
-use windlass_script::host::{Args, Effect, HostModule, Kind, Op, OpCx, Param, Permission, Rehearse, Undo, no_resources};
+use windlass_script::host::{
+    Args, Effect, HostModule, Kind, Op, OpCx, Param, Permission, Rehearse, Undo, no_resources,
+};
 
 use super::{backend::NetBackend, lab::Lab, plan::Plan};
 
 const TIMEOUT_MS: u64 = 30_000;
 
 /// The lab that a call is about: the first parameter of every op, and the scope of its permission.
-const LAB: Param = Param::required("lab", Kind::String, "The lab: a name of your choice; everything made for it carries its mark.");
+const LAB: Param =
+    Param::required("lab", Kind::String, "The lab: a name of your choice; everything made for it carries its mark.");
 const AT: Param = Param::required(
     "at",
     Kind::String,
@@ -52,17 +55,13 @@ struct Draft {
 
 /// An op that only looks.
 fn reading(backend: &Arc<dyn NetBackend>, draft: Draft) -> Op {
-    let permission = Permission::Needs { verb: "net.read", scope: lab_scope, words: "look at network devices of the lab" };
+    let permission =
+        Permission::Needs { verb: "net.read", scope: lab_scope, words: "look at network devices of the lab" };
     op(backend, draft, permission, EffectClass::Read, Undo::None("it changes nothing"), no_resources)
 }
 
 /// An op that makes or changes something.
-fn making(
-    backend: &Arc<dyn NetBackend>,
-    draft: Draft,
-    undo: Undo,
-    resources: fn(&Args) -> Vec<ResourceChange>,
-) -> Op {
+fn making(backend: &Arc<dyn NetBackend>, draft: Draft, undo: Undo, resources: fn(&Args) -> Vec<ResourceChange>) -> Op {
     let words = "create, change and remove network devices of the lab";
     let permission = Permission::Needs { verb: "net.write", scope: lab_scope, words };
     op(backend, draft, permission, EffectClass::Idempotent, undo, resources)

@@ -55,7 +55,9 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
                 },
             },
             Undo::Op { name: "delete_namespaces", args: |args| args.values().to_vec() },
-            |args| names_in(args, "names").map(|name| ResourceChange::Creates(resource(args, "namespace", name))).collect(),
+            |args| {
+                names_in(args, "names").map(|name| ResourceChange::Creates(resource(args, "namespace", name))).collect()
+            },
         ),
         removing(
             backend,
@@ -80,7 +82,11 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
                 example: "net::create_namespaces(\"demo\", [\"r1\", \"r2\"]); net::delete_namespaces(\"demo\", [\"r1\", \"r2\"]);",
                 body: |lab, _, args| delete(lab, &args.read::<Vec<NamespaceSpec>>("names")?),
             },
-            |args| names_in(args, "names").map(|name| ResourceChange::Destroys(resource(args, "namespace", name))).collect(),
+            |args| {
+                names_in(args, "names")
+                    .map(|name| ResourceChange::Destroys(resource(args, "namespace", name)))
+                    .collect()
+            },
         ),
         reading(
             backend,

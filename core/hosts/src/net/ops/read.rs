@@ -63,12 +63,14 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
             name: "wait_link",
             doc: "Waits until an interface is in a state, woken by the kernel. `up` and `down` are what carries traffic \
                   (both ends up, a port that is up), not what was set. `wait_timeout` says the state it is in.",
-            params: const { &[
-                LAB,
-                AT,
-                Param::required("state", Kind::String, "`up`, `down`, or `gone`."),
-                Param::optional("timeout", Kind::Duration, "Longest wait, 10 s by default, at most 10 minutes."),
-            ] },
+            params: const {
+                &[
+                    LAB,
+                    AT,
+                    Param::required("state", Kind::String, "`up`, `down`, or `gone`."),
+                    Param::optional("timeout", Kind::Duration, "Longest wait, 10 s by default, at most 10 minutes."),
+                ]
+            },
             returns: "#{ state: string, waited_ms: int }",
             example: example!("net::wait_link(\"demo\", \"r1:eth0\", \"up\", \"5s\").state"),
             body: wait_link,
@@ -143,7 +145,8 @@ fn everything(lab: &Lab<'_>) -> Result<(View, Vec<(Space, Vec<Link>)>), Problem>
     let view = lab.view()?;
     let all: Vec<Space> = view.spaces.values().cloned().collect();
     let whose = lab.whose_spaces(&all)?;
-    let ours: Vec<Space> = all.into_iter().zip(whose).filter(|(_, whose)| whose.is_ours()).map(|(space, _)| space).collect();
+    let ours: Vec<Space> =
+        all.into_iter().zip(whose).filter(|(_, whose)| whose.is_ours()).map(|(space, _)| space).collect();
     let places: Vec<Place> = ours.iter().map(|space| Place::Namespace(space.kernel.clone())).collect();
     let mut spaces = Vec::new();
     for (space, links) in ours.into_iter().zip(lab.backend.links(&places)) {
@@ -204,7 +207,8 @@ fn describe(lab: &Lab<'_>) -> Result<Value, Problem> {
         };
         let interfaces: Vec<Value> = links.iter().filter(|link| link.name != "lo").map(interface).collect();
         let routes: Vec<Value> = routes.iter().map(route).collect();
-        namespaces.push(json!({ "name": space.name, "namespace": space.kernel, "node": space.node, "interfaces": interfaces,
+        namespaces
+            .push(json!({ "name": space.name, "namespace": space.kernel, "node": space.node, "interfaces": interfaces,
             "routes": routes, "forwarding": { "ipv4": v4, "ipv6": v6 } }));
     }
     let host: Vec<Value> =
@@ -219,7 +223,9 @@ fn wait_link(lab: &Lab<'_>, cx: &OpCx, args: &Args) -> Result<Value, Problem> {
     }
     let timeout = match args.get("timeout") {
         Value::Null => DEFAULT_WAIT_MS,
-        Value::String(text) => windlass_model::time::parse_duration_ms(text).map_err(|error| invalid(error.to_string()))?,
+        Value::String(text) => {
+            windlass_model::time::parse_duration_ms(text).map_err(|error| invalid(error.to_string()))?
+        }
         value => value.as_i64().unwrap_or(DEFAULT_WAIT_MS),
     };
     let limit = Duration::from_millis(timeout.max(0).unsigned_abs()).min(cx.timeout());
@@ -242,9 +248,12 @@ fn wait_link(lab: &Lab<'_>, cx: &OpCx, args: &Args) -> Result<Value, Problem> {
         }
         let left = limit.saturating_sub(began.elapsed());
         if left.is_zero() {
-            return Err(Problem::new(Code::WaitTimeout, format!("{at} isn't {wanted} after {} ms: it is {state}", limit.as_millis()))
-                .help("see whether both ends, and the bridge, are set up: net::links(lab)")
-                .data(json!({ "state": state })));
+            return Err(Problem::new(
+                Code::WaitTimeout,
+                format!("{at} isn't {wanted} after {} ms: it is {state}", limit.as_millis()),
+            )
+            .help("see whether both ends, and the bridge, are set up: net::links(lab)")
+            .data(json!({ "state": state })));
         }
         if cx.stopped() {
             return Err(Problem::new(Code::Cancelled, "the run was told to stop while this step was under way"));
@@ -257,21 +266,26 @@ fn waited(state: &str, began: Instant) -> Value {
     json!({ "state": state, "waited_ms": u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX) })
 }
 
-/// Whether traffic can pass. Some links never say; then it counts whether they are set up.
+/// Whether traffic can pass. Some links never say; then it counts whether they are set up. Veths and bridges do say, a
+/// moment after their birth.
 fn state_of(link: &Link) -> &'static str {
     match link.operstate.as_str() {
         "up" => "up",
-        "unknown" if link.up => "up",
+        "unknown" if link.up && !matches!(link.kind.as_str(), "veth" | "bridge") => "up",
         _ => "down",
     }
 }
 
 fn find(lab: &Lab<'_>, place: &Place, name: &str) -> Result<Option<Link>, Problem> {
     let mut answers = lab.backend.links(std::slice::from_ref(place));
-    let links = answers.pop().unwrap_or_else(|| Ok(Vec::new())).map_err(|fault| fault.problem(format!("reading the links of {place}")))?;
+    let links = answers
+        .pop()
+        .unwrap_or_else(|| Ok(Vec::new()))
+        .map_err(|fault| fault.problem(format!("reading the links of {place}")))?;
     Ok(links.into_iter().find(|link| link.name == name))
 }
 
 fn no_interface(lab: &Lab<'_>, at: &str) -> Problem {
-    Problem::new(Code::NotFound, format!("the lab {} has no interface {at}", lab.name)).help("net::links(lab) lists what there is")
+    Problem::new(Code::NotFound, format!("the lab {} has no interface {at}", lab.name))
+        .help("net::links(lab) lists what there is")
 }

@@ -52,7 +52,9 @@ impl NetBackend for Twin {
 
     fn aliases(&self, namespaces: &[String]) -> Vec<Result<Option<String>, Fault>> {
         let world = self.world.lock();
-        let alias = |name: &String| Ok(world.space(&Place::Namespace(name.clone()))?.links.get("lo").and_then(|lo| lo.alias.clone()));
+        let alias = |name: &String| {
+            Ok(world.space(&Place::Namespace(name.clone()))?.links.get("lo").and_then(|lo| lo.alias.clone()))
+        };
         namespaces.iter().map(alias).collect()
     }
 

@@ -1,9 +1,13 @@
 //! One namespace of the twin: its links, addresses and routes, and what the kernel says to changes of them.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use super::super::{fault::Fault, types::*};
 
+const MTU_DEFAULT: u32 = 1_500;
 const MTU_MIN: u32 = 68;
 const MTU_MAX: u32 = 65_535;
 const INTERFACE_CHARS: usize = 15;
@@ -19,6 +23,8 @@ pub struct Space {
     pub routes: Vec<Route>,
     pub qdiscs: BTreeMap<String, Qdisc>,
     pub forwarding: bool,
+    /// Bridges whose MTU was set; that of the others follows their ports.
+    fixed_mtu: BTreeSet<String>,
     last_index: u32,
 }
 
@@ -45,23 +51,41 @@ impl Space {
     }
 
     pub fn add(&mut self, name: &str, kind: &str, group: u32, mtu: Option<u32>) -> Result<u32, Fault> {
-        let mtu = mtu.unwrap_or(1_500);
+        let mtu = mtu.unwrap_or(MTU_DEFAULT);
         check_mtu(mtu)?;
         self.last_index += 1;
         let mac = format!("02:00:00:00:{:02x}:{:02x}", self.last_index >> 8 & 0xff, self.last_index & 0xff);
         let (name, kind) = (name.to_owned(), kind.to_owned());
-        self.links.insert(name.clone(), Link { index: self.last_index, name, kind, mtu, mac, group, ..Link::default() });
+        self.links
+            .insert(name.clone(), Link { index: self.last_index, name, kind, mtu, mac, group, ..Link::default() });
         Ok(self.last_index)
     }
 
     /// Forgets a link and everything that hangs on it.
     pub fn forget(&mut self, name: &str) {
         let Some(gone) = self.links.remove(name) else { return };
-        self.links.values_mut().filter(|link| link.controller == Some(gone.index)).for_each(|link| link.controller = None);
+        self.links
+            .values_mut()
+            .filter(|link| link.controller == Some(gone.index))
+            .for_each(|link| link.controller = None);
         self.peers.remove(name);
         self.addresses.retain(|address| address.link != name);
         self.routes.retain(|route| route.dev.as_deref() != Some(name));
         self.qdiscs.remove(name);
+        self.fixed_mtu.remove(name);
+        self.follow_ports();
+    }
+
+    /// The MTU of a bridge is its ports' smallest, unless it was set.
+    fn follow_ports(&mut self) {
+        let ports: Vec<(u32, u32)> =
+            self.links.values().filter_map(|link| Some((link.controller?, link.mtu))).collect();
+        for bridge in self.links.values_mut().filter(|link| link.kind == "bridge") {
+            if !self.fixed_mtu.contains(&bridge.name) {
+                let smallest = ports.iter().filter(|(index, _)| *index == bridge.index).map(|(_, mtu)| *mtu).min();
+                bridge.mtu = smallest.unwrap_or(MTU_DEFAULT);
+            }
+        }
     }
 
     pub fn set(&mut self, name: &str, set: &LinkSettings) -> Result<(), Fault> {
@@ -79,7 +103,11 @@ impl Space {
                 check_mtu(mtu)?;
             }
             link.mtu = mtu;
+            if link.kind == "bridge" {
+                self.fixed_mtu.insert(name.to_owned());
+            }
         }
+        let link = self.link(name)?;
         match controller {
             None => {}
             Some(None) => link.controller = None,
@@ -97,6 +125,7 @@ impl Space {
             self.routes.retain(|route| route.dev.as_deref() != Some(name));
             self.addresses.retain(|address| address.link != name || address.prefix.address.is_ipv4());
         }
+        self.follow_ports();
         Ok(())
     }
 

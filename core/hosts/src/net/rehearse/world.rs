@@ -52,7 +52,9 @@ impl World {
     fn space_mut(&mut self, place: &Place) -> Result<&mut Space, Fault> {
         match place {
             Place::Host => Ok(&mut self.host),
-            Place::Namespace(name) => self.spaces.get_mut(name).ok_or_else(|| Fault::new(libc::ENOENT, place.to_string())),
+            Place::Namespace(name) => {
+                self.spaces.get_mut(name).ok_or_else(|| Fault::new(libc::ENOENT, place.to_string()))
+            }
         }
     }
 
@@ -99,12 +101,15 @@ impl World {
             Change::AddBridge { name, group, settings } => {
                 space.may_add(name)?;
                 space.add(name, "bridge", *group, None)?;
-                let settings = with_defaults(settings.clone(), BridgeSettings {
-                    stp: Some(false),
-                    ageing_time_s: Some(300),
-                    group_fwd_mask: Some(0),
-                    vlan_filtering: Some(false),
-                });
+                let settings = with_defaults(
+                    settings.clone(),
+                    BridgeSettings {
+                        stp: Some(false),
+                        ageing_time_s: Some(300),
+                        group_fwd_mask: Some(0),
+                        vlan_filtering: Some(false),
+                    },
+                );
                 space.link(name)?.bridge = Some(settings);
             }
             Change::AddTap { name, group, alias, .. } => {
