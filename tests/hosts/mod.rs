@@ -23,7 +23,8 @@ use windlass_script::{
 /// A sandbox with all modules, real ones or those for rehearsals.
 struct Shop {
     sandbox: Sandbox,
-    runtime: tokio::runtime::Runtime,
+    // Ops of this sandbox use it.
+    _runtime: tokio::runtime::Runtime,
 }
 
 impl Shop {
@@ -48,7 +49,7 @@ impl Shop {
             rehearsal,
             interceptor: None,
         });
-        Self { sandbox, runtime }
+        Self { sandbox, _runtime: runtime }
     }
 
     /// Evaluates a workflow with this body; the journal that it has left behind tells the rest.

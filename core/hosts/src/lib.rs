@@ -31,6 +31,7 @@ pub const HOSTS: &[Host] = &[
     Host { name: "exec", real: |config| exec::module(&config.exec), rehearsal: |config| exec::rehearsal(&config.exec) },
     Host { name: "file", real: |config| file::module(&config.file), rehearsal: |config| file::rehearsal(&config.file) },
     Host { name: "http", real: |config| http::module(&config.http), rehearsal: |config| http::rehearsal(&config.http) },
+    Host { name: "net", real: |_| Ok(net::module(net::kernel())), rehearsal: |_| net::module(net::rehearsal()) },
 ];
 
 /// The part of `windlass.toml` that is about host modules: `[hosts.<module>]`.
