@@ -47,7 +47,7 @@ pub(super) fn all() -> Vec<Builtin> {
             params: const { &[Param::required("name", Kind::String, "the lock's name")] },
             returns: "bool",
             permission: Permission::Free,
-            example: "ensure(!unlock(\"never-taken\"), \"it wasn't held\");",
+            example: "lock(\"lab\"); ensure(unlock(\"lab\"), \"it was held\");",
             run: unlock,
         },
     ]

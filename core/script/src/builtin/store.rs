@@ -30,7 +30,7 @@ pub(super) fn all() -> Vec<Builtin> {
             params: const { &[KEY] },
             returns: "the value, or ()",
             permission: READ(),
-            example: "let last = kv_get(\"examples/last\"); ensure(last == () || last.is_map(), \"nothing, or what was stored\");",
+            example: "let last = kv_get(\"examples/last\"); if last == () { log(\"nothing was stored yet\") }",
             run: kv_get,
         },
         Builtin {

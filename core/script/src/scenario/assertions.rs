@@ -52,5 +52,15 @@ fn contains(context: &NativeCallContext, whole: &Dynamic, part: &Dynamic, messag
 
 /// JSON knows one kind of number; 1 and 1.0 are the same.
 fn same(left: &Value, right: &Value) -> bool {
-    left == right || left.as_f64().is_some_and(|number| Some(number) == right.as_f64())
+    match (left, right) {
+        (Value::Array(left), Value::Array(right)) => {
+            left.len() == right.len() && left.iter().zip(right).all(|(left, right)| same(left, right))
+        }
+        (Value::Object(left), Value::Object(right)) => {
+            let matches = |(key, item): (&String, &Value)| right.get(key).is_some_and(|other| same(item, other));
+            left.len() == right.len() && left.iter().all(matches)
+        }
+        (Value::Number(left), Value::Number(right)) => left == right || left.as_f64() == right.as_f64(),
+        _ => left == right,
+    }
 }

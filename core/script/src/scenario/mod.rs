@@ -162,7 +162,8 @@ pub fn run_scenarios(name: &str, source: &str, driver: Arc<dyn ScenarioDriver>) 
 }
 
 fn run_file(name: &str, source: &str, driver: &Arc<dyn ScenarioDriver>) -> Result<Vec<TestResult>, Problem> {
-    let bounds = Bounds::default();
+    // An assertion needs little; a loop without an end should be noticed soon.
+    let bounds = Bounds { script_operations: 5_000_000, ..Bounds::default() };
     let mut engine = bare_engine(&bounds, &StandardPackage::new());
     let printed = Arc::new(parking_lot::Mutex::new(Vec::new()));
     let sink = printed.clone();

@@ -1,5 +1,12 @@
 //! Tests of the whole crate, with a journal in memory and small modules of their own.
 
+mod behaviour;
+mod branching;
 mod checking;
+mod declarations;
 mod fixture;
+mod libraries;
+mod scenarios;
+mod secrecy;
 mod suspension;
+mod undoing;
