@@ -1,8 +1,14 @@
 //! Sends a request: checks where it goes, follows redirects by hand, and says what went wrong.
 
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    error::Error,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use http::{HeaderMap, Method, StatusCode, header};
+use parking_lot::Mutex;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use serde_json::Value;
 use url::Url;
@@ -27,6 +33,8 @@ const HARMLESS: [header::HeaderName; 3] = [header::ACCEPT, header::ACCEPT_LANGUA
 pub(super) struct Client {
     inner: reqwest::Client,
     allowed: Arc<Allowed>,
+    /// Until when an origin has asked to be left alone.
+    patience: Mutex<HashMap<url::Origin, Instant>>,
 }
 
 impl Client {
@@ -52,16 +60,28 @@ impl Client {
             .dns_resolver(Arc::new(CheckedResolver { lookup, allowed: allowed.clone() }))
             .build()
             .map_err(|error| wrong(&error))?;
-        Ok(Self { inner, allowed })
+        Ok(Self { inner, allowed, patience: Mutex::default() })
     }
 
-    /// Sends it, and follows redirects that are granted.
+    /// Sends it, and follows redirects that are granted. A request that may be repeated waits first, if its server has
+    /// asked for that: so the next attempt comes when it is welcome.
     pub(super) async fn send(&self, cx: &OpCx, request: Request) -> Result<Value, Problem> {
-        let limit = request.timeout;
-        tokio::time::timeout(limit, self.follow(cx, request)).await.unwrap_or_else(|_| {
+        let (limit, origin) = (request.timeout, request.url.origin());
+        let until = self.patience.lock().get(&origin).copied();
+        if let Some(until) = until.filter(|_| request.repeatable) {
+            tokio::time::sleep_until(until.into()).await;
+        }
+        let result = tokio::time::timeout(limit, self.follow(cx, request)).await.unwrap_or_else(|_| {
             let ms = limit.as_millis();
             Err(Problem::new(Code::StepTimeout, format!("the request took longer than {ms} ms")).retryable())
-        })
+        });
+        let asked_ms = result.as_ref().err().and_then(|problem| problem.data["retry_after_ms"].as_u64());
+        let mut patience = self.patience.lock();
+        patience.retain(|_, until| *until > Instant::now());
+        if let Some(ms) = asked_ms {
+            patience.insert(origin, Instant::now() + Duration::from_millis(ms));
+        }
+        result
     }
 
     async fn follow(&self, cx: &OpCx, mut request: Request) -> Result<Value, Problem> {
