@@ -2,7 +2,10 @@
 
 use std::{path::Path, time::Duration};
 
-use diesel::{Connection as _, ConnectionError, PgConnection, SqliteConnection, connection::SimpleConnection as _};
+use diesel::{
+    Connection as _, ConnectionError, PgConnection, SqliteConnection,
+    connection::{CacheSize, SimpleConnection as _},
+};
 use parking_lot::{Condvar, Mutex};
 use windlass_model::{Code, Problem};
 
@@ -78,6 +81,8 @@ fn sqlite(path: &Path, purpose: Purpose) -> Result<SqliteConnection, StoreError>
 fn postgres(url: &str, purpose: Purpose) -> Result<PgConnection, StoreError> {
     let mut connection =
         PgConnection::establish(url).map_err(|error| cannot_open(&without_password(url), &connection_error(error)))?;
+    // Behind a pooler that gives a connection for one transaction, a named statement is gone in the next.
+    connection.set_prepared_statement_cache_size(CacheSize::Disabled);
     // Set for the session; behind a pooler in transaction mode this is only a hint, the server's default is `on`.
     if purpose == Purpose::Write(Durability::Off) {
         connection

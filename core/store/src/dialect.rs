@@ -2,8 +2,13 @@
 //! `both!`, which compiles one text for each database where Diesel's common backend can't express it.
 
 use diesel::{
-    QueryResult, RunQueryDsl as _, connection::AnsiTransactionManager, connection::SimpleConnection as _,
-    connection::TransactionManager as _, prelude::*,
+    QueryResult, RunQueryDsl as _,
+    backend::Backend,
+    connection::AnsiTransactionManager,
+    connection::SimpleConnection as _,
+    connection::TransactionManager as _,
+    prelude::*,
+    query_builder::{AstPass, Query, QueryFragment, QueryId},
 };
 
 use crate::{
@@ -22,6 +27,46 @@ macro_rules! both {
     };
 }
 pub(crate) use both;
+
+/// Keeps the statement of this place prepared. Diesel prepares updates and upserts anew each time, because their text may
+/// depend on their values; that of a statement in this macro must not.
+macro_rules! prepared {
+    ($query:expr) => {{
+        struct Place;
+        $crate::dialect::Prepared::<Place, _>::new($query)
+    }};
+}
+pub(crate) use prepared;
+
+/// See `prepared!`.
+pub(crate) struct Prepared<Place, Query>(std::marker::PhantomData<Place>, Query);
+
+impl<Place, Query> Prepared<Place, Query> {
+    pub(crate) fn new(query: Query) -> Self {
+        Self(std::marker::PhantomData, query)
+    }
+}
+
+impl<Place: 'static, Query> QueryId for Prepared<Place, Query> {
+    type QueryId = Place;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl<Place, Query: QueryFragment<DB>, DB: Backend> QueryFragment<DB> for Prepared<Place, Query> {
+    fn walk_ast<'b>(&'b self, pass: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        self.1.walk_ast(pass)
+    }
+
+    fn is_safe_to_cache_prepared(&self, _: &DB) -> QueryResult<bool> {
+        Ok(true)
+    }
+}
+
+impl<Place, Inner: Query> Query for Prepared<Place, Inner> {
+    type SqlType = Inner::SqlType;
+}
+
+impl<Place, Query, Conn> diesel::RunQueryDsl<Conn> for Prepared<Place, Query> {}
 
 /// Begins a transaction that will write. SQLite takes the write lock now: a deferred transaction that finds the lock
 /// taken only when it writes can't be continued.
@@ -91,10 +136,7 @@ pub(crate) fn lapsed_runs(connection: &mut AnyConnection, now_ms: i64, limit: i6
 type LeaseRow = (Option<String>, i64, Option<i64>, i64);
 
 /// Takes the lease row of one run for this transaction, unless another node holds the row right now.
-pub(crate) fn lease_row(
-    connection: &mut AnyConnection,
-    run: &str,
-) -> QueryResult<Option<LeaseRow>> {
+pub(crate) fn lease_row(connection: &mut AnyConnection, run: &str) -> QueryResult<Option<LeaseRow>> {
     macro_rules! row {
         () => {
             leases::table.find(run).select((leases::node, leases::epoch, leases::expires_at_ms, leases::next_seq))

@@ -5,18 +5,18 @@ use windlass_model::{Code, NodeId, Problem, RunId, command::Lease};
 
 use crate::{
     apply::Cx,
-    dialect::both,
+    dialect::{both, prepared},
     error::{Applied, Fault},
     schema::leases,
 };
 
 /// Checks the epoch, takes the row, and sets `count` event numbers aside, in one statement; the first of them.
 pub(crate) fn allocate(cx: &mut Cx, lease: &Lease, count: i64) -> Applied<i64> {
-    let next: Option<i64> = both!(cx.conn, c => diesel::update(leases::table.find(lease.run.as_str()))
+    let next: Option<i64> = both!(cx.conn, c => prepared!(diesel::update(leases::table.find(lease.run.as_str()))
         .filter(leases::epoch.eq(lease.epoch))
         .filter(leases::node.is_not_null())
         .set(leases::next_seq.eq(leases::next_seq + count))
-        .returning(leases::next_seq)
+        .returning(leases::next_seq))
         .get_result(c)
         .optional())?;
     next.map(|next| next - count).ok_or_else(|| lease_lost(lease))

@@ -7,7 +7,7 @@ use windlass_model::{Code, EventKind, Problem, RunId, command::Lease, event::New
 
 use crate::{
     apply::Cx,
-    dialect::both,
+    dialect::{both, prepared},
     error::{Applied, Fault},
     events,
     leases::lease_lost,
@@ -24,11 +24,11 @@ pub(crate) struct Log {
 impl Log {
     /// For whoever holds the lease.
     pub(crate) fn held(cx: &mut Cx, lease: &Lease) -> Applied<Self> {
-        let next: Option<i64> = both!(cx.conn, c => diesel::update(leases::table.find(lease.run.as_str()))
+        let next: Option<i64> = both!(cx.conn, c => prepared!(diesel::update(leases::table.find(lease.run.as_str()))
             .filter(leases::epoch.eq(lease.epoch))
             .filter(leases::node.is_not_null())
             .set(leases::next_seq.eq(leases::next_seq))
-            .returning(leases::next_seq)
+            .returning(leases::next_seq))
             .get_result(c)
             .optional())?;
         let next = next.ok_or_else(|| lease_lost(lease))?;
