@@ -51,7 +51,7 @@ impl Session {
         let runtime = wiring::runtime()?;
         let vault = Arc::new(Vault::new(folder.key_file(), config.secrets.clone()));
         let world = if purpose == Purpose::Execute { World::Real } else { World::Rehearsal(None) };
-        let scripts = wiring::scripts(config, runtime.handle(), world, Some(vault.clone()), instance.id)?;
+        let scripts = wiring::scripts(config, runtime.handle(), world, vault.clone(), instance.id)?;
         let lock = if purpose == Purpose::Execute { folder.try_lock()? } else { None };
         let executes = purpose == Purpose::Execute && (lock.is_some() || is_shared(loaded));
         let engine = start(loaded, &folder, &scripts, executes)?;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use windlass_engine::{Durability, Engine, EngineConfig, Time};
 use windlass_model::{Code, NodeId, Problem, journal::Runner, time::parse_duration_ms};
-use windlass_script::{Interceptor, Library, NoSecrets, Policy, STACK_BYTES, Sandbox, SandboxConfig, SecretSource};
+use windlass_script::{Interceptor, Library, Policy, STACK_BYTES, Sandbox, SandboxConfig, SecretSource};
 
-use crate::{config::Config, data::DataFolder, vault::Vault};
+use crate::{config::Config, data::DataFolder};
 
 /// What scripts are evaluated with.
 pub struct Scripts {
@@ -39,16 +39,12 @@ pub fn scripts(
     config: &Config,
     runtime: &tokio::runtime::Handle,
     world: World,
-    secrets: Option<Arc<Vault>>,
+    secrets: Arc<dyn SecretSource>,
     instance: Arc<str>,
 ) -> Result<Scripts, Problem> {
     let (modules, rehearsal, interceptor) = match world {
         World::Real => (windlass_hosts::modules(&config.hosts)?, false, None),
         World::Rehearsal(interceptor) => (windlass_hosts::rehearsal_modules(&config.hosts), true, interceptor),
-    };
-    let secrets: Arc<dyn SecretSource> = match secrets {
-        Some(vault) => vault,
-        None => Arc::new(NoSecrets),
     };
     let sandbox = Sandbox::new(SandboxConfig {
         bounds: config.bounds.clone(),
@@ -97,8 +93,11 @@ pub fn rehearsal_engine(
     time: Time,
     folder: &std::path::Path,
 ) -> Result<Engine, Problem> {
-    let url = format!("sqlite:{}", folder.join("rehearsal.db").display());
-    windlass_engine::migrate(&url)?;
+    let file = folder.join("rehearsal.db");
+    let url = format!("sqlite:{}", file.display());
+    if !file.exists() {
+        windlass_engine::migrate(&url)?;
+    }
     let mut settings = EngineConfig::new(url, runner, library);
     settings.durability = Durability::Off;
     settings.bounds = config.bounds.clone();

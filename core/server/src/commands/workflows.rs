@@ -1,8 +1,10 @@
 //! `windlass workflows …`: lists, shows, checks, tests and rehearses workflows. None of them touches the data folder.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use windlass_model::{Code, Problem, Workflow, journal::Workflows as _};
-use windlass_script::{header, permission};
+use windlass_script::{NoSecrets, check, check::Severity, header, permission};
 
 use super::input::InputArgs;
 use crate::{
@@ -46,7 +48,7 @@ pub fn run(command: &Command, context: &Context) -> Result<Exit, Problem> {
     match command {
         Command::Ls => list(context),
         Command::Show { workflow } => show(workflow, context),
-        Command::Check { workflows } => check(workflows, context),
+        Command::Check { workflows } => check_all(workflows, context),
         Command::Test { workflows } => scenario::command(workflows, context),
         Command::Rehearse { workflow, input } => rehearse::command(workflow, input, context),
     }
@@ -56,7 +58,7 @@ pub fn run(command: &Command, context: &Context) -> Result<Exit, Problem> {
 pub fn scripts(context: &Context) -> Result<(Scripts, tokio::runtime::Runtime), Problem> {
     let runtime = wiring::runtime()?;
     let world = World::Rehearsal(None);
-    let scripts = wiring::scripts(&context.loaded.config, runtime.handle(), world, None, "rehearsal".into())?;
+    let scripts = wiring::scripts(&context.loaded.config, runtime.handle(), world, Arc::new(NoSecrets), "rehearsal".into())?;
     Ok((scripts, runtime))
 }
 
@@ -150,20 +152,22 @@ fn describe(workflow: &Workflow, grants: &[Value], exceeding: &[&str]) -> String
     lines.join("\n")
 }
 
-fn check(names: &[String], context: &Context) -> Result<Exit, Problem> {
+fn check_all(names: &[String], context: &Context) -> Result<Exit, Problem> {
     let (scripts, _runtime) = scripts(context)?;
     let names = if names.is_empty() { scripts.library.list() } else { names.to_vec() };
-    let mut all = Vec::new();
-    let mut broken = 0;
+    let (mut all, mut broken) = (Vec::new(), 0);
     for name in &names {
-        let diagnostics = diagnostics(&scripts, name)?;
-        let errors = diagnostics.iter().filter(|found| found["severity"] == "error").count();
+        let found = scripts.library.check(name)?;
+        let errors = found.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
         broken += usize::from(errors > 0);
         if !context.global.json {
-            let mark = if errors > 0 { "✗" } else { "✓" };
-            context.line(&format!("{mark} {name}"));
+            context.line(&format!("{} {name}", if errors > 0 { "✗" } else { "✓" }));
+            for diagnostic in &found {
+                let source = scripts.library.source(&diagnostic.file)?.unwrap_or_default();
+                context.line(&check::render(diagnostic, &source));
+            }
         }
-        all.extend(diagnostics);
+        all.extend(found);
     }
     if context.global.json {
         context.print_json(&all);
@@ -171,20 +175,4 @@ fn check(names: &[String], context: &Context) -> Result<Exit, Problem> {
         context.line(&format!("{} workflows, {broken} with mistakes", names.len()));
     }
     Ok(if broken == 0 { Exit::Success } else { Exit::Usage })
-}
-
-fn diagnostics(scripts: &Scripts, name: &str) -> Result<Vec<Value>, Problem> {
-    match scripts.library.pin(name) {
-        Ok(_) => Ok(Vec::new()),
-        Err(problem) => {
-            let source = |file: &str| scripts.library.source(file).ok().flatten();
-            eprint(&render::verbose(&problem, source));
-            Ok(vec![json!({ "workflow": name, "severity": "error", "problem": problem })])
-        }
-    }
-}
-
-fn eprint(text: &str) {
-    use std::io::Write as _;
-    let _ = write!(std::io::stderr(), "{text}");
 }

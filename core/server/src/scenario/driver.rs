@@ -1,0 +1,133 @@
+//! Runs one scenario: an engine on a database that is thrown away, virtual time, scripted answers, planned crashes.
+
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use windlass_engine::{Engine, Launch, Time};
+use windlass_model::{Code, Problem, RunId, RunState, query::RunRecord};
+use windlass_script::{
+    SecretPolicy, SecretSource, not_found,
+    scenario::{PlannedAnswers, ScenarioDriver, ScenarioPlan, ScenarioReport},
+};
+use zeroize::Zeroizing;
+
+use super::{actors::Actors, crash::CrashingRunner, report};
+use crate::{
+    config::Config,
+    wiring::{self, Scripts, World},
+};
+
+/// Real time after which a scenario is given up.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Who launches; not who decides, so that four eyes are two people.
+const LAUNCHER: &str = "scenario";
+
+/// Runs scenarios for one configuration.
+pub struct Driver {
+    config: Config,
+    runtime: tokio::runtime::Handle,
+}
+
+impl Driver {
+    /// A driver.
+    pub fn new(config: Config, runtime: tokio::runtime::Handle) -> Self {
+        Self { config, runtime }
+    }
+}
+
+impl ScenarioDriver for Driver {
+    fn run(&self, plan: ScenarioPlan) -> Result<ScenarioReport, Problem> {
+        let folder = tempfile::tempdir()
+            .map_err(|error| Problem::new(Code::System, format!("no folder for the scenario: {error}")))?;
+        let world = World::Rehearsal(Some(Arc::new(PlannedAnswers::new(&plan))));
+        let secrets = Arc::new(Planned(plan.secrets.clone()));
+        let scripts = wiring::scripts(&self.config, &self.runtime, world, secrets, "scenario".into())?;
+        let runner = Arc::new(CrashingRunner::new(scripts.sandbox.clone(), plan.crashes.clone()));
+        let mut scene = Scene {
+            time: Time::virtual_time(),
+            actors: Arc::new(Actors::new(&plan)),
+            config: &self.config,
+            folder: folder.path(),
+            scripts,
+            runner,
+        };
+        scene.play(&plan)
+    }
+}
+
+/// A scenario under way.
+struct Scene<'a> {
+    config: &'a Config,
+    folder: &'a Path,
+    scripts: Scripts,
+    runner: Arc<CrashingRunner>,
+    time: Time,
+    actors: Arc<Actors>,
+}
+
+impl Scene<'_> {
+    fn start(&self) -> Result<Engine, Problem> {
+        let (runner, library) = (self.runner.clone(), self.scripts.library.clone());
+        let engine = wiring::rehearsal_engine(self.config, runner, library, self.time.clone(), self.folder)?;
+        self.actors.enter(&self.time, Some(engine.clone()));
+        Ok(engine)
+    }
+
+    fn play(&mut self, plan: &ScenarioPlan) -> Result<ScenarioReport, Problem> {
+        let mut engine = self.start()?;
+        let launched = engine.launch(Launch {
+            workflow: plan.workflow.clone(),
+            input: plan.input.clone(),
+            by: LAUNCHER.into(),
+            idempotency_key: None,
+            tags: Vec::new(),
+        });
+        let result = launched.and_then(|launched| {
+            self.actors.launched(&engine, &launched.run)?;
+            let record = self.attend(&mut engine, &launched.run)?;
+            report::of(&engine, &record)
+        });
+        self.actors.enter(&self.time, None);
+        engine.shutdown(Duration::from_secs(1));
+        result
+    }
+
+    /// Waits until the run has ended or nothing more will happen; after a planned crash, comes back.
+    fn attend(&self, engine: &mut Engine, run: &RunId) -> Result<RunRecord, Problem> {
+        let started = Instant::now();
+        loop {
+            if self.runner.is_dead() {
+                self.actors.enter(&self.time, None);
+                engine.shutdown(Duration::from_secs(1));
+                self.runner.revive();
+                *engine = self.start()?;
+            }
+            let record = engine.wait_ended(run, Duration::from_millis(10))?;
+            if record.state.is_ended() || record.state == RunState::RollbackStuck || self.actors.have_nothing_to_do() {
+                return Ok(record);
+            }
+            if started.elapsed() > PATIENCE {
+                let message = format!("the run is still {} after {} s", record.state, PATIENCE.as_secs());
+                return Err(Problem::new(Code::StepTimeout, message));
+            }
+        }
+    }
+}
+
+/// The plan's secrets; they may go anywhere.
+struct Planned(BTreeMap<String, String>);
+
+impl SecretSource for Planned {
+    fn get(&self, name: &str) -> Result<Zeroizing<String>, Problem> {
+        self.0.get(name).map(|value| Zeroizing::new(value.clone())).ok_or_else(|| not_found(name))
+    }
+
+    fn policy(&self, name: &str) -> Result<SecretPolicy, Problem> {
+        self.0.get(name).map(|_| SecretPolicy::anywhere()).ok_or_else(|| not_found(name))
+    }
+}

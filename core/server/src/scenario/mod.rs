@@ -1,0 +1,65 @@
+//! `windlass workflows test`: the scenarios beside workflows, each in an engine of its own.
+
+mod actors;
+mod crash;
+mod driver;
+mod report;
+
+use std::{path::PathBuf, sync::Arc, time::Instant};
+
+use serde_json::json;
+use windlass_model::{Code, Problem};
+use windlass_script::scenario::{TestResult, run_scenarios};
+
+use self::driver::Driver;
+use crate::{commands::workflows, context::Context, exit::Exit, render};
+
+/// Runs the scenarios of these workflows, or of all.
+pub fn command(names: &[String], context: &Context) -> Result<Exit, Problem> {
+    let (scripts, runtime) = workflows::scripts(context)?;
+    let chosen = match names.is_empty() {
+        true => scripts.library.list().into_iter().filter(|name| file(context, name).is_file()).collect(),
+        false => names.to_vec(),
+    };
+    if chosen.is_empty() {
+        return Err(Problem::new(Code::NotFound, "no workflow has scenarios").help("they stand beside it: `<name>.test.rhai`"));
+    }
+    let driver = Arc::new(Driver::new(context.loaded.config.clone(), runtime.handle().clone()));
+    let (started, mut all, mut failed) = (Instant::now(), Vec::new(), 0);
+    for name in &chosen {
+        let path = file(context, name);
+        let source = std::fs::read_to_string(&path)
+            .map_err(|error| Problem::new(Code::NotFound, format!("{} can't be read: {error}", path.display())))?;
+        let results = run_scenarios(&format!("{name}.test"), &source, driver.clone())?;
+        failed += results.iter().filter(|result| !result.passed).count();
+        if !context.global.json {
+            results.iter().for_each(|result| show(context, name, &source, result));
+        }
+        all.extend(results.into_iter().map(|result| json!({ "workflow": name, "test": result })));
+    }
+    if context.global.json {
+        context.print_json(&all);
+    } else {
+        let ms = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
+        let took = windlass_model::time::format_duration_ms(ms);
+        context.line(&format!("\n{} scenarios, {failed} failed, {took}", all.len()));
+    }
+    Ok(if failed == 0 { Exit::Success } else { Exit::Failure })
+}
+
+fn file(context: &Context, name: &str) -> PathBuf {
+    context.loaded.config.workflows.join(format!("{name}.test.rhai"))
+}
+
+fn show(context: &Context, name: &str, source: &str, result: &TestResult) {
+    let mark = if result.passed { console::style("✓").green() } else { console::style("✗").red() };
+    let ms = i64::try_from(result.elapsed.as_millis()).unwrap_or(i64::MAX);
+    let took = windlass_model::time::format_duration_ms(ms);
+    context.line(&format!("{mark} {name} {}  {}", result.name, console::style(took).dim()));
+    if !result.passed {
+        result.output.iter().for_each(|line| context.line(&format!("    {line}")));
+        let mut problem = Problem::new(Code::ScriptError, result.message.clone().unwrap_or_default());
+        problem.site = result.site.clone();
+        context.hint(&render::verbose(&problem, |_| Some(source.to_owned())));
+    }
+}
