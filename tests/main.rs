@@ -2,6 +2,7 @@
 
 mod crash;
 mod engine;
+mod script;
 mod store;
 mod hosts;
 

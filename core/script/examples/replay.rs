@@ -1,5 +1,10 @@
 //! How fast a recorded run is replayed on one thread: `cargo run --release -p windlass-script --example replay`.
-#![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used, reason = "a benchmark prints, and may end at a mistake")]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a benchmark prints, and may end at a mistake"
+)]
 
 use std::{sync::Arc, time::Instant};
 
@@ -26,7 +31,11 @@ fn module() -> HostModule {
         doc: "",
         params: PARAMS,
         returns: "map",
-        permission: Permission::Needs { verb: "bench.read", scope: |args| vec![args.str("url").to_owned()], words: "read" },
+        permission: Permission::Needs {
+            verb: "bench.read",
+            scope: |args| vec![args.str("url").to_owned()],
+            words: "read",
+        },
         class: EffectClass::Read,
         undo: Undo::None("it reads"),
         resources: no_resources,
@@ -60,7 +69,8 @@ fn main() {
         for ordinal in 0..STEPS {
             journal.record(StepPath::new("", ordinal), "bench::get", "[\"http://x\"]", Outcome::Value(result.into()));
         }
-        let source = testing::source(&["bench.read:http://*"], &format!("let n = 0; for i in 0..{STEPS} {{ {call} }} n"));
+        let source =
+            testing::source(&["bench.read:http://*"], &format!("let n = 0; for i in 0..{STEPS} {{ {call} }} n"));
         let job = testing::job(&source);
         let best = std::thread::scope(|scope| {
             let work = || best_of(5, &sandbox, &job, &journal);

@@ -32,7 +32,8 @@ pub(crate) fn check_values(op: &str, params: &'static [Param], values: Vec<Value
                     .no_effect());
             }
             Some(value) => {
-                let message = format!("needs {} for `{}`, not {}", kind_words(param.kind), param.name, value_words(value));
+                let message =
+                    format!("needs {} for `{}`, not {}", kind_words(param.kind), param.name, value_words(value));
                 return Err(invalid(op, params, message));
             }
         }

@@ -82,7 +82,9 @@ pub(crate) fn with<T>(work: impl FnOnce(&mut Branch) -> T) -> Result<T, Halt> {
 
 fn not_here() -> Halt {
     Problem::new(Code::ScriptError, "host functions can't be used here")
-        .help("Only `run(input)` and what it calls may use them; the top level of a file holds constants and functions.")
+        .help(
+            "Only `run(input)` and what it calls may use them; the top level of a file holds constants and functions.",
+        )
         .into()
 }
 

@@ -221,7 +221,11 @@ pub(crate) fn isolate(value: &Dynamic, depth: u32) -> Result<Dynamic, Problem> {
         return Err(refuse("that a closure uses is nested too deeply, or contains itself"));
     }
     if let Ok(array) = value.as_array_ref() {
-        return array.iter().map(|item| isolate(item, depth + 1)).collect::<Result<Array, _>>().map(Dynamic::from_array);
+        return array
+            .iter()
+            .map(|item| isolate(item, depth + 1))
+            .collect::<Result<Array, _>>()
+            .map(Dynamic::from_array);
     }
     if let Ok(map) = value.as_map_ref() {
         let copy = map.iter().map(|(key, item)| Ok((key.clone(), isolate(item, depth + 1)?)));

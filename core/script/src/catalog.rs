@@ -56,7 +56,8 @@ impl Catalog {
                 Arc::new(BuiltinEntry { name: builtin.name.into(), builtin, index: verbs.len() - 1 })
             })
             .collect();
-        let ops = modules.iter().flat_map(|module| &module.ops).map(|entry| (entry.full.clone(), entry.clone())).collect();
+        let ops =
+            modules.iter().flat_map(|module| &module.ops).map(|entry| (entry.full.clone(), entry.clone())).collect();
         let global = vec![overrides::module().into(), core_module(&builtins).into()];
         Self { modules, builtins, ops, global, verbs }
     }

@@ -59,7 +59,8 @@ fn definition(out: &mut String, indent: &str, name: &str, doc: &str, params: &[P
         for param in &params[..count] {
             let _ = writeln!(out, "{indent}/// - `{}`: {}", param.name, param.doc);
         }
-        let typed: Vec<String> = params[..count].iter().map(|param| format!("{}: {}", param.name, kind_name(param.kind))).collect();
+        let typed: Vec<String> =
+            params[..count].iter().map(|param| format!("{}: {}", param.name, kind_name(param.kind))).collect();
         let _ = writeln!(out, "{indent}fn {name}({}) -> {returns};", typed.join(", "));
     }
 }
@@ -77,9 +78,7 @@ pub fn json(catalog: &Catalog) -> Value {
 }
 
 fn params_json(params: &[Param]) -> Value {
-    let each = |param: &Param| {
-        json!({ "name": param.name, "kind": kind_name(param.kind), "optional": param.optional, "doc": param.doc })
-    };
+    let each = |param: &Param| json!({ "name": param.name, "kind": kind_name(param.kind), "optional": param.optional, "doc": param.doc });
     params.iter().map(each).collect()
 }
 
@@ -135,7 +134,8 @@ pub fn pages(catalog: &Catalog) -> Vec<(String, String)> {
             };
             let _ = writeln!(page, "- Time limit: {}", windlass_model::time::format_duration_ms(op.timeout_ms as i64));
             if op.retry.attempts > 1 {
-                let _ = writeln!(page, "- Attempts: {} when the error says that trying again may help", op.retry.attempts);
+                let _ =
+                    writeln!(page, "- Attempts: {} when the error says that trying again may help", op.retry.attempts);
             }
             example(&mut page, op.example);
         }

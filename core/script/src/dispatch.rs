@@ -168,7 +168,14 @@ pub(crate) fn canonical_args<'a>(
 }
 
 /// A step without an op behind it: a wait, a local effect, a structure of the script.
-pub(crate) fn plain_call(path: StepPath, op: &Arc<str>, class: EffectClass, args: &str, digest: Digest, site: CallSite) -> StepCall {
+pub(crate) fn plain_call(
+    path: StepPath,
+    op: &Arc<str>,
+    class: EffectClass,
+    args: &str,
+    digest: Digest,
+    site: CallSite,
+) -> StepCall {
     StepCall {
         path,
         op: op.clone(),

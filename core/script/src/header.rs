@@ -12,9 +12,11 @@ static STANDARD: LazyLock<StandardPackage> = LazyLock::new(StandardPackage::new)
 
 /// The source of a bundle's workflow.
 pub(crate) fn entry_source(bundle: &Bundle) -> Result<&str, Problem> {
-    bundle.files.get(&bundle.entry).map(String::as_str).ok_or_else(|| {
-        Problem::new(Code::WorkflowInvalid, format!("the bundle has no file `{}`", bundle.entry))
-    })
+    bundle
+        .files
+        .get(&bundle.entry)
+        .map(String::as_str)
+        .ok_or_else(|| Problem::new(Code::WorkflowInvalid, format!("the bundle has no file `{}`", bundle.entry)))
 }
 
 /// The header of a bundle's workflow.
@@ -71,7 +73,8 @@ fn invalid(name: &str, position: Position, message: String) -> Problem {
 
 /// The header if it consists of literals only, which needs no evaluation.
 fn literal(ast: &AST) -> Option<(Dynamic, Position)> {
-    let value = ast.iter_literal_variables(true, false).find(|(name, ..)| *name == "WORKFLOW").map(|(_, _, value)| value)?;
+    let value =
+        ast.iter_literal_variables(true, false).find(|(name, ..)| *name == "WORKFLOW").map(|(_, _, value)| value)?;
     Some((value, header_position(ast)))
 }
 
@@ -118,7 +121,10 @@ fn validate(name: &str, workflow: &Workflow) -> Result<(), (&'static str, String
         return Err(("title", "it is empty".into()));
     }
     if let Some(grant) = workflow.permissions.iter().find(|grant| !permission::is_well_formed(grant)) {
-        return Err(("permissions", format!("\"{grant}\" isn't a grant; grants are written `module.verb:scope`, such as \"net.write:lab\"")));
+        return Err((
+            "permissions",
+            format!("\"{grant}\" isn't a grant; grants are written `module.verb:scope`, such as \"net.write:lab\""),
+        ));
     }
     for (key, value) in [("timeout", &workflow.timeout), ("retention", &workflow.retention)] {
         if let Some(text) = value {

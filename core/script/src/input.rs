@@ -46,7 +46,8 @@ fn fill(schema: &Value, value: &mut Value, depth: usize) {
     if depth > 32 {
         return;
     }
-    if let (Some(properties), Some(map)) = (schema.get("properties").and_then(Value::as_object), value.as_object_mut()) {
+    if let (Some(properties), Some(map)) = (schema.get("properties").and_then(Value::as_object), value.as_object_mut())
+    {
         for (name, property) in properties {
             if let (false, Some(default)) = (map.contains_key(name), property.get("default")) {
                 map.insert(name.clone(), default.clone());
@@ -83,7 +84,8 @@ mod tests {
             },
         }));
         let problem = validate_input(&workflow, &json!({ "count": 0, "hosts": [{}, { "mtu": "x" }] })).unwrap_err();
-        let pointers: Vec<&str> = problem.data.as_array().unwrap().iter().map(|fault| fault["pointer"].as_str().unwrap()).collect();
+        let pointers: Vec<&str> =
+            problem.data.as_array().unwrap().iter().map(|fault| fault["pointer"].as_str().unwrap()).collect();
         assert_eq!(problem.code, Code::InvalidInput);
         for pointer in ["/count", "", "/hosts/1/mtu"] {
             assert!(pointers.contains(&pointer), "{pointers:?}");

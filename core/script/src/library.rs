@@ -57,20 +57,27 @@ impl Library {
 
     fn read(&self, root: &Path, name: &str) -> Result<Option<String>, Problem> {
         let path = root.join(format!("{name}.rhai"));
-        let unreadable = |error: std::io::Error| Problem::new(Code::System, format!("`{name}.rhai` can't be read: {error}"));
+        let unreadable =
+            |error: std::io::Error| Problem::new(Code::System, format!("`{name}.rhai` can't be read: {error}"));
         let real = match path.canonicalize() {
             Ok(real) => real,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(unreadable(error)),
         };
         if !real.starts_with(root.canonicalize().map_err(unreadable)?) {
-            return Err(Problem::new(Code::WorkflowInvalid, format!("`{name}.rhai` is a link that leads out of the workflows")));
+            return Err(Problem::new(
+                Code::WorkflowInvalid,
+                format!("`{name}.rhai` is a link that leads out of the workflows"),
+            ));
         }
         let limit = self.sandbox.bounds().source_bytes;
         let size = real.metadata().map_err(unreadable)?.len();
         if size > limit as u64 {
-            return Err(Problem::new(Code::LimitExceeded, format!("`{name}.rhai` has {size} bytes; at most {limit} are read"))
-                .help("The bound is `source_bytes`. Move functions into `lib/`."));
+            return Err(Problem::new(
+                Code::LimitExceeded,
+                format!("`{name}.rhai` has {size} bytes; at most {limit} are read"),
+            )
+            .help("The bound is `source_bytes`. Move functions into `lib/`."));
         }
         std::fs::read_to_string(&real).map(Some).map_err(unreadable)
     }
@@ -92,10 +99,16 @@ impl Library {
     ) -> Result<(), Problem> {
         if chain.iter().any(|other| other == name) {
             let circle = format!("{} → {name}", chain.join(" → "));
-            return Err(Problem::new(Code::WorkflowInvalid, format!("modules import each other in a circle: {circle}")));
+            return Err(Problem::new(
+                Code::WorkflowInvalid,
+                format!("modules import each other in a circle: {circle}"),
+            ));
         }
         if chain.len() > MAX_IMPORT_DEPTH {
-            return Err(Problem::new(Code::LimitExceeded, format!("imports are nested deeper than {MAX_IMPORT_DEPTH}")));
+            return Err(Problem::new(
+                Code::LimitExceeded,
+                format!("imports are nested deeper than {MAX_IMPORT_DEPTH}"),
+            ));
         }
         chain.push(name.to_owned());
         for import in crate::imports::of_source(&self.sandbox, name, &source)? {

@@ -69,9 +69,10 @@ fn look(bounds: &Bounds) -> Option<rhai::Dynamic> {
 }
 
 fn over(bound: &str, amount: String) -> rhai::Dynamic {
-    let problem = Problem::new(Code::LimitExceeded, format!("the script used more than {amount} between two host calls"))
-        .help(format!("The bound is `{bound}`. Look for a loop that doesn't end or a value that keeps growing."))
-        .data(serde_json::json!({ "bound": bound }));
+    let problem =
+        Problem::new(Code::LimitExceeded, format!("the script used more than {amount} between two host calls"))
+            .help(format!("The bound is `{bound}`. Look for a loop that doesn't end or a value that keeps growing."))
+            .data(serde_json::json!({ "bound": bound }));
     branch::set_stop(Stop::Limit(Box::new(problem)));
     rhai::Dynamic::UNIT
 }

@@ -17,7 +17,9 @@ pub(crate) fn module() -> Module {
     // `replace` allocates the whole result before any limit is looked at.
     global("replace").set_into_module(
         &mut module,
-        |context: NativeCallContext, text: &mut ImmutableString, find: &str, put: &str| replace(&context, text, find, put),
+        |context: NativeCallContext, text: &mut ImmutableString, find: &str, put: &str| {
+            replace(&context, text, find, put)
+        },
     );
     global("replace").set_into_module(
         &mut module,
@@ -50,7 +52,8 @@ pub(crate) fn module() -> Module {
     global("split").set_into_module(
         &mut module,
         |context: NativeCallContext, text: &mut ImmutableString, delimiter: &str| -> Returned<rhai::Array> {
-            let parts = if delimiter.is_empty() { text.chars().count() + 2 } else { text.matches(delimiter).count() + 1 };
+            let parts =
+                if delimiter.is_empty() { text.chars().count() + 2 } else { text.matches(delimiter).count() + 1 };
             check_items(&context, parts)?;
             Ok(text.split(delimiter).map(|part| part.to_owned().into()).collect())
         },

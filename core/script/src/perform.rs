@@ -103,7 +103,9 @@ fn attempt_once(
             return answer;
         }
     }
-    if cx.rehearsal && let Rehearse::Assume(answer) = &entry.op.rehearse {
+    if cx.rehearsal
+        && let Rehearse::Assume(answer) = &entry.op.rehearse
+    {
         return Ok(answer(args));
     }
     guarded(&entry.full, || {

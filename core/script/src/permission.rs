@@ -97,7 +97,9 @@ pub fn words(grant: &str, verb_words: impl Fn(&str) -> Option<&'static str>) -> 
 pub(crate) fn denied(op: &str, verb: &str, scope: Option<&str>) -> Problem {
     let grant = format!("{verb}:{}", scope.unwrap_or("…"));
     Problem::new(Code::PermissionDenied, format!("`{op}` needs the grant `{grant}`, which this run doesn't have"))
-        .help(format!("Add \"{grant}\" to `permissions` in the workflow's header, and have the server's policy allow it."))
+        .help(format!(
+            "Add \"{grant}\" to `permissions` in the workflow's header, and have the server's policy allow it."
+        ))
         .data(serde_json::json!({ "op": op, "grant": grant }))
         .no_effect()
 }

@@ -31,11 +31,17 @@ pub(crate) enum Allowed {
 }
 
 impl Program {
-    pub fn compile(bundle: Arc<Bundle>, catalog: &Catalog, policy: &Policy, engine: &rhai::Engine) -> Result<Self, Problem> {
+    pub fn compile(
+        bundle: Arc<Bundle>,
+        catalog: &Catalog,
+        policy: &Policy,
+        engine: &rhai::Engine,
+    ) -> Result<Self, Problem> {
         let workflow = header::read(&bundle)?;
         let source = header::entry_source(&bundle)?;
         let mut ast = engine.compile(source).map_err(|error| {
-            Problem::new(Code::WorkflowInvalid, format!("{}: {error}", bundle.entry)).help("`windlass check` shows the place.")
+            Problem::new(Code::WorkflowInvalid, format!("{}: {error}", bundle.entry))
+                .help("`windlass check` shows the place.")
         })?;
         ast.set_source(bundle.entry.as_str());
         Ok(Self::new(bundle, ast, &workflow, catalog, policy))

@@ -44,11 +44,14 @@ impl ModuleResolver for BundleResolver {
         }
         let source = run.program.bundle.files.get(name).filter(|_| is_valid_name(name)).ok_or_else(|| {
             let problem = Problem::new(Code::ScriptError, format!("there is no module `{name}` in this run's bundle"))
-                .help("Import with a literal name: `import \"lib/lab\" as lab;`. Only those files are pinned at launch.");
+                .help(
+                    "Import with a literal name: `import \"lib/lab\" as lab;`. Only those files are pinned at launch.",
+                );
             raise(Halt::from(problem), position)
         })?;
         let _guard = Loading::enter(name).map_err(|problem| raise(problem.into(), position))?;
-        let in_module = |error: Box<EvalAltResult>| Box::new(EvalAltResult::ErrorInModule(name.into(), error, position));
+        let in_module =
+            |error: Box<EvalAltResult>| Box::new(EvalAltResult::ErrorInModule(name.into(), error, position));
         let mut ast = engine.compile(source).map_err(|error| in_module(error.into()))?;
         ast.set_source(name);
         let module = Module::eval_ast_as_new(Scope::new(), &ast, engine).map_err(in_module)?;
@@ -65,7 +68,10 @@ impl Loading {
         LOADING.with_borrow_mut(|loading| {
             if loading.iter().any(|other| other == name) {
                 let chain = format!("{} → {name}", loading.join(" → "));
-                return Err(Problem::new(Code::WorkflowInvalid, format!("modules import each other in a circle: {chain}")));
+                return Err(Problem::new(
+                    Code::WorkflowInvalid,
+                    format!("modules import each other in a circle: {chain}"),
+                ));
             }
             if loading.len() >= MAX_IMPORT_DEPTH {
                 let message = format!("imports are nested deeper than {MAX_IMPORT_DEPTH}");

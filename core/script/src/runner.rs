@@ -84,7 +84,7 @@ fn call_run(run: &Arc<RunContext>, input: &str) -> Ending {
     match result {
         Ok(Ok(text)) => Ending::Returned(text),
         Ok(Err(error)) => Ending::Failed(Box::new(run.shell.scrubber.problem(throw::problem_of(&error, &run.entry)))),
-        Err(_) => Ending::Failed(Box::new(Problem::new(Code::Internal, "the script ended in a mistake of Windlass"))),
+        Err(panic) => Ending::Failed(Box::new(throw::of_panic(panic.as_ref()))),
     }
 }
 
@@ -120,7 +120,8 @@ fn undo_by_op(run: &Arc<RunContext>, entry: &UndoRecord, op: &Arc<str>, text: &A
         Problem::new(Code::UndoFailed, format!("`{op}`, which would take this step back, isn't there any more"))
             .help("Undo it by hand, then skip the entry.")
     })?;
-    let values: Vec<Value> = serde_json::from_str(text).map_err(|error| Problem::new(Code::Internal, error.to_string()))?;
+    let values: Vec<Value> =
+        serde_json::from_str(text).map_err(|error| Problem::new(Code::Internal, error.to_string()))?;
     let args = arguments::check_values(op, found.op.params, values)?;
     let path = branch::peek()?;
     branch::advance();

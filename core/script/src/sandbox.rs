@@ -11,8 +11,8 @@ use serde_json::Value;
 use windlass_model::{Bounds, Bundle, BundleDigest, Problem};
 
 use crate::{
-    builtin, catalog::Catalog, host::HostModule, meter, permission::Policy, program::Program, resolver, reveal::Revealer,
-    scrub::Scrubber, secret::SecretSource,
+    builtin, catalog::Catalog, host::HostModule, meter, permission::Policy, program::Program, resolver,
+    reveal::Revealer, scrub::Scrubber, secret::SecretSource,
 };
 
 /// The stack that a thread needs to evaluate scripts. Only touched pages count.
@@ -181,4 +181,3 @@ pub(crate) fn bare_engine(bounds: &Bounds, standard: &StandardPackage) -> Engine
     engine.set_module_resolver(rhai::module_resolvers::DummyModuleResolver::new());
     engine
 }
-

@@ -239,7 +239,8 @@ mod tests {
 
     #[test]
     fn references_are_worked_out() {
-        let reference = json!({ "$secret": { "concat": ["Bearer ", { "$secret": { "base64": [{ "$secret": "x" }] } }] } });
+        let reference =
+            json!({ "$secret": { "concat": ["Bearer ", { "$secret": { "base64": [{ "$secret": "x" }] } }] } });
         let mut seen = Vec::new();
         let value = evaluate(
             &reference,

@@ -11,7 +11,8 @@ use std::{
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use windlass_model::{
-    Bundle, BundleDigest, CallSite, Digest, EffectClass, Journal, Outcome, Problem, StepCall, StepPath, StepState, WaitSpec,
+    Bundle, BundleDigest, CallSite, Digest, EffectClass, Journal, Outcome, Problem, StepCall, StepPath, StepState,
+    WaitSpec,
     journal::{Begin, Divergence, Job, LocalEffect, Output, Replay, Settled, Stop},
     step::StepRecord,
     undo::{UndoRecord, UndoSpec, UndoState},
@@ -65,7 +66,8 @@ impl MemoryJournal {
     /// Records an outcome without a call, for replays.
     pub fn record(&self, path: StepPath, op: &str, args: &str, outcome: Outcome) {
         let digest = crate::dispatch::digest(op, args);
-        let call = crate::dispatch::plain_call(path.clone(), &op.into(), EffectClass::Read, args, digest, CallSite::default());
+        let call =
+            crate::dispatch::plain_call(path.clone(), &op.into(), EffectClass::Read, args, digest, CallSite::default());
         self.steps.lock().insert(path, (call, Some(outcome)));
     }
 
@@ -212,10 +214,18 @@ pub fn job(source: &str) -> Job {
 /// A job of a bundle.
 pub fn job_of(bundle: Bundle) -> Job {
     let digest = BundleDigest(blake3::hash(bundle.canonical().as_bytes()).to_hex().to_string().into());
-    Job { run: "01testrun00000000000000000".into(), digest, bundle: Arc::new(bundle), input: "{}".into(), undo: Vec::new() }
+    Job {
+        run: "01testrun00000000000000000".into(),
+        digest,
+        bundle: Arc::new(bundle),
+        input: "{}".into(),
+        undo: Vec::new(),
+    }
 }
 
 /// A workflow's source with this body of `run(input)` and these grants.
 pub fn source(grants: &[&str], body: &str) -> String {
-    format!("const WORKFLOW = #{{ name: \"test/script\", title: \"Test\", permissions: {grants:?} }};\nfn run(input) {{\n{body}\n}}\n")
+    format!(
+        "const WORKFLOW = #{{ name: \"test/script\", title: \"Test\", permissions: {grants:?} }};\nfn run(input) {{\n{body}\n}}\n"
+    )
 }

@@ -77,11 +77,8 @@ pub(crate) fn problem_of(error: &EvalAltResult, entry: &Arc<str>) -> Problem {
     let file = innermost_file(error).map_or_else(|| entry.clone(), Arc::from);
     let inner = error.unwrap_inner();
     let position = if inner.position().is_none() { error.position() } else { inner.position() };
-    let site = CallSite {
-        file,
-        line: position.line().unwrap_or(0) as u32,
-        column: position.position().unwrap_or(0) as u32,
-    };
+    let site =
+        CallSite { file, line: position.line().unwrap_or(0) as u32, column: position.position().unwrap_or(0) as u32 };
     let problem = match inner {
         EvalAltResult::ErrorRuntime(value, _) => thrown(value),
         EvalAltResult::ErrorFunctionNotFound(signature, _) => {
@@ -142,6 +139,19 @@ fn thrown(value: &Dynamic) -> Problem {
         (None, _) => json.clone(),
     };
     problem
+}
+
+/// A panic while a script was evaluated. One kind is the script's own doing.
+pub(crate) fn of_panic(panic: &(dyn std::any::Any + Send)) -> Problem {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+    if text.contains("total order") {
+        return Problem::new(Code::ScriptError, "the closure given to `sort` contradicts itself")
+            .help("It has to give a negative number, 0 or a positive one, and the same for the same two items.");
+    }
+    tracing::error!(panic = text, "evaluating a script panicked");
+    Problem::new(Code::Internal, format!("the script ended in a mistake of Windlass: {text}"))
+        .help("Please report this with the workflow that shows it.")
 }
 
 /// The position as a place in the file that the caller stands in.

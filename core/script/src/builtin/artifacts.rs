@@ -20,7 +20,11 @@ pub(super) fn all() -> Vec<Builtin> {
             &[
                 Param::required("name", Kind::String, "unique in the run, such as `report.txt`"),
                 Param::required("content", Kind::Any, "text, or a blob"),
-                Param::optional("media_type", Kind::String, "default `text/plain` for text, `application/octet-stream` for blobs"),
+                Param::optional(
+                    "media_type",
+                    Kind::String,
+                    "default `text/plain` for text, `application/octet-stream` for blobs",
+                ),
             ]
         },
         returns: "#{ name: string, bytes: int, digest: string }",
@@ -34,7 +38,11 @@ fn artifact(call: &Call) -> Result<Dynamic, Halt> {
     let run = call.start()?;
     let name = call.text(0)?;
     let known = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte);
-    if name.is_empty() || name.len() > 200 || !name.bytes().all(known) || name.split('/').any(|part| part.is_empty() || part == "..") {
+    if name.is_empty()
+        || name.len() > 200
+        || !name.bytes().all(known)
+        || name.split('/').any(|part| part.is_empty() || part == "..")
+    {
         return Err(call.invalid("needs a name of letters, digits, `.`, `_`, `-` and `/`").into());
     }
     let given = call.args.get(1).ok_or_else(|| call.wrong(1, "text or a blob"))?;
@@ -46,7 +54,9 @@ fn artifact(call: &Call) -> Result<Dynamic, Halt> {
         return Err(call.wrong(1, "text or a blob").into());
     };
     if content.len() > MAX_BYTES {
-        return Err(Problem::new(Code::LimitExceeded, format!("an artifact has at most {MAX_BYTES} bytes")).no_effect().into());
+        return Err(Problem::new(Code::LimitExceeded, format!("an artifact has at most {MAX_BYTES} bytes"))
+            .no_effect()
+            .into());
     }
     let media_type = if call.arg(2).is_some() { call.text(2)? } else { default_type.to_owned() };
     // The step's arguments hold the content's digest, not the content: that is enough to notice a change.

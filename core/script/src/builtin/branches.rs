@@ -287,7 +287,7 @@ fn one_branch(
         (None, Ok(Ok(Ok(text)))) => Done::Returned(text),
         (None, Ok(Ok(Err(problem)))) => Done::Failed(Arc::new(problem)),
         (None, Ok(Err(error))) => Done::Failed(Arc::new(throw::problem_of(&error, &run.entry))),
-        (None, Err(_)) => Done::Failed(Arc::new(Problem::new(Code::Internal, "a branch ended in a mistake of Windlass"))),
+        (None, Err(panic)) => Done::Failed(Arc::new(throw::of_panic(panic.as_ref()))),
     }
 }
 

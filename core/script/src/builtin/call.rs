@@ -127,9 +127,7 @@ impl Call<'_, '_, '_> {
         let name = &self.entry.name;
         match dispatch::take(run, name, args, &|| self.site(run), || self.permit(run))? {
             Taken::Recorded(path, outcome) => dispatch::seen(&path, outcome).map(Err),
-            Taken::Fresh(path, digest) => {
-                Ok(Ok(dispatch::plain_call(path, name, class, args, digest, self.site(run))))
-            }
+            Taken::Fresh(path, digest) => Ok(Ok(dispatch::plain_call(path, name, class, args, digest, self.site(run)))),
         }
     }
 

@@ -90,7 +90,8 @@ fn log_level(call: &Call) -> Result<Dynamic, Halt> {
 
 fn progress(call: &Call) -> Result<Dynamic, Halt> {
     call.start()?;
-    let percent = call.arg(0).and_then(|arg| arg.as_float().ok().or_else(|| arg.as_int().ok().map(|whole| whole as f64)));
+    let percent =
+        call.arg(0).and_then(|arg| arg.as_float().ok().or_else(|| arg.as_int().ok().map(|whole| whole as f64)));
     let percent = percent.filter(|percent| (0.0..=100.0).contains(percent));
     let percent = percent.ok_or_else(|| call.wrong(0, "a number from 0 to 100"))?;
     let message = call.arg(1).map(|arg| shown(&canonical::lossy(arg)));

@@ -27,7 +27,11 @@ pub(super) fn all() -> Vec<Builtin> {
         params: const {
             &[
                 Param::required("closure", Kind::Closure, "`|| …`"),
-                Param::optional("options", Kind::Map, "`every` (a duration, default `\"10s\"`), `timeout` (a duration), `message` (what is waited for)"),
+                Param::optional(
+                    "options",
+                    Kind::Map,
+                    "`every` (a duration, default `\"10s\"`), `timeout` (a duration), `message` (what is waited for)",
+                ),
             ]
         },
         returns: "what the closure gives in the end",

@@ -40,7 +40,11 @@ pub(super) fn all() -> Vec<Builtin> {
             doc: "Calls the closure; operations in it are tried as often as said here, instead of by their own policy. Only errors that say that trying again may help are tried again. Gives the closure's result.",
             params: const {
                 &[
-                    Param::required("policy", Kind::Map, "`attempts` (in all, from 1 to 100), `delay` (before the second, default `\"1s\"`; doubles), `max_delay` (default `\"30s\"`)"),
+                    Param::required(
+                        "policy",
+                        Kind::Map,
+                        "`attempts` (in all, from 1 to 100), `delay` (before the second, default `\"1s\"`; doubles), `max_delay` (default `\"30s\"`)",
+                    ),
                     Param::required("closure", Kind::Closure, "`|| …`"),
                 ]
             },

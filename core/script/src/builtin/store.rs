@@ -70,7 +70,11 @@ pub(super) fn all() -> Vec<Builtin> {
                 ]
             },
             returns: "array of #{ provider: string, kind: string, id: string, run: string, state: string }",
-            permission: Permission::Needs { verb: "inventory.read", scope: first_scope, words: "see what runs have made with" },
+            permission: Permission::Needs {
+                verb: "inventory.read",
+                scope: first_scope,
+                words: "see what runs have made with",
+            },
             example: "let mine = inventory(\"net\", \"lab-\"); log(`${mine.len()} things`);",
             run: inventory,
         },

@@ -24,7 +24,9 @@ pub(super) fn all() -> Vec<Builtin> {
         Builtin {
             name: "sleep",
             doc: "Waits for a time, across restarts: while it waits, the run takes no thread and no memory. In `on_rollback` at most 60 s.",
-            params: const { &[Param::required("duration", Kind::Duration, "`\"30s\"`, `\"1h30m\"`, `\"7d\"`, or milliseconds")] },
+            params: const {
+                &[Param::required("duration", Kind::Duration, "`\"30s\"`, `\"1h30m\"`, `\"7d\"`, or milliseconds")]
+            },
             returns: "()",
             permission: Permission::Free,
             example: "sleep(\"1h\");",
@@ -105,7 +107,8 @@ fn sleep_blocking(call: &Call, args: &str, ms: i64) -> Result<Dynamic, Halt> {
 }
 
 fn sleep_until(call: &Call) -> Result<Dynamic, Halt> {
-    let due_at_ms = call.arg(0).and_then(|arg| arg.as_int().ok()).ok_or_else(|| call.wrong(0, "milliseconds since 1970"))?;
+    let due_at_ms =
+        call.arg(0).and_then(|arg| arg.as_int().ok()).ok_or_else(|| call.wrong(0, "milliseconds since 1970"))?;
     call.wait(&json!([due_at_ms]).to_string(), |_| WaitSpec::Timer { due_at_ms })
 }
 

@@ -7,12 +7,7 @@ use super::{
     Diagnostic,
     names::{Arities, Known},
 };
-use crate::{
-    arguments::signature,
-    host::Permission,
-    nearest::nearest,
-    permission,
-};
+use crate::{arguments::signature, host::Permission, nearest::nearest, permission};
 
 pub(super) fn check(ast: &AST, known: &Known, workflow: Option<&Workflow>, blanked: &[Position]) -> Vec<Diagnostic> {
     let checker = Checker { known, workflow };
@@ -59,7 +54,10 @@ impl Checker<'_> {
         }
         if self.known.common.get(name).is_some_and(|counts| counts.contains(&count)) {
             let builtins = self.known.catalog().builtins_named(name);
-            return builtins.take(1).filter_map(|entry| self.grant(name, &entry.builtin.permission, position)).collect();
+            return builtins
+                .take(1)
+                .filter_map(|entry| self.grant(name, &entry.builtin.permission, position))
+                .collect();
         }
         let given = call.args.len();
         let counts = self.known.own.get(name).or_else(|| self.known.common.get(name));
@@ -67,14 +65,18 @@ impl Checker<'_> {
             let forms = self.known.catalog().builtins_named(name).map(|entry| signature(name, entry.builtin.params));
             let forms: Vec<String> = forms.collect();
             let receiver = usize::from(method);
-            let takes: Vec<usize> = counts.iter().filter(|count| **count >= receiver).map(|count| count - receiver).collect();
+            let takes: Vec<usize> =
+                counts.iter().filter(|count| **count >= receiver).map(|count| count - receiver).collect();
             return vec![wrong_count(name, given, &takes, position, &forms)];
         }
         let candidates = self.known.own.keys().chain(self.known.common.keys()).map(String::as_str);
         let near = nearest(name, candidates.filter(|other| !other.contains('$'))).map(str::to_owned);
         let in_module = || {
             let modules = self.known.catalog().modules.iter();
-            modules.flat_map(|module| &module.ops).find(|entry| entry.op.name == name).map(|entry| entry.full.to_string())
+            modules
+                .flat_map(|module| &module.ops)
+                .find(|entry| entry.op.name == name)
+                .map(|entry| entry.full.to_string())
         };
         vec![unknown(name, position, near.or_else(in_module))]
     }
@@ -83,11 +85,16 @@ impl Checker<'_> {
         let name = call.name.as_str();
         let full = format!("{module}::{name}");
         if let Some(functions) = self.known.module(module) {
-            return functions.map(|functions| self.imported(&full, name, functions, count, position)).unwrap_or_default();
+            return functions
+                .map(|functions| self.imported(&full, name, functions, count, position))
+                .unwrap_or_default();
         }
-        let Some(host) = self.known.catalog().modules.iter().find(|host| host.name == module) else { return Vec::new() };
+        let Some(host) = self.known.catalog().modules.iter().find(|host| host.name == module) else {
+            return Vec::new();
+        };
         let Some(entry) = self.known.op(module, name) else {
-            let near = nearest(name, host.ops.iter().map(|entry| entry.op.name)).map(|near| format!("{module}::{near}"));
+            let near =
+                nearest(name, host.ops.iter().map(|entry| entry.op.name)).map(|near| format!("{module}::{near}"));
             return vec![unknown(&full, position, near)];
         };
         let required = entry.op.params.iter().filter(|param| !param.optional).count();
@@ -98,7 +105,14 @@ impl Checker<'_> {
         self.grant(&full, &entry.op.permission, position).into_iter().collect()
     }
 
-    fn imported(&self, full: &str, name: &str, functions: &Arities, count: usize, position: Position) -> Vec<Diagnostic> {
+    fn imported(
+        &self,
+        full: &str,
+        name: &str,
+        functions: &Arities,
+        count: usize,
+        position: Position,
+    ) -> Vec<Diagnostic> {
         match functions.get(name) {
             Some(counts) if counts.contains(&count) => Vec::new(),
             Some(counts) => vec![wrong_count(full, count, &counts.iter().copied().collect::<Vec<_>>(), position, &[])],
@@ -137,6 +151,7 @@ fn wrong_count(name: &str, given: usize, takes: &[usize], position: Position, fo
             format!("{} or {last}", rest.join(", "))
         }
     };
-    let diagnostic = Diagnostic::error("wrong_arguments", position, format!("`{name}` takes {takes} arguments, not {given}"));
+    let diagnostic =
+        Diagnostic::error("wrong_arguments", position, format!("`{name}` takes {takes} arguments, not {given}"));
     if forms.is_empty() { diagnostic } else { diagnostic.help(format!("It is called as `{}`.", forms.join("` or `"))) }
 }

@@ -73,7 +73,8 @@ fn is_function(line: &str) -> bool {
 
 /// Lines of each top-level item. A file that is written the usual way begins each at the left edge.
 fn split(lines: &[String]) -> Vec<Range<usize>> {
-    let begins = |line: &String| is_function(line) || ["const ", "import ", "let "].iter().any(|word| line.starts_with(word));
+    let begins =
+        |line: &String| is_function(line) || ["const ", "import ", "let "].iter().any(|word| line.starts_with(word));
     let mut starts: Vec<usize> = (0..lines.len()).filter(|&index| begins(&lines[index])).collect();
     if starts.first() != Some(&0) {
         starts.insert(0, 0);
@@ -84,7 +85,9 @@ fn split(lines: &[String]) -> Vec<Range<usize>> {
 
 /// The file with nothing but the item and what all share; places stay as they are.
 fn blank_but(lines: &[String], shared: &[Range<usize>], item: &Range<usize>) -> Vec<String> {
-    let keep = |index: usize| item.contains(&index) || shared.iter().any(|other| other.start < item.start && other.contains(&index));
+    let keep = |index: usize| {
+        item.contains(&index) || shared.iter().any(|other| other.start < item.start && other.contains(&index))
+    };
     lines.iter().enumerate().map(|(index, line)| if keep(index) { line.clone() } else { String::new() }).collect()
 }
 

@@ -14,11 +14,12 @@ pub(super) fn check(ast: &AST) -> Vec<Diagnostic> {
             for (identifier, _) in captured.iter() {
                 if is_kept_loop_variable(nodes, &identifier.name) {
                     let name = &identifier.name;
-                    let message = format!("all of these closures will see the last `{name}`: the loop has one variable for all rounds");
-                    found.push(
-                        Diagnostic::warning("loop_capture", identifier.pos, message)
-                            .help(format!("Use `parallel_map(items, |{name}| …)`, or copy it first: `let own = {name};`.")),
+                    let message = format!(
+                        "all of these closures will see the last `{name}`: the loop has one variable for all rounds"
                     );
+                    found.push(Diagnostic::warning("loop_capture", identifier.pos, message).help(format!(
+                        "Use `parallel_map(items, |{name}| …)`, or copy it first: `let own = {name};`."
+                    )));
                 }
             }
         }
@@ -30,7 +31,9 @@ pub(super) fn check(ast: &AST) -> Vec<Diagnostic> {
 /// Whether a closure that uses this variable of an enclosing loop is put somewhere for later.
 fn is_kept_loop_variable(nodes: &[ASTNode], name: &str) -> bool {
     let looping = nodes.iter().rposition(|node| match node {
-        ASTNode::Stmt(Stmt::For(header, _)) => header.0.name == name || header.1.as_ref().is_some_and(|count| count.name == name),
+        ASTNode::Stmt(Stmt::For(header, _)) => {
+            header.0.name == name || header.1.as_ref().is_some_and(|count| count.name == name)
+        }
         _ => false,
     });
     looping.is_some_and(|at| {

@@ -129,13 +129,17 @@ pub fn source(sandbox: &Sandbox, name: &str, source: &str, find: &dyn Fn(&str) -
         for grant in sandbox.policy().exceeding(name, &workflow.permissions) {
             let position = header::key_position(&healthy.ast, "permissions").unwrap_or(rhai::Position::new(1, 1));
             let message = format!("the server's policy doesn't allow this workflow \"{grant}\"");
-            diagnostics.push(Diagnostic::error("policy", position, message).help("Narrow the grant, or ask an admin to widen the policy."));
+            diagnostics.push(
+                Diagnostic::error("policy", position, message)
+                    .help("Narrow the grant, or ask an admin to widen the policy."),
+            );
         }
     }
     for diagnostic in &mut diagnostics {
         name.clone_into(&mut diagnostic.file);
     }
-    diagnostics.sort_by(|a, b| (a.line, a.column, a.severity, &a.message).cmp(&(b.line, b.column, b.severity, &b.message)));
+    diagnostics
+        .sort_by(|a, b| (a.line, a.column, a.severity, &a.message).cmp(&(b.line, b.column, b.severity, &b.message)));
     diagnostics.dedup();
     Checked { diagnostics, imports: known.imports() }
 }
@@ -149,7 +153,8 @@ fn header_of(name: &str, source: &str, ast: &rhai::AST, found: &mut Vec<Diagnost
         Err(problem) => {
             let site = problem.site.unwrap_or_default();
             let position = rhai::Position::new(site.line.max(1) as u16, site.column.max(1) as u16);
-            let message = problem.message.strip_prefix(&format!("{name}.rhai: ")).unwrap_or(&problem.message).to_owned();
+            let message =
+                problem.message.strip_prefix(&format!("{name}.rhai: ")).unwrap_or(&problem.message).to_owned();
             let diagnostic = Diagnostic::error("header", position, message);
             found.push(match problem.help {
                 Some(help) => diagnostic.help(help),
@@ -167,7 +172,9 @@ pub(crate) fn refuse_errors(sandbox: &Sandbox, bundle: &Bundle) -> Result<(), Pr
     for (name, text) in &bundle.files {
         // What is imported is a module here, wherever it stands.
         let checked = source(sandbox, name, text, &find).diagnostics.into_iter();
-        let as_module = |code: &str| *name != bundle.entry && ["header", "no_run", "undeclared_permission", "policy"].contains(&code);
+        let as_module = |code: &str| {
+            *name != bundle.entry && ["header", "no_run", "undeclared_permission", "policy"].contains(&code)
+        };
         errors.extend(checked.filter(|found| found.severity == Severity::Error && !as_module(found.code)));
     }
     let Some(first) = errors.first() else { return Ok(()) };

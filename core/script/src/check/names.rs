@@ -54,13 +54,15 @@ impl<'a> Known<'a> {
         let mut known = Self { shell, own: own_functions(ast), common, imported: BTreeMap::new() };
         for (module, alias, position) in imports(ast, found) {
             if shell.catalog.modules.iter().any(|host| host.name == alias) {
-                let message = format!("`{alias}` is a host module's name; importing another one under it would hide it");
+                let message =
+                    format!("`{alias}` is a host module's name; importing another one under it would hide it");
                 found.push(Diagnostic::error("shadows", position, message).help("Import it under another name."));
             }
             let source = if is_valid_name(&module) { find(&module) } else { None };
             if source.is_none() {
                 let message = format!("there is no module `{module}`");
-                let help = "Modules are named from the workflows' folder, without `.rhai`: `import \"lib/lab\" as lab;`.";
+                let help =
+                    "Modules are named from the workflows' folder, without `.rhai`: `import \"lib/lab\" as lab;`.";
                 found.push(Diagnostic::error("unknown_module", position, message).help(help));
             }
             let functions = source.and_then(|source| engine.compile(source).ok()).map(|ast| own_functions(&ast));

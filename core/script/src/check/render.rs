@@ -19,7 +19,8 @@ pub fn render(diagnostic: &Diagnostic, source: &str) -> String {
         // A tab stays a tab, so that the caret stands under its letter.
         let space: String = before.iter().map(|letter| if *letter == '\t' { '\t' } else { ' ' }).collect();
         let rest: String = line.chars().skip(before.len()).collect();
-        let word = rest.chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_' || *letter == ':').count();
+        let word =
+            rest.chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_' || *letter == ':').count();
         let _ = writeln!(out, "{gutter} |\n{number} | {line}\n{gutter} | {space}{}", "^".repeat(word.clamp(1, 80)));
     }
     if let Some(help) = &diagnostic.help {

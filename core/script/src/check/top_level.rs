@@ -14,13 +14,18 @@ pub(super) fn check(source: &str, ast: &AST, known: &Known, is_module: bool, com
         };
         if !allowed {
             found.push(
-                Diagnostic::error("top_level", statement.position(), "only constants, functions and imports may stand here")
-                    .help("Move it into `fn run(input) { … }`."),
+                Diagnostic::error(
+                    "top_level",
+                    statement.position(),
+                    "only constants, functions and imports may stand here",
+                )
+                .help("Move it into `fn run(input) { … }`."),
             );
         }
     }
     for (name, counts) in &known.own {
-        let builtin = known.catalog().builtins_named(name).next().is_some() || ["print", "debug"].contains(&name.as_str());
+        let builtin =
+            known.catalog().builtins_named(name).next().is_some() || ["print", "debug"].contains(&name.as_str());
         let position = || position_of(source, name);
         if builtin {
             let message = format!("`{name}` is a built-in function; another one of that name would hide it");

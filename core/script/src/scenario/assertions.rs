@@ -12,17 +12,20 @@ pub(super) fn register(engine: &mut Engine) {
     engine.register_fn("assert", |context: NativeCallContext, holds: bool, message: &str| -> Returned<()> {
         verdict(&context, holds, message, || "the assertion doesn't hold".into())
     });
-    engine.register_fn("assert_eq", |context: NativeCallContext, left: Dynamic, right: Dynamic| equal(&context, &left, &right, ""));
-    engine.register_fn(
-        "assert_eq",
-        |context: NativeCallContext, left: Dynamic, right: Dynamic, message: &str| equal(&context, &left, &right, message),
-    );
+    engine.register_fn("assert_eq", |context: NativeCallContext, left: Dynamic, right: Dynamic| {
+        equal(&context, &left, &right, "")
+    });
+    engine.register_fn("assert_eq", |context: NativeCallContext, left: Dynamic, right: Dynamic, message: &str| {
+        equal(&context, &left, &right, message)
+    });
     engine.register_fn("assert_contains", |context: NativeCallContext, whole: Dynamic, part: Dynamic| {
         contains(&context, &whole, &part, "")
     });
     engine.register_fn(
         "assert_contains",
-        |context: NativeCallContext, whole: Dynamic, part: Dynamic, message: &str| contains(&context, &whole, &part, message),
+        |context: NativeCallContext, whole: Dynamic, part: Dynamic, message: &str| {
+            contains(&context, &whole, &part, message)
+        },
     );
 }
 

@@ -42,9 +42,12 @@ pub(super) fn register(engine: &mut Engine, driver: &Arc<dyn ScenarioDriver>) {
     engine.register_fn("signal", |scenario: &mut Planned, name: &str, payload: Dynamic| -> Returned<()> {
         scenario.signal(name, &payload, &json!({}))
     });
-    engine.register_fn("signal", |scenario: &mut Planned, name: &str, payload: Dynamic, options: Map| -> Returned<()> {
-        scenario.signal(name, &payload, &json_of(&Dynamic::from_map(options))?)
-    });
+    engine.register_fn(
+        "signal",
+        |scenario: &mut Planned, name: &str, payload: Dynamic, options: Map| -> Returned<()> {
+            scenario.signal(name, &payload, &json_of(&Dynamic::from_map(options))?)
+        },
+    );
     for (name, approved) in [("approve", true), ("deny", false)] {
         engine.register_fn(name, move |scenario: &mut Planned| scenario.decide("", approved, &json!({})));
         engine.register_fn(name, move |scenario: &mut Planned, matching: &str| {

@@ -156,7 +156,9 @@ pub fn run_scenarios(name: &str, source: &str, driver: Arc<dyn ScenarioDriver>) 
     });
     match result {
         Ok(Ok(results)) => results,
-        Ok(Err(_)) => Err(Problem::new(Code::Internal, format!("the scenarios of `{name}` ended in a mistake of Windlass"))),
+        Ok(Err(_)) => {
+            Err(Problem::new(Code::Internal, format!("the scenarios of `{name}` ended in a mistake of Windlass")))
+        }
         Err(error) => Err(Problem::new(Code::System, format!("no thread for scenarios: {error}"))),
     }
 }

@@ -68,7 +68,10 @@ fn wrong_arguments_name_the_parameter() {
 #[test]
 fn a_denied_call_leaves_no_trace() {
     let fixture = Fixture::new();
-    let source = testing::source(&["t.write:lab-*"], "let e = (); try { t::make(\"prod\") } catch (x) { e = x } t::make(\"lab-1\"); e");
+    let source = testing::source(
+        &["t.write:lab-*"],
+        "let e = (); try { t::make(\"prod\") } catch (x) { e = x } t::make(\"lab-1\"); e",
+    );
     let Ending::Returned(text) = fixture.run_source(&source) else { panic!() };
     let error: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(error["code"], "permission_denied");
@@ -81,7 +84,9 @@ fn a_denied_call_leaves_no_trace() {
     assert_eq!(problem.code, Code::PermissionDenied);
     assert!(problem.message.contains("`t.write:a`"), "{}", problem.message);
     assert!(bare.journal.calls.lock().is_empty());
-    let Ending::Failed(problem) = bare.run_source(&testing::source(&["kv.read:a/*"], "kv_get(\"b/c\")")) else { panic!() };
+    let Ending::Failed(problem) = bare.run_source(&testing::source(&["kv.read:a/*"], "kv_get(\"b/c\")")) else {
+        panic!()
+    };
     assert!(problem.message.contains("`kv.read:b/c`"), "{}", problem.message);
 }
 
@@ -110,7 +115,8 @@ fn bounds_stop_a_script() {
     assert_eq!(fixture.effects(), 0);
     let problem = fixture.problem("let s = \"x\"; for i in 0..12 { s += s } t::echo(s)");
     assert_eq!(problem.code, Code::LimitExceeded);
-    let many = Fixture::with_bounds(bounds).returned("for i in 0..2000 { log(\"x\"); if i % 100 == 0 { t::effect() } for k in 0..10 {} } 1");
+    let many = Fixture::with_bounds(bounds)
+        .returned("for i in 0..2000 { log(\"x\"); if i % 100 == 0 { t::effect() } for k in 0..10 {} } 1");
     assert_eq!(many, 1, "a step starts a new count");
 }
 
@@ -170,7 +176,8 @@ fn continue_as_new_carries_input_but_no_closures() {
 fn output_has_its_place_and_comes_once() {
     let fixture = Fixture::new();
     for _ in 0..2 {
-        fixture.returned("log(\"a\"); print(#{ b: 1 }); progress(50); annotate(\"k\", [1]); parallel([|| log(\"c\")]); 1");
+        fixture
+            .returned("log(\"a\"); print(#{ b: 1 }); progress(50); annotate(\"k\", [1]); parallel([|| log(\"c\")]); 1");
     }
     let outputs = fixture.journal.outputs.lock();
     let places: Vec<String> = outputs.keys().map(|(lane, ordinal)| format!("{lane}#{ordinal}")).collect();

@@ -13,9 +13,13 @@ fn branches_share_nothing() {
     let fixture = Fixture::new();
     let body = "let x = [1, 2, 3]; let r = parallel([|| { x.push(4); x.len() }, || { x.push(5); x.push(6); x.len() }]); [r, x]";
     assert_eq!(fixture.returned(body), json!([[4, 5], [1, 2, 3]]));
-    let nested = "let x = 1; let fs = [|| { x += 1; x }]; parallel([|| fs[0].call(), || fs[0].call(), || { x += 10; x }])";
+    let nested =
+        "let x = 1; let fs = [|| { x += 1; x }]; parallel([|| fs[0].call(), || fs[0].call(), || { x += 10; x }])";
     assert_eq!(Fixture::new().returned(nested), json!([2, 2, 11]));
-    assert_eq!(Fixture::new().returned("let k = 7; parallel_map([1, 2, 3], |h| h * k, #{ limit: 2 })"), json!([7, 14, 21]));
+    assert_eq!(
+        Fixture::new().returned("let k = 7; parallel_map([1, 2, 3], |h| h * k, #{ limit: 2 })"),
+        json!([7, 14, 21])
+    );
     let cyclic = "let m = #{}; let f = || m; m.f = f; parallel([|| m.len(), || 1])";
     assert_eq!(Fixture::new().problem(cyclic).code, Code::InvalidArgument);
 }
@@ -39,7 +43,9 @@ fn the_lowest_failing_branch_is_reported() {
     let body = "parallel([|| 1, || t::broken(), || fail(\"third\")], #{ on_error: \"wait_all\" })";
     assert_eq!(fixture.problem(body).message, "it broke");
     assert_eq!(fixture.problem(body).message, "it broke", "and again in a replay");
-    let caught = Fixture::new().returned("let h = (); try { parallel([|| fail(#{ message: \"no\", help: \"h\" })]) } catch (e) { h = e.help } h");
+    let caught = Fixture::new().returned(
+        "let h = (); try { parallel([|| fail(#{ message: \"no\", help: \"h\" })]) } catch (e) { h = e.help } h",
+    );
     assert_eq!(caught, "h");
 }
 

@@ -35,7 +35,10 @@ fn three_mistakes_of_three_kinds_are_all_found() {
         "{HEADER}fn first() {{\n  let a = ;\n}}\n\nfn second() {{\n  t::ehco(1);\n  undefined_thing + 1\n}}\n\nfn third() {{\n  if true {{\n    1\n}}\n\nfn run(input) {{\n  sleep();\n}}\n"
     );
     let found = places(&source);
-    assert_eq!(found, ["syntax@3:11", "unknown_function@7:6", "undefined_variable@8:3", "syntax@14:1", "wrong_arguments@17:3"]);
+    assert_eq!(
+        found,
+        ["syntax@3:11", "unknown_function@7:6", "undefined_variable@8:3", "syntax@14:1", "wrong_arguments@17:3"]
+    );
 }
 
 #[test]

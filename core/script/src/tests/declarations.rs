@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use windlass_model::{Outcome, journal::{Ending, Stop}};
+use windlass_model::{
+    Outcome,
+    journal::{Ending, Stop},
+};
 
 use super::fixture::Fixture;
 use crate::{check, definitions, testing};
@@ -18,10 +21,12 @@ fn to_the_end(fixture: &Fixture, body: &str) -> Ending {
         let waits = fixture.journal.waits.lock().clone();
         for (path, wait) in waits {
             let outcome = match wait {
-                windlass_model::WaitSpec::Signal { .. } => Outcome::Error(
-                    windlass_model::Problem::new(windlass_model::Code::WaitTimeout, "no signal").into(),
-                ),
-                windlass_model::WaitSpec::Approval(_) => Outcome::Value("{\"approved\":true,\"by\":\"ada\",\"form\":{}}".into()),
+                windlass_model::WaitSpec::Signal { .. } => {
+                    Outcome::Error(windlass_model::Problem::new(windlass_model::Code::WaitTimeout, "no signal").into())
+                }
+                windlass_model::WaitSpec::Approval(_) => {
+                    Outcome::Value("{\"approved\":true,\"by\":\"ada\",\"form\":{}}".into())
+                }
                 _ => Outcome::Value("null".into()),
             };
             fixture.journal.settle(&path, outcome);
@@ -34,7 +39,11 @@ fn to_the_end(fixture: &Fixture, body: &str) -> Ending {
 fn every_example_runs() {
     for entry in &Fixture::new().sandbox.catalog().builtins {
         let builtin = &entry.builtin;
-        assert!(!builtin.doc.is_empty() && !builtin.example.is_empty() && !builtin.returns.is_empty(), "{}", builtin.name);
+        assert!(
+            !builtin.doc.is_empty() && !builtin.example.is_empty() && !builtin.returns.is_empty(),
+            "{}",
+            builtin.name
+        );
         assert!(builtin.example.contains(builtin.name), "the example of {} doesn't call it", builtin.name);
         let fixture = Fixture::new();
         let source = testing::source(&["*:*"], builtin.example);

@@ -51,7 +51,8 @@ pub fn op(name: &'static str, params: &'static [Param], run: crate::host::Effect
 
 const NAME: &[Param] = &[Param::required("name", Kind::String, "a name")];
 const VALUE: &[Param] = &[Param::required("value", Kind::Any, "a value")];
-const TOKEN: &[Param] = &[Param::required("token", Kind::Secret, "a token"), Param::required("to", Kind::String, "where")];
+const TOKEN: &[Param] =
+    &[Param::required("token", Kind::Secret, "a token"), Param::required("to", Kind::String, "where")];
 
 fn scope(args: &Args) -> Vec<String> {
     vec![args.str("name").to_owned()]
@@ -64,7 +65,14 @@ pub fn module(count: Arc<AtomicU32>) -> HostModule {
         move || count.fetch_add(1, Ordering::SeqCst) + 1
     };
     let (effect, flaky, made, deleted) = (counting(&count), counting(&count), counting(&count), counting(&count));
-    let mut make = op("make", NAME, Box::new(move |_, args| { made(); Ok(json!({ "name": args.str("name") })) }));
+    let mut make = op(
+        "make",
+        NAME,
+        Box::new(move |_, args| {
+            made();
+            Ok(json!({ "name": args.str("name") }))
+        }),
+    );
     make.permission = Permission::Needs { verb: "t.write", scope, words: "make things called" };
     make.undo = Undo::Op { name: "delete", args: |args| vec![json!(args.str("name"))] };
     HostModule {
@@ -73,21 +81,37 @@ pub fn module(count: Arc<AtomicU32>) -> HostModule {
         ops: vec![
             op("effect", &[], Box::new(move |_, _| Ok(json!(effect())))),
             op("echo", VALUE, Box::new(|_, args| Ok(args.get("value").clone()))),
-            op("flaky", &[], Box::new(move |_, _| match flaky() {
-                1 | 2 => Err(Problem::new(Code::Unavailable, "not yet").retryable()),
-                attempt => Ok(json!(attempt)),
-            })),
+            op(
+                "flaky",
+                &[],
+                Box::new(move |_, _| match flaky() {
+                    1 | 2 => Err(Problem::new(Code::Unavailable, "not yet").retryable()),
+                    attempt => Ok(json!(attempt)),
+                }),
+            ),
             op("broken", &[], Box::new(|_, _| Err(Problem::new(Code::System, "it broke").help("mend it")))),
             op("panics", &[], Box::new(|_, _| panic!("oh no"))),
             make,
-            op("delete", NAME, Box::new(move |_, args| {
-                deleted();
-                if args.str("name") == "stuck" { Err(Problem::new(Code::System, "it won't go")) } else { Ok(Value::Null) }
-            })),
-            op("post", TOKEN, Box::new(|cx, args| {
-                let token = cx.reveal(args.get("token"), args.str("to"))?;
-                Ok(json!({ "sent": format!("Authorization: {}", token.as_str()), "length": token.len() }))
-            })),
+            op(
+                "delete",
+                NAME,
+                Box::new(move |_, args| {
+                    deleted();
+                    if args.str("name") == "stuck" {
+                        Err(Problem::new(Code::System, "it won't go"))
+                    } else {
+                        Ok(Value::Null)
+                    }
+                }),
+            ),
+            op(
+                "post",
+                TOKEN,
+                Box::new(|cx, args| {
+                    let token = cx.reveal(args.get("token"), args.str("to"))?;
+                    Ok(json!({ "sent": format!("Authorization: {}", token.as_str()), "length": token.len() }))
+                }),
+            ),
         ],
     }
 }

@@ -25,7 +25,11 @@ fn a_workflow_is_pinned_with_its_imports() {
     let (fixture, folder) = (Fixture::new(), tempfile::tempdir().unwrap());
     let root = folder.path().join("workflows");
     write(&root, "lab/a", &workflow("lab/a", "import \"lib/one\" as one;\nfn run(input) { one::add(input.n) }"));
-    write(&root, "lib/one", "import \"lib/two\" as two;\nconst K = 100;\nfn add(n) { two::twice(n) + global::K + t::effect() }");
+    write(
+        &root,
+        "lib/one",
+        "import \"lib/two\" as two;\nconst K = 100;\nfn add(n) { two::twice(n) + global::K + t::effect() }",
+    );
     write(&root, "lib/two", "fn twice(n) { n * 2 }");
     write(&root, "lab/a.test", "fn test_x() {}");
     let library = Library::new(vec![root.clone()], fixture.sandbox.clone());
@@ -54,7 +58,9 @@ fn nothing_outside_the_root_is_read() {
     std::os::unix::fs::symlink(&outside, root.join("lib/link.rhai")).unwrap();
     std::os::unix::fs::symlink(folder.path(), root.join("lib/folder")).unwrap();
     let library = Library::new(vec![root.clone()], fixture.sandbox.clone());
-    for import in ["../outside", "/etc/passwd", "lib/link", "lib/folder/outside", "lib/../../outside", "lib\\\\x", "", "."] {
+    for import in
+        ["../outside", "/etc/passwd", "lib/link", "lib/folder/outside", "lib/../../outside", "lib\\\\x", "", "."]
+    {
         write(&root, "lab/a", &workflow("lab/a", &format!("import \"{import}\" as o;\nfn run(input) {{ o::x() }}")));
         let problem = library.pin("lab/a").unwrap_err();
         assert_eq!(problem.code, Code::WorkflowInvalid, "{import}: {problem}");

@@ -26,7 +26,13 @@ impl ScenarioDriver for Driver {
             state: "succeeded".into(),
             result: json!(1),
         };
-        Ok(ScenarioReport { state: "succeeded".into(), output: plan.input, steps: vec![step], elapsed_ms: 3_600_000, ..Default::default() })
+        Ok(ScenarioReport {
+            state: "succeeded".into(),
+            output: plan.input,
+            steps: vec![step],
+            elapsed_ms: 3_600_000,
+            ..Default::default()
+        })
     }
 }
 
@@ -74,7 +80,8 @@ fn scenario_files_are_run() {
     assert_eq!((plan.decisions[0].by.as_str(), plan.decisions[1].approved), ("ada", false));
     assert_eq!((plan.secrets["token"].as_str(), plan.crashes.as_slice()), ("v", [3].as_slice()));
     let answers = PlannedAnswers::new(plan);
-    let answer = |op, nth| answers.intercept(op, &json!([]), nth).map(|result| result.map_err(|problem| problem.message));
+    let answer =
+        |op, nth| answers.intercept(op, &json!([]), nth).map(|result| result.map_err(|problem| problem.message));
     assert_eq!(answer("t::echo", 1), Some(Ok(json!({ "a": 1 }))));
     assert_eq!(answer("t::echo", 2), Some(Ok(json!(5))));
     assert_eq!(answer("t::make", 1), Some(Err("broken".into())));

@@ -59,7 +59,9 @@ fn a_failed_undo_stops_there() {
 fn a_closure_that_is_gone_is_an_error() {
     let fixture = Fixture::new();
     fixture.run_source(&testing::source(&["*:*"], "on_rollback(\"tell\", || 1); fail(\"no\")"));
-    let Ending::Failed(problem) = fixture.roll_back(&testing::source(&["*:*"], "t::effect(); fail(\"no\")")) else { panic!() };
+    let Ending::Failed(problem) = fixture.roll_back(&testing::source(&["*:*"], "t::effect(); fail(\"no\")")) else {
+        panic!()
+    };
     assert_eq!(problem.code, Code::UndoFailed);
     assert_eq!(fixture.effects(), 0, "looking for closures performs nothing");
 }

@@ -1,0 +1,5 @@
+//! Hostile scripts: each ends in a clear error within its limits, and the process survives.
+
+mod corpus;
+mod hostile;
+mod literals;
