@@ -1,0 +1,51 @@
+//! The cases, in the order of the table.
+
+mod crowd;
+mod grid;
+mod growth;
+mod launch;
+mod replay;
+mod steps;
+mod suspended;
+
+use std::path::Path;
+
+use crate::{
+    options::Options,
+    report::{Row, Target},
+    world::Outcome,
+};
+
+/// What a case is measured under.
+pub struct Cx<'a> {
+    pub options: &'a Options,
+    /// Where databases are made.
+    pub folder: &'a Path,
+    /// The disk's own time for a durable write.
+    pub sync_ms: f64,
+}
+
+impl Cx<'_> {
+    /// A line with a target, which a smoke test leaves out.
+    pub fn row(
+        &self,
+        case: &'static str,
+        what: impl Into<String>,
+        value: f64,
+        unit: &'static str,
+        target: Target,
+    ) -> Row {
+        let row = Row::new(case, what, value, unit, target);
+        if self.options.smoke { row.without_target() } else { row }
+    }
+}
+
+/// One thing to measure.
+pub struct Case {
+    pub name: &'static str,
+    pub what: &'static str,
+    pub run: fn(&Cx) -> Outcome<Vec<Row>>,
+}
+
+pub const ALL: &[Case] =
+    &[steps::CASE, crowd::CASE, replay::CASE, launch::CASE, suspended::CASE, grid::CASE, growth::CASE];

@@ -1,0 +1,78 @@
+//! What is measured on: cores, kernel, file system, and the memory of this process.
+
+use std::{fs, io, path::Path};
+
+use nix::{
+    sched::{CpuSet, sched_getaffinity, sched_setaffinity},
+    sys::statfs::{TMPFS_MAGIC, statfs},
+    unistd::Pid,
+};
+
+const THIS_PROCESS: Pid = Pid::from_raw(0);
+
+/// Keeps this process, and all threads it makes from now on, to so many of its cores; which.
+pub fn pin(count: usize) -> Vec<usize> {
+    let Ok(allowed) = sched_getaffinity(THIS_PROCESS) else { return Vec::new() };
+    // From the highest down: the lowest core serves most interrupts.
+    let chosen: Vec<usize> =
+        (0..CpuSet::count()).rev().filter(|&core| allowed.is_set(core).unwrap_or(false)).take(count).collect();
+    let mut set = CpuSet::new();
+    let complete = chosen.iter().all(|&core| set.set(core).is_ok());
+    if complete && sched_setaffinity(THIS_PROCESS, &set).is_ok() { chosen } else { Vec::new() }
+}
+
+/// A folder of this measurement's own, removed at the end. Refuses memory in place of a disk.
+pub fn folder(parent: &Path) -> io::Result<tempfile::TempDir> {
+    if statfs(parent)?.filesystem_type() == TMPFS_MAGIC {
+        return Err(io::Error::other("it is memory, not a disk; give another one with `--folder`"));
+    }
+    tempfile::Builder::new().prefix("windlass-bench-").tempdir_in(parent)
+}
+
+/// The header's lines.
+pub fn describe(folder: &Path, pinned: &[usize]) -> Vec<(&'static str, String)> {
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let all = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let count = all.lines().filter(|line| line.starts_with("processor")).count();
+    let model = all.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let used = match pinned {
+        [] => format!("{cores} of {count}"),
+        _ => format!("{} of {count} (pinned to {pinned:?}; the targets are for 2 quiet cores)", pinned.len()),
+    };
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    vec![
+        ("cores", used),
+        ("processor", model.map_or("unknown", |(_, name)| name).to_owned()),
+        ("kernel", fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned()),
+        ("file system", file_system(folder)),
+        ("load before", load.split(' ').take(3).collect::<Vec<_>>().join(" ")),
+        ("build", if cfg!(debug_assertions) { "debug: the numbers mean nothing" } else { "release" }.to_owned()),
+    ]
+}
+
+/// Type and device of the mount that a folder is on.
+fn file_system(folder: &Path) -> String {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    let found = mounts
+        .lines()
+        .filter_map(|line| {
+            let mut words = line.split(' ');
+            let (device, point, kind) = (words.next()?, words.next()?, words.next()?);
+            folder.starts_with(point).then(|| (point.len(), format!("{kind} on {device}")))
+        })
+        .max_by_key(|(length, _)| *length);
+    found.map_or_else(|| "unknown".to_owned(), |(_, text)| text)
+}
+
+/// Resident memory of this process after the allocator has given back what it doesn't use: all of it, and the part
+/// that isn't mapped files. Bytes.
+pub fn resident_bytes() -> (u64, u64) {
+    // SAFETY: malloc_trim takes no pointer and may be called at any time.
+    unsafe { libc::malloc_trim(0) };
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        line.split_whitespace().next()?.parse::<u64>().ok()
+    };
+    (field("VmRSS:").unwrap_or(0) * 1024, field("RssAnon:").unwrap_or(0) * 1024)
+}
