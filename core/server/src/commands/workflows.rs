@@ -27,11 +27,13 @@ pub enum Command {
     /// Check workflows for mistakes without running them
     Check {
         /// The workflows [default: all]
+        #[arg(id = "names", value_name = "WORKFLOW")]
         workflows: Vec<String>,
     },
     /// Run the scenarios beside workflows (`<name>.test.rhai`)
     Test {
         /// The workflows [default: all that have scenarios]
+        #[arg(id = "names", value_name = "WORKFLOW")]
         workflows: Vec<String>,
     },
     /// Show what a run would do, and do nothing
