@@ -153,7 +153,7 @@ impl Journal for LiveJournal {
             if let Err(stop) = self.commit(Command::Begin { lease: self.lease.clone(), call }) {
                 return Begin::Stop(stop);
             }
-        } else if call.class != EffectClass::Scope || attempts == 1 {
+        } else if call.class != EffectClass::Scope || !self.recorded.has_branches(&call.path) {
             // Nobody waits for this: it rides on the next commit, unless the outcome is there first.
             let event = NewEvent::step(EventKind::StepStarted, &call.path, started_data(call));
             let command = Command::Emit { lease: self.lease.clone(), events: vec![event] };

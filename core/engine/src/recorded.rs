@@ -77,6 +77,12 @@ impl Recorded {
         }
     }
 
+    /// Whether anything is recorded of the branches or polls of the scope at `path`.
+    pub(crate) fn has_branches(&self, path: &StepPath) -> bool {
+        let start = format!("{path}/");
+        self.lanes.keys().any(|lane| lane.starts_with(&start))
+    }
+
     /// Outputs that this lane has emitted.
     pub(crate) fn outputs(&self, lane: &str) -> u32 {
         self.lane(lane).map_or(0, |lane| lane.outputs)

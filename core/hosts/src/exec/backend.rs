@@ -51,7 +51,8 @@ impl Programs {
             };
             let found = candidates.into_iter().find(|path| path.is_file());
             if found.is_none() {
-                tracing::warn!(program = %entry, "hosts.exec.programs names a program that isn't on this machine");
+                // `windlass doctor` says so to people; here it would be noise at every start.
+                tracing::debug!(program = %entry, "hosts.exec.programs names a program that isn't on this machine");
             }
             if paths.insert(name.to_owned(), found).is_some() {
                 return Err(Problem::new(Code::Configuration, format!("hosts.exec.programs names `{name}` twice")));
