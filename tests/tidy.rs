@@ -21,3 +21,5 @@ mod sizes;
 mod sources;
 #[path = "tidy/tree.rs"]
 mod tree;
+#[path = "tidy/tutorial.rs"]
+mod tutorial;

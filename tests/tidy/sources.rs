@@ -56,7 +56,7 @@ fn loud(tree: &Tree) -> Vec<String> {
 
 fn is_test_file(file: &File) -> bool {
     ["tests.rs", "testing.rs", "build.rs"].contains(&file.name())
-        || ["/tests/", "/benches/"].iter().any(|folder| file.path.contains(folder))
+        || ["/tests/", "/benches/", "/examples/"].iter().any(|folder| file.path.contains(folder))
 }
 
 /// Numbered lines, from 1, without what only tests compile and without comments.
