@@ -29,7 +29,8 @@ macro_rules! both {
 pub(crate) use both;
 
 /// Keeps the statement of this place prepared. Diesel prepares updates and upserts anew each time, because their text may
-/// depend on their values; that of a statement in this macro must not.
+/// depend on their values; that of a statement in this macro must not. It works for statements that return rows: `execute`
+/// asks the statement inside.
 macro_rules! prepared {
     ($query:expr) => {{
         struct Place;

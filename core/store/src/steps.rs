@@ -117,7 +117,7 @@ fn natural(path: &str) -> Vec<(u8, u64)> {
 pub(crate) fn put_started(cx: &mut Cx, run: &RunId, call: &StepCall) -> Applied<bool> {
     let path = call.path.to_string();
     let site = site_text(&call.site);
-    let rows = both!(cx.conn, c => prepared!(diesel::insert_into(steps::table)
+    let row: Option<i64> = both!(cx.conn, c => prepared!(diesel::insert_into(steps::table)
         .values((
             steps::run_id.eq(run.as_str()),
             steps::path.eq(&path),
@@ -133,9 +133,11 @@ pub(crate) fn put_started(cx: &mut Cx, run: &RunId, call: &StepCall) -> Applied<
         .on_conflict((steps::run_id, steps::path))
         .do_update()
         .set(steps::attempts.eq(steps::attempts + 1))
-        .only_if(steps::state.eq(StepState::Started.as_str())))
-        .execute(c))?;
-    Ok(rows == 1)
+        .only_if(steps::state.eq(StepState::Started.as_str()))
+        .returning(steps::attempts))
+        .get_result(c)
+        .optional())?;
+    Ok(row.is_some())
 }
 
 /// Records that a step waits.
@@ -171,7 +173,7 @@ pub(crate) fn put_finished(cx: &mut Cx, run: &RunId, call: &StepCall, finished: 
     let site = site_text(&call.site);
     let (state, outcome) = outcome_text(finished.outcome)?;
     let attempts = i64::from(finished.attempts);
-    let rows = both!(cx.conn, c => prepared!(diesel::insert_into(steps::table)
+    let row: Option<i64> = both!(cx.conn, c => prepared!(diesel::insert_into(steps::table)
         .values((
             steps::run_id.eq(run.as_str()),
             steps::path.eq(&path),
@@ -194,9 +196,11 @@ pub(crate) fn put_finished(cx: &mut Cx, run: &RunId, call: &StepCall, finished: 
             steps::attempts.eq(attempts),
             steps::finished_at_ms.eq(cx.now_ms),
         ))
-        .only_if(steps::finished_at_ms.is_null().and(steps::class.eq(call.class.as_str()))))
-        .execute(c))?;
-    Ok(rows == 1)
+        .only_if(steps::finished_at_ms.is_null().and(steps::class.eq(call.class.as_str())))
+        .returning(steps::attempts))
+        .get_result(c)
+        .optional())?;
+    Ok(row.is_some())
 }
 
 /// The state and the text that an outcome is written as.
