@@ -1,6 +1,10 @@
 //! Everything a script can call: host ops and built-in functions, registered from their declarations.
 
-use std::{any::TypeId, collections::HashMap, sync::Arc};
+use std::{
+    any::TypeId,
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Arc, OnceLock},
+};
 
 use rhai::{Dynamic, FuncRegistration, Module, NativeCallContext, RhaiFunc, Shared};
 
@@ -19,7 +23,11 @@ pub struct Catalog {
     ops: HashMap<Arc<str>, Arc<OpEntry>>,
     global: Vec<Shared<Module>>,
     verbs: Vec<Option<&'static str>>,
+    common: OnceLock<Arities>,
 }
+
+/// Names of functions with the numbers of arguments that they take.
+pub(crate) type Arities = BTreeMap<String, BTreeSet<usize>>;
 
 pub(crate) struct ModuleEntry {
     pub name: &'static str,
@@ -59,7 +67,7 @@ impl Catalog {
         let ops =
             modules.iter().flat_map(|module| &module.ops).map(|entry| (entry.full.clone(), entry.clone())).collect();
         let global = vec![overrides::module().into(), core_module(&builtins).into()];
-        Self { modules, builtins, ops, global, verbs }
+        Self { modules, builtins, ops, global, verbs, common: OnceLock::new() }
     }
 
     pub(crate) fn op(&self, full: &str) -> Option<&Arc<OpEntry>> {
@@ -73,6 +81,11 @@ impl Catalog {
     /// The verbs that ops and functions need, by their index.
     pub(crate) fn verbs(&self) -> &[Option<&'static str>] {
         &self.verbs
+    }
+
+    /// Functions without a module: asked of the engine once, which takes a while.
+    pub(crate) fn common(&self, ask: impl FnOnce() -> Arities) -> &Arities {
+        self.common.get_or_init(ask)
     }
 
     /// What a verb means in plain words, for launch forms.

@@ -99,11 +99,11 @@ pub(crate) fn take(
     let path = branch::peek()?;
     let digest = digest(op, args);
     match run.journal.replay(&path, op, &digest) {
-        Replay::Recorded(outcome) => {
+        Replay::Recorded(outcome) if !is_retried(&outcome)? => {
             branch::advance();
             Ok(Taken::Recorded(path, outcome))
         }
-        Replay::Fresh => {
+        Replay::Recorded(_) | Replay::Fresh => {
             permit()?;
             branch::advance();
             if run.mode == Mode::Collect {
@@ -122,6 +122,11 @@ pub(crate) fn take(
             Err(stop.into())
         }
     }
+}
+
+/// What failed in an undo is done again: whoever asked for that has mended something meanwhile.
+fn is_retried(outcome: &Outcome) -> Result<bool, Halt> {
+    Ok(matches!(outcome, Outcome::Error(_)) && branch::with(|branch| branch.undoing)?)
 }
 
 /// 16 bytes of blake3 over the function's name, a zero byte, and its canonical arguments.

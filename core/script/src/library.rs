@@ -1,11 +1,12 @@
 //! Workflows on disk: lists them, and pins one with everything it imports.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
+use parking_lot::Mutex;
 use windlass_model::{
     Bundle, BundleDigest, Code, Problem, Workflow,
     journal::{Pinned, Workflows},
@@ -21,12 +22,17 @@ use crate::{
 pub struct Library {
     roots: Vec<PathBuf>,
     pub(crate) sandbox: Sandbox,
+    /// Headers of bundles that were checked already: a launch of the same one isn't checked again.
+    checked: Mutex<HashMap<BundleDigest, Arc<Workflow>>>,
 }
+
+/// Checked bundles that are kept.
+const CHECKED_KEPT: usize = 256;
 
 impl Library {
     /// A library over these folders; sources are checked against what the sandbox offers.
     pub fn new(roots: Vec<PathBuf>, sandbox: Sandbox) -> Self {
-        Self { roots, sandbox }
+        Self { roots, sandbox, checked: Mutex::default() }
     }
 
     /// Names of all workflows: files with a header, without `.rhai`, sorted. Scenarios and `lib/` aren't workflows.
@@ -149,11 +155,20 @@ fn walk(folder: &Path, prefix: &str, depth: usize, names: &mut Vec<String>) {
 
 impl Workflows for Library {
     fn pin(&self, name: &str) -> Result<Pinned, Problem> {
-        let bundle = self.bundle(name)?;
-        let workflow = header::read(&bundle)?;
-        crate::check::refuse_errors(&self.sandbox, &bundle)?;
+        let bundle = Arc::new(self.bundle(name)?);
         let digest = BundleDigest(blake3::hash(bundle.canonical().as_bytes()).to_hex().to_string().into());
-        Ok(Pinned { workflow: Arc::new(workflow), bundle: Arc::new(bundle), digest })
+        let known = self.checked.lock().get(&digest).cloned();
+        if let Some(workflow) = known {
+            return Ok(Pinned { workflow, bundle, digest });
+        }
+        let workflow = Arc::new(header::read(&bundle)?);
+        crate::check::refuse_errors(&self.sandbox, &bundle)?;
+        let mut checked = self.checked.lock();
+        if checked.len() >= CHECKED_KEPT {
+            checked.clear();
+        }
+        checked.insert(digest.clone(), workflow.clone());
+        Ok(Pinned { workflow, bundle, digest })
     }
 
     fn header(&self, bundle: &Bundle) -> Result<Arc<Workflow>, Problem> {

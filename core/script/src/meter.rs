@@ -37,7 +37,7 @@ pub(crate) fn tick(bounds: &Bounds) -> Option<rhai::Dynamic> {
     if count > bounds.script_operations {
         return Some(over("script_operations", format!("{} operations", bounds.script_operations)));
     }
-    if count % LOOK_EVERY != 0 {
+    if !count.is_multiple_of(LOOK_EVERY) {
         return branch::is_stopped().then_some(rhai::Dynamic::UNIT);
     }
     look(bounds)

@@ -132,8 +132,8 @@ fn guarded(op: &str, work: impl FnOnce() -> Result<Value, Problem>) -> Result<Va
 /// Up to a quarter more or less, so that many runs that failed together don't come back together.
 fn jittered(delay_ms: u64) -> u64 {
     let quarter = delay_ms / 4;
-    let nanos = std::time::SystemTime::now()
+    let micros = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |elapsed| u64::from(elapsed.subsec_nanos() / 1_000));
-    if quarter == 0 { delay_ms } else { delay_ms - quarter + nanos % (2 * quarter) }
+        .map_or(0, |elapsed| u64::from(elapsed.subsec_micros()));
+    if quarter == 0 { delay_ms } else { delay_ms - quarter + micros % (2 * quarter) }
 }

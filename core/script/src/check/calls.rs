@@ -3,11 +3,8 @@
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Position, Stmt};
 use windlass_model::Workflow;
 
-use super::{
-    Diagnostic,
-    names::{Arities, Known},
-};
-use crate::{arguments::signature, host::Permission, nearest::nearest, permission};
+use super::{Diagnostic, names::Known};
+use crate::{arguments::signature, catalog::Arities, host::Permission, nearest::nearest, permission};
 
 pub(super) fn check(ast: &AST, known: &Known, workflow: Option<&Workflow>, blanked: &[Position]) -> Vec<Diagnostic> {
     let checker = Checker { known, workflow };

@@ -1,16 +1,13 @@
 //! Every function that a file may call, with the numbers of arguments that it takes.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use rhai::{AST, ASTNode, Engine, Expr, Position, Stmt};
 use serde_json::Value;
 
 use super::Diagnostic;
 use crate::{
-    catalog::{Catalog, OpEntry},
+    catalog::{Arities, Catalog, OpEntry},
     resolver::is_valid_name,
     sandbox::Shell,
 };
@@ -27,14 +24,12 @@ const LANGUAGE: &[(&str, &[usize])] = &[
     ("is_def_var", &[1]),
 ];
 
-pub(super) type Arities = BTreeMap<String, BTreeSet<usize>>;
-
 pub(super) struct Known<'a> {
     pub shell: &'a Shell,
     /// The file's own functions.
     pub own: Arities,
     /// Built-in functions and the standard package.
-    pub common: Arities,
+    pub common: &'a Arities,
     /// Imported modules by the names they have here.
     imported: BTreeMap<String, (String, Option<Arities>)>,
 }
@@ -47,10 +42,7 @@ impl<'a> Known<'a> {
         find: &dyn Fn(&str) -> Option<String>,
         found: &mut Vec<Diagnostic>,
     ) -> Self {
-        let mut common = standard(engine);
-        for (name, arities) in LANGUAGE {
-            common.entry((*name).to_owned()).or_default().extend(arities.iter());
-        }
+        let common = shell.catalog.common(|| standard(engine));
         let mut known = Self { shell, own: own_functions(ast), common, imported: BTreeMap::new() };
         for (module, alias, position) in imports(ast, found) {
             if shell.catalog.modules.iter().any(|host| host.name == alias) {
@@ -105,6 +97,9 @@ fn standard(engine: &Engine) -> Arities {
     for function in metadata["functions"].as_array().into_iter().flatten() {
         let (Some(name), Some(count)) = (function["name"].as_str(), function["numParams"].as_u64()) else { continue };
         arities.entry(name.to_owned()).or_default().insert(count as usize);
+    }
+    for (name, counts) in LANGUAGE {
+        arities.entry((*name).to_owned()).or_default().extend(counts.iter());
     }
     arities
 }

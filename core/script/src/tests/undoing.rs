@@ -82,3 +82,17 @@ fn closures_before_a_wait_that_is_open_are_found() {
     let Ending::Failed(problem) = refused.roll_back(&waiting) else { panic!() };
     assert!(problem.message.contains("can't wait"), "{}", problem.message);
 }
+
+#[test]
+fn a_failed_closure_can_be_tried_again() {
+    let fixture = Fixture::new();
+    let source = testing::source(
+        &["*:*"],
+        "on_rollback(\"mend\", || { t::effect(); with_retry(#{ attempts: 1 }, || t::flaky()) }); fail(\"no\")",
+    );
+    fixture.run_source(&source);
+    let Ending::Failed(problem) = fixture.roll_back(&source) else { panic!() };
+    assert_eq!(problem.message, "not yet");
+    assert_eq!(fixture.roll_back(&source), Ending::Returned("null".into()), "the error isn't replayed");
+    assert_eq!(fixture.effects(), 3, "what was done in the first attempt isn't done again");
+}
