@@ -1,9 +1,11 @@
 //! One binary of integration tests; every test owns its folder, its database and its ports.
 
+mod cli;
 mod crash;
 mod engine;
 mod script;
 mod store;
+mod workflows;
 mod hosts;
 
 /// Scripts are bounded in memory only where allocations are counted.

@@ -30,9 +30,9 @@ pub fn run(command: &Command, context: &Context) -> Result<Exit, Problem> {
                 Value::String(text) => text.clone(),
                 other => other.to_string(),
             };
-            vec![key.clone(), value, entry["origin"].as_str().unwrap_or_default().to_owned()]
+            vec![key.clone(), entry["origin"].as_str().unwrap_or_default().to_owned(), value]
         });
-        render::table(&["key", "value", "from"], rows.collect())
+        render::table(&["key", "from", "value"], rows.collect())
     });
     Ok(Exit::Success)
 }

@@ -1,6 +1,9 @@
 //! What holds without any configuration: enough for the labs of a fresh clone, and nothing beyond.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use windlass_hosts::HostConfig;
 use windlass_model::Bounds;
@@ -33,6 +36,25 @@ impl Default for Config {
 fn lab_grants() -> Vec<String> {
     let programs = LAB_PROGRAMS.iter().map(|program| format!("exec.run:{program}"));
     ["net.*:*", "kv.*:lab/*", "run.launch:lab/*"].iter().map(|grant| (*grant).to_owned()).chain(programs).collect()
+}
+
+/// What only the machine and the data folder can tell: the programs that are there, and where labs may write. Applies to
+/// what nobody has set.
+pub(super) fn fit_to_machine(config: &mut Config, is_default: impl Fn(&str) -> bool) {
+    let folders = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+    let is_there = |program: &String| folders.iter().any(|folder| Path::new(folder).join(program).is_file());
+    if is_default("hosts.exec.programs") {
+        config.hosts.exec.programs.retain(is_there);
+    }
+    let files = config.data.join("files");
+    if is_default("hosts.file.folders") {
+        config.hosts.file.folders = vec![files.clone()];
+    }
+    if is_default("policy")
+        && let Some(grants) = config.policy.get_mut("lab/*")
+    {
+        grants.extend(["read", "write"].map(|verb| format!("file.{verb}:{}/*", files.display())));
+    }
 }
 
 impl Default for Log {

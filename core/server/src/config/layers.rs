@@ -9,7 +9,7 @@ use std::{
 use serde_json::{Value, json};
 use windlass_model::{Code, Problem, time::parse_duration_ms};
 
-use super::{file, keys::OPEN, settings::Config};
+use super::{defaults, file, keys::OPEN, settings::Config};
 
 /// What the command line says about the configuration.
 #[derive(Clone, Debug, Default)]
@@ -55,8 +55,6 @@ pub struct Loaded {
     pub values: Value,
     /// Where each key's value comes from; keys that aren't here have their default.
     pub origins: BTreeMap<String, Origin>,
-    /// What relative paths start at.
-    pub root: PathBuf,
     /// Variables that look like ours and aren't.
     pub unknown_variables: Vec<String>,
 }
@@ -102,9 +100,10 @@ pub fn load(flags: &Flags, environment: &BTreeMap<String, String>, here: &Path) 
     for name in ["data", "workflows"] {
         values[name] = json!(root.join(values[name].as_str().unwrap_or_default()));
     }
-    let config: Config = serde_json::from_value(values.clone())
+    let mut config: Config = serde_json::from_value(values)
         .map_err(|error| Problem::new(Code::Configuration, format!("the configuration can't be used: {error}")))?;
-    let loaded = Loaded { config, values, origins, root, unknown_variables };
+    defaults::fit_to_machine(&mut config, |key| !origins.contains_key(key));
+    let loaded = Loaded { values: json!(config), config, origins, unknown_variables };
     check(&loaded)?;
     Ok(loaded)
 }

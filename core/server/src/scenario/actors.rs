@@ -37,7 +37,11 @@ impl Actors {
 
     /// From now on they act through this engine, whenever its clock would jump; `None`: not at all.
     pub fn enter(self: &Arc<Self>, time: &Time, engine: Option<Engine>) {
-        self.state.lock().engine = engine;
+        {
+            let mut state = self.state.lock();
+            state.engine = engine;
+            self.idle.store(false, Ordering::Release);
+        }
         if let Time::Virtual(clock) = time {
             let (actors, clock_of_hook) = (self.clone(), Arc::downgrade(clock));
             clock.on_idle(Arc::new(move |next_due_ms| {
@@ -70,7 +74,10 @@ impl Actors {
     fn act(&self, next_due_ms: Option<i64>, advance: impl Fn(i64)) -> Result<bool, Problem> {
         let mut state = self.state.lock();
         let (Some(engine), Some((run, launched_at_ms))) = (state.engine.clone(), state.run.clone()) else {
-            return Ok(false);
+            // Before the launch and between two lives the clock stands still.
+            drop(state);
+            std::thread::yield_now();
+            return Ok(true);
         };
         let open = engine.approvals(None, true)?;
         let signals = state.signals.iter().enumerate().map(|(index, signal)| Next::Signal(index, signal.at_ms));

@@ -108,7 +108,9 @@ impl Scene<'_> {
                 *engine = self.start()?;
             }
             let record = engine.wait_ended(run, Duration::from_millis(10))?;
-            if record.state.is_ended() || record.state == RunState::RollbackStuck || self.actors.have_nothing_to_do() {
+            let at_rest = record.state.is_ended() || record.state == RunState::RollbackStuck;
+            // A dead process does nothing, and isn't done.
+            if at_rest || (self.actors.have_nothing_to_do() && !self.runner.is_dead()) {
                 return Ok(record);
             }
             if started.elapsed() > PATIENCE {

@@ -1,0 +1,9 @@
+//! The `windlass` binary as people and scripts use it: real processes, real data folders, real exit codes.
+
+mod config;
+mod exit_codes;
+mod folder;
+mod processes;
+mod secrets;
+mod streams;
+mod support;
