@@ -140,8 +140,11 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
     ]
 }
 
+/// A namespace with its links.
+type Inhabited = (Space, Vec<Link>);
+
 /// The host, and each namespace of the lab with its links.
-fn everything(lab: &Lab<'_>) -> Result<(View, Vec<(Space, Vec<Link>)>), Problem> {
+fn everything(lab: &Lab<'_>) -> Result<(View, Vec<Inhabited>), Problem> {
     let view = lab.view()?;
     let all: Vec<Space> = view.spaces.values().cloned().collect();
     let whose = lab.whose_spaces(&all)?;
@@ -159,7 +162,7 @@ fn everything(lab: &Lab<'_>) -> Result<(View, Vec<(Space, Vec<Link>)>), Problem>
     Ok((view, spaces))
 }
 
-fn all_links(lab: &Lab<'_>, view: &View, spaces: &[(Space, Vec<Link>)]) -> Vec<Value> {
+fn all_links(lab: &Lab<'_>, view: &View, spaces: &[Inhabited]) -> Vec<Value> {
     let mut found = Vec::new();
     for link in &view.links {
         if let Some(mark) = lab.mark_of(link) {
