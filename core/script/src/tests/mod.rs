@@ -4,6 +4,7 @@ mod behaviour;
 mod branching;
 mod checking;
 mod declarations;
+mod extremes;
 mod fixture;
 mod libraries;
 mod scenarios;
