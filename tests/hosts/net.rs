@@ -76,9 +76,12 @@ impl Lab {
 
     fn describe(&self) -> Value {
         let mut lab = self.ok("describe", json!([]));
-        // Hardware addresses are drawn.
+        // Hardware addresses are drawn, and a link's state is known a moment after its birth.
         for namespace in lab["namespaces"].as_array_mut().unwrap() {
-            namespace["interfaces"].as_array_mut().unwrap().iter_mut().for_each(|link| link["mac"] = Value::Null);
+            namespace["interfaces"].as_array_mut().unwrap().iter_mut().for_each(|link| {
+                link["mac"] = Value::Null;
+                link["operstate"] = Value::Null;
+            });
         }
         lab["links"].as_array_mut().unwrap().iter_mut().for_each(|link| {
             link["mac"] = Value::Null;
