@@ -6,7 +6,7 @@ use rhai::{AST, Dynamic, Position, Stmt, packages::StandardPackage};
 use serde_json::Value;
 use windlass_model::{Bounds, Bundle, CallSite, Code, Problem, Workflow, time::parse_duration_ms};
 
-use crate::{canonical, canonical::Secrets, permission, sandbox::bare_engine};
+use crate::{canonical, canonical::Secrets, meter, permission, sandbox::bare_engine};
 
 static STANDARD: LazyLock<StandardPackage> = LazyLock::new(StandardPackage::new);
 
@@ -53,7 +53,9 @@ pub(crate) fn of_ast(name: &str, ast: &AST) -> Result<Workflow, Problem> {
 /// Knows no host module: names in functions' bodies are `check`'s concern.
 fn header_engine() -> rhai::Engine {
     let mut engine = bare_engine(&Bounds::default(), &STANDARD);
-    engine.set_strict_variables(false).set_max_operations(1_000_000);
+    engine.set_strict_variables(false);
+    let bounds = Bounds { script_operations: 1_000_000, ..Bounds::default() };
+    engine.on_progress(move |_| meter::tick(&bounds));
     engine
 }
 
@@ -83,6 +85,7 @@ fn evaluated(ast: &AST) -> Option<(Dynamic, Position)> {
     let mut scope = rhai::Scope::new();
     let engine = header_engine();
     let constants = ast.clone_statements_only();
+    meter::start();
     // Later statements may fail without the host (imports): the header is in the scope by then.
     let _ = engine.run_ast_with_scope(&mut scope, &constants);
     scope.get_value::<Dynamic>("WORKFLOW").map(|value| (value, header_position(ast)))

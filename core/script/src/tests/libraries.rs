@@ -101,3 +101,22 @@ fn a_library_can_not_use_the_host_at_its_top_level() {
     assert!(problem.message.contains("can't be used here"), "{problem}");
     assert_eq!(fixture.effects(), 0);
 }
+
+#[test]
+fn a_header_is_computed_within_bounds() {
+    let (fixture, folder) = (Fixture::new(), tempfile::tempdir().unwrap());
+    let library = Library::new(vec![folder.path().to_owned()], fixture.sandbox.clone());
+    let good = "const N = \"b\";\nconst WORKFLOW = #{ name: \"lab/a\", title: \"A \" + N };\nfn run(input) { 1 }";
+    write(folder.path(), "lab/a", good);
+    assert_eq!(on_stack(|| library.pin("lab/a")).unwrap().workflow.title, "A b");
+    for hostile in ["loop {}", "let a = [1]; loop { a = [a, a] }", "let a = []; loop { a.push(`${a.len()}`) }"] {
+        write(
+            folder.path(),
+            "lab/a",
+            &format!(
+                "const N = {{ {hostile} }};\nconst WORKFLOW = #{{ name: \"lab/a\", title: N }};\nfn run(input) {{ 1 }}"
+            ),
+        );
+        assert_eq!(on_stack(|| library.pin("lab/a")).unwrap_err().code, Code::WorkflowInvalid, "{hostile}");
+    }
+}
