@@ -1,6 +1,6 @@
 //! The plan: what a rehearsed run did, recorded on the way between the sandbox and the journal.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -48,16 +48,25 @@ pub struct Planned {
     pub undo: bool,
 }
 
+/// What a rehearsal performed.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// Its effects and waits, in order.
+    pub steps: Vec<Planned>,
+    /// Every function that was performed, those that only look as well.
+    pub used: BTreeSet<Arc<str>>,
+}
+
 /// Records what a sandbox performs.
 pub struct Recorder {
     sandbox: Sandbox,
-    planned: Arc<Mutex<Vec<Planned>>>,
+    planned: Arc<Mutex<Plan>>,
 }
 
 impl Recorder {
     /// A runner that evaluates in this sandbox, and the list that it fills.
-    pub fn new(sandbox: Sandbox) -> (Self, Arc<Mutex<Vec<Planned>>>) {
-        let planned: Arc<Mutex<Vec<Planned>>> = Arc::default();
+    pub fn new(sandbox: Sandbox) -> (Self, Arc<Mutex<Plan>>) {
+        let planned: Arc<Mutex<Plan>> = Arc::default();
         (Self { sandbox, planned: planned.clone() }, planned)
     }
 
@@ -79,7 +88,7 @@ impl Runner for Recorder {
 struct Recording {
     run: String,
     inner: Arc<dyn Journal>,
-    planned: Arc<Mutex<Vec<Planned>>>,
+    planned: Arc<Mutex<Plan>>,
 }
 
 impl Recording {
@@ -87,13 +96,13 @@ impl Recording {
         let path = call.path.to_string();
         let mut planned = self.planned.lock();
         // A wait is asked for again at every replay.
-        if planned.iter().any(|step| step.run == self.run && step.path == path) {
+        if planned.steps.iter().any(|step| step.run == self.run && step.path == path) {
             return;
         }
         let things = call.resources.iter().map(|change| match change {
             ResourceChange::Creates(thing) | ResourceChange::Destroys(thing) => thing.to_string(),
         });
-        planned.push(Planned {
+        planned.steps.push(Planned {
             run: self.run.clone(),
             path,
             op: call.op.clone(),
@@ -107,6 +116,7 @@ impl Recording {
     }
 
     fn effect(&self, call: &StepCall) {
+        self.planned.lock().used.insert(call.op.clone());
         let creates = call.resources.iter().any(|change| matches!(change, ResourceChange::Creates(_)));
         let sign = match (call.resources.is_empty(), creates) {
             (true, _) => Sign::Change,
@@ -150,6 +160,7 @@ impl Journal for Recording {
                 | LocalEffect::LaunchChild { .. }
                 | LocalEffect::Artifact { .. }
         );
+        self.planned.lock().used.insert(call.op.clone());
         if changes {
             self.note(call, Sign::Change, None);
         }

@@ -24,7 +24,7 @@ use crate::{
     commands::workflows,
     context::Context,
     exit::Exit,
-    plan::{self, Planned, Recorder, Sign},
+    plan::{self, Plan, Planned, Recorder, Sign},
     render, values,
     wiring::{self, Scripts},
 };
@@ -87,7 +87,7 @@ fn rehearse(context: &Context, scripts: &Scripts, workflow: &str, input: Value) 
     };
     engine.shutdown(Duration::from_secs(1));
     let record = ended?;
-    let planned = std::mem::take(&mut *planned.lock());
+    let Plan { steps: planned, used } = std::mem::take(&mut *planned.lock());
     let pinned = scripts.library.pin(workflow)?;
     let digest = plan::digest(pinned.digest.as_str(), &record.input, &planned);
     let grants = pinned
@@ -96,7 +96,7 @@ fn rehearse(context: &Context, scripts: &Scripts, workflow: &str, input: Value) 
         .iter()
         .map(|grant| {
             let module = grant.split(['.', ':']).next().unwrap_or_default();
-            let used = planned.iter().any(|step| step.op.split("::").next() == Some(module));
+            let used = used.iter().any(|op| op.starts_with(&format!("{module}::")) || op.starts_with(&format!("{module}_")));
             let words = permission::words(grant, |verb| scripts.sandbox.catalog().verb_words(verb));
             json!({ "grant": grant, "words": words, "used": used })
         })

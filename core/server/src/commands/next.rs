@@ -1,6 +1,7 @@
 //! What to type next, after a run has come to rest.
 
-use windlass_model::{Problem, RunState, query::RunRecord, time::format_duration_ms};
+use serde_json::Value;
+use windlass_model::{Problem, RunState, journal::Workflows as _, query::RunRecord, time::format_duration_ms};
 
 use crate::{context::Context, follow, render, session::Session};
 
@@ -22,7 +23,7 @@ pub fn tell(context: &Context, session: &Session, record: &RunRecord) -> Result<
     match record.state {
         RunState::Succeeded if !live.is_empty() => {
             next.push(format!("windlass resources ls --run {run}    # {} things are there now", live.len()));
-            next.extend(destroyers(session, &record.workflow).map(|name| format!("windlass run {name}")));
+            next.extend(destroyers(session, record));
         }
         RunState::Succeeded => {}
         RunState::RolledBack | RunState::Cancelled => next.push(format!("windlass runs retry {run}")),
@@ -45,9 +46,24 @@ pub fn tell(context: &Context, session: &Session, record: &RunRecord) -> Result<
     Ok(())
 }
 
-/// Workflows of the same folder that take things away again.
-fn destroyers<'a>(session: &Session, workflow: &'a str) -> impl Iterator<Item = String> + use<'a> {
-    let area = workflow.split_once('/').map_or("", |(area, _)| area).to_owned();
-    let all = session.scripts().library.list().into_iter();
-    all.filter(move |name| name.split_once('/').is_some_and(|(of, rest)| of == area && rest.contains("destroy")))
+/// Workflows of the same folder that take things away again, with what they need to be told.
+fn destroyers<'a>(session: &'a Session, record: &'a RunRecord) -> impl Iterator<Item = String> + use<'a> {
+    let library = &session.scripts().library;
+    let area = record.workflow.split_once('/').map_or("", |(area, _)| area);
+    let all = library.list().into_iter();
+    let fitting = all.filter(move |name| name.split_once('/').is_some_and(|(of, rest)| of == area && rest.contains("destroy")));
+    fitting.filter_map(|name| {
+        let pinned = library.pin(&name).ok()?;
+        let needed = pinned.workflow.inputs["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let settings = needed.map(|key| {
+            let known = [Some(&record.input), record.output.as_ref()];
+            let value = known.into_iter().flatten().map(|from| &from[key]).find(|value| !value.is_null());
+            match value {
+                Some(Value::String(text)) => format!(" --set {key}={text}"),
+                Some(other) => format!(" --set {key}={other}"),
+                None => format!(" --set {key}=…"),
+            }
+        });
+        Some(format!("windlass run {name}{}", settings.collect::<String>()))
+    })
 }

@@ -72,10 +72,11 @@ pub fn document() -> String {
         match value {
             Value::Object(map) => {
                 for (name, inner) in map {
-                    let _ = writeln!(text, "# \"{name}\" = {inner}");
+                    let _ = writeln!(text, "#\"{name}\" = {inner}");
                 }
             }
-            other => drop(writeln!(text, "# {name} = {other}")),
+            Value::Null => drop(writeln!(text, "# `{name}` isn't set by default.")),
+            other => drop(writeln!(text, "#{name} = {other}")),
         }
     }
     text

@@ -1,6 +1,9 @@
 //! A tree that redraws itself in place: what is settled scrolls away above, what moves stays at the bottom.
 
-use std::io;
+use std::{
+    io,
+    time::{Duration, Instant},
+};
 
 use console::{Term, measure_text_width, truncate_str};
 use windlass_model::time::format_duration_ms;
@@ -18,7 +21,11 @@ pub struct Live {
     /// Lines that the next drawing replaces.
     drawn: usize,
     turn: usize,
+    latest: Option<Instant>,
 }
+
+/// A terminal that is redrawn more often than this only flickers.
+const REDRAW_EVERY: Duration = Duration::from_millis(60);
 
 impl Live {
     /// On standard output.
@@ -26,11 +33,15 @@ impl Live {
         let term = Term::buffered_stdout();
         // A terminal that can't hide its cursor shows it.
         let _ = term.hide_cursor();
-        Self { term, printed: 0, drawn: 0, turn: 0 }
+        Self { term, printed: 0, drawn: 0, turn: 0, latest: None }
     }
 
     /// Draws the picture anew.
     pub fn draw(&mut self, picture: &Picture, now_ms: i64, hints: &[String]) -> io::Result<()> {
+        if self.latest.is_some_and(|latest| latest.elapsed() < REDRAW_EVERY) {
+            return Ok(());
+        }
+        self.latest = Some(Instant::now());
         let look = Look { now_ms, turn: self.turn, colours: console::colors_enabled() };
         self.turn += 1;
         let (rows, columns) = self.term.size();

@@ -197,7 +197,7 @@ mod tests {
             (EventKind::RunRolledBack, "", json!({})),
         ]);
         let text = render(&picture, 10_000, false);
-        assert_eq!(text, "✓ net::a  1 ms\n✗ net::b  3.0 s  conflict: taken\nundo\n✓ net::delete_a  4 ms\n");
+        assert_eq!(text, "✓ net::a  1 ms\n✗ net::b  conflict: taken\nundo\n✓ net::delete_a  4 ms\n");
         assert_eq!(picture.state, windlass_model::RunState::RolledBack);
     }
 }
