@@ -150,19 +150,26 @@ pub fn everything(lab: &Lab<'_>) -> Result<Value, Problem> {
     let (ours, others): (Vec<_>, Vec<_>) = view.links.iter().partition(is_ours);
     let names: Vec<String> = ours.iter().map(|link| link.name.clone()).collect();
     let whole_group = others.iter().all(|link| link.group != group) && ours.iter().all(|link| link.group == group);
-    if names.is_empty() {
-    } else if whole_group {
-        let step = Step { label: "the lab's links".into(), change: Change::DeleteGroup { group }, undo: None };
-        fine_if_missing(perform(lab.backend, Steps::from([(Place::Host, vec![step])]), &mut Steps::new()))?;
-    } else {
-        links(lab, &view, &names)?;
-    }
     let all: Vec<Space> = view.spaces.values().cloned().collect();
     let whose = lab.whose_spaces(&all)?;
-    let ours: Vec<Space> =
+    let spaces: Vec<Space> =
         all.into_iter().zip(whose).filter(|(_, whose)| whose.is_ours()).map(|(space, _)| space).collect();
-    drop_spaces(lab, &ours)?;
-    Ok(json!({ "links": names.len(), "namespaces": ours.len() }))
+    let drop_links = || {
+        if !whole_group {
+            return links(lab, &view, &names);
+        }
+        let step = Step { label: "the lab's links".into(), change: Change::DeleteGroup { group }, undo: None };
+        fine_if_missing(perform(lab.backend, Steps::from([(Place::Host, vec![step])]), &mut Steps::new()))
+    };
+    // The kernel waits a grace period for each bridge; the namespaces go meanwhile.
+    let (links_gone, spaces_gone) = std::thread::scope(|scope| {
+        let dropping = (!names.is_empty()).then(|| scope.spawn(drop_links));
+        let spaces_gone = drop_spaces(lab, &spaces);
+        let panicked = || Err(Problem::new(Code::Internal, "the removal of links panicked"));
+        (dropping.map_or(Ok(()), |thread| thread.join().unwrap_or_else(|_| panicked())), spaces_gone)
+    });
+    links_gone.and(spaces_gone)?;
+    Ok(json!({ "links": names.len(), "namespaces": spaces.len() }))
 }
 
 /// The first wanted setting that a bridge doesn't show.
