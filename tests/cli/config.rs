@@ -34,7 +34,10 @@ fn values_are_shown_with_their_origin_and_without_passwords() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(!text.contains("hunter2"), "{text}");
     let shown: serde_json::Value = serde_json::from_str(&text).unwrap();
-    assert_eq!((shown["engine.workers"]["value"].as_i64(), shown["engine.workers"]["origin"].as_str()), (Some(9), Some("WINDLASS_ENGINE_WORKERS")));
+    assert_eq!(
+        (shown["engine.workers"]["value"].as_i64(), shown["engine.workers"]["origin"].as_str()),
+        (Some(9), Some("WINDLASS_ENGINE_WORKERS"))
+    );
     assert!(shown["engine.poll_ms"]["origin"].as_str().unwrap().ends_with("windlass.toml:3"));
     assert_eq!(shown["data"]["origin"], "--data");
     assert_eq!(shown["bounds.branches"]["origin"], "default");

@@ -58,7 +58,7 @@ fn a_run_that_waits_is_3_and_goes_on_after_the_decision() {
     assert_eq!(project.newest()["state"], "waiting", "a command only writes");
     let resumed = project.run(&["run", "--resume", &run, "--json"]);
     assert_eq!(resumed.code, 0, "{}", resumed.stderr);
-    assert_eq!(project.newest()["output"], "bob");
+    assert_eq!(project.newest()["output"], serde_json::json!(["bob"]));
 }
 
 #[test]

@@ -64,13 +64,17 @@ fn an_old_database_is_refused_until_it_is_migrated() {
 
 #[test]
 fn an_instance_id_can_be_overridden_only_in_so_many_words() {
-    if std::path::Path::new("/etc/windlass/instance_id").exists() || std::path::Path::new("/etc/nova-ve/instance_id").exists() {
+    if std::path::Path::new("/etc/windlass/instance_id").exists()
+        || std::path::Path::new("/etc/nova-ve/instance_id").exists()
+    {
         windlass_tests::skip("this machine has an instance id of its own");
         return;
     }
     let project = Project::new();
     let mut command = project.command(&["run", "lab/count"]);
-    command.env("WINDLASS_INSTANCE_ID", "6f1c1f8e-0b0a-4f6e-9d57-3e6f7f6f0001").env("WINDLASS_INSTANCE_ID_OVERRIDE_OK", "1");
+    command
+        .env("WINDLASS_INSTANCE_ID", "6f1c1f8e-0b0a-4f6e-9d57-3e6f7f6f0001")
+        .env("WINDLASS_INSTANCE_ID_OVERRIDE_OK", "1");
     let ran = Ran::from(command.output().unwrap());
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(ran.stderr.contains("never give two machines the same one"), "{}", ran.stderr);

@@ -43,7 +43,11 @@ fn a_follower_takes_over_when_the_executor_is_killed() {
 #[test]
 fn a_killed_run_goes_on_where_it_was() {
     let project = Project::new();
-    project.workflow("lab/steps", "", r#"let all = []; for n in 0..40 { all.push(random()); log(`step ${n}`); sleep(20); } all"#);
+    project.workflow(
+        "lab/steps",
+        "",
+        r#"let all = []; for n in 0..40 { all.push(random()); log(`step ${n}`); sleep(20); } all"#,
+    );
     let mut first = project.start(&["run", "lab/steps", "--json"]);
     let run = run_of(&first.wait_for_line("step 10", SOON));
     first.kill();
@@ -53,8 +57,11 @@ fn a_killed_run_goes_on_where_it_was() {
     assert_eq!(resumed.code, 0, "{}", resumed.stderr);
     let events = resumed.events();
     assert_gapless(&events);
-    let logs: Vec<&str> =
-        events.iter().filter(|event| event["kind"] == "output.log").map(|event| event["data"]["message"].as_str().unwrap()).collect();
+    let logs: Vec<&str> = events
+        .iter()
+        .filter(|event| event["kind"] == "output.log")
+        .map(|event| event["data"]["message"].as_str().unwrap())
+        .collect();
     assert_eq!(logs, (0..40).map(|n| format!("step {n}")).collect::<Vec<_>>(), "every line once, in order");
     let output = project.newest()["output"].clone();
     assert_eq!(output.as_array().unwrap().len(), 40);
@@ -89,7 +96,8 @@ fn a_detached_run_goes_on_in_the_background() {
     wait_until("the run in the background", SOON, || project.newest()["state"] == "succeeded");
     wait_until("the end of the process in the background", SOON, || {
         let doctor = project.run(&["doctor", "--json"]).json();
-        let folder = doctor.as_array().unwrap().iter().find(|finding| finding["name"] == "data folder").unwrap().clone();
+        let folder =
+            doctor.as_array().unwrap().iter().find(|finding| finding["name"] == "data folder").unwrap().clone();
         folder["found"].as_str().unwrap().contains("nobody executes")
     });
 }

@@ -9,7 +9,9 @@ const VALUE: &str = "hunter2-value-of-the-secret";
 fn files_of(project: &Project) -> Vec<(String, Vec<u8>)> {
     let entries = std::fs::read_dir(project.path(".windlass")).unwrap().flatten();
     let files = entries.filter(|entry| entry.path().is_file());
-    files.map(|entry| (entry.file_name().to_string_lossy().into_owned(), std::fs::read(entry.path()).unwrap())).collect()
+    files
+        .map(|entry| (entry.file_name().to_string_lossy().into_owned(), std::fs::read(entry.path()).unwrap()))
+        .collect()
 }
 
 fn assert_not_kept(project: &Project, value: &str) {
@@ -28,10 +30,7 @@ fn a_value_is_used_and_never_shown() {
         r#""exec.run:cat", "secret.use:*""#,
         r#"let r = exec::probe(["cat"], #{ stdin: secret("token") }); log(r.stdout); r.stdout"#,
     );
-    project.write(
-        "windlass.toml",
-        "[policy]\n\"lab/*\" = [\"exec.run:cat\", \"secret.use:*\"]\n",
-    );
+    project.write("windlass.toml", "[policy]\n\"lab/*\" = [\"exec.run:cat\", \"secret.use:*\"]\n");
     let set = project.run_with_input(&["secrets", "set", "token", "--to", "exec:*"], &format!("{VALUE}\n"));
     assert_eq!(set.code, 0, "{}", set.stderr);
     let ran = project.run(&["run", "lab/leak", "--json"]);
@@ -40,7 +39,9 @@ fn a_value_is_used_and_never_shown() {
     let run = project.newest()["id"].as_str().unwrap().to_owned();
     let listed = project.run(&["secrets", "ls", "--json"]);
     let exported = project.run(&["runs", "export", &run]);
-    for shown in [&set, &ran, &listed, &exported, &project.run(&["runs", "show", &run]), &project.run(&["config", "show"])] {
+    for shown in
+        [&set, &ran, &listed, &exported, &project.run(&["runs", "show", &run]), &project.run(&["config", "show"])]
+    {
         assert!(!shown.stdout.contains(VALUE) && !shown.stderr.contains(VALUE), "{shown:?}");
     }
     assert_not_kept(&project, VALUE);
@@ -89,7 +90,11 @@ fn a_key_that_others_can_read_is_refused() {
 fn a_secret_goes_only_where_its_policy_says() {
     let project = Project::new();
     project.write("windlass.toml", "[policy]\n\"lab/*\" = [\"exec.run:*\", \"secret.use:*\"]\n");
-    project.workflow("lab/use", r#""exec.run:cat", "secret.use:*""#, r#"exec::probe(["cat"], #{ stdin: secret("token") })"#);
+    project.workflow(
+        "lab/use",
+        r#""exec.run:cat", "secret.use:*""#,
+        r#"exec::probe(["cat"], #{ stdin: secret("token") })"#,
+    );
     let set = project.run_with_input(&["secrets", "set", "token", "--to", "https://api.example.net/*"], VALUE);
     assert_eq!(set.code, 0, "{}", set.stderr);
     let ran = project.run(&["run", "lab/use"]);

@@ -26,12 +26,16 @@ impl Project {
     /// signal), `lab/refused` (lacks a grant), `lab/stuck` (its undo fails).
     pub fn new() -> Self {
         let project = Self { folder: tempfile::tempdir().unwrap() };
-        project.workflow("lab/count", "", "let all = []; for n in 0..input.count { all.push(now()); log(`step ${n}`); } all.len()");
+        project.workflow(
+            "lab/count",
+            "",
+            "let all = []; for n in 0..input.count { all.push(now()); log(`step ${n}`); } all.len()",
+        );
         project.workflow("lab/fail", "", r#"now(); throw "as asked""#);
         project.workflow("lab/ask", "", r#"let a = approve(#{ title: "May I?" }); if !a.approved { throw "no" } a.by"#);
         project.workflow("lab/nap", "", r#"log("down"); sleep("2h"); "up""#);
         project.workflow("lab/wait", "", r#"log("waiting"); wait_signal("go")"#);
-        project.workflow("lab/refused", "", r#"exec::probe(["cat", "/dev/null"])"#);
+        project.workflow("lab/refused", "\"exec.run:ping\"", r#"exec::probe(["cat", "/dev/null"])"#);
         project.workflow("lab/stuck", "", r#"on_rollback("never works", || { throw "still no" }); throw "as asked""#);
         project
     }
@@ -120,7 +124,10 @@ impl Ran {
 
     /// Standard output as one JSON object a line.
     pub fn events(&self) -> Vec<Value> {
-        let parsed = self.stdout.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")));
+        let parsed = self
+            .stdout
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")));
         parsed.collect()
     }
 }

@@ -96,7 +96,8 @@ fn rehearse(context: &Context, scripts: &Scripts, workflow: &str, input: Value) 
         .iter()
         .map(|grant| {
             let module = grant.split(['.', ':']).next().unwrap_or_default();
-            let used = used.iter().any(|op| op.starts_with(&format!("{module}::")) || op.starts_with(&format!("{module}_")));
+            let used =
+                used.iter().any(|op| op.starts_with(&format!("{module}::")) || op.starts_with(&format!("{module}_")));
             let words = permission::words(grant, |verb| scripts.sandbox.catalog().verb_words(verb));
             json!({ "grant": grant, "words": words, "used": used })
         })
@@ -109,7 +110,12 @@ fn assume_answers(time: &Time, engine: &Engine) {
     let Time::Virtual(clock) = time else { return };
     let (engine, answered) = (engine.clone(), Mutex::new(HashSet::new()));
     let hook = OnceLock::from(engine);
-    clock.on_idle(Arc::new(move |_| {
+    clock.on_idle(Arc::new(move |next_due_ms| {
+        // An exclusive claim ends at the end of time: a run is being taken up at this moment.
+        if next_due_ms == Some(i64::MAX) {
+            std::thread::yield_now();
+            return true;
+        }
         hook.get().is_some_and(|engine| {
             answer(engine, &answered).unwrap_or_else(|problem| {
                 tracing::warn!(%problem, "the rehearsal can't answer");

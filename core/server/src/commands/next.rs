@@ -51,7 +51,8 @@ fn destroyers<'a>(session: &'a Session, record: &'a RunRecord) -> impl Iterator<
     let library = &session.scripts().library;
     let area = record.workflow.split_once('/').map_or("", |(area, _)| area);
     let all = library.list().into_iter();
-    let fitting = all.filter(move |name| name.split_once('/').is_some_and(|(of, rest)| of == area && rest.contains("destroy")));
+    let fitting =
+        all.filter(move |name| name.split_once('/').is_some_and(|(of, rest)| of == area && rest.contains("destroy")));
     fitting.filter_map(|name| {
         let pinned = library.pin(&name).ok()?;
         let needed = pinned.workflow.inputs["required"].as_array().into_iter().flatten().filter_map(Value::as_str);

@@ -60,7 +60,8 @@ pub fn run(command: &Command, context: &Context) -> Result<Exit, Problem> {
 pub fn scripts(context: &Context) -> Result<(Scripts, tokio::runtime::Runtime), Problem> {
     let runtime = wiring::runtime()?;
     let world = World::Rehearsal(None);
-    let scripts = wiring::scripts(&context.loaded.config, runtime.handle(), world, Arc::new(NoSecrets), "rehearsal".into())?;
+    let scripts =
+        wiring::scripts(&context.loaded.config, runtime.handle(), world, Arc::new(NoSecrets), "rehearsal".into())?;
     Ok((scripts, runtime))
 }
 

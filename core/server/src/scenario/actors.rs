@@ -10,10 +10,13 @@ use windlass_engine::{Engine, Time};
 use windlass_model::{Problem, RunId, query::ApprovalRecord, wait::Decision};
 use windlass_script::scenario::{PlannedDecision, PlannedSignal, ScenarioPlan};
 
+use super::crash::CrashingRunner;
+
 /// What the people still want to do.
 pub struct Actors {
     state: Mutex<State>,
     idle: AtomicBool,
+    runner: Arc<CrashingRunner>,
 }
 
 struct State {
@@ -30,9 +33,9 @@ enum Next {
 
 impl Actors {
     /// The people of this plan.
-    pub fn new(plan: &ScenarioPlan) -> Self {
+    pub fn new(plan: &ScenarioPlan, runner: Arc<CrashingRunner>) -> Self {
         let state = State { engine: None, run: None, signals: plan.signals.clone(), decisions: plan.decisions.clone() };
-        Self { state: Mutex::new(state), idle: AtomicBool::new(false) }
+        Self { state: Mutex::new(state), idle: AtomicBool::new(false), runner }
     }
 
     /// From now on they act through this engine, whenever its clock would jump; `None`: not at all.
@@ -73,7 +76,10 @@ impl Actors {
     /// Does the next thing that is due before `next_due_ms`; whether there was one.
     fn act(&self, next_due_ms: Option<i64>, advance: impl Fn(i64)) -> Result<bool, Problem> {
         let mut state = self.state.lock();
-        let (Some(engine), Some((run, launched_at_ms))) = (state.engine.clone(), state.run.clone()) else {
+        // An exclusive claim ends at the end of time: a run is being taken up, or was left by a dead process.
+        let frozen = self.runner.is_dead() || next_due_ms == Some(i64::MAX);
+        let known = state.engine.clone().zip(state.run.clone());
+        let Some((engine, (run, launched_at_ms))) = known.filter(|_| !frozen) else {
             // Before the launch and between two lives the clock stands still.
             drop(state);
             std::thread::yield_now();
@@ -100,12 +106,10 @@ impl Actors {
         match next {
             Next::Signal(index, _) => {
                 let signal = state.signals.remove(index);
-                drop(state);
                 engine.signal(&run, &signal.name, signal.payload, "tester", None)?;
             }
             Next::Decision(index, _, approval) => {
                 let planned = state.decisions.remove(index);
-                drop(state);
                 let decision = Decision {
                     by: planned.by,
                     approved: planned.approved,

@@ -50,7 +50,7 @@ impl ScenarioDriver for Driver {
         let runner = Arc::new(CrashingRunner::new(scripts.sandbox.clone(), plan.crashes.clone()));
         let mut scene = Scene {
             time: Time::virtual_time(),
-            actors: Arc::new(Actors::new(&plan)),
+            actors: Arc::new(Actors::new(&plan, runner.clone())),
             config: &self.config,
             folder: folder.path(),
             scripts,

@@ -22,7 +22,9 @@ pub fn command(names: &[String], context: &Context) -> Result<Exit, Problem> {
         false => names.to_vec(),
     };
     if chosen.is_empty() {
-        return Err(Problem::new(Code::NotFound, "no workflow has scenarios").help("they stand beside it: `<name>.test.rhai`"));
+        return Err(
+            Problem::new(Code::NotFound, "no workflow has scenarios").help("they stand beside it: `<name>.test.rhai`")
+        );
     }
     let driver = Arc::new(Driver::new(context.loaded.config.clone(), runtime.handle().clone()));
     let (started, mut all, mut failed) = (Instant::now(), Vec::new(), 0);

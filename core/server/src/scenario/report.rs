@@ -27,11 +27,7 @@ pub fn of(engine: &Engine, record: &RunRecord) -> Result<ScenarioReport, Problem
         output: record.output.clone().unwrap_or(Value::Null),
         error: record.problem.clone(),
         steps: steps(engine.steps(&record.id)?, &events),
-        resources: engine
-            .resources(None, true)?
-            .iter()
-            .map(|row| format!("{} {}", row.resource, row.state))
-            .collect(),
+        resources: engine.resources(None, true)?.iter().map(|row| format!("{} {}", row.resource, row.state)).collect(),
         undone: of_kind(EventKind::UndoDone)
             .filter_map(|event| text(event, "op").or_else(|| text(event, "label")))
             .collect(),

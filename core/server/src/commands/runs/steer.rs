@@ -40,7 +40,7 @@ pub struct SignalArgs {
 
 /// Arguments of `resolve`.
 #[derive(Debug, clap::Args)]
-#[group(id = "word", required = true, multiple = false, args = ["happened", "perform", "fail"])]
+#[command(group = clap::ArgGroup::new("word").required(true).args(["happened", "perform", "fail"]))]
 pub struct ResolveArgs {
     /// The run, or the beginning of its id
     run: String,
@@ -59,7 +59,7 @@ pub struct ResolveArgs {
 
 /// Arguments of `unstick`.
 #[derive(Debug, clap::Args)]
-#[group(id = "action", required = true, multiple = false, args = ["retry", "skip", "adopt"])]
+#[command(group = clap::ArgGroup::new("action").required(true).args(["retry", "skip", "adopt"]))]
 pub struct UnstickArgs {
     /// The run, or the beginning of its id
     run: String,
