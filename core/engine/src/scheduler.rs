@@ -81,7 +81,7 @@ impl Inner {
             if more || (self.is_virtual() && self.jump()) {
                 continue;
             }
-            let due_ms = self.store.next_due_ms().unwrap_or_default();
+            let due_ms = self.next_due_ms();
             self.signals.wake.planned(due_ms);
             let until_due = due_ms.map(|due_ms| u64::try_from(due_ms - self.clock.now_ms()).unwrap_or(0));
             let blocked = self.free_workers() == 0 || self.is_virtual();
@@ -94,6 +94,15 @@ impl Inner {
         }
     }
 
+    /// When the next run is due. A lease that never ends is no time to wait for.
+    fn next_due_ms(&self) -> Option<i64> {
+        let due_ms = self.store.next_due_ms().unwrap_or_else(|error| {
+            tracing::error!(%error, "can't ask what is due");
+            None
+        });
+        due_ms.filter(|due_ms| *due_ms < i64::MAX)
+    }
+
     /// Claims what is due; whether there may be more.
     fn claim_due(self: &Arc<Self>) -> bool {
         let limit = self.free_workers().min(CLAIM);
@@ -101,11 +110,7 @@ impl Inner {
             return false;
         }
         let now_ms = self.clock.now_ms();
-        let due = self.store.next_due_ms().unwrap_or_else(|error| {
-            tracing::error!(%error, "can't ask what is due");
-            None
-        });
-        if self.config.exclusive && due.is_none_or(|due_ms| due_ms > now_ms) {
+        if self.config.exclusive && self.next_due_ms().is_none_or(|due_ms| due_ms > now_ms) {
             return false;
         }
         let command = Command::Claim {
@@ -134,7 +139,7 @@ impl Inner {
         if !self.signals.active.lock().is_empty() {
             return false;
         }
-        let due_ms = self.store.next_due_ms().unwrap_or_default();
+        let due_ms = self.next_due_ms();
         if due_ms.is_some_and(|due_ms| due_ms <= self.clock.now_ms()) {
             return false;
         }

@@ -16,7 +16,7 @@ pub(crate) fn of_source(sandbox: &Sandbox, name: &str, source: &str) -> Result<V
         let site = site(name, error.position());
         Problem::new(Code::WorkflowInvalid, format!("{name}.rhai: {}", error.err_type()))
             .at(site)
-            .help(format!("`windlass check {name}` shows the place."))
+            .help(format!("`windlass workflows check {name}` shows the place."))
     })?;
     let mut imports = Vec::new();
     let mut fault = None;

@@ -135,7 +135,7 @@ impl Library {
         let problem = Problem::new(Code::WorkflowNotFound, format!("there is no workflow `{name}`"));
         match crate::nearest::nearest(name, self.list().iter().map(String::as_str)) {
             Some(near) => problem.help(format!("Did you mean `{near}`?")),
-            None => problem.help("`windlass workflows list` shows all of them."),
+            None => problem.help("`windlass workflows ls` shows all of them."),
         }
     }
 }

@@ -41,7 +41,7 @@ impl Program {
         let source = header::entry_source(&bundle)?;
         let mut ast = engine.compile(source).map_err(|error| {
             Problem::new(Code::WorkflowInvalid, format!("{}: {error}", bundle.entry))
-                .help("`windlass check` shows the place.")
+                .help("`windlass workflows check` shows the place.")
         })?;
         ast.set_source(bundle.entry.as_str());
         Ok(Self::new(bundle, ast, &workflow, catalog, policy))

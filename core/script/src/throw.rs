@@ -83,7 +83,7 @@ pub(crate) fn problem_of(error: &EvalAltResult, entry: &Arc<str>) -> Problem {
         EvalAltResult::ErrorRuntime(value, _) => thrown(value),
         EvalAltResult::ErrorFunctionNotFound(signature, _) => {
             Problem::new(Code::ScriptError, format!("there is no function {}", signature_words(signature)))
-                .help("`windlass check` finds unknown functions and wrong arguments before a run does.")
+                .help("`windlass workflows check` finds unknown functions and wrong arguments before a run does.")
         }
         EvalAltResult::ErrorDataTooLarge(what, _) => Problem::new(Code::LimitExceeded, format!("{what} is too large"))
             .help("Keep values small, or store them as an artifact. Sizes are bounded by `script_string_bytes`, `script_array_items` and `script_map_items`."),

@@ -76,7 +76,7 @@ impl Library {
     pub fn check(&self, name: &str) -> Result<Vec<Diagnostic>, Problem> {
         let source = self.source(name)?.ok_or_else(|| {
             Problem::new(Code::WorkflowNotFound, format!("there is no file `{name}.rhai`"))
-                .help("`windlass workflows list` shows all of them.")
+                .help("`windlass workflows ls` shows all of them.")
         })?;
         let find = |module: &str| self.source(module).ok().flatten();
         let mut found = Vec::new();
@@ -184,7 +184,7 @@ pub(crate) fn refuse_errors(sandbox: &Sandbox, bundle: &Bundle) -> Result<(), Pr
     };
     let message = format!("{}.rhai:{}:{}: {}{more}", first.file, first.line, first.column, first.message);
     let site = CallSite { file: first.file.as_str().into(), line: first.line, column: first.column };
-    let help = first.help.clone().unwrap_or_else(|| format!("`windlass check {}` shows everything.", bundle.entry));
+    let help = first.help.clone().unwrap_or_else(|| format!("`windlass workflows check {}` shows everything.", bundle.entry));
     Err(Problem::new(Code::WorkflowInvalid, message)
         .at(site)
         .help(help)
