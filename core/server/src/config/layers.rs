@@ -129,7 +129,7 @@ fn lay_over(below: &mut Value, above: Value, key: &str) {
 pub(super) fn leaves(values: &Value) -> Vec<(String, &Value)> {
     fn collect<'a>(value: &'a Value, key: String, found: &mut Vec<(String, &'a Value)>) {
         match value {
-            Value::Object(map) if !OPEN.contains(&key.as_str()) && !(map.is_empty() && !key.is_empty()) => {
+            Value::Object(map) if !OPEN.contains(&key.as_str()) => {
                 for (name, inner) in map {
                     let inner_key = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
                     collect(inner, inner_key, found);
@@ -170,7 +170,9 @@ fn read_environment(
         })?;
         let pointer = format!("/{}", key.replace('.', "/"));
         let mut changed = values.clone();
-        changed.pointer_mut(&pointer).map(|place| *place = value);
+        if let Some(place) = changed.pointer_mut(&pointer) {
+            *place = value;
+        }
         if let Err(error) = serde_json::from_value::<Config>(changed.clone()) {
             let message = format!("the environment variable {name} (`{key}`): {error}");
             return Err(Problem::new(Code::Configuration, message).data(json!({ "variable": name, "key": key })));
