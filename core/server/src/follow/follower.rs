@@ -101,16 +101,16 @@ fn waits_for_long(record: &RunRecord) -> bool {
 /// What a person can do about what the run waits for.
 pub fn hints(record: &RunRecord) -> Vec<String> {
     let run = &record.id;
-    let hint = |reason: &WaitReason| match reason {
-        WaitReason::Approval => Some(format!("decide:  windlass runs approve {run}   or   windlass runs deny {run}")),
-        WaitReason::Signal => Some(format!("signal:  windlass runs signal {run} NAME [--payload JSON]")),
-        WaitReason::InDoubt => Some(format!("resolve: windlass runs resolve {run} STEP --happened|--perform|--fail")),
-        WaitReason::Parked => Some(format!("let it go on: windlass runs unpark {run}")),
-        _ => None,
+    let hints_of = |reason: &WaitReason| match reason {
+        WaitReason::Approval => vec![format!("windlass runs approve {run}"), format!("windlass runs deny {run}")],
+        WaitReason::Signal => vec![format!("windlass runs signal {run} NAME [--payload JSON]")],
+        WaitReason::InDoubt => vec![format!("windlass runs resolve {run} STEP --perform|--fail|--happened")],
+        WaitReason::Parked => vec![format!("windlass runs unpark {run}")],
+        _ => Vec::new(),
     };
     match record.state {
-        RunState::Waiting => record.waiting_on.iter().filter_map(hint).collect(),
-        RunState::RollbackStuck => vec![format!("decide:  windlass runs unstick {run} --retry|--skip|--adopt")],
+        RunState::Waiting => record.waiting_on.iter().flat_map(hints_of).collect(),
+        RunState::RollbackStuck => vec![format!("windlass runs unstick {run} --retry|--skip|--adopt")],
         _ => Vec::new(),
     }
 }
