@@ -1,6 +1,8 @@
 //! A process is killed at every commit and between every effect and its record; afterwards the run ends as if nothing
 //! had happened.
 
+mod lab;
+
 use std::collections::HashMap;
 
 use serde_json::json;

@@ -11,7 +11,7 @@ pub fn prepare_input(workflow: &Workflow, mut input: Value, limit_bytes: usize) 
         let message = format!("the input has {bytes} bytes; the limit `input_bytes` is {limit_bytes}");
         return Err(Problem::new(Code::LimitExceeded, message).help("put large content into a file or an artifact"));
     }
-    let schema = jsonschema::validator_for(&workflow.inputs).map_err(|error| {
+    let schema = jsonschema::draft202012::new(&workflow.inputs).map_err(|error| {
         Problem::new(Code::WorkflowInvalid, format!("the input schema of `{}` is broken: {error}", workflow.name))
     })?;
     let faults: Vec<_> = schema

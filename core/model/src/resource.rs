@@ -33,6 +33,19 @@ pub struct ResourceRef {
     pub id: Arc<str>,
 }
 
+impl ResourceRef {
+    /// Everything of a provider whose id begins with `prefix/`, for steps that remove whatever is there: kind `*`, id
+    /// `prefix/*`.
+    pub fn everything_below(provider: &str, prefix: &str) -> Self {
+        Self { provider: provider.into(), kind: "*".into(), id: format!("{prefix}/*").into() }
+    }
+
+    /// What `everything_below` was asked for: the beginning of the ids, with its `/`.
+    pub fn prefix(&self) -> Option<&str> {
+        if &*self.kind == "*" { self.id.strip_suffix('*') } else { None }
+    }
+}
+
 impl std::fmt::Display for ResourceRef {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} {} {}", self.provider, self.kind, self.id)

@@ -140,5 +140,14 @@ fn validate(name: &str, workflow: &Workflow) -> Result<(), (&'static str, String
     if workflow.inputs.get("type").and_then(Value::as_str) != Some("object") {
         return Err(("inputs", "it has to be a JSON Schema with `type: \"object\"`".into()));
     }
-    crate::input::compile(&workflow.inputs).map(drop).map_err(|error| ("inputs", error))
+    compile_schema(&workflow.inputs)
+}
+
+/// Only the schema itself may be referred to.
+fn compile_schema(schema: &Value) -> Result<(), (&'static str, String)> {
+    let built = jsonschema::draft202012::options().build(schema);
+    built.map(drop).map_err(|error| match error.instance_path().to_string() {
+        at if at.is_empty() => ("inputs", error.to_string()),
+        at => ("inputs", format!("at {at}: {error}")),
+    })
 }

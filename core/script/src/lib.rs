@@ -16,7 +16,6 @@ mod context;
 pub mod definitions;
 mod dispatch;
 mod imports;
-mod input;
 mod library;
 mod memory;
 mod meter;
@@ -33,7 +32,6 @@ mod secret;
 mod throw;
 
 pub use catalog::Catalog;
-pub use input::{apply_defaults, validate_input};
 pub use library::Library;
 pub use memory::{CountingAllocator, thread_net_bytes};
 pub use permission::Policy;

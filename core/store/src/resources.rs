@@ -49,12 +49,24 @@ pub(crate) fn change(
             (ResourceChange::Creates(what), Effect::Intended) => created(cx, run, path, what, ResourceState::Creating)?,
             (ResourceChange::Creates(what), Effect::Happened) => created(cx, run, path, what, ResourceState::Live)?,
             (ResourceChange::Creates(what), Effect::Void) => forget_intent(cx, run, path, what)?,
-            (ResourceChange::Destroys(what), Effect::Intended) => set_state(cx, what, ResourceState::Destroying)?,
-            (ResourceChange::Destroys(what), Effect::Happened) => set_state(cx, what, ResourceState::Gone)?,
-            (ResourceChange::Destroys(what), Effect::Void) => set_back(cx, what)?,
+            (ResourceChange::Destroys(what), effect) => {
+                for what in named(cx, what)? {
+                    match effect {
+                        Effect::Intended => set_state(cx, &what, ResourceState::Destroying)?,
+                        Effect::Happened => set_state(cx, &what, ResourceState::Gone)?,
+                        Effect::Void => set_back(cx, &what)?,
+                    }
+                }
+            }
         }
     }
     Ok(())
+}
+
+/// What a removal means: the thing itself, or all that stand below its prefix now.
+fn named(cx: &mut Cx, what: &ResourceRef) -> Applied<Vec<ResourceRef>> {
+    let Some(prefix) = what.prefix() else { return Ok(vec![what.clone()]) };
+    Ok(inventory(cx, &what.provider, prefix)?.into_iter().map(|record| record.resource).collect())
 }
 
 /// One row per run and thing: made again after it was gone, it is the new step's. An intent never takes back that it is live.

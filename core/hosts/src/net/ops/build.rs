@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use windlass_model::ResourceChange;
-use windlass_script::host::{Args, Kind, Op, Param, Undo, no_resources};
+use windlass_model::{ResourceChange, ResourceRef};
+use windlass_script::host::{Args, Kind, Op, Param, Undo};
 
 use super::{
     super::{backend::NetBackend, construct::construct, plan::Plan, remove},
@@ -68,8 +68,7 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
             example: "net::create_namespaces(\"demo\", [\"r1\", \"r2\"]); net::destroy(\"demo\").namespaces",
             body: |lab, _, _| remove::everything(lab),
         },
-        // Only the stack knows what there is.
-        no_resources,
+        |args| vec![ResourceChange::Destroys(ResourceRef::everything_below("net", args.str("lab")))],
     );
     destroy.timeout_ms = TIMEOUT_MS;
     vec![build, unbuild, destroy]
