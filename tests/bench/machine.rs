@@ -64,6 +64,42 @@ fn file_system(folder: &Path) -> String {
     found.map_or_else(|| "unknown".to_owned(), |(_, text)| text)
 }
 
+/// Work on this process's cores at one moment: all of it, and this process's own. Seconds.
+pub struct Work {
+    at: std::time::Instant,
+    all_s: f64,
+    own_s: f64,
+}
+
+/// Looks at the work that has been done so far.
+pub fn work() -> Work {
+    let ticks_per_second = 100.0;
+    let allowed = sched_getaffinity(THIS_PROCESS).unwrap_or_default();
+    let text = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let busy_ticks = text.lines().filter_map(|line| {
+        let (core, times) = line.strip_prefix("cpu")?.split_once(' ')?;
+        let core: usize = core.parse().ok()?;
+        let times: Vec<f64> = times.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+        // user, nice, system, (idle, waiting for a disk,) interrupts, soft interrupts, stolen by other machines.
+        let busy = [0, 1, 2, 5, 6, 7].iter().filter_map(|&index| times.get(index)).sum::<f64>();
+        allowed.is_set(core).unwrap_or(false).then_some(busy)
+    });
+    let own = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF);
+    let seconds = |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
+    let own_s = own.map_or(0.0, |own| seconds(own.user_time()) + seconds(own.system_time()));
+    Work { at: std::time::Instant::now(), all_s: busy_ticks.sum::<f64>() / ticks_per_second, own_s }
+}
+
+impl Work {
+    /// The part of these cores that others have taken since then, in percent.
+    pub fn taken_by_others_percent(&self) -> f64 {
+        let now = work();
+        let cores = std::thread::available_parallelism().map_or(1, usize::from) as f64;
+        let time_s = (now.at - self.at).as_secs_f64() * cores;
+        ((now.all_s - self.all_s) - (now.own_s - self.own_s)).max(0.0) / time_s * 100.0
+    }
+}
+
 /// Resident memory of this process after the allocator has given back what it doesn't use: all of it, and the part
 /// that isn't mapped files. Bytes.
 pub fn resident_bytes() -> (u64, u64) {

@@ -43,15 +43,17 @@ fn main() -> ExitCode {
     let mut report = Report { machine: machine::describe(folder.path(), &pinned), ..Report::default() };
     let syncs = if options.smoke { 20 } else { 500 };
     report.sync_before_ms = disk::sync_median_ms(folder.path(), syncs);
-    let cx = cases::Cx { options: &options, folder: folder.path(), sync_ms: report.sync_before_ms };
+    let cx = cases::Cx { options: &options, folder: folder.path() };
     for case in cases::ALL.iter().filter(|case| options.wants(case.name)) {
         eprintln!("── {}: {}", case.name, case.what);
-        let started = Instant::now();
+        let (started, work) = (Instant::now(), machine::work());
         match (case.run)(&cx) {
             Ok(rows) => report.rows.extend(rows),
             Err(message) => report.rows.push(Row::failed(case.name, message)),
         }
-        eprintln!("   {:.1} s", started.elapsed().as_secs_f64());
+        let others = work.taken_by_others_percent();
+        report.others_percent.push((case.name, others));
+        eprintln!("   {:.1} s; others took {others:.0} % of these cores", started.elapsed().as_secs_f64());
     }
     report.sync_after_ms = disk::sync_median_ms(folder.path(), syncs);
     if options.json {

@@ -109,6 +109,8 @@ pub struct Report {
     pub machine: Vec<(&'static str, String)>,
     pub sync_before_ms: f64,
     pub sync_after_ms: f64,
+    /// What other processes took of the cores during each case: the table is worth as much as this is small.
+    pub others_percent: Vec<(&'static str, f64)>,
     pub rows: Vec<Row>,
 }
 
@@ -119,6 +121,7 @@ impl Report {
         json!({
             "machine": machine,
             "fdatasync_median_ms": { "before": self.sync_before_ms, "after": self.sync_after_ms },
+            "others_percent": self.others_percent.iter().map(|(case, percent)| json!({ "case": case, "percent": percent })).collect::<Vec<_>>(),
             "rows": self.rows.iter().map(Row::json).collect::<Vec<_>>(),
         })
     }
@@ -130,7 +133,10 @@ impl fmt::Display for Report {
             writeln!(f, "{key:<12} {value}")?;
         }
         let (before, after) = (self.sync_before_ms, self.sync_after_ms);
-        writeln!(f, "fdatasync    4 KiB append, median {before:.3} ms before, {after:.3} ms after\n")?;
+        writeln!(f, "fdatasync    4 KiB append, median {before:.3} ms before, {after:.3} ms after")?;
+        let others: Vec<String> =
+            self.others_percent.iter().map(|(case, part)| format!("{case} {part:.0} %")).collect();
+        writeln!(f, "others took  of these cores: {}\n", others.join(", "))?;
         let head = ["case", "measured", "target", "ratio", ""].map(str::to_owned);
         let rows: Vec<[String; 5]> = std::iter::once(head).chain(self.rows.iter().map(Row::cells)).collect();
         let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);

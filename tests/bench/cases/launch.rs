@@ -53,6 +53,6 @@ fn run(cx: &Cx) -> Outcome<Vec<Row>> {
     Ok(vec![
         Row::new(NAME, "commits a launch, taken by a worker", each, "", Target::AtMost(1.0)),
         Row::info(NAME, "launch: median", launch_ms, "ms"),
-        Row::info(NAME, "launch, against the disk's own sync", launch_ms / cx.sync_ms, "×"),
+        Row::info(NAME, "launch, against the disk's own sync", launch_ms / cx.sync_ms(), "×"),
     ])
 }

@@ -11,6 +11,7 @@ mod suspended;
 use std::path::Path;
 
 use crate::{
+    disk,
     options::Options,
     report::{Row, Target},
     world::Outcome,
@@ -21,11 +22,14 @@ pub struct Cx<'a> {
     pub options: &'a Options,
     /// Where databases are made.
     pub folder: &'a Path,
-    /// The disk's own time for a durable write.
-    pub sync_ms: f64,
 }
 
 impl Cx<'_> {
+    /// The disk's own time for a durable write, as it is now: other work on the disk changes it by the minute.
+    pub fn sync_ms(&self) -> f64 {
+        disk::sync_median_ms(self.folder, self.options.size(200, 10))
+    }
+
     /// A line with a target, which a smoke test leaves out.
     pub fn row(
         &self,
