@@ -3,10 +3,10 @@
 mod cli;
 mod crash;
 mod engine;
+mod hosts;
 mod script;
 mod store;
 mod workflows;
-mod hosts;
 
 /// Scripts are bounded in memory only where allocations are counted.
 #[global_allocator]

@@ -108,9 +108,7 @@ pub fn succeeded(engine: &Engine, run: &RunId) -> Outcome<RunRecord> {
     let record = engine.wait_ended(run, PATIENCE).map_err(words)?;
     match record.state {
         windlass_model::RunState::Succeeded => Ok(record),
-        state => {
-            Err(format!("run {run} is {state}: {}", record.problem.map_or_else(String::new, |problem| words(problem))))
-        }
+        state => Err(format!("run {run} is {state}: {}", record.problem.map_or_else(String::new, words))),
     }
 }
 

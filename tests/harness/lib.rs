@@ -1,8 +1,8 @@
 //! What integration tests share: worlds of their own, a witness, skipping out loud, child processes, ports, waiting for
 //! a condition.
 
-pub mod probe;
 pub mod postgres;
+pub mod probe;
 pub mod process;
 pub mod skip;
 pub mod world;

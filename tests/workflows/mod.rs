@@ -14,9 +14,7 @@ use serde_json::{Value, json};
 use windlass_engine::{Durability, Engine, EngineConfig, Launch, Time};
 use windlass_hosts::{HostConfig, lab_names::LabNames, net::NetBackend, net::types::Place};
 use windlass_model::{Code, Problem, RunState, journal::Workflows, query::RunRecord, workflow::Rollback};
-use windlass_script::{
-    Interceptor, Library, NoSecrets, Policy, STACK_BYTES, Sandbox, SandboxConfig, host::HostModule,
-};
+use windlass_script::{Interceptor, Library, NoSecrets, Policy, STACK_BYTES, Sandbox, SandboxConfig, host::HostModule};
 use windlass_tests::{can_make_namespaces, skip};
 
 const INSTANCE: &str = "6f1c2d3e-0000-4000-8000-0000000000ff";

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{BundleDigest, Problem, RunId, RunState, StepPath, WaitReason, wait::ApprovalRequest, wait::Decision, workflow::Rollback};
+use crate::{
+    BundleDigest, Problem, RunId, RunState, StepPath, WaitReason, wait::ApprovalRequest, wait::Decision,
+    workflow::Rollback,
+};
 
 /// A run, as lists and pages show it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

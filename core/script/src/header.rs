@@ -27,7 +27,8 @@ pub fn read(bundle: &Bundle) -> Result<Workflow, Problem> {
 /// The header in a workflow's source; `name` is its file's, without `.rhai`.
 pub fn of_source(name: &str, source: &str) -> Result<Workflow, Problem> {
     let ast = header_engine().compile(source).map_err(|error| {
-        invalid(name, error.position(), error.err_type().to_string()).help("`windlass workflows check` shows the place.")
+        invalid(name, error.position(), error.err_type().to_string())
+            .help("`windlass workflows check` shows the place.")
     })?;
     of_ast(name, &ast)
 }

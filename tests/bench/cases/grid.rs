@@ -172,10 +172,7 @@ fn impossible() -> Option<String> {
         return Some("it takes root to make network namespaces".to_owned());
     }
     let space = format!("{}probe", prefix());
-    match batch(&format!("netns add {space}\nnetns del {space}\n"), false) {
-        Ok(()) => None,
-        Err(message) => Some(message),
-    }
+    batch(&format!("netns add {space}\nnetns del {space}\n"), false).err()
 }
 
 /// Removes what a case that failed half way has left.

@@ -184,7 +184,8 @@ pub(crate) fn refuse_errors(sandbox: &Sandbox, bundle: &Bundle) -> Result<(), Pr
     };
     let message = format!("{}.rhai:{}:{}: {}{more}", first.file, first.line, first.column, first.message);
     let site = CallSite { file: first.file.as_str().into(), line: first.line, column: first.column };
-    let help = first.help.clone().unwrap_or_else(|| format!("`windlass workflows check {}` shows everything.", bundle.entry));
+    let help =
+        first.help.clone().unwrap_or_else(|| format!("`windlass workflows check {}` shows everything.", bundle.entry));
     Err(Problem::new(Code::WorkflowInvalid, message)
         .at(site)
         .help(help)
