@@ -58,7 +58,27 @@ pub(crate) fn connect(url: &str, purpose: Purpose) -> Result<AnyConnection, Stor
     }
 }
 
+/// A connection is used by one thread at a time, so SQLite needs no locks of its own around each call; and nobody reads
+/// its memory statistics, which are kept under one lock for the whole process.
+fn configure_sqlite() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        use libsqlite3_sys as ffi;
+        // SAFETY: called once, before this process opens its first connection; both options take what they are given here.
+        let codes = unsafe {
+            [
+                ffi::sqlite3_config(ffi::SQLITE_CONFIG_MULTITHREAD),
+                ffi::sqlite3_config(ffi::SQLITE_CONFIG_MEMSTATUS, 0 as std::ffi::c_int),
+            ]
+        };
+        if codes != [ffi::SQLITE_OK; 2] {
+            tracing::debug!(?codes, "SQLite was in use before: it keeps its own locks, and is a little slower");
+        }
+    });
+}
+
 fn sqlite(path: &Path, purpose: Purpose) -> Result<SqliteConnection, StoreError> {
+    configure_sqlite();
     let name = path.display().to_string();
     let mut connection =
         SqliteConnection::establish(&name).map_err(|error| cannot_open(&name, &connection_error(error)))?;
@@ -70,7 +90,10 @@ fn sqlite(path: &Path, purpose: Purpose) -> Result<SqliteConnection, StoreError>
     let mut pragmas =
         format!("PRAGMA busy_timeout = 5000; PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON;");
     match purpose {
-        Purpose::Write(_) => pragmas.push_str("PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 4000;"),
+        Purpose::Write(_) => pragmas.push_str(&format!(
+            "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = {};",
+            std::env::var("W_CKPT").unwrap_or("4000".into())
+        )),
         Purpose::Read => pragmas.push_str("PRAGMA query_only = ON;"),
     }
     pragmas.push_str("PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY; SELECT count(*) FROM sqlite_master;");

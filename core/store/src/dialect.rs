@@ -2,13 +2,8 @@
 //! `both!`, which compiles one text for each database where Diesel's common backend can't express it.
 
 use diesel::{
-    QueryResult, RunQueryDsl as _,
-    backend::Backend,
-    connection::AnsiTransactionManager,
-    connection::SimpleConnection as _,
-    connection::TransactionManager as _,
-    prelude::*,
-    query_builder::{AstPass, Query, QueryFragment, QueryId},
+    QueryResult, RunQueryDsl as _, connection::AnsiTransactionManager, connection::SimpleConnection as _,
+    connection::TransactionManager as _, prelude::*,
 };
 
 use crate::{
@@ -27,47 +22,6 @@ macro_rules! both {
     };
 }
 pub(crate) use both;
-
-/// Keeps the statement of this place prepared. Diesel prepares updates and upserts anew each time, because their text may
-/// depend on their values; that of a statement in this macro must not. It works for statements that return rows: `execute`
-/// asks the statement inside.
-macro_rules! prepared {
-    ($query:expr) => {{
-        struct Place;
-        $crate::dialect::Prepared::<Place, _>::new($query)
-    }};
-}
-pub(crate) use prepared;
-
-/// See `prepared!`.
-pub(crate) struct Prepared<Place, Query>(std::marker::PhantomData<Place>, Query);
-
-impl<Place, Query> Prepared<Place, Query> {
-    pub(crate) fn new(query: Query) -> Self {
-        Self(std::marker::PhantomData, query)
-    }
-}
-
-impl<Place: 'static, Query> QueryId for Prepared<Place, Query> {
-    type QueryId = Place;
-    const HAS_STATIC_QUERY_ID: bool = true;
-}
-
-impl<Place, Query: QueryFragment<DB>, DB: Backend> QueryFragment<DB> for Prepared<Place, Query> {
-    fn walk_ast<'b>(&'b self, pass: AstPass<'_, 'b, DB>) -> QueryResult<()> {
-        self.1.walk_ast(pass)
-    }
-
-    fn is_safe_to_cache_prepared(&self, _: &DB) -> QueryResult<bool> {
-        Ok(true)
-    }
-}
-
-impl<Place, Inner: Query> Query for Prepared<Place, Inner> {
-    type SqlType = Inner::SqlType;
-}
-
-impl<Place, Query, Conn> diesel::RunQueryDsl<Conn> for Prepared<Place, Query> {}
 
 /// Begins a transaction that will write. SQLite takes the write lock now: a deferred transaction that finds the lock
 /// taken only when it writes can't be continued.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 use windlass_model::{Event, EventKind, RunId, event::NewEvent};
 
-use crate::{apply::Cx, connection::AnyConnection, dialect::both, error::Applied, schema::events};
+use crate::{apply::Cx, connection::AnyConnection, error::Applied, hot, schema::events};
 
 /// Writes events with consecutive numbers from `first`.
 pub(crate) fn insert(cx: &mut Cx, run: &RunId, first: i64, new: &[NewEvent]) -> Applied<()> {
@@ -17,16 +17,22 @@ pub(crate) fn insert(cx: &mut Cx, run: &RunId, first: i64, new: &[NewEvent]) -> 
 }
 
 fn insert_one(cx: &mut Cx, run: &RunId, seq: i64, event: &NewEvent) -> Applied<()> {
-    both!(cx.conn, c => diesel::insert_into(events::table)
-        .values((
-            events::run_id.eq(run.as_str()),
-            events::seq.eq(seq),
-            events::at_ms.eq(cx.now_ms),
-            events::kind.eq(event.kind.as_str()),
-            events::path.eq(event.path.as_deref()),
-            events::data.eq(event.data.as_str()),
-        ))
-        .execute(c))?;
+    let (run, kind, data) = (run.as_str(), event.kind.as_str(), event.data.as_str());
+    match cx.conn {
+        AnyConnection::Sqlite(c) => {
+            hot::Tell { run, seq: &seq, at_ms: &cx.now_ms, kind, path: &event.path, data }.execute(c)
+        }
+        AnyConnection::Postgres(c) => diesel::insert_into(events::table)
+            .values((
+                events::run_id.eq(run),
+                events::seq.eq(seq),
+                events::at_ms.eq(cx.now_ms),
+                events::kind.eq(kind),
+                events::path.eq(event.path.as_deref()),
+                events::data.eq(data),
+            ))
+            .execute(c),
+    }?;
     Ok(())
 }
 

@@ -5,20 +5,32 @@ use windlass_model::{Code, NodeId, Problem, RunId, command::Lease};
 
 use crate::{
     apply::Cx,
-    dialect::{both, prepared},
+    connection::AnyConnection,
+    dialect::both,
     error::{Applied, Fault},
+    hot,
     schema::leases,
 };
 
-/// Checks the epoch, takes the row, and sets `count` event numbers aside, in one statement; the first of them.
+/// Checks the epoch, takes the row, and sets `count` event numbers aside, before anything else of the command; the
+/// first of them.
 pub(crate) fn allocate(cx: &mut Cx, lease: &Lease, count: i64) -> Applied<i64> {
-    let next: Option<i64> = both!(cx.conn, c => prepared!(diesel::update(leases::table.find(lease.run.as_str()))
-        .filter(leases::epoch.eq(lease.epoch))
-        .filter(leases::node.is_not_null())
-        .set(leases::next_seq.eq(leases::next_seq + count))
-        .returning(leases::next_seq))
-        .get_result(c)
-        .optional())?;
+    let next: Option<i64> = match cx.conn {
+        AnyConnection::Sqlite(c) => {
+            let allocate = hot::Allocate { count: &count, run: lease.run.as_str(), epoch: &lease.epoch };
+            match allocate.execute(c)? {
+                0 => None,
+                _ => Some(leases::table.find(lease.run.as_str()).select(leases::next_seq).first(c)?),
+            }
+        }
+        AnyConnection::Postgres(c) => diesel::update(leases::table.find(lease.run.as_str()))
+            .filter(leases::epoch.eq(lease.epoch))
+            .filter(leases::node.is_not_null())
+            .set(leases::next_seq.eq(leases::next_seq + count))
+            .returning(leases::next_seq)
+            .get_result(c)
+            .optional()?,
+    };
     next.map(|next| next - count).ok_or_else(|| lease_lost(lease))
 }
 

@@ -11,6 +11,7 @@ mod dump;
 mod error;
 mod events;
 pub mod failpoint;
+mod hot;
 mod kv;
 mod leases;
 mod locks;

@@ -7,11 +7,9 @@ use windlass_model::{Code, EventKind, Problem, RunId, command::Lease, event::New
 
 use crate::{
     apply::Cx,
-    dialect::{both, prepared},
+    dialect::both,
     error::{Applied, Fault},
-    events,
-    leases::lease_lost,
-    schema::leases,
+    events, leases, schema,
 };
 
 /// Events of one run, not yet written.
@@ -24,22 +22,15 @@ pub(crate) struct Log {
 impl Log {
     /// For whoever holds the lease.
     pub(crate) fn held(cx: &mut Cx, lease: &Lease) -> Applied<Self> {
-        let next: Option<i64> = both!(cx.conn, c => prepared!(diesel::update(leases::table.find(lease.run.as_str()))
-            .filter(leases::epoch.eq(lease.epoch))
-            .filter(leases::node.is_not_null())
-            .set(leases::next_seq.eq(leases::next_seq))
-            .returning(leases::next_seq))
-            .get_result(c)
-            .optional())?;
-        let next = next.ok_or_else(|| lease_lost(lease))?;
+        let next = leases::allocate(cx, lease, 0)?;
         Ok(Self { run: lease.run.clone(), next, events: Vec::new() })
     }
 
     /// For everybody else: people, other runs, other programs.
     pub(crate) fn open(cx: &mut Cx, run: &RunId) -> Applied<Self> {
-        let next: Option<i64> = both!(cx.conn, c => diesel::update(leases::table.find(run.as_str()))
-            .set(leases::next_seq.eq(leases::next_seq))
-            .returning(leases::next_seq)
+        let next: Option<i64> = both!(cx.conn, c => diesel::update(schema::leases::table.find(run.as_str()))
+            .set(schema::leases::next_seq.eq(schema::leases::next_seq))
+            .returning(schema::leases::next_seq)
             .get_result(c)
             .optional())?;
         let next = next.ok_or_else(|| run_not_found(run))?;
@@ -77,7 +68,9 @@ impl Log {
             return Ok(());
         }
         let next = self.next_seq();
-        diesel::update(leases::table.find(self.run.as_str())).set(leases::next_seq.eq(next)).execute(cx.conn)?;
+        diesel::update(schema::leases::table.find(self.run.as_str()))
+            .set(schema::leases::next_seq.eq(next))
+            .execute(cx.conn)?;
         events::insert(cx, &self.run, self.next, &self.events)
     }
 }

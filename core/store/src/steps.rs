@@ -7,13 +7,7 @@ use windlass_model::{
     CallSite, Code, Digest, EffectClass, Outcome, Problem, RunId, StepCall, StepPath, StepState, step::StepRecord,
 };
 
-use crate::{
-    apply::Cx,
-    connection::AnyConnection,
-    dialect::{OnlyIf as _, both, prepared},
-    error::Applied,
-    schema::steps,
-};
+use crate::{apply::Cx, connection::AnyConnection, dialect::OnlyIf as _, error::Applied, hot, schema::steps};
 
 /// A step as it stands in its row.
 #[derive(Clone, Debug, Queryable, Selectable)]
@@ -117,27 +111,38 @@ fn natural(path: &str) -> Vec<(u8, u64)> {
 pub(crate) fn put_started(cx: &mut Cx, run: &RunId, call: &StepCall) -> Applied<bool> {
     let path = call.path.to_string();
     let site = site_text(&call.site);
-    let row: Option<i64> = both!(cx.conn, c => prepared!(diesel::insert_into(steps::table)
-        .values((
-            steps::run_id.eq(run.as_str()),
-            steps::path.eq(&path),
-            steps::op.eq(&*call.op),
-            steps::class.eq(call.class.as_str()),
-            steps::state.eq(StepState::Started.as_str()),
-            steps::args.eq(&*call.args),
-            steps::digest.eq(&call.digest.0[..]),
-            steps::site.eq(&site),
-            steps::attempts.eq(1_i64),
-            steps::started_at_ms.eq(cx.now_ms),
-        ))
-        .on_conflict((steps::run_id, steps::path))
-        .do_update()
-        .set(steps::attempts.eq(steps::attempts + 1))
-        .only_if(steps::state.eq(StepState::Started.as_str()))
-        .returning(steps::attempts))
-        .get_result(c)
-        .optional())?;
-    Ok(row.is_some())
+    let rows = match cx.conn {
+        AnyConnection::Sqlite(c) => hot::Start {
+            run: run.as_str(),
+            path: &path,
+            op: &call.op,
+            class: call.class.as_str(),
+            args: &call.args,
+            digest: &call.digest.0,
+            site: &site,
+            started_at_ms: &cx.now_ms,
+        }
+        .execute(c)?,
+        AnyConnection::Postgres(c) => diesel::insert_into(steps::table)
+            .values((
+                steps::run_id.eq(run.as_str()),
+                steps::path.eq(&path),
+                steps::op.eq(&*call.op),
+                steps::class.eq(call.class.as_str()),
+                steps::state.eq(StepState::Started.as_str()),
+                steps::args.eq(&*call.args),
+                steps::digest.eq(&call.digest.0[..]),
+                steps::site.eq(&site),
+                steps::attempts.eq(1_i64),
+                steps::started_at_ms.eq(cx.now_ms),
+            ))
+            .on_conflict((steps::run_id, steps::path))
+            .do_update()
+            .set(steps::attempts.eq(steps::attempts + 1))
+            .only_if(steps::state.eq(StepState::Started.as_str()))
+            .execute(c)?,
+    };
+    Ok(rows > 0)
 }
 
 /// Records that a step waits.
@@ -173,34 +178,49 @@ pub(crate) fn put_finished(cx: &mut Cx, run: &RunId, call: &StepCall, finished: 
     let site = site_text(&call.site);
     let (state, outcome) = outcome_text(finished.outcome)?;
     let attempts = i64::from(finished.attempts);
-    let row: Option<i64> = both!(cx.conn, c => prepared!(diesel::insert_into(steps::table)
-        .values((
-            steps::run_id.eq(run.as_str()),
-            steps::path.eq(&path),
-            steps::op.eq(&*call.op),
-            steps::class.eq(call.class.as_str()),
-            steps::state.eq(state.as_str()),
-            steps::args.eq(&*call.args),
-            steps::digest.eq(&call.digest.0[..]),
-            steps::site.eq(&site),
-            steps::outcome.eq(&*outcome),
-            steps::attempts.eq(attempts),
-            steps::started_at_ms.eq(finished.started_at_ms),
-            steps::finished_at_ms.eq(cx.now_ms),
-        ))
-        .on_conflict((steps::run_id, steps::path))
-        .do_update()
-        .set((
-            steps::state.eq(state.as_str()),
-            steps::outcome.eq(&*outcome),
-            steps::attempts.eq(attempts),
-            steps::finished_at_ms.eq(cx.now_ms),
-        ))
-        .only_if(steps::finished_at_ms.is_null().and(steps::class.eq(call.class.as_str())))
-        .returning(steps::attempts))
-        .get_result(c)
-        .optional())?;
-    Ok(row.is_some())
+    let rows = match cx.conn {
+        AnyConnection::Sqlite(c) => hot::Finish {
+            run: run.as_str(),
+            path: &path,
+            op: &call.op,
+            class: call.class.as_str(),
+            state: state.as_str(),
+            args: &call.args,
+            digest: &call.digest.0,
+            site: &site,
+            outcome: &outcome,
+            attempts: &attempts,
+            started_at_ms: &finished.started_at_ms,
+            finished_at_ms: &cx.now_ms,
+        }
+        .execute(c)?,
+        AnyConnection::Postgres(c) => diesel::insert_into(steps::table)
+            .values((
+                steps::run_id.eq(run.as_str()),
+                steps::path.eq(&path),
+                steps::op.eq(&*call.op),
+                steps::class.eq(call.class.as_str()),
+                steps::state.eq(state.as_str()),
+                steps::args.eq(&*call.args),
+                steps::digest.eq(&call.digest.0[..]),
+                steps::site.eq(&site),
+                steps::outcome.eq(&*outcome),
+                steps::attempts.eq(attempts),
+                steps::started_at_ms.eq(finished.started_at_ms),
+                steps::finished_at_ms.eq(cx.now_ms),
+            ))
+            .on_conflict((steps::run_id, steps::path))
+            .do_update()
+            .set((
+                steps::state.eq(state.as_str()),
+                steps::outcome.eq(&*outcome),
+                steps::attempts.eq(attempts),
+                steps::finished_at_ms.eq(cx.now_ms),
+            ))
+            .only_if(steps::finished_at_ms.is_null().and(steps::class.eq(call.class.as_str())))
+            .execute(c)?,
+    };
+    Ok(rows > 0)
 }
 
 /// The state and the text that an outcome is written as.
