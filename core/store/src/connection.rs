@@ -90,10 +90,8 @@ fn sqlite(path: &Path, purpose: Purpose) -> Result<SqliteConnection, StoreError>
     let mut pragmas =
         format!("PRAGMA busy_timeout = 5000; PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON;");
     match purpose {
-        Purpose::Write(_) => pragmas.push_str(&format!(
-            "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = {};",
-            std::env::var("W_CKPT").unwrap_or("4000".into())
-        )),
+        // Tail pages are written again and again: a long log writes each of them back once.
+        Purpose::Write(_) => pragmas.push_str("PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 16000;"),
         Purpose::Read => pragmas.push_str("PRAGMA query_only = ON;"),
     }
     pragmas.push_str("PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY; SELECT count(*) FROM sqlite_master;");

@@ -33,6 +33,8 @@ fn run(cx: &Cx) -> Outcome<Vec<Row>> {
     let started = Instant::now();
     let late_ms = engine.now_ms() + HOUR_MS;
     launch_all(&engine, far, |_| late_ms)?;
+    let waiting = || engine.counts().ok().and_then(|counts| count(&counts, RunState::Waiting));
+    wait_until("the first runs to wait", Duration::from_secs(60), || waiting() == Some(far as u64))?;
     let far_took = started.elapsed();
     // Those that wake are launched next: the first is due once all of them are there, with a reserve.
     let near_takes =
@@ -41,10 +43,9 @@ fn run(cx: &Cx) -> Outcome<Vec<Row>> {
     let due_ms = |index: usize| first_ms + (index * 1_000 / WAKES_PER_SECOND) as i64;
     let near_started = Instant::now();
     let runs = launch_all(&engine, near, due_ms)?;
+    let all_wait = || waiting() == Some((far + near) as u64) || engine.now_ms() >= first_ms;
+    wait_until("all runs to wait", Duration::from_secs(120), all_wait)?;
     let launched_in = far_took + near_started.elapsed();
-
-    let waiting = || engine.counts().ok().and_then(|counts| count(&counts, RunState::Waiting));
-    wait_until("all runs to wait", Duration::from_secs(60), || waiting() == Some((far + near) as u64))?;
     // Script threads that have nothing to do end after a while.
     wait_until("script threads to end", Duration::from_secs(30), || engine.load() == (0, 0))?;
     let in_time = engine.now_ms() < first_ms;
