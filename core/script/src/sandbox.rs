@@ -80,7 +80,17 @@ impl Sandbox {
         let revealer = Arc::new(Revealer { source: config.secrets.clone(), scrubber: scrubber.clone() });
         let standard = StandardPackage::new();
         let (programs, calls) = (Mutex::default(), Mutex::default());
-        Self { shell: Arc::new(Shell { config, catalog, scrubber, revealer, standard, programs, calls }) }
+        let sandbox =
+            Self { shell: Arc::new(Shell { config, catalog, scrubber, revealer, standard, programs, calls }) };
+        sandbox.learn_secrets();
+        sandbox
+    }
+
+    /// Asks the source for all values that it holds, so that none is stored or shown: at the start, because an earlier
+    /// process may have written one into a file, and again whenever secrets change. Values that were removed from the
+    /// source stay known.
+    pub fn learn_secrets(&self) {
+        self.shell.scrubber.learn_all(&self.shell.config.secrets.all());
     }
 
     /// Everything that scripts can call.

@@ -1,7 +1,11 @@
-//! Takes every secret value that was revealed in this process out of whatever is stored or shown, in its usual encodings.
+//! Takes every secret value that is stored, or was computed in this process, out of whatever is stored or shown, in its usual encodings.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
+use aho_corasick::AhoCorasick;
 use base64::Engine as _;
 use parking_lot::RwLock;
 use serde_json::Value;
@@ -9,44 +13,119 @@ use windlass_model::Problem;
 
 use crate::secret;
 
-/// Shorter values are in everything: taking them out would leave no text whole.
+/// Shorter values are in everything: taking them out would leave no text whole. Whoever stores secrets refuses them.
 const SHORTEST: usize = 4;
 
-/// Every value that was revealed, with its encodings.
+/// What stands for a value whose name isn't known: it was learned from the store, and not used so far.
+const UNNAMED: &str = "[secret]";
+
+/// Every value that may not be seen, with its encodings: those that the secrets' source holds, and those that were
+/// revealed or computed in this process.
 #[derive(Default)]
 pub struct Scrubber {
-    needles: RwLock<Vec<(String, String)>>,
+    needles: RwLock<Needles>,
+}
+
+#[derive(Default)]
+struct Needles {
+    /// What stands for each encoding of each value.
+    labels: BTreeMap<String, String>,
+    /// All of `labels` at once: a text is read once, however many secrets there are.
+    matcher: Option<AhoCorasick>,
+    /// In the order that the matcher counts them.
+    by_index: Vec<String>,
+}
+
+impl Needles {
+    fn add(&mut self, value: &str, label: &str) {
+        for needle in encodings(value) {
+            let known = self.labels.entry(needle).or_insert_with(|| label.to_owned());
+            if known == UNNAMED {
+                label.clone_into(known);
+            }
+        }
+    }
+
+    fn build(&mut self) {
+        self.by_index = self.labels.values().cloned().collect();
+        // Only more needles than fit into memory are an error; those before them are still found.
+        if let Ok(matcher) = AhoCorasick::new(self.labels.keys()) {
+            self.matcher = Some(matcher);
+        }
+    }
+
+    /// Whether learning the value under this label would change anything.
+    fn knows(&self, value: &str, label: &str) -> bool {
+        self.labels.get(value).is_some_and(|known| known != UNNAMED || label == UNNAMED)
+    }
 }
 
 impl Scrubber {
     /// Remembers a value; from now on it is replaced by `[secret NAME]`.
     pub fn learn(&self, name: &str, value: &str) {
-        if value.len() < SHORTEST || self.needles.read().iter().any(|(known, _)| known == value) {
-            return;
+        self.learn_under(&[value], &format!("[secret {name}]"));
+    }
+
+    /// Remembers values whose names aren't known: they are replaced by `[secret]`, until one is learned by its name.
+    pub fn learn_all(&self, values: &[impl AsRef<str>]) {
+        self.learn_under(values, UNNAMED);
+    }
+
+    fn learn_under(&self, values: &[impl AsRef<str>], label: &str) {
+        let is_new = |needles: &Needles, value: &str| value.len() >= SHORTEST && !needles.knows(value, label);
+        {
+            let needles = self.needles.read();
+            if !values.iter().any(|value| is_new(&needles, value.as_ref())) {
+                return;
+            }
         }
-        let label = format!("[secret {name}]");
         let mut needles = self.needles.write();
-        needles.extend(encodings(value).into_iter().map(|needle| (needle, label.clone())));
-        // A derived value may contain the one it came from: the longest goes first.
-        needles.sort_by(|left, right| right.0.len().cmp(&left.0.len()).then_with(|| left.0.cmp(&right.0)));
-        needles.dedup_by(|left, right| left.0 == right.0);
+        for value in values {
+            if is_new(&needles, value.as_ref()) {
+                needles.add(value.as_ref(), label);
+            }
+        }
+        needles.build();
     }
 
     /// The text without secrets.
     pub fn text(&self, text: &str) -> String {
         let needles = self.needles.read();
-        let mut clean = text.to_owned();
-        for (needle, label) in needles.iter() {
-            if clean.contains(needle.as_str()) {
-                clean = clean.replace(needle.as_str(), label);
+        let Some(matcher) = &needles.matcher else { return text.to_owned() };
+        // Values may overlap, and one may stand inside another: what any of them covers goes, and the longest gives the
+        // whole place its name.
+        let mut places: Vec<(Range<usize>, usize, usize)> = Vec::new();
+        let mut found: Vec<_> = matcher.find_overlapping_iter(text).collect();
+        found.sort_by_key(|found| (found.start(), found.end()));
+        for found in found {
+            match places.last_mut().filter(|(place, ..)| found.start() < place.end) {
+                Some((place, longest, label)) => {
+                    place.end = place.end.max(found.end());
+                    if found.len() > *longest {
+                        (*longest, *label) = (found.len(), found.pattern().as_usize());
+                    }
+                }
+                None => places.push((found.range(), found.len(), found.pattern().as_usize())),
             }
         }
+        let mut clean = String::with_capacity(text.len());
+        let mut from = 0;
+        for (place, _, label) in places {
+            clean.push_str(&text[from..place.start]);
+            clean.push_str(needles.by_index.get(label).map_or(UNNAMED, String::as_str));
+            from = place.end;
+        }
+        clean.push_str(&text[from..]);
         clean
+    }
+
+    fn is_empty(&self) -> bool {
+        self.needles.read().labels.is_empty()
     }
 
     /// The value without secrets, in strings, keys and numbers.
     pub fn value(&self, value: Value) -> Value {
-        if self.needles.read().is_empty() {
+        if self.is_empty() {
             return value;
         }
         match value {
@@ -64,7 +143,7 @@ impl Scrubber {
 
     /// The error without secrets.
     pub fn problem(&self, mut problem: Problem) -> Problem {
-        if self.needles.read().is_empty() {
+        if self.is_empty() {
             return problem;
         }
         problem.message = self.text(&problem.message);
@@ -126,6 +205,16 @@ mod tests {
             assert!(clean.contains("[secret token]") && !clean.contains("hunter2"), "{form} -> {clean}");
             assert!(!clean.contains(&form), "{form} -> {clean}");
         }
+    }
+
+    #[test]
+    fn overlapping_values_leave_nothing_of_either() {
+        let scrubber = Scrubber::default();
+        scrubber.learn_all(&["abcdef", "defghijk", "cdefg"]);
+        assert_eq!(scrubber.text("<abcdefghijk> abcd"), "<[secret]> abcd");
+        scrubber.learn("long", "defghijk");
+        scrubber.learn_all(&["defghijk"]);
+        assert_eq!(scrubber.text("<abcdefghijk> defghijk"), "<[secret long]> [secret long]");
     }
 
     #[test]

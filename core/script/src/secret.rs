@@ -17,6 +17,12 @@ pub trait SecretSource: Send + Sync {
 
     /// Where the value may go.
     fn policy(&self, name: &str) -> Result<SecretPolicy, Problem>;
+
+    /// Every value that is held now. None of them is ever stored or shown, whether or not this process has used it; but
+    /// values of fewer than 4 bytes can't be told from ordinary text, so a source should refuse to store them.
+    fn all(&self) -> Vec<Zeroizing<String>> {
+        Vec::new()
+    }
 }
 
 /// Where a secret may go: patterns of destinations such as `https://api.example.net*`, `exec:*`, `file:/etc/app/*`.

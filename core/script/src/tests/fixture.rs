@@ -5,6 +5,7 @@ use std::sync::{
     atomic::{AtomicU32, Ordering},
 };
 
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use windlass_model::{
     Bounds, Code, EffectClass, Problem, RetryPolicy,
@@ -18,7 +19,11 @@ use crate::{
     testing::{self, MemoryJournal},
 };
 
-pub struct Secrets;
+#[derive(Default)]
+pub struct Secrets {
+    /// What `all` gives.
+    pub held: Mutex<Vec<String>>,
+}
 
 impl SecretSource for Secrets {
     fn get(&self, _: &str) -> Result<Zeroizing<String>, Problem> {
@@ -27,6 +32,10 @@ impl SecretSource for Secrets {
 
     fn policy(&self, _: &str) -> Result<SecretPolicy, Problem> {
         Ok(SecretPolicy { destinations: vec!["https://ok*".into()] })
+    }
+
+    fn all(&self) -> Vec<Zeroizing<String>> {
+        self.held.lock().iter().cloned().map(Zeroizing::new).collect()
     }
 }
 
@@ -120,6 +129,7 @@ pub struct Fixture {
     pub sandbox: Sandbox,
     pub journal: Arc<MemoryJournal>,
     pub count: Arc<AtomicU32>,
+    pub secrets: Arc<Secrets>,
     _runtime: tokio::runtime::Runtime,
 }
 
@@ -129,19 +139,30 @@ impl Fixture {
     }
 
     pub fn with_bounds(bounds: Bounds) -> Self {
+        Self::made_of(bounds, Secrets::default())
+    }
+
+    /// With a store that holds these values.
+    pub fn holding(values: &[&str]) -> Self {
+        let held = Mutex::new(values.iter().map(ToString::to_string).collect());
+        Self::made_of(Bounds::default(), Secrets { held })
+    }
+
+    fn made_of(bounds: Bounds, secrets: Secrets) -> Self {
+        let secrets = Arc::new(secrets);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let count = Arc::new(AtomicU32::new(0));
         let sandbox = Sandbox::new(SandboxConfig {
             bounds,
             modules: vec![module(count.clone())],
-            secrets: Arc::new(Secrets),
+            secrets: secrets.clone(),
             policy: Policy::allow_all(),
             runtime: runtime.handle().clone(),
             instance: "test".into(),
             rehearsal: false,
             interceptor: None,
         });
-        Self { sandbox, journal: MemoryJournal::new(), count, _runtime: runtime }
+        Self { sandbox, journal: MemoryJournal::new(), count, secrets, _runtime: runtime }
     }
 
     pub fn effects(&self) -> u32 {

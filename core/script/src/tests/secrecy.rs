@@ -122,3 +122,24 @@ fn a_secret_reaches_only_where_its_policy_allows() {
     let Ending::Failed(problem) = Fixture::new().run_source(&source) else { panic!() };
     assert_eq!(problem.code, Code::PermissionDenied);
 }
+
+#[test]
+fn a_secret_that_this_process_never_used_is_scrubbed_all_the_same() {
+    // What an earlier process has written comes back as ordinary text.
+    let fixture = Fixture::holding(&["stored-before-restart"]);
+    let returned = fixture.returned("let text = t::echo(\"key=stored-before-restart\"); log(text); text");
+    let steps =
+        format!("{:?}", fixture.journal.steps.lock().values().map(|(_, outcome)| outcome.clone()).collect::<Vec<_>>());
+    let outputs = format!("{:?}", fixture.journal.outputs.lock());
+    assert_eq!(returned, "key=[secret]");
+    assert!(!steps.contains("stored-before") && !outputs.contains("stored-before"), "{steps} {outputs}");
+}
+
+#[test]
+fn secrets_that_are_stored_later_are_learned() {
+    let fixture = Fixture::holding(&["first-value"]);
+    assert_eq!(fixture.returned("t::echo(\"second-value\")"), "second-value");
+    fixture.secrets.held.lock().push("second-value".into());
+    fixture.sandbox.learn_secrets();
+    assert_eq!(fixture.returned("t::echo(\"second-value\"); t::echo(\"a second-value\")"), "a [secret]");
+}
