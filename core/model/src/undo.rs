@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CallSite, StepPath, error::Problem, state::text_enum};
+use crate::{CallSite, RunId, StepPath, error::Problem, state::text_enum};
 
 /// How a step is taken back.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,6 +45,8 @@ text_enum!(
 pub struct UndoRecord {
     /// Order of registration in the run, from 1. Undone from the highest down.
     pub seq: i64,
+    /// The run whose step it takes back: this one, or one that it continues.
+    pub origin: RunId,
     /// The step that it takes back.
     pub path: StepPath,
     /// How.

@@ -24,6 +24,8 @@ pub(crate) struct Branch {
     pub retry: Option<RetryPolicy>,
     /// In an undo lane: ops register no undo, waits are refused.
     pub undoing: bool,
+    /// The key of the step that an op takes back here.
+    pub undoes: Option<String>,
     stop: Option<Stop>,
 }
 
@@ -42,7 +44,8 @@ impl Cursor {
 
 impl Branch {
     pub fn new(run: Arc<RunContext>, lane: impl Into<Arc<str>>) -> Self {
-        Self { run, cursor: Cursor::new(lane), superseded: Vec::new(), retry: None, undoing: false, stop: None }
+        let cursor = Cursor::new(lane);
+        Self { run, cursor, superseded: Vec::new(), retry: None, undoing: false, undoes: None, stop: None }
     }
 }
 

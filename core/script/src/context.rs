@@ -64,6 +64,7 @@ impl RunContext {
     pub fn op_context(&self, path: &StepPath, timeout_ms: u64) -> OpCx {
         OpCx {
             key: format!("{}/{path}", self.run),
+            undoes: crate::branch::with(|branch| branch.undoes.clone()).unwrap_or_default(),
             run: self.run.clone(),
             instance: self.shell.config.instance.clone(),
             rehearsal: self.shell.config.rehearsal,

@@ -209,6 +209,9 @@ impl Args {
 pub struct OpCx {
     /// `run/step`: what a `Keyed` op puts on what it makes, and what every op marks its things with.
     pub key: String,
+    /// For the undo of a step: the key that the step had, `run/step` of the run that performed it. `None` when a script
+    /// calls the op, in a closure of `on_rollback` too.
+    pub undoes: Option<String>,
     /// The run.
     pub run: windlass_model::RunId,
     /// This machine's instance id.

@@ -96,6 +96,8 @@ fn work_off(
     run.journal.undo_begin(entry).map_err(Ending::Stopped)?;
     let mut branch = Branch::new(run.clone(), entry.path.undo_lane(entry.seq));
     branch.undoing = true;
+    // What a closure does is the script's own doing: only an op takes back exactly what its step did.
+    branch.undoes = matches!(entry.spec, UndoSpec::Op { .. }).then(|| format!("{}/{}", entry.origin, entry.path));
     let (result, stop) = branch::enter(branch, || match &entry.spec {
         UndoSpec::Op { op, args } => undo_by_op(run, entry, op, args),
         UndoSpec::Closure { label } => undo_by_closure(run, entry, label, closures),

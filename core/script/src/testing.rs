@@ -18,6 +18,9 @@ use windlass_model::{
     undo::{UndoRecord, UndoSpec, UndoState},
 };
 
+/// The run of every job.
+const RUN: &str = "01testrun00000000000000000";
+
 /// A journal in memory. Waits suspend until `settle` gives their outcome; the clock stands still until it is set.
 #[derive(Default)]
 pub struct MemoryJournal {
@@ -145,6 +148,7 @@ impl Journal for MemoryJournal {
             let seq = undo.len() as i64 + 1;
             undo.push(UndoRecord {
                 seq,
+                origin: RUN.into(),
                 path: call.path.clone(),
                 spec: UndoSpec::clone(spec),
                 site: call.site.clone(),
@@ -215,7 +219,7 @@ pub fn job(source: &str) -> Job {
 pub fn job_of(bundle: Bundle) -> Job {
     let digest = BundleDigest(blake3::hash(bundle.canonical().as_bytes()).to_hex().to_string().into());
     Job {
-        run: "01testrun00000000000000000".into(),
+        run: RUN.into(),
         digest,
         bundle: Arc::new(bundle),
         input: "{}".into(),

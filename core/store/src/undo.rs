@@ -39,6 +39,7 @@ impl UndoRow {
             .map_err(|error| diesel::result::Error::DeserializationError(Box::new(error)))?;
         Ok(UndoRecord {
             seq: self.seq,
+            origin: self.origin.into(),
             path: path(&self.path),
             spec,
             site: parse_site(&self.site),

@@ -16,6 +16,8 @@ use super::{OpCx, RevealSecret};
 pub struct TestCx {
     /// `run/step`.
     pub key: String,
+    /// For the undo of a step: its key.
+    pub undoes: Option<String>,
     /// The run.
     pub run: RunId,
     /// Grants, `verb:scope` each. The dispatcher isn't there: only ops that look at grants themselves notice.
@@ -35,6 +37,7 @@ impl TestCx {
     pub fn new(grants: &[&str]) -> Self {
         Self {
             key: "01testrun00000000000000000/1".into(),
+            undoes: None,
             run: "01testrun00000000000000000".into(),
             grants: grants.iter().map(ToString::to_string).collect(),
             secrets: BTreeMap::new(),
@@ -48,6 +51,7 @@ impl TestCx {
     pub fn on(&self, runtime: &tokio::runtime::Runtime) -> OpCx {
         OpCx {
             key: self.key.clone(),
+            undoes: self.undoes.clone(),
             run: self.run.clone(),
             instance: "test-instance".into(),
             rehearsal: self.rehearsal,
