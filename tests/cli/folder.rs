@@ -4,7 +4,7 @@ use std::os::unix::{fs::PermissionsExt as _, process::CommandExt as _};
 
 use windlass_tests::is_root;
 
-use super::support::{Project, Ran};
+use super::support::{Project, Ran, SOON};
 
 #[test]
 fn the_folder_is_made_and_closed_to_others() {
@@ -80,4 +80,33 @@ fn an_instance_id_can_be_overridden_only_in_so_many_words() {
     assert!(ran.stderr.contains("never give two machines the same one"), "{}", ran.stderr);
     command.env("WINDLASS_INSTANCE_ID", "nonsense");
     assert_eq!(Ran::from(command.output().unwrap()).code, 1);
+}
+
+#[test]
+fn a_schema_is_not_changed_under_a_process_that_executes() {
+    let project = Project::new();
+    let mut process = project.start(&["run", "lab/wait", "--json"]);
+    process.wait_for_line("output.log", SOON);
+    for name in ["windlass.db", "windlass.db-wal", "windlass.db-shm"] {
+        let _ = std::fs::remove_file(project.path(".windlass").join(name));
+    }
+    project.write(".windlass/windlass.db", "");
+    let refused = project.run(&["migrate"]);
+    assert_eq!(refused.code, 1, "{}", refused.stderr);
+    assert!(refused.stderr.contains("error[data_folder_busy]"), "{}", refused.stderr);
+    assert!(refused.stderr.contains(&format!("process {}", process.id())), "{}", refused.stderr);
+    process.kill();
+    assert_eq!(project.run(&["migrate"]).code, 0);
+}
+
+#[test]
+fn a_lock_that_cannot_be_had_is_said_so() {
+    let project = Project::new();
+    assert_eq!(project.run(&["run", "lab/count"]).code, 0);
+    let lock = project.path(".windlass/windlass.db.lock");
+    std::fs::remove_file(&lock).unwrap();
+    std::fs::create_dir(&lock).unwrap();
+    let ran = project.run(&["run", "lab/count"]);
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    assert!(ran.stderr.contains("windlass.db.lock can't be used") && ran.stderr.contains("help:"), "{}", ran.stderr);
 }

@@ -114,3 +114,35 @@ fn commands_only_write_when_nobody_executes() {
     assert_eq!(project.run(&["run", "--resume"]).code, 0);
     assert_eq!(project.newest()["state"], "succeeded");
 }
+
+#[test]
+fn two_folders_on_one_database_file_have_one_executor() {
+    let project = Project::new();
+    let witness = project.path("witness");
+    project.workflow(
+        "lab/witness",
+        "\"exec.run:*\"",
+        &format!(
+            r#"let n = exec::run(["sh", "-c", "echo x >> {}; sleep 1; echo done"]); wait_signal("go"); n.code"#,
+            witness.display()
+        ),
+    );
+    let database = project.path("shared.db");
+    let settings = format!(
+        "database = \"sqlite:{}\"\n[policy]\n\"lab/*\" = [\"exec.run:*\"]\n[hosts.exec]\nprograms = [\"sh\"]\n",
+        database.display()
+    );
+    project.write("windlass.toml", &settings);
+    let mut first = project.start(&["run", "lab/witness", "--json", "--data", "a"]);
+    let run = run_of(&first.wait_for_line("step.started", SOON));
+    // By another path, from another folder.
+    std::os::unix::fs::symlink(&database, project.path("link.db")).unwrap();
+    project.write("windlass.toml", &settings.replace("shared.db", "link.db"));
+    let mut second = project.start(&["run", "--resume", &run, "--json", "--data", "b"]);
+    second.wait_for_line(&format!("process {}", first.id()), SOON);
+    first.wait_for_line("step.waiting", SOON);
+    assert_eq!(project.run(&["runs", "signal", &run, "go", "--data", "b"]).code, 0);
+    assert_eq!(first.wait(SOON).code(), Some(0), "{}", first.output());
+    assert_eq!(second.wait(SOON).code(), Some(0), "{}", second.output());
+    assert_eq!(std::fs::read_to_string(&witness).unwrap(), "x\n", "performed once");
+}

@@ -38,8 +38,6 @@ text_enum!(
         WaitTimeout = "wait_timeout",
         /// The run took longer than its workflow's `timeout`.
         RunTimeout = "run_timeout",
-        /// An approval was denied.
-        ApprovalDenied = "approval_denied",
         /// An approval expired.
         ApprovalExpired = "approval_expired",
         /// A decision was made on something that has changed since.
@@ -72,7 +70,7 @@ text_enum!(
         Storage = "storage",
         /// The database's schema isn't this program's.
         SchemaMismatch = "schema_mismatch",
-        /// Another process uses this data folder.
+        /// Another process executes runs of this database, which was to be changed.
         DataFolderBusy = "data_folder_busy",
         /// The configuration has a mistake.
         Configuration = "configuration",

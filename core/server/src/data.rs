@@ -1,28 +1,21 @@
-//! The data folder: who may read it, and who executes the runs in it.
+//! The data folder: who may read it, and what is in it.
 //!
-//! Layout: `windlass.db` (with its `-wal` and `-shm`), `lock`, `setup.lock`, `instance_id`, `secrets.key`, `files/` (what scripts may
-//! write), `detached.log` (output of runs that were let go).
+//! Layout: `windlass.db` (with its `-wal`, `-shm` and locks), `lock` (says that this is a data folder), `instance_id`, `secrets.key`,
+//! `files/` (what scripts may write), `detached.log` (output of runs that were let go).
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{ErrorKind, Read as _, Seek as _, Write as _},
+    io::ErrorKind,
     os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
-use nix::fcntl::{Flock, FlockArg};
 use windlass_model::{Code, Problem};
 
 /// A data folder that is there and can be used.
 #[derive(Clone, Debug)]
 pub struct DataFolder {
     path: PathBuf,
-}
-
-/// While this lives, this process executes the folder's runs. The kernel takes it back from a process that dies.
-#[derive(Debug)]
-pub struct Lock {
-    _file: Flock<File>,
 }
 
 impl DataFolder {
@@ -67,11 +60,6 @@ impl DataFolder {
         format!("sqlite:{}", self.path.join("windlass.db").display())
     }
 
-    /// Whether the folder has a database already.
-    pub fn has_database(&self) -> bool {
-        self.path.join("windlass.db").exists()
-    }
-
     /// This folder's instance id, for machines that have none.
     pub fn instance_file(&self) -> PathBuf {
         self.path.join("instance_id")
@@ -92,47 +80,18 @@ impl DataFolder {
         self.path.join("detached.log")
     }
 
-    /// Becomes the process that executes runs, unless another one is.
-    pub fn try_lock(&self) -> Result<Option<Lock>, Problem> {
-        let busy = |error: std::io::Error| {
-            Problem::new(Code::Storage, format!("the lock of {} can't be used: {error}", self.path.display()))
-        };
-        let file = self.lock_file().map_err(busy)?;
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(mut lock) => {
-                // The content only names the holder; the lock itself is the kernel's.
-                lock.set_len(0)
-                    .and_then(|()| lock.rewind())
-                    .and_then(|()| writeln!(lock, "{}", std::process::id()))
-                    .map_err(busy)?;
-                Ok(Some(Lock { _file: lock }))
-            }
-            Err((_, nix::errno::Errno::EWOULDBLOCK)) => Ok(None),
-            Err((_, error)) => Err(busy(error.into())),
-        }
+    /// The lock of whoever executes runs, where the database has none of its own.
+    pub fn lock(&self) -> PathBuf {
+        self.path.join("lock")
     }
 
-    /// Waits until no other process builds the folder's database, and keeps others from it.
-    pub fn building(&self) -> Result<Lock, Problem> {
-        let failed = |error: std::io::Error| {
-            Problem::new(Code::Storage, format!("{} can't be locked: {error}", self.path.display()))
-        };
-        let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        let file = file.open(self.path.join("setup.lock")).map_err(failed)?;
-        let locked = Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, error)| failed(error.into()))?;
-        Ok(Lock { _file: locked })
-    }
-
-    /// Process id of the process that executes runs, for messages.
-    pub fn holder(&self) -> Option<u32> {
-        let mut text = String::new();
-        File::open(self.path.join("lock")).ok()?.read_to_string(&mut text).ok()?;
-        text.trim().parse().ok()
+    /// Locked while the schema changes of a database that has no file.
+    pub fn setup_lock(&self) -> PathBuf {
+        self.path.join("setup.lock")
     }
 
     fn lock_file(&self) -> std::io::Result<File> {
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(self.path.join("lock"))
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(self.lock())
     }
 }
 
@@ -141,17 +100,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_process_executes() {
+    fn it_is_made_closed_to_others() {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("a/b");
         let folder = DataFolder::open(&path).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
-        let lock = folder.try_lock().unwrap();
-        assert!(lock.is_some());
-        assert!(folder.try_lock().unwrap().is_none());
-        assert_eq!(folder.holder(), Some(std::process::id()));
-        drop(lock);
-        assert!(folder.try_lock().unwrap().is_some());
+        assert!(folder.lock().exists());
+        DataFolder::open(&path).unwrap();
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod exit;
 mod follow;
 mod instance;
 mod interrupt;
+mod lock;
 mod plan;
 mod rehearse;
 mod render;

@@ -1,14 +1,15 @@
 //! A session on a data folder: the engine, and whether this process executes the runs in it or joins one that does.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use windlass_engine::Engine;
 use windlass_model::Problem;
 
 use crate::{
     config::Loaded,
-    data::{DataFolder, Lock},
+    data::DataFolder,
     instance,
+    lock::{self, Lock},
     vault::Vault,
     wiring::{self, Place, Scripts, World},
 };
@@ -35,6 +36,7 @@ pub struct Session {
     runtime: tokio::runtime::Runtime,
     purpose: Purpose,
     executes: bool,
+    lock_file: PathBuf,
     lock: Option<Lock>,
 }
 
@@ -47,16 +49,18 @@ impl Session {
         if let Some(warning) = &instance.warning {
             tracing::warn!("{warning}");
         }
-        prepare_database(&wiring::database_url(config, &folder), &folder)?;
+        let url = wiring::database_url(config, &folder);
+        prepare_database(&url, &folder)?;
+        let lock_file = wiring::execution_lock(&url, &folder);
         let runtime = wiring::runtime()?;
         let vault = Arc::new(Vault::new(folder.key_file(), config.secrets.clone()));
         let world = if purpose == Purpose::Execute { World::Real } else { World::Rehearsal(None) };
         let scripts = wiring::scripts(config, runtime.handle(), world, vault.clone(), instance.id)?;
-        let lock = if purpose == Purpose::Execute { folder.try_lock()? } else { None };
+        let lock = if purpose == Purpose::Execute { Lock::try_take(&lock_file)? } else { None };
         let executes = purpose == Purpose::Execute && (lock.is_some() || is_shared(loaded));
         let engine = start(loaded, &folder, &scripts, executes)?;
         vault.attach(Some(engine.clone()));
-        Ok(Self { loaded: loaded.clone(), folder, scripts, vault, engine, runtime, purpose, executes, lock })
+        Ok(Self { loaded: loaded.clone(), folder, scripts, vault, engine, runtime, purpose, executes, lock_file, lock })
     }
 
     /// The engine. It changes when this process takes over.
@@ -89,9 +93,14 @@ impl Session {
         self.executes
     }
 
+    /// Id of the process that executes runs, for messages.
+    pub fn holder(&self) -> Option<u32> {
+        lock::holder(&self.lock_file)
+    }
+
     /// Whether any process executes this folder's runs.
     pub fn is_executed(&self) -> Result<bool, Problem> {
-        Ok(self.executes || is_shared(&self.loaded) || self.folder.try_lock()?.is_none())
+        Ok(self.executes || is_shared(&self.loaded) || Lock::try_take(&self.lock_file)?.is_none())
     }
 
     /// Executes the runs from now on, if the process that did is gone. Whether that happened.
@@ -99,7 +108,7 @@ impl Session {
         if self.executes || self.purpose != Purpose::Execute {
             return Ok(false);
         }
-        let Some(lock) = self.folder.try_lock()? else { return Ok(false) };
+        let Some(lock) = Lock::try_take(&self.lock_file)? else { return Ok(false) };
         self.vault.attach(None);
         self.engine.shutdown(GRACE);
         self.lock = Some(lock);
@@ -129,10 +138,10 @@ fn is_shared(loaded: &Loaded) -> bool {
 }
 
 fn prepare_database(url: &str, folder: &DataFolder) -> Result<(), Problem> {
-    let Some(path) = url.strip_prefix("sqlite:") else { return Ok(()) };
-    // Two processes that start at once on a fresh folder must not both build it.
-    let _building = folder.building()?;
-    if !std::path::Path::new(path.trim_start_matches("//")).exists() {
+    let Some(file) = wiring::database_file(url) else { return Ok(()) };
+    // Two processes that start at once on a fresh database must not both build it.
+    let _building = Lock::take(&wiring::setup_lock(url, folder))?;
+    if !file.exists() {
         windlass_engine::migrate(url)?;
     }
     Ok(())

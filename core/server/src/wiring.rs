@@ -1,12 +1,15 @@
 //! The wiring: the only place that knows configuration, sandbox, host modules, vault and engine alike.
 
-use std::sync::Arc;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use windlass_engine::{Durability, Engine, EngineConfig, Time};
 use windlass_model::{Code, NodeId, Problem, journal::Runner, time::parse_duration_ms};
 use windlass_script::{Interceptor, Library, Policy, STACK_BYTES, Sandbox, SandboxConfig, SecretSource};
 
-use crate::{config::Config, data::DataFolder};
+use crate::{config::Config, data::DataFolder, lock};
 
 /// What scripts are evaluated with.
 pub struct Scripts {
@@ -110,6 +113,22 @@ pub fn rehearsal_engine(
 /// URL of the database in effect.
 pub fn database_url(config: &Config, folder: &DataFolder) -> String {
     if config.database.is_empty() { folder.database_url() } else { config.database.clone() }
+}
+
+/// The file of an SQLite database; `None` for PostgreSQL.
+pub fn database_file(url: &str) -> Option<&Path> {
+    url.strip_prefix("sqlite:").map(Path::new)
+}
+
+/// What whoever executes runs has locked. It belongs to the database, not to the folder: two folders may name one
+/// SQLite file. With PostgreSQL leases decide, and nothing is locked.
+pub fn execution_lock(url: &str, folder: &DataFolder) -> PathBuf {
+    database_file(url).map_or_else(|| folder.lock(), |file| lock::beside(file, ".lock"))
+}
+
+/// What is locked while the database's schema changes.
+pub fn setup_lock(url: &str, folder: &DataFolder) -> PathBuf {
+    database_file(url).map_or_else(|| folder.setup_lock(), |file| lock::beside(file, ".setup.lock"))
 }
 
 /// A name for this process among those that share a database.

@@ -117,7 +117,7 @@ fn attend(
 fn follow_to_the_end(session: &mut Session, context: &Context, args: &Args, run: &RunId) -> Result<Exit, Problem> {
     let interrupt = Interrupt::listen(session.runtime())?;
     if !session.executes() {
-        let holder = session.folder().holder().map(|id| format!(" (process {id})")).unwrap_or_default();
+        let holder = session.holder().map(|id| format!(" (process {id})")).unwrap_or_default();
         context.hint(&format!("another process{holder} executes the runs of this data folder; this one follows"));
     }
     let mode = match (

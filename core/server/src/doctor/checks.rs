@@ -11,7 +11,13 @@ use std::{
 use nix::sched::CloneFlags;
 
 use super::Finding;
-use crate::{context::Context, data::DataFolder, instance, wiring};
+use crate::{
+    context::Context,
+    data::DataFolder,
+    instance,
+    lock::{self, Lock},
+    wiring,
+};
 
 /// All of them, in the order of the report.
 pub fn all(context: &Context) -> Vec<Finding> {
@@ -107,7 +113,7 @@ fn programs(context: &Context) -> Finding {
 fn postgres(context: &Context) -> Finding {
     let url = &context.loaded.config.database;
     if !url.starts_with("postgres") {
-        return Finding::fine("database", "SQLite in the data folder; no server is needed");
+        return Finding::fine("database", "SQLite; no server is needed");
     }
     match windlass_engine::pending_migrations(url) {
         Ok(pending) if pending.is_empty() => {
@@ -143,19 +149,23 @@ fn data_folder(context: &Context) -> Finding {
         Err(problem) => return Finding::broken(name, problem.message, problem.help.unwrap_or_default()),
     };
     let url = wiring::database_url(&context.loaded.config, &folder);
-    if folder.has_database()
+    let Some(file) = wiring::database_file(&url) else {
+        return Finding::fine(name, format!("{}; its runs are in PostgreSQL", path.display()));
+    };
+    if file.exists()
         && let Ok(pending) = windlass_engine::pending_migrations(&url)
         && !pending.is_empty()
     {
         return Finding::broken(name, format!("{} migrations are pending", pending.len()), "windlass migrate");
     }
-    match folder.try_lock() {
+    let lock_file = wiring::execution_lock(&url, &folder);
+    match Lock::try_take(&lock_file) {
         Ok(Some(_)) => Finding::fine(name, format!("{}, nobody executes runs in it now", path.display())),
         Ok(None) => {
-            let holder = folder.holder().map(|id| id.to_string()).unwrap_or_default();
+            let holder = lock::holder(&lock_file).map(|id| id.to_string()).unwrap_or_default();
             Finding::fine(name, format!("{}, process {holder} executes its runs", path.display()))
         }
-        Err(problem) => Finding::broken(name, problem.message, ""),
+        Err(problem) => Finding::broken(name, problem.message, problem.help.unwrap_or_default()),
     }
 }
 
