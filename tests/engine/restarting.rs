@@ -75,3 +75,40 @@ fn an_export_holds_everything_and_pruning_removes_what_is_old() {
     assert_eq!(world.engine().prune().unwrap(), 1);
     assert!(world.engine().run(&run).unwrap().is_none());
 }
+
+#[test]
+fn a_restarted_run_waits_for_its_locks_again() {
+    let world = World::new();
+    world.script(
+        "t/locked",
+        r#"rollback: "none""#,
+        r#"fn run(input) { lock("L"); probe::touch("in"); probe::refuse("b"); probe::touch("still in"); }"#,
+    );
+    world.script("t/other", "", r#"fn run(input) { lock("L"); wait_signal("leave"); }"#);
+    let run = world.launch("t/locked", json!({}));
+    assert_eq!(world.end(&run).state, RunState::Failed);
+    let other = world.launch("t/other", json!({}));
+    world.waits(&other);
+    world.witness.saw("allow b ");
+    world.engine().restart(&run, false, false, "operator").unwrap();
+    assert_eq!(world.waits(&run).waiting_on, vec![windlass_model::WaitReason::Lock]);
+    assert_eq!(world.witness.count("refuse", "b"), 1, "it isn't inside while another run is");
+    world.engine().signal(&other, "leave", json!(null), "test", None).unwrap();
+    world.ended_as(&run, RunState::Succeeded);
+    assert_eq!((world.witness.count("touch", "in"), world.witness.count("refuse", "b")), (1, 2));
+}
+
+#[test]
+fn a_restart_with_other_arguments_keeps_the_undo_of_the_first_attempt() {
+    let world = World::new();
+    world.script("t/half", r#"rollback: "none""#, r#"fn run(input) { probe::half("old"); wait_signal("never") }"#);
+    let run = world.launch("t/half", json!({}));
+    assert_eq!(world.end(&run).state, RunState::Failed);
+    world.script("t/half", r#"rollback: "none""#, r#"fn run(input) { probe::make("new"); fail("late") }"#);
+    world.engine().restart(&run, true, false, "operator").unwrap();
+    world.ended_as(&run, RunState::Failed);
+    assert_eq!(world.witness.standing(), ["old", "new"]);
+    world.engine().cancel(&run, "operator", None).unwrap();
+    world.ended_as(&run, RunState::Cancelled);
+    assert!(world.witness.standing().is_empty(), "{:?}", world.witness.standing());
+}

@@ -156,3 +156,72 @@ fn a_cancellation_at_any_moment_leaves_no_run_in_between() {
     assert_eq!(world.witness.standing(), kept);
     assert!(kept.len() < 60, "no cancellation was in time");
 }
+
+#[test]
+fn a_run_that_exceeds_a_bound_can_still_be_undone() {
+    let world = World::with(|config| {
+        config.bounds.steps_per_run = 10;
+        config.bounds.output_bytes = 2_000;
+    });
+    world.script("t/steps", "", r#"fn run(input) { probe::make("s"); for n in 0..50 { probe::touch("x"); } }"#);
+    world.script(
+        "t/output",
+        "",
+        r#"fn run(input) {
+            probe::make("o");
+            on_rollback("say so", || { log("undoing"); probe::touch("told"); });
+            loop { log("0123456789012345678901234567890123456789"); probe::read("r"); }
+        }"#,
+    );
+    for name in ["t/steps", "t/output"] {
+        let record = world.end(&world.launch(name, json!({})));
+        assert_eq!((record.state, record.problem.unwrap().code), (RunState::RolledBack, Code::LimitExceeded), "{name}");
+    }
+    assert!(world.witness.standing().is_empty());
+    assert_eq!(world.witness.count("touch", "told"), 1);
+}
+
+#[test]
+fn an_undo_step_in_doubt_sticks_and_goes_on_once_an_operator_has_spoken() {
+    let mut world = World::new();
+    world.script(
+        "t/doubt",
+        "",
+        r#"fn run(input) { probe::make("a"); on_rollback("refund", || probe::once("refund")); fail("no") }"#,
+    );
+    // Making, registering the closure, and in the undo the refund: killed before that is recorded.
+    let run = world.crash("t/doubt", "effect.after:3");
+    world.ended_as(&run, RunState::RollbackStuck);
+    assert_eq!(world.witness.count("once", "refund"), 1);
+    let steps = world.engine().steps(&run).unwrap();
+    let doubtful = steps.iter().find(|step| step.outcome.is_none()).unwrap().path.clone();
+    let happened = windlass_model::wait::Resolution::Happened { result: json!("by hand") };
+    world.engine().resolve(&run, &doubtful, happened, "operator").unwrap();
+    world.engine().unstick(&run, StuckAction::Retry, "operator").unwrap();
+    world.ended_as(&run, RunState::RolledBack);
+    assert_eq!(world.witness.count("once", "refund"), 1, "it isn't done twice");
+    assert!(world.witness.standing().is_empty());
+}
+
+#[test]
+fn a_stuck_undo_survives_a_crash_at_every_commit() {
+    for n in 1..40 {
+        let mut world = World::new();
+        world.script("t/stuck", "", r#"fn run(input) { probe::make("first"); probe::make("stuck"); fail("no") }"#);
+        let killed = world.child(Some("t/stuck"), Some(&format!("commit.after:{n}")));
+        if world.engine().runs(&Default::default()).unwrap().is_empty() {
+            continue;
+        }
+        let run = world.top_run();
+        world.ended_as(&run, RunState::RollbackStuck);
+        assert_eq!(world.witness.standing(), ["first", "stuck"], "commit {n}: nothing is undone past the stuck entry");
+        world.witness.saw("free stuck ");
+        world.engine().unstick(&run, StuckAction::Retry, "operator").unwrap();
+        world.ended_as(&run, RunState::RolledBack);
+        assert!(world.witness.standing().is_empty(), "commit {n}");
+        if !killed {
+            assert!(n > 8, "only {n} commits");
+            return;
+        }
+    }
+}

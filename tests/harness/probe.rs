@@ -100,7 +100,8 @@ pub fn module(witness: &Witness) -> HostModule {
         })
     };
     let undo = Undo::Op { name: "unmake", args: |args| vec![args.get("name").clone()] };
-    let (keyed, unmaking, flaky, stubborn) = (witness.clone(), witness.clone(), witness.clone(), witness.clone());
+    let (keyed, unmaking, flaky) = (witness.clone(), witness.clone(), witness.clone());
+    let (stubborn, halving) = (witness.clone(), witness.clone());
     let ops = vec![
         base("read", EffectClass::Read, see("read")),
         base("touch", EffectClass::Idempotent, see("touch")),
@@ -165,6 +166,16 @@ pub fn module(witness: &Witness) -> HostModule {
                 })
             }),
             ..base("slow", EffectClass::Read, see("slow"))
+        },
+        Op {
+            // It happens, and then fails: nobody can tell from the error what is there.
+            undo: Undo::Op { name: "unmake", args: |args| vec![args.get("name").clone()] },
+            resources: |args| vec![ResourceChange::Creates(thing(args))],
+            run: Box::new(move |cx, args| {
+                halving.saw(&format!("make {} {}", args.str("name"), cx.key));
+                Err(Problem::new(Code::System, format!("{} was made, and then something broke", args.str("name"))))
+            }),
+            ..base("half", EffectClass::Idempotent, see("half"))
         },
         Op { run: Box::new(|_, _| panic!("a test's panic")), ..base("panic", EffectClass::Read, see("panic")) },
     ];

@@ -27,10 +27,10 @@ impl Control {
         self.changed.notify_all();
     }
 
-    /// Forgets a reason that has been dealt with: a cancelled run goes on to be undone.
-    pub(crate) fn clear(&self, dealt_with: &Stop) {
+    /// Forgets what ended the way forward: the run goes on to be undone. The end of the process, or of the lease, stays.
+    pub(crate) fn turn_back(&self) {
         let mut reason = self.reason.lock();
-        if reason.as_ref() == Some(dealt_with) {
+        if !matches!(*reason, None | Some(Stop::ShuttingDown | Stop::LeaseLost)) {
             *reason = None;
             self.stopping.store(false, Ordering::Release);
         }

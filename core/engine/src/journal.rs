@@ -72,7 +72,8 @@ impl LiveJournal {
             return Err(stop);
         }
         let steps = self.recorded.count() + self.progress.steps.load(Ordering::Relaxed);
-        if steps >= self.bounds.steps_per_run {
+        // A run whose journal is full can still be undone: the undo list bounds that.
+        if steps >= self.bounds.steps_per_run && !path.is_undo() {
             return Err(Stop::Limit(Box::new(steps_exceeded(self.bounds.steps_per_run))));
         }
         Ok(())
@@ -235,6 +236,9 @@ impl Journal for LiveJournal {
         }
         let data = output.data.to_string();
         let bytes = self.progress.output_bytes.fetch_add(data.len() as u64, Ordering::Relaxed) + data.len() as u64;
+        if bytes > self.bounds.output_bytes as u64 && undoing {
+            return;
+        }
         if bytes > self.bounds.output_bytes as u64 {
             self.control.stop(Stop::Limit(Box::new(output_exceeded(self.bounds.output_bytes))));
             return;
@@ -258,8 +262,7 @@ impl Journal for LiveJournal {
 
     fn stopped(&self, timeout_ms: u64) -> bool {
         if self.mode == Mode::Rollback {
-            self.control.clear(&Stop::Cancelled);
-            self.control.clear(&Stop::Deadline);
+            self.control.turn_back();
         }
         self.control.wait(timeout_ms)
     }

@@ -3,13 +3,13 @@
 use serde_json::Value;
 use windlass_model::{
     Code, Problem, RunId, StepPath,
-    command::Command,
+    command::{Command, Reply},
     query::ApprovalRecord,
     undo::StuckAction,
     wait::{Decision, Resolution},
 };
 
-use crate::{Engine, Launch, Launched};
+use crate::{Engine, Launch, Launched, scheduler::PRUNE_LIMIT};
 
 impl Engine {
     fn command(&self, command: Command) -> Result<(), Problem> {
@@ -86,9 +86,13 @@ impl Engine {
     /// Removes ended runs whose retention is over; how many.
     pub fn prune(&self) -> Result<u64, Problem> {
         let default_retention_ms = self.inner.config.default_retention_ms;
-        match self.inner.store.commit(Command::Prune { default_retention_ms, limit: u32::MAX })? {
-            windlass_model::command::Reply::Count(count) => Ok(count),
-            _ => Ok(0),
+        let mut pruned = 0;
+        // In small bites: runs that are under way commit between them.
+        while let Reply::Count(count @ 1..) =
+            self.inner.store.commit(Command::Prune { default_retention_ms, limit: PRUNE_LIMIT })?
+        {
+            pruned += count;
         }
+        Ok(pruned)
     }
 }

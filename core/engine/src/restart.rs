@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use windlass_model::{
-    Code, Outcome, Problem, RunId, RunState, StepPath,
+    Code, EffectClass, Outcome, Problem, RunId, RunState, StepPath, StepState,
     command::Command,
     journal::{CallSummary, Divergence, Ending, Job, Pinned},
     query::RunRecord,
@@ -87,8 +87,11 @@ impl Engine {
             true => self.inner.config.workflows.pin(&record.workflow)?,
             false => self.pinned_of(&record)?,
         };
-        let dropped = failed_steps(&record, &self.steps(run)?);
+        let steps = self.steps(run)?;
+        let mut dropped = failed_steps(&record, &steps);
         let verdict = self.judge(&record, &pinned, &dropped)?;
+        // The end of the run gave its locks back: they are waited for again before the run goes on.
+        dropped.extend(held_locks(&steps));
         if !dry_run && verdict.is_compatible() {
             self.inner.children.keep(&self.inner.store, &pinned)?;
             let (run, bundle, drop, by) = (run.clone(), pinned.digest, dropped.clone(), by.to_owned());
@@ -155,6 +158,23 @@ fn failed_steps(record: &RunRecord, steps: &[StepRecord]) -> Vec<StepPath> {
         }
     }
     dropped
+}
+
+/// Waits for locks that the run held when it failed: those of which no later step gave the lock back.
+fn held_locks(steps: &[StepRecord]) -> Vec<StepPath> {
+    let mut held: Vec<&StepRecord> = Vec::new();
+    let mut in_order: Vec<&StepRecord> = steps.iter().filter(|step| step.state == StepState::Succeeded).collect();
+    in_order.sort_by_key(|step| (step.finished_at_ms, step.path.ordinal));
+    let name =
+        |step: &StepRecord| serde_json::from_str::<serde_json::Value>(&step.args).ok().map(|args| args[0].clone());
+    for step in in_order {
+        match (&*step.op, step.class) {
+            ("lock", EffectClass::Wait) => held.push(step),
+            ("unlock", _) => held.retain(|lock| name(lock) != name(step)),
+            _ => {}
+        }
+    }
+    held.into_iter().map(|step| step.path.clone()).collect()
 }
 
 /// A recorded call, as a person wants to see it.

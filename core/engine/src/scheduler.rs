@@ -18,7 +18,7 @@ use crate::{Time, engine::Inner};
 const CLAIM: usize = 64;
 /// How often ended runs are looked through for those whose retention is over.
 const PRUNE_EVERY: Duration = Duration::from_secs(3_600);
-const PRUNE_LIMIT: u32 = 500;
+pub(crate) const PRUNE_LIMIT: u32 = 500;
 
 /// What ends the scheduler's sleep: work that is due, or becomes due earlier than it thought.
 #[derive(Default)]

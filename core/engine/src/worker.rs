@@ -66,16 +66,35 @@ impl Worker<'_> {
     fn attempt(&self, part: impl Fn(&Self) -> Result<Next, StoreError>) -> Next {
         match part(self) {
             Ok(next) => next,
-            Err(StoreError::Refused(problem)) => {
-                // Somebody else has the run, or changed its state: what they wrote stands.
+            Err(StoreError::Refused(problem)) if problem.code == Code::LeaseLost => {
+                // Another worker has the run: what it writes stands.
                 tracing::warn!(run = %self.claimed.lease.run, %problem, "the run was taken over");
                 Next::Done
             }
+            Err(StoreError::Refused(problem)) => self.refused(&problem),
             Err(StoreError::Failed(problem)) => {
                 self.leave_for_later(&problem);
                 Next::Done
             }
         }
+    }
+
+    /// The store makes no sense of what the run came to. It must not be left without a worker: it fails, is stuck, or
+    /// is given back, whichever its state allows.
+    fn refused(&self, problem: &Problem) -> Next {
+        tracing::error!(run = %self.claimed.lease.run, %problem, "the run's end was refused");
+        let undo = self.claimed.rollback == Rollback::Auto;
+        let fail = Command::Fail { lease: self.lease(), problem: problem.clone(), undo };
+        let stick = Command::StickRollback { lease: self.lease(), problem: problem.clone() };
+        if self.claimed.state == RunState::Running && self.commit(fail).is_ok() {
+            return if undo { Next::Undo } else { Next::Done };
+        }
+        if self.commit(stick).is_err()
+            && let Err(error) = self.commit(Command::Release(self.lease()))
+        {
+            tracing::error!(run = %self.claimed.lease.run, %error, "the run can't be given back");
+        }
+        Next::Done
     }
 
     fn lease(&self) -> Lease {
@@ -113,7 +132,11 @@ impl Worker<'_> {
         Ok(Job {
             run: self.claimed.lease.run.clone(),
             digest: self.claimed.bundle.clone(),
-            bundle: self.inner.bundle(&self.claimed.bundle).map_err(StoreError::Failed)?,
+            // A bundle that can't be read at all may be there later; one that is missing or damaged never will.
+            bundle: self.inner.bundle(&self.claimed.bundle).map_err(|problem| match problem.retryable {
+                true => StoreError::Failed(problem),
+                false => StoreError::Refused(problem),
+            })?,
             input: self.claimed.input.clone(),
             undo,
         })
@@ -202,14 +225,17 @@ impl Worker<'_> {
 
     fn begin_rollback(&self) -> Result<Next, StoreError> {
         self.commit(Command::BeginRollback { lease: self.lease() })?;
-        self.control.clear(&Stop::Cancelled);
         Ok(Next::Undo)
     }
 
     fn undo(&self) -> Result<Next, StoreError> {
-        self.control.clear(&Stop::Cancelled);
-        self.control.clear(&Stop::Deadline);
+        self.control.turn_back();
         let mut entries = self.inner.store.undo(&self.claimed.lease.run)?;
+        if let Some(failed) = entries.iter().find(|entry| entry.state == UndoState::Failed) {
+            // The process died after an undo had failed: what was registered before it waits for an operator.
+            let unknown = || Problem::new(Code::UndoFailed, "an undo failed");
+            return self.stick(failed.error.clone().unwrap_or_else(unknown));
+        }
         entries.retain(|entry| entry.state == UndoState::Registered);
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.seq));
         if entries.is_empty() {
@@ -229,7 +255,11 @@ impl Worker<'_> {
             Ending::Stopped(Stop::Storage(problem)) => Err(StoreError::Failed(*problem)),
             Ending::Stopped(Stop::Limit(problem)) => self.stick(*problem),
             Ending::Stopped(Stop::InDoubt) => {
-                self.stick(Problem::new(Code::UndoFailed, "a step of the undo may or may not have happened"))
+                let help = format!(
+                    "say what happened with `windlass runs resolve {}`, then let the undo go on with `windlass runs unstick`",
+                    self.claimed.lease.run
+                );
+                self.stick(Problem::new(Code::UndoFailed, "a step of the undo may or may not have happened").help(help))
             }
             Ending::Stopped(Stop::Diverged(divergence)) => self.stick(crate::restart::divergence_problem(&divergence)),
             Ending::Stopped(stop) => {
@@ -251,8 +281,10 @@ impl Worker<'_> {
                 break;
             }
             std::thread::sleep(Duration::from_millis(STORAGE_PAUSE_MS / 4));
-            if self.commit(Command::Release(self.lease())).is_ok() {
-                return;
+            match self.commit(Command::Release(self.lease())) {
+                Err(StoreError::Failed(_)) => {}
+                // Given back, or another worker has it.
+                Ok(()) | Err(StoreError::Refused(_)) => return,
             }
         }
     }

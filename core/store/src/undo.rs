@@ -50,7 +50,9 @@ impl UndoRow {
     }
 }
 
-/// Registers how a step is taken back; a second intent of the same step registers nothing more.
+/// Registers how a step is taken back; a second intent of the same call registers nothing more. A step that is
+/// performed again with other arguments (a restart on other scripts) gets a second entry: what the first call may have
+/// made is still to be taken back.
 pub(crate) fn register(cx: &mut Cx, run: &RunId, path: &StepPath, spec: &UndoSpec, site: &CallSite) -> Applied<()> {
     let last: Option<i64> =
         undo::table.filter(undo::run_id.eq(run.as_str())).select(diesel::dsl::max(undo::seq)).first(cx.conn)?;
@@ -67,7 +69,7 @@ pub(crate) fn register(cx: &mut Cx, run: &RunId, path: &StepPath, spec: &UndoSpe
             undo::site.eq(&site),
             undo::state.eq(UndoState::Registered.as_str()),
         ))
-        .on_conflict((undo::run_id, undo::origin, undo::path))
+        .on_conflict((undo::run_id, undo::origin, undo::path, undo::spec))
         .do_update()
         .set(undo::state.eq(UndoState::Registered.as_str()))
         .only_if(undo::state.eq(UndoState::Void.as_str()))
@@ -75,9 +77,10 @@ pub(crate) fn register(cx: &mut Cx, run: &RunId, path: &StepPath, spec: &UndoSpe
     Ok(())
 }
 
-/// Makes the entry of a step void: its effect certainly didn't happen.
-pub(crate) fn make_void(cx: &mut Cx, run: &RunId, path: &StepPath) -> Applied<()> {
+/// Makes the entry of a call void: its effect certainly didn't happen.
+pub(crate) fn make_void(cx: &mut Cx, run: &RunId, path: &StepPath, spec: &UndoSpec) -> Applied<()> {
     diesel::update(undo::table)
+        .filter(undo::spec.eq(serde_json::to_string(spec)?))
         .filter(undo::run_id.eq(run.as_str()))
         .filter(undo::origin.eq(run.as_str()))
         .filter(undo::path.eq(path.to_string()))
@@ -115,6 +118,15 @@ pub(crate) fn failed(cx: &mut Cx, run: &RunId) -> Applied<Option<UndoRow>> {
         .select(UndoRow::as_select())
         .first(cx.conn)
         .optional()?)
+}
+
+/// The entry that is to be worked off next.
+pub(crate) fn last_registered(cx: &mut Cx, run: &RunId) -> Applied<Option<i64>> {
+    Ok(undo::table
+        .filter(undo::run_id.eq(run.as_str()))
+        .filter(undo::state.eq(UndoState::Registered.as_str()))
+        .select(diesel::dsl::max(undo::seq))
+        .first(cx.conn)?)
 }
 
 /// Entries that are still to be worked off.

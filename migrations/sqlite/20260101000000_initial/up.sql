@@ -208,7 +208,7 @@ CREATE TABLE undo (
     CHECK (state IN ('registered', 'void', 'done', 'failed', 'skipped')),
     CHECK (state <> 'failed' OR error IS NOT NULL)
 ) WITHOUT ROWID;
-CREATE UNIQUE INDEX undo_step ON undo (run_id, origin, path);
+CREATE UNIQUE INDEX undo_step ON undo (run_id, origin, path, spec);
 
 CREATE TABLE artifacts (
     run_id TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,

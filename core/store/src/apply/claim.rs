@@ -62,7 +62,15 @@ fn take(cx: &mut Cx, run: &RunId, by: &By, recovery: bool) -> Applied<Option<Cla
     let mut log = Log::open(cx, run)?;
     let mut row = runs::get(cx, run)?;
     let state = row.run_state();
-    let next = state.apply(RunCommand::Claim)?;
+    let Ok(next) = state.apply(RunCommand::Claim) else {
+        // It can't be: the state machine never leaves such a run due. It must not keep the others from being claimed.
+        tracing::error!(%run, %state, "a run that can't be claimed was due; it is left alone");
+        leases::free(cx, run)?;
+        diesel::update(schema::runs::table.find(run.as_str()))
+            .set(schema::runs::due_at_ms.eq(None::<i64>))
+            .execute(cx.conn)?;
+        return Ok(None);
+    };
     let recoveries = row.recoveries + i64::from(recovery);
     if recovery && recoveries > by.max_recoveries {
         park(cx, &mut log, &row, recoveries)?;

@@ -100,7 +100,14 @@ pub(crate) fn stick(cx: &mut Cx, lease: &Lease, problem: &Problem) -> Applied<()
     let mut log = Log::held(cx, lease)?;
     let row = runs::get(cx, &lease.run)?;
     let next = row.run_state().apply(RunCommand::StickRollback)?;
-    let entry = undo::failed(cx, &lease.run)?.map(|entry| entry.seq);
+    let mut entry = undo::failed(cx, &lease.run)?.map(|entry| entry.seq);
+    if entry.is_none()
+        && let Some(last) = undo::last_registered(cx, &lease.run)?
+    {
+        // It is this one that an operator has to decide about.
+        undo::set_state(cx, &lease.run, last, UndoState::Failed, Some(problem))?;
+        entry = Some(last);
+    }
     let left_over = resources::list(cx.conn, Some(&lease.run), true)?;
     log.run(EventKind::RunRollbackStuck, json!({ "entry": entry, "error": problem, "left_over": left_over }));
     log.write(cx)?;

@@ -52,8 +52,8 @@ pub(crate) fn finish(cx: &mut Cx, lease: &Lease, call: &StepCall, finished: &Fin
     };
     if let Some(effect) = effect {
         resources::change(cx, run, &call.path, &call.resources, effect)?;
-        if effect == Effect::Void && call.undo.is_some() {
-            undo::make_void(cx, run, &call.path)?;
+        if let (Effect::Void, Some(spec)) = (effect, &call.undo) {
+            undo::make_void(cx, run, &call.path, spec)?;
         }
     }
     match call.class {
@@ -129,8 +129,9 @@ pub(crate) fn emit(cx: &mut Cx, lease: &Lease, new: &[NewEvent]) -> Applied<()> 
 /// Marks a step whose effect may or may not have happened.
 pub(crate) fn in_doubt(cx: &mut Cx, lease: &Lease, path: &StepPath) -> Applied<()> {
     let mut log = Log::held(cx, lease)?;
-    // Only a run that could wait for an operator can be in doubt.
-    runs::get(cx, &lease.run)?.run_state().apply(RunCommand::Suspend)?;
+    // Only a run that can wait for an operator can be in doubt, or one whose undo can be stuck.
+    let state = runs::get(cx, &lease.run)?.run_state();
+    state.apply(RunCommand::Suspend).or_else(|refused| state.apply(RunCommand::StickRollback).map_err(|_| refused))?;
     let Some(row) = steps::find(cx.conn, &lease.run, path)? else {
         return refuse(Code::NotFound, format!("run `{}` has no step {path}", lease.run));
     };

@@ -9,16 +9,24 @@ use crate::{error::Applied, resources, schema::runs};
 pub(crate) fn prune(cx: &mut Cx, default_retention_ms: i64, limit: u32) -> Applied<u64> {
     let keeps = runs::retention_ms.is_null().and(runs::ended_at_ms.le(cx.now_ms.saturating_sub(default_retention_ms)));
     let own = (runs::ended_at_ms + runs::retention_ms).le(cx.now_ms);
-    let over: Vec<String> = runs::table
+    let over: Vec<(String, Option<String>)> = runs::table
         .filter(runs::ended_at_ms.is_not_null())
         .filter(keeps.or(own))
         .order((runs::ended_at_ms, runs::id))
         .limit(i64::from(limit))
-        .select(runs::id)
+        .select((runs::id, runs::parent_run))
         .load(cx.conn)?;
-    for run in &over {
+    let mut gone = 0;
+    for (run, parent) in &over {
+        // A parent that is still open may yet ask what its child came to.
+        if let Some(parent) = parent
+            && crate::runs::find(cx.conn, parent)?.is_some_and(|row| !row.run_state().is_ended())
+        {
+            continue;
+        }
         resources::forget_gone(cx, run)?;
         diesel::delete(runs::table.find(run)).execute(cx.conn)?;
+        gone += 1;
     }
-    Ok(over.len() as u64)
+    Ok(gone)
 }
