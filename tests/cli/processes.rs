@@ -103,6 +103,20 @@ fn a_detached_run_goes_on_in_the_background() {
 }
 
 #[test]
+fn a_detached_run_outlives_the_run_that_executed_it() {
+    let project = Project::new();
+    project.workflow("lab/short", "", r#"log("begun"); sleep("2s")"#);
+    let mut foreground = project.start(&["run", "lab/short", "--json"]);
+    foreground.wait_for_line("begun", SOON);
+    let detached = project.run(&["run", "lab/wait", "--detach", "--json"]).json()["run"].as_str().unwrap().to_owned();
+    let state = || project.runs().into_iter().find(|run| run["id"] == detached.as_str()).unwrap()["state"].clone();
+    wait_until("the run in the background to wait", SOON, || state() == "waiting");
+    assert_eq!(foreground.wait(SOON).code(), Some(0), "{}", foreground.output());
+    assert_eq!(project.run(&["runs", "signal", &detached, "go"]).code, 0);
+    wait_until("the run in the background", SOON, || state() == "succeeded");
+}
+
+#[test]
 fn commands_only_write_when_nobody_executes() {
     let project = Project::new();
     assert_eq!(project.run(&["run", "lab/wait", "--no-wait"]).code, 3);

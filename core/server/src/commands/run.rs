@@ -146,12 +146,12 @@ fn follow_to_the_end(session: &mut Session, context: &Context, args: &Args, run:
     }
 }
 
-/// Launches, and leaves the run to whoever executes runs here, or to a process in the background.
+/// Launches, and leaves the run to a process in the background. That joins whoever executes runs here now, which may be
+/// a `windlass run` that ends with its own run, and takes over then.
 fn detach(workflow: &str, args: &Args, context: &Context) -> Result<Exit, Problem> {
     let session = context.open(Purpose::Command)?;
-    let launched = launch(&session, workflow, args, context).and_then(|run| {
-        if session.is_executed()? { Ok(run) } else { in_background(&session, &run, context).map(|()| run) }
-    });
+    let launched = launch(&session, workflow, args, context)
+        .and_then(|run| in_background(&session, &run, context).map(|()| run));
     session.close();
     let run = launched?;
     context.print(&serde_json::json!({ "run": run }), || run.to_string());
