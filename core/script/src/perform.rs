@@ -8,7 +8,7 @@ use std::{
 use rhai::Dynamic;
 use serde_json::Value;
 use windlass_model::{
-    Code, EffectClass, Outcome, Problem, StepCall,
+    Code, EffectClass, Outcome, Problem, RetryPolicy, StepCall,
     journal::{Begin, Settled},
 };
 
@@ -83,7 +83,7 @@ fn attempts(
             return Ok(Err(problem));
         }
         let problem = run.shell.scrubber.problem(problem);
-        run.journal.retry(call, attempt, jittered(call.retry.delay_ms(attempt)), &problem)?;
+        run.journal.retry(call, attempt, delay_ms(call.retry, attempt, &problem), &problem)?;
         // A keyed attempt may have made its object before it failed.
         recover = recover || !problem.no_effect;
         attempt += 1;
@@ -129,6 +129,13 @@ fn guarded(op: &str, work: impl FnOnce() -> Result<Value, Problem>) -> Result<Va
     })
 }
 
+/// The policy's delay, or longer if the other side has said when to come back (`retry_after_ms` in the problem's data):
+/// sooner would only be refused again. What it says is bounded, so that it can't hold a run for as long as it likes.
+fn delay_ms(policy: RetryPolicy, attempt: u32, problem: &Problem) -> u64 {
+    let asked_ms = problem.data["retry_after_ms"].as_u64().unwrap_or(0);
+    jittered(policy.delay_ms(attempt)).max(asked_ms.min(policy.max_delay_ms.saturating_mul(4)))
+}
+
 /// Up to a quarter more or less, so that many runs that failed together don't come back together.
 fn jittered(delay_ms: u64) -> u64 {
     let quarter = delay_ms / 4;
@@ -136,4 +143,22 @@ fn jittered(delay_ms: u64) -> u64 {
         .duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |elapsed| u64::from(elapsed.subsec_micros()));
     if quarter == 0 { delay_ms } else { delay_ms - quarter + micros % (2 * quarter) }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_retry_comes_when_the_other_side_asks_for_it_within_bounds() {
+        let policy = RetryPolicy { attempts: 5, first_delay_ms: 100, max_delay_ms: 1_000 };
+        let delay = |data| delay_ms(policy, 1, &Problem::new(Code::Unavailable, "busy").data(data));
+        assert_eq!(delay(json!({ "retry_after_ms": 2_500 })), 2_500);
+        assert_eq!(delay(json!({ "retry_after_ms": 86_400_000 })), 4_000, "four times the longest delay");
+        for said in [json!(null), json!({ "retry_after_ms": 1 }), json!({ "retry_after_ms": -5 }), json!("soon")] {
+            assert!((75..=125).contains(&delay(said.clone())), "the policy's own: {said}");
+        }
+    }
 }
