@@ -121,6 +121,7 @@ fn killed_between_every_effect_and_its_record() {
 #[test]
 fn killed_at_every_commit_of_a_run_that_is_undone() {
     let failing = EVERYTHING.replace("input?.fail == true", "true");
-    at_every("commit.before", &failing, nothing_is_left);
-    at_every("effect.after", &failing, nothing_is_left);
+    for point in ["commit.before", "commit.after", "effect.before", "effect.after"] {
+        at_every(point, &failing, nothing_is_left);
+    }
 }

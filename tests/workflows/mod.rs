@@ -19,17 +19,43 @@ use windlass_tests::{can_make_namespaces, skip};
 
 const INSTANCE: &str = "6f1c2d3e-0000-4000-8000-0000000000ff";
 
-/// Fails the nth op that is performed, whichever it is.
+/// Fails the nth op that is performed, whichever it is: instead of its effect, or after it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    None,
+    Instead(u32),
+    After(u32),
+}
+
 struct FailNth {
     seen: AtomicU32,
-    nth: u32,
+    performed: AtomicU32,
+    fault: Fault,
 }
 
 impl Interceptor for FailNth {
     fn intercept(&self, op: &str, _: &Value, _: u32) -> Option<Result<Value, Problem>> {
         let seen = self.seen.fetch_add(1, Ordering::Relaxed) + 1;
-        (seen == self.nth).then(|| Err(Problem::new(Code::System, format!("{op} fails because the test says so"))))
+        let fails = self.fault == Fault::Instead(seen);
+        fails.then(|| Err(Problem::new(Code::System, format!("{op} fails because the test says so"))))
     }
+}
+
+/// Lets every op happen, and fails the one whose turn it is after that.
+fn failing_after(mut modules: Vec<HostModule>, failing: &Arc<FailNth>) -> Vec<HostModule> {
+    for op in modules.iter_mut().flat_map(|module| &mut module.ops) {
+        let failing = failing.clone();
+        let run = std::mem::replace(&mut op.run, Box::new(|_, _| Ok(Value::Null)));
+        op.run = Box::new(move |cx, args| {
+            let nth = failing.performed.fetch_add(1, Ordering::Relaxed) + 1;
+            let result = run(cx, args)?;
+            match failing.fault == Fault::After(nth) {
+                true => Err(Problem::new(Code::System, "it happened, and then something broke")),
+                false => Ok(result),
+            }
+        });
+    }
+    modules
 }
 
 /// The modules that ship, with this network stack.
@@ -44,14 +70,14 @@ fn modules(backend: &Arc<dyn NetBackend>, rehearsal: bool) -> Vec<HostModule> {
     others.chain([windlass_hosts::net::module(backend.clone())]).collect()
 }
 
-/// Runs a workflow that ships, with its `nth` op failing (0: none); its record, and how many ops were performed.
-fn run(name: &str, input: Value, backend: &Arc<dyn NetBackend>, rehearsal: bool, nth: u32) -> (RunRecord, u32) {
+/// Runs a workflow that ships with this fault; its record, and how many ops were performed.
+fn run(name: &str, input: Value, backend: &Arc<dyn NetBackend>, rehearsal: bool, fault: Fault) -> (RunRecord, u32) {
     let folder = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let failing = Arc::new(FailNth { seen: AtomicU32::new(0), nth });
+    let failing = Arc::new(FailNth { seen: AtomicU32::new(0), performed: AtomicU32::new(0), fault });
     let sandbox = Sandbox::new(SandboxConfig {
         bounds: Default::default(),
-        modules: modules(backend, rehearsal),
+        modules: failing_after(modules(backend, rehearsal), &failing),
         secrets: Arc::new(NoSecrets),
         policy: Policy::allow_all(),
         runtime: runtime.handle().clone(),
@@ -74,7 +100,7 @@ fn run(name: &str, input: Value, backend: &Arc<dyn NetBackend>, rehearsal: bool,
     let record = engine.wait_ended(&id, Duration::from_secs(60)).unwrap();
     let open = engine.resources(Some(&id), true).unwrap();
     if record.state == RunState::RolledBack {
-        assert!(open.is_empty(), "{name}, op {nth} failed: the inventory still has {open:?}");
+        assert!(open.is_empty(), "{name}: the inventory still has {open:?}");
     }
     engine.shutdown(Duration::from_secs(5));
     (record, failing.seen.load(Ordering::Relaxed))
@@ -127,18 +153,25 @@ fn fail_every_op(name: &str, rehearsal: bool, backend: impl Fn() -> Arc<dyn NetB
     let input = input(name);
     let lab = input["lab"].as_str().unwrap();
     assert_eq!(held(&network, lab), [""; 0], "an earlier test has left {lab}");
-    let (record, ops) = run(name, input.clone(), &network, rehearsal, 0);
+    let (record, ops) = run(name, input.clone(), &network, rehearsal, Fault::None);
     assert_eq!(record.state, RunState::Succeeded, "{name}: {:#?}", record.problem);
     assert!(ops >= 1, "{name} does nothing");
-    let (record, _) = run("lab/destroy", json!({ "lab": lab }), &network, rehearsal, 0);
+    let (record, _) = run("lab/destroy", json!({ "lab": lab }), &network, rehearsal, Fault::None);
     assert_eq!(record.state, RunState::Succeeded, "{:#?}", record.problem);
     assert_eq!(held(&network, lab), [""; 0], "lab/destroy leaves something of {name}");
-    for nth in 1..=ops {
+    for (nth, after) in (1..=ops).flat_map(|nth| [(nth, false), (nth, true)]) {
         let network = backend();
-        let (record, _) = run(name, input.clone(), &network, rehearsal, nth);
+        let fault = if after { Fault::After(nth) } else { Fault::Instead(nth) };
+        let (record, _) = run(name, input.clone(), &network, rehearsal, fault);
+        let when = format!("{name}, op {nth} failed {} its effect", if after { "after" } else { "instead of" });
+        // In a rehearsal, programs and requests have assumed answers: they can't fail after their effect.
+        let never = after && rehearsal && record.state == RunState::Succeeded;
         let ended = if record.rollback == Rollback::Auto { RunState::RolledBack } else { RunState::Failed };
-        assert_eq!(record.state, ended, "{name}, op {nth}: {:#?}", record.problem);
-        assert_eq!(held(&network, lab), [""; 0], "{name}, op {nth} failed: something is left");
+        assert!(never || record.state == ended, "{when}: {} {:#?}", record.state, record.problem);
+        if never {
+            continue;
+        }
+        assert_eq!(held(&network, lab), [""; 0], "{when}: something is left");
     }
 }
 
@@ -152,9 +185,11 @@ fn every_op_of_every_workflow_fails_in_memory_and_leaves_no_trace() {
 }
 
 #[test]
-fn every_op_of_two_routers_fails_on_the_real_kernel_and_leaves_no_trace() {
+fn every_op_of_every_lab_fails_on_the_real_kernel_and_leaves_no_trace() {
     if let Err(reason) = can_make_namespaces() {
         return skip(&reason);
     }
-    fail_every_op("lab/two-routers", false, windlass_hosts::net::kernel);
+    for name in ["lab/two-routers", "lab/grid"] {
+        fail_every_op(name, false, windlass_hosts::net::kernel);
+    }
 }
