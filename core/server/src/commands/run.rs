@@ -129,7 +129,15 @@ fn follow_to_the_end(session: &mut Session, context: &Context, args: &Args, run:
         (false, false) => Mode::Plain,
     };
     let following = Following { mode, after: 0, no_wait: args.no_wait };
-    match follow::follow(session, run, following, &interrupt)? {
+    let mut run = run.clone();
+    let followed = loop {
+        let followed = follow::follow(session, &run, following, &interrupt)?;
+        match &followed {
+            Followed::Ended(record) if let Some(next) = continuation(session, record)? => run = next,
+            _ => break followed,
+        }
+    };
+    match followed {
         Followed::Ended(record) | Followed::Waits(record) => {
             next::tell(context, session, &record)?;
             let others = open_runs(session)?.iter().filter(|other| other.id != record.id).count();
@@ -146,12 +154,21 @@ fn follow_to_the_end(session: &mut Session, context: &Context, args: &Args, run:
     }
 }
 
+/// The run that goes on for this one (`continue_as_new`).
+fn continuation(session: &Session, record: &RunRecord) -> Result<Option<RunId>, Problem> {
+    let named = record.output.as_ref().and_then(|output| output["continued_as"].as_str()).map(RunId::from);
+    let Some(named) = named.filter(|_| record.state == RunState::Succeeded) else { return Ok(None) };
+    // A script may give anything as its output: the other run's own record decides.
+    let next = session.engine().run(&named)?.filter(|next| next.continues.as_ref() == Some(&record.id));
+    Ok(next.map(|next| next.id))
+}
+
 /// Launches, and leaves the run to a process in the background. That joins whoever executes runs here now, which may be
 /// a `windlass run` that ends with its own run, and takes over then.
 fn detach(workflow: &str, args: &Args, context: &Context) -> Result<Exit, Problem> {
     let session = context.open(Purpose::Command)?;
-    let launched = launch(&session, workflow, args, context)
-        .and_then(|run| in_background(&session, &run, context).map(|()| run));
+    let launched =
+        launch(&session, workflow, args, context).and_then(|run| in_background(&session, &run, context).map(|()| run));
     session.close();
     let run = launched?;
     context.print(&serde_json::json!({ "run": run }), || run.to_string());
