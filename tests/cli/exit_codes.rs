@@ -79,3 +79,56 @@ fn a_missing_grant_is_5_and_is_named() {
     assert_eq!(ran.code, 5, "{}{}", ran.stdout, ran.stderr);
     assert!(ran.stderr.contains("exec.run:cat"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_run_that_continues_as_another_is_followed_to_the_last() {
+    let project = Project::new();
+    let body = r#"if input.count > 0 { continue_as_new(#{ count: input.count - 1, name: input.name }) }
+        log(`last ${input.name}`); if input.name == "bad" { throw "as asked" } "done""#;
+    project.workflow("lab/chain", "", body);
+    let ran = project.run(&["run", "lab/chain", "--set", "count=2"]);
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains("last x") && ran.stderr.contains("\"done\""), "{}{}", ran.stdout, ran.stderr);
+    let newest = project.newest()["id"].as_str().unwrap().to_owned();
+    assert!(ran.stderr.contains(&format!("runs show {newest}")), "{}", ran.stderr);
+    let failed = project.run(&["run", "lab/chain", "--set", "count=2", "--set", "name=bad"]);
+    assert_eq!(failed.code, 1, "{}{}", failed.stdout, failed.stderr);
+    // An output that only looks like it.
+    project.workflow("lab/fake", "", &format!("#{{ continued_as: \"{newest}\" }}"));
+    let fake = project.run(&["run", "lab/fake"]);
+    assert!(fake.code == 0 && !fake.stdout.contains("last x"), "{}", fake.stdout);
+}
+
+#[test]
+fn an_approval_takes_its_role_and_its_form() {
+    let project = Project::new();
+    project.workflow(
+        "lab/form",
+        "",
+        r#"let form = #{ "type": "object", required: ["ticket"], properties: #{ ticket: #{ "type": "integer" } } };
+        let a = approve(#{ title: "May I?", role: "admin", form: form }); [a.form.ticket, a.comment]"#,
+    );
+    assert_eq!(project.run(&["run", "lab/form", "--no-wait", "--as", "alice"]).code, 3);
+    let run = project.newest()["id"].as_str().unwrap().to_owned();
+    let decide = |args: &[&str]| project.run(&[&["runs", "approve", &run, "--as", "mallory"], args].concat());
+    for (args, code, needle) in [
+        (&["--set", "ticket=7"][..], 5, "--role admin"),
+        (&["--set", "ticket=7", "--role", "ops"], 5, "--role admin"),
+        (&["--role", "admin"], 2, "ticket"),
+        (&["--role", "admin", "--set", "ticket=many"], 2, "ticket"),
+        (&["--role", "admin", "--set", "bogus=1", "--set", "ticket=7"], 2, "the form has no field `bogus`"),
+    ] {
+        let refused = decide(args);
+        assert_eq!(refused.code, code, "{args:?}: {}", refused.stderr);
+        assert!(refused.stderr.contains(needle), "{args:?}: {}", refused.stderr);
+    }
+    project.write("form.json", "{\"ticket\": \"many\"}");
+    let refused = decide(&["--role", "admin", "--form", "form.json"]);
+    assert!(refused.code == 2 && refused.stderr.contains("/ticket"), "{}", refused.stderr);
+    let shown = project.run(&["runs", "show", &run]);
+    assert!(shown.stderr.contains("--role admin --set ticket=…"), "{}{}", shown.stdout, shown.stderr);
+    let decided = decide(&["--role", "admin", "--set", "ticket=7", "-m", "looks good"]);
+    assert_eq!(decided.code, 0, "{}", decided.stderr);
+    assert_eq!(project.run(&["run", "--resume", &run]).code, 0);
+    assert_eq!(project.newest()["output"], serde_json::json!([7, "as admin: looks good"]));
+}

@@ -1,7 +1,7 @@
 //! A run's input: bounded, completed with the schema's defaults, and checked against it.
 
 use serde_json::Value;
-use windlass_model::{Code, Problem, Workflow};
+use windlass_model::{Code, Problem, Workflow, wait::ApprovalRequest};
 
 /// The input as the script will see it, or every field that doesn't fit.
 pub fn prepare_input(workflow: &Workflow, mut input: Value, limit_bytes: usize) -> Result<Value, Problem> {
@@ -11,21 +11,39 @@ pub fn prepare_input(workflow: &Workflow, mut input: Value, limit_bytes: usize) 
         let message = format!("the input has {bytes} bytes; the limit `input_bytes` is {limit_bytes}");
         return Err(Problem::new(Code::LimitExceeded, message).help("put large content into a file or an artifact"));
     }
-    let schema = jsonschema::draft202012::new(&workflow.inputs).map_err(|error| {
+    let faults = faults(&workflow.inputs, &input).map_err(|error| {
         Problem::new(Code::WorkflowInvalid, format!("the input schema of `{}` is broken: {error}", workflow.name))
     })?;
-    let faults: Vec<_> = schema
-        .iter_errors(&input)
-        .take(20)
-        .map(|error| serde_json::json!({ "pointer": error.instance_path().to_string(), "message": error.to_string() }))
-        .collect();
     if faults.is_empty() {
         return Ok(input);
     }
+    Err(misfit(&format!("the input doesn't fit `{}`", workflow.name), faults)
+        .help(format!("`windlass workflows show {}` prints what it takes", workflow.name)))
+}
+
+/// Whether what a person filled in fits the form of what is asked.
+pub fn check_form(request: &ApprovalRequest, form: &Value) -> Result<(), Problem> {
+    let Some(schema) = &request.form else { return Ok(()) };
+    let faults = faults(schema, form).map_err(|error| {
+        Problem::new(Code::WorkflowInvalid, format!("the form of \"{}\" is no schema: {error}", request.title))
+    })?;
+    match faults.is_empty() {
+        true => Ok(()),
+        false => Err(misfit(&format!("the form of \"{}\" isn't filled in as asked", request.title), faults)
+            .help("fill it in with `--set FIELD=VALUE`, or with `--form FILE`")),
+    }
+}
+
+/// At most 20 places where the value doesn't fit the schema; the error is the schema's own.
+fn faults(schema: &Value, value: &Value) -> Result<Vec<Value>, String> {
+    let schema = jsonschema::draft202012::new(schema).map_err(|error| error.to_string())?;
+    let fault = |error: jsonschema::ValidationError<'_>| serde_json::json!({ "pointer": error.instance_path().to_string(), "message": error.to_string() });
+    Ok(schema.iter_errors(value).take(20).map(fault).collect())
+}
+
+fn misfit(what: &str, faults: Vec<Value>) -> Problem {
     let text: Vec<String> = faults.iter().map(describe).collect();
-    Err(Problem::new(Code::InvalidInput, format!("the input doesn't fit `{}`: {}", workflow.name, text.join("; ")))
-        .help(format!("`windlass workflows show {}` prints what it takes", workflow.name))
-        .data(Value::Array(faults)))
+    Problem::new(Code::InvalidInput, format!("{what}: {}", text.join("; "))).data(Value::Array(faults))
 }
 
 fn describe(fault: &Value) -> String {
@@ -81,6 +99,28 @@ mod tests {
         assert_eq!(problem.code, Code::InvalidInput);
         assert_eq!(problem.data.as_array().unwrap().len(), 3);
         assert!(problem.message.contains("/count"), "{}", problem.message);
+    }
+
+    #[test]
+    fn a_form_is_filled_in_as_asked() {
+        let form =
+            json!({ "type": "object", "required": ["ticket"], "properties": { "ticket": { "type": "integer" } } });
+        let request = ApprovalRequest {
+            title: "May I?".into(),
+            details: Value::Null,
+            form: Some(form),
+            role: None,
+            quorum: 1,
+            expires_at_ms: None,
+            on_expiry: windlass_model::wait::OnExpiry::Fail,
+            allow_self: false,
+            digest: String::new(),
+        };
+        check_form(&request, &json!({ "ticket": 7 })).unwrap();
+        for form in [json!({}), json!({ "ticket": "seven" }), Value::Null] {
+            assert_eq!(check_form(&request, &form).unwrap_err().code, Code::InvalidInput, "{form}");
+        }
+        check_form(&ApprovalRequest { form: None, ..request }, &Value::Null).unwrap();
     }
 
     #[test]

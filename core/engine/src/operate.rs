@@ -9,7 +9,7 @@ use windlass_model::{
     wait::{Decision, Resolution},
 };
 
-use crate::{Engine, Launch, Launched, scheduler::PRUNE_LIMIT};
+use crate::{Engine, Launch, Launched, input::check_form, scheduler::PRUNE_LIMIT};
 
 impl Engine {
     fn command(&self, command: Command) -> Result<(), Problem> {
@@ -28,9 +28,13 @@ impl Engine {
         self.command(Command::Signal { run: run.clone(), name, payload, by, id })
     }
 
-    /// A person's decision on an approval. Without a path, the run must have exactly one that is open.
+    /// A person's decision on an approval. Without a path, the run must have exactly one that is open. Who approves fills
+    /// in the form; who denies needn't. Whether the person has the role is for the caller to know.
     pub fn decide(&self, run: &RunId, path: Option<&StepPath>, decision: Decision) -> Result<(), Problem> {
         let approval = self.open_approval(run, path)?;
+        if decision.approved {
+            check_form(&approval.request, &decision.form)?;
+        }
         self.command(Command::Decide { run: run.clone(), path: approval.path, decision })
     }
 

@@ -4,12 +4,13 @@ use serde_json::{Map, Value};
 use windlass_model::{Code, Problem};
 
 /// The input with all settings applied. Keys may be dotted (`node.mtu=1400`); a schema's own key with a dot in it wins.
-pub fn apply(input: &mut Value, settings: &[String], schema: &Value) -> Result<(), Problem> {
+/// `lacks` says whose keys these are: "the workflow has no input".
+pub fn apply(input: &mut Value, settings: &[String], schema: &Value, lacks: &str) -> Result<(), Problem> {
     for setting in settings {
         let (key, text) = setting.split_once('=').ok_or_else(|| {
             Problem::new(Code::Usage, format!("`--set {setting}` has no value")).help("write `--set key=value`")
         })?;
-        set(input, key, text, schema)?;
+        set(input, key, text, schema, lacks)?;
     }
     Ok(())
 }
@@ -24,7 +25,7 @@ pub fn fill_defaults(input: &mut Value, schema: &Value) {
     }
 }
 
-fn set(input: &mut Value, key: &str, text: &str, schema: &Value) -> Result<(), Problem> {
+fn set(input: &mut Value, key: &str, text: &str, schema: &Value, lacks: &str) -> Result<(), Problem> {
     let whole = schema["properties"].get(key).is_some();
     let parts: Vec<&str> = if whole { vec![key] } else { key.split('.').collect() };
     if parts.iter().any(|part| part.is_empty()) {
@@ -32,7 +33,7 @@ fn set(input: &mut Value, key: &str, text: &str, schema: &Value) -> Result<(), P
     }
     let (mut place, mut schema) = (input, schema);
     for part in parts {
-        refuse_unknown(schema, part, key)?;
+        refuse_unknown(schema, part, key, lacks)?;
         if !place.is_object() {
             *place = Value::Object(Map::new());
         }
@@ -43,15 +44,14 @@ fn set(input: &mut Value, key: &str, text: &str, schema: &Value) -> Result<(), P
     Ok(())
 }
 
-fn refuse_unknown(schema: &Value, part: &str, key: &str) -> Result<(), Problem> {
+fn refuse_unknown(schema: &Value, part: &str, key: &str, lacks: &str) -> Result<(), Problem> {
     let Some(properties) = schema["properties"].as_object() else { return Ok(()) };
     if properties.contains_key(part) || schema["additionalProperties"] != false {
         return Ok(());
     }
     let known: Vec<&str> = properties.keys().map(String::as_str).collect();
-    let help =
-        if known.is_empty() { "it takes no input".to_owned() } else { format!("it takes: {}", known.join(", ")) };
-    Err(Problem::new(Code::InvalidInput, format!("the workflow has no input `{key}`")).help(help))
+    let help = if known.is_empty() { "it takes none".to_owned() } else { format!("it takes: {}", known.join(", ")) };
+    Err(Problem::new(Code::InvalidInput, format!("{lacks} `{key}`")).help(help))
 }
 
 /// The text as the schema's type; without a type, as JSON if it is JSON, else as text.
@@ -135,7 +135,7 @@ mod tests {
     fn applied(settings: &[&str]) -> Result<Value, Problem> {
         let mut input = json!({});
         let settings: Vec<String> = settings.iter().map(|setting| (*setting).to_owned()).collect();
-        apply(&mut input, &settings, &schema()).map(|()| input)
+        apply(&mut input, &settings, &schema(), "the workflow has no input").map(|()| input)
     }
 
     #[test]

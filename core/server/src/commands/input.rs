@@ -22,7 +22,7 @@ impl InputArgs {
     /// The input as given; the schema's defaults aren't filled in yet.
     pub fn read(&self, workflow: &Workflow) -> Result<Value, Problem> {
         let mut input = from_file(self.input.as_deref())?;
-        values::apply(&mut input, &self.set, &workflow.inputs)?;
+        values::apply(&mut input, &self.set, &workflow.inputs, "the workflow has no input")?;
         Ok(input)
     }
 }

@@ -1,7 +1,11 @@
 //! `windlass runs show`
 
-use serde_json::json;
-use windlass_model::{Problem, RunId, query::RunRecord, undo::UndoState};
+use serde_json::{Value, json};
+use windlass_model::{
+    Problem, RunId,
+    query::{ApprovalRecord, RunRecord},
+    undo::UndoState,
+};
 
 use crate::{context::Context, exit::Exit, follow, follow::Picture, render, session::Session};
 
@@ -51,10 +55,21 @@ pub fn run(args: &Args, context: &Context, session: &Session) -> Result<Exit, Pr
         let sources = engine.sources(run).ok();
         context.line(&format!("\n{}", render::problem(problem, sources.as_deref())));
     }
-    for hint in follow::hints(&record) {
-        context.hint(&hint);
+    // What is asked may need a role and a form: the hints below say more than the run's state alone can.
+    approvals.iter().for_each(|approval| context.hint(&to_decide(approval)));
+    for hint in follow::hints(&record).iter().filter(|hint| approvals.is_empty() || !hint.contains(" runs approve ")) {
+        context.hint(hint);
     }
     Ok(Exit::Success)
+}
+
+/// The command that approves, with all that it needs.
+fn to_decide(approval: &ApprovalRecord) -> String {
+    let role = approval.request.role.as_deref().map(|role| format!(" --role {role}")).unwrap_or_default();
+    let form = approval.request.form.as_ref();
+    let required = form.and_then(|form| form["required"].as_array()).into_iter().flatten();
+    let settings: String = required.filter_map(Value::as_str).map(|field| format!(" --set {field}=…")).collect();
+    format!("windlass runs approve {} --step {}{role}{settings}", approval.run, approval.path)
 }
 
 fn head(record: &RunRecord, now_ms: i64) -> String {
