@@ -101,3 +101,52 @@ fn a_secret_goes_only_where_its_policy_says() {
     assert_eq!(ran.code, 1, "{}{}", ran.stdout, ran.stderr);
     assert!(ran.stderr.contains("secret_misuse"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_later_process_does_not_show_what_an_earlier_one_wrote() {
+    let project = Project::new();
+    project.write("held", "held-elsewhere-value\n");
+    std::fs::set_permissions(project.path("held"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    let files = project.path(".windlass/files");
+    project.write(
+        "windlass.toml",
+        &format!(
+            "[policy]\n\"lab/*\" = [\"file.read:*\", \"file.write:*\", \"secret.use:*\"]\n[secrets.far]\nfrom = \"file:{}\"\nto = [\"*\"]\n",
+            project.path("held").display()
+        ),
+    );
+    let path = |name: &str| files.join(name).display().to_string();
+    let grants = "\"file.read:*\", \"file.write:*\", \"secret.use:*\"";
+    let (near, far) = (path("near"), path("far"));
+    let write = format!(r#"file::write("{near}", secret("near")); file::write("{far}", secret("far"));"#);
+    let read =
+        format!(r#"let all = file::read("{near}") + " " + file::read("{far}"); log(all); annotate("all", all); all"#);
+    project.workflow("lab/write", grants, &write);
+    project.workflow("lab/read", grants, &read);
+    let set = project.run_with_input(&["secrets", "set", "near", "--to", "*"], VALUE);
+    assert_eq!(set.code, 0, "{}", set.stderr);
+    let wrote = project.run(&["run", "lab/write"]);
+    assert_eq!(wrote.code, 0, "{}{}", wrote.stdout, wrote.stderr);
+    assert_eq!(std::fs::read_to_string(&near).unwrap(), VALUE, "the file has the value itself");
+    let ran = project.run(&["run", "lab/read", "--json"]);
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains("[secret"), "{}", ran.stdout);
+    let run = project.newest()["id"].as_str().unwrap().to_owned();
+    let shown = ["show", "logs", "events", "export"].map(|command| project.run(&["runs", command, &run]));
+    for shown in shown.iter().chain([&wrote, &ran]) {
+        for value in [VALUE, "held-elsewhere-value"] {
+            assert!(!shown.stdout.contains(value) && !shown.stderr.contains(value), "{shown:?}");
+        }
+    }
+    assert_not_kept(&project, VALUE);
+    assert_not_kept(&project, "held-elsewhere-value");
+}
+
+#[test]
+fn a_value_too_short_to_be_hidden_is_refused() {
+    let project = Project::new();
+    let set = project.run_with_input(&["secrets", "set", "pin", "--to", "*"], "123\n");
+    assert_eq!(set.code, 2, "{}", set.stderr);
+    assert!(set.stderr.contains("fewer than 4 characters") && set.stderr.contains("logs"), "{}", set.stderr);
+    assert_eq!(project.run_with_input(&["secrets", "set", "pin", "--to", "*"], "1234\n").code, 0);
+}

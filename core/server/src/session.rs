@@ -58,7 +58,7 @@ impl Session {
         let scripts = wiring::scripts(config, runtime.handle(), world, vault.clone(), instance.id)?;
         let lock = if purpose == Purpose::Execute { Lock::try_take(&lock_file)? } else { None };
         let executes = purpose == Purpose::Execute && (lock.is_some() || is_shared(loaded));
-        let engine = start(loaded, &folder, &scripts, executes)?;
+        let engine = start(loaded, &folder, &scripts, &vault, executes)?;
         vault.attach(Some(engine.clone()));
         Ok(Self { loaded: loaded.clone(), folder, scripts, vault, engine, runtime, purpose, executes, lock_file, lock })
     }
@@ -113,7 +113,7 @@ impl Session {
         self.engine.shutdown(GRACE);
         self.lock = Some(lock);
         self.executes = true;
-        self.engine = start(&self.loaded, &self.folder, &self.scripts, true)?;
+        self.engine = start(&self.loaded, &self.folder, &self.scripts, &self.vault, true)?;
         self.vault.attach(Some(self.engine.clone()));
         Ok(true)
     }
@@ -127,9 +127,15 @@ impl Session {
     }
 }
 
-fn start(loaded: &Loaded, folder: &DataFolder, scripts: &Scripts, executes: bool) -> Result<Engine, Problem> {
+fn start(
+    loaded: &Loaded,
+    folder: &DataFolder,
+    scripts: &Scripts,
+    vault: &Arc<Vault>,
+    executes: bool,
+) -> Result<Engine, Problem> {
     let url = wiring::database_url(&loaded.config, folder);
-    wiring::engine(&loaded.config, scripts, &Place { url: &url, executes, exclusive: !is_shared(loaded) })
+    wiring::engine(&loaded.config, scripts, &Place { url: &url, executes, exclusive: !is_shared(loaded), vault })
 }
 
 /// Whether other machines may execute runs of this database: then leases decide, and not the folder's lock.

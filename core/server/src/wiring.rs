@@ -9,7 +9,12 @@ use windlass_engine::{Durability, Engine, EngineConfig, Time};
 use windlass_model::{Code, NodeId, Problem, journal::Runner, time::parse_duration_ms};
 use windlass_script::{Interceptor, Library, Policy, STACK_BYTES, Sandbox, SandboxConfig, SecretSource};
 
-use crate::{config::Config, data::DataFolder, lock};
+use crate::{
+    config::Config,
+    data::DataFolder,
+    lock,
+    vault::{Discreet, Vault},
+};
 
 /// What scripts are evaluated with.
 pub struct Scripts {
@@ -71,11 +76,14 @@ pub struct Place<'a> {
     pub executes: bool,
     /// Whether no other process executes runs there.
     pub exclusive: bool,
+    /// Where scripts' secrets come from.
+    pub vault: &'a Arc<Vault>,
 }
 
 /// An engine for real runs.
 pub fn engine(config: &Config, scripts: &Scripts, place: &Place) -> Result<Engine, Problem> {
-    let mut settings = EngineConfig::new(place.url, Arc::new(scripts.sandbox.clone()), scripts.library.clone());
+    let runner = Discreet::new(scripts.sandbox.clone(), place.vault.clone());
+    let mut settings = EngineConfig::new(place.url, Arc::new(runner), scripts.library.clone());
     settings.node = node();
     settings.bounds = config.bounds.clone();
     settings.workers = if place.executes { config.engine.workers } else { 0 };

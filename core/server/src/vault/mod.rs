@@ -1,8 +1,10 @@
 //! Secrets at rest: encrypted in the database, the key beside it in a file of its own; or kept elsewhere and referenced.
 
+mod discreet;
 mod keyfile;
 mod references;
 mod seal;
 mod source;
 
+pub use discreet::Discreet;
 pub use source::Vault;

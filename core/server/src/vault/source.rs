@@ -19,6 +19,9 @@ use crate::config::SecretEntry;
 /// The longest value that can be kept.
 const VALUE_BYTES: usize = 1 << 20;
 
+/// Shorter ones can't be told from ordinary text, and so not be taken out of what is shown.
+const SHORTEST_CHARS: usize = 4;
+
 /// Secrets of one data folder. The database is reached through the engine, which is attached once it has started.
 pub struct Vault {
     references: BTreeMap<String, SecretEntry>,
@@ -48,11 +51,22 @@ impl Vault {
         engine.clone().ok_or_else(|| Problem::new(Code::Storage, "the database of secrets isn't open").retryable())
     }
 
+    /// Names of what the database keeps, and when each was set: differs when a value does.
+    pub fn revision(&self) -> Result<Vec<(String, i64)>, Problem> {
+        Ok(self.engine()?.secrets()?.into_iter().map(|secret| (secret.name, secret.updated_at_ms)).collect())
+    }
+
     /// Keeps a value, and where it may go.
     pub fn set(&self, name: &str, value: &str, destinations: &[String]) -> Result<(), Problem> {
         check_name(name)?;
         if value.is_empty() || value.len() > VALUE_BYTES {
             return Err(Problem::new(Code::InvalidInput, format!("a secret has 1 to {VALUE_BYTES} bytes")));
+        }
+        if value.chars().count() < SHORTEST_CHARS {
+            let message = format!("the secret `{name}` has fewer than {SHORTEST_CHARS} characters");
+            return Err(Problem::new(Code::InvalidInput, message).help(
+                "so short a text is in everything, and couldn't be taken out of logs and results; choose a longer one",
+            ));
         }
         if let Some(entry) = self.references.get(name) {
             let message = format!("the secret `{name}` is kept elsewhere ({}), as windlass.toml says", entry.from);
@@ -131,6 +145,20 @@ impl SecretSource for Vault {
         let destinations = policy["to"].as_array().into_iter().flatten().filter_map(Value::as_str);
         Ok(SecretPolicy { destinations: destinations.map(str::to_owned).collect() })
     }
+
+    // Asked before the database is there, it tells those that are kept elsewhere: `Discreet` asks again.
+    fn all(&self) -> Vec<Zeroizing<String>> {
+        let elsewhere =
+            self.references.iter().map(|(name, entry)| (name.clone(), references::resolve(name, &entry.from)));
+        let stored = self.engine.lock().as_ref().and_then(|engine| engine.secrets().ok()).unwrap_or_default();
+        let stored = stored.into_iter().map(|secret| (secret.name.clone(), self.get(&secret.name)));
+        elsewhere.chain(stored).filter_map(|(name, value)| readable(&name, value)).collect()
+    }
+}
+
+/// One that can't be read is left out, and said so: it can't be shown either.
+fn readable(name: &str, value: Result<Zeroizing<String>, Problem>) -> Option<Zeroizing<String>> {
+    value.inspect_err(|problem| tracing::info!(%problem, "the secret `{name}` can't be read")).ok()
 }
 
 fn current(keys: &[Key]) -> Result<&Key, Problem> {
