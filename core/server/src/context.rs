@@ -8,6 +8,7 @@ use windlass_model::{Code, Problem};
 use crate::{
     cli::Global,
     config::{self, Flags, Loaded},
+    render,
     session::{Purpose, Session},
 };
 
@@ -74,8 +75,8 @@ impl Context {
         let _ = writeln!(std::io::stdout(), "{text}");
     }
 
-    /// Prints a hint to standard error.
+    /// Prints a hint to standard error, with its commands as they have to be typed here.
     pub fn hint(&self, text: &str) {
-        let _ = writeln!(std::io::stderr(), "{text}");
+        let _ = writeln!(std::io::stderr(), "{}", render::as_called(text));
     }
 }

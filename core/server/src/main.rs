@@ -45,6 +45,7 @@ fn main() -> ExitCode {
             console::set_colors_enabled_stderr(choice == Colour::Always);
         }
     }
+    render::remember(&cli.global);
     let json = cli.global.json;
     run(cli).unwrap_or_else(|problem| report(&problem, json)).into()
 }

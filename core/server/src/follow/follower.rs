@@ -8,7 +8,7 @@ use std::{
 use windlass_model::{Problem, RunId, RunState, WaitReason, query::RunRecord};
 
 use super::{Picture, live::Live, plain};
-use crate::{interrupt::Interrupt, session::Session};
+use crate::{interrupt::Interrupt, render, session::Session};
 
 /// Events read at once.
 const PAGE: u32 = 500;
@@ -108,11 +108,12 @@ pub fn hints(record: &RunRecord) -> Vec<String> {
         WaitReason::Parked => vec![format!("windlass runs unpark {run}")],
         _ => Vec::new(),
     };
-    match record.state {
+    let hints = match record.state {
         RunState::Waiting => record.waiting_on.iter().flat_map(hints_of).collect(),
         RunState::RollbackStuck => vec![format!("windlass runs unstick {run} --retry|--skip|--adopt")],
         _ => Vec::new(),
-    }
+    };
+    hints.iter().map(|hint| render::as_called(hint)).collect()
 }
 
 /// Where events go.

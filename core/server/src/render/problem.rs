@@ -35,7 +35,7 @@ pub fn verbose(problem: &Problem, source_of: impl Fn(&str) -> Option<String>) ->
         let _ = writeln!(text, "  {} step {step}", paint("in".into(), false));
     }
     if let Some(help) = &problem.help {
-        let _ = writeln!(text, "  {} {help}", paint("help:".into(), false));
+        let _ = writeln!(text, "  {} {}", paint("help:".into(), false), super::as_called(help));
     }
     let _ = writeln!(text, "  {} docs/errors/{}.md", paint("more:".into(), false), problem.code);
     text
