@@ -12,7 +12,7 @@ use windlass_model::{
 };
 use windlass_script::Sandbox;
 
-use super::Vault;
+use super::{Vault, source::Revision};
 
 /// How often to look whether another process has changed a secret.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -21,7 +21,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub struct Discreet {
     sandbox: Sandbox,
     vault: Arc<Vault>,
-    known: Mutex<Option<(Instant, Vec<(String, i64)>)>>,
+    known: Mutex<Option<(Instant, Revision)>>,
 }
 
 impl Discreet {

@@ -22,6 +22,9 @@ const VALUE_BYTES: usize = 1 << 20;
 /// Shorter ones can't be told from ordinary text, and so not be taken out of what is shown.
 const SHORTEST_CHARS: usize = 4;
 
+/// Names of what the database keeps, and when each was set.
+pub type Revision = Vec<(String, i64)>;
+
 /// Secrets of one data folder. The database is reached through the engine, which is attached once it has started.
 pub struct Vault {
     references: BTreeMap<String, SecretEntry>,
@@ -51,8 +54,8 @@ impl Vault {
         engine.clone().ok_or_else(|| Problem::new(Code::Storage, "the database of secrets isn't open").retryable())
     }
 
-    /// Names of what the database keeps, and when each was set: differs when a value does.
-    pub fn revision(&self) -> Result<Vec<(String, i64)>, Problem> {
+    /// What the database keeps now: differs when a value does.
+    pub fn revision(&self) -> Result<Revision, Problem> {
         Ok(self.engine()?.secrets()?.into_iter().map(|secret| (secret.name, secret.updated_at_ms)).collect())
     }
 
