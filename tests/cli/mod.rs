@@ -3,6 +3,7 @@
 mod config;
 mod exit_codes;
 mod folder;
+mod postgres;
 mod processes;
 mod secrets;
 mod streams;
