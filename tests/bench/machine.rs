@@ -84,10 +84,14 @@ pub fn work() -> Work {
         let busy = [0, 1, 2, 5, 6, 7].iter().filter_map(|&index| times.get(index)).sum::<f64>();
         allowed.is_set(core).unwrap_or(false).then_some(busy)
     });
+    Work { at: std::time::Instant::now(), all_s: busy_ticks.sum::<f64>() / ticks_per_second, own_s: own_s() }
+}
+
+/// Processor time of this process so far, in seconds.
+pub fn own_s() -> f64 {
     let own = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF);
     let seconds = |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
-    let own_s = own.map_or(0.0, |own| seconds(own.user_time()) + seconds(own.system_time()));
-    Work { at: std::time::Instant::now(), all_s: busy_ticks.sum::<f64>() / ticks_per_second, own_s }
+    own.map_or(0.0, |own| seconds(own.user_time()) + seconds(own.system_time()))
 }
 
 impl Work {

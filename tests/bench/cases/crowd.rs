@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{Case, Cx};
 use crate::{
+    machine,
     report::{Row, Target},
     wal,
     world::{Outcome, World, launch, succeeded},
@@ -27,7 +28,7 @@ fn run(cx: &Cx) -> Outcome<Vec<Row>> {
     world.notes.tick_for(Duration::from_secs(600));
     let runs: Vec<_> = (0..RUNS).map(|_| launch(&engine, "bench/crowd", json!({}))).collect::<Outcome<_>>()?;
     crate::world::wait_until("the runs to meet", Duration::from_secs(30), || world.notes.count() >= RUNS as u64)?;
-    let (started, first) = (Instant::now(), world.notes.count());
+    let (started, first, own_s) = (Instant::now(), world.notes.count(), machine::own_s());
     let look = wal::look(&world.database());
     world.notes.tick_for(time);
     std::thread::sleep(Duration::from_millis(100).min(time));
@@ -38,6 +39,7 @@ fn run(cx: &Cx) -> Outcome<Vec<Row>> {
     // All ticks that were called are on disk now, for their runs have ended.
     let (elapsed, steps) = (started.elapsed().as_secs_f64(), (world.notes.count() - first) as f64);
     let rate = steps / elapsed;
+    let step_us = (machine::own_s() - own_s) / steps * 1e6;
     let sync_ms = (sync_before_ms + cx.sync_ms()) / 2.0;
     let recorded: usize = engine.steps(&runs[0]).map_err(crate::world::words)?.len();
     let mut rows = vec![
@@ -49,6 +51,7 @@ fn run(cx: &Cx) -> Outcome<Vec<Row>> {
             rate * sync_ms / 1e3,
             "steps",
         ),
+        Row::info(NAME, "processor time of a step, all threads", step_us, "µs"),
         Row::info(NAME, "steps in the first run's journal", recorded as f64, ""),
     ];
     if let Some((commits, pages)) = look.zip(later).and_then(|(before, after)| after.since(before)) {

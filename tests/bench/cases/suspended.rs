@@ -49,7 +49,7 @@ fn run(cx: &Cx) -> Outcome<Vec<Row>> {
     // Script threads that have nothing to do end after a while.
     wait_until("script threads to end", Duration::from_secs(30), || engine.load() == (0, 0))?;
     let in_time = engine.now_ms() < first_ms;
-    let (resident, anonymous) = resident_bytes();
+    let (threads, (resident, anonymous)) = (engine.load().1, resident_bytes());
 
     wait_until("all wakes", Duration::from_secs(150), || {
         std::thread::sleep(Duration::from_millis(200));
@@ -65,7 +65,7 @@ fn run(cx: &Cx) -> Outcome<Vec<Row>> {
     let mut rows = vec![
         cx.row(NAME, format!("{total} runs wait: resident memory"), resident as f64 / 1e6, "MB", Target::AtMost(200.0)),
         Row::info(NAME, "of that, not mapped files", anonymous as f64 / 1e6, "MB"),
-        Row::new(NAME, "and script threads", engine.load().1 as f64, "", Target::AtMost(0.0)),
+        Row::new(NAME, "and script threads", threads as f64, "", Target::AtMost(0.0)),
         cx.row(NAME, "wakes, lateness: 99 of 100", quantile(&mut late_ms, 0.99), "ms", Target::AtMost(1_000.0)),
         Row::info(NAME, "wakes, lateness: median", quantile(&mut late_ms, 0.5), "ms"),
         Row::info(NAME, "wakes, lateness: worst", quantile(&mut late_ms, 1.0), "ms"),
