@@ -24,7 +24,8 @@ pub struct Bounds {
     pub script_map_items: usize,
     /// Nested function calls in a script.
     pub script_call_levels: usize,
-    /// What one script thread may hold on the heap.
+    /// What the script of one run may hold on the heap, all of its branches together. All runs of a process together may
+    /// hold 16 times that.
     pub script_memory_bytes: usize,
     /// What a script may compute without a host call.
     pub script_cpu_ms: u64,

@@ -13,7 +13,7 @@ use std::{
 
 use windlass_model::{Code, Problem, RetryPolicy, StepPath, journal::Stop};
 
-use crate::{context::RunContext, throw::Halt};
+use crate::{budget::Charge, context::RunContext, meter, throw::Halt};
 
 pub(crate) struct Branch {
     pub run: Arc<RunContext>,
@@ -26,6 +26,8 @@ pub(crate) struct Branch {
     pub undoing: bool,
     /// The key of the step that an op takes back here.
     pub undoes: Option<String>,
+    /// What its script holds in memory.
+    pub charge: Charge,
     stop: Option<Stop>,
 }
 
@@ -44,8 +46,8 @@ impl Cursor {
 
 impl Branch {
     pub fn new(run: Arc<RunContext>, lane: impl Into<Arc<str>>) -> Self {
-        let cursor = Cursor::new(lane);
-        Self { run, cursor, superseded: Vec::new(), retry: None, undoing: false, undoes: None, stop: None }
+        let (cursor, charge) = (Cursor::new(lane), Charge::new(run.budget.clone()));
+        Self { run, cursor, superseded: Vec::new(), retry: None, undoing: false, undoes: None, charge, stop: None }
     }
 }
 
@@ -58,8 +60,7 @@ thread_local! {
 pub(crate) fn enter<T>(branch: Branch, work: impl FnOnce() -> T) -> (T, Option<Stop>) {
     let outer = CURRENT.replace(Some(branch));
     let outer_stopped = STOPPED.replace(false);
-    crate::meter::start();
-    let guard = Restore { outer, outer_stopped };
+    let guard = Restore { outer, outer_stopped, outer_meter: meter::start() };
     let result = work();
     let stop = CURRENT.with_borrow_mut(|current| current.as_mut().and_then(|branch| branch.stop.take()));
     drop(guard);
@@ -69,12 +70,14 @@ pub(crate) fn enter<T>(branch: Branch, work: impl FnOnce() -> T) -> (T, Option<S
 struct Restore {
     outer: Option<Branch>,
     outer_stopped: bool,
+    outer_meter: meter::Outer,
 }
 
 impl Drop for Restore {
     fn drop(&mut self) {
         CURRENT.set(self.outer.take());
         STOPPED.set(self.outer_stopped);
+        meter::restore(&self.outer_meter);
     }
 }
 
@@ -114,14 +117,19 @@ pub(crate) fn check_stop() -> Result<(), Halt> {
     if crate::resolver::is_loading() {
         return Err(not_here());
     }
-    look_for_stop()
+    look_for_stop()?;
+    meter::weigh()
 }
 
 /// Whether anything outside has told the branch to stop. The meter asks between host calls.
 pub(crate) fn look_for_stop() -> Result<(), Halt> {
     let stop = with(|branch| {
         let superseded = branch.superseded.iter().any(|flag| flag.load(Ordering::Relaxed));
-        if superseded { Some(Stop::Superseded) } else { branch.run.journal.stop() }
+        if superseded {
+            return Some(Stop::Superseded);
+        }
+        let exceeded = branch.run.budget.exceeded().map(|problem| Stop::Limit(Box::new(problem.clone())));
+        exceeded.or_else(|| branch.run.journal.stop())
     })?;
     match stop {
         Some(stop) => Err(Halt::Stop(stop)),
@@ -146,7 +154,7 @@ pub(crate) fn advance() {
             branch.cursor.next += 1;
         }
     });
-    crate::meter::reset();
+    meter::reset();
 }
 
 /// Runs `work` with the cursor in another lane of the same branch (a poll, an undo).

@@ -11,8 +11,8 @@ use rhai::{Dynamic, FuncRegistration, Module, NativeCallContext, RhaiFunc, Share
 use crate::{
     builtin::{self, Builtin, Call},
     dispatch,
-    host::{HostModule, Op, Param, Permission},
-    overrides, secret,
+    host::{HostModule, Kind, Op, Param, Permission},
+    meter, overrides, secret,
     throw::{Halt, Returned, raise},
 };
 
@@ -128,7 +128,7 @@ fn module_entry(module: HostModule, verbs: &mut Vec<Option<&'static str>>) -> Mo
         for count in 0..=entry.op.params.len() + 1 {
             let entry = entry.clone();
             set(&mut namespace, entry.op.name, count, entry.op.params, move |context, args| {
-                dispatch::call_op(&entry, context, args)
+                meter::host_call(|| dispatch::call_op(&entry, context, args))
             });
         }
     }
@@ -145,7 +145,7 @@ fn core_module(builtins: &[Arc<BuiltinEntry>]) -> Module {
         for count in required..=params.len() {
             let entry = entry.clone();
             set(&mut module, entry.builtin.name, count, params, move |context, args| {
-                (entry.builtin.run)(&Call { context, entry: &entry, args })
+                call_builtin(&entry, context, args)
             });
         }
     }
@@ -154,11 +154,18 @@ fn core_module(builtins: &[Arc<BuiltinEntry>]) -> Module {
         for kind in [TypeId::of::<i64>(), TypeId::of::<f64>()] {
             let entry = entry.clone();
             set_typed(&mut module, "sleep", &[kind], entry.builtin.params, move |context, args| {
-                (entry.builtin.run)(&Call { context, entry: &entry, args })
+                call_builtin(&entry, context, args)
             });
         }
     }
     module
+}
+
+fn call_builtin(entry: &BuiltinEntry, context: &NativeCallContext, args: RawArgs<'_, '_>) -> Result<Dynamic, Halt> {
+    let runs_closures = ["parallel", "race"].contains(&entry.builtin.name)
+        || entry.builtin.params.iter().any(|param| param.kind == Kind::Closure);
+    let work = || (entry.builtin.run)(&Call { context, entry, args });
+    if runs_closures { work() } else { meter::host_call(work) }
 }
 
 fn set(

@@ -2,16 +2,18 @@
 
 use std::{
     collections::HashMap,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, AtomicUsize},
-    },
+    sync::{Arc, atomic::AtomicU32},
 };
 
 use parking_lot::Mutex;
 use windlass_model::{Journal, RunId, StepPath};
 
-use crate::{host::OpCx, program::Program, sandbox::Shell};
+use crate::{
+    budget::{Budget, Charge},
+    host::OpCx,
+    program::Program,
+    sandbox::Shell,
+};
 
 pub(crate) struct RunContext {
     pub shell: Arc<Shell>,
@@ -25,8 +27,8 @@ pub(crate) struct RunContext {
     pub closures: Mutex<HashMap<StepPath, StoredClosure>>,
     /// `on_rollback` calls so far: `continue_as_new` can't carry closures over.
     pub rollback_closures: AtomicU32,
-    /// Branch threads that are alive.
-    pub threads: AtomicUsize,
+    /// What all branches hold together.
+    pub budget: Arc<Budget>,
 }
 
 /// What an evaluation is for.
@@ -42,6 +44,8 @@ pub(crate) enum Mode {
 pub(crate) struct StoredClosure {
     pub closure: rhai::FnPtr,
     pub global: rhai::GlobalRuntimeState,
+    /// The memory of both: they outlive the branch that registered them.
+    pub _charge: Charge,
 }
 
 impl RunContext {
@@ -56,7 +60,7 @@ impl RunContext {
             entry,
             closures: Mutex::default(),
             rollback_closures: AtomicU32::new(0),
-            threads: AtomicUsize::new(0),
+            budget: Arc::default(),
         }
     }
 

@@ -16,7 +16,7 @@ use crate::{
     catalog::OpEntry,
     context::{Mode, RunContext},
     host::{Args, Permission, Undo},
-    perform, permission,
+    meter, perform, permission,
     program::Allowed,
     throw::{self, Halt},
 };
@@ -38,6 +38,7 @@ pub(crate) fn call_op(
     let mut checked = None;
     let taken = take(&run, &entry.full, &text, &site, || {
         let args = arguments::check(&entry.full, entry.op.params, &text)?;
+        meter::weigh_call()?;
         if allowed == Allowed::ByScope {
             check_scopes(&run, entry, &args)?;
         }
@@ -94,7 +95,7 @@ pub(crate) fn take(
     op: &Arc<str>,
     args: &str,
     site: &dyn Fn() -> CallSite,
-    permit: impl FnOnce() -> Result<(), Problem>,
+    permit: impl FnOnce() -> Result<(), Halt>,
 ) -> Result<Taken, Halt> {
     let path = branch::peek()?;
     let digest = digest(op, args);
@@ -141,7 +142,7 @@ pub(crate) fn digest(op: &str, args: &str) -> Digest {
 /// What the script sees of an outcome.
 pub(crate) fn seen(path: &StepPath, outcome: Outcome) -> Result<Dynamic, Halt> {
     match outcome {
-        Outcome::Value(text) => Ok(canonical::parse(&text)?),
+        Outcome::Value(text) => Ok(meter::seen(|| canonical::parse(&text))?),
         Outcome::Error(problem) => {
             let mut problem = Problem::clone(&problem);
             problem.step.get_or_insert_with(|| path.to_string());

@@ -9,6 +9,7 @@ pub mod testing;
 
 mod arguments;
 mod branch;
+mod budget;
 mod builtin;
 mod canonical;
 mod catalog;

@@ -25,6 +25,23 @@ pub fn thread_net_bytes() -> i64 {
     NET_BYTES.with(Cell::get)
 }
 
+/// Says what this thread is to count as holding: some of what it has allocated went to others, or came from them.
+pub(crate) fn set_thread_net_bytes(bytes: i64) {
+    NET_BYTES.set(bytes);
+}
+
+/// What was allocated since the count stood at `before_bytes` isn't this thread's any more. Gives how much that is.
+pub(crate) fn hand_over(before_bytes: i64) -> i64 {
+    let bytes = thread_net_bytes() - before_bytes;
+    count(-bytes);
+    bytes
+}
+
+/// Something that another thread has handed over, of so many bytes, is this thread's now.
+pub(crate) fn take_over(bytes: i64) {
+    count(bytes);
+}
+
 fn count(bytes: i64) {
     // A thread that is going down has no counter any more; nothing is left to protect there.
     let _ = NET_BYTES.try_with(|net| net.set(net.get() + bytes));

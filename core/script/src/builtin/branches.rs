@@ -7,26 +7,25 @@ use std::sync::{
 
 use parking_lot::Mutex;
 use rhai::{Array, Dynamic, FnPtr, NativeCallContext};
-use serde_json::{Value, json};
+use serde_json::json;
 use windlass_model::{
-    Code, EffectClass, Outcome, Problem, StepCall, StepPath,
+    Bounds, EffectClass, Outcome, Problem, StepCall, StepPath,
     journal::{Replay, Stop},
 };
 
 use super::{Builtin, Call};
 use crate::{
     branch::{self, Branch},
+    budget::{self, Charge},
     canonical,
     canonical::Secrets,
     context::{Mode, RunContext},
     dispatch,
     host::{Kind, Param, Permission},
+    memory, meter,
     sandbox::STACK_BYTES,
     throw::{self, Halt, Returned},
 };
-
-/// Branch threads of one run at the same time, over all nested scopes.
-const MAX_THREADS: usize = 1024;
 
 const OPTIONS: &str = "`limit`: branches at once (default: all); `on_error`: `\"fail_fast\"` (default: the first failure stops the others at their next call) or `\"wait_all\"`";
 
@@ -226,7 +225,9 @@ fn evaluate(
     let (superseded, undoing, retry) =
         branch::with(|branch| (branch.superseded.clone(), branch.undoing, branch.retry))?;
     let decided = Arc::new(AtomicBool::new(false));
-    let results: Vec<Mutex<Done>> = work.iter().map(|_| Mutex::new(Done::NotStarted)).collect();
+    // Each branch's copies are here too now.
+    meter::weigh()?;
+    let results: Vec<Mutex<Kept>> = work.iter().map(|_| Mutex::new(Kept::nothing(run))).collect();
     let next = AtomicUsize::new(0);
     let worker = || {
         loop {
@@ -237,36 +238,63 @@ fn evaluate(
             branch.superseded.push(decided.clone());
             branch.undoing = undoing;
             branch.retry = retry;
-            let done = one_branch(call.context, run, branch, closure, item.clone());
+            let before_bytes = memory::thread_net_bytes();
+            let done = one_branch(call.context, run, branch, closure, item.as_ref());
+            let kept_bytes = memory::hand_over(before_bytes);
             if decide(index, &done) {
                 decided.store(true, Ordering::Relaxed);
             }
             // A branch that waits still counts as one at work: the next one's turn comes when it is through.
             let waits = matches!(done, Done::Stopped(_)) && run.mode == Mode::Forward;
-            *results[index].lock() = done;
+            results[index].lock().keep(done, kept_bytes, &run.shell.config.bounds);
             if waits {
                 return;
             }
         }
     };
     let threads = limit.min(work.len());
-    if run.threads.fetch_add(threads, Ordering::Relaxed) + threads > MAX_THREADS {
-        run.threads.fetch_sub(threads, Ordering::Relaxed);
-        return Err(Stop::Limit(Box::new(too_many_threads())).into());
-    }
+    let taken = run.budget.threads(threads).map_err(|problem| Stop::Limit(Box::new(problem)))?;
     let spawned: std::io::Result<()> = std::thread::scope(|scope| {
         for _ in 0..threads {
             std::thread::Builder::new().name("branch".into()).stack_size(STACK_BYTES).spawn_scoped(scope, worker)?;
         }
         Ok(())
     });
-    run.threads.fetch_sub(threads, Ordering::Relaxed);
-    crate::meter::reset();
+    drop(taken);
+    meter::reset();
     // Threads that did start have worked off everything; only if none could start is there nothing to go on with.
     if spawned.is_err() && next.load(Ordering::Relaxed) == 0 && threads > 0 {
-        return Err(Stop::Limit(Box::new(too_many_threads())).into());
+        return Err(Stop::Limit(Box::new(budget::too_many_threads("the system has", threads))).into());
     }
-    Ok(results.into_iter().map(Mutex::into_inner).collect())
+    let branches = results.into_iter().map(|kept| kept.into_inner().take()).collect();
+    // What they gave back is this branch's from here on.
+    meter::weigh_call()?;
+    Ok(branches)
+}
+
+/// How a branch ended, held for the scope that waits for the others.
+struct Kept {
+    done: Done,
+    bytes: i64,
+    charge: Charge,
+}
+
+impl Kept {
+    fn nothing(run: &RunContext) -> Self {
+        Self { done: Done::NotStarted, bytes: 0, charge: Charge::new(run.budget.clone()) }
+    }
+
+    fn keep(&mut self, done: Done, bytes: i64, bounds: &Bounds) {
+        (self.done, self.bytes) = (done, bytes);
+        if let Err(problem) = self.charge.hold(bytes, bounds) {
+            self.done = Done::Stopped(Stop::Limit(Box::new(problem)));
+        }
+    }
+
+    fn take(self) -> Done {
+        memory::take_over(self.bytes);
+        self.done
+    }
 }
 
 fn one_branch(
@@ -274,9 +302,9 @@ fn one_branch(
     run: &Arc<RunContext>,
     branch: Branch,
     closure: &FnPtr,
-    item: Option<Dynamic>,
+    item: Option<&Dynamic>,
 ) -> Done {
-    let body = || -> Returned { closure.call_raw(context, None, item.into_iter().collect::<Vec<_>>()) };
+    let body = || -> Returned { closure.call_raw(context, None, item.cloned().into_iter().collect::<Vec<_>>()) };
     let (result, stop) = branch::enter(branch, || {
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(body)).map(|result| {
             result.map(|value| canonical::text(&value, Secrets::Refused, run.shell.config.bounds.step_bytes))
@@ -289,10 +317,4 @@ fn one_branch(
         (None, Ok(Err(error))) => Done::Failed(Arc::new(throw::problem_of(&error, &run.entry))),
         (None, Err(panic)) => Done::Failed(Arc::new(throw::of_panic(panic.as_ref()))),
     }
-}
-
-fn too_many_threads() -> Problem {
-    Problem::new(Code::LimitExceeded, format!("the run has more than {MAX_THREADS} branches at work at once"))
-        .help("Give `parallel` a `limit`, or nest fewer of them.")
-        .data(Value::from(MAX_THREADS))
 }

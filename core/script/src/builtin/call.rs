@@ -17,7 +17,7 @@ use crate::{
     context::RunContext,
     dispatch::{self, Taken},
     host::{Args, Permission},
-    perform, permission,
+    memory, meter, perform, permission,
     program::Allowed,
     throw::{self, Halt},
 };
@@ -125,7 +125,7 @@ impl Call<'_, '_, '_> {
         args: &str,
     ) -> Result<Result<StepCall, Dynamic>, Halt> {
         let name = &self.entry.name;
-        match dispatch::take(run, name, args, &|| self.site(run), || self.permit(run))? {
+        match dispatch::take(run, name, args, &|| self.site(run), || Ok(self.permit(run)?))? {
             Taken::Recorded(path, outcome) => dispatch::seen(&path, outcome).map(Err),
             Taken::Fresh(path, digest) => Ok(Ok(dispatch::plain_call(path, name, class, args, digest, self.site(run)))),
         }
@@ -134,6 +134,7 @@ impl Call<'_, '_, '_> {
     /// A step whose effect is in the store itself.
     pub fn local(&self, class: EffectClass, args: &str, effect: impl FnOnce() -> LocalEffect) -> Result<Dynamic, Halt> {
         let run = self.start()?;
+        meter::weigh_call()?;
         match self.take(&run, class, args)? {
             Err(value) => Ok(value),
             Ok(call) => perform::settled(&call, run.journal.local(&call, effect())),
@@ -144,6 +145,7 @@ impl Call<'_, '_, '_> {
     pub fn wait(&self, args: &str, spec: impl FnOnce(&RunContext) -> WaitSpec) -> Result<Dynamic, Halt> {
         let run = self.start()?;
         self.refuse_in_undo()?;
+        meter::weigh_call()?;
         match self.take(&run, EffectClass::Wait, args)? {
             Err(value) => Ok(value),
             Ok(call) => {
@@ -165,7 +167,11 @@ impl Call<'_, '_, '_> {
 
     /// Records the outcome of a structure of the script.
     pub fn finish(&self, run: &RunContext, call: &StepCall, outcome: Outcome) -> Result<Dynamic, Halt> {
-        perform::settled(call, run.journal.finish(call, outcome))
+        // The journal keeps the outcome, and gives it free.
+        if let Outcome::Value(text) = &outcome {
+            memory::take_over(-(text.len() as i64));
+        }
+        meter::host_call(|| perform::settled(call, run.journal.finish(call, outcome)))
     }
 
     /// Begins a structure of the script; `Ok(Some(value))` if it has an outcome after all.

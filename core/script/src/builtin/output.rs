@@ -9,6 +9,7 @@ use crate::{
     branch, canonical,
     context::Mode,
     host::{Kind, Param, Permission},
+    meter,
     throw::Halt,
 };
 
@@ -109,7 +110,8 @@ fn annotate(call: &Call) -> Result<Dynamic, Halt> {
 pub(crate) fn printed(level: &str, text: &str) {
     if branch::check_stop().is_ok() {
         // There is nobody to tell an error to; the next host call finds the same one.
-        let _ = emit(EventKind::Log, json!({ "level": level, "message": text, "fields": {} }), None);
+        let _ =
+            meter::host_call(|| emit(EventKind::Log, json!({ "level": level, "message": text, "fields": {} }), None));
     }
 }
 

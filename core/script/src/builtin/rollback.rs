@@ -12,10 +12,13 @@ use windlass_model::{
 
 use super::{Builtin, Call, call::duration_ms};
 use crate::{
-    branch, canonical,
+    branch,
+    budget::Charge,
+    canonical,
     context::{Mode, RunContext, StoredClosure},
     dispatch,
     host::{Kind, Param, Permission},
+    memory,
     throw::Halt,
 };
 
@@ -89,10 +92,13 @@ fn collect(call: &Call, run: &Arc<RunContext>, args: &str, closure: &rhai::FnPtr
         return Err(Stop::ReplayEnd.into());
     }
     branch::advance();
-    let stored = StoredClosure {
-        closure: canonical::isolate_closure(closure)?,
-        global: call.context.global_runtime_state().clone(),
-    };
+    let mut charge = Charge::new(run.budget.clone());
+    let before_bytes = memory::thread_net_bytes();
+    let closure = canonical::isolate_closure(closure)?;
+    let global = call.context.global_runtime_state().clone();
+    let kept_bytes = memory::hand_over(before_bytes);
+    charge.hold(kept_bytes, &run.shell.config.bounds).map_err(|problem| Stop::Limit(Box::new(problem)))?;
+    let stored = StoredClosure { closure, global, _charge: charge };
     run.closures.lock().insert(path, stored);
     Ok(Dynamic::UNIT)
 }

@@ -5,6 +5,7 @@ use rhai::Dynamic;
 use super::{Builtin, Call};
 use crate::{
     host::{Args, Kind, Param, Permission},
+    meter,
     secret::Secret,
     throw::Halt,
 };
@@ -33,5 +34,5 @@ fn secret(call: &Call) -> Result<Dynamic, Halt> {
         return Err(call.invalid("needs a name of letters, digits, `.`, `_`, `-`, `/` and `:`").into());
     }
     call.permit(&run)?;
-    Ok(Dynamic::from(Secret::named(&name)))
+    Ok(meter::seen(|| Dynamic::from(Secret::named(&name))))
 }
