@@ -19,7 +19,7 @@ use windlass_script::host::OpCx;
 
 use super::{
     Backend, Entry, New,
-    backup::{self, Names},
+    backup::{self, Names, Restored},
     place::{Parent, Place, READ, WRITE, opened_path},
 };
 use crate::support;
@@ -116,7 +116,7 @@ impl Backend for Disk {
                 write_new(&parent, &names.temporary, bytes, kept.unwrap_or(*mode), owner).map_err(failed)?;
             }
         }
-        names.keep(&parent).map_err(failed)?;
+        names.keep_and_remember(&parent).map_err(failed)?;
         renameat(&parent.fd, names.temporary.as_str(), &parent.fd, parent.name.as_str())
             .map_err(|error| failed(error.into()))?;
         parent.fd.sync_all().map_err(|error| support::system(place.shown(), &error))?;
@@ -140,8 +140,16 @@ impl Backend for Disk {
     }
 
     fn restore(&self, cx: &OpCx, place: &Place) -> Result<bool, Problem> {
+        // By hand there is no step to take back.
+        let Some(undone) = &cx.undoes else { return Ok(false) };
         let parent = place.parent(cx, WRITE)?;
-        Names::of(cx, &parent.name).restore(&parent).map_err(|error| support::system(place.shown(), &error))
+        let restored = Names::of(cx, &parent.name).restore(&parent);
+        match restored.map_err(|error| support::system(place.shown(), &error))? {
+            Restored::Done => Ok(true),
+            Restored::NoTrace if !self.may_be_pruned(undone) => Ok(false),
+            Restored::NoTrace | Restored::Lost => Err(self.lost(place, undone)),
+            Restored::Replaced => Err(replaced(place, undone)),
+        }
     }
 
     fn discard(&self, cx: &OpCx, place: &Place) -> Result<usize, Problem> {
@@ -155,6 +163,41 @@ impl Disk {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
         i64::try_from(now).unwrap_or(0) - i64::from(self.backup_days) * 86_400
     }
+
+    /// Whether backups of this step may be so old that somebody's change has dropped them. A run's id says when it was
+    /// launched; one that says nothing is taken for old.
+    fn may_be_pruned(&self, key: &str) -> bool {
+        let launched_ms = key.split('/').next().and_then(|run| ulid::Ulid::from_string(run).ok());
+        let launched_s = launched_ms.map(|id| i64::try_from(id.timestamp_ms() / 1_000).unwrap_or(i64::MAX));
+        launched_s.is_none_or(|launched_s| launched_s <= self.oldest_backup_s())
+    }
+
+    fn lost(&self, place: &Place, key: &str) -> Problem {
+        let days = self.backup_days;
+        let message = format!(
+            "what step {key} has replaced at {} isn't kept any more: backups are dropped after {days} days",
+            place.shown()
+        );
+        Problem::new(Code::UndoFailed, message)
+            .help(format!(
+                "see whether {} is as it should be, put it right by hand, and skip the entry; runs that may be undone \
+                 later need a larger hosts.file.backup_days",
+                place.shown()
+            ))
+            .data(json!({ "path": place.shown().to_string(), "step": key }))
+    }
+}
+
+fn replaced(place: &Place, key: &str) -> Problem {
+    let message = format!("{} isn't as step {key} has left it: somebody has changed it since", place.shown());
+    Problem::new(Code::Conflict, message)
+        .help(format!(
+            "it was left as it is, and what the step had replaced is kept beside it (`.*.windlass-*`): put {} right by \
+             hand if need be, and skip the entry",
+            place.shown()
+        ))
+        .data(json!({ "path": place.shown().to_string(), "step": key }))
+        .no_effect()
 }
 
 /// What stands there, links not followed.

@@ -49,7 +49,9 @@ pub(super) fn module(config: Config, backend: Arc<dyn Backend>) -> HostModule {
         name: "file",
         doc: "Files and links inside folders that the configuration declares. A change is atomic: others see the old content \
               or the new one. It is undone when the run is rolled back; what it replaced is kept beside it as \
-              `.<name>.windlass-…` until `file::discard_backup`, or until it is older than `backup_days` (30).\n\nErrors of \
+              `.<name>.windlass-…` until `file::discard_backup`, or until it is older than `backup_days` (30). An undo leaves \
+              what somebody else has put there since, and fails (`conflict`); so does one whose backup is gone \
+              (`undo_failed`).\n\nErrors of \
               all ops: `permission_denied` (outside the folders or the grants, also by way of a link), `not_found`, \
               `invalid_argument`, `limit_exceeded`, `system` (disk full, read-only, …).",
         ops: looks(&here).into_iter().chain(changes(&here)).chain(ways_back(&here)).collect(),

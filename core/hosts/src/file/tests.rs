@@ -14,12 +14,11 @@ use windlass_model::{Code, Problem};
 use super::{Config, module, rehearsal};
 use crate::testing::Bench;
 
-const RUN: &str = "01testrun00000000000000000";
-
 /// A declared folder, everything in it granted, and calls that are steps 1, 2, … of a run.
 struct Site {
     folder: TempDir,
     bench: Bench,
+    run: String,
     step: usize,
 }
 
@@ -35,7 +34,9 @@ impl Site {
         let grants = ["file.read", "file.write"].map(|verb| [format!("{verb}:{shown}"), format!("{verb}:{shown}/*")]);
         let mut bench = Bench::new(make(&config), &[]);
         bench.cx.grants = grants.concat();
-        Self { folder, bench, step: 0 }
+        let run = ulid::Ulid::new().to_string().to_lowercase();
+        bench.cx.run = run.as_str().into();
+        Self { folder, bench, run, step: 0 }
     }
 
     fn path(&self, name: &str) -> String {
@@ -44,7 +45,7 @@ impl Site {
 
     fn call(&mut self, op: &str, name: &str, rest: Value) -> Result<Value, Problem> {
         self.step += 1;
-        self.bench.cx.key = format!("{RUN}/{}", self.step);
+        self.bench.cx.key = format!("{}/{}", self.run, self.step);
         self.again(op, name, rest)
     }
 
@@ -57,8 +58,21 @@ impl Site {
 
     /// Undoes a step, as the engine would.
     fn undo(&mut self, step: usize, name: &str) -> bool {
-        self.bench.cx.key = format!("{RUN}/{step}/u{step}/0");
-        self.again("restore", name, json!([])).unwrap() == true
+        self.try_undo(&format!("{}/{step}", self.run), name).unwrap() == true
+    }
+
+    fn try_undo(&mut self, key: &str, name: &str) -> Result<Value, Problem> {
+        self.bench.cx.key = format!("{}/9/u9/0", self.run);
+        self.bench.cx.undoes = Some(key.to_owned());
+        let result = self.again("restore", name, json!([]));
+        self.bench.cx.undoes = None;
+        result
+    }
+
+    /// The steps that follow are another run's.
+    fn another_run(&mut self) {
+        self.run = ulid::Ulid::new().to_string().to_lowercase();
+        self.bench.cx.run = self.run.as_str().into();
     }
 
     fn names(&self) -> Vec<String> {
@@ -68,6 +82,13 @@ impl Site {
             .collect();
         names.sort();
         names
+    }
+
+    /// The one file that this run has kept.
+    fn backup(&self) -> String {
+        let start = format!("{}.", self.run);
+        let is_backup = |name: &String| name.rsplit_once(&start).is_some_and(|(_, rest)| !rest.contains('.'));
+        self.names().into_iter().find(is_backup).unwrap()
     }
 
     fn content(&self, name: &str) -> String {
@@ -156,16 +177,115 @@ fn backups_are_dropped_on_request_and_with_time() {
     let mut site = Site::new();
     site.call("write", "a", json!(["1"])).unwrap();
     site.call("write", "a", json!(["2"])).unwrap();
-    assert_eq!(site.names().len(), 3);
+    assert_eq!(site.names().len(), 5, "two backups, and what says which file was put there");
     assert_eq!(site.call("discard_backup", "a", json!([])).unwrap(), 2);
     assert_eq!(site.names(), ["a"]);
     site.call("write", "a", json!(["3"])).unwrap();
     let parent = super::place::Parent { fd: fs::File::open(site.folder.path()).unwrap(), name: "a".into() };
     let now = i64::try_from(std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap();
     super::backup::prune(&parent, now - 60).unwrap();
-    assert_eq!(site.names().len(), 2);
+    assert_eq!(site.names().len(), 3);
     super::backup::prune(&parent, now + 60).unwrap();
     assert_eq!(site.names(), ["a"]);
+}
+
+#[test]
+fn an_undo_leaves_what_somebody_else_has_put_there() {
+    // What stands there before the step: nothing, or a file.
+    for before in [None, Some("before")] {
+        let mut site = Site::new();
+        if let Some(content) = before {
+            fs::write(site.path("shared.txt"), content).unwrap();
+        }
+        site.call("write", "shared.txt", json!(["one"])).unwrap();
+        let first = format!("{}/1", site.run);
+        site.another_run();
+        // The same content even: it is the other run's all the same.
+        site.call("write", "shared.txt", json!(["one"])).unwrap();
+        let second = format!("{}/2", site.run);
+        let problem = site.try_undo(&first, "shared.txt").unwrap_err();
+        assert_eq!(problem.code, Code::Conflict);
+        assert!(problem.message.contains("shared.txt") && problem.help.is_some(), "{problem:?}");
+        assert_eq!(site.content("shared.txt"), "one");
+        // Once the other one is undone, there is nothing in the way.
+        assert_eq!(site.try_undo(&second, "shared.txt").unwrap(), true);
+        assert_eq!(site.try_undo(&first, "shared.txt").unwrap(), true);
+        assert_eq!(fs::read_to_string(site.path("shared.txt")).ok().as_deref(), before);
+        assert_eq!(site.names().len(), usize::from(before.is_some()), "no traces are left");
+    }
+}
+
+#[test]
+fn an_undo_leaves_what_was_edited_or_made_where_a_file_was_removed() {
+    let mut site = Site::new();
+    site.call("write", "a", json!(["mine"])).unwrap();
+    fs::write(site.path("b"), "old").unwrap();
+    site.call("remove", "b", json!([])).unwrap();
+    fs::write(site.path("a"), "edited in place").unwrap();
+    fs::write(site.path("b"), "another's").unwrap();
+    for (step, name, content) in [(1, "a", "edited in place"), (2, "b", "another's")] {
+        let problem = site.try_undo(&format!("{}/{step}", site.run), name).unwrap_err();
+        assert_eq!((problem.code, site.content(name).as_str()), (Code::Conflict, content));
+    }
+    // Whoever is in the way is gone: now it can be undone.
+    fs::remove_file(site.path("b")).unwrap();
+    assert!(site.undo(2, "b"));
+    assert_eq!(site.content("b"), "old");
+}
+
+#[test]
+fn an_undo_whose_backup_is_gone_says_so() {
+    let mut site = Site::new();
+    fs::write(site.path("a"), "old").unwrap();
+    // A run of long ago: its backups may be pruned.
+    site.run = ulid::Ulid::from_parts(1_500_000_000_000, 7).to_string().to_lowercase();
+    site.bench.cx.run = site.run.as_str().into();
+    site.call("write", "a", json!(["new"])).unwrap();
+    let parent = super::place::Parent { fd: fs::File::open(site.folder.path()).unwrap(), name: "a".into() };
+    super::backup::prune(&parent, i64::MAX).unwrap();
+    let problem = site.try_undo(&format!("{}/1", site.run), "a").unwrap_err();
+    assert_eq!((problem.code, site.content("a").as_str()), (Code::UndoFailed, "new"));
+    assert!(problem.message.contains("/a ") && problem.message.contains("30 days"), "{problem:?}");
+    // A young run's can't be: if there is none, its step did nothing, or is undone already.
+    site.another_run();
+    assert!(!site.undo(1, "a"));
+    site.call("write", "a", json!(["newer"])).unwrap();
+    let backup = site.backup();
+    fs::remove_file(site.path(&backup)).unwrap();
+    let problem = site.try_undo(&format!("{}/2", site.run), "a").unwrap_err();
+    assert_eq!((problem.code, site.content("a").as_str()), (Code::UndoFailed, "newer"));
+}
+
+#[test]
+fn an_undo_by_a_run_that_continues_another_finds_its_backup() {
+    let mut site = Site::new();
+    fs::write(site.path("a"), "old").unwrap();
+    site.call("write", "a", json!(["new"])).unwrap();
+    let first = format!("{}/1", site.run);
+    site.another_run();
+    assert_eq!(site.try_undo(&first, "a").unwrap(), true);
+    assert_eq!((site.content("a").as_str(), site.names()), ("old", vec!["a".to_owned()]));
+}
+
+#[test]
+fn an_undo_that_died_in_its_middle_is_done_again() {
+    let mut site = Site::new();
+    fs::write(site.path("a"), "old").unwrap();
+    site.call("write", "a", json!(["new"])).unwrap();
+    let backup = site.backup();
+    // The file is back, and the backup is still there.
+    fs::hard_link(site.path(&backup), site.path("link")).unwrap();
+    fs::rename(site.path("link"), site.path("a")).unwrap();
+    assert!(site.undo(1, "a"));
+    assert_eq!((site.content("a").as_str(), site.names()), ("old", vec!["a".to_owned()]));
+}
+
+#[test]
+fn restore_by_hand_does_nothing() {
+    let mut site = Site::new();
+    site.call("write", "a", json!(["x"])).unwrap();
+    assert_eq!(site.again("restore", "a", json!([])).unwrap(), false);
+    assert_eq!(site.content("a"), "x");
 }
 
 #[test]
