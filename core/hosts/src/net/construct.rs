@@ -100,7 +100,8 @@ impl<'l, 'a> Construction<'l, 'a> {
             let settings = spec.settings.names();
             let with = if settings.is_empty() { String::new() } else { format!(" with {}", settings.join(", ")) };
             let label = format!("the bridge {}{with}", spec.name);
-            let kernel = match self.lab.host_link(self.view, &spec.name) {
+            let there = self.lab.host_link(self.view, &spec.name);
+            let kernel = match there {
                 Some(link) => {
                     self.must_be_this_run(link, &label)?;
                     if !spec.settings.is_empty() {
@@ -114,7 +115,7 @@ impl<'l, 'a> Construction<'l, 'a> {
                 }
                 None => self.new_bridge(spec, &label)?,
             };
-            let alias = Some(self.lab.mark(&spec.name).to_string());
+            let alias = self.new_alias(there, &spec.name);
             let set = LinkSettings { up: Some(true), mtu: spec.mtu, alias, ..LinkSettings::default() };
             self.host.push(Step { label, change: Change::SetLink { name: kernel.clone(), set }, undo: None });
             report.push(json!({ "name": spec.name, "interface": kernel }));
@@ -200,7 +201,8 @@ impl<'l, 'a> Construction<'l, 'a> {
         let space = self.link_space(at)?;
         let name = at.link_name();
         let inner = self.inner_link(at);
-        let kernel = match (self.lab.host_link(self.view, &name), inner) {
+        let there = self.lab.host_link(self.view, &name);
+        let kernel = match (there, inner) {
             (Some(outer), Some(inner)) if is_pair(outer, inner) => {
                 self.must_be_this_run(outer, &label)?;
                 outer.name.clone()
@@ -219,7 +221,7 @@ impl<'l, 'a> Construction<'l, 'a> {
                 kernel
             }
         };
-        let alias = Some(self.lab.mark(&name).to_string());
+        let alias = self.new_alias(there, &name);
         let controller = self.controller(ends[1].bridge.as_deref())?;
         let set = LinkSettings { up: Some(true), alias, controller, ..LinkSettings::default() };
         self.host.push(Step {
@@ -253,7 +255,7 @@ impl<'l, 'a> Construction<'l, 'a> {
         }
         for ((space, at), end) in spaces.iter().zip([a, b]).zip([&spec.a, &spec.b]) {
             let place = Place::Namespace(space.kernel.clone());
-            let alias = Some(self.lab.mark(&at.link_name()).to_string());
+            let alias = self.new_alias(self.inner_link(at), &at.link_name());
             let set = LinkSettings { up: Some(true), alias, ..LinkSettings::default() };
             let change = Change::SetLink { name: at.interface.clone(), set };
             self.inside.entry(place.clone()).or_default().push(Step { label: label.clone(), change, undo: None });
@@ -369,6 +371,14 @@ impl<'l, 'a> Construction<'l, 'a> {
 
     fn new_namespace(&self, space: &Space) -> NewNamespace {
         NewNamespace { name: space.kernel.clone(), alias: self.lab.mark(&space.name).to_string() }
+    }
+
+    /// What a link is marked with. One that an earlier step has made stays that step's: its undo takes it back.
+    fn new_alias(&self, there: Option<&Link>, name: &str) -> Option<String> {
+        match there {
+            Some(link) if self.lab.whose(link.alias.as_deref()).is_ours() => None,
+            _ => Some(self.lab.mark(name).to_string()),
+        }
     }
 
     fn must_be_this_run(&self, link: &Link, label: &str) -> Result<(), Problem> {

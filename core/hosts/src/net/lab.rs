@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use windlass_model::{Code, Problem};
+use windlass_script::host::OpCx;
 
 use super::{
     backend::NetBackend,
@@ -20,6 +21,8 @@ pub struct Lab<'a> {
     pub name: String,
     /// Its names in the kernel.
     pub names: LabNames,
+    /// For an undo: the key of the step that it takes back.
+    pub undoes: Option<String>,
     instance: String,
     key: String,
 }
@@ -64,11 +67,17 @@ pub struct View {
 }
 
 impl<'a> Lab<'a> {
-    /// The lab `name` of this machine, as a call with this key sees it.
-    pub fn new(backend: &'a dyn NetBackend, instance: &str, key: &str, name: &str) -> Result<Self, Problem> {
+    /// The lab `name` of this machine, as this call sees it.
+    pub fn new(backend: &'a dyn NetBackend, cx: &OpCx, name: &str) -> Result<Self, Problem> {
         check_name("lab", name)?;
-        let names = LabNames::new(instance, name);
-        Ok(Self { backend, name: name.to_owned(), names, instance: short_instance(instance), key: key.to_owned() })
+        Ok(Self {
+            backend,
+            name: name.to_owned(),
+            names: LabNames::new(&cx.instance, name),
+            undoes: cx.undoes.clone(),
+            instance: short_instance(&cx.instance),
+            key: cx.key.clone(),
+        })
     }
 
     /// What a device that this call makes is marked with.
@@ -152,12 +161,17 @@ impl<'a> Lab<'a> {
 
     /// Whose these namespaces are; one that is gone by now is nobody's.
     pub fn whose_spaces(&self, spaces: &[Space]) -> Result<Vec<Whose>, Problem> {
+        Ok(self.space_aliases(spaces)?.iter().map(|alias| self.whose(alias.as_deref())).collect())
+    }
+
+    /// What these namespaces are marked with; one that is gone by now with nothing.
+    pub fn space_aliases(&self, spaces: &[Space]) -> Result<Vec<Option<String>>, Problem> {
         let kernel: Vec<String> = spaces.iter().map(|space| space.kernel.clone()).collect();
         let answers = self.backend.aliases(&kernel).into_iter().zip(&kernel);
         answers
             .map(|(answer, name)| match answer {
-                Ok(alias) => Ok(self.whose(alias.as_deref())),
-                Err(fault) if fault.missing() => Ok(Whose::Nobody),
+                Ok(alias) => Ok(alias),
+                Err(fault) if fault.missing() => Ok(None),
                 Err(fault) => Err(fault.problem(format!("reading the mark of the namespace {name}"))),
             })
             .collect()

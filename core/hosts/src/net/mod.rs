@@ -14,6 +14,7 @@ mod steps;
 #[cfg(test)]
 mod tests;
 pub mod types;
+mod undone;
 
 use std::sync::Arc;
 

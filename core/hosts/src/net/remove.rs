@@ -1,4 +1,5 @@
-//! Removes what carries a lab's mark, and nothing else. What isn't there is removed already.
+//! Removes what carries a lab's mark (as an undo: the mark of the step that is undone), and nothing else. What isn't
+//! there is removed already.
 
 use serde_json::{Value, json};
 use windlass_model::{Code, Problem};
@@ -17,10 +18,17 @@ const REMOVAL_GROUP_BIT: u32 = 0x4000_0000;
 
 /// Removes namespaces of the lab with everything in them.
 pub fn spaces(lab: &Lab<'_>, view: &View, names: &[String]) -> Result<(), Problem> {
-    let there: Vec<Space> = names.iter().filter_map(|name| view.spaces.get(name)).cloned().collect();
-    for (space, whose) in there.iter().zip(lab.whose_spaces(&there)?) {
-        if !whose.is_ours() {
-            return Err(lab.not_ours(&format!("the namespace {}", space.kernel), whose));
+    let mut there: Vec<Space> = names.iter().filter_map(|name| view.spaces.get(name)).cloned().collect();
+    let aliases = lab.space_aliases(&there)?;
+    if lab.undoes.is_some() {
+        let mut marks = aliases.iter();
+        there.retain(|_| marks.next().is_some_and(|alias| lab.may_remove(alias.as_deref())));
+    } else {
+        for (space, alias) in there.iter().zip(&aliases) {
+            let whose = lab.whose(alias.as_deref());
+            if !whose.is_ours() {
+                return Err(lab.not_ours(&format!("the namespace {}", space.kernel), whose));
+            }
         }
     }
     // The kernel takes its time to remove what is in a namespace: links to the outside go first, so that nothing of
@@ -71,14 +79,20 @@ pub fn links(lab: &Lab<'_>, view: &View, names: &[String]) -> Result<(), Problem
 
 /// Removes bridges, taps or the links of interfaces by what the lab calls them.
 pub fn named(lab: &Lab<'_>, view: &View, names: &[String]) -> Result<(), Problem> {
-    let outside: Vec<String> =
-        names.iter().filter_map(|name| lab.host_link(view, name)).map(|link| link.name.clone()).collect();
-    links(lab, view, &outside)?;
+    let there = names.iter().filter_map(|name| lab.host_link(view, name));
+    let outside = there.filter(|link| lab.may_remove(link.alias.as_deref())).map(|link| link.name.clone());
+    links(lab, view, &outside.collect::<Vec<_>>())?;
     let mut inside = Steps::new();
     for at in names.iter().filter(|name| name.contains(':') && lab.host_link(view, name).is_none()) {
         let at = At::parse(at)?;
-        if view.spaces.contains_key(&at.node) {
-            let place = Place::Namespace(lab.space(view, &at.node)?.kernel);
+        if let Some(space) = view.spaces.get(&at.node) {
+            let place = match &lab.undoes {
+                Some(_) => Place::Namespace(space.kernel.clone()),
+                None => Place::Namespace(lab.space(view, &at.node)?.kernel),
+            };
+            if !lab.may_remove_inside(&place, &at.interface)? {
+                continue;
+            }
             let change = Change::DeleteLink { name: at.interface.clone() };
             inside.entry(place).or_default().push(Step { label: format!("the link {at}"), change, undo: None });
         }
@@ -88,6 +102,9 @@ pub fn named(lab: &Lab<'_>, view: &View, names: &[String]) -> Result<(), Problem
 
 /// Takes an address away.
 pub fn address(lab: &Lab<'_>, view: &View, at: &str, prefix: Prefix) -> Result<(), Problem> {
+    if !lab.may_change(view, at)? {
+        return Ok(());
+    }
     let (place, link) = match lab.locate(view, at) {
         Ok(found) => found,
         Err(problem) if problem.code == Code::NotFound => return Ok(()),
@@ -103,7 +120,7 @@ pub fn route(lab: &Lab<'_>, view: &View, namespace: &str, route: Route) -> Resul
 
 /// Makes a change in a namespace, if the namespace is there; what it would remove may be gone.
 pub fn inside(lab: &Lab<'_>, view: &View, namespace: &str, label: String, what: Change) -> Result<(), Problem> {
-    if !view.spaces.contains_key(namespace) {
+    if !view.spaces.contains_key(namespace) || !lab.may_change_space(view, namespace)? {
         return Ok(());
     }
     let place = Place::Namespace(lab.space(view, namespace)?.kernel);

@@ -98,6 +98,48 @@ fn what_another_run_or_lab_made_is_not_touched() {
 }
 
 #[test]
+fn an_undo_takes_back_its_own_step_only() {
+    let mut bench = bench();
+    let step = |bench: &mut Bench, number: u32| bench.cx.key = format!("01run/{number}");
+    let undo = |bench: &mut Bench, of: &str, op: &str, args: Value| {
+        bench.cx.undoes = Some(of.to_owned());
+        let result = bench.call(op, args);
+        bench.cx.undoes = None;
+        result.unwrap_or_else(|problem| panic!("{op}: {problem:?}"));
+    };
+    let names = |bench: &Bench| {
+        let links = bench.call("links", json!(["t"])).unwrap();
+        links.as_array().unwrap().iter().map(|link| link["at"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    step(&mut bench, 1);
+    bench.call("create_bridge", json!(["t", "lan1"])).unwrap();
+    // Asked for once more by a later step: it stays what the first one has made, with its note.
+    bench.call("set_link", json!(["t", "lan1", { "note": "to the roof" }])).unwrap();
+    step(&mut bench, 2);
+    bench.call("create_bridge", json!(["t", "lan1"])).unwrap();
+    bench.call("create_tap", json!(["t", "vm1:eth0", { "bridge": "lan1" }])).unwrap();
+    undo(&mut bench, "01run/2", "delete_bridge", json!(["t", "lan1"]));
+    undo(&mut bench, "02run/2", "delete_tap", json!(["t", "vm1:eth0"]));
+    assert_eq!(names(&bench), ["lan1", "vm1:eth0"]);
+    undo(&mut bench, "01run/2", "delete_tap", json!(["t", "vm1:eth0"]));
+    undo(&mut bench, "01run/1", "delete_bridge", json!(["t", "lan1"]));
+    assert_eq!(names(&bench), [""; 0]);
+    // An impairment has no mark: on another run's link, nothing says whose it is.
+    two_nodes(&bench);
+    bench.call("impair", json!(["t", "r1:eth0", { "delay_ms": 10.0 }])).unwrap();
+    let shown = |bench: &Bench| bench.call("qdisc_show", json!(["t", "r1:eth0"])).unwrap().to_string();
+    let impaired = shown(&bench);
+    undo(&mut bench, "02run/7", "clear_impairment", json!(["t", "r1:eth0"]));
+    assert_eq!(shown(&bench), impaired);
+    undo(&mut bench, "01run/7", "clear_impairment", json!(["t", "r1:eth0"]));
+    assert_ne!(shown(&bench), impaired);
+    // A call of a script's own needs the lab's mark only.
+    bench.cx.key = "02run/1".into();
+    bench.call("delete_bridge", json!(["t", "lan1"])).unwrap();
+    assert!(!names(&bench).contains(&"lan1".to_owned()));
+}
+
+#[test]
 fn labs_whose_hashes_collide_are_told_apart() {
     // Found by trying names: both have the same four digits with this instance id.
     let (one, other) = colliding_labs();

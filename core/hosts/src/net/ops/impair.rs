@@ -63,7 +63,11 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
                 returns: "()",
                 example: example!("net::clear_impairment(\"demo\", \"r1:eth0\");"),
                 body: |lab, _, args| {
-                    let located = match lab.locate(&lab.view()?, args.str("at")) {
+                    let view = lab.view()?;
+                    if !lab.may_change(&view, args.str("at"))? {
+                        return Ok(Value::Null);
+                    }
+                    let located = match lab.locate(&view, args.str("at")) {
                         Err(problem) if problem.code == Code::NotFound => return Ok(Value::Null),
                         located => located?,
                     };

@@ -18,7 +18,9 @@ use super::{
         steps::{Step, Steps, failure, perform},
         types::{BridgeSettings, Change, LinkSettings, Place},
     },
-    AT, Draft, LAB, making, removing, resource,
+    AT, Draft, LAB, making,
+    read::find,
+    removing, resource,
 };
 
 const END: &str = "An interface of a namespace (`\"r1:eth0\"`), a bridge (`\"lan1\"`), or a map: `at` or `bridge`, `addresses` \
@@ -194,11 +196,13 @@ fn set_link(lab: &Lab<'_>, args: &Args) -> Result<Value, Problem> {
         Some(None) => Some(None),
         Some(Some(bridge)) => Some(Some(lab.bridge(&view, &bridge)?.name.clone())),
     };
-    let alias = changes.note.map(|note| {
-        let there = view.links.iter().find(|link| place == Place::Host && link.name == name);
-        let mark = there.and_then(|link| lab.mark_of(link)).unwrap_or_else(|| lab.mark(args.str("at")));
-        Mark { note: Some(note).filter(|note| !note.is_empty()), ..mark }.to_string()
+    let alias = changes.note.map(|note| -> Result<String, Problem> {
+        // The mark stays that of the step that made the link.
+        let mark = find(lab, &place, &name)?.and_then(|link| lab.mark_of(&link));
+        let mark = mark.unwrap_or_else(|| lab.mark(args.str("at")));
+        Ok(Mark { note: Some(note).filter(|note| !note.is_empty()), ..mark }.to_string())
     });
+    let alias = alias.transpose()?;
     let mac = changes.mac.map(|mac| super::super::plan::parse_mac(&mac).map_err(invalid)).transpose()?;
     let set = LinkSettings { up: changes.up, mtu: changes.mtu, controller, alias, group: None, mac };
     let settings = BridgeSettings {

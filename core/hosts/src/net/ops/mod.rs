@@ -101,7 +101,14 @@ fn op(
 fn effect(backend: &Arc<dyn NetBackend>, body: Body) -> Effect {
     let backend = backend.clone();
     Box::new(move |cx, args| {
-        let lab = Lab::new(&*backend, &cx.instance, &cx.key, args.str("lab"))?;
+        let lab = Lab::new(&*backend, cx, args.str("lab"))?;
+        // Between the look at a mark and the removal, nobody may make something else of that name.
+        let _guard = match &lab.undoes {
+            Some(_) => {
+                Some(lab.backend.lock().map_err(|fault| fault.problem("waiting for another change of networks"))?)
+            }
+            None => None,
+        };
         body(&lab, cx, args)
     })
 }

@@ -279,7 +279,7 @@ fn state_of(link: &Link) -> &'static str {
     }
 }
 
-fn find(lab: &Lab<'_>, place: &Place, name: &str) -> Result<Option<Link>, Problem> {
+pub(super) fn find(lab: &Lab<'_>, place: &Place, name: &str) -> Result<Option<Link>, Problem> {
     let mut answers = lab.backend.links(std::slice::from_ref(place));
     let links = answers
         .pop()
