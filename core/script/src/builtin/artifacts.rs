@@ -43,7 +43,7 @@ fn artifact(call: &Call) -> Result<Dynamic, Halt> {
         || !name.bytes().all(known)
         || name.split('/').any(|part| part.is_empty() || part == "..")
     {
-        return Err(call.invalid("needs a name of letters, digits, `.`, `_`, `-` and `/`").into());
+        return Err(call.invalid("needs a name of letters, digits, `.`, `_`, `-` and `/`, at most 200 bytes").into());
     }
     let given = call.args.get(1).ok_or_else(|| call.wrong(1, "text or a blob"))?;
     let (content, default_type) = if let Ok(text) = given.as_immutable_string_ref() {

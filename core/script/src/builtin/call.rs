@@ -72,6 +72,29 @@ impl Call<'_, '_, '_> {
         }
     }
 
+    /// A name that rows are found by: of a lock, a signal, a key. What no database takes is refused here, before anything
+    /// is journaled.
+    pub fn name(&self, index: usize) -> Result<String, Problem> {
+        let name = self.prefix(index)?;
+        if name.is_empty() {
+            let param = self.entry.builtin.params.get(index).map_or("?", |param| param.name);
+            return Err(self.invalid(format!("was given a `{param}` that is empty")).help(NAME_RULE));
+        }
+        Ok(name)
+    }
+
+    /// What such a name may begin with; perhaps nothing.
+    pub fn prefix(&self, index: usize) -> Result<String, Problem> {
+        let name = self.text(index)?;
+        match fault_of_name(&name) {
+            None => Ok(name),
+            Some(fault) => {
+                let param = self.entry.builtin.params.get(index).map_or("?", |param| param.name);
+                Err(self.invalid(format!("was given a `{param}` that {fault}")).help(NAME_RULE))
+            }
+        }
+    }
+
     pub fn closure(&self, index: usize) -> Result<FnPtr, Problem> {
         let closure = self.arg(index).and_then(|arg| arg.read_lock::<FnPtr>().map(|function| function.clone()));
         closure.ok_or_else(|| self.wrong(index, "a closure such as `|| …`"))
@@ -182,6 +205,18 @@ impl Call<'_, '_, '_> {
             Begin::Stop(stop) => Err(stop.into()),
         }
     }
+}
+
+const MAX_NAME_BYTES: usize = 200;
+
+const NAME_RULE: &str = "Names have 1 to 200 bytes, and no control characters (line breaks, tabs, NUL).";
+
+fn fault_of_name(name: &str) -> Option<String> {
+    if name.len() > MAX_NAME_BYTES {
+        return Some(format!("has {} bytes, more than {MAX_NAME_BYTES}", name.len()));
+    }
+    let control = name.chars().find(|letter| letter.is_control())?;
+    Some(format!("has a control character in it (U+{:04X})", u32::from(control)))
 }
 
 /// Milliseconds of a duration: `"30s"`, or a whole number of milliseconds.

@@ -87,11 +87,7 @@ fn args(call: &Call) -> Result<String, Halt> {
 }
 
 fn key(call: &Call) -> Result<String, Problem> {
-    let key = call.text(0)?;
-    if key.is_empty() || key.len() > 200 {
-        return Err(call.invalid("needs a key of 1 to 200 characters"));
-    }
-    Ok(key)
+    call.name(0)
 }
 
 fn kv_get(call: &Call) -> Result<Dynamic, Halt> {
@@ -113,11 +109,11 @@ fn kv_delete(call: &Call) -> Result<Dynamic, Halt> {
 }
 
 fn kv_list(call: &Call) -> Result<Dynamic, Halt> {
-    let prefix = call.text(0)?;
+    let prefix = call.prefix(0)?;
     call.local(EffectClass::Read, &args(call)?, || LocalEffect::KvList { prefix })
 }
 
 fn inventory(call: &Call) -> Result<Dynamic, Halt> {
-    let (provider, prefix) = (call.text(0)?, call.text(1)?);
+    let (provider, prefix) = (call.prefix(0)?, call.prefix(1)?);
     call.local(EffectClass::Read, &args(call)?, || LocalEffect::Inventory { provider, prefix })
 }

@@ -113,7 +113,7 @@ fn sleep_until(call: &Call) -> Result<Dynamic, Halt> {
 }
 
 fn wait_signal(call: &Call) -> Result<Dynamic, Halt> {
-    let name = call.text(0)?;
+    let name = call.name(0)?;
     let timeout_ms = timeout(call, 1)?;
     let run = branch::run()?;
     call.wait(&call.args_text(&run)?, |run| WaitSpec::Signal {

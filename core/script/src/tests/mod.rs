@@ -7,6 +7,7 @@ mod declarations;
 mod extremes;
 mod fixture;
 mod libraries;
+mod naming;
 mod scenarios;
 mod secrecy;
 mod suspension;
