@@ -57,7 +57,7 @@ pub(super) fn all() -> Vec<Builtin> {
         },
         Builtin {
             name: "approve",
-            doc: "Asks people to decide. Gives `#{ approved: bool, by: string, comment: string?, form: map }`. A decision is bound to what was shown: title, details and form. On expiry it fails with `approval_expired` unless `on_expiry` says otherwise.",
+            doc: "Asks people to decide. Gives `#{ approved: bool, by: array of string, comment: string?, form: map }`. A decision is bound to what was shown: title, details and form. On expiry it fails with `approval_expired` unless `on_expiry` says otherwise.",
             params: const {
                 &[Param::required(
                     "request",
@@ -65,7 +65,7 @@ pub(super) fn all() -> Vec<Builtin> {
                     "`title` (one line, required), `details` (anything to show), `form` (JSON Schema to fill in), `role` (who may decide), `quorum` (how many different people, default 1), `expires` (a duration), `on_expiry` (`\"fail\"`, `\"deny\"` or `\"approve\"`), `allow_self` (whether whoever launched the run may decide, default false)",
                 )]
             },
-            returns: "#{ approved: bool, by: string, comment: string?, form: map }",
+            returns: "#{ approved: bool, by: array of string, comment: string?, form: map }",
             permission: Permission::Free,
             example: "let answer = approve(#{ title: \"Go on?\", details: #{ hosts: 3 }, expires: \"1d\", on_expiry: \"deny\" }); if answer.approved { log(\"on we go\") }",
             run: approve,
