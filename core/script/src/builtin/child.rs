@@ -26,7 +26,7 @@ pub(super) fn all() -> Vec<Builtin> {
     vec![
         Builtin {
             name: "child",
-            doc: "Launches a workflow as a child run, waits for its end, and gives its output. A failed child fails the call with `child_failed`. Needs `run.launch:WORKFLOW`; the child has its own grants.",
+            doc: "Launches a workflow as a child run, waits for its end, and gives its output. A failed child fails the call with `child_failed`. Needs `run.launch:WORKFLOW`; the child has its own grants. A child is a run of its own: what it made isn't undone with this run, and it isn't cancelled with it. If that is wanted, take it back in an `on_rollback`, with a workflow that removes what the child made.",
             params: const { &[WORKFLOW, INPUT] },
             returns: "the child's output",
             permission: LAUNCH(),
@@ -35,7 +35,7 @@ pub(super) fn all() -> Vec<Builtin> {
         },
         Builtin {
             name: "launch",
-            doc: "Launches a workflow and goes on at once. Gives the new run's id.",
+            doc: "Launches a workflow and goes on at once. Gives the new run's id. The new run is on its own, as with `child`: this run's failure, cancellation or undo doesn't touch it. Keep its id (`annotate`, `log`), so that an operator can cancel it: `windlass runs cancel ID`.",
             params: const { &[WORKFLOW, INPUT] },
             returns: "string",
             permission: LAUNCH(),
