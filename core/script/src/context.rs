@@ -11,6 +11,7 @@ use windlass_model::{Journal, RunId, StepPath};
 use crate::{
     budget::{Budget, Charge},
     host::OpCx,
+    locks::HeldLocks,
     program::Program,
     sandbox::Shell,
 };
@@ -27,6 +28,8 @@ pub(crate) struct RunContext {
     pub closures: Mutex<HashMap<StepPath, StoredClosure>>,
     /// `on_rollback` calls so far: `continue_as_new` can't carry closures over.
     pub rollback_closures: AtomicU32,
+    /// Locks that its branches hold.
+    pub locks: HeldLocks,
     /// What all branches hold together.
     pub budget: Arc<Budget>,
 }
@@ -60,6 +63,7 @@ impl RunContext {
             entry,
             closures: Mutex::default(),
             rollback_closures: AtomicU32::new(0),
+            locks: HeldLocks::default(),
             budget: Arc::default(),
         }
     }

@@ -18,6 +18,7 @@ pub mod definitions;
 mod dispatch;
 mod imports;
 mod library;
+mod locks;
 mod memory;
 mod meter;
 mod nearest;

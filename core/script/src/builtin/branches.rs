@@ -305,11 +305,16 @@ fn one_branch(
     item: Option<&Dynamic>,
 ) -> Done {
     let body = || -> Returned { closure.call_raw(context, None, item.cloned().into_iter().collect::<Vec<_>>()) };
+    let lane = branch.cursor.lane.clone();
     let (result, stop) = branch::enter(branch, || {
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(body)).map(|result| {
             result.map(|value| canonical::text(&value, Secrets::Refused, run.shell.config.bounds.step_bytes))
         })
     });
+    // A branch that waits is still in its locks.
+    if stop != Some(Stop::Suspended) {
+        run.locks.lane_is_over(&lane);
+    }
     match (stop, result) {
         (Some(stop), _) => Done::Stopped(stop),
         (None, Ok(Ok(Ok(text)))) => Done::Returned(text),

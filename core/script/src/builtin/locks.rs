@@ -1,13 +1,17 @@
 //! Locks by name, over all runs.
 
+use std::sync::Arc;
+
 use rhai::Dynamic;
 use serde_json::json;
-use windlass_model::{EffectClass, WaitSpec, journal::LocalEffect};
+use windlass_model::{CallSite, Code, EffectClass, Outcome, Problem, StepCall, WaitSpec, journal::LocalEffect};
 
 use super::{Builtin, Call, waits::timeout};
 use crate::{
     branch,
+    context::RunContext,
     host::{Kind, Param, Permission},
+    perform,
     throw::{Halt, Returned},
 };
 
@@ -15,7 +19,7 @@ pub(super) fn all() -> Vec<Builtin> {
     vec![
         Builtin {
             name: "with_lock",
-            doc: "Takes a lock, calls the closure, and gives the lock back, also when the closure fails. Gives the closure's result. While the closure waits, the lock is kept.",
+            doc: "Takes a lock, calls the closure, and gives the lock back, also when the closure fails. Gives the closure's result. While the closure waits, the lock is kept. A run takes a lock once: where it has it already, in this branch or another one, it fails with `invalid_argument`, so that no two branches are inside.",
             params: const {
                 &[
                     Param::required("name", Kind::String, "the lock's name, over all runs"),
@@ -29,7 +33,7 @@ pub(super) fn all() -> Vec<Builtin> {
         },
         Builtin {
             name: "lock",
-            doc: "Takes a lock; waits until it is free. With `timeout` it fails with `wait_timeout`. The end of the run gives all of its locks back.",
+            doc: "Takes a lock; waits until it is free. With `timeout` it fails with `wait_timeout`. The end of the run gives all of its locks back. A run takes a lock once: where it has it already, in this branch or another one that is at work, it fails with `invalid_argument`.",
             params: const {
                 &[
                     Param::required("name", Kind::String, "the lock's name, over all runs"),
@@ -54,23 +58,57 @@ pub(super) fn all() -> Vec<Builtin> {
 }
 
 fn lock(call: &Call) -> Result<Dynamic, Halt> {
-    let name = call.text(0)?;
+    let name = call.name(0)?;
     let timeout_ms = timeout(call, 1)?;
-    let run = branch::run()?;
-    call.wait(&call.args_text(&run)?, |run| WaitSpec::Lock {
-        name,
-        expires_at_ms: timeout_ms.map(|ms| run.journal.now_ms().saturating_add(ms)),
-    })
+    let run = call.start()?;
+    call.refuse_in_undo()?;
+    let lane = branch::peek()?.lane;
+    let site = call.site(&run);
+    let step = match call.take(&run, EffectClass::Wait, &call.args_text(&run)?)? {
+        Err(value) => {
+            // What is recorded has happened, whichever branch comes first in a replay.
+            let _ = run.locks.take(&name, &lane, site);
+            return Ok(value);
+        }
+        Ok(step) => step,
+    };
+    if let Err(taken_at) = run.locks.take(&name, &lane, site) {
+        return refuse(call, &run, step, &name, &taken_at);
+    }
+    let expires_at_ms = timeout_ms.map(|ms| run.journal.now_ms().saturating_add(ms));
+    let result =
+        perform::settled(&step, run.journal.wait(&step, &WaitSpec::Lock { name: name.clone(), expires_at_ms }));
+    if matches!(result, Err(Halt::Problem(_))) {
+        run.locks.release(&name);
+    }
+    result
+}
+
+/// The refusal is recorded: which of two branches came first isn't known in a replay.
+fn refuse(call: &Call, run: &RunContext, mut step: StepCall, name: &str, taken_at: &CallSite) -> Result<Dynamic, Halt> {
+    let message =
+        format!("this run has the lock `{name}` already: it was taken at {}.rhai:{}", taken_at.file, taken_at.line);
+    let problem = Problem::new(Code::InvalidArgument, message)
+        .help("A lock keeps other runs out. What one run does twice at a time needs a name of its own, or `#{ limit: 1 }`; take the lock once, around all of it.")
+        .no_effect();
+    step.class = EffectClass::Idempotent;
+    match call.begin(run, &step)? {
+        Some(value) => Ok(value),
+        None => call.finish(run, &step, Outcome::Error(Arc::new(problem.at(step.site.clone())))),
+    }
 }
 
 fn unlock(call: &Call) -> Result<Dynamic, Halt> {
-    let name = call.text(0)?;
-    call.local(EffectClass::Idempotent, &json!([name]).to_string(), || LocalEffect::Unlock { name: name.clone() })
+    let name = call.name(0)?;
+    let given_back =
+        call.local(EffectClass::Idempotent, &json!([name]).to_string(), || LocalEffect::Unlock { name: name.clone() })?;
+    branch::run()?.locks.release(&name);
+    Ok(given_back)
 }
 
 fn with_lock(call: &Call) -> Result<Dynamic, Halt> {
     let run = call.start()?;
-    let name = call.text(0)?;
+    let name = call.name(0)?;
     let closure = call.closure(1)?;
     let inner = |function: &str| run.shell.catalog.builtins_named(function).next().cloned();
     let (Some(lock_entry), Some(unlock_entry)) = (inner("lock"), inner("unlock")) else {

@@ -7,6 +7,7 @@ mod declarations;
 mod extremes;
 mod fixture;
 mod libraries;
+mod locking;
 mod naming;
 mod scenarios;
 mod secrecy;
