@@ -5,6 +5,7 @@ mod file;
 mod http;
 mod net;
 mod net_twin;
+mod undoing;
 
 use std::{collections::BTreeMap, sync::Arc};
 

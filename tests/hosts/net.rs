@@ -39,11 +39,16 @@ impl Lab {
 
     /// Calls an op on this lab with the arguments after the first.
     fn call(&self, name: &str, rest: Value) -> Result<Value, Problem> {
+        self.call_as(name, rest, None)
+    }
+
+    /// As the undo of the step with this key.
+    fn call_as(&self, name: &str, rest: Value, undoes: Option<String>) -> Result<Value, Problem> {
         let op = self.module.ops.iter().find(|op| op.name == name).unwrap();
         let mut args = vec![Value::from(self.name.clone())];
         args.extend(rest.as_array().unwrap().iter().cloned());
         let mut cx = TestCx::new(&[]);
-        cx.key = format!("{}/1", self.run);
+        (cx.key, cx.undoes) = (format!("{}/1", self.run), undoes);
         (op.run)(&cx.on(&self.runtime), &Args::new(op.params, args))
     }
 
@@ -57,7 +62,9 @@ impl Lab {
         let mut forward = vec![Value::from(self.name.clone())];
         forward.extend(rest.as_array().unwrap().iter().cloned());
         let rest = args(&Args::new(op.params, forward)).split_off(1);
-        self.ok(undo, rest.into());
+        let rest = Value::from(rest);
+        let answer = self.call_as(undo, rest.clone(), Some(format!("{}/1", self.run)));
+        answer.unwrap_or_else(|problem| panic!("{undo} {rest}: {problem:?}"));
     }
 
     /// Two namespaces on a bridge, with addresses.
@@ -197,6 +204,45 @@ fn what_isnt_the_labs_is_never_touched() {
     ip(&["link", "del", &stranger]);
     assert!(there.contains(&stranger), "the stranger in the lab's group was removed: {there}");
     assert_eq!(other.describe(), others);
+}
+
+#[test]
+fn an_undo_leaves_what_another_run_has_made_since() {
+    let Some(mut lab) = Lab::real() else { return };
+    let plan = json!({ "namespaces": ["r3", "r4"], "bridges": ["lan3"],
+        "links": [{ "a": { "at": "r3:eth0", "addresses": ["10.3.0.1/24"] }, "b": "lan3" }, { "a": "r3:p0", "b": "r4:p0" }],
+        "routes": [{ "namespace": "r4", "to": "10.8.0.0/16", "dev": "p0" }] });
+    let calls = [
+        ("create_namespace", json!(["r5"])),
+        ("create_bridge", json!(["lan2"])),
+        ("connect", json!(["r1:eth1", "lan1"])),
+        ("connect", json!(["r1:p0", "r2:p0"])),
+        ("add_address", json!(["r1:eth0", "10.0.7.1/24"])),
+        ("add_route", json!(["r1", { "to": "10.8.0.0/16", "via": "10.0.0.9" }])),
+        ("enable_forwarding", json!(["r1"])),
+        ("build", json!([plan])),
+    ];
+    let make = |lab: &Lab| {
+        lab.two_nodes();
+        calls.iter().for_each(|(name, args)| drop(lab.ok(name, args.clone())));
+    };
+    make(&lab);
+    lab.ok("destroy", json!([]));
+    lab.run = "02another".into();
+    make(&lab);
+    let before = lab.describe();
+    // A third run's step did nothing before it was stopped; the first one's things are gone.
+    for run in ["01testrun", "03third"] {
+        lab.run = run.into();
+        for (name, args) in calls.iter().rev() {
+            lab.undo(name, args);
+            assert_eq!(lab.describe(), before, "the undo of {name} {args} of {run}");
+        }
+    }
+    lab.run = "02another".into();
+    calls.iter().rev().for_each(|(name, args)| lab.undo(name, args));
+    let left = lab.describe();
+    assert_eq!((left["namespaces"].as_array().unwrap().len(), left["links"].as_array().unwrap().len()), (2, 3));
 }
 
 #[test]
