@@ -1,7 +1,7 @@
 //! What to type next, after a run has come to rest.
 
 use serde_json::Value;
-use windlass_model::{Problem, RunState, journal::Workflows as _, query::RunRecord, time::format_duration_ms};
+use windlass_model::{Code, Problem, RunState, journal::Workflows as _, query::RunRecord, time::format_duration_ms};
 
 use crate::{context::Context, follow, render, session::Session};
 
@@ -12,7 +12,7 @@ pub fn tell(context: &Context, session: &Session, record: &RunRecord) -> Result<
     let took = format_duration_ms((until_ms - record.launched_at_ms).max(0));
     let mut lines = vec![format!("\nrun {run} {} after {took}", record.state.as_str().replace('_', " "))];
     if let Some(output) = record.output.as_ref().filter(|output| !output.is_null()) {
-        lines.push(format!("output: {}", serde_json::to_string_pretty(output).unwrap_or_default()));
+        lines.push(format!("output: {}", render::json(output)));
     }
     if let Some(problem) = &record.problem {
         let sources = session.engine().sources(run).ok();
@@ -26,6 +26,10 @@ pub fn tell(context: &Context, session: &Session, record: &RunRecord) -> Result<
             next.extend(destroyers(session, record));
         }
         RunState::Succeeded => {}
+        RunState::RolledBack if is_in_the_way(record) => {
+            next.extend(destroyers(session, record));
+            next.push(format!("windlass runs retry {run}"));
+        }
         RunState::RolledBack | RunState::Cancelled => next.push(format!("windlass runs retry {run}")),
         RunState::Failed => {
             next.push(format!("windlass runs restart {run}    # from the failed step"));
@@ -44,6 +48,11 @@ pub fn tell(context: &Context, session: &Session, record: &RunRecord) -> Result<
         context.hint(&line);
     }
     Ok(())
+}
+
+/// Whether it failed at something that is there already.
+fn is_in_the_way(record: &RunRecord) -> bool {
+    record.problem.as_ref().is_some_and(|problem| problem.code == Code::Conflict)
 }
 
 /// Workflows of the same folder that take things away again, with what they need to be told.

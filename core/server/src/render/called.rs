@@ -20,7 +20,7 @@ pub fn remember(global: &Global) {
     let _ = CALLED.set(quoted.join(" "));
 }
 
-/// The text with every `windlass <command>` in it as it was called.
+/// The text with every command in it as this process was called.
 pub fn as_called(text: &str) -> String {
     CALLED.get().map_or_else(|| text.to_owned(), |called| replace(text, called))
 }

@@ -1,11 +1,13 @@
-//! How things look on a terminal: errors with their source, tables, times, commands.
+//! How things look on a terminal: errors with their source, JSON, tables, times, commands.
 
 mod called;
+mod json;
 mod problem;
 mod table;
 mod time;
 
 pub use called::{as_called, remember};
+pub use json::json;
 pub use problem::{problem, verbose};
 pub use table::table;
 pub use time::{ago, clock};
