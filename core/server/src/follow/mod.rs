@@ -11,3 +11,4 @@ pub use follower::{Followed, Following, Mode, follow, hints};
 pub use picture::Picture;
 pub use plain::line;
 pub use tree::render;
+pub use words::short;

@@ -125,6 +125,17 @@ impl Picture {
         }
     }
 
+    /// Tells a step's arguments (JSON text), if its events didn't.
+    pub fn name(&mut self, path: &StepPath, op: &str, args: &str) {
+        if let Some(&index) = self.by_path.get(&path.to_string()) {
+            let label = words::call(&serde_json::json!({ "op": op, "args": args }));
+            let node = &mut self.nodes[index];
+            if node.label == op && args != "[]" {
+                node.label = label;
+            }
+        }
+    }
+
     fn step(&mut self, event: &Event) {
         let Some(path) = &event.path else { return };
         let index = self.node_at(path, event.at_ms);

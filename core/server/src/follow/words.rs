@@ -18,7 +18,7 @@ pub(super) fn text(value: &Value) -> String {
 }
 
 /// On one line, at most `limit` characters.
-pub(super) fn short(text: &str, limit: usize) -> String {
+pub fn short(text: &str, limit: usize) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(limit) {
         Some((cut, _)) => format!("{}…", &line[..cut]),
@@ -33,6 +33,9 @@ pub(super) fn call(data: &Value) -> String {
         return op;
     }
     let args = text(&data["args"]);
+    if let Some(branches) = branches(&op, &args) {
+        return format!("{op} of {branches}");
+    }
     let inner = args.strip_prefix('[').unwrap_or(&args);
     let inner = inner.strip_suffix(']').unwrap_or(inner);
     // Optional arguments that were left out say nothing.
@@ -43,13 +46,37 @@ pub(super) fn call(data: &Value) -> String {
     short(&format!("{op}({inner})"), CALL_CHARS)
 }
 
+/// How many branches `parallel` and its like have.
+fn branches(op: &str, args: &str) -> Option<i64> {
+    let args = matches!(op, "parallel" | "race").then(|| serde_json::from_str::<Value>(args).ok()).flatten()?;
+    args.get(0).unwrap_or(&args)["branches"].as_i64()
+}
+
 /// A step's result, where it says more than "done".
 pub(super) fn result(result: &Value) -> String {
     match result {
         Value::Null => String::new(),
         Value::String(text) if text == "null" => String::new(),
+        Value::Object(map) if map.contains_key("stdout") && map.contains_key("code") => {
+            // A program's: how it ended, and the first thing that it said.
+            let said =
+                ["stdout", "stderr"].iter().filter_map(|name| map.get(*name)?.as_str().and_then(first_line)).next();
+            let code = format!("code {}", map["code"]);
+            short(&said.map_or(code.clone(), |line| format!("{code}: {line}")), RESULT_CHARS)
+        }
+        Value::Object(map) if map.values().all(|value| !value.is_object() && !value.is_array()) => {
+            let entries: Vec<String> = map.iter().map(|(name, value)| format!("{name}={}", text(value))).collect();
+            short(&entries.join(" "), RESULT_CHARS)
+        }
+        Value::Array(items) if items.iter().any(|item| item.is_object() || item.is_array()) => {
+            format!("{} items", items.len())
+        }
         other => short(&text(other), RESULT_CHARS),
     }
+}
+
+fn first_line(text: &str) -> Option<&str> {
+    text.lines().map(str::trim).find(|line| !line.is_empty())
 }
 
 /// An error in a line.
@@ -112,6 +139,19 @@ mod tests {
         assert_eq!(shown("[null]"), "net::link()");
         assert_eq!(shown("[]"), "net::link()");
         assert!(shown(&format!("[\"{}", "é".repeat(2_000))).chars().count() <= CALL_CHARS + 1);
+    }
+
+    #[test]
+    fn results_say_what_matters() {
+        let ping = json!({ "code": 1, "stdout": "\nPING 10.0.0.1\nmore", "stderr": "", "truncated": false });
+        assert_eq!(result(&ping), "code 1: PING 10.0.0.1");
+        assert_eq!(result(&json!({ "code": 0, "stdout": "", "stderr": "careful" })), "code 0: careful");
+        assert_eq!(result(&json!({ "links": 9, "name": "left" })), "links=9 name=left");
+        assert_eq!(result(&json!([{ "a": 1 }, {}])), "2 items");
+        assert_eq!(result(&json!([true, true])), "[true,true]");
+        for args in [r#"{"branches":2,"options":{}}"#, r#"[{"branches":2,"options":{}}]"#] {
+            assert_eq!(call(&json!({ "op": "parallel", "args": args })), "parallel of 2");
+        }
     }
 
     #[test]

@@ -42,14 +42,14 @@ pub fn run(args: &Args, context: &Context, session: &Session) -> Result<Exit, Pr
     for approval in &approvals {
         let role = approval.request.role.as_deref().map(|role| format!(" by {role}")).unwrap_or_default();
         context.line(&format!("\nasked at step {}{role}: {}", approval.path, approval.request.title));
-        context.line(&serde_json::to_string_pretty(&approval.request.details).unwrap_or_default());
+        context.line(&render::json(&approval.request.details));
     }
     for entry in undo.iter().filter(|entry| entry.state == UndoState::Failed) {
         let why = entry.error.as_ref().map(|error| error.message.as_str()).unwrap_or_default();
         context.line(&format!("\nundo of step {} failed: {why}", entry.path));
     }
     if let Some(output) = record.output.as_ref().filter(|output| !output.is_null()) {
-        context.line(&format!("\noutput: {}", serde_json::to_string_pretty(output).unwrap_or_default()));
+        context.line(&format!("\noutput: {}", render::json(output)));
     }
     if let Some(problem) = &record.problem {
         let sources = engine.sources(run).ok();
@@ -95,6 +95,8 @@ fn picture(session: &Session, run: &RunId) -> Result<Picture, Problem> {
     loop {
         let events = session.engine().events(run, picture.seq, 1_000)?;
         if events.is_empty() {
+            // The events of steps that were quickly over don't repeat their arguments; the journal has them.
+            session.engine().steps(run)?.iter().for_each(|step| picture.name(&step.path, &step.op, &step.args));
             return Ok(picture);
         }
         events.iter().for_each(|event| picture.add(event));
