@@ -2,7 +2,10 @@
 
 use windlass_model::{Problem, time::format_duration_ms};
 
-use crate::{context::Context, exit::Exit, session::Session};
+use crate::{context::Context, exit::Exit, follow, session::Session};
+
+/// What is shown of a step; `--json` gives all of it.
+const SIDE_CHARS: usize = 160;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -38,12 +41,10 @@ pub fn run(args: &Args, context: &Context, session: &Session) -> Result<Exit, Pr
         context.line(changes.unified_diff().context_radius(2).to_string().trim_end());
     }
     for step in &diff.steps {
-        context.line(&format!("step {}", step.path));
-        if let Some(one) = &step.first {
-            context.line(&format!("- {one}"));
-        }
-        if let Some(other) = &step.second {
-            context.line(&format!("+ {other}"));
+        for (sign, side) in [('-', &step.first), ('+', &step.second)] {
+            if let Some(side) = side {
+                context.line(&format!("{sign} [{}] {}", step.path, follow::short(&side.to_string(), SIDE_CHARS)));
+            }
         }
     }
     if let Some((one, other)) = &diff.output {
