@@ -195,15 +195,16 @@ fn describe(workflow: &str, rehearsed: &Rehearsed) -> String {
         lines.push(format!("\nIt says:\n{}", rehearsed.outputs.join("\n")));
     }
     if !rehearsed.grants.is_empty() {
-        lines.push("\nIt may:".into());
+        lines.push("\nIt may (✓ where it did):".into());
         for grant in &rehearsed.grants {
             let mark = if grant["used"] == true { "✓" } else { " " };
             let text = |key: &str| grant[key].as_str().unwrap_or_default().to_owned();
             lines.push(format!("  {mark} {} ({})", text("words"), text("grant")));
         }
     }
-    let took = record.ended_at_ms.map(|ended_ms| format_duration_ms(ended_ms - record.launched_at_ms));
-    lines.push(format!("\nends as {} after {} of waiting", record.state, took.unwrap_or_default()));
+    let took_ms = record.ended_at_ms.map(|ended_ms| ended_ms - record.launched_at_ms);
+    let waits = took_ms.filter(|ms| *ms > 0).map(|ms| format!(" after {} of waiting", format_duration_ms(ms)));
+    lines.push(format!("\nends as {}{}", record.state, waits.unwrap_or_default()));
     lines.push(format!("plan digest {}", rehearsed.digest));
     lines.join("\n")
 }
