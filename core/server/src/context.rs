@@ -35,6 +35,18 @@ impl Context {
         Ok(Self { loaded, environment, global })
     }
 
+    /// Refuses where there are no workflows at all: most likely this is the wrong folder.
+    pub fn require_workflows(&self) -> Result<(), Problem> {
+        let folder = &self.loaded.config.workflows;
+        if folder.is_dir() {
+            return Ok(());
+        }
+        let message = format!("there is no folder of workflows at {}", folder.display());
+        Err(Problem::new(Code::NotFound, message).help(
+            "go to your project, or name one with --workflows, WINDLASS_WORKFLOWS or `workflows` in windlass.toml",
+        ))
+    }
+
     /// Opens the data folder.
     pub fn open(&self, purpose: Purpose) -> Result<Session, Problem> {
         Session::open(&self.loaded, &self.environment, purpose)

@@ -57,6 +57,9 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<Exit, Problem> {
+    if args.workflow.is_some() {
+        context.require_workflows()?;
+    }
     match (&args.workflow, &args.resume) {
         (Some(workflow), _) if args.rehearse => rehearse::command(workflow, &args.input, context),
         (Some(workflow), _) if args.detach => detach(workflow, args, context),

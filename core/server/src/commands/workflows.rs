@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use windlass_model::{Code, Problem, Workflow, journal::Workflows as _};
+use windlass_model::{Problem, Workflow, journal::Workflows as _};
 use windlass_script::{NoSecrets, check, check::Severity, header, permission};
 
 use super::input::InputArgs;
@@ -67,11 +67,7 @@ pub fn scripts(context: &Context) -> Result<(Scripts, tokio::runtime::Runtime), 
 
 fn list(context: &Context) -> Result<Exit, Problem> {
     let (scripts, _runtime) = scripts(context)?;
-    let folder = &context.loaded.config.workflows;
-    if !folder.is_dir() {
-        return Err(Problem::new(Code::NotFound, format!("there is no folder of workflows at {}", folder.display()))
-            .help("name one with --workflows, WINDLASS_WORKFLOWS or `workflows` in windlass.toml"));
-    }
+    context.require_workflows()?;
     let mut found = Vec::new();
     for name in scripts.library.list() {
         let header = scripts.library.source(&name)?.map(|source| header::of_source(&name, &source));
