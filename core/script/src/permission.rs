@@ -88,6 +88,8 @@ pub fn words(grant: &str, verb_words: impl Fn(&str) -> Option<&'static str>) -> 
         },
     };
     match scope {
+        // "look at devices of the lab" names what the scope says which of.
+        "*" if verb_text.ends_with(" of the lab") => verb_text.replace(" of the lab", " of any lab"),
         "*" => format!("{verb_text} everything"),
         scope => format!("{verb_text} {scope}"),
     }
