@@ -124,14 +124,19 @@ impl Checker<'_> {
     /// A call whose verb the header doesn't grant for any scope can only fail.
     fn grant(&self, name: &str, permission: &Permission, position: Position) -> Option<Diagnostic> {
         let Permission::Needs { verb, .. } = permission else { return None };
-        let granted = |grant: &String| grant.split_once(':').is_some_and(|(of, _)| permission::glob(of, verb));
-        if self.workflow?.permissions.iter().any(granted) {
+        if is_granted(self.workflow?, verb) {
             return None;
         }
         let message = format!("`{name}` needs a grant for `{verb}`, and the header declares none");
         let help = format!("Add it to the header: permissions: [\"{verb}:…\"].");
         Some(Diagnostic::error("undeclared_permission", position, message).help(help))
     }
+}
+
+/// Whether the header declares the verb, for whatever scope.
+pub(super) fn is_granted(workflow: &Workflow, verb: &str) -> bool {
+    let granted = |grant: &String| grant.split_once(':').is_some_and(|(of, _)| permission::glob(of, verb));
+    workflow.permissions.iter().any(granted)
 }
 
 fn unknown(name: &str, position: Position, near: Option<String>) -> Diagnostic {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use rhai::{AST, Engine, LexError, ParseError, ParseErrorType, Position};
 
-use super::Diagnostic;
+use super::{Diagnostic, salvage::salvage};
 use crate::{catalog::Catalog, nearest::nearest};
 
 /// Mistakes of one function that are looked for one behind the other.
@@ -45,9 +45,17 @@ pub(super) fn compile(engine: &Engine, catalog: &Catalog, source: &str) -> Healt
                     healthy.complete = false;
                     let position = inside(error.position(), item, &lines);
                     healthy.diagnostics.push(diagnose(&error, position, catalog, source));
-                    if !patch(&mut text, &error, &mut healthy.blanked) {
-                        break;
+                    if patch(&mut text, &error, &mut healthy.blanked) {
+                        continue;
                     }
+                    let salvaged =
+                        if is_function(&lines[item.start]) { salvage(engine, &text, &error, item) } else { None };
+                    let Some(salvaged) = salvaged else { break };
+                    for error in &salvaged.errors {
+                        let position = inside(error.position(), item, &lines);
+                        healthy.diagnostics.push(diagnose(error, position, catalog, source));
+                    }
+                    text = salvaged.text;
                 }
             }
         }

@@ -4,7 +4,9 @@ mod calls;
 mod items;
 mod lints;
 mod names;
+mod reach;
 mod render;
+mod salvage;
 mod top_level;
 
 pub use render::render;
@@ -126,6 +128,8 @@ pub fn source(sandbox: &Sandbox, name: &str, source: &str, find: &dyn Fn(&str) -
     diagnostics.extend(calls::check(&healthy.ast, &known, workflow.as_ref(), &healthy.blanked));
     diagnostics.extend(lints::check(&healthy.ast));
     if let Some(workflow) = &workflow {
+        let mut reach = reach::Reach::new(&engine, &sandbox.shell.catalog, find);
+        diagnostics.extend(reach.check(&healthy.ast, workflow));
         for grant in sandbox.policy().exceeding(name, &workflow.permissions) {
             let position = header::key_position(&healthy.ast, "permissions").unwrap_or(rhai::Position::new(1, 1));
             let message = format!("the server's policy doesn't allow this workflow \"{grant}\"");

@@ -104,7 +104,7 @@ fn standard(engine: &Engine) -> Arities {
     arities
 }
 
-fn imports(ast: &AST, found: &mut Vec<Diagnostic>) -> Vec<(String, String, Position)> {
+pub(super) fn imports(ast: &AST, found: &mut Vec<Diagnostic>) -> Vec<(String, String, Position)> {
     let mut imports = Vec::new();
     ast.walk(&mut |nodes: &[ASTNode]| {
         if let Some(ASTNode::Stmt(Stmt::Import(import, position))) = nodes.last() {

@@ -5,9 +5,16 @@ use crate::check::{self, Diagnostic};
 
 fn check(source: &str) -> Vec<Diagnostic> {
     let fixture = Fixture::new();
-    let find = |name: &str| (name == "lib/tools").then(|| "fn twice(n) { n * 2 }".to_owned());
+    let find = |name: &str| match name {
+        "lib/tools" => Some("fn twice(n) { n * 2 }".to_owned()),
+        "lib/needy" => Some(NEEDY.to_owned()),
+        "lib/outer" => Some("import \"lib/needy\" as needy;\nfn far() { needy::near(1) }".to_owned()),
+        _ => None,
+    };
     check::source(&fixture.sandbox, "test/script", source, &find).diagnostics
 }
+
+const NEEDY: &str = "fn harmless() { t::echo(1) }\nfn near(n) {\n  inner(n)\n}\n\nprivate fn inner(n) {\n  let x = secret(\"x\"); t::make(n)\n}";
 
 /// `code@line:column`, in order.
 fn places(source: &str) -> Vec<String> {
@@ -87,4 +94,48 @@ fn diagnostics_show_the_place() {
         text,
         "error[unknown_function]: there is no function `t::ehco`\n --> test/script.rhai:3:8\n  |\n3 |     t::ehco(1);\n  |        ^^^^\n  = help: Did you mean `t::echo`?\n"
     );
+}
+
+#[test]
+fn a_syntax_error_hides_nothing_else() {
+    // In one function: an undefined variable, an unknown function, a wrong count, a missing grant; then a missing brace.
+    let mistakes = "  let a = undefined_thing;\n  t::ehco(1);\n  t::echo();\n  secret(\"x\");\n";
+    let expected =
+        ["undefined_variable@3:11", "unknown_function@4:6", "wrong_arguments@5:6", "undeclared_permission@6:3"];
+    let broken = [
+        ("  if true {\n    a + 1\n}\n", "syntax@9:1"),
+        ("  let b = ;\n  b + a\n}\n", "syntax@7:11"),
+        ("  let m = #{ a: 1\n  let c = 2;\n  c\n}\n", "syntax@8:3"),
+        ("  a + \"open\n}\n", "syntax@7:7"),
+    ];
+    for (tail, syntax) in broken {
+        let mut found = places(&format!("{HEADER}fn run(input) {{\n{mistakes}{tail}\nfn after() {{ 1 }}\n"));
+        let at = found.iter().position(|place| place.starts_with("syntax@"));
+        assert_eq!(at.map(|at| found.remove(at)).as_deref(), Some(syntax), "{tail}: {found:?}");
+        assert_eq!(found, expected, "{tail}");
+    }
+    // What comes after is found too, and two mistakes of the same kind.
+    let found =
+        places(&format!("{HEADER}fn run(input) {{\n  let a = ;\n  let b = 1 +;\n  t::ehco(a + b + nothing);\n}}\n"));
+    assert_eq!(found, ["syntax@3:11", "syntax@4:14", "unknown_function@5:6", "undefined_variable@5:19"]);
+}
+
+#[test]
+fn grants_that_an_imported_function_needs_are_named() {
+    let source = format!(
+        "{HEADER}import \"lib/outer\" as outer;\nimport \"lib/needy\" as needy;\nfn run(input) {{\n  needy::harmless();\n  outer::far();\n}}\n"
+    );
+    let found = check(&source);
+    assert_eq!(places(&source), ["undeclared_permission@6:10"]);
+    let (message, help) = (&found[0].message, found[0].help.as_deref().unwrap_or_default());
+    assert!(message.contains("`outer::far` calls `secret` (lib/needy.rhai:7)"), "{message}");
+    assert!(help.contains("secret.use"), "{help}");
+}
+
+#[test]
+fn a_header_may_stand_behind_imports() {
+    let source = format!("import \"lib/tools\" as tools;\n{HEADER}fn run(input) {{ tools::twice(1) }}\n");
+    assert_eq!(check(&source), []);
+    let header = crate::header::of_source("test/script", &source).unwrap();
+    assert_eq!(header.permissions, ["t.write:*"]);
 }
