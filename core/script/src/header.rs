@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use rhai::{AST, Dynamic, Position, Stmt, packages::StandardPackage};
+use rhai::{AST, Dynamic, EvalAltResult, Module, ModuleResolver, Position, Shared, Stmt, packages::StandardPackage};
 use serde_json::Value;
 use windlass_model::{Bounds, Bundle, CallSite, Code, Problem, Workflow, time::parse_duration_ms};
 
@@ -57,7 +57,23 @@ fn header_engine() -> rhai::Engine {
     engine.set_strict_variables(false);
     let bounds = Bounds { script_operations: 1_000_000, ..Bounds::default() };
     engine.on_progress(move |_| meter::tick(&bounds));
+    engine.set_module_resolver(EmptyModules);
     engine
+}
+
+/// A header may stand behind imports, which aren't there while it is read: nothing in it comes from them.
+struct EmptyModules;
+
+impl ModuleResolver for EmptyModules {
+    fn resolve(
+        &self,
+        _: &rhai::Engine,
+        _: Option<&str>,
+        _: &str,
+        _: Position,
+    ) -> Result<Shared<Module>, Box<EvalAltResult>> {
+        Ok(Module::new().into())
+    }
 }
 
 fn missing(name: &str) -> Problem {
