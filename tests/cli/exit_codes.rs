@@ -108,7 +108,8 @@ fn an_approval_takes_its_role_and_its_form() {
         r#"let form = #{ "type": "object", required: ["ticket"], properties: #{ ticket: #{ "type": "integer" } } };
         let a = approve(#{ title: "May I?", role: "admin", form: form }); [a.form.ticket, a.comment]"#,
     );
-    assert_eq!(project.run(&["run", "lab/form", "--no-wait", "--as", "alice"]).code, 3);
+    let asked = project.run(&["run", "lab/form", "--no-wait", "--as", "alice"]);
+    assert!(asked.code == 3 && asked.stderr.contains("--role admin --set ticket=…"), "{}", asked.stderr);
     let run = project.newest()["id"].as_str().unwrap().to_owned();
     let decide = |args: &[&str]| project.run(&[&["runs", "approve", &run, "--as", "mallory"], args].concat());
     for (args, code, needle) in [
@@ -127,6 +128,7 @@ fn an_approval_takes_its_role_and_its_form() {
     assert!(refused.code == 2 && refused.stderr.contains("/ticket"), "{}", refused.stderr);
     let shown = project.run(&["runs", "show", &run]);
     assert!(shown.stderr.contains("--role admin --set ticket=…"), "{}{}", shown.stdout, shown.stderr);
+    assert!(shown.stdout.contains("by admin: May I?") && shown.stdout.contains("\ndigest "), "{}", shown.stdout);
     let decided = decide(&["--role", "admin", "--set", "ticket=7", "-m", "looks good"]);
     assert_eq!(decided.code, 0, "{}", decided.stderr);
     assert_eq!(project.run(&["run", "--resume", &run]).code, 0);

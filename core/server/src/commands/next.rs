@@ -1,7 +1,12 @@
 //! What to type next, after a run has come to rest.
 
 use serde_json::Value;
-use windlass_model::{Code, Problem, RunState, journal::Workflows as _, query::RunRecord, time::format_duration_ms};
+use windlass_model::{
+    Code, Problem, RunState,
+    journal::Workflows as _,
+    query::{ApprovalRecord, RunRecord},
+    time::format_duration_ms,
+};
 
 use crate::{context::Context, follow, render, session::Session};
 
@@ -10,7 +15,11 @@ pub fn tell(context: &Context, session: &Session, record: &RunRecord) -> Result<
     let run = &record.id;
     let until_ms = record.ended_at_ms.unwrap_or_else(|| session.engine().now_ms());
     let took = format_duration_ms((until_ms - record.launched_at_ms).max(0));
-    let mut lines = vec![format!("\nrun {run} {} after {took}", record.state.as_str().replace('_', " "))];
+    let state = match record.state {
+        RunState::Waiting => "waits".to_owned(),
+        state => state.as_str().replace('_', " "),
+    };
+    let mut lines = vec![format!("\nrun {run} {state} after {took}")];
     if let Some(output) = record.output.as_ref().filter(|output| !output.is_null()) {
         lines.push(format!("output: {}", render::json(output)));
     }
@@ -41,13 +50,31 @@ pub fn tell(context: &Context, session: &Session, record: &RunRecord) -> Result<
             next.push(format!("windlass runs cancel {run}"));
         }
     }
-    lines.extend(follow::hints(record).into_iter().filter(|_| !record.state.is_ended()));
+    if !record.state.is_ended() {
+        lines.extend(hints(record, &session.engine().approvals(Some(run), true)?));
+    }
     lines.push("next:".into());
     lines.extend(next.into_iter().map(|line| format!("  {line}")));
     for line in lines {
         context.hint(&line);
     }
     Ok(())
+}
+
+/// What a person can do about what the run waits for. What is asked may need a role and a form, which the run's state
+/// alone doesn't tell.
+pub fn hints(record: &RunRecord, approvals: &[ApprovalRecord]) -> Vec<String> {
+    let others =
+        follow::hints(record).into_iter().filter(|hint| approvals.is_empty() || !hint.contains(" runs approve "));
+    approvals.iter().map(|approval| to_approve(approval, approvals.len() > 1)).chain(others).collect()
+}
+
+fn to_approve(approval: &ApprovalRecord, one_of_several: bool) -> String {
+    let step = if one_of_several { format!(" --step {}", approval.path) } else { String::new() };
+    let role = approval.request.role.as_deref().map(|role| format!(" --role {role}")).unwrap_or_default();
+    let required = approval.request.form.as_ref().and_then(|form| form["required"].as_array()).into_iter().flatten();
+    let settings: String = required.filter_map(Value::as_str).map(|field| format!(" --set {field}=…")).collect();
+    format!("windlass runs approve {}{step}{role}{settings}", approval.run)
 }
 
 /// Whether it failed at something that is there already.

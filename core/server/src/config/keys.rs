@@ -37,7 +37,10 @@ pub const KEYS: &[Key] = &[
     key("bounds.script_array_items", "Elements of one array in a script."),
     key("bounds.script_map_items", "Entries of one map in a script."),
     key("bounds.script_call_levels", "Nested function calls in a script."),
-    key("bounds.script_memory_bytes", "What the script of one run may hold on the heap, all of its branches together, in bytes; all runs of the process hold at most 16 times that."),
+    key(
+        "bounds.script_memory_bytes",
+        "What the script of one run may hold on the heap, all of its branches together, in bytes; all runs of the process hold at most 16 times that.",
+    ),
     key("bounds.script_cpu_ms", "How long a script may compute between two steps, in milliseconds."),
     key("bounds.source_bytes", "Size of one script file, in bytes."),
     key("bounds.branches", "Branches of one `parallel` or `race`."),

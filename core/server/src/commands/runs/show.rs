@@ -1,13 +1,9 @@
 //! `windlass runs show`
 
-use serde_json::{Value, json};
-use windlass_model::{
-    Problem, RunId,
-    query::{ApprovalRecord, RunRecord},
-    undo::UndoState,
-};
+use serde_json::json;
+use windlass_model::{Problem, RunId, query::RunRecord, undo::UndoState};
 
-use crate::{context::Context, exit::Exit, follow, follow::Picture, render, session::Session};
+use crate::{commands::next, context::Context, exit::Exit, follow, follow::Picture, render, session::Session};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -30,7 +26,10 @@ pub fn run(args: &Args, context: &Context, session: &Session) -> Result<Exit, Pr
     }
     context.line(&head(&record, now_ms));
     let picture = picture(session, run)?;
-    context.line(follow::render(&picture, now_ms, console::colors_enabled()).trim_end());
+    let tree = follow::render(&picture, now_ms, console::colors_enabled());
+    if !tree.trim().is_empty() {
+        context.line(tree.trim_end());
+    }
     for (key, value) in &picture.annotations {
         context.line(&format!("{key} = {value}"));
     }
@@ -42,7 +41,11 @@ pub fn run(args: &Args, context: &Context, session: &Session) -> Result<Exit, Pr
     for approval in &approvals {
         let role = approval.request.role.as_deref().map(|role| format!(" by {role}")).unwrap_or_default();
         context.line(&format!("\nasked at step {}{role}: {}", approval.path, approval.request.title));
-        context.line(&render::json(&approval.request.details));
+        if !approval.request.details.is_null() {
+            context.line(&render::json(&approval.request.details));
+        }
+        let until = approval.request.expires_at_ms.map(|at_ms| format!("until {} · ", render::clock(at_ms)));
+        context.line(&format!("{}digest {}", until.unwrap_or_default(), approval.request.digest));
     }
     for entry in undo.iter().filter(|entry| entry.state == UndoState::Failed) {
         let why = entry.error.as_ref().map(|error| error.message.as_str()).unwrap_or_default();
@@ -55,21 +58,8 @@ pub fn run(args: &Args, context: &Context, session: &Session) -> Result<Exit, Pr
         let sources = engine.sources(run).ok();
         context.line(&format!("\n{}", render::problem(problem, sources.as_deref())));
     }
-    // What is asked may need a role and a form: the hints below say more than the run's state alone can.
-    approvals.iter().for_each(|approval| context.hint(&to_decide(approval)));
-    for hint in follow::hints(&record).iter().filter(|hint| approvals.is_empty() || !hint.contains(" runs approve ")) {
-        context.hint(hint);
-    }
+    next::hints(&record, &approvals).iter().for_each(|hint| context.hint(hint));
     Ok(Exit::Success)
-}
-
-/// The command that approves, with all that it needs.
-fn to_decide(approval: &ApprovalRecord) -> String {
-    let role = approval.request.role.as_deref().map(|role| format!(" --role {role}")).unwrap_or_default();
-    let form = approval.request.form.as_ref();
-    let required = form.and_then(|form| form["required"].as_array()).into_iter().flatten();
-    let settings: String = required.filter_map(Value::as_str).map(|field| format!(" --set {field}=…")).collect();
-    format!("windlass runs approve {} --step {}{role}{settings}", approval.run, approval.path)
 }
 
 fn head(record: &RunRecord, now_ms: i64) -> String {
@@ -86,7 +76,7 @@ fn head(record: &RunRecord, now_ms: i64) -> String {
     if record.recoveries > 0 {
         text.push_str(&format!(" · {} recoveries", record.recoveries));
     }
-    text.push_str(&format!("\ninput: {}\n", record.input));
+    text.push_str(&format!("\ninput: {}\n", render::json(&record.input)));
     text
 }
 
