@@ -139,7 +139,7 @@ fn what_is_freed_and_what_is_journaled_does_not_count() {
         // 80 MB go through the branches' hands and back, and another 80 MB into the store; never much at once.
         let body = "parallel_map([1, 2, 3, 4], |n| { for i in 0..40 { let text = \"x\"; for k in 0..19 { text += text } \
                     kv_set(`area/${n}-${i}`, text); } n }); \
-                    for round in 0..40 { parallel_map([1, 2, 3, 4], |n| { let text = \"x\"; for k in 0..19 { text += text } text }); } 1";
+                    for round in 0..80 { parallel_map([1, 2, 3, 4], |n| { let text = \"x\"; for k in 0..18 { text += text } text }); } 1";
         format!("[{}]", stopped(Bounds::default(), &[body.to_owned()]).join("; "))
     }) else {
         return;

@@ -13,6 +13,9 @@ const RUNS_AT_THE_BOUND: i64 = 16;
 /// Branch threads at the same time, over all nested scopes: of one run, and of all runs of the process.
 const MAX_THREADS: (usize, usize) = (1024, 4096);
 
+/// Smaller changes aren't told: all threads of the process share the sums.
+const GRAIN_BYTES: i64 = 16 << 10;
+
 static PROCESS_BYTES: AtomicI64 = AtomicI64::new(0);
 static PROCESS_THREADS: AtomicUsize = AtomicUsize::new(0);
 
@@ -32,9 +35,13 @@ impl Budget {
 
     /// Room for so many threads until the value is dropped.
     pub fn threads(self: &Arc<Self>, count: usize) -> Result<Threads, Problem> {
-        let taken = Threads { budget: self.clone(), count };
+        self.threads_within(&PROCESS_THREADS, count)
+    }
+
+    fn threads_within(self: &Arc<Self>, process: &'static AtomicUsize, count: usize) -> Result<Threads, Problem> {
+        let taken = Threads { budget: self.clone(), process, count };
         let of_run = self.threads.fetch_add(count, Ordering::Relaxed) + count;
-        let of_process = PROCESS_THREADS.fetch_add(count, Ordering::Relaxed) + count;
+        let of_process = process.fetch_add(count, Ordering::Relaxed) + count;
         if of_run > MAX_THREADS.0 {
             return Err(too_many_threads("the run has", MAX_THREADS.0));
         }
@@ -48,13 +55,14 @@ impl Budget {
 /// Threads that count as alive.
 pub(crate) struct Threads {
     budget: Arc<Budget>,
+    process: &'static AtomicUsize,
     count: usize,
 }
 
 impl Drop for Threads {
     fn drop(&mut self) {
         self.budget.threads.fetch_sub(self.count, Ordering::Relaxed);
-        PROCESS_THREADS.fetch_sub(self.count, Ordering::Relaxed);
+        self.process.fetch_sub(self.count, Ordering::Relaxed);
     }
 }
 
@@ -79,6 +87,9 @@ impl Charge {
     /// Sets what the script itself holds.
     pub fn hold(&mut self, bytes: i64, bounds: &Bounds) -> Result<(), Problem> {
         let bytes = bytes.max(0);
+        if (bytes - self.run_bytes).abs() < GRAIN_BYTES && self.process_bytes == self.run_bytes {
+            return Ok(());
+        }
         let limit = bounds.script_memory_bytes as i64;
         let grown = bytes - self.run_bytes;
         let of_run = self.budget.bytes.fetch_add(grown, Ordering::Relaxed) + grown;
@@ -99,6 +110,9 @@ impl Charge {
     /// it doesn't count as the script's; but the process has to have it.
     pub fn pass_through(&mut self, bytes: i64, bounds: &Bounds) -> Result<(), Problem> {
         let bytes = bytes.max(self.run_bytes);
+        if (bytes - self.process_bytes).abs() < GRAIN_BYTES {
+            return Ok(());
+        }
         let grown = bytes - self.process_bytes;
         let of_process = self.pass(bytes);
         self.check_process(grown, of_process, bounds.script_memory_bytes as i64)
@@ -106,7 +120,9 @@ impl Charge {
 
     /// The host call is over.
     pub fn passed(&mut self) {
-        self.pass(self.run_bytes);
+        if self.process_bytes != self.run_bytes {
+            self.pass(self.run_bytes);
+        }
     }
 
     fn pass(&mut self, bytes: i64) -> i64 {
@@ -138,5 +154,27 @@ impl Drop for Charge {
     fn drop(&mut self) {
         self.budget.bytes.fetch_sub(self.run_bytes, Ordering::Relaxed);
         PROCESS_BYTES.fetch_sub(self.process_bytes, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_are_bounded_in_a_run_and_in_the_process() {
+        static PROCESS: AtomicUsize = AtomicUsize::new(0);
+        let take = |run: &Arc<Budget>, count| run.threads_within(&PROCESS, count);
+        let run = Arc::new(Budget::default());
+        let all = take(&run, 1024).unwrap();
+        assert!(take(&run, 1).err().unwrap().message.starts_with("the run has more than 1024 branches"));
+        let others: Vec<_> = (0..3).map(|_| take(&Arc::default(), 1024).unwrap()).collect();
+        let refused = take(&Arc::default(), 1).err().unwrap();
+        assert_eq!((refused.code, refused.data["limit"].as_u64()), (Code::LimitExceeded, Some(4096)));
+        drop(others);
+        assert!(take(&Arc::default(), 1).is_ok() && take(&run, 1).is_err());
+        drop(all);
+        assert!(take(&run, 1024).is_ok());
+        assert_eq!(PROCESS.load(Ordering::Relaxed), 0, "everything was given back, refused or not");
     }
 }
