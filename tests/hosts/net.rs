@@ -178,6 +178,27 @@ fn every_creation_can_be_repeated_and_undone() {
 }
 
 #[test]
+fn links_of_the_host_are_found_by_the_run_and_step_that_made_them() {
+    let Some(lab) = Lab::real() else { return };
+    lab.two_nodes();
+    if lab.ok("capabilities", json!([]))["tun"] == true {
+        lab.ok("create_tap", json!(["vm1:eth0"]));
+    }
+    let hash = lab.ok("names", json!([]))["hash"].as_str().unwrap().to_owned();
+    for link in lab.ok("links", json!([])).as_array().unwrap() {
+        let interface = link["interface"].as_str().unwrap();
+        if !link["namespace"].is_null() {
+            assert!(link["altname"].is_null(), "{link}");
+            continue;
+        }
+        let altname = link["altname"].as_str().unwrap();
+        assert!(altname.starts_with(&format!("windlass-{hash}-01testrun-1-")), "{altname}");
+        // Others find the link by it.
+        assert!(ip(&["-br", "link", "show", "dev", altname]).starts_with(interface), "{altname}");
+    }
+}
+
+#[test]
 fn what_isnt_the_labs_is_never_touched() {
     let Some(mut lab) = Lab::real() else { return };
     let Some(other) = Lab::real() else { return };

@@ -8,6 +8,7 @@ use windlass_model::{Code, Problem};
 
 use super::{
     lab::{Lab, Numbers, Space, View, Whose},
+    mark::{altname, our_altname},
     plan::{At, BridgeSpec, EndSpec, LinkSpec, Plan, TapSpec, invalid},
     remove,
     steps::{Refused, Step, Steps, failure, perform, take_back},
@@ -117,7 +118,9 @@ impl<'l, 'a> Construction<'l, 'a> {
             };
             let alias = self.new_alias(there, &spec.name);
             let set = LinkSettings { up: Some(true), mtu: spec.mtu, alias, ..LinkSettings::default() };
-            self.host.push(Step { label, change: Change::SetLink { name: kernel.clone(), set }, undo: None });
+            let change = Change::SetLink { name: kernel.clone(), set };
+            self.host.push(Step { label: label.clone(), change, undo: None });
+            self.name_too(there, &kernel, label);
             report.push(json!({ "name": spec.name, "interface": kernel }));
         }
         self.report["bridges"] = report.into();
@@ -145,7 +148,8 @@ impl<'l, 'a> Construction<'l, 'a> {
             {
                 return Err(invalid(format!("{label} can't be made: {} is a namespace", spec.at.node)));
             }
-            let kernel = match self.lab.host_link(self.view, &name) {
+            let there = self.lab.host_link(self.view, &name);
+            let kernel = match there {
                 Some(link) => {
                     self.must_be_this_run(link, &label)?;
                     link.name.clone()
@@ -156,7 +160,9 @@ impl<'l, 'a> Construction<'l, 'a> {
             let controller = self.controller(spec.bridge.as_deref())?;
             let set =
                 LinkSettings { up: Some(spec.up), mtu: spec.mtu, mac: spec.mac, controller, ..LinkSettings::default() };
-            self.host.push(Step { label, change: Change::SetLink { name: kernel.clone(), set }, undo: None });
+            let change = Change::SetLink { name: kernel.clone(), set };
+            self.host.push(Step { label: label.clone(), change, undo: None });
+            self.name_too(there, &kernel, label);
             report.push(json!({ "at": name, "interface": kernel, "bridge": spec.bridge }));
         }
         self.report["taps"] = report.into();
@@ -229,6 +235,7 @@ impl<'l, 'a> Construction<'l, 'a> {
             change: Change::SetLink { name: kernel.clone(), set },
             undo: None,
         });
+        self.name_too(there, &kernel, label);
         self.end_addresses(&Place::Host, &kernel, ends[1]);
         self.end_addresses(&Place::Namespace(space.kernel.clone()), &at.interface, ends[0]);
         Ok(json!({ "at": name, "namespace": space.kernel, "interface": at.interface, "host_interface": kernel,
@@ -379,6 +386,16 @@ impl<'l, 'a> Construction<'l, 'a> {
             Some(link) if self.lab.whose(link.alias.as_deref()).is_ours() => None,
             _ => Some(self.lab.mark(name).to_string()),
         }
+    }
+
+    /// Gives a link of the host its altname, unless it has one.
+    fn name_too(&mut self, there: Option<&Link>, kernel: &str, label: String) {
+        if there.is_some_and(|link| our_altname(&link.altnames).is_some()) {
+            return;
+        }
+        let mark = there.and_then(|link| self.lab.mark_of(link)).unwrap_or_else(|| self.lab.mark(""));
+        let altname = altname(&mark.key, self.lab.names.hash(), kernel);
+        self.host.push(Step { label, change: Change::AddAltname { name: kernel.to_owned(), altname }, undo: None });
     }
 
     fn must_be_this_run(&self, link: &Link, label: &str) -> Result<(), Problem> {

@@ -33,6 +33,11 @@ impl Fault {
         matches!(self.errno, libc::ENODEV | libc::ENOENT | libc::ESRCH | libc::EADDRNOTAVAIL | libc::ENXIO)
     }
 
+    /// Whether this stack can't do it at all.
+    pub fn unsupported(&self) -> bool {
+        matches!(self.errno, libc::EOPNOTSUPP | libc::EPROTONOSUPPORT | libc::EAFNOSUPPORT)
+    }
+
     /// For people: `what` says what was tried.
     pub fn problem(&self, what: impl std::fmt::Display) -> Problem {
         let words = nix::errno::Errno::from_raw(self.errno).desc();
@@ -49,7 +54,7 @@ impl Fault {
         match self.errno {
             libc::EEXIST => Code::Conflict,
             _ if self.missing() => Code::NotFound,
-            libc::EOPNOTSUPP | libc::EPROTONOSUPPORT | libc::EAFNOSUPPORT => Code::Unsupported,
+            _ if self.unsupported() => Code::Unsupported,
             libc::EINVAL | libc::ERANGE | libc::ENETUNREACH | libc::EHOSTUNREACH => Code::InvalidArgument,
             _ => Code::System,
         }

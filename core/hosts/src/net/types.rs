@@ -56,6 +56,8 @@ pub struct Link {
     pub group: u32,
     /// Its alias.
     pub alias: Option<String>,
+    /// Its further names.
+    pub altnames: Vec<String>,
     /// For a bridge.
     pub bridge: Option<BridgeSettings>,
     /// Traffic so far.
@@ -302,6 +304,13 @@ pub enum Change {
         name: String,
         /// What.
         set: LinkSettings,
+    },
+    /// Gives a link a further name, at which the kernel and its tools find it, too.
+    AddAltname {
+        /// Its name.
+        name: String,
+        /// The further one, at most 127 characters.
+        altname: String,
     },
     /// Changes a bridge.
     SetBridge {

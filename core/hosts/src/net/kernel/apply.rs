@@ -84,6 +84,7 @@ impl Worker<'_> {
                 };
                 encode::set_link(name, set, controller)
             }
+            Change::AddAltname { name, altname } => encode::add_altname(name, altname),
             Change::SetBridge { name, settings } => {
                 // Without `create`, an unknown name would be refused with a misleading answer.
                 self.index(name)?;

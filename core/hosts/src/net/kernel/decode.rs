@@ -5,7 +5,7 @@ use std::{collections::HashMap, net::IpAddr};
 use netlink_packet_route::{
     RouteNetlinkMessage,
     address::{AddressAttribute, AddressMessage, AddressScope},
-    link::{BridgeStpState, InfoBridge, InfoData, LinkAttribute, LinkFlags, LinkInfo, LinkMessage},
+    link::{BridgeStpState, InfoBridge, InfoData, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, Prop},
     route::{RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteType},
 };
 
@@ -26,6 +26,7 @@ pub fn link(message: RouteNetlinkMessage) -> Option<Link> {
             LinkAttribute::Link(index) => link.peer = Some(index),
             LinkAttribute::Group(group) => link.group = group,
             LinkAttribute::IfAlias(alias) => link.alias = Some(alias),
+            LinkAttribute::PropList(props) => link.altnames = props.into_iter().filter_map(altname).collect(),
             LinkAttribute::LinkInfo(infos) => infos.into_iter().for_each(|info| link_info(&mut link, info)),
             LinkAttribute::Stats64(stats) => {
                 link.counters = Counters {
@@ -43,6 +44,13 @@ pub fn link(message: RouteNetlinkMessage) -> Option<Link> {
         }
     }
     Some(link)
+}
+
+fn altname(prop: Prop) -> Option<String> {
+    match prop {
+        Prop::AltIfName(name) => Some(name),
+        _ => None,
+    }
 }
 
 /// The number of a link, if the message is about one.

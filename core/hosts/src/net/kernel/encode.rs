@@ -2,11 +2,11 @@
 
 use std::{net::IpAddr, os::fd::RawFd};
 
-use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_core::{NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::{
     AddressFamily, RouteNetlinkMessage,
     address::{AddressAttribute, AddressHeaderFlags, AddressMessage, AddressScope},
-    link::{BridgeStpState, InfoData, InfoVeth, LinkAttribute, LinkMessage},
+    link::{BridgeStpState, InfoData, InfoVeth, LinkAttribute, LinkMessage, Prop},
     route::{RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType},
 };
 use rtnetlink::{LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth};
@@ -105,6 +105,12 @@ pub fn set_link(name: &str, set: &LinkSettings, controller: Option<u32>) -> Requ
         None => builder,
     };
     (RouteNetlinkMessage::SetLink(builder.build()), 0)
+}
+
+pub fn add_altname(name: &str, altname: &str) -> Request {
+    let mut message = LinkUnspec::new_with_name(name).build();
+    message.attributes.push(LinkAttribute::PropList(vec![Prop::AltIfName(altname.to_owned())]));
+    (RouteNetlinkMessage::NewLinkProp(message), NEW | NLM_F_APPEND)
 }
 
 pub fn delete_link(name: &str) -> Request {

@@ -14,6 +14,7 @@ use super::{
         backend::NetBackend,
         fault::Fault,
         lab::{Lab, Space, View},
+        mark::our_altname,
         plan::invalid,
         types::{Link, Place},
     },
@@ -99,9 +100,10 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
             Draft {
                 name: "links",
                 doc: "Every link that the lab owns: on the host by its mark, in the lab's namespaces all but `lo`. `at` is what \
-                      other ops take; `operstate` is `up` when traffic can pass.",
+                      other ops take; `operstate` is `up` when traffic can pass. `altname` is a further name for `ip` of a link on the host, \
+                      which says the run and the step that made it: `windlass-{hash}-{run}-{step}-{number}`.",
                 params: &[LAB],
-                returns: "array of #{ at: string, namespace: string?, interface: string, kind: string, up: bool, operstate: string, mtu: int, mac: string, bridge: string?, run: string? }",
+                returns: "array of #{ at: string, namespace: string?, interface: string, kind: string, up: bool, operstate: string, mtu: int, mac: string, bridge: string?, run: string?, altname: string? }",
                 example: example!("net::links(\"demo\").len()"),
                 body: |lab, _, _| {
                     let (view, spaces) = everything(lab)?;
@@ -183,7 +185,8 @@ fn report(at: &str, namespace: Option<&str>, link: &Link, lab: &Lab<'_>, view: &
     let bridge = controller.and_then(|index| view.links.iter().find(|bridge| bridge.index == index));
     let bridge = bridge.map(|bridge| lab.mark_of(bridge).map_or_else(|| bridge.name.clone(), |mark| mark.name));
     let mut value = json!({ "at": at, "namespace": namespace, "interface": link.name, "kind": link.kind, "up": link.up,
-        "operstate": link.operstate, "mtu": link.mtu, "mac": link.mac, "bridge": bridge, "run": run });
+        "operstate": link.operstate, "mtu": link.mtu, "mac": link.mac, "bridge": bridge, "run": run,
+        "altname": our_altname(&link.altnames) });
     if let Some(settings) = &link.bridge {
         value["settings"] = json!(settings);
     }

@@ -121,6 +121,13 @@ impl World {
                 space.link(name)?.alias = Some(alias.clone());
             }
             Change::SetLink { name, set } => space.set(name, set)?,
+            Change::AddAltname { name, altname } => {
+                let taken = |link: &Link| link.name == *altname || link.altnames.contains(altname);
+                if space.links.values().any(taken) {
+                    return Err(Fault::new(libc::EEXIST, ""));
+                }
+                space.link(name)?.altnames.push(altname.clone());
+            }
             Change::SetBridge { name, settings } => {
                 let link = space.link(name)?;
                 let shown = link.bridge.take().ok_or_else(|| Fault::new(libc::EOPNOTSUPP, ""))?;
