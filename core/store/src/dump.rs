@@ -8,9 +8,7 @@ use crate::{
     connection::AnyConnection,
     journal_log,
     runs::RunRow,
-    schema::{
-        approvals, artifacts, bundles, decisions, kv, leases, locks, resources, secrets, signals, undo, waits,
-    },
+    schema::{approvals, artifacts, bundles, decisions, kv, leases, locks, resources, secrets, signals, undo, waits},
     steps,
 };
 

@@ -125,7 +125,9 @@ pub(crate) fn append(cx: &mut Cx, run: &RunId, seq: i64, row: &NewRow) -> Applie
                     started_at_ms: &step.started_at_ms,
                 }
                 .execute(c)?,
-                None => hot::Tell { id: &id, run, seq: &seq, at_ms, kind, path: &row.path, data: &row.data }.execute(c)?,
+                None => {
+                    hot::Tell { id: &id, run, seq: &seq, at_ms, kind, path: &row.path, data: &row.data }.execute(c)?
+                }
             };
         }
         AnyConnection::Postgres(c) => {

@@ -145,22 +145,24 @@ impl Recent {
         Ok(id)
     }
 
-    /// Forgets the half that wasn't used for longest.
+    /// Forgets the half that wasn't used for longest, where there are too many by now.
     fn make_room(&mut self) {
+        let known = |memory: &Memory| memory.paths.as_ref().map_or(0, HashSet::len);
+        self.steps = self.runs.values().map(known).sum();
+        if self.runs.len() <= RUNS && self.steps <= STEPS {
+            return;
+        }
         let mut used: Vec<u64> = self.runs.values().map(|memory| memory.used).collect();
         let middle = used.len() / 2;
         let (_, &mut limit, _) = used.select_nth_unstable(middle);
         self.runs.retain(|_, memory| memory.used > limit);
-        let known = |memory: &Memory| memory.paths.as_ref().map_or(0, HashSet::len);
         self.steps = self.runs.values().map(known).sum();
     }
 }
 
 fn all_paths(conn: &mut AnyConnection, run: &RunId) -> QueryResult<Vec<String>> {
-    let mut paths: Vec<String> = schema::steps::table
-        .filter(schema::steps::run_id.eq(run.as_str()))
-        .select(schema::steps::path)
-        .load(conn)?;
+    let mut paths: Vec<String> =
+        schema::steps::table.filter(schema::steps::run_id.eq(run.as_str())).select(schema::steps::path).load(conn)?;
     paths.extend(journal_log::finished_paths(conn, run)?.into_iter().map(|(_, path)| path));
     Ok(paths)
 }

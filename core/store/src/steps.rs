@@ -4,7 +4,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use diesel::prelude::*;
 use windlass_model::{
-    CallSite, Code, Digest, EffectClass, EventKind, Outcome, Problem, RunId, StepCall, StepPath, StepState, step::StepRecord,
+    CallSite, Code, Digest, EffectClass, EventKind, Outcome, Problem, RunId, StepCall, StepPath, StepState,
+    step::StepRecord,
 };
 
 use crate::{

@@ -20,7 +20,7 @@ use crate::{
     error::{Applied, Fault, StoreError},
     failpoint,
     options::{Committed, StoreOptions},
-    queue::{Answer, Item, Queue},
+    queue::{Answer, Item, Queue, tell_all},
     recent::Recent,
 };
 
@@ -75,9 +75,7 @@ impl Writer {
                 self.one_by_one(&commands)
             }
         };
-        for (item, answer) in batch.into_iter().zip(answers) {
-            item.done.tell(answer);
-        }
+        tell_all(batch.into_iter().map(|item| item.done).zip(answers));
         (self.options.listener)(&told);
     }
 

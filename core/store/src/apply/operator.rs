@@ -93,6 +93,7 @@ pub(crate) fn restart(cx: &mut Cx, run: &RunId, bundle: &BundleDigest, drop: &[S
     let next = row.run_state().apply(RunCommand::Restart)?;
     bundles::require(cx, bundle)?;
     let dropped = steps::remove(cx, run, drop)?;
+    cx.recent.forget(run);
     for path in drop {
         undo::forget_void(cx, run, path)?;
         approvals::remove(cx, run, &path.to_string())?;
