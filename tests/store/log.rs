@@ -25,14 +25,14 @@ fn step(at: usize) -> StepCall {
 fn interleaved_runs_read_back_whole(w: &World) {
     let leases: Vec<_> = (0..3).map(|index| w.launch_claimed(&format!("r{index}"))).collect();
     // A run that rests leaves gaps in which only others have rows.
-    for ordinal in 0..300 {
+    for ordinal in 0..1_300 {
         for (index, lease) in leases.iter().enumerate() {
-            if index < 2 || !(20..280).contains(&ordinal) {
+            if index < 2 || !(20..1_280).contains(&ordinal) {
                 w.store.submit_lazy(finish(lease, &step(ordinal), value(ordinal.into()), w.now()));
             }
         }
     }
-    let kept = [300, 300, 40];
+    let kept = [1_300, 1_300, 40];
     for (lease, kept) in leases.iter().zip(kept) {
         w.ok(Command::Emit { lease: lease.clone(), events: vec![NewEvent::run(E::Log, "end".into())] });
         assert_eq!(w.events(&lease.run).len(), kept + 3);

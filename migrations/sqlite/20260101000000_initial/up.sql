@@ -128,7 +128,7 @@ CREATE TABLE log (
     END)
 );
 
--- Where a run's rows are: in block n are those with ids from 256 n to 256 n + 255. `first_seq` is the number of the
+-- Where a run's rows are: in block n are those with ids from 1024 n to 1024 n + 1023. `first_seq` is the number of the
 -- run's first row there.
 CREATE TABLE log_blocks (
     run_id TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
