@@ -70,7 +70,7 @@ fn a_file_that_is_no_database_is_named() {
 fn a_damaged_page_fails_the_read_and_not_the_process() {
     let world = World::sqlite();
     let lease = world.launch_claimed("r1");
-    for ordinal in 0..200 {
+    for ordinal in 0..500 {
         world.finish(&lease, &call(&ordinal.to_string(), "x", EffectClass::Read), value("x".repeat(500).into()));
     }
     world.store.close();

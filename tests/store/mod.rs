@@ -8,6 +8,7 @@ mod faults;
 mod group;
 mod journal;
 mod launches;
+mod log;
 mod migrations;
 mod undoing;
 mod waits;

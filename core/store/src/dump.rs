@@ -6,10 +6,10 @@ use diesel::prelude::*;
 
 use crate::{
     connection::AnyConnection,
+    journal_log,
     runs::RunRow,
-    schema::{
-        approvals, artifacts, bundles, decisions, events, kv, leases, locks, resources, secrets, signals, undo, waits,
-    },
+    schema::{approvals, artifacts, bundles, decisions, kv, leases, locks, resources, secrets, signals, undo, waits},
+    steps,
 };
 
 macro_rules! table {
@@ -30,8 +30,7 @@ pub(crate) fn dump(conn: &mut AnyConnection) -> QueryResult<String> {
     table!(text, conn, bundles, bundles::digest, (Text, Text, i64));
     dump_runs(conn, &mut text)?;
     table!(text, conn, leases, leases::run_id, (Text, MaybeText, i64, Maybe, i64));
-    dump_steps(conn, &mut text)?;
-    table!(text, conn, events, (events::run_id, events::seq), (Text, i64, i64, Text, MaybeText, Text));
+    dump_log(conn, &mut text)?;
     table!(text, conn, waits, (waits::run_id, waits::path), (Text, Text, Text, MaybeText, Maybe, Text, i64));
     table!(
         text,
@@ -71,13 +70,17 @@ fn dump_runs(conn: &mut AnyConnection, text: &mut String) -> QueryResult<()> {
     Ok(())
 }
 
-fn dump_steps(conn: &mut AnyConnection, text: &mut String) -> QueryResult<()> {
-    use crate::{schema::steps, steps::StepRow};
-    let order = (steps::run_id, steps::path);
-    let rows: Vec<(String, StepRow)> =
-        steps::table.order(order).select((steps::run_id, StepRow::as_select())).load(conn)?;
-    for (run, row) in rows {
-        let _ = writeln!(text, "steps {run} {row:?}");
+fn dump_log(conn: &mut AnyConnection, text: &mut String) -> QueryResult<()> {
+    let rows = journal_log::all(conn)?;
+    let mut all = steps::all_open(conn)?;
+    all.extend(rows.iter().filter_map(|row| Some((row.run_id.clone(), row.clone().step()?))));
+    all.sort_by(|(run, step), (other_run, other)| (run, &step.path).cmp(&(other_run, &other.path)));
+    for (run, step) in all {
+        let _ = writeln!(text, "steps {run} {step:?}");
+    }
+    for row in rows {
+        let event = (&row.run_id, row.seq, row.at_ms, &row.kind, &row.path, row.data());
+        let _ = writeln!(text, "events {event:?}");
     }
     Ok(())
 }

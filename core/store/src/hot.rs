@@ -1,11 +1,11 @@
-//! The four statements of a journaled step, in SQLite's own words. Diesel's `RETURNING` makes SQLite build a table for
+//! The statements of a journaled step, in SQLite's own words. Diesel's `RETURNING` makes SQLite build a table for
 //! each answer, and its upserts are prepared anew each time: together that was most of a step's cost. PostgreSQL runs
 //! the same changes through the query builder, where a round trip saved is worth more.
 
 use diesel::{
     QueryResult, RunQueryDsl, SqliteConnection,
     query_builder::{AstPass, QueryFragment, QueryId},
-    sql_types::{BigInt, Binary, Nullable, Text},
+    sql_types::{BigInt, Binary, Bool, Nullable, Text},
     sqlite::Sqlite,
 };
 
@@ -22,7 +22,7 @@ macro_rules! statement {
             const HAS_STATIC_QUERY_ID: bool = true;
         }
 
-        impl QueryFragment<Sqlite> for $name<'_> {
+        impl<'a> QueryFragment<Sqlite> for $name<'a> {
             fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
                 let mut pieces = $sql.split('?');
                 pass.push_sql(pieces.next().unwrap_or_default());
@@ -47,6 +47,15 @@ statement!(
 );
 
 statement!(
+    /// The same for a run whose next number is known; no row: the lease is lost, or the number is another one.
+    AllocateFrom = "UPDATE leases SET next_seq = ? WHERE run_id = ? AND epoch = ? AND next_seq = ? AND node IS NOT NULL",
+    after: i64 as BigInt,
+    run: str as Text,
+    epoch: i64 as BigInt,
+    first: i64 as BigInt,
+);
+
+statement!(
     /// A step's intent; a second one counts an attempt. No row: the step has gone beyond that.
     Start = "INSERT INTO steps (run_id, path, op, class, state, args, digest, site, attempts, started_at_ms) \
              VALUES (?, ?, ?, ?, 'started', ?, ?, ?, 1, ?) \
@@ -62,33 +71,43 @@ statement!(
 );
 
 statement!(
-    /// A step's outcome, over its intent if that is there. No row: it has one already, or another call stands there.
-    Finish = "INSERT INTO steps (run_id, path, op, class, state, args, digest, site, outcome, attempts, started_at_ms, \
-              finished_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
-              ON CONFLICT (run_id, path) DO UPDATE SET state = excluded.state, outcome = excluded.outcome, \
-              attempts = excluded.attempts, finished_at_ms = excluded.finished_at_ms \
-              WHERE steps.finished_at_ms IS NULL AND steps.class = excluded.class",
-    run: str as Text,
-    path: str as Text,
-    op: str as Text,
-    class: str as Text,
-    state: str as Text,
-    args: str as Text,
-    digest: [u8] as Binary,
-    site: str as Text,
-    outcome: str as Text,
-    attempts: i64 as BigInt,
-    started_at_ms: i64 as BigInt,
-    finished_at_ms: i64 as BigInt,
-);
-
-statement!(
-    /// An event.
-    Tell = "INSERT INTO events (run_id, seq, at_ms, kind, path, data) VALUES (?, ?, ?, ?, ?, ?)",
+    /// A step's outcome, which is its event too.
+    Finish = "INSERT INTO log (id, run_id, seq, at_ms, kind, path, data, op, class, digest, args, site, outcome, failed, \
+              attempts, started_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    id: i64 as BigInt,
     run: str as Text,
     seq: i64 as BigInt,
     at_ms: i64 as BigInt,
     kind: str as Text,
-    path: Option<String> as Nullable<Text>,
-    data: str as Text,
+    path: str as Text,
+    data: Option<&'a str> as Nullable<Text>,
+    op: str as Text,
+    class: str as Text,
+    digest: [u8] as Binary,
+    args: str as Text,
+    site: str as Text,
+    outcome: str as Text,
+    failed: bool as Bool,
+    attempts: i64 as BigInt,
+    started_at_ms: i64 as BigInt,
+);
+
+statement!(
+    /// An event.
+    Tell = "INSERT INTO log (id, run_id, seq, at_ms, kind, path, data) VALUES (?, ?, ?, ?, ?, ?, ?)",
+    id: i64 as BigInt,
+    run: str as Text,
+    seq: i64 as BigInt,
+    at_ms: i64 as BigInt,
+    kind: str as Text,
+    path: Option<&'a str> as Nullable<Text>,
+    data: Option<&'a str> as Nullable<Text>,
+);
+
+statement!(
+    /// Where a run has a row.
+    Block = "INSERT OR IGNORE INTO log_blocks (run_id, block, first_seq) VALUES (?, ?, ?)",
+    run: str as Text,
+    block: i64 as BigInt,
+    first_seq: i64 as BigInt,
 );

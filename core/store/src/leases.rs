@@ -15,6 +15,16 @@ use crate::{
 /// Checks the epoch, takes the row, and sets `count` event numbers aside, before anything else of the command; the
 /// first of them.
 pub(crate) fn allocate(cx: &mut Cx, lease: &Lease, count: i64) -> Applied<i64> {
+    if let AnyConnection::Sqlite(c) = cx.conn
+        && let Some(first) = cx.recent.next_seq(&lease.run)
+    {
+        let after = first + count;
+        let run = lease.run.as_str();
+        if (hot::AllocateFrom { after: &after, run, epoch: &lease.epoch, first: &first }).execute(c)? == 1 {
+            cx.recent.moved(&lease.run, after);
+            return Ok(first);
+        }
+    }
     let next: Option<i64> = match cx.conn {
         AnyConnection::Sqlite(c) => {
             let allocate = hot::Allocate { count: &count, run: lease.run.as_str(), epoch: &lease.epoch };
@@ -31,7 +41,10 @@ pub(crate) fn allocate(cx: &mut Cx, lease: &Lease, count: i64) -> Applied<i64> {
             .get_result(c)
             .optional()?,
     };
-    next.map(|next| next - count).ok_or_else(|| lease_lost(lease))
+    let next = next.ok_or_else(|| lease_lost(lease))?;
+    cx.recent.see(&lease.run, next - count);
+    cx.recent.moved(&lease.run, next);
+    Ok(next - count)
 }
 
 /// Gives back a number that was set aside a moment ago in this transaction.
@@ -39,6 +52,9 @@ pub(crate) fn give_back(cx: &mut Cx, run: &RunId, count: i64) -> Applied<()> {
     diesel::update(leases::table.find(run.as_str()))
         .set(leases::next_seq.eq(leases::next_seq - count))
         .execute(cx.conn)?;
+    if let Some(next) = cx.recent.next_seq(run) {
+        cx.recent.moved(run, next - count);
+    }
     Ok(())
 }
 
@@ -57,6 +73,7 @@ pub(crate) fn create(cx: &mut Cx, run: &RunId, next_seq: i64) -> Applied<()> {
     diesel::insert_into(leases::table)
         .values((leases::run_id.eq(run.as_str()), leases::epoch.eq(0_i64), leases::next_seq.eq(next_seq)))
         .execute(cx.conn)?;
+    cx.recent.created(run, next_seq);
     Ok(())
 }
 

@@ -9,21 +9,36 @@ use crate::{
     apply::Cx,
     dialect::both,
     error::{Applied, Fault},
-    events, leases, schema,
+    journal_log::{self, NewRow},
+    leases, schema,
+    steps::StepRow,
 };
 
 /// Events of one run, not yet written.
 pub(crate) struct Log {
     run: RunId,
     next: i64,
-    events: Vec<NewEvent>,
+    rows: Vec<Row>,
+}
+
+struct Row {
+    kind: EventKind,
+    path: Option<String>,
+    data: Option<String>,
+    step: Option<StepRow>,
+}
+
+impl From<NewEvent> for Row {
+    fn from(event: NewEvent) -> Self {
+        Self { kind: event.kind, path: event.path, data: Some(event.data), step: None }
+    }
 }
 
 impl Log {
     /// For whoever holds the lease.
     pub(crate) fn held(cx: &mut Cx, lease: &Lease) -> Applied<Self> {
         let next = leases::allocate(cx, lease, 0)?;
-        Ok(Self { run: lease.run.clone(), next, events: Vec::new() })
+        Ok(Self { run: lease.run.clone(), next, rows: Vec::new() })
     }
 
     /// For everybody else: people, other runs, other programs.
@@ -34,44 +49,65 @@ impl Log {
             .get_result(c)
             .optional())?;
         let next = next.ok_or_else(|| run_not_found(run))?;
-        Ok(Self { run: run.clone(), next, events: Vec::new() })
+        cx.recent.see(run, next);
+        Ok(Self { run: run.clone(), next, rows: Vec::new() })
     }
 
     /// For a run whose lease row is already taken, and whose next number is known.
     pub(crate) fn at(run: &RunId, next: i64) -> Self {
-        Self { run: run.clone(), next, events: Vec::new() }
+        Self { run: run.clone(), next, rows: Vec::new() }
     }
 
     /// The number that the next event gets.
     pub(crate) fn next_seq(&self) -> i64 {
-        self.next + self.events.len() as i64
+        self.next + self.rows.len() as i64
     }
 
     /// An event about the run.
     pub(crate) fn run(&mut self, kind: EventKind, data: Value) {
-        self.events.push(NewEvent::run(kind, data));
+        self.rows.push(NewEvent::run(kind, data).into());
     }
 
     /// An event about a step.
     pub(crate) fn step(&mut self, kind: EventKind, path: impl ToString, data: Value) {
-        self.events.push(NewEvent::step(kind, path, data));
+        self.rows.push(NewEvent::step(kind, path, data).into());
     }
 
-    /// An event whose data is JSON text.
-    pub(crate) fn raw(&mut self, event: NewEvent) {
-        self.events.push(event);
+    /// A finished step, which is its own event where `data` doesn't say otherwise.
+    pub(crate) fn finished(&mut self, step: StepRow, data: Option<String>) {
+        let kind = if step.is_failed() { EventKind::StepFailed } else { EventKind::StepSucceeded };
+        self.rows.push(Row { kind, path: Some(step.path.clone()), data, step: Some(step) });
+    }
+
+    /// A step that an operator finished.
+    pub(crate) fn resolved(&mut self, step: StepRow, data: Value) {
+        let row = NewEvent::step(EventKind::StepResolved, &step.path, data).into();
+        self.rows.push(Row { step: Some(step), ..row });
     }
 
     /// Puts the events in.
     pub(crate) fn write(self, cx: &mut Cx) -> Applied<()> {
-        if self.events.is_empty() {
+        if self.rows.is_empty() {
             return Ok(());
         }
         let next = self.next_seq();
         diesel::update(schema::leases::table.find(self.run.as_str()))
             .set(schema::leases::next_seq.eq(next))
             .execute(cx.conn)?;
-        events::insert(cx, &self.run, self.next, &self.events)
+        cx.recent.moved(&self.run, next);
+        for (seq, row) in (self.next..).zip(&self.rows) {
+            let new = NewRow {
+                kind: row.kind,
+                path: row.path.as_deref(),
+                data: row.data.as_deref(),
+                step: row.step.as_ref().map(StepRow::for_log),
+            };
+            journal_log::append(cx, &self.run, seq, &new)?;
+            if let Some(step) = &row.step {
+                cx.recent.learn(&self.run, &step.path);
+            }
+        }
+        Ok(())
     }
 }
 

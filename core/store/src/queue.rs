@@ -16,6 +16,9 @@ use windlass_model::command::{Command, Reply};
 
 use crate::error::StoreError;
 
+/// Callers that are woken together: the writer wakes the first, who wakes the others.
+const WOKEN_TOGETHER: usize = 8;
+
 pub(crate) type Answer = Result<Reply, StoreError>;
 
 /// Who is told when the command is on disk.
@@ -39,6 +42,30 @@ impl Done {
     }
 }
 
+/// Tells everybody their answers. Waking a thread costs the writer more than answering it, so each caller that it wakes
+/// wakes some others.
+pub(crate) fn tell_all(answers: impl Iterator<Item = (Done, Answer)>) {
+    let mut callers = Vec::with_capacity(answers.size_hint().0);
+    for (done, answer) in answers {
+        match done {
+            Done::Caller(slot) => callers.push((slot, answer)),
+            other => other.tell(answer),
+        }
+    }
+    let mut callers = callers.into_iter();
+    while let Some((first, answer)) = callers.next() {
+        // Who is woken finds its answer, so the first one gets its own last.
+        let others = callers.by_ref().take(WOKEN_TOGETHER - 1);
+        let woken = others.map(|(slot, answer)| {
+            slot.put(answer, Vec::new());
+            slot
+        });
+        let woken = woken.collect();
+        first.put(answer, woken);
+        first.thread.unpark();
+    }
+}
+
 /// A command and who waits for it.
 pub(crate) struct Item {
     pub command: Command,
@@ -49,7 +76,8 @@ pub(crate) struct Item {
 pub(crate) struct Slot {
     thread: Thread,
     ready: AtomicBool,
-    answer: Mutex<Option<Answer>>,
+    /// The answer, and who else is to be woken.
+    answer: Mutex<Option<(Answer, Vec<Arc<Slot>>)>>,
 }
 
 thread_local! {
@@ -68,9 +96,13 @@ impl Slot {
     }
 
     fn fill(&self, answer: Answer) {
-        *self.answer.lock() = Some(answer);
-        self.ready.store(true, Ordering::Release);
+        self.put(answer, Vec::new());
         self.thread.unpark();
+    }
+
+    fn put(&self, answer: Answer, others: Vec<Arc<Slot>>) {
+        *self.answer.lock() = Some((answer, others));
+        self.ready.store(true, Ordering::Release);
     }
 
     pub(crate) fn wait(&self) -> Answer {
@@ -79,7 +111,9 @@ impl Slot {
         }
         let answer = self.answer.lock().take();
         // `ready` is set only after an answer was put in, and only its own thread takes it out.
-        answer.unwrap_or_else(|| Err(StoreError::storage("the writer gave no answer")))
+        let Some((answer, others)) = answer else { return Err(StoreError::storage("the writer gave no answer")) };
+        others.iter().for_each(|slot| slot.thread.unpark());
+        answer
     }
 }
 

@@ -59,21 +59,38 @@ diesel::table! {
         args -> Text,
         digest -> Binary,
         site -> Text,
-        outcome -> Nullable<Text>,
         attempts -> BigInt,
         started_at_ms -> BigInt,
-        finished_at_ms -> Nullable<BigInt>,
     }
 }
 
 diesel::table! {
-    events (run_id, seq) {
+    log (id) {
+        id -> BigInt,
         run_id -> Text,
         seq -> BigInt,
         at_ms -> BigInt,
         kind -> Text,
         path -> Nullable<Text>,
-        data -> Text,
+        data -> Nullable<Text>,
+        op -> Nullable<Text>,
+        class -> Nullable<Text>,
+        digest -> Nullable<Binary>,
+        args -> Nullable<Text>,
+        site -> Nullable<Text>,
+        outcome -> Nullable<Text>,
+        failed -> Nullable<Bool>,
+        attempts -> Nullable<BigInt>,
+        started_at_ms -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    // Only in SQLite.
+    log_blocks (run_id, block) {
+        run_id -> Text,
+        block -> BigInt,
+        first_seq -> BigInt,
     }
 }
 
@@ -193,5 +210,5 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(
-    bundles, runs, leases, steps, events, waits, signals, approvals, decisions, locks, undo, resources
+    bundles, runs, leases, steps, log, waits, signals, approvals, decisions, locks, undo, resources
 );

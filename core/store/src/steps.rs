@@ -1,17 +1,26 @@
 //! Steps: the journal's rows.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use diesel::prelude::*;
 use windlass_model::{
-    CallSite, Code, Digest, EffectClass, Outcome, Problem, RunId, StepCall, StepPath, StepState, step::StepRecord,
+    CallSite, Code, Digest, EffectClass, EventKind, Outcome, Problem, RunId, StepCall, StepPath, StepState,
+    step::StepRecord,
 };
 
-use crate::{apply::Cx, connection::AnyConnection, dialect::OnlyIf as _, error::Applied, hot, schema::steps};
+use crate::{
+    apply::Cx,
+    connection::AnyConnection,
+    dialect::OnlyIf as _,
+    error::Applied,
+    finished::{self, Shown},
+    hot,
+    journal_log::{self, LogRow, NewRow, NewStep},
+    schema::steps,
+};
 
-/// A step as it stands in its row.
-#[derive(Clone, Debug, Queryable, Selectable)]
-#[diesel(table_name = steps)]
+/// A step: an open one, or a finished one from the log.
+#[derive(Clone, Debug)]
 pub(crate) struct StepRow {
     pub path: String,
     pub op: String,
@@ -26,8 +35,59 @@ pub(crate) struct StepRow {
     pub finished_at_ms: Option<i64>,
 }
 
+/// The columns of an open step, but for its run.
+type OpenRow = (String, String, String, String, String, Vec<u8>, String, i64, i64);
+
+/// Those columns, to be selected.
+macro_rules! open_columns {
+    () => {
+        (
+            steps::path,
+            steps::op,
+            steps::class,
+            steps::state,
+            steps::args,
+            steps::digest,
+            steps::site,
+            steps::attempts,
+            steps::started_at_ms,
+        )
+    };
+}
+
 impl StepRow {
-    // The table's CHECK admits no other words than those of the model.
+    fn open(row: OpenRow) -> Self {
+        let (path, op, class, state, args, digest, site, attempts, started_at_ms) = row;
+        let (outcome, finished_at_ms) = (None, None);
+        Self { path, op, class, state, args, digest, site, outcome, attempts, started_at_ms, finished_at_ms }
+    }
+
+    /// The step with its outcome.
+    pub(crate) fn with_outcome(self, outcome: &Outcome) -> Applied<Self> {
+        let (state, text) = outcome_text(outcome)?;
+        Ok(Self { state: state.as_str().to_owned(), outcome: Some(text.to_string()), ..self })
+    }
+
+    pub(crate) fn is_failed(&self) -> bool {
+        self.step_state() == StepState::Failed
+    }
+
+    /// A finished step's columns in the log.
+    pub(crate) fn for_log(&self) -> NewStep<'_> {
+        NewStep {
+            op: &self.op,
+            class: &self.class,
+            digest: &self.digest,
+            args: &self.args,
+            site: &self.site,
+            outcome: self.outcome.as_deref().unwrap_or_default(),
+            failed: self.is_failed(),
+            attempts: self.attempts,
+            started_at_ms: self.started_at_ms,
+        }
+    }
+
+    // The tables' CHECKs admit no other words than those of the model.
     pub(crate) fn step_state(&self) -> StepState {
         StepState::parse(&self.state).unwrap_or(StepState::InDoubt)
     }
@@ -83,14 +143,35 @@ pub(crate) fn parse_site(text: &str) -> CallSite {
     CallSite { file: parts.next().unwrap_or_default().into(), line, column }
 }
 
-pub(crate) fn find(conn: &mut AnyConnection, run: &RunId, path: &StepPath) -> QueryResult<Option<StepRow>> {
-    steps::table.find((run.as_str(), path.to_string())).select(StepRow::as_select()).first(conn).optional()
+/// The step at `path`, open or finished.
+pub(crate) fn find(cx: &mut Cx, run: &RunId, path: &StepPath) -> Applied<Option<StepRow>> {
+    let path = path.to_string();
+    if !cx.recent.may_have(cx.conn, run, &path)? {
+        return Ok(None);
+    }
+    match find_open(cx, run, &path)? {
+        Some(row) => Ok(Some(row)),
+        None => Ok(journal_log::finished_at(cx.conn, run, &path)?.and_then(LogRow::step)),
+    }
+}
+
+fn find_open(cx: &mut Cx, run: &RunId, path: &str) -> Applied<Option<StepRow>> {
+    let row: Option<OpenRow> =
+        steps::table.find((run.as_str(), path)).select(open_columns!()).first(cx.conn).optional()?;
+    Ok(row.map(StepRow::open))
+}
+
+/// Open steps of all runs, with their runs.
+pub(crate) fn all_open(conn: &mut AnyConnection) -> QueryResult<Vec<(String, StepRow)>> {
+    let rows: Vec<(String, OpenRow)> = steps::table.select((steps::run_id, open_columns!())).load(conn)?;
+    Ok(rows.into_iter().map(|(run, row)| (run, StepRow::open(row))).collect())
 }
 
 /// All steps of a run: a step stands before those of its branches, and 2 before 10.
 pub(crate) fn of_run(conn: &mut AnyConnection, run: &RunId) -> QueryResult<Vec<StepRecord>> {
-    let rows: Vec<StepRow> =
-        steps::table.filter(steps::run_id.eq(run.as_str())).select(StepRow::as_select()).load(conn)?;
+    let open: Vec<OpenRow> = steps::table.filter(steps::run_id.eq(run.as_str())).select(open_columns!()).load(conn)?;
+    let finished = journal_log::finished(conn, run)?.into_iter().filter_map(LogRow::step);
+    let rows: Vec<StepRow> = open.into_iter().map(StepRow::open).chain(finished).collect();
     let mut records: Vec<StepRecord> = rows.into_iter().map(StepRow::record).collect();
     records.sort_by_cached_key(|record| natural(&record.path.to_string()));
     Ok(records)
@@ -111,6 +192,13 @@ fn natural(path: &str) -> Vec<(u8, u64)> {
 pub(crate) fn put_started(cx: &mut Cx, run: &RunId, call: &StepCall) -> Applied<bool> {
     let path = call.path.to_string();
     let site = site_text(&call.site);
+    if cx.recent.may_have(cx.conn, run, &path)?
+        && find_open(cx, run, &path)?.is_none()
+        && journal_log::finished_at(cx.conn, run, &path)?.is_some()
+    {
+        return Ok(false);
+    }
+    cx.recent.learn(run, &path);
     let rows = match cx.conn {
         AnyConnection::Sqlite(c) => hot::Start {
             run: run.as_str(),
@@ -147,6 +235,7 @@ pub(crate) fn put_started(cx: &mut Cx, run: &RunId, call: &StepCall) -> Applied<
 
 /// Records that a step waits.
 pub(crate) fn put_waiting(cx: &mut Cx, run: &RunId, call: &StepCall) -> Applied<()> {
+    cx.recent.learn(run, &call.path.to_string());
     diesel::insert_into(steps::table)
         .values((
             steps::run_id.eq(run.as_str()),
@@ -171,56 +260,63 @@ pub(crate) struct Finished<'a> {
     pub started_at_ms: i64,
 }
 
-/// Records a step's outcome, over its intent or its wait if there is one. False if it has an
-/// outcome already, or if a call of another class stands there.
-pub(crate) fn put_finished(cx: &mut Cx, run: &RunId, call: &StepCall, finished: &Finished) -> Applied<bool> {
+/// Records a step's outcome, in place of its intent or its wait if there is one, as the event with number `seq`. False
+/// if it has an outcome already, or if a call of another class stands there.
+pub(crate) fn put_finished(cx: &mut Cx, run: &RunId, seq: i64, call: &StepCall, done: &Finished) -> Applied<bool> {
     let path = call.path.to_string();
     let site = site_text(&call.site);
-    let (state, outcome) = outcome_text(finished.outcome)?;
-    let attempts = i64::from(finished.attempts);
-    let rows = match cx.conn {
-        AnyConnection::Sqlite(c) => hot::Finish {
-            run: run.as_str(),
-            path: &path,
-            op: &call.op,
-            class: call.class.as_str(),
-            state: state.as_str(),
-            args: &call.args,
-            digest: &call.digest.0,
-            site: &site,
-            outcome: &outcome,
-            attempts: &attempts,
-            started_at_ms: &finished.started_at_ms,
-            finished_at_ms: &cx.now_ms,
-        }
-        .execute(c)?,
-        AnyConnection::Postgres(c) => diesel::insert_into(steps::table)
-            .values((
-                steps::run_id.eq(run.as_str()),
-                steps::path.eq(&path),
-                steps::op.eq(&*call.op),
-                steps::class.eq(call.class.as_str()),
-                steps::state.eq(state.as_str()),
-                steps::args.eq(&*call.args),
-                steps::digest.eq(&call.digest.0[..]),
-                steps::site.eq(&site),
-                steps::outcome.eq(&*outcome),
-                steps::attempts.eq(attempts),
-                steps::started_at_ms.eq(finished.started_at_ms),
-                steps::finished_at_ms.eq(cx.now_ms),
-            ))
-            .on_conflict((steps::run_id, steps::path))
-            .do_update()
-            .set((
-                steps::state.eq(state.as_str()),
-                steps::outcome.eq(&*outcome),
-                steps::attempts.eq(attempts),
-                steps::finished_at_ms.eq(cx.now_ms),
-            ))
-            .only_if(steps::finished_at_ms.is_null().and(steps::class.eq(call.class.as_str())))
-            .execute(c)?,
+    let (state, outcome) = outcome_text(done.outcome)?;
+    let failed = state == StepState::Failed;
+    let attempts = i64::from(done.attempts);
+    let mut step = NewStep {
+        op: &call.op,
+        class: call.class.as_str(),
+        digest: &call.digest.0,
+        args: &call.args,
+        site: &site,
+        outcome: &outcome,
+        failed,
+        attempts,
+        started_at_ms: done.started_at_ms,
     };
-    Ok(rows > 0)
+    let mut data = None;
+    let mut intent = None;
+    if cx.recent.may_have(cx.conn, run, &path)? {
+        intent = find_open(cx, run, &path)?;
+        match &intent {
+            Some(open) if open.class != call.class.as_str() => return Ok(false),
+            Some(_) => drop(remove_open(cx, run, &path)?),
+            None if journal_log::finished_at(cx.conn, run, &path)?.is_some() => return Ok(false),
+            None => {}
+        }
+    }
+    if let Some(open) = &intent {
+        data = data_unlike(open, call, done.outcome, cx.now_ms - done.started_at_ms, cx.now_ms)?;
+        step = NewStep { outcome: &outcome, failed, attempts, ..open.for_log() };
+    }
+    let kind = if failed { EventKind::StepFailed } else { EventKind::StepSucceeded };
+    let row = NewRow { kind, path: Some(&path), data: data.as_deref(), step: Some(step) };
+    journal_log::append(cx, run, seq, &row)?;
+    cx.recent.learn(run, &path);
+    Ok(true)
+}
+
+/// The data of the event with which `call` finishes the open step, where that doesn't follow from the step: the call may
+/// stand elsewhere in the sources by now.
+pub(crate) fn data_unlike(
+    open: &StepRow,
+    call: &StepCall,
+    outcome: &Outcome,
+    elapsed_ms: i64,
+    now_ms: i64,
+) -> Applied<Option<String>> {
+    let site = site_text(&call.site);
+    if open.op == *call.op && open.site == site && now_ms - open.started_at_ms == elapsed_ms {
+        return Ok(None);
+    }
+    let (state, outcome) = outcome_text(outcome)?;
+    let failed = state == StepState::Failed;
+    Ok(Some(finished::data(&Shown { op: &call.op, site: &site, outcome: &outcome, failed, elapsed_ms })))
 }
 
 /// The state and the text that an outcome is written as.
@@ -231,13 +327,11 @@ pub(crate) fn outcome_text(outcome: &Outcome) -> Applied<(StepState, Arc<str>)> 
     })
 }
 
-/// Records the outcome of a step whose row is there.
-pub(crate) fn settle(cx: &mut Cx, run: &RunId, path: &str, outcome: &Outcome) -> Applied<()> {
-    let (state, text) = outcome_text(outcome)?;
-    diesel::update(steps::table.find((run.as_str(), path)))
-        .set((steps::state.eq(state.as_str()), steps::outcome.eq(&*text), steps::finished_at_ms.eq(cx.now_ms)))
-        .execute(cx.conn)?;
-    Ok(())
+/// Takes an open step out, to be finished.
+pub(crate) fn take_open(cx: &mut Cx, run: &RunId, path: &str) -> Applied<Option<StepRow>> {
+    let row = find_open(cx, run, path)?;
+    remove_open(cx, run, path)?;
+    Ok(row)
 }
 
 pub(crate) fn set_state(cx: &mut Cx, run: &RunId, path: &StepPath, state: StepState) -> Applied<()> {
@@ -247,8 +341,28 @@ pub(crate) fn set_state(cx: &mut Cx, run: &RunId, path: &StepPath, state: StepSt
     Ok(())
 }
 
-pub(crate) fn remove(cx: &mut Cx, run: &RunId, path: &StepPath) -> Applied<bool> {
-    Ok(diesel::delete(steps::table.find((run.as_str(), path.to_string()))).execute(cx.conn)? == 1)
+/// Removes an open step; whether it was there.
+pub(crate) fn remove_open(cx: &mut Cx, run: &RunId, path: &str) -> Applied<bool> {
+    Ok(diesel::delete(steps::table.find((run.as_str(), path))).execute(cx.conn)? == 1)
+}
+
+/// Removes steps, open or finished; those that were there. Their events stay.
+pub(crate) fn remove<'a>(cx: &mut Cx, run: &RunId, paths: &'a [StepPath]) -> Applied<Vec<&'a StepPath>> {
+    let rows = journal_log::finished_paths(cx.conn, run)?;
+    let mut ids: HashMap<String, i64> = rows.into_iter().map(|(id, path)| (path, id)).collect();
+    let mut removed = Vec::new();
+    for path in paths {
+        let text = path.to_string();
+        let mut found = remove_open(cx, run, &text)?;
+        if let Some(id) = ids.remove(&text) {
+            journal_log::forget_step(cx, id)?;
+            found = true;
+        }
+        if found {
+            removed.push(path);
+        }
+    }
+    Ok(removed)
 }
 
 /// Whether a step of this run is in doubt.

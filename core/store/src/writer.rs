@@ -20,7 +20,8 @@ use crate::{
     error::{Applied, Fault, StoreError},
     failpoint,
     options::{Committed, StoreOptions},
-    queue::{Answer, Item, Queue},
+    queue::{Answer, Item, Queue, tell_all},
+    recent::Recent,
 };
 
 /// Attempts of one command when the database gave up for a reason that passes.
@@ -32,7 +33,7 @@ pub(crate) fn start(
     queue: Arc<Queue>,
     options: StoreOptions,
 ) -> Result<JoinHandle<()>, StoreError> {
-    let mut writer = Writer { url, connection: Some(connection), options };
+    let mut writer = Writer { url, connection: Some(connection), options, recent: Recent::default() };
     std::thread::Builder::new()
         .name("windlass-writer".to_owned())
         .spawn(move || {
@@ -52,6 +53,7 @@ struct Writer {
     url: String,
     connection: Option<AnyConnection>,
     options: StoreOptions,
+    recent: Recent,
 }
 
 /// Why a transaction as a whole came to nothing.
@@ -73,9 +75,7 @@ impl Writer {
                 self.one_by_one(&commands)
             }
         };
-        for (item, answer) in batch.into_iter().zip(answers) {
-            item.done.tell(answer);
-        }
+        tell_all(batch.into_iter().map(|item| item.done).zip(answers));
         (self.options.listener)(&told);
     }
 
@@ -119,12 +119,18 @@ impl Writer {
             }
         };
         let now_ms = self.options.clock.now_ms();
-        let result = catch_unwind(AssertUnwindSafe(|| transaction(connection, commands, now_ms)));
+        let recent = &mut self.recent;
+        recent.begin();
+        let result = catch_unwind(AssertUnwindSafe(|| transaction(connection, recent, commands, now_ms)));
         let result = result.unwrap_or_else(|_| {
             self.connection = None;
             let problem = Problem::new(Code::Internal, "the store panicked while it applied a command");
             Err(Lost::Nothing(StoreError::Failed(problem)))
         });
+        match &result {
+            Ok((_, told)) => told.ended.iter().for_each(|run| self.recent.forget(run)),
+            Err(_) => self.recent.clear(),
+        }
         if result.is_err()
             && self.connection.as_mut().is_some_and(|connection| {
                 <AnyConnection as diesel::Connection>::TransactionManager::is_broken_transaction_manager(connection)
@@ -138,6 +144,7 @@ impl Writer {
 
 fn transaction(
     connection: &mut AnyConnection,
+    recent: &mut Recent,
     commands: &[&Command],
     now_ms: i64,
 ) -> Result<(Vec<Answer>, Committed), Lost> {
@@ -145,7 +152,7 @@ fn transaction(
     let mut answers = Vec::with_capacity(commands.len());
     let mut told = Committed::default();
     for command in commands {
-        match apply_one(connection, command, now_ms) {
+        match apply_one(connection, recent, command, now_ms) {
             Ok((reply, changes)) => {
                 told.add(changes);
                 answers.push(Ok(reply));
@@ -173,12 +180,25 @@ fn transaction(
     Ok((answers, told))
 }
 
-fn apply_one(connection: &mut AnyConnection, command: &Command, now_ms: i64) -> Applied<(Reply, Committed)> {
-    let apply = |connection: &mut AnyConnection| {
-        let mut cx = Cx { conn: connection, now_ms, told: Committed::default() };
+fn apply_one(
+    connection: &mut AnyConnection,
+    recent: &mut Recent,
+    command: &Command,
+    now_ms: i64,
+) -> Applied<(Reply, Committed)> {
+    recent.next_command();
+    let mut apply = |connection: &mut AnyConnection| {
+        let mut cx = Cx { conn: connection, now_ms, recent: &mut *recent, told: Committed::default() };
         apply::apply(&mut cx, command).map(|reply| (reply, cx.told))
     };
-    if apply::refuses_before_it_writes(command) { apply(connection) } else { connection.transaction(apply) }
+    if apply::refuses_before_it_writes(command) {
+        return apply(connection);
+    }
+    let result = connection.transaction(apply);
+    if result.is_err() {
+        recent.undo_command();
+    }
+    result
 }
 
 fn nothing(error: DieselError) -> Lost {

@@ -9,7 +9,7 @@ DROP TABLE decisions;
 DROP TABLE approvals;
 DROP TABLE signals;
 DROP TABLE waits;
-DROP TABLE events;
+DROP TABLE log;
 DROP TABLE steps;
 DROP TABLE leases;
 DROP TABLE runs;

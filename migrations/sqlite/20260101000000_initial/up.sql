@@ -69,7 +69,7 @@ CREATE TABLE leases (
 ) WITHOUT ROWID;
 CREATE INDEX leases_expiry ON leases (expires_at_ms) WHERE expires_at_ms IS NOT NULL;
 
--- The journal.
+-- Open steps: intended, waiting or in doubt. A finished one stands in the log.
 CREATE TABLE steps (
     run_id TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
     path TEXT NOT NULL,
@@ -79,32 +79,63 @@ CREATE TABLE steps (
     args TEXT NOT NULL,
     digest BLOB NOT NULL,
     site TEXT NOT NULL,
-    outcome TEXT,
     attempts BIGINT NOT NULL,
     started_at_ms BIGINT NOT NULL,
-    finished_at_ms BIGINT,
     PRIMARY KEY (run_id, path),
-    CHECK (state IN ('started', 'waiting', 'succeeded', 'failed', 'in_doubt')),
+    CHECK (state IN ('started', 'waiting', 'in_doubt')),
     CHECK (class IN ('read', 'idempotent', 'keyed', 'at_most_once', 'wait', 'scope')),
-    CHECK ((state IN ('succeeded', 'failed')) = (outcome IS NOT NULL)),
-    CHECK ((state IN ('succeeded', 'failed')) = (finished_at_ms IS NOT NULL)),
     CHECK (attempts >= 0),
     CHECK (length(digest) = 16)
 ) WITHOUT ROWID;
 
--- What watchers see, numbered per run without a gap.
-CREATE TABLE events (
-    run_id TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+-- The journal: what watchers see, numbered per run without a gap, and the finished steps, in the order of commits. A
+-- row that finishes a step is its event too: where `data` is NULL it follows from the step's columns.
+-- Rows of all runs are appended to the same page. That is why there is no index and no foreign key here: each would
+-- dirty one page more for every run that shares a commit. A run's rows are found by their blocks, and go with the run
+-- by the program's hand; that a step finishes once is kept by the lease's epoch and the run's numbers.
+CREATE TABLE log (
+    id INTEGER PRIMARY KEY,
+    run_id TEXT NOT NULL,
     seq BIGINT NOT NULL,
     at_ms BIGINT NOT NULL,
     kind TEXT NOT NULL,
     path TEXT,
-    data TEXT NOT NULL,
-    PRIMARY KEY (run_id, seq),
-    CHECK (seq >= 1)
+    data TEXT,
+    op TEXT,
+    class TEXT,
+    digest BLOB,
+    args TEXT,
+    site TEXT,
+    outcome TEXT,
+    failed BOOLEAN,
+    attempts BIGINT,
+    started_at_ms BIGINT,
+    CHECK (seq >= 1),
+    CHECK (CASE
+        WHEN op IS NULL THEN
+            data IS NOT NULL AND class IS NULL AND digest IS NULL AND args IS NULL AND site IS NULL
+            AND outcome IS NULL AND failed IS NULL AND attempts IS NULL AND started_at_ms IS NULL
+        ELSE
+            path IS NOT NULL AND length(digest) = 16 AND args IS NOT NULL AND site IS NOT NULL
+            AND outcome IS NOT NULL AND attempts >= 0 AND attempts IS NOT NULL AND started_at_ms IS NOT NULL
+            AND digest IS NOT NULL AND class IS NOT NULL AND failed IS NOT NULL
+            AND class IN ('read', 'idempotent', 'keyed', 'at_most_once', 'wait', 'scope')
+            AND CASE kind
+                WHEN 'step.succeeded' THEN NOT failed
+                WHEN 'step.failed' THEN failed
+                ELSE kind = 'step.resolved' AND data IS NOT NULL
+            END
+    END)
+);
+
+-- Where a run's rows are: in block n are those with ids from 1024 n to 1024 n + 1023. `first_seq` is the number of the
+-- run's first row there.
+CREATE TABLE log_blocks (
+    run_id TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+    block BIGINT NOT NULL,
+    first_seq BIGINT NOT NULL,
+    PRIMARY KEY (run_id, block)
 ) WITHOUT ROWID;
-CREATE INDEX events_outputs ON events (run_id, seq)
-    WHERE kind IN ('output.log', 'output.progress', 'output.annotation');
 
 -- One row per waiting step: what would end the wait, and when its time is up.
 CREATE TABLE waits (

@@ -9,11 +9,11 @@ use windlass_model::{
     journal::LocalEffect,
 };
 
-use super::{Cx, launch::launch, step::finished_event};
+use super::{Cx, launch::launch};
 use crate::{
     artifacts,
     error::{Applied, Fault, refuse},
-    kv, locks,
+    kv, leases, locks,
     log::Log,
     resources, steps,
 };
@@ -30,8 +30,8 @@ pub(crate) fn local(
     given: &Given,
 ) -> Applied<Reply> {
     let run = &lease.run;
-    let mut log = Log::held(cx, lease)?;
-    if let Some(outcome) = steps::find(cx.conn, run, &call.path)?.as_ref().and_then(steps::StepRow::outcome) {
+    Log::held(cx, lease)?;
+    if let Some(outcome) = steps::find(cx, run, &call.path)?.as_ref().and_then(steps::StepRow::outcome) {
         return Ok(Reply::Outcome(outcome));
     }
     let outcome = match perform(cx, lease, effect, given) {
@@ -40,12 +40,11 @@ pub(crate) fn local(
         Err(Fault::Refused(problem)) if problem.code != Code::Internal => Outcome::Error(Arc::new(*problem)),
         Err(fault) => return Err(fault),
     };
+    let seq = leases::allocate(cx, lease, 1)?;
     let finished = steps::Finished { outcome: &outcome, attempts: 1, started_at_ms: cx.now_ms };
-    if !steps::put_finished(cx, run, call, &finished)? {
+    if !steps::put_finished(cx, run, seq, call, &finished)? {
         return refuse(Code::IllegalTransition, format!("another call stands at step {} of run `{run}`", call.path));
     }
-    log.raw(finished_event(call, &outcome, 0)?);
-    log.write(cx)?;
     Ok(Reply::Outcome(outcome))
 }
 

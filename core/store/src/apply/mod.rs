@@ -19,13 +19,15 @@ use windlass_model::{
     command::{Command, Reply},
 };
 
-use crate::{bundles, connection::AnyConnection, error::Applied, leases, options::Committed, secrets};
+use crate::{bundles, connection::AnyConnection, error::Applied, leases, options::Committed, recent::Recent, secrets};
 
 /// What a command is applied with.
 pub(crate) struct Cx<'a> {
     pub conn: &'a mut AnyConnection,
     /// The time of the transaction.
     pub now_ms: i64,
+    /// What the writer remembers of runs.
+    pub recent: &'a mut Recent,
     /// What the listener will hear.
     pub told: Committed,
 }

@@ -20,7 +20,7 @@ use crate::{
 
 pub(crate) fn resolve(cx: &mut Cx, run: &RunId, path: &StepPath, resolution: &Resolution, by: &str) -> Applied<()> {
     let mut log = Log::open(cx, run)?;
-    let Some(step) = steps::find(cx.conn, run, path)? else {
+    let Some(step) = steps::find(cx, run, path)? else {
         return refuse(Code::NotFound, format!("run `{run}` has no step {path}"));
     };
     if step.step_state() != StepState::InDoubt {
@@ -30,21 +30,20 @@ pub(crate) fn resolve(cx: &mut Cx, run: &RunId, path: &StepPath, resolution: &Re
         );
     }
     let text = path.to_string();
+    let data = json!({ "by": by, "resolution": resolution });
+    steps::remove_open(cx, run, &text)?;
     match resolution {
         Resolution::Happened { result } => {
-            steps::settle(cx, run, &text, &Outcome::Value(result.to_string().into()))?;
+            log.resolved(step.with_outcome(&Outcome::Value(result.to_string().into()))?, data);
             resources::set_intended_live(cx, run, &text)?;
         }
-        Resolution::Perform => {
-            steps::remove(cx, run, path)?;
-        }
+        Resolution::Perform => log.step(EventKind::StepResolved, path, data),
         Resolution::Fail => {
             let message = format!("{by} failed step {path} (`{}`), about which there was doubt", step.op);
             let problem = Problem::new(Code::FailedByOperator, message).at(steps::parse_site(&step.site));
-            steps::settle(cx, run, &text, &Outcome::Error(problem.into()))?;
+            log.resolved(step.with_outcome(&Outcome::Error(problem.into()))?, data);
         }
     }
-    log.step(EventKind::StepResolved, path, json!({ "by": by, "resolution": resolution }));
     log.write(cx)?;
     runs::wake(cx, run.as_str())
 }
@@ -93,11 +92,9 @@ pub(crate) fn restart(cx: &mut Cx, run: &RunId, bundle: &BundleDigest, drop: &[S
     let row = runs::get(cx, run)?;
     let next = row.run_state().apply(RunCommand::Restart)?;
     bundles::require(cx, bundle)?;
-    let mut dropped = Vec::new();
+    let dropped = steps::remove(cx, run, drop)?;
+    cx.recent.forget(run);
     for path in drop {
-        if steps::remove(cx, run, path)? {
-            dropped.push(path);
-        }
         undo::forget_void(cx, run, path)?;
         approvals::remove(cx, run, &path.to_string())?;
     }

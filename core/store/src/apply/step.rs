@@ -18,9 +18,6 @@ use crate::{
     timers, undo,
 };
 
-/// Results longer than this stand in their event only by their beginning.
-const EVENT_RESULT_BYTES: usize = 2 << 10;
-
 /// Intent. If the step has an outcome after all, that is the answer.
 pub(crate) fn begin(cx: &mut Cx, lease: &Lease, call: &StepCall) -> Applied<Reply> {
     let first = leases::allocate(cx, lease, 1)?;
@@ -40,7 +37,7 @@ pub(crate) fn begin(cx: &mut Cx, lease: &Lease, call: &StepCall) -> Applied<Repl
 pub(crate) fn finish(cx: &mut Cx, lease: &Lease, call: &StepCall, finished: &Finished) -> Applied<Reply> {
     let run = &lease.run;
     let first = leases::allocate(cx, lease, 1)?;
-    if !steps::put_finished(cx, run, call, finished)? {
+    if !steps::put_finished(cx, run, first, call, finished)? {
         leases::give_back(cx, run, 1)?;
         return recorded(cx, lease, &call.path);
     }
@@ -61,13 +58,11 @@ pub(crate) fn finish(cx: &mut Cx, lease: &Lease, call: &StepCall, finished: &Fin
         EffectClass::Wait => timers::remove(cx, run, &call.path.to_string())?,
         _ => {}
     }
-    let elapsed_ms = cx.now_ms - finished.started_at_ms;
-    events::insert(cx, run, first, &[finished_event(call, finished.outcome, elapsed_ms)?])?;
     Ok(Reply::Outcome(finished.outcome.clone()))
 }
 
 fn recorded(cx: &mut Cx, lease: &Lease, path: &StepPath) -> Applied<Reply> {
-    let row = steps::find(cx.conn, &lease.run, path)?;
+    let row = steps::find(cx, &lease.run, path)?;
     match row.as_ref().and_then(steps::StepRow::outcome) {
         Some(outcome) => Ok(Reply::Outcome(outcome)),
         None => {
@@ -89,34 +84,6 @@ pub(crate) fn started_event(call: &StepCall) -> Applied<NewEvent> {
     Ok(NewEvent { kind: EventKind::StepStarted, path: Some(call.path.to_string()), data })
 }
 
-/// The event that a step's outcome commits with. Results go in as they come, without being read again.
-pub(crate) fn finished_event(call: &StepCall, outcome: &Outcome, elapsed_ms: i64) -> Applied<NewEvent> {
-    let op = serde_json::to_string(&call.op)?;
-    let site = serde_json::to_string(&steps::site_text(&call.site))?;
-    let (kind, data) = match outcome {
-        Outcome::Value(text) => {
-            let (result, shortened) = shorten(text)?;
-            let mark = if shortened { r#","shortened":true"# } else { "" };
-            let data = format!(r#"{{"op":{op},"result":{result}{mark},"elapsed_ms":{elapsed_ms},"site":{site}}}"#);
-            (EventKind::StepSucceeded, data)
-        }
-        Outcome::Error(problem) => {
-            let error = serde_json::to_string(&**problem)?;
-            let data = format!(r#"{{"op":{op},"error":{error},"elapsed_ms":{elapsed_ms},"site":{site}}}"#);
-            (EventKind::StepFailed, data)
-        }
-    };
-    Ok(NewEvent { kind, path: Some(call.path.to_string()), data })
-}
-
-fn shorten(text: &str) -> Applied<(std::borrow::Cow<'_, str>, bool)> {
-    if text.len() <= EVENT_RESULT_BYTES {
-        return Ok((text.into(), false));
-    }
-    let end = (0..=EVENT_RESULT_BYTES).rev().find(|&index| text.is_char_boundary(index)).unwrap_or(0);
-    Ok((serde_json::to_string(&format!("{}…", &text[..end]))?.into(), true))
-}
-
 /// Events without a change of state.
 pub(crate) fn emit(cx: &mut Cx, lease: &Lease, new: &[NewEvent]) -> Applied<()> {
     if new.is_empty() {
@@ -132,7 +99,7 @@ pub(crate) fn in_doubt(cx: &mut Cx, lease: &Lease, path: &StepPath) -> Applied<(
     // Only a run that can wait for an operator can be in doubt, or one whose undo can be stuck.
     let state = runs::get(cx, &lease.run)?.run_state();
     state.apply(RunCommand::Suspend).or_else(|refused| state.apply(RunCommand::StickRollback).map_err(|_| refused))?;
-    let Some(row) = steps::find(cx.conn, &lease.run, path)? else {
+    let Some(row) = steps::find(cx, &lease.run, path)? else {
         return refuse(Code::NotFound, format!("run `{}` has no step {path}", lease.run));
     };
     match row.step_state() {

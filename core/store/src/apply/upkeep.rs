@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use super::Cx;
-use crate::{error::Applied, resources, schema::runs};
+use crate::{error::Applied, journal_log, resources, schema::runs};
 
 /// Removes ended runs whose retention is over, longest ended first.
 pub(crate) fn prune(cx: &mut Cx, default_retention_ms: i64, limit: u32) -> Applied<u64> {
@@ -25,6 +25,7 @@ pub(crate) fn prune(cx: &mut Cx, default_retention_ms: i64, limit: u32) -> Appli
             continue;
         }
         resources::forget_gone(cx, run)?;
+        journal_log::remove(cx, &run.as_str().into())?;
         diesel::delete(runs::table.find(run)).execute(cx.conn)?;
         gone += 1;
     }

@@ -6,7 +6,7 @@ use windlass_model::{
     command::{Lease, Reply},
 };
 
-use super::{Cx, settle, step::finished_event};
+use super::{Cx, settle};
 use crate::{
     approvals,
     error::{Applied, refuse},
@@ -18,7 +18,7 @@ use crate::{
 pub(crate) fn wait(cx: &mut Cx, lease: &Lease, call: &StepCall, spec: &WaitSpec) -> Applied<Reply> {
     let run = &lease.run;
     let mut log = Log::held(cx, lease)?;
-    let step = steps::find(cx.conn, run, &call.path)?;
+    let step = steps::find(cx, run, &call.path)?;
     if let Some(outcome) = step.as_ref().and_then(steps::StepRow::outcome) {
         return Ok(Reply::Outcome(outcome));
     }
@@ -39,8 +39,11 @@ pub(crate) fn wait(cx: &mut Cx, lease: &Lease, call: &StepCall, spec: &WaitSpec)
         Some(over) => {
             let outcome = settle::take(cx, run, &row.path, over)?;
             timers::remove(cx, run, &row.path)?;
-            steps::settle(cx, run, &row.path, &outcome)?;
-            log.raw(finished_event(call, &outcome, cx.now_ms - row.since_ms)?);
+            let Some(open) = steps::take_open(cx, run, &row.path)? else {
+                return refuse(windlass_model::Code::Internal, format!("the wait {} has no step", row.path));
+            };
+            let data = steps::data_unlike(&open, call, &outcome, cx.now_ms - row.since_ms, cx.now_ms)?;
+            log.finished(open.with_outcome(&outcome)?, data);
             Reply::Outcome(outcome)
         }
     };

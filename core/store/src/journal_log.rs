@@ -1,0 +1,287 @@
+//! The log's rows: events, of which those that finish a step are its journal entry too. Rows stand in the order of
+//! commits; in SQLite a run's rows are found by the blocks of ids that hold some of them.
+
+use diesel::{connection::DefaultLoadingMode, prelude::*};
+use windlass_model::{EventKind, RunId};
+
+use crate::{
+    apply::Cx,
+    connection::AnyConnection,
+    error::Applied,
+    finished::{self, Shown},
+    hot,
+    schema::{log, log_blocks},
+    steps::StepRow,
+};
+
+/// Ids in a block. Larger ones dirty fewer pages of the blocks' table; smaller ones have fewer rows of other runs in them.
+const BLOCK: i64 = 1_024;
+
+/// A row that isn't written yet.
+pub(crate) struct NewRow<'a> {
+    pub kind: EventKind,
+    pub path: Option<&'a str>,
+    /// None where it follows from the step.
+    pub data: Option<&'a str>,
+    pub step: Option<NewStep<'a>>,
+}
+
+/// The finished step of a row.
+pub(crate) struct NewStep<'a> {
+    pub op: &'a str,
+    pub class: &'a str,
+    pub digest: &'a [u8],
+    pub args: &'a str,
+    pub site: &'a str,
+    pub outcome: &'a str,
+    pub failed: bool,
+    pub attempts: i64,
+    pub started_at_ms: i64,
+}
+
+/// A row as it stands.
+#[derive(Clone, Debug, Queryable, Selectable)]
+#[diesel(table_name = log)]
+pub(crate) struct LogRow {
+    pub run_id: String,
+    pub seq: i64,
+    pub at_ms: i64,
+    pub kind: String,
+    pub path: Option<String>,
+    pub data: Option<String>,
+    pub op: Option<String>,
+    pub class: Option<String>,
+    pub digest: Option<Vec<u8>>,
+    pub args: Option<String>,
+    pub site: Option<String>,
+    pub outcome: Option<String>,
+    pub failed: Option<bool>,
+    pub attempts: Option<i64>,
+    pub started_at_ms: Option<i64>,
+}
+
+impl LogRow {
+    /// The event's data as JSON text.
+    pub(crate) fn data(&self) -> String {
+        if let Some(data) = &self.data {
+            return data.clone();
+        }
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        finished::data(&Shown {
+            op: &text(&self.op),
+            site: &text(&self.site),
+            outcome: &text(&self.outcome),
+            failed: self.failed.unwrap_or_default(),
+            elapsed_ms: self.at_ms - self.started_at_ms.unwrap_or(self.at_ms),
+        })
+    }
+
+    /// The finished step, if the row has one.
+    pub(crate) fn step(self) -> Option<StepRow> {
+        let state = if self.failed? { "failed" } else { "succeeded" };
+        Some(StepRow {
+            path: self.path?,
+            op: self.op?,
+            class: self.class?,
+            state: state.to_owned(),
+            args: self.args?,
+            digest: self.digest?,
+            site: self.site?,
+            outcome: self.outcome,
+            attempts: self.attempts?,
+            started_at_ms: self.started_at_ms?,
+            finished_at_ms: Some(self.at_ms),
+        })
+    }
+}
+
+/// Appends a row. The caller has set its number aside.
+pub(crate) fn append(cx: &mut Cx, run: &RunId, seq: i64, row: &NewRow) -> Applied<()> {
+    match cx.conn {
+        AnyConnection::Sqlite(c) => {
+            let id = cx.recent.next_id(c)?;
+            let block = id / BLOCK;
+            if cx.recent.enters(run, block) {
+                hot::Block { run: run.as_str(), block: &block, first_seq: &seq }.execute(c)?;
+            }
+            let (run, kind, at_ms) = (run.as_str(), row.kind.as_str(), &cx.now_ms);
+            match &row.step {
+                Some(step) => hot::Finish {
+                    id: &id,
+                    run,
+                    seq: &seq,
+                    at_ms,
+                    kind,
+                    path: row.path.unwrap_or_default(),
+                    data: &row.data,
+                    op: step.op,
+                    class: step.class,
+                    digest: step.digest,
+                    args: step.args,
+                    site: step.site,
+                    outcome: step.outcome,
+                    failed: &step.failed,
+                    attempts: &step.attempts,
+                    started_at_ms: &step.started_at_ms,
+                }
+                .execute(c)?,
+                None => {
+                    hot::Tell { id: &id, run, seq: &seq, at_ms, kind, path: &row.path, data: &row.data }.execute(c)?
+                }
+            };
+        }
+        AnyConnection::Postgres(c) => {
+            let step = row.step.as_ref();
+            diesel::insert_into(log::table)
+                .values((
+                    log::run_id.eq(run.as_str()),
+                    log::seq.eq(seq),
+                    log::at_ms.eq(cx.now_ms),
+                    log::kind.eq(row.kind.as_str()),
+                    log::path.eq(row.path),
+                    log::data.eq(row.data),
+                    log::op.eq(step.map(|step| step.op)),
+                    log::class.eq(step.map(|step| step.class)),
+                    log::digest.eq(step.map(|step| step.digest)),
+                    log::args.eq(step.map(|step| step.args)),
+                    log::site.eq(step.map(|step| step.site)),
+                    log::outcome.eq(step.map(|step| step.outcome)),
+                    log::failed.eq(step.map(|step| step.failed)),
+                    log::attempts.eq(step.map(|step| step.attempts)),
+                    log::started_at_ms.eq(step.map(|step| step.started_at_ms)),
+                ))
+                .execute(c)?;
+        }
+    }
+    cx.told.wrote(run);
+    Ok(())
+}
+
+/// Ranges of ids that hold all of the run's rows with numbers above `after`, in order. Neighbours are one range.
+fn ranges(conn: &mut SqliteConnection, run: &RunId, after: i64) -> QueryResult<Vec<(i64, i64)>> {
+    let query = log_blocks::table
+        .filter(log_blocks::run_id.eq(run.as_str()))
+        .order(log_blocks::block.desc())
+        .select((log_blocks::block, log_blocks::first_seq));
+    let mut ranges: Vec<(i64, i64)> = Vec::new();
+    for row in query.load_iter::<(i64, i64), DefaultLoadingMode>(conn)? {
+        let (block, first_seq) = row?;
+        let (from, to) = (block * BLOCK, block * BLOCK + BLOCK - 1);
+        match ranges.last_mut() {
+            Some(later) if later.0 == to + 1 => later.0 = from,
+            _ => ranges.push((from, to)),
+        }
+        if first_seq <= after + 1 {
+            break;
+        }
+    }
+    ranges.reverse();
+    Ok(ranges)
+}
+
+/// Runs one query over a run's rows, in order: `$query` on PostgreSQL, and once for each range of ids on SQLite.
+macro_rules! over_run {
+    ($conn:expr, $run:expr, $after:expr, $found:ident: $row:ty, $full:expr, $query:expr) => {
+        match $conn {
+            AnyConnection::Sqlite(c) => {
+                let mut $found: Vec<$row> = Vec::new();
+                for (from, to) in ranges(c, $run, $after)? {
+                    if $full {
+                        break;
+                    }
+                    $found.extend($query.filter(log::id.between(from, to)).order(log::id).load::<$row>(c)?);
+                }
+                $found
+            }
+            AnyConnection::Postgres(c) => $query.order(log::seq).load::<$row>(c)?,
+        }
+    };
+}
+
+/// Rows with numbers above `after`, at most `limit`.
+pub(crate) fn after(conn: &mut AnyConnection, run: &RunId, after: i64, limit: i64) -> QueryResult<Vec<LogRow>> {
+    let mut rows = over_run!(conn, run, after, found: LogRow, found.len() as i64 >= limit, log::table
+        .filter(log::run_id.eq(run.as_str()))
+        .filter(log::seq.gt(after))
+        .limit(limit)
+        .select(LogRow::as_select()));
+    rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    Ok(rows)
+}
+
+/// Rows that finish a step.
+pub(crate) fn finished(conn: &mut AnyConnection, run: &RunId) -> QueryResult<Vec<LogRow>> {
+    Ok(over_run!(conn, run, 0, found: LogRow, false, log::table
+        .filter(log::run_id.eq(run.as_str()))
+        .filter(log::op.is_not_null())
+        .select(LogRow::as_select())))
+}
+
+/// Ids and paths of the rows that finish a step.
+pub(crate) fn finished_paths(conn: &mut AnyConnection, run: &RunId) -> QueryResult<Vec<(i64, String)>> {
+    Ok(over_run!(conn, run, 0, found: (i64, String), false, log::table
+        .filter(log::run_id.eq(run.as_str()))
+        .filter(log::op.is_not_null())
+        .select((log::id, log::path.assume_not_null()))))
+}
+
+/// The row that finishes the step at `path`.
+pub(crate) fn finished_at(conn: &mut AnyConnection, run: &RunId, path: &str) -> QueryResult<Option<LogRow>> {
+    Ok(over_run!(conn, run, 0, found: LogRow, !found.is_empty(), log::table
+        .filter(log::run_id.eq(run.as_str()))
+        .filter(log::path.eq(path))
+        .filter(log::op.is_not_null())
+        .select(LogRow::as_select()))
+    .pop())
+}
+
+/// Path and data of a run's outputs.
+pub(crate) fn outputs(conn: &mut AnyConnection, run: &RunId) -> QueryResult<Vec<(Option<String>, String)>> {
+    Ok(over_run!(conn, run, 0, found: (Option<String>, String), false, log::table
+        .filter(log::run_id.eq(run.as_str()))
+        .filter(log::kind.eq("output.log").or(log::kind.eq("output.progress")).or(log::kind.eq("output.annotation")))
+        .select((log::path, log::data.assume_not_null()))))
+}
+
+/// Takes the step out of a row; the event stays, as history.
+pub(crate) fn forget_step(cx: &mut Cx, id: i64) -> Applied<()> {
+    let row: LogRow = log::table.find(id).select(LogRow::as_select()).first(cx.conn)?;
+    diesel::update(log::table.find(id))
+        .set((
+            log::data.eq(row.data()),
+            log::op.eq(None::<String>),
+            log::class.eq(None::<String>),
+            log::digest.eq(None::<Vec<u8>>),
+            log::args.eq(None::<String>),
+            log::site.eq(None::<String>),
+            log::outcome.eq(None::<String>),
+            log::failed.eq(None::<bool>),
+            log::attempts.eq(None::<i64>),
+            log::started_at_ms.eq(None::<i64>),
+        ))
+        .execute(cx.conn)?;
+    Ok(())
+}
+
+/// Removes all rows of a run. The blocks' entries go with the run.
+pub(crate) fn remove(cx: &mut Cx, run: &RunId) -> Applied<()> {
+    match cx.conn {
+        AnyConnection::Sqlite(c) => {
+            for (from, to) in ranges(c, run, 0)? {
+                diesel::delete(log::table.filter(log::id.between(from, to)))
+                    .filter(log::run_id.eq(run.as_str()))
+                    .execute(c)?;
+            }
+        }
+        AnyConnection::Postgres(c) => {
+            diesel::delete(log::table.filter(log::run_id.eq(run.as_str()))).execute(c)?;
+        }
+    }
+    cx.recent.forget(run);
+    Ok(())
+}
+
+/// All rows of all runs, by run and number.
+pub(crate) fn all(conn: &mut AnyConnection) -> QueryResult<Vec<LogRow>> {
+    log::table.order((log::run_id, log::seq)).select(LogRow::as_select()).load(conn)
+}
