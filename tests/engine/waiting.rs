@@ -85,7 +85,7 @@ fn an_approval_needs_its_quorum_of_people_who_did_not_launch_the_run() {
     assert_eq!(world.engine().decide(&run, None, stale).unwrap_err().code, Code::ApprovalStale);
     world.engine().decide(&run, None, decision(&world, &run, "ann", true)).unwrap();
     assert!(world.engine().decide(&run, None, decision(&world, &run, "ann", true)).is_err(), "ann has decided");
-    assert_eq!(world.engine().run(&run).unwrap().unwrap().state.is_ended(), false);
+    assert!(!world.engine().run(&run).unwrap().unwrap().state.is_ended());
     world.engine().decide(&run, None, decision(&world, &run, "bob", true)).unwrap();
     assert_eq!(world.end(&run).output, Some(json!([true, 3])));
 }

@@ -30,7 +30,7 @@ fn a_success_has_its_output(w: &World) {
     assert_eq!((record.state, record.output), (RunState::Succeeded, Some(json!({"a": 1}))));
     assert_eq!(record.ended_at_ms, Some(w.now()));
     assert!(w.store.timers(&lease.run).unwrap().is_empty());
-    assert_eq!(w.heard().last().unwrap().ended, [lease.run.clone()]);
+    assert_eq!(w.heard().last().unwrap().ended, std::slice::from_ref(&lease.run));
     assert_eq!(w.refused(Command::Succeed { lease: lease.clone(), output: "1".into() }), Code::LeaseLost);
     assert_eq!(w.refused(cancel(&lease.run)), Code::IllegalTransition);
     assert!(w.store.claimed(&lease.run).unwrap().is_none());
@@ -55,7 +55,7 @@ fn cancelling_depends_on_the_state(w: &World) {
     let running = w.launch_claimed("r");
     w.ok(cancel(&running.run));
     assert_eq!(w.due(&running.run), None, "its worker is told");
-    assert_eq!(w.heard().last().unwrap().cancelled, [running.run.clone()]);
+    assert_eq!(w.heard().last().unwrap().cancelled, std::slice::from_ref(&running.run));
     assert_eq!(w.refused(Command::Succeed { lease: running.clone(), output: "1".into() }), Code::IllegalTransition);
     w.ok(Command::BeginRollback { lease: running.clone() });
     w.ok(Command::FinishRollback { lease: running.clone() });

@@ -218,13 +218,7 @@ pub fn job(source: &str) -> Job {
 /// A job of a bundle.
 pub fn job_of(bundle: Bundle) -> Job {
     let digest = BundleDigest(blake3::hash(bundle.canonical().as_bytes()).to_hex().to_string().into());
-    Job {
-        run: RUN.into(),
-        digest,
-        bundle: Arc::new(bundle),
-        input: "{}".into(),
-        undo: Vec::new(),
-    }
+    Job { run: RUN.into(), digest, bundle: Arc::new(bundle), input: "{}".into(), undo: Vec::new() }
 }
 
 /// A workflow's source with this body of `run(input)` and these grants.

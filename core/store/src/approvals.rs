@@ -75,7 +75,7 @@ pub(crate) fn set_settled(cx: &mut Cx, run: &RunId, path: &str) -> Applied<()> {
 }
 
 pub(crate) fn find(conn: &mut AnyConnection, run: &str, path: &str) -> QueryResult<Option<ApprovalRecord>> {
-    let row = approvals::table.find((run, path)).select(ApprovalRow::as_select()).first(conn).optional()?;
+    let row = approvals::table.find((run, path)).select(ApprovalRow::as_select()).get_result(conn).optional()?;
     row.map(|row| record(conn, row)).transpose()
 }
 

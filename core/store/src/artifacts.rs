@@ -33,7 +33,7 @@ pub(crate) fn put(cx: &mut Cx, run: &RunId, name: &str, media_type: &str, conten
 }
 
 pub(crate) fn content(conn: &mut AnyConnection, run: &RunId, name: &str) -> QueryResult<Option<Vec<u8>>> {
-    artifacts::table.find((run.as_str(), name)).select(artifacts::content).first(conn).optional()
+    artifacts::table.find((run.as_str(), name)).select(artifacts::content).get_result(conn).optional()
 }
 
 type Row = (String, String, i64, String, i64);

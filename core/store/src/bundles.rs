@@ -22,7 +22,7 @@ pub(crate) fn put(cx: &mut Cx, digest: &BundleDigest, body: &str) -> Applied<()>
 /// Refuses a digest that nothing is kept under.
 pub(crate) fn require(cx: &mut Cx, digest: &BundleDigest) -> Applied<()> {
     let found: Option<String> =
-        bundles::table.find(digest.as_str()).select(bundles::digest).first(cx.conn).optional()?;
+        bundles::table.find(digest.as_str()).select(bundles::digest).get_result(cx.conn).optional()?;
     match found {
         Some(_) => Ok(()),
         None => Err(Problem::new(Code::NotFound, format!("there is no bundle `{digest}`")).into()),
@@ -30,6 +30,7 @@ pub(crate) fn require(cx: &mut Cx, digest: &BundleDigest) -> Applied<()> {
 }
 
 pub(crate) fn body(conn: &mut AnyConnection, digest: &BundleDigest) -> QueryResult<Option<Arc<str>>> {
-    let body: Option<String> = bundles::table.find(digest.as_str()).select(bundles::body).first(conn).optional()?;
+    let body: Option<String> =
+        bundles::table.find(digest.as_str()).select(bundles::body).get_result(conn).optional()?;
     Ok(body.map(Arc::from))
 }

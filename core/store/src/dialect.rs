@@ -98,8 +98,8 @@ pub(crate) fn lease_row(connection: &mut AnyConnection, run: &str) -> QueryResul
         };
     }
     match connection {
-        AnyConnection::Sqlite(c) => row!().first(c).optional(),
-        AnyConnection::Postgres(c) => row!().for_update().skip_locked().first(c).optional(),
+        AnyConnection::Sqlite(c) => row!().get_result(c).optional(),
+        AnyConnection::Postgres(c) => row!().for_update().skip_locked().get_result(c).optional(),
     }
 }
 

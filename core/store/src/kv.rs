@@ -9,7 +9,7 @@ use crate::{apply::Cx, connection::AnyConnection, dialect::both, error::Applied,
 const LIST_LIMIT: i64 = 1_000;
 
 pub(crate) fn get(cx: &mut Cx, key: &str) -> Applied<Option<String>> {
-    Ok(kv::table.find(key).select(kv::value).first(cx.conn).optional()?)
+    Ok(kv::table.find(key).select(kv::value).get_result(cx.conn).optional()?)
 }
 
 pub(crate) fn set(cx: &mut Cx, key: &str, value: &str) -> Applied<()> {

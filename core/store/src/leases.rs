@@ -30,7 +30,7 @@ pub(crate) fn allocate(cx: &mut Cx, lease: &Lease, count: i64) -> Applied<i64> {
             let allocate = hot::Allocate { count: &count, run: lease.run.as_str(), epoch: &lease.epoch };
             match allocate.execute(c)? {
                 0 => None,
-                _ => Some(leases::table.find(lease.run.as_str()).select(leases::next_seq).first(c)?),
+                _ => Some(leases::table.find(lease.run.as_str()).select(leases::next_seq).get_result(c)?),
             }
         }
         AnyConnection::Postgres(c) => diesel::update(leases::table.find(lease.run.as_str()))
@@ -101,7 +101,7 @@ pub(crate) fn free(cx: &mut Cx, run: &RunId) -> Applied<()> {
 /// Whether a node holds the run.
 pub(crate) fn is_held(cx: &mut Cx, run: &RunId) -> Applied<bool> {
     let expires: Option<Option<i64>> =
-        leases::table.find(run.as_str()).select(leases::expires_at_ms).first(cx.conn).optional()?;
+        leases::table.find(run.as_str()).select(leases::expires_at_ms).get_result(cx.conn).optional()?;
     Ok(expires.flatten().is_some_and(|at| at > cx.now_ms))
 }
 
@@ -133,10 +133,13 @@ pub(crate) fn expire(cx: &mut Cx, node: Option<&NodeId>) -> Applied<u64> {
 
 /// The epoch of the claim on a run, if a node holds it.
 pub(crate) fn held_epoch(conn: &mut crate::connection::AnyConnection, run: &str) -> QueryResult<Option<i64>> {
-    leases::table.find(run).filter(leases::node.is_not_null()).select(leases::epoch).first(conn).optional()
+    leases::table.find(run).filter(leases::node.is_not_null()).select(leases::epoch).get_result(conn).optional()
 }
 
 /// When the first lease ends.
 pub(crate) fn earliest_expiry(conn: &mut crate::connection::AnyConnection) -> QueryResult<Option<i64>> {
-    leases::table.select(diesel::dsl::min(leases::expires_at_ms)).first(conn)
+    leases::table
+        .filter(leases::expires_at_ms.is_not_null())
+        .select(diesel::dsl::min(leases::expires_at_ms))
+        .get_result(conn)
 }

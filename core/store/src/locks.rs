@@ -7,7 +7,7 @@ use crate::{apply::Cx, connection::AnyConnection, error::Applied, schema::locks,
 
 /// Who holds the lock.
 pub(crate) fn holder(cx: &mut Cx, name: &str) -> Applied<Option<String>> {
-    Ok(locks::table.find(name).select(locks::run_id).first(cx.conn).optional()?)
+    Ok(locks::table.find(name).select(locks::run_id).get_result(cx.conn).optional()?)
 }
 
 pub(crate) fn acquire(cx: &mut Cx, name: &str, run: &RunId) -> Applied<()> {

@@ -99,7 +99,7 @@ fn reasons(text: Option<&str>) -> Vec<WaitReason> {
 }
 
 pub(crate) fn find(conn: &mut AnyConnection, run: &str) -> QueryResult<Option<RunRow>> {
-    runs::table.find(run).select(RunRow::as_select()).first(conn).optional()
+    runs::table.find(run).select(RunRow::as_select()).get_result(conn).optional()
 }
 
 /// The run; refuses the command if there is none.
@@ -166,7 +166,8 @@ pub(crate) fn counts(conn: &mut AnyConnection) -> QueryResult<Vec<(RunState, u64
 
 /// When the first run becomes due.
 pub(crate) fn earliest_due(conn: &mut AnyConnection) -> QueryResult<Option<i64>> {
-    runs::table.select(diesel::dsl::min(runs::due_at_ms)).first(conn)
+    // The index holds only runs that have a time: without the filter, SQLite reads all of them.
+    runs::table.filter(runs::due_at_ms.is_not_null()).select(diesel::dsl::min(runs::due_at_ms)).get_result(conn)
 }
 
 /// Runs of a concurrency key that have begun and haven't ended.

@@ -26,7 +26,7 @@ pub(crate) fn delete(cx: &mut Cx, name: &str) -> Applied<u64> {
 }
 
 pub(crate) fn sealed(conn: &mut AnyConnection, name: &str) -> QueryResult<Option<(Vec<u8>, String)>> {
-    secrets::table.find(name).select((secrets::sealed, secrets::policy)).first(conn).optional()
+    secrets::table.find(name).select((secrets::sealed, secrets::policy)).get_result(conn).optional()
 }
 
 /// Secrets without their values, by name.

@@ -157,7 +157,7 @@ pub(crate) fn find(cx: &mut Cx, run: &RunId, path: &StepPath) -> Applied<Option<
 
 fn find_open(cx: &mut Cx, run: &RunId, path: &str) -> Applied<Option<StepRow>> {
     let row: Option<OpenRow> =
-        steps::table.find((run.as_str(), path)).select(open_columns!()).first(cx.conn).optional()?;
+        steps::table.find((run.as_str(), path)).select(open_columns!()).get_result(cx.conn).optional()?;
     Ok(row.map(StepRow::open))
 }
 

@@ -53,7 +53,7 @@ pub(crate) fn insert(cx: &mut Cx, run: &RunId, path: &StepPath, spec: &WaitSpec)
 
 pub(crate) fn find(cx: &mut Cx, run: &RunId, path: &StepPath) -> Applied<Option<WaitRow>> {
     let query = waits::table.find((run.as_str(), path.to_string())).select(WaitRow::as_select());
-    Ok(query.first(cx.conn).optional()?)
+    Ok(query.get_result(cx.conn).optional()?)
 }
 
 pub(crate) fn of_run(cx: &mut Cx, run: &RunId) -> Applied<Vec<WaitRow>> {

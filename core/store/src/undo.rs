@@ -55,7 +55,7 @@ impl UndoRow {
 /// made is still to be taken back.
 pub(crate) fn register(cx: &mut Cx, run: &RunId, path: &StepPath, spec: &UndoSpec, site: &CallSite) -> Applied<()> {
     let last: Option<i64> =
-        undo::table.filter(undo::run_id.eq(run.as_str())).select(diesel::dsl::max(undo::seq)).first(cx.conn)?;
+        undo::table.filter(undo::run_id.eq(run.as_str())).select(diesel::dsl::max(undo::seq)).get_result(cx.conn)?;
     let path = path.to_string();
     let spec = serde_json::to_string(spec)?;
     let site = site_text(site);
@@ -102,7 +102,7 @@ pub(crate) fn forget_void(cx: &mut Cx, run: &RunId, path: &StepPath) -> Applied<
 
 /// The entry; refuses the command if there is none.
 pub(crate) fn get(cx: &mut Cx, run: &RunId, seq: i64) -> Applied<UndoRow> {
-    let row = undo::table.find((run.as_str(), seq)).select(UndoRow::as_select()).first(cx.conn).optional()?;
+    let row = undo::table.find((run.as_str(), seq)).select(UndoRow::as_select()).get_result(cx.conn).optional()?;
     match row {
         Some(row) => Ok(row),
         None => refuse(windlass_model::Code::NotFound, format!("run `{run}` has no undo entry {seq}")),
@@ -126,7 +126,7 @@ pub(crate) fn last_registered(cx: &mut Cx, run: &RunId) -> Applied<Option<i64>> 
         .filter(undo::run_id.eq(run.as_str()))
         .filter(undo::state.eq(UndoState::Registered.as_str()))
         .select(diesel::dsl::max(undo::seq))
-        .first(cx.conn)?)
+        .get_result(cx.conn)?)
 }
 
 /// Entries that are still to be worked off.
