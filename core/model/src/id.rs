@@ -121,7 +121,10 @@ impl FromStr for StepPath {
         if !canonical || !lane_is_valid(lane) {
             return Err(bad());
         }
-        Ok(Self { lane: lane.into(), ordinal: ordinal.parse().map_err(|_| bad())? })
+        // Nearly every step is in the root lane: its name is kept once.
+        static ROOT: std::sync::LazyLock<Arc<str>> = std::sync::LazyLock::new(|| "".into());
+        let lane = if lane.is_empty() { ROOT.clone() } else { lane.into() };
+        Ok(Self { lane, ordinal: ordinal.parse().map_err(|_| bad())? })
     }
 }
 

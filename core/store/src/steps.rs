@@ -100,7 +100,7 @@ impl StepRow {
         })
     }
 
-    pub(crate) fn record(self) -> StepRecord {
+    fn record(self, words: &mut Words) -> StepRecord {
         let mut digest = [0; 16];
         if self.digest.len() == digest.len() {
             digest.copy_from_slice(&self.digest);
@@ -109,11 +109,11 @@ impl StepRow {
             state: self.step_state(),
             outcome: self.outcome(),
             path: path(&self.path),
-            op: self.op.into(),
+            op: words.op.share(&self.op),
             class: EffectClass::parse(&self.class).unwrap_or(EffectClass::AtMostOnce),
             args: self.args.into(),
             digest: Digest(digest),
-            site: parse_site(&self.site),
+            site: words.site(&self.site),
             attempts: u32::try_from(self.attempts).unwrap_or(u32::MAX),
             started_at_ms: self.started_at_ms,
             finished_at_ms: self.finished_at_ms,
@@ -141,6 +141,34 @@ pub(crate) fn parse_site(text: &str) -> CallSite {
     let column = parts.next().and_then(|part| part.parse().ok()).unwrap_or(0);
     let line = parts.next().and_then(|part| part.parse().ok()).unwrap_or(0);
     CallSite { file: parts.next().unwrap_or_default().into(), line, column }
+}
+
+/// Words that recur in a journal, kept once: a run calls few functions from few places.
+#[derive(Default)]
+struct Words {
+    op: Word,
+    last_site: Option<(String, CallSite)>,
+}
+
+#[derive(Default)]
+struct Word(Option<Arc<str>>);
+
+impl Word {
+    fn share(&mut self, text: &str) -> Arc<str> {
+        match &self.0 {
+            Some(last) if **last == *text => last.clone(),
+            _ => self.0.insert(text.into()).clone(),
+        }
+    }
+}
+
+impl Words {
+    fn site(&mut self, text: &str) -> CallSite {
+        match &self.last_site {
+            Some((last, site)) if last == text => site.clone(),
+            _ => self.last_site.insert((text.to_owned(), parse_site(text))).1.clone(),
+        }
+    }
 }
 
 /// The step at `path`, open or finished.
@@ -171,9 +199,14 @@ pub(crate) fn all_open(conn: &mut AnyConnection) -> QueryResult<Vec<(String, Ste
 pub(crate) fn of_run(conn: &mut AnyConnection, run: &RunId) -> QueryResult<Vec<StepRecord>> {
     let open: Vec<OpenRow> = steps::table.filter(steps::run_id.eq(run.as_str())).select(open_columns!()).load(conn)?;
     let finished = journal_log::finished(conn, run)?.into_iter().filter_map(LogRow::step);
-    let rows: Vec<StepRow> = open.into_iter().map(StepRow::open).chain(finished).collect();
-    let mut records: Vec<StepRecord> = rows.into_iter().map(StepRow::record).collect();
-    records.sort_by_cached_key(|record| natural(&record.path.to_string()));
+    let mut words = Words::default();
+    let rows = open.into_iter().map(StepRow::open).chain(finished);
+    let mut records: Vec<StepRecord> = rows.map(|row| row.record(&mut words)).collect();
+    // Most stand in order already, and in one lane: their ordinals decide.
+    records.sort_by(|one, other| match one.path.lane == other.path.lane {
+        true => one.path.ordinal.cmp(&other.path.ordinal),
+        false => natural(&one.path.to_string()).cmp(&natural(&other.path.to_string())),
+    });
     Ok(records)
 }
 
