@@ -94,7 +94,7 @@ fn no_standard_function_takes_the_process_down() {
                     engine.eval::<rhai::Dynamic>(&source).map(drop)
                 }));
                 calls += 1;
-                if ended.is_err() || started.elapsed() > Duration::from_secs(5) {
+                if ended.is_err() || started.elapsed() > Duration::from_secs(30) {
                     faults.push(format!("{name}: x = {first}; {expression}: {:?}", started.elapsed()));
                     break;
                 }
