@@ -38,9 +38,9 @@ text_enum!(
         StepStarted = "step.started",
         /// A step's attempt failed and is tried again. Data: op, attempt, delay_ms, error.
         StepRetrying = "step.retrying",
-        /// A step has a result. Data: op, result (shortened), elapsed_ms, site.
+        /// A step has a result. Data: op, result (shortened), elapsed_ms, site; for reads also args.
         StepSucceeded = "step.succeeded",
-        /// A step failed, and the script saw it. Data: op, error, elapsed_ms, site.
+        /// A step failed, and the script saw it. Data: op, error, elapsed_ms, site; for reads also args.
         StepFailed = "step.failed",
         /// A step waits. Data: op, wait, site.
         StepWaiting = "step.waiting",

@@ -6,6 +6,8 @@ const EVENT_RESULT_BYTES: usize = 2 << 10;
 /// What the event shows of the step.
 pub(crate) struct Shown<'a> {
     pub op: &'a str,
+    /// JSON text of the arguments, for steps that begin and end in one commit and so have no event of their beginning.
+    pub args: Option<&'a str>,
     pub site: &'a str,
     /// JSON text: the result, or the problem.
     pub outcome: &'a str,
@@ -15,7 +17,10 @@ pub(crate) struct Shown<'a> {
 
 /// The event's data as JSON text. Results go in as they come, without being read again.
 pub(crate) fn data(shown: &Shown) -> String {
-    let (op, site, elapsed_ms) = (quote(shown.op), quote(shown.site), shown.elapsed_ms);
+    let (mut op, site, elapsed_ms) = (quote(shown.op), quote(shown.site), shown.elapsed_ms);
+    if let Some(args) = shown.args {
+        op = format!(r#"{op},"args":{}"#, shorten(args).0);
+    }
     if shown.failed {
         let error = shown.outcome;
         return format!(r#"{{"op":{op},"error":{error},"elapsed_ms":{elapsed_ms},"site":{site}}}"#);

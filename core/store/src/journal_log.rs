@@ -2,7 +2,7 @@
 //! commits; in SQLite a run's rows are found by the blocks of ids that hold some of them.
 
 use diesel::{connection::DefaultLoadingMode, prelude::*};
-use windlass_model::{EventKind, RunId};
+use windlass_model::{EffectClass, EventKind, RunId};
 
 use crate::{
     apply::Cx,
@@ -67,8 +67,10 @@ impl LogRow {
             return data.clone();
         }
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        let reads = self.class.as_deref() == Some(EffectClass::Read.as_str());
         finished::data(&Shown {
             op: &text(&self.op),
+            args: self.args.as_deref().filter(|_| reads),
             site: &text(&self.site),
             outcome: &text(&self.outcome),
             failed: self.failed.unwrap_or_default(),

@@ -349,7 +349,8 @@ pub(crate) fn data_unlike(
     }
     let (state, outcome) = outcome_text(outcome)?;
     let failed = state == StepState::Failed;
-    Ok(Some(finished::data(&Shown { op: &call.op, site: &site, outcome: &outcome, failed, elapsed_ms })))
+    let args = (call.class == EffectClass::Read).then_some(&*call.args);
+    Ok(Some(finished::data(&Shown { op: &call.op, args, site: &site, outcome: &outcome, failed, elapsed_ms })))
 }
 
 /// The state and the text that an outcome is written as.

@@ -38,10 +38,10 @@ pub fn line(event: &Event, began_at_ms: i64) -> Option<String> {
         }
         EventKind::StepSucceeded => {
             let took = words::took(data["elapsed_ms"].as_i64());
-            format!("[{path}] {} done {took} {}", words::text(&data["op"]), words::result(&data["result"]))
+            format!("[{path}] {} done {took} {}", words::call(data), words::result(&data["result"]))
         }
         EventKind::StepFailed => {
-            format!("[{path}] {} failed: {}", words::text(&data["op"]), words::problem(&data["error"]))
+            format!("[{path}] {} failed: {}", words::call(data), words::problem(&data["error"]))
         }
         EventKind::StepWaiting => format!("[{path}] {} waits {}", words::text(&data["op"]), words::wait(&data["wait"])),
         EventKind::StepInDoubt => format!("[{path}] {} may or may not have happened", words::call(data)),
