@@ -205,7 +205,9 @@ fn an_undo_step_in_doubt_sticks_and_goes_on_once_an_operator_has_spoken() {
 
 #[test]
 fn a_stuck_undo_survives_a_crash_at_every_commit() {
-    for n in 1..40 {
+    let mut kills = 0;
+    // Lazy events may ride on one commit or another, so each number is tried several times.
+    for n in (1..=16).cycle().take(48) {
         let mut world = World::new();
         world.script("t/stuck", "", r#"fn run(input) { probe::make("first"); probe::make("stuck"); fail("no") }"#);
         let killed = world.child(Some("t/stuck"), Some(&format!("commit.after:{n}")));
@@ -219,9 +221,7 @@ fn a_stuck_undo_survives_a_crash_at_every_commit() {
         world.engine().unstick(&run, StuckAction::Retry, "operator").unwrap();
         world.ended_as(&run, RunState::RolledBack);
         assert!(world.witness.standing().is_empty(), "commit {n}");
-        if !killed {
-            assert!(n > 8, "only {n} commits");
-            return;
-        }
+        kills += usize::from(killed);
     }
+    assert!(kills > 24, "only {kills} children were killed");
 }
