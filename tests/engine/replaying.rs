@@ -36,6 +36,7 @@ fn the_same_key_and_input_give_the_same_run_and_another_input_is_refused() {
         by: "test".into(),
         idempotency_key: Some("key".into()),
         tags: vec![],
+        organisation: String::new(),
     };
     let first = world.engine().launch(launch("a")).unwrap();
     let second = world.engine().launch(launch("a")).unwrap();

@@ -203,6 +203,7 @@ pub fn new_run(id: &str) -> NewRun {
         bundle: BUNDLE.into(),
         input: r#"{"lab":"a"}"#.into(),
         launched_by: "ann".into(),
+        organisation: "platform".into(),
         idempotency_key: None,
         rollback: Rollback::Auto,
         deadline_at_ms: None,

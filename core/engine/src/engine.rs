@@ -12,7 +12,8 @@ use std::{
 use parking_lot::Mutex;
 use windlass_model::{
     Bundle, BundleDigest, Code, NodeId, Problem, RunId,
-    command::{Claimed, Command},
+    audit::NewAudit,
+    command::{Claimed, Command, Reply},
     journal::Stop,
     time::Clock,
 };
@@ -29,6 +30,8 @@ const BUNDLES: usize = 64;
 #[derive(Clone)]
 pub struct Engine {
     pub(crate) inner: Arc<Inner>,
+    /// The entry in the audit log that goes with every command given through this handle.
+    entry: Option<Arc<NewAudit>>,
 }
 
 pub(crate) struct Inner {
@@ -106,7 +109,21 @@ impl Engine {
         let thread = thread
             .map_err(|error| Problem::new(Code::System, format!("the scheduler's thread can't be started: {error}")))?;
         *inner.scheduler.lock() = Some(thread);
-        Ok(Self { inner })
+        Ok(Self { inner, entry: None })
+    }
+
+    /// A handle whose commands are each committed together with this entry in the audit log.
+    #[must_use]
+    pub fn audited(&self, entry: NewAudit) -> Self {
+        Self { inner: self.inner.clone(), entry: Some(Arc::new(entry)) }
+    }
+
+    pub(crate) fn commit(&self, command: Command) -> Result<Reply, Problem> {
+        let command = match &self.entry {
+            Some(entry) => Command::Audited { command: Box::new(command), entry: Box::new((**entry).clone()) },
+            None => command,
+        };
+        Ok(self.inner.store.commit(command)?)
     }
 
     /// Stops evaluations at their next host call, gives their leases back, and closes the store. Runs go on at the next

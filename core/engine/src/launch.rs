@@ -27,6 +27,8 @@ pub struct Launch {
     pub idempotency_key: Option<String>,
     /// Tags besides the workflow's own.
     pub tags: Vec<String>,
+    /// The organisation that it belongs to; empty: `platform`.
+    pub organisation: String,
 }
 
 /// A launched run.
@@ -46,13 +48,16 @@ impl Engine {
         let mut run = self.inner.children.plan(&pinned, input, launch.by)?;
         run.idempotency_key = launch.idempotency_key;
         run.tags.extend(launch.tags);
+        if !launch.organisation.is_empty() {
+            run.organisation = launch.organisation;
+        }
         self.launch_pinned(&pinned, run)
     }
 
     pub(crate) fn launch_pinned(&self, pinned: &Pinned, run: NewRun) -> Result<Launched, Problem> {
         self.inner.children.keep(&self.inner.store, pinned)?;
         let claim = self.inner.claim_at_launch();
-        match self.inner.store.commit(Command::Launch { run: Box::new(run), claim })? {
+        match self.commit(Command::Launch { run: Box::new(run), claim })? {
             Reply::Launched { run, existing, claimed } => {
                 if let Some(claimed) = claimed {
                     self.inner.start(*claimed);
@@ -127,6 +132,7 @@ impl ChildLauncher {
             deadline_at_ms: timeout_ms.map(|timeout_ms| self.clock.now_ms().saturating_add(timeout_ms)),
             retention_ms: duration(&workflow.retention, "retention")?,
             parent: None,
+            organisation: "platform".into(),
             concurrency: concurrency.map(|rule| (fill_key(&rule.key, &input), rule.limit, rule.on_conflict)),
             tags: workflow.tags.clone(),
             input: input.to_string(),

@@ -4,6 +4,7 @@ mod clock;
 mod config;
 mod control;
 mod diff;
+mod documents;
 mod engine;
 mod feed;
 mod input;

@@ -13,7 +13,7 @@ use crate::{Engine, Launch, Launched, input::check_form, scheduler::PRUNE_LIMIT}
 
 impl Engine {
     fn command(&self, command: Command) -> Result<(), Problem> {
-        self.inner.store.commit(command)?;
+        self.commit(command)?;
         Ok(())
     }
 
@@ -73,8 +73,8 @@ impl Engine {
     pub fn retry(&self, run: &RunId, by: &str) -> Result<Launched, Problem> {
         let record = self.require(run)?;
         let tags = Vec::new();
-        let (workflow, input, by) = (record.workflow, record.input, by.to_owned());
-        self.launch(Launch { workflow, input, by, idempotency_key: None, tags })
+        let (workflow, input, by, organisation) = (record.workflow, record.input, by.to_owned(), record.organisation);
+        self.launch(Launch { workflow, input, by, idempotency_key: None, tags, organisation })
     }
 
     /// Keeps a secret's ciphertext with its policy (JSON text).

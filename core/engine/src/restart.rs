@@ -68,7 +68,7 @@ impl Engine {
         if verdict.is_compatible() && pinned.digest != record.bundle {
             self.inner.children.keep(&self.inner.store, &pinned)?;
             let command = Command::Upgrade { run: run.clone(), bundle: pinned.digest, by: by.to_owned() };
-            self.inner.store.commit(command)?;
+            self.commit(command)?;
         }
         Ok(verdict)
     }
@@ -95,7 +95,7 @@ impl Engine {
         if !dry_run && verdict.is_compatible() {
             self.inner.children.keep(&self.inner.store, &pinned)?;
             let (run, bundle, drop, by) = (run.clone(), pinned.digest, dropped.clone(), by.to_owned());
-            self.inner.store.commit(Command::Restart { run, bundle, drop, by })?;
+            self.commit(Command::Restart { run, bundle, drop, by })?;
         }
         Ok(Restarted { dropped, verdict })
     }

@@ -7,7 +7,9 @@ use serde_json::Value;
 
 use crate::{
     BundleDigest, NodeId, Outcome, Problem, RunId, RunState, StepCall, StepPath, WaitSpec,
-    event::NewEvent,
+    audit::NewAudit,
+    document::Change,
+    event::{EventKind, NewEvent},
     journal::LocalEffect,
     undo::StuckAction,
     wait::{Decision, Resolution},
@@ -46,6 +48,8 @@ pub struct NewRun {
     pub retention_ms: Option<i64>,
     /// The run that it is a child of, and the step.
     pub parent: Option<(RunId, StepPath)>,
+    /// The organisation that it belongs to.
+    pub organisation: String,
     /// Evaluated concurrency key, with the limit and what happens beyond it.
     pub concurrency: Option<(String, u32, OnConflict)>,
     /// Tags.
@@ -314,6 +318,24 @@ pub enum Command {
         /// Its name.
         name: String,
     },
+    /// Makes, replaces and removes documents, all or none. Answer: `Versions`, one for each change (0: removed).
+    Change(Vec<Change>),
+    /// Another command together with its entry in the audit log, in one transaction. A refused command leaves no entry.
+    Audited {
+        /// The command.
+        command: Box<Command>,
+        /// The entry.
+        entry: Box<NewAudit>,
+    },
+    /// An entry in the audit log by itself.
+    Audit(Box<NewAudit>),
+    /// An event that belongs to no run. It appears in the feed of all events only. Its run is `system`.
+    Announce {
+        /// What happened.
+        kind: EventKind,
+        /// The rest.
+        data: Value,
+    },
     /// Removes up to `limit` ended runs, with everything of theirs but live resources, whose retention is over. Answer: `Count`.
     Prune {
         /// Retention of runs that name none.
@@ -375,4 +397,6 @@ pub enum Reply {
     Outcome(Outcome),
     /// The wait isn't over.
     Waiting,
+    /// Versions of the changed documents, in the order of the changes.
+    Versions(Vec<i64>),
 }

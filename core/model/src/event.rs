@@ -60,6 +60,12 @@ text_enum!(
         SignalReceived = "signal.received",
         /// A person decided. Data: decision.
         ApprovalDecided = "approval.decided",
+        /// A version of a workflow is in use from now on. Data: workflow, version, digest, by. Of no run.
+        WorkflowActivated = "workflow.activated",
+        /// A changed file has mistakes; the version before it stays in use. Data: workflow, digest, error. Of no run.
+        WorkflowRejected = "workflow.rejected",
+        /// A workflow's file is gone. Data: workflow. Of no run.
+        WorkflowRemoved = "workflow.removed",
         /// The script logged a line. Data: level, message, fields, site.
         Log = "output.log",
         /// The script reports progress. Data: percent, message.

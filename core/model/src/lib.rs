@@ -1,8 +1,10 @@
 //! The words everything else is written in: ids, states, commands, events, errors. No I/O, no async, no database.
 
+pub mod audit;
 pub mod bounds;
 pub mod bundle;
 pub mod command;
+pub mod document;
 pub mod error;
 pub mod event;
 pub mod id;

@@ -35,6 +35,8 @@ pub struct RunRecord {
     pub idempotency_key: Option<String>,
     /// Whether a failure undoes.
     pub rollback: Rollback,
+    /// The organisation that it belongs to.
+    pub organisation: String,
     /// The run that it is a child of, and the step.
     pub parent: Option<(RunId, StepPath)>,
     /// The run that it continues (`continue_as_new`).
@@ -53,6 +55,39 @@ pub struct RunRecord {
     pub deadline_at_ms: Option<i64>,
 }
 
+/// A part of the house: an organisation, and a folder of workflows.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scope {
+    /// An organisation's name, or `*`.
+    pub organisation: String,
+    /// A folder of workflows (`lab`), one workflow (`lab/grid`), or `*`.
+    pub folder: String,
+}
+
+impl Scope {
+    /// Whether it covers a workflow of an organisation.
+    pub fn covers(&self, organisation: &str, workflow: &str) -> bool {
+        let folder = || {
+            workflow.strip_prefix(self.folder.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        (self.organisation == "*" || self.organisation == organisation) && (self.folder == "*" || folder())
+    }
+}
+
+/// An event with its place in the feed of all events.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FeedEvent {
+    /// Where to go on from: later events stand after it, however many nodes write.
+    pub cursor: String,
+    /// The run's organisation; `None` for events of no run.
+    pub organisation: Option<String>,
+    /// The run's workflow; `None` for events of no run.
+    pub workflow: Option<String>,
+    /// The event.
+    pub event: crate::Event,
+}
+
 /// Which runs. Empty fields don't filter. Newest first.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -65,6 +100,18 @@ pub struct RunFilter {
     pub tag: Option<String>,
     /// With this parent.
     pub parent: Option<RunId>,
+    /// Only those that one of these scopes covers; `None`: all.
+    pub scopes: Option<Vec<Scope>>,
+    /// Of this organisation.
+    pub organisation: Option<String>,
+    /// Whose input has these values: a field's name (top level only) and its value as text.
+    pub inputs: Vec<(String, String)>,
+    /// In which all of these words occur: id, workflow, tags, who launched it, texts of the input, the error's message.
+    pub text: Option<String>,
+    /// Launched at or after this time.
+    pub since_ms: Option<i64>,
+    /// Launched before this time.
+    pub until_ms: Option<i64>,
     /// Whose id begins so.
     pub id_prefix: Option<String>,
     /// Launched before this run (cursor).

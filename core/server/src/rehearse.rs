@@ -79,6 +79,7 @@ fn rehearse(context: &Context, scripts: &Scripts, workflow: &str, input: Value) 
         by: context.who(),
         idempotency_key: None,
         tags: vec!["rehearsal".into()],
+        organisation: String::new(),
     });
     let ended = launched.and_then(|launched| engine.wait_ended(&launched.run, PATIENCE));
     let outputs = match &ended {

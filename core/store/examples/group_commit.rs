@@ -96,6 +96,7 @@ fn launch(store: &Store, index: usize) -> Result<Lease, StoreError> {
         bundle: "bench".into(),
         input: "{}".to_owned(),
         launched_by: "bench".to_owned(),
+        organisation: "platform".to_owned(),
         idempotency_key: None,
         rollback: Rollback::Auto,
         deadline_at_ms: None,

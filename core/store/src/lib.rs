@@ -4,9 +4,11 @@
 mod apply;
 mod approvals;
 mod artifacts;
+mod audit;
 mod bundles;
 mod connection;
 mod dialect;
+mod documents;
 mod dump;
 mod error;
 mod events;

@@ -3,16 +3,25 @@
 
 use diesel::prelude::*;
 use serde_json::Value;
-use windlass_model::{Code, EventKind, Problem, RunId, command::Lease, event::NewEvent};
+use windlass_model::{
+    Code, EventKind, Problem, RunId,
+    command::Lease,
+    document::{Change, Expected},
+    event::NewEvent,
+};
 
 use crate::{
     apply::Cx,
     dialect::both,
+    documents,
     error::{Applied, Fault},
     journal_log::{self, NewRow},
     leases, schema,
     steps::StepRow,
 };
+
+/// What stands in the place of a run's id in events that belong to no run.
+pub(crate) const SYSTEM: &str = "system";
 
 /// Events of one run, not yet written.
 pub(crate) struct Log {
@@ -113,4 +122,21 @@ impl Log {
 
 pub(crate) fn run_not_found(run: &RunId) -> Fault {
     Problem::new(Code::RunNotFound, format!("there is no run `{run}`")).help("`windlass runs` lists the runs").into()
+}
+
+/// Appends an event that belongs to no run.
+pub(crate) fn announce(cx: &mut Cx, kind: EventKind, data: &Value) -> Applied<()> {
+    let counter = Change::Put {
+        kind: "counter".into(),
+        id: SYSTEM.into(),
+        organisation: "platform".into(),
+        body: Value::Null,
+        keys: Vec::new(),
+        expires_at_ms: None,
+        expected: Expected::Any,
+    };
+    let seq = documents::change(cx, &[counter])?.first().copied().unwrap_or(1);
+    let data = data.to_string();
+    let new = NewRow { kind, path: None, data: Some(&data), step: None };
+    journal_log::append(cx, &SYSTEM.into(), seq, &new)
 }

@@ -4,6 +4,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use serde_json::Value;
 use windlass_model::{
+    audit::{AuditFilter, AuditRecord},
+    document::{Document, DocumentFilter},
     BundleDigest, Event, RunId, RunState,
     command::{Claimed, Lease},
     query::{
@@ -15,9 +17,9 @@ use windlass_model::{
 };
 
 use crate::{
-    approvals, artifacts, bundles,
+    approvals, artifacts, audit, bundles,
     connection::{Purpose, connect},
-    dialect, dump,
+    dialect, documents, dump,
     error::{StoreError, explain},
     events, kv, leases, locks, resources, runs, secrets, signals, steps,
     store::Store,
@@ -38,6 +40,31 @@ pub struct Journal {
 type Read<T> = Result<T, StoreError>;
 
 impl Store {
+    /// A document.
+    pub fn document(&self, kind: &str, id: &str) -> Read<Option<Document>> {
+        self.0.readers.with(|conn| documents::find(conn, kind, id))
+    }
+
+    /// A document by one of its keys.
+    pub fn document_by_key(&self, kind: &str, key: &str) -> Read<Option<Document>> {
+        self.0.readers.with(|conn| documents::find_by_key(conn, kind, key))
+    }
+
+    /// Documents of a kind.
+    pub fn documents(&self, filter: &DocumentFilter) -> Read<Vec<Document>> {
+        self.0.readers.with(|conn| documents::list(conn, filter))
+    }
+
+    /// Entries of the audit log, newest first.
+    pub fn audit(&self, filter: &AuditFilter) -> Read<Vec<AuditRecord>> {
+        self.0.readers.with(|conn| audit::list(conn, filter))
+    }
+
+    /// Entries of the audit log with numbers above `after_seq`, oldest first.
+    pub fn audit_after(&self, after_seq: i64, limit: u32) -> Read<Vec<AuditRecord>> {
+        self.0.readers.with(|conn| audit::after(conn, after_seq, limit))
+    }
+
     /// A run.
     pub fn run(&self, run: &RunId) -> Read<Option<RunRecord>> {
         self.0.readers.with(|conn| Ok(runs::find(conn, run.as_str())?.map(runs::RunRow::record)))

@@ -39,6 +39,7 @@ pub(crate) struct RunRow {
     pub cancel_requested: bool,
     pub concurrency_key: Option<String>,
     pub concurrency_limit: Option<i64>,
+    pub organisation: String,
 }
 
 impl RunRow {
@@ -75,6 +76,7 @@ impl RunRow {
             output: self.output.map(json),
             problem: self.problem.and_then(|text| serde_json::from_str::<Problem>(&text).ok()),
             launched_by: self.launched_by,
+            organisation: self.organisation,
             idempotency_key: self.idempotency_key,
             continues: self.continues.map(RunId::from),
             tags: serde_json::from_str(&self.tags).unwrap_or_default(),

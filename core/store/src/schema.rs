@@ -36,6 +36,7 @@ diesel::table! {
         cancel_requested -> Bool,
         concurrency_key -> Nullable<Text>,
         concurrency_limit -> Nullable<BigInt>,
+        organisation -> Text,
     }
 }
 
@@ -206,6 +207,43 @@ diesel::table! {
         policy -> Text,
         created_at_ms -> BigInt,
         updated_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    documents (kind, id) {
+        kind -> Text,
+        id -> Text,
+        organisation -> Text,
+        version -> BigInt,
+        body -> Text,
+        created_at_ms -> BigInt,
+        updated_at_ms -> BigInt,
+        expires_at_ms -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    document_keys (kind, key) {
+        kind -> Text,
+        key -> Text,
+        id -> Text,
+    }
+}
+
+diesel::table! {
+    audit (seq) {
+        seq -> BigInt,
+        at_ms -> BigInt,
+        actor -> Text,
+        organisation -> Text,
+        action -> Text,
+        target -> Text,
+        source -> Text,
+        before -> Text,
+        after -> Text,
+        previous -> Text,
+        hash -> Text,
     }
 }
 

@@ -83,6 +83,7 @@ fn launch(session: &Session, workflow: &str, args: &Args, context: &Context) -> 
         by: context.who(),
         idempotency_key: args.idempotency_key.clone(),
         tags: args.tags.clone(),
+        organisation: String::new(),
     })?;
     if launched.existing {
         context.hint(&format!("run {} was launched with this key before", launched.run));

@@ -59,6 +59,9 @@ pub fn line(event: &Event, began_at_ms: i64) -> Option<String> {
             Some(percent) => format!("{percent:.0} % {}", words::text(&data["message"])),
             None => words::text(&data["message"]),
         },
+        EventKind::WorkflowActivated => format!("workflow {} is in use from now on", words::text(&data["workflow"])),
+        EventKind::WorkflowRejected => format!("workflow {} has mistakes", words::text(&data["workflow"])),
+        EventKind::WorkflowRemoved => format!("workflow {} is gone", words::text(&data["workflow"])),
         EventKind::Annotation => format!("{} = {}", words::text(&data["key"]), words::text(&data["value"])),
     };
     let since_ms = (event.at_ms - began_at_ms).max(0);

@@ -86,6 +86,7 @@ impl Scene<'_> {
             by: LAUNCHER.into(),
             idempotency_key: None,
             tags: Vec::new(),
+            organisation: String::new(),
         });
         let result = launched.and_then(|launched| {
             self.actors.launched(&engine, &launched.run)?;

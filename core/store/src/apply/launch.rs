@@ -160,6 +160,7 @@ fn row(cx: &Cx, run: &NewRun, continues: Option<&RunId>) -> RunRow {
         retention_ms: run.retention_ms,
         cancel_requested: false,
         concurrency_key: run.concurrency.as_ref().map(|(key, ..)| key.clone()),
+        organisation: run.organisation.clone(),
         concurrency_limit: run.concurrency.as_ref().map(|(_, limit, _)| i64::from(*limit).max(1)),
     }
 }

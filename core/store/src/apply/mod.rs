@@ -19,7 +19,7 @@ use windlass_model::{
     command::{Command, Reply},
 };
 
-use crate::{bundles, connection::AnyConnection, error::Applied, leases, options::Committed, recent::Recent, secrets};
+use crate::{audit, bundles, documents, connection::AnyConnection, error::Applied, leases, options::Committed, recent::Recent, secrets};
 
 /// What a command is applied with.
 pub(crate) struct Cx<'a> {
@@ -97,6 +97,13 @@ pub(crate) fn apply(cx: &mut Cx, command: &Command) -> Applied<Reply> {
         Command::Upgrade { run, bundle, by } => operator::upgrade(cx, run, bundle, by).map(done),
         Command::PutSecret { name, sealed, policy } => secrets::put(cx, name, sealed, policy).map(done),
         Command::DeleteSecret { name } => secrets::delete(cx, name).map(Reply::Count),
+        Command::Change(changes) => documents::change(cx, changes).map(Reply::Versions),
+        Command::Audited { command, entry } => {
+            let reply = apply(cx, command)?;
+            audit::append(cx, entry).map(|()| reply)
+        }
+        Command::Audit(entry) => audit::append(cx, entry).map(done),
+        Command::Announce { kind, data } => crate::log::announce(cx, *kind, data).map(done),
         Command::Prune { default_retention_ms, limit } => {
             upkeep::prune(cx, *default_retention_ms, *limit).map(Reply::Count)
         }

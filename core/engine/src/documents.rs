@@ -1,0 +1,58 @@
+//! What people set up, and who did what: documents and the audit log, read and changed through the engine.
+
+use serde_json::Value;
+use windlass_model::{
+    Code, EventKind, Problem,
+    audit::{AuditFilter, AuditRecord, NewAudit},
+    command::{Command, Reply},
+    document::{Change, Document, DocumentFilter},
+};
+
+use crate::Engine;
+
+impl Engine {
+    /// A document.
+    pub fn document(&self, kind: &str, id: &str) -> Result<Option<Document>, Problem> {
+        Ok(self.inner.store.document(kind, id)?)
+    }
+
+    /// A document by one of its unique keys.
+    pub fn document_by_key(&self, kind: &str, key: &str) -> Result<Option<Document>, Problem> {
+        Ok(self.inner.store.document_by_key(kind, key)?)
+    }
+
+    /// Documents of a kind, by id.
+    pub fn documents(&self, filter: &DocumentFilter) -> Result<Vec<Document>, Problem> {
+        Ok(self.inner.store.documents(filter)?)
+    }
+
+    /// Makes, replaces and removes documents, all or none; the versions that they have now (0: removed).
+    pub fn change(&self, changes: Vec<Change>) -> Result<Vec<i64>, Problem> {
+        match self.commit(Command::Change(changes))? {
+            Reply::Versions(versions) => Ok(versions),
+            other => Err(Problem::new(Code::Internal, format!("the store answered a change with {other:?}"))),
+        }
+    }
+
+    /// Appends an entry to the audit log.
+    pub fn audit(&self, entry: NewAudit) -> Result<(), Problem> {
+        self.inner.store.commit(Command::Audit(Box::new(entry)))?;
+        Ok(())
+    }
+
+    /// Entries of the audit log, newest first.
+    pub fn audit_log(&self, filter: &AuditFilter) -> Result<Vec<AuditRecord>, Problem> {
+        Ok(self.inner.store.audit(filter)?)
+    }
+
+    /// Entries of the audit log with numbers above `after_seq`, oldest first.
+    pub fn audit_after(&self, after_seq: i64, limit: u32) -> Result<Vec<AuditRecord>, Problem> {
+        Ok(self.inner.store.audit_after(after_seq, limit)?)
+    }
+
+    /// Tells of something that belongs to no run; whoever follows all events sees it.
+    pub fn announce(&self, kind: EventKind, data: Value) -> Result<(), Problem> {
+        self.commit(Command::Announce { kind, data })?;
+        Ok(())
+    }
+}

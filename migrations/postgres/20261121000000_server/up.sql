@@ -1,0 +1,53 @@
+-- What a server needs besides runs: what people set up, who did what, and lists of runs that stay quick.
+
+-- What people set up: users, tokens, organisations, schedules, versions of workflows. JSON with a version that only rises.
+CREATE TABLE documents (
+    kind TEXT NOT NULL,
+    id TEXT NOT NULL,
+    organisation TEXT NOT NULL,
+    version BIGINT NOT NULL,
+    body TEXT NOT NULL,
+    created_at_ms BIGINT NOT NULL,
+    updated_at_ms BIGINT NOT NULL,
+    expires_at_ms BIGINT,
+    PRIMARY KEY (kind, id),
+    CHECK (version >= 1),
+    CHECK (body::jsonb IS NOT NULL)
+);
+CREATE INDEX documents_expiry ON documents (expires_at_ms) WHERE expires_at_ms IS NOT NULL;
+
+-- Words by which a document is found, unique among its kind.
+CREATE TABLE document_keys (
+    kind TEXT NOT NULL,
+    key TEXT NOT NULL,
+    id TEXT NOT NULL,
+    PRIMARY KEY (kind, key),
+    FOREIGN KEY (kind, id) REFERENCES documents (kind, id) ON DELETE CASCADE
+);
+CREATE INDEX document_keys_document ON document_keys (kind, id);
+
+-- The audit log. Each entry's hash covers the one before it; nothing is ever changed or removed.
+CREATE TABLE audit (
+    seq BIGINT PRIMARY KEY,
+    at_ms BIGINT NOT NULL,
+    actor TEXT NOT NULL,
+    organisation TEXT NOT NULL,
+    action TEXT NOT NULL,
+    target TEXT NOT NULL,
+    source TEXT NOT NULL,
+    before TEXT NOT NULL,
+    after TEXT NOT NULL,
+    previous TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    CHECK (seq >= 1),
+    CHECK (length(hash) = 64 AND length(previous) = 64)
+);
+
+CREATE FUNCTION audit_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the audit log is append-only';
+END
+$$;
+CREATE TRIGGER audit_append_only BEFORE UPDATE OR DELETE ON audit FOR EACH ROW EXECUTE FUNCTION audit_is_append_only();
+
+ALTER TABLE runs ADD COLUMN organisation TEXT NOT NULL DEFAULT 'platform';
