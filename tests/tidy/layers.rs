@@ -14,15 +14,20 @@ const OURS: &[(&str, &[&str])] = &[
     ("windlass-model", &[]),
     ("windlass-store", &["windlass-model"]),
     ("windlass-engine", &["windlass-model", "windlass-store"]),
+    ("windlass-api", &["windlass-model", "windlass-engine"]),
     ("windlass-script", &["windlass-model"]),
     ("windlass-hosts", &["windlass-model", "windlass-script"]),
-    ("windlass-server", &["windlass-model", "windlass-store", "windlass-engine", "windlass-script", "windlass-hosts"]),
+    (
+        "windlass-server",
+        &["windlass-model", "windlass-store", "windlass-engine", "windlass-api", "windlass-script", "windlass-hosts"],
+    ),
     (
         "windlass-tests",
         &[
             "windlass-model",
             "windlass-store",
             "windlass-engine",
+            "windlass-api",
             "windlass-script",
             "windlass-hosts",
             "windlass-server",
@@ -43,7 +48,13 @@ const KEPT: &[(&[&str], &[&str], &str)] = &[
         "the engine must not care what language a procedure is written in",
     ),
     (&["clap", "indicatif", "comfy-table"], &["windlass-server"], "only the binary talks to a terminal"),
-    (&["rtnetlink", "netlink-packet-route", "reqwest"], &["windlass-hosts"], "only host modules touch the world"),
+    (&["rtnetlink", "netlink-packet-route"], &["windlass-hosts"], "only host modules touch the world"),
+    (
+        &["reqwest"],
+        &["windlass-hosts", "windlass-api", "windlass-server", "windlass-tests"],
+        "host modules touch the world; the API asks OpenID providers, the command line asks servers",
+    ),
+    (&["warp", "hyper", "hyper-util"], &["windlass-api", "windlass-server"], "only the API speaks HTTP to callers"),
 ];
 
 /// All that `model` may know: it is what everything else is rebuilt for.

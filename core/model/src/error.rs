@@ -78,6 +78,18 @@ text_enum!(
         InstanceId = "instance_id",
         /// A worker lost its lease: another one has the run.
         LeaseLost = "lease_lost",
+        /// Nobody knows who asks.
+        Unauthenticated = "unauthenticated",
+        /// The path is there, but not for this method.
+        MethodNotAllowed = "method_not_allowed",
+        /// What was to be changed isn't what the request expects.
+        PreconditionFailed = "precondition_failed",
+        /// The request is too large.
+        TooLarge = "too_large",
+        /// The body is of a kind that isn't read here.
+        UnsupportedMediaType = "unsupported_media_type",
+        /// Too many requests, or too many wrong passwords.
+        TooManyRequests = "too_many_requests",
         /// A mistake in Windlass itself.
         Internal = "internal",
     }

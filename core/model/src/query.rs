@@ -68,9 +68,8 @@ pub struct Scope {
 impl Scope {
     /// Whether it covers a workflow of an organisation.
     pub fn covers(&self, organisation: &str, workflow: &str) -> bool {
-        let folder = || {
-            workflow.strip_prefix(self.folder.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
+        let folder =
+            || workflow.strip_prefix(self.folder.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         (self.organisation == "*" || self.organisation == organisation) && (self.folder == "*" || folder())
     }
 }

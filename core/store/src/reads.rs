@@ -4,10 +4,10 @@ use std::{collections::HashMap, sync::Arc};
 
 use serde_json::Value;
 use windlass_model::{
-    audit::{AuditFilter, AuditRecord},
-    document::{Document, DocumentFilter},
     BundleDigest, Event, RunId, RunState,
+    audit::{AuditFilter, AuditRecord},
     command::{Claimed, Lease},
+    document::{Document, DocumentFilter},
     query::{
         ApprovalRecord, ArtifactRecord, LockRecord, RunFilter, RunRecord, SecretRecord, SignalRecord, TimerRecord,
     },

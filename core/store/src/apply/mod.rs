@@ -19,7 +19,10 @@ use windlass_model::{
     command::{Command, Reply},
 };
 
-use crate::{audit, bundles, documents, connection::AnyConnection, error::Applied, leases, options::Committed, recent::Recent, secrets};
+use crate::{
+    audit, bundles, connection::AnyConnection, documents, error::Applied, leases, options::Committed, recent::Recent,
+    secrets,
+};
 
 /// What a command is applied with.
 pub(crate) struct Cx<'a> {

@@ -1,0 +1,56 @@
+//! What all handlers share.
+
+use std::sync::Arc;
+
+use windlass_engine::Engine;
+
+use crate::{
+    auth::Auth,
+    services::{Scripts, Secrets},
+};
+
+/// How the API behaves.
+#[derive(Clone, Debug)]
+pub struct ApiConfig {
+    /// Bytes of a request's body at most.
+    pub body_bytes: usize,
+    /// Milliseconds that a request may take, streams excepted.
+    pub request_ms: u64,
+    /// Requests that are worked on at once; more have to wait.
+    pub concurrency: usize,
+    /// The address that people reach the server at: `https://windlass.example.net`. For cookies, links and cross-site checks.
+    pub public_url: String,
+    /// Version of the program.
+    pub version: String,
+}
+
+impl Default for ApiConfig {
+    fn default() -> Self {
+        Self {
+            body_bytes: 8 << 20,
+            request_ms: 30_000,
+            concurrency: 256,
+            public_url: "http://127.0.0.1:7070".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+        }
+    }
+}
+
+/// What all handlers share.
+pub struct Api {
+    /// The engine.
+    pub engine: Engine,
+    /// How the API behaves.
+    pub config: ApiConfig,
+    /// Workflows: their sources, checks, versions and rehearsals.
+    pub scripts: Arc<dyn Scripts>,
+    /// Secrets, which can be set but not read.
+    pub secrets: Arc<dyn Secrets>,
+    /// Who may come in.
+    pub auth: Auth,
+}
+
+impl Api {
+    /// Notes that a request was answered.
+    pub(crate) fn observe(&self, _method: &str, _route: &str, _status: u16, _elapsed: std::time::Duration) {}
+}

@@ -1,0 +1,271 @@
+//! One filter for everything: finds the route in the table, asks who is there and whether they may, reads the body within
+//! its bounds, calls the handler, and renders what came of it.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use bytes::{Buf, Bytes, BytesMut};
+use futures_util::{Stream, StreamExt as _};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use tokio::sync::Semaphore;
+use tracing::Instrument as _;
+use warp::{Filter, Reply as _, filters::path::FullPath, reply::Response};
+use windlass_model::{Code, Problem};
+
+use crate::{
+    Access, Answer, Api, Principal, Request, Routes,
+    answer::Body,
+    problem,
+    route::{Found, Handler, Route},
+};
+
+/// Where a connection comes from; the listener puts it beside each request.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer {
+    /// The other end, or what a trusted proxy says.
+    pub address: IpAddr,
+    /// Whether it came over TLS, here or at a trusted proxy.
+    pub secure: bool,
+}
+
+/// What every request meets.
+struct House {
+    api: Arc<Api>,
+    routes: Arc<Routes>,
+    /// Handlers that block, at once.
+    room: Arc<Semaphore>,
+}
+
+/// The filter that answers everything.
+pub fn filter(
+    api: Arc<Api>,
+    routes: Arc<Routes>,
+) -> impl Filter<Extract = (Response,), Error = std::convert::Infallible> + Clone {
+    let room = Arc::new(Semaphore::new(api.config.concurrency));
+    let house = Arc::new(House { api, routes, room });
+    let query = warp::query::raw().or(warp::any().map(String::new)).unify();
+    warp::any()
+        .map(move || house.clone())
+        .and(warp::method())
+        .and(warp::path::full())
+        .and(query)
+        .and(warp::header::headers_cloned())
+        .and(warp::ext::optional::<Peer>())
+        .and(warp::body::stream())
+        .then(|house: Arc<House>, method: http::Method, path: FullPath, query, headers, peer: Option<Peer>, body| async move {
+            let peer = peer.unwrap_or(Peer { address: IpAddr::from([127, 0, 0, 1]), secure: false });
+            let id = ulid::Ulid::new().to_string().to_lowercase();
+            let span = tracing::info_span!("request", id, %method, path = path.as_str());
+            let began = std::time::Instant::now();
+            let head = Head { id, method, path: path.as_str().to_owned(), query, headers, peer };
+            async move {
+                let (answer, pattern) = serve(&house, &head, body).await;
+                let elapsed_ms = began.elapsed().as_millis() as u64;
+                tracing::debug!(status = answer.status.as_u16(), route = pattern, elapsed_ms, "answered");
+                house.api.observe(head.method.as_str(), pattern, answer.status.as_u16(), began.elapsed());
+                render(answer, &head)
+            }
+            .instrument(span)
+            .await
+        })
+        .or_else(|_| async { Ok::<_, std::convert::Infallible>((http::StatusCode::BAD_REQUEST.into_response(),)) })
+}
+
+/// A request without its body.
+struct Head {
+    id: String,
+    method: http::Method,
+    path: String,
+    query: String,
+    headers: HeaderMap,
+    peer: Peer,
+}
+
+async fn serve<B: Buf + Send>(
+    house: &House,
+    head: &Head,
+    body: impl Stream<Item = Result<B, warp::Error>> + Send,
+) -> (Answer, &'static str) {
+    let (route, parameters) = match house.routes.find(head.method.as_str(), &head.path) {
+        Found::Route(route, parameters) => (route, parameters),
+        Found::OtherMethods(methods) => {
+            let allowed = methods.iter().map(|method| method.as_str()).collect::<Vec<_>>().join(", ");
+            let message = format!("`{}` has no {}; it has {allowed}", head.path, head.method);
+            let answer = problem::answer(&Problem::new(Code::MethodNotAllowed, message), &head.id, &head.path);
+            return (answer.header(header::ALLOW, &allowed), "");
+        }
+        Found::Nothing => {
+            let problem = Problem::new(Code::NotFound, format!("there is nothing at `{}`", head.path))
+                .help("/api/openapi.json lists everything that there is");
+            return (problem::answer(&problem, &head.id, &head.path), "");
+        }
+    };
+    let answer = match answer(house, head, route, parameters, body).await {
+        Ok(answer) => answer,
+        Err(problem) => {
+            if problem::status(problem.code).is_server_error() {
+                tracing::error!(code = problem.code.as_str(), message = problem.message, "a request failed");
+            }
+            problem::answer(&problem, &head.id, &head.path)
+        }
+    };
+    (answer, route.path)
+}
+
+async fn answer<B: Buf + Send>(
+    house: &House,
+    head: &Head,
+    route: &Route,
+    parameters: Vec<(&'static str, String)>,
+    body: impl Stream<Item = Result<B, warp::Error>> + Send,
+) -> Result<Answer, Problem> {
+    let api = &house.api;
+    // Reading who it is may ask the database.
+    let principal = {
+        let (api, headers, address) = (api.clone(), head.headers.clone(), head.peer.address);
+        match api.auth.remembered(&headers) {
+            Some(principal) => principal,
+            None => blocking(house, move || api.auth.principal(&api.engine, &headers, address)).await?,
+        }
+    };
+    admit(route, &principal)?;
+    if !route.method.is_safe() {
+        api.auth.refuse_cross_site(&principal, &head.headers, &api.config)?;
+    }
+    let body = read(route, &head.headers, body, api.config.body_bytes).await?;
+    let request = Request {
+        api: api.clone(),
+        id: head.id.clone(),
+        principal,
+        address: head.peer.address,
+        secure: head.peer.secure,
+        parameters,
+        query: head.query.clone(),
+        headers: head.headers.clone(),
+        body,
+    };
+    match &route.handler {
+        Some(Handler::Streaming(handler)) => handler(request).await,
+        Some(Handler::Blocking(handler)) => {
+            let handler = handler.clone();
+            blocking(house, move || handler(request)).await
+        }
+        None => Err(Problem::new(Code::Internal, "this route has no handler")),
+    }
+}
+
+/// The first thing of every endpoint: who may ask.
+fn admit(route: &Route, principal: &Principal) -> Result<(), Problem> {
+    let known = || {
+        Problem::new(Code::Unauthenticated, "you have to log in for this, or to send a token")
+            .help("send `Authorization: Bearer <token>`, or log in at /api/v1/session")
+    };
+    match route.access {
+        Access::Public => Ok(()),
+        Access::Nobody => Err(Problem::new(Code::PermissionDenied, "this route is closed")),
+        _ if !principal.is_known() => Err(known()),
+        Access::Known => Ok(()),
+        Access::Can(permission) if principal.may_somewhere(permission) => Ok(()),
+        Access::Can(permission) => Err(principal.denied(permission, "*", "*")),
+    }
+}
+
+/// Runs what blocks on a thread for such things, within time.
+async fn blocking<T: Send + 'static>(
+    house: &House,
+    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    let limit = Duration::from_millis(house.api.config.request_ms);
+    let busy = || {
+        Problem::new(Code::Unavailable, "the server is busy: the request took too long").help("try again in a moment")
+    };
+    let span = tracing::Span::current();
+    let permit = tokio::time::timeout(limit, house.room.clone().acquire_owned()).await.map_err(|_| busy())?;
+    let task = tokio::task::spawn_blocking(move || {
+        let _permit = permit;
+        span.in_scope(work)
+    });
+    match tokio::time::timeout(limit, task).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(error)) => {
+            tracing::error!(%error, "a handler panicked");
+            Err(Problem::new(Code::Internal, "a mistake in the server: the request's id finds it in the log"))
+        }
+        Err(_) => Err(busy()),
+    }
+}
+
+async fn read<B: Buf>(
+    route: &Route,
+    headers: &HeaderMap,
+    body: impl Stream<Item = Result<B, warp::Error>>,
+    limit: usize,
+) -> Result<Bytes, Problem> {
+    let too_large = || {
+        Problem::new(Code::TooLarge, format!("the body is larger than {limit} bytes"))
+            .help("the bound is `server.body_bytes`")
+    };
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if length.is_some_and(|length| length > limit) {
+        return Err(too_large());
+    }
+    let mut whole = BytesMut::new();
+    let mut body = std::pin::pin!(body);
+    while let Some(piece) = body.next().await {
+        let mut piece =
+            piece.map_err(|error| Problem::new(Code::InvalidInput, format!("the body broke off: {error}")))?;
+        if whole.len() + piece.remaining() > limit {
+            return Err(too_large());
+        }
+        whole.extend_from_slice(&piece.copy_to_bytes(piece.remaining()));
+    }
+    if !whole.is_empty() && route.body.is_some() {
+        let sent = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let plain = sent.split(';').next().unwrap_or_default().trim();
+        if route.body_type != "*/*" && !plain.eq_ignore_ascii_case(route.body_type) {
+            let message = format!("the body has to be {}, not `{plain}`", route.body_type);
+            return Err(Problem::new(Code::UnsupportedMediaType, message));
+        }
+    }
+    Ok(whole.freeze())
+}
+
+fn render(answer: Answer, head: &Head) -> Response {
+    let is_head = head.method == http::Method::HEAD;
+    let mut response = match answer.body {
+        Body::Whole(bytes) => {
+            let length = bytes.len();
+            let mut response = http::Response::new(if is_head { Bytes::new() } else { bytes }).into_response();
+            if is_head {
+                response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+            }
+            response
+        }
+        Body::Stream(pieces) if !is_head => warp::reply::stream(pieces).into_response(),
+        Body::Stream(_) => warp::reply().into_response(),
+    };
+    *response.status_mut() = answer.status;
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers.insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+    );
+    if head.peer.secure {
+        headers
+            .insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000; includeSubDomains"));
+    }
+    if let Ok(id) = HeaderValue::from_str(&head.id) {
+        headers.insert(HeaderName::from_static("x-request-id"), id);
+    }
+    // Several cookies are several headers; everything else replaces what stands there.
+    for (name, value) in answer.headers {
+        match name == header::SET_COOKIE {
+            true => drop(headers.append(name, value)),
+            false => drop(headers.insert(name, value)),
+        }
+    }
+    response
+}

@@ -1,0 +1,22 @@
+//! The HTTP API: one file a resource, streams of events, authentication, OpenAPI. Handlers parse, call the engine and
+//! render; what the API needs of scripts and secrets stands behind the traits of `services`.
+
+mod answer;
+mod api;
+pub mod auth;
+mod dispatch;
+mod health;
+mod page;
+mod problem;
+mod request;
+mod route;
+mod routes;
+pub mod services;
+
+pub use answer::Answer;
+pub use api::{Api, ApiConfig};
+pub use auth::access::{Access, Permission, Principal, Role};
+pub use dispatch::{Peer, filter};
+pub use request::Request;
+pub use route::{Method, Route, Routes};
+pub use routes::routes;

@@ -1,0 +1,335 @@
+//! The table of routes: what can be asked, who may ask it, and what it looks like. Dispatch, the OpenAPI document, the
+//! audit log and the test of authorisation all read this one table.
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
+use serde_json::Value;
+use windlass_model::{Code, Problem};
+
+use crate::{Access, Answer, Request};
+
+/// HTTP methods that routes have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs)]
+pub enum Method {
+    Get,
+    Post,
+    Put,
+    Patch,
+    Delete,
+}
+
+impl Method {
+    /// As it stands in a request.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+
+    /// Whether it only looks.
+    pub const fn is_safe(self) -> bool {
+        matches!(self, Self::Get)
+    }
+}
+
+/// A future that answers.
+pub type Answering = Pin<Box<dyn Future<Output = Result<Answer, Problem>> + Send>>;
+
+/// What a route does.
+#[derive(Clone)]
+pub enum Handler {
+    /// Blocks (database, scripts): runs on a thread of its own.
+    Blocking(Arc<dyn Fn(Request) -> Result<Answer, Problem> + Send + Sync>),
+    /// Doesn't block: streams.
+    Streaming(Arc<dyn Fn(Request) -> Answering + Send + Sync>),
+}
+
+/// A schema, made when the OpenAPI document is.
+pub type SchemaOf = fn(&mut SchemaGenerator) -> Value;
+
+fn schema_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
+    generator.subschema_for::<T>().into()
+}
+
+/// One route.
+#[derive(Clone)]
+pub struct Route {
+    /// Its method.
+    pub method: Method,
+    /// Its path, with parameters in braces: `/api/v1/runs/{id}`. `{name*}` takes the rest, slashes included.
+    pub path: &'static str,
+    /// Group in the OpenAPI document.
+    pub tag: &'static str,
+    /// One line.
+    pub summary: &'static str,
+    /// More, if one line isn't enough.
+    pub description: &'static str,
+    /// Who may ask.
+    pub access: Access,
+    /// Schema of the query's parameters (an object).
+    pub query: Option<SchemaOf>,
+    /// Schema of the body.
+    pub body: Option<SchemaOf>,
+    /// Whether the body isn't JSON; its media type.
+    pub body_type: &'static str,
+    /// Request headers that matter, with their meaning.
+    pub headers: &'static [(&'static str, &'static str)],
+    /// Status and schema of the answer; without a schema it has no body (204) or isn't JSON.
+    pub answers: Vec<(u16, Option<SchemaOf>, &'static str)>,
+    /// Codes of the problems that it may answer with, besides those that every route has.
+    pub problems: &'static [Code],
+    /// What it does.
+    pub handler: Option<Handler>,
+}
+
+impl Route {
+    /// A route that is nobody's until `access` says whose.
+    pub fn new(method: Method, path: &'static str, tag: &'static str, summary: &'static str) -> Self {
+        Self {
+            method,
+            path,
+            tag,
+            summary,
+            description: "",
+            access: Access::Nobody,
+            query: None,
+            body: None,
+            body_type: "application/json",
+            headers: &[],
+            answers: Vec::new(),
+            problems: &[],
+            handler: None,
+        }
+    }
+
+    /// `GET`
+    pub fn get(path: &'static str, tag: &'static str, summary: &'static str) -> Self {
+        Self::new(Method::Get, path, tag, summary)
+    }
+
+    /// `POST`
+    pub fn post(path: &'static str, tag: &'static str, summary: &'static str) -> Self {
+        Self::new(Method::Post, path, tag, summary)
+    }
+
+    /// `PUT`
+    pub fn put(path: &'static str, tag: &'static str, summary: &'static str) -> Self {
+        Self::new(Method::Put, path, tag, summary)
+    }
+
+    /// `PATCH`
+    pub fn patch(path: &'static str, tag: &'static str, summary: &'static str) -> Self {
+        Self::new(Method::Patch, path, tag, summary)
+    }
+
+    /// `DELETE`
+    pub fn delete(path: &'static str, tag: &'static str, summary: &'static str) -> Self {
+        Self::new(Method::Delete, path, tag, summary)
+    }
+
+    /// Who may ask.
+    #[must_use]
+    pub fn access(mut self, access: Access) -> Self {
+        self.access = access;
+        self
+    }
+
+    /// More, if one line isn't enough.
+    #[must_use]
+    pub fn describe(mut self, description: &'static str) -> Self {
+        self.description = description;
+        self
+    }
+
+    /// The query's parameters.
+    #[must_use]
+    pub fn query<T: JsonSchema>(mut self) -> Self {
+        self.query = Some(schema_of::<T>);
+        self
+    }
+
+    /// The body, JSON.
+    #[must_use]
+    pub fn body<T: JsonSchema>(mut self) -> Self {
+        self.body = Some(schema_of::<T>);
+        self
+    }
+
+    /// The body, of another media type.
+    #[must_use]
+    pub fn raw_body(mut self, media_type: &'static str) -> Self {
+        self.body = Some(schema_of::<String>);
+        self.body_type = media_type;
+        self
+    }
+
+    /// Request headers that matter.
+    #[must_use]
+    pub fn headers(mut self, headers: &'static [(&'static str, &'static str)]) -> Self {
+        self.headers = headers;
+        self
+    }
+
+    /// An answer with a JSON body.
+    #[must_use]
+    pub fn answers<T: JsonSchema>(mut self, status: u16) -> Self {
+        self.answers.push((status, Some(schema_of::<T>), "application/json"));
+        self
+    }
+
+    /// An answer without a body.
+    #[must_use]
+    pub fn answers_nothing(mut self) -> Self {
+        self.answers.push((204, None, ""));
+        self
+    }
+
+    /// An answer that isn't JSON.
+    #[must_use]
+    pub fn answers_raw(mut self, status: u16, media_type: &'static str) -> Self {
+        self.answers.push((status, None, media_type));
+        self
+    }
+
+    /// Problems that it may answer with, besides those that every route has.
+    #[must_use]
+    pub fn problems(mut self, codes: &'static [Code]) -> Self {
+        self.problems = codes;
+        self
+    }
+
+    /// What it does. It may block.
+    #[must_use]
+    pub fn handle(mut self, handler: impl Fn(Request) -> Result<Answer, Problem> + Send + Sync + 'static) -> Self {
+        self.handler = Some(Handler::Blocking(Arc::new(handler)));
+        self
+    }
+
+    /// What it does. It must not block.
+    #[must_use]
+    pub fn stream<F>(mut self, handler: impl Fn(Request) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<Answer, Problem>> + Send + 'static,
+    {
+        self.handler = Some(Handler::Streaming(Arc::new(move |request| Box::pin(handler(request)))));
+        self
+    }
+}
+
+/// All routes, to be found by method and path.
+pub struct Routes {
+    all: Vec<Route>,
+}
+
+/// What a path was found to be.
+pub enum Found<'a> {
+    /// This route, with its parameters.
+    Route(&'a Route, Vec<(&'static str, String)>),
+    /// There are routes, but for these methods.
+    OtherMethods(Vec<Method>),
+    /// Nothing.
+    Nothing,
+}
+
+impl Routes {
+    /// The table.
+    pub fn new(all: Vec<Route>) -> Self {
+        Self { all }
+    }
+
+    /// All of them.
+    pub fn all(&self) -> &[Route] {
+        &self.all
+    }
+
+    /// The route for a request. A fixed segment goes before a parameter.
+    pub fn find(&self, method: &str, path: &str) -> Found<'_> {
+        let mut best: Option<(&Route, Vec<(&'static str, String)>, usize)> = None;
+        let mut others = Vec::new();
+        for route in &self.all {
+            let Some((parameters, fixed)) = matched(route.path, path) else { continue };
+            // A stream of bytes has no body without GET; HEAD is GET without a body.
+            if route.method.as_str() == method || (method == "HEAD" && route.method == Method::Get) {
+                if best.as_ref().is_none_or(|(_, _, most)| fixed > *most) {
+                    best = Some((route, parameters, fixed));
+                }
+            } else if !others.contains(&route.method) {
+                others.push(route.method);
+            }
+        }
+        match best {
+            Some((route, parameters, _)) => Found::Route(route, parameters),
+            None if !others.is_empty() => Found::OtherMethods(others),
+            None => Found::Nothing,
+        }
+    }
+}
+
+/// The parameters, and how many segments are fixed.
+fn matched(pattern: &'static str, path: &str) -> Option<(Vec<(&'static str, String)>, usize)> {
+    let decode = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8().ok().map(String::from);
+    let mut parameters = Vec::new();
+    let mut fixed = 0;
+    let mut rest = path.strip_prefix('/')?;
+    let mut segments = pattern.strip_prefix('/')?.split('/').peekable();
+    while let Some(segment) = segments.next() {
+        let name = segment.strip_prefix('{').and_then(|name| name.strip_suffix('}'));
+        if let Some(name) = name.and_then(|name| name.strip_suffix('*')) {
+            // What stands behind the rest is fixed: `{name*}/history`.
+            let tail: Vec<&str> = segments.clone().collect();
+            let suffix = if tail.is_empty() { String::new() } else { format!("/{}", tail.join("/")) };
+            let value = rest.strip_suffix(suffix.as_str()).filter(|value| !value.is_empty())?;
+            parameters.push((name, decode(value)?));
+            return Some((parameters, fixed + tail.len()));
+        }
+        let (here, after) = match rest.split_once('/') {
+            Some((here, after)) => (here, Some(after)),
+            None => (rest, None),
+        };
+        match name {
+            Some(name) if !here.is_empty() => parameters.push((name, decode(here)?)),
+            None if segment == here => fixed += 1,
+            _ => return None,
+        }
+        match (after, segments.peek().is_some()) {
+            (Some(after), true) => rest = after,
+            (None, false) => return Some((parameters, fixed)),
+            _ => return None,
+        }
+    }
+    None
+}
+
+/// How schemas are made: JSON Schema 2020-12, definitions where OpenAPI keeps them.
+pub fn schema_settings() -> SchemaSettings {
+    SchemaSettings::draft2020_12().with(|settings| {
+        settings.definitions_path = "/components/schemas".into();
+        settings.meta_schema = None;
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_matched_segment_by_segment() {
+        let found = |pattern, path| matched(pattern, path).map(|(parameters, _)| parameters);
+        assert_eq!(found("/a/b", "/a/b"), Some(vec![]));
+        assert_eq!(found("/a/{id}", "/a/7"), Some(vec![("id", "7".into())]));
+        assert_eq!(found("/a/{id}", "/a/x%2Fy"), Some(vec![("id", "x/y".into())]));
+        assert_eq!(found("/w/{name*}", "/w/lab/grid"), Some(vec![("name", "lab/grid".into())]));
+        assert_eq!(found("/w/{name*}/history", "/w/lab/grid/history"), Some(vec![("name", "lab/grid".into())]));
+        for (pattern, path) in
+            [("/a/b", "/a"), ("/a/b", "/a/b/"), ("/a/{id}", "/a/"), ("/a/{id}", "/a/%ff"), ("/w/{n*}", "/w/")]
+        {
+            assert_eq!(found(pattern, path), None, "{pattern} {path}");
+        }
+    }
+}
