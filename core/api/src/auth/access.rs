@@ -83,6 +83,9 @@ pub enum Proof {
 pub struct Principal {
     /// Their name: a user's, or a token's.
     pub name: String,
+    /// The user whose doing it is: for a token, its owner. By this name people are told apart, so that nobody decides on
+    /// what they launched themselves.
+    pub user: String,
     /// How they proved it.
     pub proof: Proof,
     /// What they hold, and where.
@@ -92,7 +95,7 @@ pub struct Principal {
 impl Principal {
     /// Nobody in particular.
     pub fn anonymous() -> Self {
-        Self { name: "anonymous".into(), proof: Proof::None, bindings: Vec::new() }
+        Self { name: "anonymous".into(), user: String::new(), proof: Proof::None, bindings: Vec::new() }
     }
 
     /// Whether anything is known of them.
@@ -106,6 +109,11 @@ impl Principal {
             Proof::Token(_) => format!("token:{}", self.name),
             _ => self.name.clone(),
         }
+    }
+
+    /// The person whose doing it is, as runs and decisions name them: a token acts for its owner.
+    pub fn person(&self) -> &str {
+        if self.user.is_empty() { &self.name } else { &self.user }
     }
 
     /// Whether they hold the permission anywhere.

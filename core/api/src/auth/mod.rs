@@ -1,32 +1,239 @@
 //! Who comes in, and what they may do.
 
 pub mod access;
+pub mod binding;
+pub mod kept;
+mod password;
+mod remembered;
+mod secret;
+mod sessions;
+pub mod tokens;
+pub mod users;
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
-use http::HeaderMap;
+use http::{HeaderMap, header};
 use windlass_engine::Engine;
-use windlass_model::Problem;
+use windlass_model::{Code, Problem};
 
-use crate::{ApiConfig, Principal};
+use self::{
+    access::{Principal, Proof},
+    binding::{Binding, shared},
+    kept::{Organisation, Token, now_ms},
+    remembered::Remembered,
+};
+use crate::{ApiConfig, services::Secrets};
+
+pub use sessions::Opened;
+
+/// The cookie where only https reaches us; browsers take it from nobody else, and for no other path or domain.
+const COOKIE: &str = "__Host-windlass";
+/// The cookie on loopback, where there is no TLS.
+const LOCAL_COOKIE: &str = "windlass";
+/// How often a use is written down.
+const USE_EVERY_MS: i64 = 60_000;
+
+/// How people come in.
+#[derive(Clone, Debug)]
+pub struct AuthConfig {
+    /// Milliseconds after which a session ends that nobody uses.
+    pub session_idle_ms: i64,
+    /// Milliseconds after which a session ends in any case.
+    pub session_max_ms: i64,
+}
+
+impl Default for AuthConfig {
+    fn default() -> Self {
+        Self { session_idle_ms: 12 * 3_600_000, session_max_ms: 7 * 24 * 3_600_000 }
+    }
+}
 
 /// Who may come in.
-#[derive(Default)]
-pub struct Auth {}
+pub struct Auth {
+    config: AuthConfig,
+    secrets: Arc<dyn Secrets>,
+    remembered: Remembered,
+}
+
+/// What a request shows to prove who sends it.
+enum Shown {
+    Nothing,
+    Token(String),
+    Cookie(String),
+}
 
 impl Auth {
+    /// With this configuration; seeds are sealed by these secrets.
+    pub fn new(config: AuthConfig, secrets: Arc<dyn Secrets>) -> Self {
+        Self { config, secrets, remembered: Remembered::default() }
+    }
+
     /// Whoever a request's token or cookie says it is, if that is remembered: without asking the database.
-    pub fn remembered(&self, _headers: &HeaderMap) -> Option<Principal> {
-        None
+    pub fn remembered(&self, headers: &HeaderMap) -> Option<Principal> {
+        match shown(headers) {
+            Shown::Nothing => Some(Principal::anonymous()),
+            Shown::Token(word) | Shown::Cookie(word) => self.remembered.get(&word),
+        }
     }
 
     /// Whoever a request's token or cookie says it is.
-    pub fn principal(&self, _engine: &Engine, _headers: &HeaderMap, _from: IpAddr) -> Result<Principal, Problem> {
-        Ok(Principal::anonymous())
+    pub fn principal(&self, engine: &Engine, headers: &HeaderMap, _from: IpAddr) -> Result<Principal, Problem> {
+        let shown = shown(headers);
+        let (Shown::Token(word) | Shown::Cookie(word)) = &shown else { return Ok(Principal::anonymous()) };
+        let era = self.remembered.era();
+        let found = match &shown {
+            Shown::Token(token) => self.by_token(engine, token)?,
+            _ => self.by_cookie(engine, word)?,
+        };
+        let principal = match (found, &shown) {
+            (Some(principal), _) => principal,
+            // Whoever logs in anew still sends the old cookie.
+            (None, Shown::Cookie(_)) => return Ok(Principal::anonymous()),
+            (None, _) => {
+                return Err(Problem::new(Code::Unauthenticated, "the token isn't known, has expired, or was revoked")
+                    .help("issue another one: `windlass tokens issue`, or POST /api/v1/tokens"));
+            }
+        };
+        self.remembered.put(word, &principal, era);
+        Ok(principal)
     }
 
-    /// Refuses a change that another site's page may have sent with our cookie.
-    pub fn refuse_cross_site(&self, _: &Principal, _: &HeaderMap, _: &ApiConfig) -> Result<(), Problem> {
+    /// Forgets everybody who is remembered: somebody's rights, or what proves who they are, has changed.
+    pub fn forget(&self) {
+        self.remembered.forget();
+    }
+
+    fn by_token(&self, engine: &Engine, text: &str) -> Result<Option<Principal>, Problem> {
+        let Some((token, user)) = tokens::verify(engine, text)? else { return Ok(None) };
+        if token.body.used_at_ms.is_none_or(|used| used + USE_EVERY_MS <= now_ms()) {
+            let mut used: Token = token.clone();
+            used.body.used_at_ms = Some(now_ms());
+            note(engine.change(vec![used.put()?]).map(drop));
+        }
+        // Both as they are now: a user who was demoted has demoted their tokens.
+        let held = shared(&token.body.bindings, &user.body.bindings);
+        let bindings = active(engine, &held)?;
+        let name = format!("{}/{}", user.id, token.body.name);
+        Ok(Some(principal(name, user.id, Proof::Token(token.id), &bindings)))
+    }
+
+    fn by_cookie(&self, engine: &Engine, cookie: &str) -> Result<Option<Principal>, Problem> {
+        let Some((session, user)) = sessions::verify(engine, cookie, self.config.session_idle_ms)? else {
+            return Ok(None);
+        };
+        if session.body.seen_at_ms + USE_EVERY_MS.min(self.config.session_idle_ms / 4) <= now_ms() {
+            note(sessions::touch(engine, &session));
+        }
+        let bindings = active(engine, &user.body.bindings)?;
+        Ok(Some(principal(user.id.clone(), user.id, Proof::Session(session.id), &bindings)))
+    }
+
+    /// Refuses a change that another site's page may have sent with our cookie, or a log-in that it may have sent.
+    pub fn refuse_cross_site(
+        &self,
+        principal: &Principal,
+        headers: &HeaderMap,
+        config: &ApiConfig,
+    ) -> Result<(), Problem> {
+        // A page can't make a browser send a token.
+        if matches!(principal.proof, Proof::Token(_)) {
+            return Ok(());
+        }
+        let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+        let refused = |why: &str| {
+            Err(Problem::new(Code::PermissionDenied, format!("the request seems to come from another site: {why}"))
+                .help("programs send `Authorization: Bearer <token>`; pages send X-CSRF-Token"))
+        };
+        let origin_fits = match text("origin") {
+            Some(origin) => is_ours(origin, headers, config),
+            None => true,
+        };
+        match text("sec-fetch-site") {
+            None | Some("same-origin" | "none") if origin_fits => {}
+            Some("same-site" | "cross-site") if text("origin").is_some() && origin_fits => {}
+            _ => return refused("its origin isn't this server's"),
+        }
+        if let (Proof::Session(_), Shown::Cookie(cookie)) = (&principal.proof, shown(headers)) {
+            let sent = text("x-csrf-token").unwrap_or_default();
+            if !secret::same(sent, &secret::csrf(&cookie)) {
+                return refused("X-CSRF-Token is missing or isn't this session's; GET /api/v1/session tells it");
+            }
+        }
         Ok(())
+    }
+}
+
+/// Whether an origin is the address that people reach us at, or the one that this request was sent to.
+fn is_ours(origin: &str, headers: &HeaderMap, config: &ApiConfig) -> bool {
+    let Ok(origin) = url::Url::parse(origin) else { return false };
+    if url::Url::parse(&config.public_url).is_ok_and(|ours| ours.origin() == origin.origin()) {
+        return true;
+    }
+    // On loopback the same server has several names.
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let same = url::Url::parse(&format!("{}://{host}", origin.scheme()));
+    is_loopback(&config.public_url) && same.is_ok_and(|same| same.origin() == origin.origin() && local_host(&same))
+}
+
+fn local_host(url: &url::Url) -> bool {
+    match url.host() {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        None => false,
+    }
+}
+
+/// Whether people reach the server on its own machine only, without TLS.
+fn is_loopback(public_url: &str) -> bool {
+    url::Url::parse(public_url).is_ok_and(|url| url.scheme() == "http" && local_host(&url))
+}
+
+/// The session's cookie: its name, and what follows its value.
+fn cookie_form(public_url: &str) -> (&'static str, &'static str) {
+    match is_loopback(public_url) {
+        true => (LOCAL_COOKIE, "; Path=/; HttpOnly; SameSite=Strict"),
+        false => (COOKIE, "; Path=/; HttpOnly; SameSite=Strict; Secure"),
+    }
+}
+
+fn shown(headers: &HeaderMap) -> Shown {
+    if let Some(value) = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()) {
+        let (scheme, word) = value.split_once(' ').unwrap_or((value, ""));
+        if scheme.eq_ignore_ascii_case("bearer") {
+            return Shown::Token(word.trim().to_owned());
+        }
+    }
+    [COOKIE, LOCAL_COOKIE].iter().find_map(|name| cookie(headers, name)).map_or(Shown::Nothing, Shown::Cookie)
+}
+
+/// A cookie's value.
+fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+    let all = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = all.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(known, _)| *known == name).map(|(_, value)| value.to_owned())
+}
+
+fn principal(name: String, user: String, proof: Proof, bindings: &[Binding]) -> Principal {
+    Principal { name, user, proof, bindings: bindings.iter().map(Binding::held).collect() }
+}
+
+/// Without those in organisations that are suspended.
+fn active(engine: &Engine, bindings: &[Binding]) -> Result<Vec<Binding>, Problem> {
+    let mut active = Vec::new();
+    for binding in bindings {
+        let suspended = binding.organisation != "*"
+            && Organisation::find(engine, &binding.organisation)?.is_some_and(|found| found.body.suspended);
+        if !suspended {
+            active.push(binding.clone());
+        }
+    }
+    Ok(active)
+}
+
+/// A use that couldn't be written down is no reason to refuse it.
+fn note(outcome: Result<(), Problem>) {
+    if let Err(problem) = outcome {
+        tracing::debug!(%problem, "a use of a session or token wasn't written down");
     }
 }
