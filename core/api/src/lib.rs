@@ -6,6 +6,7 @@ mod api;
 pub mod auth;
 mod dispatch;
 mod health;
+pub mod openapi;
 mod page;
 mod problem;
 mod request;

@@ -1,8 +1,8 @@
 //! All routes, resource by resource.
 
-use crate::{Routes, health};
+use crate::{Routes, health, openapi};
 
 /// The table.
 pub fn routes() -> Routes {
-    Routes::new([health::routes()].into_iter().flatten().collect())
+    Routes::new([health::routes(), openapi::routes()].into_iter().flatten().collect())
 }
