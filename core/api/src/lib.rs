@@ -3,15 +3,22 @@
 
 mod answer;
 mod api;
+mod approvals;
+mod artifacts;
 pub mod auth;
+mod bundles;
 mod dispatch;
 mod health;
+mod logs;
 pub mod openapi;
 mod page;
 mod problem;
 mod request;
+mod resources;
 mod route;
 mod routes;
+mod runs;
+mod secrets;
 pub mod services;
 
 pub use answer::Answer;

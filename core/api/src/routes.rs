@@ -1,8 +1,19 @@
 //! All routes, resource by resource.
 
-use crate::{Routes, health, openapi};
+use crate::{Routes, approvals, artifacts, bundles, health, logs, openapi, resources, runs, secrets};
 
 /// The table.
 pub fn routes() -> Routes {
-    Routes::new([health::routes(), openapi::routes()].into_iter().flatten().collect())
+    let all = [
+        health::routes(),
+        openapi::routes(),
+        runs::routes(),
+        logs::routes(),
+        artifacts::routes(),
+        approvals::routes(),
+        resources::routes(),
+        bundles::routes(),
+        secrets::routes(),
+    ];
+    Routes::new(all.into_iter().flatten().collect())
 }

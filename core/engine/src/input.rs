@@ -37,13 +37,28 @@ pub fn check_form(request: &ApprovalRequest, form: &Value) -> Result<(), Problem
 /// At most 20 places where the value doesn't fit the schema; the error is the schema's own.
 fn faults(schema: &Value, value: &Value) -> Result<Vec<Value>, String> {
     let schema = jsonschema::draft202012::new(schema).map_err(|error| error.to_string())?;
-    let fault = |error: jsonschema::ValidationError<'_>| serde_json::json!({ "pointer": error.instance_path().to_string(), "message": error.to_string() });
-    Ok(schema.iter_errors(value).take(20).map(fault).collect())
+    Ok(schema.iter_errors(value).take(20).map(|error| fault(&error)).collect())
+}
+
+/// Where the value doesn't fit and why. What is missing or too much is pointed at itself, and not the map around it.
+fn fault(error: &jsonschema::ValidationError<'_>) -> Value {
+    use jsonschema::error::ValidationErrorKind as Kind;
+    let child = match error.kind() {
+        Kind::Required { property } => property.as_str(),
+        Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => {
+            unexpected.first().map(String::as_str)
+        }
+        _ => None,
+    };
+    let child = child.map(|name| format!("/{}", name.replace('~', "~0").replace('/', "~1"))).unwrap_or_default();
+    serde_json::json!({ "pointer": format!("{}{child}", error.instance_path()), "message": error.to_string() })
 }
 
 fn misfit(what: &str, faults: Vec<Value>) -> Problem {
     let text: Vec<String> = faults.iter().map(describe).collect();
-    Problem::new(Code::InvalidInput, format!("{what}: {}", text.join("; "))).data(Value::Array(faults))
+    let pointer = faults.first().map_or(Value::Null, |fault| fault["pointer"].clone());
+    Problem::new(Code::InvalidInput, format!("{what}: {}", text.join("; ")))
+        .data(serde_json::json!({ "pointer": pointer, "faults": faults }))
 }
 
 fn describe(fault: &Value) -> String {
@@ -97,7 +112,10 @@ mod tests {
     fn every_misfit_is_named() {
         let problem = prepare_input(&workflow(), json!({ "count": "many", "extra": 1 }), 1000).unwrap_err();
         assert_eq!(problem.code, Code::InvalidInput);
-        assert_eq!(problem.data.as_array().unwrap().len(), 3);
+        let mut pointers: Vec<&str> =
+            problem.data["faults"].as_array().unwrap().iter().map(|fault| fault["pointer"].as_str().unwrap()).collect();
+        pointers.sort_unstable();
+        assert_eq!(pointers, ["/count", "/extra", "/name"]);
         assert!(problem.message.contains("/count"), "{}", problem.message);
     }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
 use windlass_model::{
-    Bundle, Code, Event, Problem, RunId, RunState,
+    Bundle, BundleDigest, Code, Event, Problem, RunId, RunState,
     query::{ApprovalRecord, ArtifactRecord, LockRecord, RunFilter, RunRecord, SecretRecord, SignalRecord},
     resource::ResourceRecord,
     step::StepRecord,
@@ -130,6 +130,14 @@ impl Engine {
     /// The sources that a run is pinned to.
     pub fn sources(&self, run: &RunId) -> Result<std::sync::Arc<Bundle>, Problem> {
         self.inner.bundle(&self.require(run)?.bundle)
+    }
+
+    /// Sources by their digest, if they are kept here.
+    pub fn bundle(&self, digest: &BundleDigest) -> Result<Option<std::sync::Arc<Bundle>>, Problem> {
+        match self.inner.store.bundle(digest)? {
+            Some(_) => self.inner.bundle(digest).map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Everything about a run, as one JSON document.

@@ -16,6 +16,7 @@ mod wait;
 pub(crate) use launch::claimed;
 use windlass_model::{
     RunId,
+    audit::NewAudit,
     command::{Command, Reply},
 };
 
@@ -103,7 +104,14 @@ pub(crate) fn apply(cx: &mut Cx, command: &Command) -> Applied<Reply> {
         Command::Change(changes) => documents::change(cx, changes).map(Reply::Versions),
         Command::Audited { command, entry } => {
             let reply = apply(cx, command)?;
-            audit::append(cx, entry).map(|()| reply)
+            match &reply {
+                // Who launches doesn't know beforehand which run it will be.
+                Reply::Launched { run, .. } if entry.target.is_empty() => {
+                    audit::append(cx, &NewAudit { target: run.to_string(), ..(**entry).clone() })
+                }
+                _ => audit::append(cx, entry),
+            }?;
+            Ok(reply)
         }
         Command::Audit(entry) => audit::append(cx, entry).map(done),
         Command::Announce { kind, data } => crate::log::announce(cx, *kind, data).map(done),

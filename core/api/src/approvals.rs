@@ -1,0 +1,220 @@
+//! Approvals: what people are asked, and their decisions. The store refuses stale and double ones and decisions on one's
+//! own run; here is what the store can't know: who may decide in which role.
+
+use std::collections::HashMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use windlass_model::{
+    Code, Problem, RunId,
+    query::{ApprovalRecord, RunRecord},
+    wait::Decision,
+};
+
+use crate::{
+    Access, Answer, Permission, Principal, Request, Role, Route,
+    page::{self, Page},
+    runs::{self, view::ApprovalView},
+};
+
+/// A decision.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct DecisionBody {
+    /// Approved, or denied.
+    approved: bool,
+    /// Why.
+    comment: Option<String>,
+    /// The form, filled in; needed to approve if there is one.
+    #[serde(default)]
+    form: Value,
+    /// Digest of what was shown, from the approval's request.
+    digest: String,
+}
+
+/// Which approvals.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct InboxQuery {
+    /// All that you may see, and not only those that you may decide on.
+    all: Option<bool>,
+    /// Only those of this organisation.
+    organisation: Option<String>,
+    /// `next` of the page before.
+    cursor: Option<String>,
+    /// At most so many on a page: 1 to 500, 50 if nothing is said.
+    limit: Option<u32>,
+}
+
+/// An open approval, with its run in short.
+#[derive(Serialize, JsonSchema)]
+struct InboxItem {
+    #[serde(flatten)]
+    approval: ApprovalView,
+    /// The run's workflow.
+    workflow: String,
+    /// The run's organisation.
+    organisation: String,
+    /// Who launched the run.
+    launched_by: String,
+    /// Whether you may decide on it.
+    may_decide: bool,
+    /// Why you may not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why_not: Option<String>,
+}
+
+pub(crate) fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/api/v1/approvals", "approvals", "What waits for your decision, oldest first")
+            .access(Access::Can(Permission::Read))
+            .query::<InboxQuery>()
+            .answers::<Page<InboxItem>>(200)
+            .problems(&[Code::InvalidInput])
+            .handle(inbox),
+        Route::post("/api/v1/runs/{id}/approvals/{step*}/decision", "approvals", "Decide on an approval")
+            .describe(
+                "Nobody decides on what they launched themselves, also not with a token, unless the workflow says so.",
+            )
+            .access(Access::Can(Permission::Approve))
+            .body::<DecisionBody>()
+            .answers::<ApprovalView>(200)
+            .problems(&[
+                Code::InvalidInput,
+                Code::RunNotFound,
+                Code::NotFound,
+                Code::IllegalTransition,
+                Code::ApprovalStale,
+                Code::ApprovalExpired,
+                Code::Conflict,
+            ])
+            .handle(decide),
+    ]
+}
+
+fn inbox(request: Request) -> Result<Answer, Problem> {
+    let query: InboxQuery = request.query()?;
+    let (all, limit) = (query.all.unwrap_or(false), page::limit(query.limit));
+    let mut runs: HashMap<RunId, Option<RunRecord>> = HashMap::new();
+    let mut begun = query.cursor.is_none();
+    let mut items: Vec<InboxItem> = Vec::new();
+    for approval in request.api.engine.approvals(None, true)? {
+        let place = place(approval.run.as_str(), &approval.path.to_string());
+        if !begun {
+            begun = query.cursor.as_ref() == Some(&place);
+            continue;
+        }
+        let run = match runs.get(&approval.run) {
+            Some(run) => run,
+            None => runs.entry(approval.run.clone()).or_insert(request.api.engine.run(&approval.run)?),
+        };
+        let Some(run) = run.as_ref().filter(|run| request.may(Permission::Read, &run.organisation, &run.workflow))
+        else {
+            continue;
+        };
+        if query.organisation.as_ref().is_some_and(|asked| *asked != run.organisation) {
+            continue;
+        }
+        let refused = may_decide(&request, run, &approval).err();
+        if refused.is_some() && !all {
+            continue;
+        }
+        items.push(InboxItem {
+            workflow: run.workflow.clone(),
+            organisation: run.organisation.clone(),
+            launched_by: run.launched_by.clone(),
+            may_decide: refused.is_none(),
+            why_not: refused.map(|problem| problem.message),
+            approval: approval.into(),
+        });
+        if items.len() > limit as usize {
+            break;
+        }
+    }
+    if !begun {
+        let message = "that approval isn't open any more: begin again";
+        return Err(Problem::new(Code::InvalidInput, message).data(json!({ "parameter": "cursor" })));
+    }
+    Answer::json(&Page::of(items, limit, |item| place(item.approval.run(), item.approval.path())))
+}
+
+fn place(run: &str, path: &str) -> String {
+    format!("{run}:{path}")
+}
+
+fn decide(request: Request) -> Result<Answer, Problem> {
+    let run = request.run(Permission::Approve)?;
+    let path = runs::step("/step", request.parameter("step"))?;
+    let body: DecisionBody = request.json()?;
+    body.comment.as_deref().map(|comment| runs::text("comment", comment)).transpose()?;
+    runs::text("digest", &body.digest)?;
+    let mut known = request.api.engine.approvals(Some(&run.id), false)?;
+    known.retain(|approval| approval.path == path);
+    let none = || Problem::new(Code::NotFound, format!("step {path} of run `{}` asks for no approval", run.id));
+    let approval = known.pop().ok_or_else(none)?;
+    if approval.settled {
+        let message = format!("the approval \"{}\" is settled", approval.request.title);
+        return Err(Problem::new(Code::IllegalTransition, message));
+    }
+    may_decide(&request, &run, &approval)?;
+    let before = json!({ "decisions": approval.decisions.len(), "settled": approval.settled });
+    let after = json!({ "step": path, "title": approval.request.title, "approved": body.approved,
+                        "comment": body.comment, "digest": body.digest });
+    let engine = request.audited("approval.decide", &run.organisation, run.id.as_str(), before, after);
+    let by = request.principal.person().to_owned();
+    let (approved, comment, form, digest) = (body.approved, body.comment, body.form, body.digest);
+    engine
+        .decide(&run.id, Some(&path), Decision { by, approved, comment, form, digest })
+        .map_err(|problem| runs::below("/form", problem))?;
+    let now = request.api.engine.approvals(Some(&run.id), false)?;
+    // A run that went on at once may have taken the approval with it.
+    let now = now.into_iter().find(|approval| approval.path == path).unwrap_or(approval);
+    Answer::json(&ApprovalView::from(now))
+}
+
+/// Generations of runs that are looked up to find who launched the first.
+const GENERATIONS: usize = 32;
+
+/// Whether whoever asks may decide on this.
+fn may_decide(request: &Request, run: &RunRecord, approval: &ApprovalRecord) -> Result<(), Problem> {
+    let principal = &request.principal;
+    request.require(Permission::Approve, &run.organisation, &run.workflow)?;
+    let title = &approval.request.title;
+    if let Some(role) = approval.request.role.as_deref()
+        && !holds(principal, role, run)
+    {
+        return Err(Problem::new(Code::PermissionDenied, format!("only the role `{role}` may decide on \"{title}\""))
+            .data(json!({ "role": role })));
+    }
+    if !approval.request.allow_self && launchers(request, run)?.iter().any(|by| by == principal.person()) {
+        let message = format!("{} launched run `{}`, and can't decide on its approval", principal.person(), run.id);
+        return Err(Problem::new(Code::PermissionDenied, message).help("ask somebody else to decide"));
+    }
+    if approval.decisions.iter().any(|earlier| earlier.by == principal.person()) {
+        let message = format!("{} has decided on \"{title}\" already", principal.person());
+        return Err(Problem::new(Code::Conflict, message));
+    }
+    Ok(())
+}
+
+/// Who launched the run, and the runs that it is a child of: a child of one's own run is one's own.
+fn launchers(request: &Request, run: &RunRecord) -> Result<Vec<String>, Problem> {
+    let mut found = vec![run.launched_by.clone()];
+    let mut parent = run.parent.as_ref().map(|(run, _)| run.clone());
+    for _ in 0..GENERATIONS {
+        let Some(id) = parent.take() else { break };
+        let Some(above) = request.api.engine.run(&id)? else { break };
+        parent = above.parent.map(|(run, _)| run);
+        found.push(above.launched_by);
+    }
+    Ok(found)
+}
+
+/// Whether they hold the role for the run, or one above it. A role that Windlass doesn't know is an admin's to decide for.
+fn holds(principal: &Principal, role: &str, run: &RunRecord) -> bool {
+    let rank = |role: Role| Role::ALL.iter().position(|known| *known == role);
+    let asked = serde_json::from_value::<Role>(role.into()).unwrap_or(Role::Admin);
+    let here = principal.bindings.iter().filter(|(_, scope)| scope.covers(&run.organisation, &run.workflow));
+    here.map(|(held, _)| *held).any(|held| rank(held) >= rank(asked))
+}

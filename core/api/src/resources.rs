@@ -1,0 +1,146 @@
+//! The inventory: what runs have made and what became of it; and the locks that they hold.
+
+use std::collections::HashMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use windlass_model::{Code, Problem, ResourceState, RunId, resource::ResourceRecord};
+
+use crate::{
+    Access, Answer, Permission, Request, Route,
+    page::{self, Page},
+    runs::{self, view::ResourceView},
+};
+
+/// Which things.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ResourcesQuery {
+    /// Kept by this provider: `net`.
+    provider: Option<String>,
+    /// Of this kind: `namespace`.
+    kind: Option<String>,
+    /// Whose id begins so.
+    prefix: Option<String>,
+    /// In one of these states: a comma list. If nothing is said: what is there, or perhaps there.
+    state: Option<String>,
+    /// Made by this run.
+    run: Option<String>,
+    /// `next` of the page before.
+    cursor: Option<String>,
+    /// At most so many on a page: 1 to 500, 50 if nothing is said.
+    limit: Option<u32>,
+}
+
+/// A lock that is held.
+#[derive(Serialize, JsonSchema)]
+struct LockView {
+    /// Its name.
+    name: String,
+    /// Who holds it.
+    run: String,
+    /// Since when.
+    acquired_at_ms: i64,
+}
+
+pub(crate) fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/api/v1/resources", "resources", "What runs have made")
+            .access(Access::Can(Permission::Read))
+            .query::<ResourcesQuery>()
+            .answers::<Page<ResourceView>>(200)
+            .problems(&[Code::InvalidInput, Code::RunNotFound])
+            .handle(list),
+        Route::get("/api/v1/locks", "resources", "Locks that runs hold")
+            .access(Access::Can(Permission::Read))
+            .answers::<Vec<LockView>>(200)
+            .handle(locks),
+    ]
+}
+
+/// Which runs may be seen: each is looked up once.
+struct Sight<'a> {
+    request: &'a Request,
+    everything: bool,
+    known: HashMap<RunId, bool>,
+}
+
+impl<'a> Sight<'a> {
+    fn of(request: &'a Request) -> Self {
+        let everything = request.principal.scopes(Permission::Read).is_none();
+        Self { request, everything, known: HashMap::new() }
+    }
+
+    fn sees(&mut self, run: &RunId) -> Result<bool, Problem> {
+        if self.everything {
+            return Ok(true);
+        }
+        if let Some(seen) = self.known.get(run) {
+            return Ok(*seen);
+        }
+        let record = self.request.api.engine.run(run)?;
+        let seen = record.is_some_and(|run| self.request.may(Permission::Read, &run.organisation, &run.workflow));
+        self.known.insert(run.clone(), seen);
+        Ok(seen)
+    }
+}
+
+fn list(request: Request) -> Result<Answer, Problem> {
+    let query: ResourcesQuery = request.query()?;
+    let states = states(query.state.as_deref())?;
+    let limit = page::limit(query.limit);
+    let run = query.run.as_deref().map(|run| runs::visible(&request, run)).transpose()?.map(|run| run.id);
+    let open = [ResourceState::Creating, ResourceState::Live, ResourceState::Destroying];
+    let open_only = states.iter().all(|state| open.contains(state));
+    let mut rows = request.api.engine.resources(run.as_ref(), open_only)?;
+    rows.sort_by_cached_key(place);
+    let is = |asked: &Option<String>, is: &str| asked.as_deref().is_none_or(|asked| asked == is);
+    let mut sight = Sight::of(&request);
+    let mut found = Vec::new();
+    for row in rows {
+        let fits = is(&query.provider, &row.resource.provider)
+            && is(&query.kind, &row.resource.kind)
+            && query.prefix.as_deref().is_none_or(|prefix| row.resource.id.starts_with(prefix))
+            && (states.is_empty() || states.contains(&row.state))
+            && query.cursor.as_ref().is_none_or(|cursor| place(&row) > *cursor);
+        if fits && sight.sees(&row.run)? {
+            found.push(row);
+        }
+        if found.len() > limit as usize {
+            break;
+        }
+    }
+    let page = Page::of(found, limit, place);
+    Answer::json(&Page { items: page.items.into_iter().map(ResourceView::from).collect(), next: page.next })
+}
+
+/// Order of the list, and its cursor: newest runs last, things of one run together.
+fn place(row: &ResourceRecord) -> String {
+    let thing = &row.resource;
+    format!("{}\u{1}{}\u{1}{}\u{1}{}", row.run, thing.provider, thing.kind, thing.id)
+}
+
+fn states(list: Option<&str>) -> Result<Vec<ResourceState>, Problem> {
+    let words = list.into_iter().flat_map(|list| list.split(',')).map(str::trim).filter(|word| !word.is_empty());
+    let parsed = words.map(|word| {
+        ResourceState::parse(word).ok_or_else(|| {
+            let all: Vec<&str> = ResourceState::ALL.iter().map(|state| state.as_str()).collect();
+            Problem::new(Code::InvalidInput, format!("`{word}` isn't a thing's state"))
+                .help(format!("states: {}", all.join(", ")))
+                .data(json!({ "parameter": "state" }))
+        })
+    });
+    parsed.collect()
+}
+
+fn locks(request: Request) -> Result<Answer, Problem> {
+    let mut sight = Sight::of(&request);
+    let mut seen = Vec::new();
+    for lock in request.api.engine.locks()? {
+        if sight.sees(&lock.run)? {
+            seen.push(LockView { name: lock.name, run: lock.run.to_string(), acquired_at_ms: lock.acquired_at_ms });
+        }
+    }
+    Answer::json(&seen)
+}

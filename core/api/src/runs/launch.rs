@@ -1,0 +1,150 @@
+//! Launching: one commit makes the run and its entry in the audit log.
+
+use http::StatusCode;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use windlass_engine::Launch;
+use windlass_model::{Code, Problem};
+
+use crate::{Access, Answer, Permission, Request, Route};
+
+/// Characters of an idempotency key, at most.
+const KEY_CHARS: usize = 255;
+/// Tags of one launch, at most.
+const TAGS: usize = 32;
+/// Characters of a tag, at most.
+const TAG_CHARS: usize = 128;
+
+/// What to launch.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct LaunchBody {
+    /// The workflow: `area/name`.
+    workflow: String,
+    /// Its input; missing fields get the defaults of the workflow's schema.
+    #[serde(default = "nothing")]
+    input: Value,
+    /// Tags besides the workflow's own.
+    #[serde(default)]
+    tags: Vec<String>,
+    /// The organisation that the run belongs to; if none is named, the one that you may launch this workflow in.
+    organisation: Option<String>,
+}
+
+fn nothing() -> Value {
+    json!({})
+}
+
+/// A launched run.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct LaunchedView {
+    /// The run's id.
+    pub(super) id: String,
+    /// Whether it was there already: the idempotency key was used before, with the same input.
+    pub(super) existing: bool,
+}
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::post("/api/v1/runs", "runs", "Launch a workflow")
+            .describe(
+                "The run is on disk when this answers. With an `Idempotency-Key`, a second launch of the same workflow in the \
+                 same organisation answers with the first one's run, and is refused if its input differs.",
+            )
+            .access(Access::Can(Permission::Launch))
+            .headers(&[("Idempotency-Key", "A second launch with this key and the same input gives the same run")])
+            .body::<LaunchBody>()
+            .answers::<LaunchedView>(201)
+            .answers::<LaunchedView>(200)
+            .problems(&[
+                Code::InvalidInput,
+                Code::WorkflowNotFound,
+                Code::WorkflowInvalid,
+                Code::IdempotencyConflict,
+                Code::LimitExceeded,
+                Code::Conflict,
+            ])
+            .handle(launch),
+    ]
+}
+
+fn launch(request: Request) -> Result<Answer, Problem> {
+    let body: LaunchBody = request.json()?;
+    super::text("workflow", &body.workflow)?;
+    let organisation = match body.organisation {
+        Some(organisation) => organisation,
+        None => organisation(&request, &body.workflow),
+    };
+    request.require(Permission::Launch, &organisation, &body.workflow)?;
+    super::text("organisation", &organisation)?;
+    check_tags(&body.tags)?;
+    let idempotency_key = key(&request)?;
+    let after = json!({ "workflow": body.workflow, "tags": body.tags, "by": request.principal.person() });
+    // The store puts the new run's id in as the target.
+    let engine = request.audited("run.launch", &organisation, "", Value::Null, after);
+    let by = request.principal.person().to_owned();
+    let (workflow, input, tags) = (body.workflow, body.input, body.tags);
+    let launched = engine
+        .launch(Launch { workflow, input, by, idempotency_key, tags, organisation })
+        .map_err(|problem| below("/input", problem))?;
+    answer(&LaunchedView { id: launched.run.to_string(), existing: launched.existing })
+}
+
+/// The answer to a launch.
+pub(super) fn answer(launched: &LaunchedView) -> Result<Answer, Problem> {
+    match launched.existing {
+        true => Answer::with_json(StatusCode::OK, launched),
+        false => Answer::created(&format!("/api/v1/runs/{}", launched.id), launched),
+    }
+}
+
+/// Where somebody who says nothing launches: in the default organisation if they may, else in the first of theirs.
+fn organisation(request: &Request, workflow: &str) -> String {
+    const DEFAULT: &str = "platform";
+    if request.may(Permission::Launch, DEFAULT, workflow) {
+        return DEFAULT.to_owned();
+    }
+    let scopes = request.principal.scopes(Permission::Launch).unwrap_or_default();
+    let own = scopes.into_iter().find(|scope| scope.covers(&scope.organisation, workflow));
+    own.map_or(DEFAULT.to_owned(), |scope| scope.organisation)
+}
+
+fn key(request: &Request) -> Result<Option<String>, Problem> {
+    let Some(value) = request.headers.get("idempotency-key") else { return Ok(None) };
+    let text = value.to_str().ok().map(str::trim).filter(|text| (1..=KEY_CHARS).contains(&text.len()));
+    let text = text.ok_or_else(|| {
+        Problem::new(Code::InvalidInput, format!("`Idempotency-Key` has to be 1 to {KEY_CHARS} ASCII characters"))
+            .data(json!({ "parameter": "Idempotency-Key" }))
+    })?;
+    Ok(Some(text.to_owned()))
+}
+
+fn check_tags(tags: &[String]) -> Result<(), Problem> {
+    let wrong = |pointer: String, message: String| {
+        Problem::new(Code::InvalidInput, message).data(json!({ "pointer": pointer }))
+    };
+    if tags.len() > TAGS {
+        return Err(wrong("/tags".into(), format!("at most {TAGS} tags")));
+    }
+    let fits = |tag: &String| (1..=TAG_CHARS).contains(&tag.chars().count()) && !tag.contains('\0');
+    match tags.iter().position(|tag| !fits(tag)) {
+        Some(index) => Err(wrong(format!("/tags/{index}"), format!("a tag has 1 to {TAG_CHARS} characters"))),
+        None => Ok(()),
+    }
+}
+
+/// Pointers into a part of the body become pointers into the body.
+pub(crate) fn below(prefix: &str, mut problem: Problem) -> Problem {
+    let deepen = |pointer: &mut Value| {
+        if let Some(text) = pointer.as_str() {
+            *pointer = format!("{prefix}{text}").into();
+        }
+    };
+    if problem.code == Code::InvalidInput {
+        problem.data.get_mut("pointer").into_iter().for_each(deepen);
+        let faults = problem.data.get_mut("faults").and_then(Value::as_array_mut).into_iter().flatten();
+        faults.filter_map(|fault| fault.get_mut("pointer")).for_each(deepen);
+    }
+    problem
+}

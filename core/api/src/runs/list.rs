@@ -1,0 +1,58 @@
+//! The list of runs: newest first, filtered, page by page, within what whoever asks may see.
+
+use windlass_model::{Code, Problem, RunId};
+
+use super::{
+    filter::{self, Query},
+    view::RunView,
+};
+use crate::{
+    Access, Answer, Permission, Request, Route,
+    page::{self, Page},
+};
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/api/v1/runs", "runs", "List runs, newest first")
+            .describe(
+                "Filters are combined with and. Fields of the input are asked for as `input.<name>=<value>`, any number of \
+                 them. Only runs that you may see are listed.",
+            )
+            .access(Access::Can(Permission::Read))
+            .query::<filter::Parameters>()
+            .answers::<Page<RunView>>(200)
+            .problems(&[Code::InvalidInput])
+            .handle(list),
+    ]
+}
+
+fn list(request: Request) -> Result<Answer, Problem> {
+    let query = Query::parse(&request.query)?;
+    let limit = page::limit(query.limit);
+    let runs = match query.which.within(&request.principal, Permission::Read)? {
+        Some(mut filter) => {
+            filter.before = query.cursor.map(RunId::from);
+            filter.limit = limit + 1;
+            request.api.engine.runs(&filter)?
+        }
+        None => Vec::new(),
+    };
+    let runs = runs.into_iter().map(RunView::from).collect();
+    Answer::json(&bounded(Page::of(runs, limit, |run: &RunView| run.id().to_owned())))
+}
+
+/// Bytes of inputs and outputs on one page, about; a page that has more goes on sooner.
+const PAGE_BYTES: usize = 16 << 20;
+
+fn bounded(mut page: Page<RunView>) -> Page<RunView> {
+    let mut bytes = 0;
+    let fits = page.items.iter().position(|run| {
+        bytes += run.weight();
+        bytes > PAGE_BYTES
+    });
+    if let Some(kept) = fits.filter(|kept| *kept > 0) {
+        page.items.truncate(kept);
+        page.next = page.items.last().map(|run| run.id().to_owned());
+    }
+    page
+}
