@@ -35,6 +35,12 @@ pub struct Global {
     /// Folder of workflows [default: workflows in the project]
     #[arg(long, global = true, value_name = "DIR", help_heading = "Global options")]
     pub workflows: Option<PathBuf>,
+    /// Work at this server instead of the data folder: https://windlass.example.net
+    #[arg(long, global = true, value_name = "URL", env = "WINDLASS_SERVER", help_heading = "Global options")]
+    pub server: Option<String>,
+    /// Token for the server; better given as WINDLASS_TOKEN: others can read command lines
+    #[arg(long, global = true, value_name = "TOKEN", env = "WINDLASS_TOKEN", hide_env_values = true, help_heading = "Global options")]
+    pub token: Option<String>,
     /// Print JSON: one document, or one event a line
     #[arg(long, global = true, help_heading = "Global options")]
     pub json: bool,

@@ -8,6 +8,7 @@ use windlass_model::{Code, Problem};
 use crate::{
     cli::Global,
     config::{self, Flags, Loaded},
+    desk::{Desk, Remote},
     render,
     session::{Purpose, Session},
 };
@@ -58,6 +59,28 @@ impl Context {
         let result = work(&session);
         session.close();
         result
+    }
+
+    /// The server that commands go to, if one is named.
+    pub fn remote(&self) -> Result<Option<Remote>, Problem> {
+        let Some(server) = &self.global.server else { return Ok(None) };
+        let token = self.global.token.as_deref().ok_or_else(|| {
+            Problem::new(Code::Unauthenticated, format!("{server} needs a token"))
+                .help("set WINDLASS_TOKEN, or give --token; `windlass tokens issue` on the server makes one")
+        })?;
+        Remote::new(server, token.trim()).map(Some)
+    }
+
+    /// Does the work at the server that is named, or in the data folder.
+    pub fn at_desk<T>(&self, work: impl FnOnce(&dyn Desk) -> Result<T, Problem>) -> Result<T, Problem> {
+        match self.remote()? {
+            Some(remote) => {
+                let result = work(&remote);
+                Box::new(remote).close();
+                result
+            }
+            None => self.with(|session| work(session)),
+        }
     }
 
     /// Who acts: `--as`, whoever called sudo, or the user.

@@ -5,6 +5,7 @@ mod commands;
 mod config;
 mod context;
 mod data;
+mod desk;
 mod doctor;
 mod exit;
 mod follow;

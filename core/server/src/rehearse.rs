@@ -23,6 +23,7 @@ use crate::{
     commands::InputArgs,
     commands::workflows,
     context::Context,
+    desk::{Desk as _, Remote},
     exit::Exit,
     plan::{self, Plan, Planned, Recorder, Sign},
     render, values,
@@ -62,6 +63,16 @@ pub fn command(workflow: &str, input: &InputArgs, context: &Context) -> Result<E
         }
     }
     Ok(Exit::of_run(record))
+}
+
+/// The same on a server, which gives the plan as JSON.
+pub fn at_server(remote: &Remote, workflow: &str, input: &InputArgs, context: &Context) -> Result<Exit, Problem> {
+    let header = remote.workflow(workflow)?;
+    let input = input.read(&header)?;
+    let plan: Value = remote.post(&format!("/workflows/{workflow}/rehearse"), &json!({ "input": input }))?;
+    context.print_json(&plan);
+    let state = plan["state"].as_str().and_then(RunState::parse);
+    Ok(if state == Some(RunState::Succeeded) { Exit::Success } else { Exit::Failure })
 }
 
 fn rehearse(context: &Context, scripts: &Scripts, workflow: &str, input: Value) -> Result<Rehearsed, Problem> {

@@ -3,17 +3,16 @@
 use serde_json::Value;
 use windlass_model::{
     Code, Problem, RunState,
-    journal::Workflows as _,
     query::{ApprovalRecord, RunRecord},
     time::format_duration_ms,
 };
 
-use crate::{context::Context, follow, render, session::Session};
+use crate::{context::Context, desk::Desk, follow, render};
 
 /// Tells how the run ended and what can be done now.
-pub fn tell(context: &Context, session: &Session, record: &RunRecord) -> Result<(), Problem> {
+pub fn tell(context: &Context, desk: &dyn Desk, record: &RunRecord) -> Result<(), Problem> {
     let run = &record.id;
-    let until_ms = record.ended_at_ms.unwrap_or_else(|| session.engine().now_ms());
+    let until_ms = record.ended_at_ms.unwrap_or_else(|| desk.now_ms());
     let took = format_duration_ms((until_ms - record.launched_at_ms).max(0));
     let state = match record.state {
         RunState::Waiting => "waits".to_owned(),
@@ -24,19 +23,19 @@ pub fn tell(context: &Context, session: &Session, record: &RunRecord) -> Result<
         lines.push(format!("output: {}", render::json(output)));
     }
     if let Some(problem) = &record.problem {
-        let sources = session.engine().sources(run).ok();
+        let sources = desk.sources(run).ok();
         lines.push(render::problem(problem, sources.as_deref()));
     }
-    let live = session.engine().resources(Some(run), true)?;
+    let live = desk.resources(Some(run), true)?;
     let mut next = vec![format!("windlass runs show {run}"), format!("windlass runs logs {run}")];
     match record.state {
         RunState::Succeeded if !live.is_empty() => {
             next.push(format!("windlass resources ls --run {run}    # {} things are there now", live.len()));
-            next.extend(destroyers(session, record));
+            next.extend(destroyers(desk, record));
         }
         RunState::Succeeded => {}
         RunState::RolledBack if is_in_the_way(record) => {
-            next.extend(destroyers(session, record));
+            next.extend(destroyers(desk, record));
             next.push(format!("windlass runs retry {run}"));
         }
         RunState::RolledBack | RunState::Cancelled => next.push(format!("windlass runs retry {run}")),
@@ -51,7 +50,7 @@ pub fn tell(context: &Context, session: &Session, record: &RunRecord) -> Result<
         }
     }
     if !record.state.is_ended() {
-        lines.extend(hints(record, &session.engine().approvals(Some(run), true)?));
+        lines.extend(hints(record, &desk.approvals(run)?));
     }
     lines.push("next:".into());
     lines.extend(next.into_iter().map(|line| format!("  {line}")));
@@ -83,15 +82,15 @@ fn is_in_the_way(record: &RunRecord) -> bool {
 }
 
 /// Workflows of the same folder that take things away again, with what they need to be told.
-fn destroyers<'a>(session: &'a Session, record: &'a RunRecord) -> impl Iterator<Item = String> + use<'a> {
-    let library = &session.scripts().library;
+fn destroyers<'a>(desk: &'a dyn Desk, record: &'a RunRecord) -> impl Iterator<Item = String> + use<'a> {
     let area = record.workflow.split_once('/').map_or("", |(area, _)| area);
-    let all = library.list().into_iter();
+    // These are hints: where the names can't be told, there are none.
+    let all = desk.workflow_names().unwrap_or_default().into_iter();
     let fitting =
         all.filter(move |name| name.split_once('/').is_some_and(|(of, rest)| of == area && rest.contains("destroy")));
     fitting.filter_map(|name| {
-        let pinned = library.pin(&name).ok()?;
-        let needed = pinned.workflow.inputs["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let workflow = desk.workflow(&name).ok()?;
+        let needed = workflow.inputs["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
         let settings = needed.map(|key| {
             let known = [Some(&record.input), record.output.as_ref()];
             let value = known.into_iter().flatten().map(|from| &from[key]).find(|value| !value.is_null());

@@ -21,8 +21,7 @@ pub enum Command {
 /// Runs the command.
 pub fn run(command: &Command, context: &Context) -> Result<Exit, Problem> {
     let Command::Ls { run, all } = command;
-    context.with(|session| {
-        let engine = session.engine();
+    context.at_desk(|engine| {
         let run = run.as_deref().map(|part| engine.find(part)).transpose()?.map(|record| record.id);
         let resources = engine.resources(run.as_ref(), !all)?;
         let now_ms = engine.now_ms();

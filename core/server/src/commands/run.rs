@@ -9,13 +9,13 @@ use std::{
 use windlass_engine::Launch;
 use windlass_model::{
     Code, Problem, RunId, RunState,
-    journal::Workflows as _,
     query::{RunFilter, RunRecord},
 };
 
 use super::{input::InputArgs, next};
 use crate::{
     context::Context,
+    desk::{Desk, Remote},
     exit::Exit,
     follow::{self, Followed, Following, Mode},
     interrupt::Interrupt,
@@ -57,29 +57,28 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: &Args, context: &Context) -> Result<Exit, Problem> {
+    if let Some(remote) = context.remote()? {
+        return at_server(remote, args, context);
+    }
     if args.workflow.is_some() {
         context.require_workflows()?;
     }
     match (&args.workflow, &args.resume) {
         (Some(workflow), _) if args.rehearse => rehearse::command(workflow, &args.input, context),
         (Some(workflow), _) if args.detach => detach(workflow, args, context),
-        (Some(workflow), _) => {
-            let session = context.open(Purpose::Execute)?;
-            attend(session, context, args, |session| launch(session, workflow, args, context))
-        }
+        (Some(workflow), _) => attend(executing(context)?, context, args, |desk| launch(desk, workflow, args, context)),
         (None, resume) => {
             let given = resume.clone().flatten();
-            let session = context.open(Purpose::Execute)?;
-            attend(session, context, args, |session| to_resume(session, given.as_deref()))
+            attend(executing(context)?, context, args, |desk| to_resume(desk, given.as_deref()))
         }
     }
 }
 
-fn launch(session: &Session, workflow: &str, args: &Args, context: &Context) -> Result<RunId, Problem> {
-    let pinned = session.scripts().library.pin(workflow)?;
-    let launched = session.engine().launch(Launch {
+fn launch(desk: &dyn Desk, workflow: &str, args: &Args, context: &Context) -> Result<RunId, Problem> {
+    let header = desk.workflow(workflow)?;
+    let launched = desk.launch(Launch {
         workflow: workflow.to_owned(),
-        input: args.input.read(&pinned.workflow)?,
+        input: args.input.read(&header)?,
         by: context.who(),
         idempotency_key: args.idempotency_key.clone(),
         tags: args.tags.clone(),
@@ -91,39 +90,62 @@ fn launch(session: &Session, workflow: &str, args: &Args, context: &Context) -> 
     Ok(launched.run)
 }
 
-/// The run to follow: the given one, else the newest that is open.
-fn to_resume(session: &Session, given: Option<&str>) -> Result<RunId, Problem> {
-    if let Some(part) = given {
-        return session.engine().find(part).map(|record| record.id);
+/// The data folder, whose runs this process executes if no other does.
+fn executing(context: &Context) -> Result<Box<dyn Desk>, Problem> {
+    let session = context.open(Purpose::Execute)?;
+    if !session.executes() {
+        let holder = session.holder().map(|id| format!(" (process {id})")).unwrap_or_default();
+        context.hint(&format!("another process{holder} executes the runs of this data folder; this one follows"));
     }
-    let newest = open_runs(session)?.into_iter().next();
+    Ok(Box::new(session))
+}
+
+/// The same on a server: there the runs are executed by it, and nothing has to stay behind here.
+fn at_server(remote: Remote, args: &Args, context: &Context) -> Result<Exit, Problem> {
+    match (&args.workflow, &args.resume) {
+        (Some(workflow), _) if args.rehearse => rehearse::at_server(&remote, workflow, &args.input, context),
+        (Some(workflow), _) if args.detach => {
+            let run = launch(&remote, workflow, args, context)?;
+            context.print(&serde_json::json!({ "run": run }), || run.to_string());
+            Ok(Exit::Success)
+        }
+        (Some(workflow), _) => attend(Box::new(remote), context, args, |desk| launch(desk, workflow, args, context)),
+        (None, resume) => {
+            let given = resume.clone().flatten();
+            attend(Box::new(remote), context, args, |desk| to_resume(desk, given.as_deref()))
+        }
+    }
+}
+
+/// The run to follow: the given one, else the newest that is open.
+fn to_resume(desk: &dyn Desk, given: Option<&str>) -> Result<RunId, Problem> {
+    if let Some(part) = given {
+        return desk.find(part).map(|record| record.id);
+    }
+    let newest = open_runs(desk)?.into_iter().next();
     newest.map(|record| record.id).ok_or_else(|| {
         Problem::new(Code::NotFound, "no run is open in this data folder").help("`windlass runs ls` lists all runs")
     })
 }
 
-fn open_runs(session: &Session) -> Result<Vec<RunRecord>, Problem> {
-    session.engine().runs(&RunFilter { states: OPEN.to_vec(), limit: 1_000, ..RunFilter::default() })
+fn open_runs(desk: &dyn Desk) -> Result<Vec<RunRecord>, Problem> {
+    desk.runs(&RunFilter { states: OPEN.to_vec(), limit: 1_000, ..RunFilter::default() })
 }
 
 /// Follows the run that `choose` gives, and closes the session whatever happens.
 fn attend(
-    mut session: Session,
+    mut desk: Box<dyn Desk>,
     context: &Context,
     args: &Args,
-    choose: impl FnOnce(&Session) -> Result<RunId, Problem>,
+    choose: impl FnOnce(&dyn Desk) -> Result<RunId, Problem>,
 ) -> Result<Exit, Problem> {
-    let result = choose(&session).and_then(|run| follow_to_the_end(&mut session, context, args, &run));
-    session.close();
+    let result = choose(desk.as_ref()).and_then(|run| follow_to_the_end(desk.as_mut(), context, args, &run));
+    desk.close();
     result
 }
 
-fn follow_to_the_end(session: &mut Session, context: &Context, args: &Args, run: &RunId) -> Result<Exit, Problem> {
-    let interrupt = Interrupt::listen(session.runtime())?;
-    if !session.executes() {
-        let holder = session.holder().map(|id| format!(" (process {id})")).unwrap_or_default();
-        context.hint(&format!("another process{holder} executes the runs of this data folder; this one follows"));
-    }
+fn follow_to_the_end(desk: &mut dyn Desk, context: &Context, args: &Args, run: &RunId) -> Result<Exit, Problem> {
+    let interrupt = Interrupt::listen(&desk.runtime())?;
     let mode = match (
         context.global.json,
         std::io::stdout().is_terminal() && console::Term::stdout().features().is_attended(),
@@ -135,23 +157,23 @@ fn follow_to_the_end(session: &mut Session, context: &Context, args: &Args, run:
     let following = Following { mode, after: 0, no_wait: args.no_wait };
     let mut run = run.clone();
     let followed = loop {
-        let followed = follow::follow(session, &run, following, &interrupt)?;
+        let followed = follow::follow(desk, &run, following, &interrupt)?;
         match &followed {
-            Followed::Ended(record) if let Some(next) = continuation(session, record)? => run = next,
+            Followed::Ended(record) if let Some(next) = continuation(desk, record)? => run = next,
             _ => break followed,
         }
     };
     match followed {
         Followed::Ended(record) | Followed::Waits(record) => {
-            next::tell(context, session, &record)?;
-            let others = open_runs(session)?.iter().filter(|other| other.id != record.id).count();
-            if others > 0 && session.executes() {
+            next::tell(context, desk, &record)?;
+            let others = open_runs(desk)?.iter().filter(|other| other.id != record.id).count();
+            if others > 0 && desk.executes() {
                 context.hint(&format!("{others} other runs are open: `windlass run --resume` goes on with them"));
             }
             Ok(Exit::of_run(&record))
         }
         Followed::LetGo(signal) => {
-            let verb = if session.executes() { "pauses here" } else { "goes on without you" };
+            let verb = if desk.executes() { "pauses here" } else { "goes on without you" };
             context.hint(&format!("\nrun {run} {verb}; come back with: windlass run --resume {run}"));
             Ok(if signal == libc::SIGTERM { Exit::Terminated } else { Exit::Interrupted })
         }
@@ -159,11 +181,11 @@ fn follow_to_the_end(session: &mut Session, context: &Context, args: &Args, run:
 }
 
 /// The run that goes on for this one (`continue_as_new`).
-fn continuation(session: &Session, record: &RunRecord) -> Result<Option<RunId>, Problem> {
+fn continuation(desk: &dyn Desk, record: &RunRecord) -> Result<Option<RunId>, Problem> {
     let named = record.output.as_ref().and_then(|output| output["continued_as"].as_str()).map(RunId::from);
     let Some(named) = named.filter(|_| record.state == RunState::Succeeded) else { return Ok(None) };
     // A script may give anything as its output: the other run's own record decides.
-    let next = session.engine().run(&named)?.filter(|next| next.continues.as_ref() == Some(&record.id));
+    let next = desk.run(&named)?.filter(|next| next.continues.as_ref() == Some(&record.id));
     Ok(next.map(|next| next.id))
 }
 

@@ -8,7 +8,7 @@ use std::{
 use windlass_model::{Problem, RunId, RunState, WaitReason, query::RunRecord};
 
 use super::{Picture, live::Live, plain};
-use crate::{interrupt::Interrupt, render, session::Session};
+use crate::{desk::Desk, interrupt::Interrupt, render};
 
 /// Events read at once.
 const PAGE: u32 = 500;
@@ -49,7 +49,7 @@ pub enum Followed {
 
 /// Shows a run until it ends, waits (`no_wait`), or is let go.
 pub fn follow(
-    session: &mut Session,
+    desk: &mut dyn Desk,
     run: &RunId,
     following: Following,
     interrupt: &Interrupt,
@@ -57,12 +57,12 @@ pub fn follow(
     let mut view = View::new(following.mode);
     let mut after = following.after;
     let mut looked = Instant::now();
+    let mut watcher = desk.watch(run, after);
     let ended = loop {
-        let mut watcher = session.engine().watch(run);
         // The record first: what it tells is then in the events that are read after it.
-        let record = session.engine().require(run)?;
+        let record = desk.require(run)?;
         loop {
-            let events = session.engine().events(run, after, PAGE)?;
+            let events = desk.events(run, after, PAGE)?;
             let Some(last) = events.last() else { break };
             after = last.seq;
             for event in &events {
@@ -78,17 +78,17 @@ pub fn follow(
         if let Some(signal) = interrupt.caught() {
             break Followed::LetGo(signal);
         }
-        view.draw(session.engine().now_ms(), &hints(&record));
+        view.draw(desk.now_ms(), &hints(&record));
         watcher.wait(if following.mode == Mode::Live { Duration::from_millis(90) } else { Duration::from_millis(150) });
         if looked.elapsed() >= LOOK_EVERY {
             looked = Instant::now();
-            drop(watcher);
-            if session.try_take_over()? {
+            if desk.try_take_over()? {
+                watcher = desk.watch(run, after);
                 view.tell("the process that executed this run is gone: this one goes on with it");
             }
         }
     };
-    view.finish(session.engine().now_ms());
+    view.finish(desk.now_ms());
     Ok(ended)
 }
 

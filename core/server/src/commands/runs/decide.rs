@@ -7,7 +7,7 @@ use windlass_model::{
 };
 
 use super::{steer::step, written};
-use crate::{commands::input, context::Context, exit::Exit, session::Session, values};
+use crate::{commands::input, context::Context, desk::Desk, exit::Exit, values};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -32,12 +32,14 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(args: &Args, approved: bool, context: &Context, session: &Session) -> Result<Exit, Problem> {
-    let engine = session.engine();
+pub fn run(args: &Args, approved: bool, context: &Context, desk: &dyn Desk) -> Result<Exit, Problem> {
+    let engine = desk;
     let run = engine.find(&args.run)?.id;
     let path = args.step.as_deref().map(step).transpose()?;
     let approval = engine.open_approval(&run, path.as_ref())?;
-    check_role(&run, &approval.request, args.role.as_deref())?;
+    if !engine.knows_roles() {
+        check_role(&run, &approval.request, args.role.as_deref())?;
+    }
     let schema = form_schema(&approval.request);
     let mut form = input::from_file(args.form.as_deref())?;
     values::apply(&mut form, &args.set, &schema, "the form has no field")?;
@@ -45,12 +47,12 @@ pub fn run(args: &Args, approved: bool, context: &Context, session: &Session) ->
     let decision = Decision {
         by: context.who(),
         approved,
-        comment: comment(args, &approval.request),
+        comment: if engine.knows_roles() { args.comment.clone() } else { comment(args, &approval.request) },
         form,
         digest: approval.request.digest.clone(),
     };
-    engine.decide(&run, Some(&approval.path), decision)?;
-    written(context, session, &run, if approved { "approved" } else { "denied" })
+    engine.decide(&run, &approval.path, decision)?;
+    written(context, desk, &run, if approved { "approved" } else { "denied" })
 }
 
 /// The command line knows no roles, as everybody who can write to the data folder may do everything. The role has to be

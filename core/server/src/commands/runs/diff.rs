@@ -2,7 +2,7 @@
 
 use windlass_model::{Problem, time::format_duration_ms};
 
-use crate::{context::Context, exit::Exit, follow, session::Session};
+use crate::{context::Context, desk::Desk, exit::Exit, follow};
 
 /// What is shown of a step; `--json` gives all of it.
 const SIDE_CHARS: usize = 160;
@@ -17,8 +17,8 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(args: &Args, context: &Context, session: &Session) -> Result<Exit, Problem> {
-    let engine = session.engine();
+pub fn run(args: &Args, context: &Context, desk: &dyn Desk) -> Result<Exit, Problem> {
+    let engine = desk;
     let (first, second) = (engine.find(&args.first)?.id, engine.find(&args.second)?.id);
     let diff = engine.diff(&first, &second)?;
     if context.global.json {

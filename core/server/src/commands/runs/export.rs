@@ -2,7 +2,7 @@
 
 use windlass_model::Problem;
 
-use crate::{context::Context, exit::Exit, session::Session};
+use crate::{context::Context, desk::Desk, exit::Exit};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -12,8 +12,8 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(args: &Args, context: &Context, session: &Session) -> Result<Exit, Problem> {
-    let run = session.engine().find(&args.run)?.id;
-    context.print_json(&session.engine().export(&run)?);
+pub fn run(args: &Args, context: &Context, desk: &dyn Desk) -> Result<Exit, Problem> {
+    let run = desk.find(&args.run)?.id;
+    context.print_json(&desk.export(&run)?);
     Ok(Exit::Success)
 }

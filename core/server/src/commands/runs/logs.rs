@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use windlass_model::{Event, EventKind, Problem, RunState};
 
-use crate::{context::Context, exit::Exit, follow, interrupt::Interrupt, session::Session};
+use crate::{context::Context, desk::Desk, exit::Exit, follow, interrupt::Interrupt};
 
 /// Arguments of `logs`.
 #[derive(Debug, clap::Args)]
@@ -30,8 +30,8 @@ pub struct EventArgs {
 }
 
 /// `windlass runs logs`
-pub fn logs(args: &LogArgs, context: &Context, session: &Session) -> Result<Exit, Problem> {
-    each(&args.run, 0, args.follow, session, |event, began_at_ms| {
+pub fn logs(args: &LogArgs, context: &Context, desk: &dyn Desk) -> Result<Exit, Problem> {
+    each(&args.run, 0, args.follow, desk, |event, began_at_ms| {
         if event.kind == EventKind::Log {
             show(context, event, began_at_ms);
         }
@@ -39,8 +39,8 @@ pub fn logs(args: &LogArgs, context: &Context, session: &Session) -> Result<Exit
 }
 
 /// `windlass runs events`
-pub fn events(args: &EventArgs, context: &Context, session: &Session) -> Result<Exit, Problem> {
-    each(&args.run, args.after, args.follow, session, |event, began_at_ms| show(context, event, began_at_ms))
+pub fn events(args: &EventArgs, context: &Context, desk: &dyn Desk) -> Result<Exit, Problem> {
+    each(&args.run, args.after, args.follow, desk, |event, began_at_ms| show(context, event, began_at_ms))
 }
 
 fn show(context: &Context, event: &Event, began_at_ms: i64) {
@@ -55,13 +55,13 @@ fn each(
     part: &str,
     mut after: i64,
     to_the_end: bool,
-    session: &Session,
+    desk: &dyn Desk,
     mut show: impl FnMut(&Event, i64),
 ) -> Result<Exit, Problem> {
-    let engine = session.engine();
+    let engine = desk;
     let run = engine.find(part)?.id;
-    let interrupt = Interrupt::listen(session.runtime())?;
-    let mut watcher = engine.watch(&run);
+    let interrupt = Interrupt::listen(&desk.runtime())?;
+    let mut watcher = engine.watch(&run, after);
     loop {
         let record = engine.require(&run)?;
         loop {

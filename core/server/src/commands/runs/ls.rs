@@ -6,7 +6,7 @@ use windlass_model::{
     time::format_duration_ms,
 };
 
-use crate::{context::Context, exit::Exit, render, session::Session};
+use crate::{context::Context, desk::Desk, exit::Exit, render};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -26,16 +26,16 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(args: &Args, context: &Context, session: &Session) -> Result<Exit, Problem> {
+pub fn run(args: &Args, context: &Context, desk: &dyn Desk) -> Result<Exit, Problem> {
     let states: Result<Vec<RunState>, Problem> = args.states.iter().map(|name| state(name)).collect();
-    let runs = session.engine().runs(&RunFilter {
+    let runs = desk.runs(&RunFilter {
         states: states?,
         workflow: args.workflow.clone(),
         tag: args.tag.clone(),
         limit: args.limit,
         ..RunFilter::default()
     })?;
-    let now_ms = session.engine().now_ms();
+    let now_ms = desk.now_ms();
     context.print(&runs, || match runs.is_empty() {
         true => "no runs".to_owned(),
         false => render::table(

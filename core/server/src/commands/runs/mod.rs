@@ -12,7 +12,7 @@ mod steer;
 
 use windlass_model::{Problem, RunId};
 
-use crate::{context::Context, exit::Exit, session::Session};
+use crate::{context::Context, desk::Desk, exit::Exit};
 
 /// The commands.
 #[derive(Debug, clap::Subcommand)]
@@ -55,30 +55,30 @@ pub enum Command {
 
 /// Runs the command.
 pub fn run(command: Command, context: &Context) -> Result<Exit, Problem> {
-    context.with(|session| match &command {
-        Command::Ls(args) => ls::run(args, context, session),
-        Command::Show(args) => show::run(args, context, session),
-        Command::Logs(args) => logs::logs(args, context, session),
-        Command::Events(args) => logs::events(args, context, session),
-        Command::Cancel(args) => steer::cancel(args, context, session),
-        Command::Signal(args) => steer::signal(args, context, session),
-        Command::Approve(args) => decide::run(args, true, context, session),
-        Command::Deny(args) => decide::run(args, false, context, session),
-        Command::Resolve(args) => steer::resolve(args, context, session),
-        Command::Retry(args) => steer::retry(args, context, session),
-        Command::Restart(args) => restart::restart(args, context, session),
-        Command::Upgrade(args) => restart::upgrade(args, context, session),
-        Command::Diff(args) => diff::run(args, context, session),
-        Command::Export(args) => export::run(args, context, session),
-        Command::Prune => prune::run(context, session),
-        Command::Unstick(args) => steer::unstick(args, context, session),
-        Command::Unpark(args) => steer::unpark(args, context, session),
+    context.at_desk(|desk| match &command {
+        Command::Ls(args) => ls::run(args, context, desk),
+        Command::Show(args) => show::run(args, context, desk),
+        Command::Logs(args) => logs::logs(args, context, desk),
+        Command::Events(args) => logs::events(args, context, desk),
+        Command::Cancel(args) => steer::cancel(args, context, desk),
+        Command::Signal(args) => steer::signal(args, context, desk),
+        Command::Approve(args) => decide::run(args, true, context, desk),
+        Command::Deny(args) => decide::run(args, false, context, desk),
+        Command::Resolve(args) => steer::resolve(args, context, desk),
+        Command::Retry(args) => steer::retry(args, context, desk),
+        Command::Restart(args) => restart::restart(args, context, desk),
+        Command::Upgrade(args) => restart::upgrade(args, context, desk),
+        Command::Diff(args) => diff::run(args, context, desk),
+        Command::Export(args) => export::run(args, context, desk),
+        Command::Prune => prune::run(context, desk),
+        Command::Unstick(args) => steer::unstick(args, context, desk),
+        Command::Unpark(args) => steer::unpark(args, context, desk),
     })
 }
 
 /// Says that a command is written down, and who will see it.
-fn written(context: &Context, session: &Session, run: &RunId, what: &str) -> Result<Exit, Problem> {
-    let executed = session.is_executed()?;
+fn written(context: &Context, desk: &dyn Desk, run: &RunId, what: &str) -> Result<Exit, Problem> {
+    let executed = desk.is_executed()?;
     context.print(&serde_json::json!({ "run": run, "done": what, "executed": executed }), || format!("{run}: {what}"));
     if !executed {
         context.hint(&format!("nobody executes runs of this data folder now: windlass run --resume {run}"));

@@ -2,11 +2,11 @@
 
 use windlass_model::Problem;
 
-use crate::{context::Context, exit::Exit, session::Session};
+use crate::{context::Context, desk::Desk, exit::Exit};
 
 /// Runs the command.
-pub fn run(context: &Context, session: &Session) -> Result<Exit, Problem> {
-    let removed = session.engine().prune()?;
+pub fn run(context: &Context, desk: &dyn Desk) -> Result<Exit, Problem> {
+    let removed = desk.prune()?;
     context.print(&serde_json::json!({ "removed": removed }), || format!("{removed} runs removed"));
     Ok(Exit::Success)
 }

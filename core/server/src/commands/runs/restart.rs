@@ -4,7 +4,7 @@ use windlass_engine::Verdict;
 use windlass_model::Problem;
 
 use super::written;
-use crate::{context::Context, exit::Exit, session::Session};
+use crate::{context::Context, desk::Desk, exit::Exit};
 
 /// Arguments of `restart`.
 #[derive(Debug, clap::Args)]
@@ -30,29 +30,26 @@ pub struct UpgradeArgs {
 }
 
 /// `windlass runs restart`
-pub fn restart(args: &RestartArgs, context: &Context, session: &Session) -> Result<Exit, Problem> {
-    let run = session.engine().find(&args.run)?.id;
-    let restarted = session.engine().restart(&run, args.current, args.dry_run, &context.who())?;
+pub fn restart(args: &RestartArgs, context: &Context, desk: &dyn Desk) -> Result<Exit, Problem> {
+    let run = desk.find(&args.run)?.id;
+    let restarted = desk.restart(&run, args.current, args.dry_run, &context.who())?;
     let paths: Vec<String> = restarted.dropped.iter().map(ToString::to_string).collect();
     context.print(&restarted, || format!("performed again: {}\n{}", paths.join(", "), words(&restarted.verdict)));
     match restarted.verdict.is_compatible() {
         true if args.dry_run => Ok(Exit::Success),
-        true => written(context, session, &run, "is restarted"),
+        true => written(context, desk, &run, "is restarted"),
         false => Ok(Exit::Failure),
     }
 }
 
 /// `windlass runs upgrade`
-pub fn upgrade(args: &UpgradeArgs, context: &Context, session: &Session) -> Result<Exit, Problem> {
-    let run = session.engine().find(&args.run)?.id;
-    let verdict = match args.dry_run {
-        true => session.engine().verdict(&run)?,
-        false => session.engine().upgrade(&run, &context.who())?,
-    };
+pub fn upgrade(args: &UpgradeArgs, context: &Context, desk: &dyn Desk) -> Result<Exit, Problem> {
+    let run = desk.find(&args.run)?.id;
+    let verdict = desk.upgrade(&run, args.dry_run, &context.who())?;
     context.print(&verdict, || words(&verdict));
     match verdict.is_compatible() {
         true if args.dry_run => Ok(Exit::Success),
-        true => written(context, session, &run, "goes on with the current scripts"),
+        true => written(context, desk, &run, "goes on with the current scripts"),
         false => Ok(Exit::Failure),
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 use windlass_model::{Problem, RunId, query::RunRecord, undo::UndoState};
 
-use crate::{commands::next, context::Context, exit::Exit, follow, follow::Picture, render, session::Session};
+use crate::{commands::next, context::Context, desk::Desk, exit::Exit, follow, follow::Picture, render};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -13,19 +13,19 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(args: &Args, context: &Context, session: &Session) -> Result<Exit, Problem> {
-    let engine = session.engine();
+pub fn run(args: &Args, context: &Context, desk: &dyn Desk) -> Result<Exit, Problem> {
+    let engine = desk;
     let record = engine.find(&args.run)?;
     let (run, now_ms) = (&record.id, engine.now_ms());
     let resources = engine.resources(Some(run), false)?;
-    let approvals = engine.approvals(Some(run), true)?;
+    let approvals = engine.approvals(run)?;
     let undo = engine.undo_list(run)?;
     if context.global.json {
         context.print_json(&json!({ "run": record, "resources": resources, "approvals": approvals, "undo": undo }));
         return Ok(Exit::Success);
     }
     context.line(&head(&record, now_ms));
-    let picture = picture(session, run)?;
+    let picture = picture(desk, run)?;
     let tree = follow::render(&picture, now_ms, console::colors_enabled());
     if !tree.trim().is_empty() {
         context.line(tree.trim_end());
@@ -80,13 +80,13 @@ fn head(record: &RunRecord, now_ms: i64) -> String {
     text
 }
 
-fn picture(session: &Session, run: &RunId) -> Result<Picture, Problem> {
+fn picture(desk: &dyn Desk, run: &RunId) -> Result<Picture, Problem> {
     let mut picture = Picture::default();
     loop {
-        let events = session.engine().events(run, picture.seq, 1_000)?;
+        let events = desk.events(run, picture.seq, 1_000)?;
         if events.is_empty() {
             // The events of steps that were quickly over don't repeat their arguments; the journal has them.
-            session.engine().steps(run)?.iter().for_each(|step| picture.name(&step.path, &step.op, &step.args));
+            desk.steps(run)?.iter().for_each(|step| picture.name(&step.path, &step.op, &step.args));
             return Ok(picture);
         }
         events.iter().for_each(|event| picture.add(event));

@@ -4,7 +4,7 @@ use serde_json::Value;
 use windlass_model::{Code, Problem, StepPath, undo::StuckAction, wait::Resolution};
 
 use super::written;
-use crate::{commands::input, context::Context, exit::Exit, session::Session};
+use crate::{commands::input, context::Context, desk::Desk, exit::Exit};
 
 /// A run.
 #[derive(Debug, clap::Args)]
@@ -75,15 +75,15 @@ pub struct UnstickArgs {
 }
 
 /// `windlass runs cancel`
-pub fn cancel(args: &CancelArgs, context: &Context, session: &Session) -> Result<Exit, Problem> {
-    let run = session.engine().find(&args.run)?.id;
-    session.engine().cancel(&run, &context.who(), args.reason.clone())?;
-    written(context, session, &run, "its end is asked for")
+pub fn cancel(args: &CancelArgs, context: &Context, desk: &dyn Desk) -> Result<Exit, Problem> {
+    let run = desk.find(&args.run)?.id;
+    desk.cancel(&run, &context.who(), args.reason.clone())?;
+    written(context, desk, &run, "its end is asked for")
 }
 
 /// `windlass runs signal`
-pub fn signal(args: &SignalArgs, context: &Context, session: &Session) -> Result<Exit, Problem> {
-    let run = session.engine().find(&args.run)?.id;
+pub fn signal(args: &SignalArgs, context: &Context, desk: &dyn Desk) -> Result<Exit, Problem> {
+    let run = desk.find(&args.run)?.id;
     let text = if args.payload == "-" { input::read_stdin()? } else { args.payload.clone() };
     // A bare word is what people type: it is text.
     let payload: Value = match serde_json::from_str(&text) {
@@ -91,47 +91,47 @@ pub fn signal(args: &SignalArgs, context: &Context, session: &Session) -> Result
         Err(_) if !text.trim_start().starts_with(['{', '[', '"']) => text.into(),
         Err(_) => input::parse("the payload", &text)?,
     };
-    session.engine().signal(&run, &args.name, payload, &context.who(), args.id.clone())?;
-    written(context, session, &run, &format!("the signal `{}` is sent", args.name))
+    desk.signal(&run, &args.name, payload, &context.who(), args.id.clone())?;
+    written(context, desk, &run, &format!("the signal `{}` is sent", args.name))
 }
 
 /// `windlass runs resolve`
-pub fn resolve(args: &ResolveArgs, context: &Context, session: &Session) -> Result<Exit, Problem> {
-    let run = session.engine().find(&args.run)?.id;
+pub fn resolve(args: &ResolveArgs, context: &Context, desk: &dyn Desk) -> Result<Exit, Problem> {
+    let run = desk.find(&args.run)?.id;
     let path = step(&args.step)?;
     let resolution = match &args.happened {
         Some(result) => Resolution::Happened { result: input::parse("the result", result)? },
         None if args.perform => Resolution::Perform,
         None => Resolution::Fail,
     };
-    session.engine().resolve(&run, &path, resolution, &context.who())?;
-    written(context, session, &run, &format!("step {path} is resolved"))
+    desk.resolve(&run, &path, resolution, &context.who())?;
+    written(context, desk, &run, &format!("step {path} is resolved"))
 }
 
 /// `windlass runs retry`
-pub fn retry(args: &RunArgs, context: &Context, session: &Session) -> Result<Exit, Problem> {
-    let run = session.engine().find(&args.run)?.id;
-    let launched = session.engine().retry(&run, &context.who())?;
-    written(context, session, &launched.run, "launched")
+pub fn retry(args: &RunArgs, context: &Context, desk: &dyn Desk) -> Result<Exit, Problem> {
+    let run = desk.find(&args.run)?.id;
+    let launched = desk.retry(&run, &context.who())?;
+    written(context, desk, &launched.run, "launched")
 }
 
 /// `windlass runs unstick`
-pub fn unstick(args: &UnstickArgs, context: &Context, session: &Session) -> Result<Exit, Problem> {
-    let run = session.engine().find(&args.run)?.id;
+pub fn unstick(args: &UnstickArgs, context: &Context, desk: &dyn Desk) -> Result<Exit, Problem> {
+    let run = desk.find(&args.run)?.id;
     let (action, what) = match (args.retry, args.skip) {
         (true, _) => (StuckAction::Retry, "its undo is tried again"),
         (_, true) => (StuckAction::Skip, "the failed undo is skipped"),
         _ => (StuckAction::Adopt, "what is left is adopted"),
     };
-    session.engine().unstick(&run, action, &context.who())?;
-    written(context, session, &run, what)
+    desk.unstick(&run, action, &context.who())?;
+    written(context, desk, &run, what)
 }
 
 /// `windlass runs unpark`
-pub fn unpark(args: &RunArgs, context: &Context, session: &Session) -> Result<Exit, Problem> {
-    let run = session.engine().find(&args.run)?.id;
-    session.engine().unpark(&run, &context.who())?;
-    written(context, session, &run, "it may go on")
+pub fn unpark(args: &RunArgs, context: &Context, desk: &dyn Desk) -> Result<Exit, Problem> {
+    let run = desk.find(&args.run)?.id;
+    desk.unpark(&run, &context.who())?;
+    written(context, desk, &run, "it may go on")
 }
 
 /// A step's path from the command line.

@@ -1,0 +1,319 @@
+//! A server, asked over HTTP. Its stream of events only wakes; what is shown is read page by page, as from a database.
+
+use std::{
+    sync::{Arc, mpsc},
+    time::Duration,
+};
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use windlass_engine::{Launch, Launched, Restarted, RunDiff, Verdict};
+use windlass_model::{
+    Bundle, Code, Event, Problem, RunId, StepPath, Workflow,
+    query::{ApprovalRecord, RunFilter, RunRecord},
+    resource::ResourceRecord,
+    step::StepRecord,
+    time::Clock as _,
+    undo::{StuckAction, UndoRecord},
+    wait::{Decision, Resolution},
+};
+
+use super::{Desk, News, http::Http};
+
+/// Items of one page.
+const PAGE: u32 = 500;
+/// How long to wait before a stream that broke off is asked for again.
+const RECONNECT_AFTER: Duration = Duration::from_secs(1);
+
+/// A server.
+pub struct Remote {
+    http: Http,
+}
+
+#[derive(Deserialize)]
+struct Page<T> {
+    items: Vec<T>,
+    next: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct LaunchedAnswer {
+    id: String,
+    existing: bool,
+}
+
+impl From<LaunchedAnswer> for Launched {
+    fn from(answer: LaunchedAnswer) -> Self {
+        Self { run: answer.id.as_str().into(), existing: answer.existing }
+    }
+}
+
+impl Remote {
+    /// The server at this address, with this token.
+    pub fn new(server: &str, token: &str) -> Result<Self, Problem> {
+        Ok(Self { http: Http::new(server, token)? })
+    }
+
+    /// Anything that is answered with JSON.
+    pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Problem> {
+        self.http.get(path)
+    }
+
+    /// Sends JSON, and reads what is answered.
+    pub fn post<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T, Problem> {
+        self.http.post(path, body)
+    }
+
+    /// All items of a list, up to so many.
+    fn list<T: DeserializeOwned>(&self, path: &str, query: &[(&str, String)], limit: usize) -> Result<Vec<T>, Problem> {
+        let mut items = Vec::new();
+        let mut cursor: Option<String> = None;
+        loop {
+            let size = (limit - items.len()).min(PAGE as usize);
+            let mut parts: Vec<String> =
+                query.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
+            parts.push(format!("limit={size}"));
+            parts.extend(cursor.iter().map(|cursor| format!("cursor={}", encoded(cursor))));
+            let page: Page<T> = self.http.get(&format!("{path}?{}", parts.join("&")))?;
+            items.extend(page.items);
+            cursor = page.next.and_then(|next| next.as_str().map(str::to_owned));
+            if cursor.is_none() || items.len() >= limit {
+                return Ok(items);
+            }
+        }
+    }
+
+    fn command(&self, run: &RunId, verb: &str, body: &Value) -> Result<(), Problem> {
+        let _: Value = self.http.post(&format!("/runs/{run}/{verb}"), body)?;
+        Ok(())
+    }
+}
+
+/// Text as it may stand in a path's segment or in a query.
+pub fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+}
+
+impl Desk for Remote {
+    fn run(&self, run: &RunId) -> Result<Option<RunRecord>, Problem> {
+        match self.http.get(&format!("/runs/{}", encoded(run.as_str()))) {
+            Err(problem) if problem.code == Code::RunNotFound => Ok(None),
+            other => other.map(Some),
+        }
+    }
+
+    fn find(&self, part: &str) -> Result<RunRecord, Problem> {
+        if let Some(run) = self.run(&part.into())? {
+            return Ok(run);
+        }
+        let mut found: Vec<RunRecord> = self.list("/runs", &[("id", part.to_lowercase())], 2)?;
+        let none = || {
+            Problem::new(Code::RunNotFound, format!("no run's id begins with `{part}`"))
+                .help("`windlass runs ls` lists the runs")
+        };
+        match found.len() {
+            0 => Err(none()),
+            1 => found.pop().ok_or_else(none),
+            _ => {
+                Err(Problem::new(Code::Usage, format!("several runs' ids begin with `{part}`"))
+                    .help("give more of the id"))
+            }
+        }
+    }
+
+    fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, Problem> {
+        let mut query = Vec::new();
+        if !filter.states.is_empty() {
+            let words: Vec<&str> = filter.states.iter().map(|state| state.as_str()).collect();
+            query.push(("state", words.join(",")));
+        }
+        let named = [("workflow", &filter.workflow), ("tag", &filter.tag), ("id", &filter.id_prefix)];
+        query.extend(named.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))));
+        let limit = if filter.limit == 0 { 50 } else { filter.limit };
+        self.list("/runs", &query, limit as usize)
+    }
+
+    fn steps(&self, run: &RunId) -> Result<Vec<StepRecord>, Problem> {
+        self.list(&format!("/runs/{run}/steps"), &[], usize::MAX)
+    }
+
+    fn events(&self, run: &RunId, after: i64, limit: u32) -> Result<Vec<Event>, Problem> {
+        let page: Page<Event> =
+            self.http.get(&format!("/runs/{run}/history?after={after}&limit={}", limit.min(1_000)))?;
+        Ok(page.items)
+    }
+
+    fn undo_list(&self, run: &RunId) -> Result<Vec<UndoRecord>, Problem> {
+        self.http.get(&format!("/runs/{run}/undo"))
+    }
+
+    fn resources(&self, run: Option<&RunId>, open_only: bool) -> Result<Vec<ResourceRecord>, Problem> {
+        match run {
+            Some(run) => self.http.get(&format!("/runs/{run}/resources?all={}", !open_only)),
+            None => {
+                let all = "creating,live,adopted,destroying,gone".to_owned();
+                let query = if open_only { Vec::new() } else { vec![("state", all)] };
+                self.list("/resources", &query, usize::MAX)
+            }
+        }
+    }
+
+    fn approvals(&self, run: &RunId) -> Result<Vec<ApprovalRecord>, Problem> {
+        let all: Vec<ApprovalRecord> = self.http.get(&format!("/runs/{run}/approvals"))?;
+        Ok(all.into_iter().filter(|approval| !approval.settled).collect())
+    }
+
+    fn sources(&self, run: &RunId) -> Result<Arc<Bundle>, Problem> {
+        self.http.get(&format!("/runs/{run}/sources")).map(Arc::new)
+    }
+
+    fn export(&self, run: &RunId) -> Result<Value, Problem> {
+        self.http.get(&format!("/runs/{run}/export"))
+    }
+
+    fn diff(&self, first: &RunId, second: &RunId) -> Result<RunDiff, Problem> {
+        self.http.get(&format!("/runs/{first}/diff?with={second}"))
+    }
+
+    fn watch(&self, run: &RunId, after: i64) -> Box<dyn News> {
+        let (tell, told) = mpsc::sync_channel(1);
+        let request = self.http.request(reqwest::Method::GET, &format!("/runs/{run}/events?after={after}"));
+        let task = self.http.runtime.spawn(async move {
+            // Without the stream, whoever follows looks again by themselves: this only tells them sooner.
+            while let Some(again) = request.try_clone() {
+                if let Ok(mut answer) = again.send().await {
+                    while let Ok(Some(_)) = answer.chunk().await {
+                        // One wake-up that waits is enough.
+                        let _ = tell.try_send(());
+                    }
+                }
+                tokio::time::sleep(RECONNECT_AFTER).await;
+            }
+        });
+        Box::new(Stream { told, task })
+    }
+
+    fn now_ms(&self) -> i64 {
+        windlass_engine::SystemClock::default().now_ms()
+    }
+
+    fn launch(&self, launch: Launch) -> Result<Launched, Problem> {
+        let mut body = json!({ "workflow": launch.workflow, "input": launch.input, "tags": launch.tags });
+        if !launch.organisation.is_empty() {
+            body["organisation"] = launch.organisation.into();
+        }
+        let key = launch.idempotency_key.unwrap_or_default();
+        let headers = [("idempotency-key", key.as_str())];
+        let headers = if key.is_empty() { &headers[..0] } else { &headers[..] };
+        self.http.post_with::<LaunchedAnswer>("/runs", &body, headers).map(Launched::from)
+    }
+
+    fn cancel(&self, run: &RunId, _by: &str, reason: Option<String>) -> Result<(), Problem> {
+        self.command(run, "cancel", &json!({ "reason": reason }))
+    }
+
+    fn signal(&self, run: &RunId, name: &str, payload: Value, _by: &str, id: Option<String>) -> Result<(), Problem> {
+        self.command(run, "signal", &json!({ "name": name, "payload": payload, "id": id }))
+    }
+
+    fn decide(&self, run: &RunId, path: &StepPath, decision: Decision) -> Result<(), Problem> {
+        let Decision { approved, comment, form, digest, .. } = decision;
+        let body = json!({ "approved": approved, "comment": comment, "form": form, "digest": digest });
+        self.command(run, &format!("approvals/{}/decision", path), &body)
+    }
+
+    fn resolve(&self, run: &RunId, path: &StepPath, resolution: Resolution, _by: &str) -> Result<(), Problem> {
+        let (word, result) = match resolution {
+            Resolution::Happened { result } => ("happened", result),
+            Resolution::Perform => ("perform", Value::Null),
+            Resolution::Fail => ("fail", Value::Null),
+        };
+        self.command(run, "resolve", &json!({ "step": path.to_string(), "resolution": word, "result": result }))
+    }
+
+    fn unstick(&self, run: &RunId, action: StuckAction, _by: &str) -> Result<(), Problem> {
+        self.command(run, "unstick", &json!({ "action": action }))
+    }
+
+    fn unpark(&self, run: &RunId, _by: &str) -> Result<(), Problem> {
+        self.command(run, "unpark", &json!({}))
+    }
+
+    fn retry(&self, run: &RunId, _by: &str) -> Result<Launched, Problem> {
+        self.http.post::<LaunchedAnswer>(&format!("/runs/{run}/retry"), &json!({})).map(Launched::from)
+    }
+
+    fn restart(&self, run: &RunId, current: bool, dry_run: bool, _by: &str) -> Result<Restarted, Problem> {
+        self.http.post(&format!("/runs/{run}/restart"), &json!({ "current": current, "dry_run": dry_run }))
+    }
+
+    fn upgrade(&self, run: &RunId, dry_run: bool, _by: &str) -> Result<Verdict, Problem> {
+        self.http.post(&format!("/runs/{run}/upgrade"), &json!({ "dry_run": dry_run }))
+    }
+
+    fn prune(&self) -> Result<u64, Problem> {
+        Err(Problem::new(Code::Usage, "a server removes old runs by itself")
+            .help("`engine.retention` in its windlass.toml says when"))
+    }
+
+    fn workflow_names(&self) -> Result<Vec<String>, Problem> {
+        #[derive(Deserialize)]
+        struct Named {
+            name: String,
+        }
+        let all: Vec<Named> = self.list("/workflows", &[], usize::MAX)?;
+        Ok(all.into_iter().map(|workflow| workflow.name).collect())
+    }
+
+    fn workflow(&self, name: &str) -> Result<Workflow, Problem> {
+        let shown: Value = self.http.get(&format!("/workflows/{name}"))?;
+        serde_json::from_value(shown["workflow"].clone()).map_err(|error| {
+            Problem::new(Code::Unavailable, format!("the server's answer about `{name}` can't be read: {error}"))
+        })
+    }
+
+    fn runtime(&self) -> tokio::runtime::Handle {
+        self.http.runtime.handle().clone()
+    }
+
+    fn executes(&self) -> bool {
+        false
+    }
+
+    fn is_executed(&self) -> Result<bool, Problem> {
+        Ok(true)
+    }
+
+    fn try_take_over(&mut self) -> Result<bool, Problem> {
+        Ok(false)
+    }
+
+    fn knows_roles(&self) -> bool {
+        true
+    }
+
+    fn close(self: Box<Self>) {
+        self.http.runtime.shutdown_background();
+    }
+}
+
+/// A stream of events that wakes.
+struct Stream {
+    told: mpsc::Receiver<()>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl News for Stream {
+    fn wait(&mut self, timeout: Duration) {
+        if self.told.recv_timeout(timeout) == Err(mpsc::RecvTimeoutError::Disconnected) {
+            std::thread::sleep(timeout);
+        }
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
