@@ -1,6 +1,9 @@
 //! All routes, resource by resource.
 
-use crate::{Routes, approvals, artifacts, bundles, health, logs, openapi, resources, runs, secrets};
+use crate::{
+    Routes, approvals, artifacts, audit, bundles, health, logs, openapi, organisations, resources, roles, runs,
+    secrets, session, tokens, users,
+};
 
 /// The table.
 pub fn routes() -> Routes {
@@ -14,6 +17,12 @@ pub fn routes() -> Routes {
         resources::routes(),
         bundles::routes(),
         secrets::routes(),
+        session::routes(),
+        users::routes(),
+        roles::routes(),
+        tokens::routes(),
+        organisations::routes(),
+        audit::routes(),
     ];
     Routes::new(all.into_iter().flatten().collect())
 }

@@ -3,11 +3,16 @@
 pub mod access;
 pub mod binding;
 pub mod kept;
+mod login;
 mod password;
 mod remembered;
 mod secret;
 mod sessions;
+#[cfg(test)]
+mod testing;
+mod throttle;
 pub mod tokens;
+pub mod totp;
 pub mod users;
 
 use std::{net::IpAddr, sync::Arc};
@@ -19,11 +24,14 @@ use windlass_model::{Code, Problem};
 use self::{
     access::{Principal, Proof},
     binding::{Binding, shared},
-    kept::{Organisation, Token, now_ms},
+    kept::{Organisation, Session, Token, User, now_ms},
     remembered::Remembered,
+    throttle::Throttle,
 };
 use crate::{ApiConfig, services::Secrets};
 
+pub use login::Credentials;
+pub(crate) use secret::{csrf, spoken as made_password};
 pub use sessions::Opened;
 
 /// The cookie where only https reaches us; browsers take it from nobody else, and for no other path or domain.
@@ -53,6 +61,7 @@ pub struct Auth {
     config: AuthConfig,
     secrets: Arc<dyn Secrets>,
     remembered: Remembered,
+    throttle: Throttle,
 }
 
 /// What a request shows to prove who sends it.
@@ -65,7 +74,7 @@ enum Shown {
 impl Auth {
     /// With this configuration; seeds are sealed by these secrets.
     pub fn new(config: AuthConfig, secrets: Arc<dyn Secrets>) -> Self {
-        Self { config, secrets, remembered: Remembered::default() }
+        Self { config, secrets, remembered: Remembered::default(), throttle: Throttle::default() }
     }
 
     /// Whoever a request's token or cookie says it is, if that is remembered: without asking the database.
@@ -124,8 +133,13 @@ impl Auth {
         if session.body.seen_at_ms + USE_EVERY_MS.min(self.config.session_idle_ms / 4) <= now_ms() {
             note(sessions::touch(engine, &session));
         }
+        self.of_session(engine, &session, &user).map(Some)
+    }
+
+    /// Whoever has this session.
+    pub(crate) fn of_session(&self, engine: &Engine, session: &Session, user: &User) -> Result<Principal, Problem> {
         let bindings = active(engine, &user.body.bindings)?;
-        Ok(Some(principal(user.id.clone(), user.id, Proof::Session(session.id), &bindings)))
+        Ok(principal(user.id.clone(), user.id.clone(), Proof::Session(session.id.clone()), &bindings))
     }
 
     /// Refuses a change that another site's page may have sent with our cookie, or a log-in that it may have sent.
@@ -185,7 +199,7 @@ fn local_host(url: &url::Url) -> bool {
 }
 
 /// Whether people reach the server on its own machine only, without TLS.
-fn is_loopback(public_url: &str) -> bool {
+pub(crate) fn is_loopback(public_url: &str) -> bool {
     url::Url::parse(public_url).is_ok_and(|url| url.scheme() == "http" && local_host(&url))
 }
 
@@ -194,6 +208,20 @@ fn cookie_form(public_url: &str) -> (&'static str, &'static str) {
     match is_loopback(public_url) {
         true => (LOCAL_COOKIE, "; Path=/; HttpOnly; SameSite=Strict"),
         false => (COOKIE, "; Path=/; HttpOnly; SameSite=Strict; Secure"),
+    }
+}
+
+/// The header that gives a browser its session; with an empty value and no time left it takes it away.
+pub(crate) fn set_cookie(public_url: &str, value: &str, seconds: i64) -> String {
+    let (name, rest) = cookie_form(public_url);
+    format!("{name}={value}{rest}; Max-Age={seconds}")
+}
+
+/// The word that this request's changes have to bring along, if it is sent with a session's cookie.
+pub(crate) fn csrf_of(headers: &HeaderMap) -> Option<String> {
+    match shown(headers) {
+        Shown::Cookie(cookie) => Some(secret::csrf(&cookie)),
+        _ => None,
     }
 }
 
@@ -236,4 +264,30 @@ fn note(outcome: Result<(), Problem>) {
     if let Err(problem) = outcome {
         tracing::debug!(%problem, "a use of a session or token wasn't written down");
     }
+}
+
+/// Whoever asks, for the audit log.
+pub(crate) fn by(request: &crate::Request) -> kept::By {
+    kept::By { actor: request.principal.actor(), source: request.address.to_string() }
+}
+
+/// What whoever asks holds now.
+pub(crate) fn held(principal: &Principal) -> Vec<Binding> {
+    let binding = |(role, scope): &(access::Role, windlass_model::query::Scope)| Binding {
+        role: *role,
+        organisation: scope.organisation.clone(),
+        folder: scope.folder.clone(),
+    };
+    principal.bindings.iter().map(binding).collect()
+}
+
+/// Whether what is to be changed still is what whoever asks has seen (`If-Match`).
+pub(crate) fn if_match(request: &crate::Request, version: i64) -> Result<(), Problem> {
+    let Some(seen) = request.header("if-match") else { return Ok(()) };
+    let fits = seen.split(',').map(str::trim).any(|seen| seen == "*" || seen == format!("\"{version}\""));
+    if fits {
+        return Ok(());
+    }
+    Err(Problem::new(Code::PreconditionFailed, format!("version {version} is there, not {seen}"))
+        .help("read it again, and make your change to what is there now"))
 }

@@ -1,0 +1,95 @@
+//! Logging in with a name and a password. Whatever is wrong, the answer and the time it takes are the same.
+
+use std::{net::IpAddr, time::Instant};
+
+use windlass_engine::Engine;
+use windlass_model::{Code, Problem};
+
+use super::{
+    Auth, Opened,
+    kept::{By, User, UserBody, now_ms},
+    password, sessions, totp, users,
+};
+
+/// What somebody logs in with.
+pub struct Credentials<'a> {
+    /// Name or e-mail address.
+    pub name: &'a str,
+    /// Password.
+    pub password: &'a str,
+    /// Code of the second factor.
+    pub code: Option<&'a str>,
+}
+
+impl Auth {
+    /// Opens a session for whoever knows the password, and the code if one is asked for.
+    pub fn log_in(
+        &self,
+        engine: &Engine,
+        credentials: &Credentials,
+        address: IpAddr,
+        agent: &str,
+    ) -> Result<Opened, Problem> {
+        let user = users::by_login(engine, credentials.name)?;
+        let account = user.as_ref().map_or(credentials.name, |user| &user.id).to_lowercase();
+        self.throttle.attempt(&account, address, Instant::now())?;
+        let wrong = || {
+            tracing::warn!(%address, account, "a log-in failed");
+            Problem::new(Code::Unauthenticated, "the name or the password is wrong")
+                .help("an admin can set a new password: `windlass users reset-password`")
+        };
+        let user = user.filter(|user| !user.body.disabled);
+        let kept = user.as_ref().and_then(|user| user.body.password.as_deref());
+        let fits = password::verify(kept, credentials.password)?;
+        let user = user.filter(|_| fits).ok_or_else(wrong)?;
+        if users::has_totp(&user) {
+            // The password was right: without a code this is no failure yet.
+            let Some(code) = credentials.code else {
+                self.throttle.forgive(&account, address, Instant::now());
+                return Err(totp::missing());
+            };
+            self.spend_code(engine, &user, code, address)?;
+        }
+        self.throttle.succeeded(&account, address, Instant::now());
+        let by = By { actor: user.id.clone(), source: address.to_string() };
+        sessions::open(engine, &by, &user, agent, self.config.session_max_ms, "password")
+    }
+
+    /// Whether a user who is logged in knows their password; counted as log-ins are.
+    pub fn require_password(&self, user: &User, password: &str, address: IpAddr) -> Result<(), Problem> {
+        self.throttle.attempt(&user.id, address, Instant::now())?;
+        if !password::verify(user.body.password.as_deref(), password)? {
+            return Err(Problem::new(Code::InvalidInput, "the present password is wrong")
+                .data(serde_json::json!({ "pointer": "/current" })));
+        }
+        self.throttle.succeeded(&user.id, address, Instant::now());
+        Ok(())
+    }
+
+    /// Counts a try at something of a user who is logged in.
+    pub fn count_try(&self, user: &User, address: IpAddr) -> Result<(), Problem> {
+        self.throttle.attempt(&user.id, address, Instant::now())
+    }
+
+    /// Takes a code of the second factor; it isn't taken again.
+    fn spend_code(&self, engine: &Engine, user: &User, code: &str, address: IpAddr) -> Result<(), Problem> {
+        let wrong = || {
+            Problem::new(Code::Unauthenticated, "the code is wrong, or was used already")
+                .help("wait for the next code; if codes never fit, the clock of the phone or of the server is off")
+                .data(serde_json::json!({ "totp": true, "pointer": "/code" }))
+        };
+        let Some(kept) = &user.body.totp else { return Ok(()) };
+        let used = totp::check(&*self.secrets, &user.id, kept, code, now_ms())?.ok_or_else(wrong)?;
+        let body = UserBody { totp: Some(totp::spend(kept, &used)), ..user.body.clone() };
+        let after = User { body, ..user.clone() };
+        let outcome = match used {
+            totp::Used::Step(_) => engine.change(vec![after.put()?]).map(drop),
+            totp::Used::Recovery(_) => {
+                let by = By { actor: user.id.clone(), source: address.to_string() };
+                users::update(engine, &by, "user.recovery_code", user, after.body).map(drop)
+            }
+        };
+        // Two log-ins with the same code at once: one of them changed the user first.
+        outcome.map_err(|problem| if problem.code == Code::Conflict { wrong() } else { problem })
+    }
+}
