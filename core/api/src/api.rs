@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
 use windlass_engine::Engine;
 
 use crate::{
     auth::Auth,
+    events::{EventsConfig, Hub},
     services::{Scripts, Secrets},
 };
 
@@ -20,6 +22,8 @@ pub struct ApiConfig {
     pub concurrency: usize,
     /// The address that people reach the server at: `https://windlass.example.net`. For cookies, links and cross-site checks.
     pub public_url: String,
+    /// How streams of events behave.
+    pub events: EventsConfig,
     /// Version of the program.
     pub version: String,
 }
@@ -31,6 +35,7 @@ impl Default for ApiConfig {
             request_ms: 30_000,
             concurrency: 256,
             public_url: "http://127.0.0.1:7070".into(),
+            events: EventsConfig::default(),
             version: env!("CARGO_PKG_VERSION").into(),
         }
     }
@@ -48,9 +53,34 @@ pub struct Api {
     pub secrets: Arc<dyn Secrets>,
     /// Who may come in.
     pub auth: Auth,
+    /// Streams of events.
+    pub events: Arc<Hub>,
+    stop: watch::Sender<bool>,
 }
 
 impl Api {
+    /// With these parts.
+    pub fn new(
+        engine: Engine,
+        config: ApiConfig,
+        scripts: Arc<dyn Scripts>,
+        secrets: Arc<dyn Secrets>,
+        auth: Auth,
+    ) -> Self {
+        let events = Arc::new(Hub::new(&config.events));
+        Self { engine, config, scripts, secrets, auth, events, stop: watch::Sender::new(false) }
+    }
+
+    /// Tells streams to end, so that those who follow come back to another process.
+    pub fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    /// Becomes true when the server stops.
+    pub fn stopping(&self) -> watch::Receiver<bool> {
+        self.stop.subscribe()
+    }
+
     /// Notes that a request was answered.
     pub(crate) fn observe(&self, _method: &str, _route: &str, _status: u16, _elapsed: std::time::Duration) {}
 }

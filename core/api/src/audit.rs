@@ -89,6 +89,10 @@ pub(crate) fn routes() -> Vec<Route> {
             .answers_raw(200, "application/x-ndjson")
             .problems(&[Code::InvalidInput])
             .stream(export),
+        Route::get("/api/v1/audit/verify", "audit", "Check that no entry was changed, taken out or put in")
+            .access(Access::Can(Permission::Administer))
+            .answers::<crate::Verified>(200)
+            .handle(verify),
     ]
 }
 
@@ -158,4 +162,9 @@ async fn export(request: Request) -> Result<Answer, Problem> {
         }
     });
     Ok(Answer::stream("application/x-ndjson", Box::pin(pieces)))
+}
+
+fn verify(request: Request) -> Result<Answer, Problem> {
+    request.require_in(Permission::Administer, "*")?;
+    Answer::json(&crate::verify_audit(&request.api.engine)?)
 }

@@ -115,10 +115,10 @@ fn list(request: Request) -> Result<Answer, Problem> {
     Answer::json(&Page { items: page.items.into_iter().map(ResourceView::from).collect(), next: page.next })
 }
 
-/// Order of the list, and its cursor: newest runs last, things of one run together.
+/// Order of the list, and its cursor: newest last, things of one run and time together.
 fn place(row: &ResourceRecord) -> String {
     let thing = &row.resource;
-    format!("{}\u{1}{}\u{1}{}\u{1}{}", row.run, thing.provider, thing.kind, thing.id)
+    format!("{:015}/{}/{}/{}/{}", row.created_at_ms, row.run, thing.provider, thing.kind, thing.id)
 }
 
 fn states(list: Option<&str>) -> Result<Vec<ResourceState>, Problem> {

@@ -39,7 +39,14 @@ pub struct Global {
     #[arg(long, global = true, value_name = "URL", env = "WINDLASS_SERVER", help_heading = "Global options")]
     pub server: Option<String>,
     /// Token for the server; better given as WINDLASS_TOKEN: others can read command lines
-    #[arg(long, global = true, value_name = "TOKEN", env = "WINDLASS_TOKEN", hide_env_values = true, help_heading = "Global options")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "TOKEN",
+        env = "WINDLASS_TOKEN",
+        hide_env_values = true,
+        help_heading = "Global options"
+    )]
     pub token: Option<String>,
     /// Print JSON: one document, or one event a line
     #[arg(long, global = true, help_heading = "Global options")]
@@ -74,6 +81,10 @@ pub enum Command {
     /// List, check, test and rehearse workflows
     #[command(subcommand)]
     Workflows(commands::workflows::Command),
+    /// Serve the API on a database that is there
+    Serve(commands::serve::Args),
+    /// Serve with embedded defaults: makes a data folder and an admin, and says what to type next
+    Dev(commands::serve::Args),
     /// Bring the database to this program's schema
     Migrate(commands::migrate::Args),
     /// Say what this machine can do, and how to get what is missing
@@ -91,6 +102,15 @@ pub enum Command {
     /// The inventory of what runs have made
     #[command(subcommand)]
     Resources(commands::resources::Command),
+    /// Make users and give them roles, straight on the database
+    #[command(subcommand)]
+    Users(commands::users::Command),
+    /// Issue and revoke API tokens, straight on the database
+    #[command(subcommand)]
+    Tokens(commands::tokens::Command),
+    /// Look at the audit log, and check it
+    #[command(subcommand)]
+    Audit(commands::audit::Command),
     /// Completions for a shell
     Completions(commands::completions::Args),
     /// Version, and what was built in

@@ -55,6 +55,11 @@ impl DataFolder {
         Ok(folder)
     }
 
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// URL of the folder's own database.
     pub fn database_url(&self) -> String {
         format!("sqlite:{}", self.path.join("windlass.db").display())

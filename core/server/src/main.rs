@@ -16,6 +16,7 @@ mod plan;
 mod rehearse;
 mod render;
 mod scenario;
+mod services;
 mod session;
 mod values;
 mod vault;

@@ -17,17 +17,18 @@ use windlass_model::{
     time::format_duration_ms,
     wait::{ApprovalRequest, Decision},
 };
-use windlass_script::permission;
+use windlass_script::{NoSecrets, permission};
 
 use crate::{
     commands::InputArgs,
     commands::workflows,
+    config::Config,
     context::Context,
     desk::{Desk as _, Remote},
     exit::Exit,
     plan::{self, Plan, Planned, Recorder, Sign},
     render, values,
-    wiring::{self, Scripts},
+    wiring::{self, Scripts, World},
 };
 
 /// What a rehearsal may take before it is given up.
@@ -47,15 +48,11 @@ pub fn command(workflow: &str, input: &InputArgs, context: &Context) -> Result<E
     let (scripts, runtime) = workflows::scripts(context)?;
     let pinned = scripts.library.pin(workflow)?;
     let input = input.read(&pinned.workflow)?;
-    let rehearsed = rehearse(context, &scripts, workflow, input)?;
+    let rehearsed = rehearse(&context.loaded.config, &scripts, workflow, input, &context.who())?;
     drop(runtime);
     let record = &rehearsed.record;
     if context.global.json {
-        context.print_json(&json!({
-            "workflow": workflow, "state": record.state, "digest": rehearsed.digest, "plan": rehearsed.planned,
-            "grants": rehearsed.grants, "output": record.output, "problem": record.problem,
-            "duration_ms": record.ended_at_ms.map(|ended_ms| ended_ms - record.launched_at_ms),
-        }));
+        context.print_json(&document(workflow, &rehearsed));
     } else {
         context.line(&describe(workflow, &rehearsed));
         if let Some(problem) = &record.problem {
@@ -70,24 +67,49 @@ pub fn at_server(remote: &Remote, workflow: &str, input: &InputArgs, context: &C
     let header = remote.workflow(workflow)?;
     let input = input.read(&header)?;
     let plan: Value = remote.post(&format!("/workflows/{workflow}/rehearse"), &json!({ "input": input }))?;
-    context.print_json(&plan);
+    context.print(&plan, || plan["text"].as_str().unwrap_or_default().to_owned());
+    if !context.global.json
+        && let Ok(Some(problem)) = serde_json::from_value::<Option<Problem>>(plan["problem"].clone())
+    {
+        context.hint(&render::problem(&problem, None));
+    }
     let state = plan["state"].as_str().and_then(RunState::parse);
     Ok(if state == Some(RunState::Succeeded) { Exit::Success } else { Exit::Failure })
 }
 
-fn rehearse(context: &Context, scripts: &Scripts, workflow: &str, input: Value) -> Result<Rehearsed, Problem> {
+fn document(workflow: &str, rehearsed: &Rehearsed) -> Value {
+    let record = &rehearsed.record;
+    json!({
+        "workflow": workflow, "state": record.state, "digest": rehearsed.digest, "plan": rehearsed.planned,
+        "grants": rehearsed.grants, "output": record.output, "problem": record.problem,
+        "duration_ms": record.ended_at_ms.map(|ended_ms| ended_ms - record.launched_at_ms),
+        "text": describe(workflow, rehearsed),
+    })
+}
+
+/// The plan as JSON: what a run with this input would do.
+pub fn plan(config: &Config, workflow: &str, input: Value, by: &str) -> Result<Value, Problem> {
+    let runtime = wiring::runtime()?;
+    let world = World::Rehearsal(None);
+    let scripts = wiring::scripts(config, runtime.handle(), world, Arc::new(NoSecrets), "rehearsal".into())?;
+    let rehearsed = rehearse(config, &scripts, workflow, input, by);
+    // Dropping a runtime blocks; this thread may be one that must not.
+    runtime.shutdown_background();
+    Ok(document(workflow, &rehearsed?))
+}
+
+fn rehearse(config: &Config, scripts: &Scripts, workflow: &str, input: Value, by: &str) -> Result<Rehearsed, Problem> {
     let folder = tempfile::tempdir()
         .map_err(|error| Problem::new(Code::System, format!("no folder for the rehearsal: {error}")))?;
     let (recorder, planned) = Recorder::new(scripts.sandbox.clone());
     let time = Time::virtual_time();
-    let config = &context.loaded.config;
     let engine =
         wiring::rehearsal_engine(config, Arc::new(recorder), scripts.library.clone(), time.clone(), folder.path())?;
     assume_answers(&time, &engine);
     let launched = engine.launch(Launch {
         workflow: workflow.to_owned(),
         input,
-        by: context.who(),
+        by: by.to_owned(),
         idempotency_key: None,
         tags: vec!["rehearsal".into()],
         organisation: String::new(),

@@ -22,6 +22,8 @@ const GRACE: Duration = Duration::from_secs(5);
 pub enum Purpose {
     /// Executes runs, if no other process does.
     Execute,
+    /// Executes runs as a server: only with the machine's own instance id, and on a schema that is at head.
+    Serve,
     /// Looks, or writes commands: whoever executes runs will see them.
     Command,
 }
@@ -45,19 +47,26 @@ impl Session {
     pub fn open(loaded: &Loaded, environment: &BTreeMap<String, String>, purpose: Purpose) -> Result<Self, Problem> {
         let config = &loaded.config;
         let folder = DataFolder::open(&config.data)?;
-        let instance = instance::embedded(&instance::Places::default(), environment, &folder.instance_file())?;
+        let places = instance::Places::default();
+        let instance = match purpose {
+            Purpose::Serve => instance::serving(&places, environment)?,
+            _ => instance::embedded(&places, environment, &folder.instance_file())?,
+        };
         if let Some(warning) = &instance.warning {
             tracing::warn!("{warning}");
         }
         let url = wiring::database_url(config, &folder);
-        prepare_database(&url, &folder)?;
+        if purpose != Purpose::Serve {
+            prepare_database(&url, &folder)?;
+        }
         let lock_file = wiring::execution_lock(&url, &folder);
         let runtime = wiring::runtime()?;
         let vault = Arc::new(Vault::new(folder.key_file(), config.secrets.clone()));
-        let world = if purpose == Purpose::Execute { World::Real } else { World::Rehearsal(None) };
+        let executing = purpose != Purpose::Command;
+        let world = if executing { World::Real } else { World::Rehearsal(None) };
         let scripts = wiring::scripts(config, runtime.handle(), world, vault.clone(), instance.id)?;
-        let lock = if purpose == Purpose::Execute { Lock::try_take(&lock_file)? } else { None };
-        let executes = purpose == Purpose::Execute && (lock.is_some() || is_shared(loaded));
+        let lock = if executing { Lock::try_take(&lock_file)? } else { None };
+        let executes = executing && (lock.is_some() || is_shared(loaded));
         let engine = start(loaded, &folder, &scripts, &vault, executes)?;
         vault.attach(Some(engine.clone()));
         Ok(Self { loaded: loaded.clone(), folder, scripts, vault, engine, runtime, purpose, executes, lock_file, lock })
@@ -93,6 +102,11 @@ impl Session {
         self.executes
     }
 
+    /// The vault, to be shared.
+    pub fn shared_vault(&self) -> Arc<Vault> {
+        self.vault.clone()
+    }
+
     /// Id of the process that executes runs, for messages.
     pub fn holder(&self) -> Option<u32> {
         lock::holder(&self.lock_file)
@@ -120,7 +134,12 @@ impl Session {
 
     /// Gives leases back, and closes the database. Open runs go on when somebody executes them again.
     pub fn close(self) {
-        self.engine.shutdown(GRACE);
+        self.close_within(GRACE);
+    }
+
+    /// The same; ops that are under way get so long to end.
+    pub fn close_within(self, grace: Duration) {
+        self.engine.shutdown(grace);
         self.vault.attach(None);
         self.runtime.shutdown_timeout(Duration::from_millis(200));
         drop(self.lock);

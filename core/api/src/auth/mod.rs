@@ -31,7 +31,8 @@ use self::{
 use crate::{ApiConfig, services::Secrets};
 
 pub use login::Credentials;
-pub(crate) use secret::{csrf, spoken as made_password};
+pub(crate) use secret::csrf;
+pub use secret::spoken as made_password;
 pub use sessions::Opened;
 
 /// The cookie where only https reaches us; browsers take it from nobody else, and for no other path or domain.

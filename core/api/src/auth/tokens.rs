@@ -93,7 +93,7 @@ pub fn view(token: &Token) -> Value {
 }
 
 /// The token and its user, if it is one of ours, hasn't ended, and its user is let in.
-pub(super) fn verify(engine: &Engine, text: &str) -> Result<Option<(Token, User)>, Problem> {
+pub fn verify(engine: &Engine, text: &str) -> Result<Option<(Token, User)>, Problem> {
     let Some((id, random)) = text.strip_prefix("wl_").and_then(|rest| rest.split_once('_')) else { return Ok(None) };
     if id.len() != 26 || random.len() != 64 {
         return Ok(None);

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::header;
 use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
-use windlass_model::{Code, Problem};
+use windlass_model::Code;
 
 use crate::{
     Access, Answer, Request, Route, problem,

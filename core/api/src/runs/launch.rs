@@ -7,7 +7,10 @@ use serde_json::{Value, json};
 use windlass_engine::Launch;
 use windlass_model::{Code, Problem};
 
-use crate::{Access, Answer, Permission, Request, Route};
+use crate::{
+    Access, Answer, Permission, Request, Route,
+    auth::{kept::PLATFORM, users::require_organisation},
+};
 
 /// Characters of an idempotency key, at most.
 const KEY_CHARS: usize = 255;
@@ -78,6 +81,11 @@ fn launch(request: Request) -> Result<Answer, Problem> {
     };
     request.require(Permission::Launch, &organisation, &body.workflow)?;
     super::text("organisation", &organisation)?;
+    if organisation != PLATFORM && request.principal.scopes(Permission::Launch).is_none() {
+        // Only who may everything everywhere can come this far with a name that nobody has.
+        require_organisation(&request.api.engine, &organisation)
+            .map_err(|problem| problem.data(json!({ "pointer": "/organisation" })))?;
+    }
     check_tags(&body.tags)?;
     let idempotency_key = key(&request)?;
     let after = json!({ "workflow": body.workflow, "tags": body.tags, "by": request.principal.person() });
@@ -101,13 +109,12 @@ pub(super) fn answer(launched: &LaunchedView) -> Result<Answer, Problem> {
 
 /// Where somebody who says nothing launches: in the default organisation if they may, else in the first of theirs.
 fn organisation(request: &Request, workflow: &str) -> String {
-    const DEFAULT: &str = "platform";
-    if request.may(Permission::Launch, DEFAULT, workflow) {
-        return DEFAULT.to_owned();
+    if request.may(Permission::Launch, PLATFORM, workflow) {
+        return PLATFORM.to_owned();
     }
     let scopes = request.principal.scopes(Permission::Launch).unwrap_or_default();
     let own = scopes.into_iter().find(|scope| scope.covers(&scope.organisation, workflow));
-    own.map_or(DEFAULT.to_owned(), |scope| scope.organisation)
+    own.map_or(PLATFORM.to_owned(), |scope| scope.organisation)
 }
 
 fn key(request: &Request) -> Result<Option<String>, Problem> {

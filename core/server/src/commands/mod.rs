@@ -1,8 +1,10 @@
 //! The commands, one file each.
 
+pub mod audit;
 pub mod completions;
 pub mod config;
 pub mod definitions;
+pub mod dev;
 pub mod doctor;
 pub mod hosts;
 pub mod migrate;
@@ -10,6 +12,9 @@ pub mod resources;
 pub mod run;
 pub mod runs;
 pub mod secrets;
+pub mod serve;
+pub mod tokens;
+pub mod users;
 pub mod version;
 pub mod workflows;
 
@@ -27,6 +32,8 @@ pub fn dispatch(command: Command, context: &Context) -> Result<Exit, Problem> {
         Command::Run(args) => run::run(&args, context),
         Command::Runs(command) => runs::run(command, context),
         Command::Workflows(command) => workflows::run(&command, context),
+        Command::Serve(args) => serve::run(&args, context),
+        Command::Dev(args) => dev::run(&args, context),
         Command::Migrate(args) => migrate::run(&args, context),
         Command::Doctor => doctor::run(context),
         Command::Config(command) => config::run(&command, context),
@@ -34,6 +41,9 @@ pub fn dispatch(command: Command, context: &Context) -> Result<Exit, Problem> {
         Command::Definitions(args) => definitions::run(&args, context),
         Command::Secrets(command) => secrets::run(&command, context),
         Command::Resources(command) => resources::run(&command, context),
+        Command::Users(command) => users::run(&command, context),
+        Command::Tokens(command) => tokens::run(&command, context),
+        Command::Audit(command) => audit::run(&command, context),
         Command::Completions(args) => completions::run(&args),
         Command::Version => version::run(context),
     }

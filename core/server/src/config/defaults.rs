@@ -8,7 +8,7 @@ use std::{
 use windlass_hosts::HostConfig;
 use windlass_model::Bounds;
 
-use super::settings::{Config, EngineSettings, Log, LogFormat};
+use super::settings::{AuthSettings, Config, EngineSettings, Log, LogFormat, ServerSettings};
 
 /// Programs that look at networks or set them up inside a lab's namespaces.
 const LAB_PROGRAMS: &[&str] =
@@ -24,6 +24,8 @@ impl Default for Config {
             database: String::new(),
             log: Log::default(),
             engine: EngineSettings::default(),
+            server: ServerSettings::default(),
+            auth: AuthSettings::default(),
             bounds: Bounds::default(),
             policy: BTreeMap::from([("lab/*".to_owned(), lab_grants())]),
             secrets: BTreeMap::new(),
@@ -54,6 +56,32 @@ pub(super) fn fit_to_machine(config: &mut Config, is_default: impl Fn(&str) -> b
         && let Some(grants) = config.policy.get_mut("lab/*")
     {
         grants.extend(["read", "write"].map(|verb| format!("file.{verb}:{}/*", files.display())));
+    }
+}
+
+impl Default for ServerSettings {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:7070".into(),
+            public_url: String::new(),
+            tls_cert: String::new(),
+            tls_key: String::new(),
+            trusted_proxies: Vec::new(),
+            proxy_protocol: false,
+            connections: 10_000,
+            concurrency: 256,
+            head_bytes: 32 << 10,
+            body_bytes: 8 << 20,
+            head_timeout_ms: 20_000,
+            request_timeout_ms: 30_000,
+            grace_ms: 10_000,
+        }
+    }
+}
+
+impl Default for AuthSettings {
+    fn default() -> Self {
+        Self { session_idle: "12h".into(), session_max: "7d".into() }
     }
 }
 

@@ -28,6 +28,40 @@ pub const KEYS: &[Key] = &[
     key("engine.poll_ms", "How often to look for what other processes have written, in milliseconds."),
     key("engine.retention", "How long ended runs are kept whose workflow doesn't say: `90d`."),
     key("engine.stack_bytes", "Stack of a script thread, in bytes; only what is used takes memory."),
+    key("server.listen", "Address and port that the server listens on; port 0: a free one."),
+    key(
+        "server.public_url",
+        "The address that people reach the server at: `https://windlass.example.net`. Cookies are for it alone, and other \
+         sites' requests are told apart by it. Empty: the address it listens on.",
+    ),
+    key(
+        "server.tls_cert",
+        "PEM file with the certificate and its chain. With `server.tls_key`, the server speaks TLS.",
+    ),
+    key("server.tls_key", "PEM file with the certificate's key."),
+    key(
+        "server.trusted_proxies",
+        "Networks (CIDR) of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.",
+    ),
+    key(
+        "server.proxy_protocol",
+        "Whether those proxies begin each connection with the PROXY protocol, version 1 or 2.",
+    ),
+    key("server.connections", "Connections at once; more wait to be accepted."),
+    key(
+        "server.concurrency",
+        "Requests that are worked on at once; more wait for `server.request_timeout_ms` at most.",
+    ),
+    key("server.head_bytes", "Size of a request's head, in bytes."),
+    key("server.body_bytes", "Size of a request's body, in bytes."),
+    key(
+        "server.head_timeout_ms",
+        "How long a request's head may take, and how long a connection may be idle, in milliseconds.",
+    ),
+    key("server.request_timeout_ms", "How long a request may take, in milliseconds; streams of events may go on."),
+    key("server.grace_ms", "How long requests and steps get to end when the server stops, in milliseconds."),
+    key("auth.session_idle", "After how long a session ends that nobody uses: `12h`."),
+    key("auth.session_max", "After how long a session ends in any case: `7d`."),
     key("bounds.input_bytes", "Size of a run's input, in bytes."),
     key("bounds.step_bytes", "Size of one step's arguments or result, in bytes."),
     key("bounds.steps_per_run", "Steps in one journal."),

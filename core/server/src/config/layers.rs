@@ -62,6 +62,8 @@ pub struct Loaded {
 /// Variables that begin with `WINDLASS_` and aren't settings.
 const OTHER_VARIABLES: &[&str] = &[
     "WINDLASS_CONFIG",
+    "WINDLASS_SERVER",
+    "WINDLASS_TOKEN",
     "WINDLASS_INSTANCE_ID",
     "WINDLASS_INSTANCE_ID_OVERRIDE_OK",
     "WINDLASS_BIN",
@@ -210,6 +212,22 @@ fn check(loaded: &Loaded) -> Result<(), Problem> {
         ("engine.poll_ms".into(), at_least(engine.poll_ms, 1)),
         ("engine.stack_bytes".into(), at_least(engine.stack_bytes as u64, 1 << 20)),
         ("engine.retention".into(), parse_duration_ms(&engine.retention).err().map(|error| error.to_string())),
+        (
+            "server.listen".into(),
+            config
+                .server
+                .listen
+                .parse::<std::net::SocketAddr>()
+                .err()
+                .map(|_| "isn't an address with a port: `127.0.0.1:7070`".into()),
+        ),
+        ("server.connections".into(), at_least(config.server.connections as u64, 1)),
+        ("server.concurrency".into(), at_least(config.server.concurrency as u64, 1)),
+        ("server.head_bytes".into(), at_least(config.server.head_bytes as u64, 8_192)),
+        ("server.head_timeout_ms".into(), at_least(config.server.head_timeout_ms, 100)),
+        ("server.request_timeout_ms".into(), at_least(config.server.request_timeout_ms, 100)),
+        ("auth.session_idle".into(), parse_duration_ms(&config.auth.session_idle).err().map(|error| error.to_string())),
+        ("auth.session_max".into(), parse_duration_ms(&config.auth.session_max).err().map(|error| error.to_string())),
         ("log.level".into(), bad_level(&config.log.level)),
         ("database".into(), bad_database(&config.database)),
     ];
@@ -218,6 +236,15 @@ fn check(loaded: &Loaded) -> Result<(), Problem> {
             let fault = format!("`{grant}` isn't a grant (example: `net.write:lab`)");
             faults.push((format!("policy.{pattern}"), Some(fault)));
         }
+    }
+    for network in config.server.trusted_proxies.iter().filter(|network| network.parse::<ipnet::IpNet>().is_err()) {
+        faults.push((
+            "server.trusted_proxies".into(),
+            Some(format!("`{network}` isn't a network (example: `10.0.0.0/8`)")),
+        ));
+    }
+    if config.server.tls_cert.is_empty() != config.server.tls_key.is_empty() {
+        faults.push(("server.tls_cert".into(), Some("`server.tls_cert` and `server.tls_key` belong together".into())));
     }
     for (name, entry) in &config.secrets {
         let known = entry.from.strip_prefix("env:").or_else(|| entry.from.strip_prefix("file:"));

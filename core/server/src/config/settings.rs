@@ -20,6 +20,10 @@ pub struct Config {
     pub log: Log,
     /// The engine.
     pub engine: EngineSettings,
+    /// The server.
+    pub server: ServerSettings,
+    /// Who may come in.
+    pub auth: AuthSettings,
     /// Limits.
     pub bounds: Bounds,
     /// What workflows of a folder may declare at most.
@@ -64,6 +68,48 @@ pub struct EngineSettings {
     pub retention: String,
     /// Stack of a script thread.
     pub stack_bytes: usize,
+}
+
+/// The server.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerSettings {
+    /// Where it listens.
+    pub listen: String,
+    /// The address that people reach it at.
+    pub public_url: String,
+    /// PEM file with the certificates' chain.
+    pub tls_cert: String,
+    /// PEM file with the key.
+    pub tls_key: String,
+    /// Networks of proxies that are believed.
+    pub trusted_proxies: Vec<String>,
+    /// Whether they speak the PROXY protocol.
+    pub proxy_protocol: bool,
+    /// Connections at once.
+    pub connections: usize,
+    /// Requests that are worked on at once.
+    pub concurrency: usize,
+    /// Bytes of a request's head.
+    pub head_bytes: usize,
+    /// Bytes of a request's body.
+    pub body_bytes: usize,
+    /// Milliseconds that a request's head may take.
+    pub head_timeout_ms: u64,
+    /// Milliseconds that a request may take.
+    pub request_timeout_ms: u64,
+    /// Milliseconds that requests get to end.
+    pub grace_ms: u64,
+}
+
+/// Who may come in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuthSettings {
+    /// When a session ends that nobody uses.
+    pub session_idle: String,
+    /// When a session ends in any case.
+    pub session_max: String,
 }
 
 /// A secret that is kept elsewhere.

@@ -1,6 +1,7 @@
 //! Secrets at rest: encrypted in the database, the key beside it in a file of its own; or kept elsewhere and referenced.
 
 mod discreet;
+mod documents;
 mod keyfile;
 mod references;
 mod seal;

@@ -31,12 +31,20 @@ pub struct Vault {
     keys: KeyFile,
     engine: Mutex<Option<Engine>>,
     attached: Condvar,
+    /// Held while the key for documents is made.
+    pub(super) making: Mutex<()>,
 }
 
 impl Vault {
     /// A vault with this key file and these references.
     pub fn new(key_file: PathBuf, references: BTreeMap<String, SecretEntry>) -> Self {
-        Self { references, keys: KeyFile::at(key_file), engine: Mutex::new(None), attached: Condvar::new() }
+        Self {
+            references,
+            keys: KeyFile::at(key_file),
+            engine: Mutex::new(None),
+            attached: Condvar::new(),
+            making: Mutex::new(()),
+        }
     }
 
     /// From now on the database is reached through this engine; `None` when it is closed.
@@ -94,7 +102,8 @@ impl Vault {
 
     /// Every secret: name, where it is kept, where it may go.
     pub fn list(&self) -> Result<Vec<Value>, Problem> {
-        let kept = self.engine()?.secrets()?.into_iter().map(|secret| {
+        let own = |name: &str| name == super::documents::DOCUMENT_KEY;
+        let kept = self.engine()?.secrets()?.into_iter().filter(|secret| !own(&secret.name)).map(|secret| {
             json!({ "name": secret.name, "kept": "database", "to": secret.policy["to"],
                     "created_at_ms": secret.created_at_ms, "updated_at_ms": secret.updated_at_ms })
         });

@@ -1,0 +1,122 @@
+//! `windlass dev`: everything in one command, with embedded defaults. Makes the data folder and an admin, serves, and
+//! prints what to type next.
+
+use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path};
+
+use serde_json::json;
+use windlass_api::auth::{tokens, users};
+use windlass_model::{Code, Problem};
+
+use super::serve::{self, Running};
+use crate::{
+    context::Context,
+    exit::Exit,
+    session::{Purpose, Session},
+};
+
+/// The admin's name.
+const ADMIN: &str = "admin";
+/// The workflow that is launched as an example.
+const EXAMPLE: &str = "lab/two-routers";
+/// How long a token of a development server is good for.
+const TOKEN_MS: i64 = 30 * 24 * 3_600_000;
+
+/// Runs the command.
+pub fn run(args: &serve::Args, context: &Context) -> Result<Exit, Problem> {
+    context.require_workflows()?;
+    windlass_engine_is_at_head(context)?;
+    let session = context.open(Purpose::Execute)?;
+    let access = match session.executes() {
+        true => Some(access(&session)?),
+        false => None,
+    };
+    serve::serve(session, args, context, |running| {
+        // Without one, another process executes the runs here: `serve` says so and ends before it comes to this.
+        let Some(access) = &access else { return Ok(()) };
+        context.print(
+            &json!({ "url": running.url, "address": running.address.to_string(), "user": ADMIN,
+                     "password": access.password, "token": access.token }),
+            || welcome(running, access),
+        );
+        Ok(())
+    })
+}
+
+/// A folder that an older program made is brought up to date: here nobody else uses it.
+fn windlass_engine_is_at_head(context: &Context) -> Result<(), Problem> {
+    let folder = crate::data::DataFolder::open(&context.loaded.config.data)?;
+    let url = crate::wiring::database_url(&context.loaded.config, &folder);
+    let exists = crate::wiring::database_file(&url).is_none_or(|file| file.exists());
+    if exists && !windlass_engine::pending_migrations(&url)?.is_empty() {
+        let _building = crate::lock::Lock::take(&crate::wiring::setup_lock(&url, &folder))?;
+        for version in windlass_engine::migrate(&url)? {
+            tracing::info!("the database's schema was brought to {version}");
+        }
+    }
+    Ok(())
+}
+
+/// How to come in.
+struct Access {
+    password: String,
+    token: String,
+}
+
+/// The admin's password and token: made once, kept beside the database for nobody but this user.
+fn access(session: &Session) -> Result<Access, Problem> {
+    let folder = session.folder().path();
+    let (password_file, token_file) = (folder.join("dev-password"), folder.join("dev-token"));
+    let engine = session.engine();
+    let kept = read(&password_file)?;
+    let seeded = users::ensure_admin(engine, ADMIN, kept.as_deref())?;
+    if let Some(password) = &seeded.password {
+        write(&password_file, password)?;
+    }
+    let token = match read(&token_file)? {
+        Some(token) if tokens::verify(engine, &token)?.is_some() => token,
+        _ => {
+            let expires_at_ms = Some(engine.now_ms() + TOKEN_MS);
+            let new = tokens::NewToken { name: "dev".into(), user: ADMIN.into(), bindings: Vec::new(), expires_at_ms };
+            let issued = tokens::issue(engine, new)?;
+            write(&token_file, &issued.token)?;
+            issued.token
+        }
+    };
+    let password = seeded.password.or(kept).unwrap_or_else(|| "(as you set it)".into());
+    Ok(Access { password, token })
+}
+
+fn unusable(path: &Path, error: &std::io::Error) -> Problem {
+    Problem::new(Code::Storage, format!("{} can't be used: {error}", path.display()))
+}
+
+fn read(path: &Path) -> Result<Option<String>, Problem> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(unusable(path, &error)),
+    }
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Problem> {
+    let open = std::fs::OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(path);
+    open.and_then(|mut file| writeln!(file, "{text}")).map_err(|error| unusable(path, &error))
+}
+
+fn welcome(running: &Running, access: &Access) -> String {
+    let Running { url, .. } = running;
+    let Access { password, token } = access;
+    let body = format!(r#"{{"workflow":"{EXAMPLE}","input":{{"lab":"demo"}}}}"#);
+    format!(
+        "\
+windlass is serving at {url}
+
+log in     user {ADMIN}, password {password}
+           curl -c cookies -H 'Content-Type: application/json' -d '{{\"name\":\"{ADMIN}\",\"password\":\"{password}\"}}' {url}/api/v1/session
+launch     curl -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' -d '{body}' {url}/api/v1/runs
+follow     curl -N -H 'Authorization: Bearer {token}' {url}/api/v1/events
+reference  {url}/api/docs
+stop       Ctrl-C; open runs go on at the next start
+"
+    )
+}

@@ -1,0 +1,166 @@
+//! `windlass serve`: the API on a database that is there, until the process is told to stop.
+
+use std::{io::Write as _, net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::sync::watch;
+use windlass_api::{
+    Api, ApiConfig,
+    auth::{Auth, AuthConfig},
+    server::{Server, ServerConfig},
+};
+use windlass_model::{Code, Problem, time::parse_duration_ms};
+
+use crate::{
+    config::Config,
+    context::Context,
+    exit::Exit,
+    interrupt::Interrupt,
+    services::{Scripts, Secrets},
+    session::{Purpose, Session},
+};
+
+/// How often to look whether the process is to stop.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Address and port to listen on [default: `server.listen`]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+}
+
+/// Runs the command.
+pub fn run(args: &Args, context: &Context) -> Result<Exit, Problem> {
+    context.require_workflows()?;
+    let session = context.open(Purpose::Serve)?;
+    serve(session, args, context, |running| {
+        context.print(&serde_json::json!({ "url": running.url, "address": running.address.to_string() }), || {
+            format!("serving at {}", running.url)
+        });
+        Ok(())
+    })
+}
+
+/// A server that listens.
+pub struct Running {
+    /// The address that people reach it at.
+    pub url: String,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+/// Serves until the process is told to stop; `ready` is called once connections are accepted.
+pub fn serve(
+    session: Session,
+    args: &Args,
+    context: &Context,
+    ready: impl FnOnce(&Running) -> Result<(), Problem>,
+) -> Result<Exit, Problem> {
+    let result = if session.executes() { until_told(&session, args, context, ready) } else { Err(busy(&session)) };
+    let grace = Duration::from_millis(context.loaded.config.server.grace_ms);
+    session.close_within(grace);
+    result
+}
+
+fn busy(session: &Session) -> Problem {
+    let holder = session.holder().map_or("another process".to_owned(), |id| format!("process {id}"));
+    Problem::new(Code::DataFolderBusy, format!("{holder} executes the runs of this data folder"))
+        .help("end it first, or give this server a folder of its own with --data")
+}
+
+fn until_told(
+    session: &Session,
+    args: &Args,
+    context: &Context,
+    ready: impl FnOnce(&Running) -> Result<(), Problem>,
+) -> Result<Exit, Problem> {
+    let config = &context.loaded.config;
+    let interrupt = Interrupt::listen(session.runtime())?;
+    let listener = listener(config, args)?;
+    let secure = listener.tls.is_some();
+    // Handlers wait for the database: they have threads of their own, and this runtime is the network's.
+    let network = tokio::runtime::Builder::new_multi_thread()
+        .thread_name("http")
+        .enable_all()
+        .max_blocking_threads(config.server.concurrency + 16)
+        .build()
+        .map_err(|error| Problem::new(Code::System, format!("no threads for the network: {error}")))?;
+    // The port decides the address that people are told, and the address decides cookies: so it is bound twice at most.
+    let bound = network.block_on(tokio::net::TcpListener::bind(listener.listen)).and_then(|socket| socket.local_addr());
+    let address = bound.map_err(|error| {
+        Problem::new(Code::System, format!("{} can't be listened on: {error}", listener.listen))
+            .help("another program may listen there; `--listen` or `server.listen` names another address")
+    })?;
+    let url = match config.server.public_url.trim_end_matches('/') {
+        "" => format!("{}://{address}", if secure { "https" } else { "http" }),
+        url => url.to_owned(),
+    };
+    let api = Arc::new(api(session, config, url.clone())?);
+    let routes = Arc::new(windlass_api::routes());
+    let listener = ServerConfig { listen: address, ..listener };
+    let server = network.block_on(Server::bind(listener, api.clone(), routes))?;
+    let (stop, stopped) = watch::channel(false);
+    let serving = network.spawn(server.serve(stopped));
+    ready(&Running { url, address })?;
+    let _ = std::io::stdout().flush();
+    while interrupt.caught().is_none() && !serving.is_finished() {
+        std::thread::sleep(LOOK_EVERY);
+    }
+    let told = interrupt.caught();
+    tracing::info!("stopping: requests get {} ms to end", config.server.grace_ms);
+    // Nobody is left to hear it if the listener has ended by itself.
+    let _ = stop.send(true);
+    let ended = network.block_on(serving);
+    network.shutdown_background();
+    match (told, ended) {
+        (_, Err(error)) => Err(Problem::new(Code::Internal, format!("the listener broke down: {error}"))),
+        (None, Ok(())) => Err(Problem::new(Code::Internal, "the listener ended by itself")),
+        (Some(_), Ok(())) => Ok(Exit::Success),
+    }
+}
+
+fn listener(config: &Config, args: &Args) -> Result<ServerConfig, Problem> {
+    let server = &config.server;
+    let wrong = |what: &str| Problem::new(Code::Configuration, format!("`{what}` can't be used"));
+    let listen = match args.listen {
+        Some(address) => address,
+        None => server.listen.parse().map_err(|_| wrong("server.listen"))?,
+    };
+    let tls = match server.tls_cert.is_empty() {
+        true => None,
+        false => Some(windlass_api::server::tls(server.tls_cert.as_ref(), server.tls_key.as_ref())?),
+    };
+    let networks: Result<Vec<_>, _> = server.trusted_proxies.iter().map(|network| network.parse()).collect();
+    Ok(ServerConfig {
+        listen,
+        tls,
+        trusted_proxies: networks.map_err(|_| wrong("server.trusted_proxies"))?,
+        proxy_protocol: server.proxy_protocol,
+        connections: server.connections,
+        head_timeout: Duration::from_millis(server.head_timeout_ms),
+        head_bytes: server.head_bytes,
+        grace: Duration::from_millis(server.grace_ms),
+    })
+}
+
+fn api(session: &Session, config: &Config, public_url: String) -> Result<Api, Problem> {
+    let duration = |key: &str, text: &str| {
+        parse_duration_ms(text).map_err(|error| Problem::new(Code::Configuration, format!("`{key}`: {error}")))
+    };
+    let scripts = session.scripts();
+    let secrets = Arc::new(Secrets::new(session.shared_vault(), scripts.sandbox.clone()));
+    let auth = AuthConfig {
+        session_idle_ms: duration("auth.session_idle", &config.auth.session_idle)?,
+        session_max_ms: duration("auth.session_max", &config.auth.session_max)?,
+    };
+    let settings = ApiConfig {
+        body_bytes: config.server.body_bytes,
+        request_ms: config.server.request_timeout_ms,
+        concurrency: config.server.concurrency,
+        public_url,
+        version: env!("CARGO_PKG_VERSION").into(),
+    };
+    let service = Arc::new(Scripts::new(scripts.library.clone(), scripts.sandbox.clone(), config.clone()));
+    Ok(Api::new(session.engine().clone(), settings, service, secrets.clone(), Auth::new(auth, secrets)))
+}
