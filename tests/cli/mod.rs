@@ -5,6 +5,7 @@ mod exit_codes;
 mod folder;
 mod postgres;
 mod processes;
+mod remote;
 mod secrets;
 mod streams;
 mod support;

@@ -1,12 +1,14 @@
 //! What integration tests share: worlds of their own, a witness, skipping out loud, child processes, ports, waiting for
 //! a condition.
 
+pub mod api;
 pub mod postgres;
 pub mod probe;
 pub mod process;
 pub mod skip;
 pub mod world;
 
+pub use api::ApiServer;
 pub use process::{Process, free_port, wait_for, wait_until, windlass_binary};
 pub use skip::{can_make_namespaces, has_program, is_root, skip};
 pub use world::World;

@@ -44,6 +44,21 @@ pub struct ServerConfig {
     pub grace: Duration,
 }
 
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            listen: ([127, 0, 0, 1], 7070).into(),
+            tls: None,
+            trusted_proxies: Vec::new(),
+            proxy_protocol: false,
+            connections: 10_000,
+            head_timeout: Duration::from_secs(20),
+            head_bytes: 32 << 10,
+            grace: Duration::from_secs(10),
+        }
+    }
+}
+
 /// A bound listener.
 pub struct Server {
     config: ServerConfig,
