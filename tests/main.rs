@@ -1,5 +1,6 @@
 //! One binary of integration tests; every test owns its folder, its database and its ports.
 
+mod api;
 mod cli;
 mod crash;
 mod engine;

@@ -51,3 +51,7 @@ $$;
 CREATE TRIGGER audit_append_only BEFORE UPDATE OR DELETE ON audit FOR EACH ROW EXECUTE FUNCTION audit_is_append_only();
 
 ALTER TABLE runs ADD COLUMN organisation TEXT NOT NULL DEFAULT 'platform';
+
+-- A key is an organisation's own: nobody learns of another's runs by trying keys.
+DROP INDEX runs_idempotency;
+CREATE UNIQUE INDEX runs_idempotency ON runs (organisation, workflow, idempotency_key) WHERE idempotency_key IS NOT NULL;

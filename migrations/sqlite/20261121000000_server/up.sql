@@ -46,3 +46,7 @@ CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 
 CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
 
 ALTER TABLE runs ADD COLUMN organisation TEXT NOT NULL DEFAULT 'platform';
+
+-- A key is an organisation's own: nobody learns of another's runs by trying keys.
+DROP INDEX runs_idempotency;
+CREATE UNIQUE INDEX runs_idempotency ON runs (organisation, workflow, idempotency_key) WHERE idempotency_key IS NOT NULL;

@@ -222,6 +222,8 @@ fn done(request: &Request, body: &BulkBody, run: &RunRecord) -> BulkResult {
 }
 
 fn one(request: &Request, body: &BulkBody, run: &RunRecord) -> Result<Option<String>, Problem> {
+    // The filter has said so already; a mistake there must not reach others' runs.
+    request.require(Permission::Operate, &run.organisation, &run.workflow)?;
     let by = request.principal.person();
     let after = || json!({ "reason": body.reason, "bulk": request.id });
     match body.action {

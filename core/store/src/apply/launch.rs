@@ -83,6 +83,7 @@ pub(crate) fn claimed(row: &RunRow, lease: Lease, fresh: bool) -> Claimed {
 fn existing(cx: &mut Cx, run: &NewRun) -> Applied<Option<RunId>> {
     let Some(key) = &run.idempotency_key else { return Ok(None) };
     let found: Option<(String, String)> = schema::runs::table
+        .filter(schema::runs::organisation.eq(&run.organisation))
         .filter(schema::runs::workflow.eq(&run.workflow))
         .filter(schema::runs::idempotency_key.eq(key))
         .select((schema::runs::id, schema::runs::input))

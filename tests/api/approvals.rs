@@ -1,0 +1,98 @@
+//! Approvals over HTTP: the inbox, who may decide, and who may not.
+
+use serde_json::{Value, json};
+use windlass_api::Role;
+use windlass_model::{RunId, audit::AuditFilter};
+
+use super::house::House;
+
+fn house() -> House {
+    let house = House::open();
+    house.world.script("lab/ask", "", "fn run(input) { approve(#{ title: \"May I?\" }).by }");
+    house.world.script("lab/boss", "", "fn run(input) { approve(#{ title: \"May I?\", role: \"admin\" }).by }");
+    house.world.script("lab/child", "", "fn run(input) { let c = run::launch(\"lab/ask\", #{}); run::wait(c) }");
+    house
+}
+
+fn launch(house: &House, token: &str, workflow: &str) -> RunId {
+    let body = json!({ "workflow": workflow, "organisation": "acme" });
+    let run: RunId = house.post_as(token, "/runs", body).json(201)["id"].as_str().unwrap().into();
+    house.world.waits(&run);
+    run
+}
+
+fn inbox(house: &House, token: &str, query: &str) -> Vec<Value> {
+    house.get_as(token, &format!("/approvals{query}")).json(200)["items"].as_array().unwrap().clone()
+}
+
+fn decision(approval: &Value, approved: bool) -> Value {
+    json!({ "approved": approved, "comment": "so be it", "digest": approval["request"]["digest"] })
+}
+
+#[test]
+fn nobody_decides_on_what_they_launched_not_even_with_another_token() {
+    let house = house();
+    let ann = house.person("ann", Role::Operator, "acme", "*");
+    let bob = house.person("bob", Role::Operator, "acme", "*");
+    let vic = house.person("vic", Role::Viewer, "acme", "*");
+    let out = house.person("out", Role::Operator, "zeta", "*");
+    let run = launch(&house, &ann, "lab/ask");
+    let second = house.token("ann", "second");
+    for token in [&ann, &second] {
+        assert_eq!(inbox(&house, token, ""), [Value::Null; 0]);
+        let seen = inbox(&house, token, "?all=true");
+        assert_eq!(seen[0]["may_decide"], false);
+        let path = format!("/runs/{run}/approvals/{}/decision", seen[0]["path"].as_str().unwrap());
+        assert_eq!(house.post_as(token, &path, decision(&seen[0], true)).code(403), "permission_denied");
+    }
+    assert_eq!(inbox(&house, &out, "?all=true"), [Value::Null; 0]);
+    let open = inbox(&house, &bob, "");
+    assert_eq!((open.len(), &open[0]["run"], &open[0]["launched_by"]), (1, &json!(run), &json!("ann")));
+    let path = format!("/runs/{run}/approvals/{}/decision", open[0]["path"].as_str().unwrap());
+    assert_eq!(house.post_as(&vic, &path, decision(&open[0], true)).code(403), "permission_denied");
+    assert_eq!(house.post_as(&out, &path, decision(&open[0], true)).code(404), "run_not_found");
+    let stale = json!({ "approved": true, "digest": "something else" });
+    assert_eq!(house.post_as(&bob, &path, stale).code(409), "approval_stale");
+    let unsure = json!({ "approved": true });
+    assert_eq!(house.post_as(&bob, &path, unsure).code(400), "invalid_input");
+    house.post_as(&bob, &path, decision(&open[0], true)).json(200);
+    assert_eq!(house.world.end(&run).output, Some(json!(["bob"])));
+    assert_eq!(house.post_as(&bob, &path, decision(&open[0], true)).status, 409);
+    assert_eq!(inbox(&house, &bob, ""), [Value::Null; 0]);
+    let log = house.world.engine().audit_log(&AuditFilter::default()).unwrap();
+    let decided: Vec<&str> =
+        log.iter().filter(|entry| entry.action == "approval.decide").map(|entry| entry.actor.as_str()).collect();
+    assert_eq!(decided, ["token:bob/main"]);
+}
+
+#[test]
+fn a_role_that_is_asked_for_has_to_be_held_where_the_run_is() {
+    let house = house();
+    let ann = house.person("ann", Role::Operator, "acme", "*");
+    let bob = house.person("bob", Role::Operator, "acme", "*");
+    let far = house.person("far", Role::Admin, "zeta", "*");
+    let eve = house.person("eve", Role::Admin, "acme", "lab");
+    let run = launch(&house, &ann, "lab/boss");
+    assert_eq!(inbox(&house, &bob, ""), [Value::Null; 0]);
+    let open = inbox(&house, &eve, "");
+    let path = format!("/runs/{run}/approvals/{}/decision", open[0]["path"].as_str().unwrap());
+    assert_eq!(house.post_as(&bob, &path, decision(&open[0], true)).code(403), "permission_denied");
+    assert_eq!(house.post_as(&far, &path, decision(&open[0], true)).code(404), "run_not_found");
+    house.post_as(&eve, &path, decision(&open[0], true)).json(200);
+    assert_eq!(house.world.end(&run).output, Some(json!(["eve"])));
+}
+
+#[test]
+fn pages_of_the_inbox_go_on_where_the_last_one_ended() {
+    let house = house();
+    let ann = house.person("ann", Role::Operator, "acme", "*");
+    let runs: Vec<RunId> = (0..3).map(|_| launch(&house, &ann, "lab/ask")).collect();
+    let (mut seen, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = house.get(&format!("/approvals?limit=1{cursor}")).json(200);
+        seen.extend(page["items"].as_array().unwrap().iter().map(|item| item["run"].as_str().unwrap().to_owned()));
+        let Some(next) = page["next"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(seen, runs.iter().map(ToString::to_string).collect::<Vec<_>>());
+}

@@ -1,0 +1,41 @@
+//! Secrets over HTTP: set, listed by name, removed; never answered, never in the audit log, and for platform admins only.
+
+use serde_json::json;
+use windlass_api::Role;
+use windlass_model::audit::AuditFilter;
+
+use super::house::House;
+
+#[test]
+fn a_value_goes_in_and_never_out() {
+    let house = House::open();
+    let put = |token: &str| {
+        let body = json!({ "value": "hunter2-hunter2", "to": ["https://api.example.net*"] });
+        house.ask("PUT", "/secrets/acme/dns.key", token, &[], Some(body))
+    };
+    assert_eq!(put(house.admin()).status, 204);
+    assert_eq!(house.secrets.0.lock()[0].1, "hunter2-hunter2");
+    let mut said = Vec::new();
+    for path in ["/secrets", "/secrets/acme/dns.key"] {
+        said.extend(house.get(path).body);
+    }
+    let text = String::from_utf8(said).unwrap();
+    assert!(text.contains("acme/dns.key") && text.contains("api.example.net"), "{text}");
+    assert!(!text.contains("hunter2"), "{text}");
+    assert_eq!(put(house.admin()).status, 204);
+    assert_eq!(house.ask("DELETE", "/secrets/acme/dns.key", house.admin(), &[], None).status, 204);
+    assert_eq!(house.ask("DELETE", "/secrets/acme/dns.key", house.admin(), &[], None).code(404), "secret_not_found");
+    let log = house.world.engine().audit_log(&AuditFilter { action: Some("secret.".into()), ..Default::default() });
+    let log = log.unwrap();
+    assert_eq!(log.len(), 3);
+    assert!(!serde_json::to_string(&log).unwrap().contains("hunter2"));
+    // What is wrong with a request must not be answered with the request.
+    let wrong = house.ask("PUT", "/secrets/x", house.admin(), &[], Some(json!({ "value": 1, "hunter2": "a" })));
+    assert_eq!(wrong.code(400), "invalid_input");
+
+    for (name, role, organisation) in [("ann", Role::Operator, "acme"), ("far", Role::Admin, "acme")] {
+        let token = house.person(name, role, organisation, "*");
+        assert_eq!(put(&token).code(403), "permission_denied", "{name}");
+        assert_eq!(house.get_as(&token, "/secrets").code(403), "permission_denied", "{name}");
+    }
+}
