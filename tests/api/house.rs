@@ -150,6 +150,7 @@ impl House {
             head_timeout: PATIENCE,
             head_bytes: 64 << 10,
             grace: Duration::from_secs(1),
+            ..ServerConfig::default()
         };
         let server = Server::bind(config, api, Arc::new(windlass_api::routes()));
         let server = runtime.block_on(server).unwrap();

@@ -13,6 +13,7 @@ mod dispatch;
 mod events;
 mod health;
 mod logs;
+mod oidc;
 pub mod openapi;
 mod organisations;
 mod page;
@@ -28,8 +29,10 @@ mod secrets;
 pub mod server;
 pub mod services;
 mod session;
+mod stall;
 mod tokens;
 mod users;
+mod workflows;
 
 pub use answer::Answer;
 pub use api::{Api, ApiConfig};

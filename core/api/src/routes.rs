@@ -1,8 +1,8 @@
 //! All routes, resource by resource.
 
 use crate::{
-    Routes, approvals, artifacts, audit, bundles, health, logs, openapi, organisations, resources, roles, runs,
-    secrets, session, tokens, users,
+    Routes, approvals, artifacts, audit, bundles, events, health, logs, oidc, openapi, organisations, resources, roles,
+    runs, secrets, session, tokens, users, workflows,
 };
 
 /// The table.
@@ -11,6 +11,7 @@ pub fn routes() -> Routes {
         health::routes(),
         openapi::routes(),
         runs::routes(),
+        events::routes(),
         logs::routes(),
         artifacts::routes(),
         approvals::routes(),
@@ -18,11 +19,13 @@ pub fn routes() -> Routes {
         bundles::routes(),
         secrets::routes(),
         session::routes(),
+        oidc::routes(),
         users::routes(),
         roles::routes(),
         tokens::routes(),
         organisations::routes(),
         audit::routes(),
+        workflows::routes(),
     ];
     Routes::new(all.into_iter().flatten().collect())
 }

@@ -21,7 +21,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use windlass_model::{Code, Problem};
 
-use crate::{Api, Routes, dispatch, dispatch::Peer, proxy};
+use crate::{Api, Routes, dispatch, dispatch::Peer, proxy, stall::Stall};
 
 /// How the listener behaves.
 #[derive(Clone)]
@@ -42,6 +42,8 @@ pub struct ServerConfig {
     pub head_bytes: usize,
     /// How long requests get to end when the server stops.
     pub grace: Duration,
+    /// How long a connection may take nothing of what is sent.
+    pub stall: Duration,
 }
 
 impl Default for ServerConfig {
@@ -55,6 +57,7 @@ impl Default for ServerConfig {
             head_timeout: Duration::from_secs(20),
             head_bytes: 32 << 10,
             grace: Duration::from_secs(10),
+            stall: Duration::from_secs(30),
         }
     }
 }
@@ -150,6 +153,7 @@ fn builder(config: &ServerConfig) -> auto::Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .max_header_list_size(u32::try_from(config.head_bytes).unwrap_or(u32::MAX))
         .max_concurrent_streams(256)
+        .max_send_buf_size(32 << 10)
         .keep_alive_interval(Some(Duration::from_secs(20)))
         .keep_alive_timeout(Duration::from_secs(20));
     builder
@@ -177,9 +181,9 @@ async fn open(config: &ServerConfig, mut stream: TcpStream, address: IpAddr) -> 
             }
         }
         let stream: Box<dyn Stream> = match &config.tls {
-            None => Box::new(stream),
+            None => Box::new(Stall::new(stream, config.stall)),
             Some(tls) => match TlsAcceptor::from(tls.clone()).accept(stream).await {
-                Ok(stream) => Box::new(stream),
+                Ok(stream) => Box::new(Stall::new(stream, config.stall)),
                 Err(error) => {
                     tracing::debug!(%error, %address, "no TLS with this client");
                     return None;
@@ -275,6 +279,7 @@ mod tests {
             head_timeout: Duration::from_secs(1),
             head_bytes: 8_192,
             grace: Duration::from_secs(1),
+            stall: Duration::from_secs(30),
         }
     }
 

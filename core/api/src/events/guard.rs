@@ -28,7 +28,9 @@ impl Guard {
             values.into_iter().map(move |value| (name.clone(), value))
         });
         let mut headers = HeaderMap::new();
-        kept.for_each(|(name, value)| drop(headers.append(name, value)));
+        for (name, value) in kept {
+            headers.append(name, value);
+        }
         Self { headers, address: request.address, every, looked: Instant::now() }
     }
 

@@ -87,10 +87,13 @@ impl<S: Source> Following<S> {
                 return self.end(frame::farewell());
             }
             if self.guard.left().is_zero() {
-                match self.guard.look(&self.api, &self.api.events).await {
-                    Ok(Some(principal)) if !self.source.admits(principal) => return self.end(frame::NO_ACCESS),
-                    Ok(_) => {}
-                    Err(Refused) => return self.end(frame::NO_ACCESS),
+                let admitted = match self.guard.look(&self.api, &self.api.events).await {
+                    Ok(Some(principal)) => self.source.admits(principal),
+                    Ok(None) => true,
+                    Err(Refused) => false,
+                };
+                if !admitted {
+                    return self.end(frame::NO_ACCESS);
                 }
             }
             match self.source.take().await {

@@ -4,7 +4,7 @@ use std::{io::Write as _, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 use windlass_api::{
-    Api, ApiConfig,
+    Api, ApiConfig, EventsConfig,
     auth::{Auth, AuthConfig},
     server::{Server, ServerConfig},
 };
@@ -141,6 +141,7 @@ fn listener(config: &Config, args: &Args) -> Result<ServerConfig, Problem> {
         head_timeout: Duration::from_millis(server.head_timeout_ms),
         head_bytes: server.head_bytes,
         grace: Duration::from_millis(server.grace_ms),
+        stall: Duration::from_millis(server.stall_ms),
     })
 }
 
@@ -153,13 +154,21 @@ fn api(session: &Session, config: &Config, public_url: String) -> Result<Api, Pr
     let auth = AuthConfig {
         session_idle_ms: duration("auth.session_idle", &config.auth.session_idle)?,
         session_max_ms: duration("auth.session_max", &config.auth.session_max)?,
+        oidc: crate::providers::configured(config)?,
     };
     let settings = ApiConfig {
         body_bytes: config.server.body_bytes,
         request_ms: config.server.request_timeout_ms,
         concurrency: config.server.concurrency,
         public_url,
+        events: EventsConfig {
+            heartbeat_ms: config.server.heartbeat_ms,
+            streams: config.server.streams,
+            streams_each: config.server.streams_each,
+            ..EventsConfig::default()
+        },
         version: env!("CARGO_PKG_VERSION").into(),
+        ..ApiConfig::default()
     };
     let service = Arc::new(Scripts::new(scripts.library.clone(), scripts.sandbox.clone(), config.clone()));
     Ok(Api::new(session.engine().clone(), settings, service, secrets.clone(), Auth::new(auth, secrets)))

@@ -75,13 +75,17 @@ impl Default for ServerSettings {
             head_timeout_ms: 20_000,
             request_timeout_ms: 30_000,
             grace_ms: 10_000,
+            streams: 8_192,
+            streams_each: 2_048,
+            heartbeat_ms: 15_000,
+            stall_ms: 30_000,
         }
     }
 }
 
 impl Default for AuthSettings {
     fn default() -> Self {
-        Self { session_idle: "12h".into(), session_max: "7d".into() }
+        Self { session_idle: "12h".into(), session_max: "7d".into(), oidc: BTreeMap::new() }
     }
 }
 

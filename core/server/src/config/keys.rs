@@ -60,8 +60,24 @@ pub const KEYS: &[Key] = &[
     ),
     key("server.request_timeout_ms", "How long a request may take, in milliseconds; streams of events may go on."),
     key("server.grace_ms", "How long requests and steps get to end when the server stops, in milliseconds."),
+    key("server.streams", "Streams of events at once; more get 503."),
+    key("server.streams_each", "Streams of events at once of one user, tokens included; more get 429."),
+    key(
+        "server.heartbeat_ms",
+        "After how much silence a stream of events shows by a comment that it lives, in milliseconds.",
+    ),
+    key(
+        "server.stall_ms",
+        "After how long a connection is dropped whose other end takes nothing, in milliseconds. Who follows can resume.",
+    ),
     key("auth.session_idle", "After how long a session ends that nobody uses: `12h`."),
     key("auth.session_max", "After how long a session ends in any case: `7d`."),
+    key(
+        "auth.oidc",
+        "OpenID providers that people log in with: `name = { issuer, client_id, client_secret = \"env:NAME\" or \
+         \"file:/path\", email_domains = [], organisation, roles_claim, roles = { value = [\"operator@acme/lab\"] } }`; \
+         the role `*` is everybody's.",
+    ),
     key("bounds.input_bytes", "Size of a run's input, in bytes."),
     key("bounds.step_bytes", "Size of one step's arguments or result, in bytes."),
     key("bounds.steps_per_run", "Steps in one journal."),
@@ -91,7 +107,7 @@ pub const KEYS: &[Key] = &[
 ];
 
 /// Tables whose keys are the user's own: they are set as a whole.
-pub const OPEN: &[&str] = &["policy", "secrets"];
+pub const OPEN: &[&str] = &["auth.oidc", "policy", "secrets"];
 
 /// The meaning of a key.
 pub fn doc(path: &str) -> Option<&'static str> {

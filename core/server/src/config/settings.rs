@@ -100,6 +100,14 @@ pub struct ServerSettings {
     pub request_timeout_ms: u64,
     /// Milliseconds that requests get to end.
     pub grace_ms: u64,
+    /// Streams of events at once.
+    pub streams: usize,
+    /// Streams of events at once of one user.
+    pub streams_each: usize,
+    /// Milliseconds of silence after which a stream shows that it lives.
+    pub heartbeat_ms: u64,
+    /// Milliseconds after which a connection is dropped that takes nothing.
+    pub stall_ms: u64,
 }
 
 /// Who may come in.
@@ -110,6 +118,37 @@ pub struct AuthSettings {
     pub session_idle: String,
     /// When a session ends in any case.
     pub session_max: String,
+    /// OpenID providers.
+    pub oidc: BTreeMap<String, OidcEntry>,
+}
+
+/// An OpenID provider.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OidcEntry {
+    /// Where it is.
+    pub issuer: String,
+    /// What it knows us by.
+    pub client_id: String,
+    /// `env:NAME` or `file:/path`; empty: PKCE alone.
+    #[serde(default)]
+    pub client_secret: String,
+    /// Domains of verified e-mail addresses that are let in; none: all.
+    #[serde(default)]
+    pub email_domains: Vec<String>,
+    /// The organisation of those who come in this way.
+    #[serde(default = "platform")]
+    pub organisation: String,
+    /// The claim that says what they may do.
+    #[serde(default)]
+    pub roles_claim: String,
+    /// What each of its values gives: `ROLE@ORGANISATION/FOLDER`.
+    #[serde(default)]
+    pub roles: BTreeMap<String, Vec<String>>,
+}
+
+fn platform() -> String {
+    "platform".into()
 }
 
 /// A secret that is kept elsewhere.
