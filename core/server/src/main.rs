@@ -13,6 +13,7 @@ mod instance;
 mod interrupt;
 mod lock;
 mod plan;
+mod providers;
 mod rehearse;
 mod render;
 mod scenario;

@@ -2,8 +2,10 @@
 
 pub mod access;
 pub mod binding;
+mod jwt;
 pub mod kept;
 mod login;
+pub mod oidc;
 mod password;
 mod remembered;
 mod secret;
@@ -15,7 +17,7 @@ pub mod tokens;
 pub mod totp;
 pub mod users;
 
-use std::{net::IpAddr, sync::Arc};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use http::{HeaderMap, header};
 use windlass_engine::Engine;
@@ -49,11 +51,13 @@ pub struct AuthConfig {
     pub session_idle_ms: i64,
     /// Milliseconds after which a session ends in any case.
     pub session_max_ms: i64,
+    /// OpenID providers, by the name that stands in the address.
+    pub oidc: BTreeMap<String, oidc::OidcConfig>,
 }
 
 impl Default for AuthConfig {
     fn default() -> Self {
-        Self { session_idle_ms: 12 * 3_600_000, session_max_ms: 7 * 24 * 3_600_000 }
+        Self { session_idle_ms: 12 * 3_600_000, session_max_ms: 7 * 24 * 3_600_000, oidc: BTreeMap::new() }
     }
 }
 
@@ -63,6 +67,8 @@ pub struct Auth {
     secrets: Arc<dyn Secrets>,
     remembered: Remembered,
     throttle: Throttle,
+    /// OpenID providers.
+    pub oidc: oidc::Oidc,
 }
 
 /// What a request shows to prove who sends it.
@@ -75,7 +81,8 @@ enum Shown {
 impl Auth {
     /// With this configuration; seeds are sealed by these secrets.
     pub fn new(config: AuthConfig, secrets: Arc<dyn Secrets>) -> Self {
-        Self { config, secrets, remembered: Remembered::default(), throttle: Throttle::default() }
+        let oidc = oidc::Oidc::new(config.oidc.clone());
+        Self { oidc, config, secrets, remembered: Remembered::default(), throttle: Throttle::default() }
     }
 
     /// Whoever a request's token or cookie says it is, if that is remembered: without asking the database.
@@ -111,6 +118,19 @@ impl Auth {
     /// Forgets everybody who is remembered: somebody's rights, or what proves who they are, has changed.
     pub fn forget(&self) {
         self.remembered.forget();
+    }
+
+    /// Opens a session for somebody whom another house vouches for.
+    pub(crate) fn open_session(
+        &self,
+        engine: &Engine,
+        user: &User,
+        address: IpAddr,
+        agent: &str,
+        method: &str,
+    ) -> Result<Opened, Problem> {
+        let by = kept::By { actor: user.id.clone(), source: address.to_string() };
+        sessions::open(engine, &by, user, agent, self.config.session_max_ms, method)
     }
 
     fn by_token(&self, engine: &Engine, text: &str) -> Result<Option<Principal>, Problem> {
@@ -216,6 +236,17 @@ fn cookie_form(public_url: &str) -> (&'static str, &'static str) {
 pub(crate) fn set_cookie(public_url: &str, value: &str, seconds: i64) -> String {
     let (name, rest) = cookie_form(public_url);
     format!("{name}={value}{rest}; Max-Age={seconds}")
+}
+
+/// The cookie for the way to an OpenID provider and back; it has to come along from the provider's page.
+pub(crate) fn way_cookie(public_url: &str, value: &str, seconds: i64) -> String {
+    let (name, rest) = cookie_form(public_url);
+    format!("{name}-oidc={value}{}; Max-Age={seconds}", rest.replace("Strict", "Lax"))
+}
+
+/// What stands in that cookie.
+pub(crate) fn way_of(headers: &HeaderMap) -> Option<String> {
+    [COOKIE, LOCAL_COOKIE].iter().find_map(|name| cookie(headers, &format!("{name}-oidc")))
 }
 
 /// The word that this request's changes have to bring along, if it is sent with a session's cookie.

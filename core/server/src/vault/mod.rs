@@ -8,4 +8,5 @@ mod seal;
 mod source;
 
 pub use discreet::Discreet;
+pub use references::resolve;
 pub use source::Vault;
