@@ -8,6 +8,7 @@ use windlass_engine::Engine;
 use crate::{
     auth::Auth,
     events::{EventsConfig, Hub},
+    metrics::Metrics,
     services::{Scripts, Secrets},
 };
 
@@ -55,6 +56,7 @@ pub struct Api {
     pub auth: Auth,
     /// Streams of events.
     pub events: Arc<Hub>,
+    pub(crate) metrics: Metrics,
     stop: watch::Sender<bool>,
 }
 
@@ -68,7 +70,7 @@ impl Api {
         auth: Auth,
     ) -> Self {
         let events = Arc::new(Hub::new(&config.events));
-        Self { engine, config, scripts, secrets, auth, events, stop: watch::Sender::new(false) }
+        Self { engine, config, scripts, secrets, auth, events, metrics: Metrics::default(), stop: watch::Sender::new(false) }
     }
 
     /// Tells streams to end, so that those who follow come back to another process.
@@ -82,5 +84,7 @@ impl Api {
     }
 
     /// Notes that a request was answered.
-    pub(crate) fn observe(&self, _method: &str, _route: &str, _status: u16, _elapsed: std::time::Duration) {}
+    pub(crate) fn observe(&self, method: &str, route: &'static str, status: u16, took: std::time::Duration) {
+        self.metrics.observe(method, route, status, took);
+    }
 }

@@ -13,6 +13,7 @@ mod dispatch;
 mod events;
 mod health;
 mod logs;
+mod metrics;
 mod oidc;
 pub mod openapi;
 mod organisations;

@@ -1,7 +1,7 @@
 //! All routes, resource by resource.
 
 use crate::{
-    Routes, approvals, artifacts, audit, bundles, events, health, logs, oidc, openapi, organisations, resources, roles,
+    Routes, approvals, artifacts, audit, bundles, events, health, logs, metrics, oidc, openapi, organisations, resources, roles,
     runs, secrets, session, tokens, users, workflows,
 };
 
@@ -9,6 +9,7 @@ use crate::{
 pub fn routes() -> Routes {
     let all = [
         health::routes(),
+        metrics::routes(),
         openapi::routes(),
         runs::routes(),
         events::routes(),

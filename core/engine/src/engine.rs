@@ -20,7 +20,7 @@ use windlass_model::{
 use windlass_store::{Committed, Store, StoreOptions};
 
 use crate::{
-    EngineConfig, Time, control::Control, feed::Feed, launch::ChildLauncher, pool::Pool, scheduler::Wake, worker,
+    EngineConfig, Time, control::Control, feed::Feed, launch::ChildLauncher, pool::Pool, scheduler::Wake, stats::Stats, worker,
 };
 
 /// Bundles that are kept parsed; a run whose bundle isn't here reads it again.
@@ -52,6 +52,7 @@ pub(crate) struct Signals {
     pub(crate) feed: Arc<Feed>,
     pub(crate) wake: Wake,
     pub(crate) active: Mutex<HashMap<RunId, Active>>,
+    pub(crate) stats: Arc<Stats>,
 }
 
 /// A run under evaluation in this process.
@@ -63,6 +64,8 @@ pub(crate) struct Active {
 
 impl Signals {
     fn committed(&self, committed: &Committed) {
+        self.stats.commits.observe(committed.took);
+        self.stats.commands.fetch_add(committed.commands, Ordering::Relaxed);
         self.feed.ring(&committed.runs);
         if !committed.cancelled.is_empty() {
             let active = self.active.lock();
@@ -149,6 +152,27 @@ impl Engine {
     /// Runs under evaluation in this process, and script threads that are alive.
     pub fn load(&self) -> (usize, usize) {
         (self.inner.signals.active.lock().len(), self.inner.pool.threads())
+    }
+
+    /// What the engine has counted since the process began.
+    pub fn stats(&self) -> &Stats {
+        &self.inner.signals.stats
+    }
+
+    /// How long the run that has waited longest for a worker has done so, in milliseconds; 0 if none waits.
+    pub fn queue_age_ms(&self) -> Result<i64, Problem> {
+        let due_ms = self.inner.store.next_due_ms()?;
+        Ok(due_ms.map_or(0, |due_ms| (self.now_ms() - due_ms).max(0)))
+    }
+
+    /// Whether this process executes runs.
+    pub fn executes(&self) -> bool {
+        self.inner.config.workers > 0 && !self.inner.is_stopping()
+    }
+
+    /// Migrations that the database lacks.
+    pub fn pending_migrations(&self) -> Result<Vec<String>, Problem> {
+        Ok(Store::pending_migrations(&self.inner.config.url)?)
     }
 
     /// The clock's time, milliseconds since 1970.

@@ -8,6 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use parking_lot::Mutex;
@@ -22,7 +23,7 @@ use windlass_model::{
 };
 use windlass_store::{Store, StoreError, failpoint};
 
-use crate::{Time, control::Control, launch::ChildLauncher, recorded::Recorded};
+use crate::{Time, control::Control, launch::ChildLauncher, recorded::Recorded, stats::Stats};
 
 /// Which calls may be performed.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -46,6 +47,7 @@ pub(crate) struct LiveJournal {
     pub(crate) bounds: Bounds,
     pub(crate) children: ChildLauncher,
     pub(crate) progress: Progress,
+    pub(crate) stats: Arc<Stats>,
 }
 
 /// What has been performed in this evaluation.
@@ -176,10 +178,13 @@ impl Journal for LiveJournal {
         if !call.needs_intent() {
             self.store.withdraw_lazy(self.lazy_key(&call.path));
         }
+        let elapsed_ms = u64::try_from(self.clock.now_ms() - started_at_ms).unwrap_or(0);
+        let op = call.op.clone();
         let (lease, call) = (self.lease.clone(), Arc::new(call.clone()));
         match self.commit(Command::Finish { lease, call, outcome: outcome.clone(), attempts, started_at_ms }) {
             Ok(_) => {
                 self.progress.steps.fetch_add(1, Ordering::Relaxed);
+                self.stats.step(&op, Duration::from_millis(elapsed_ms));
                 Settled::Done(outcome)
             }
             Err(stop) => Settled::Stop(stop),

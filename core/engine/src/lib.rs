@@ -17,6 +17,7 @@ mod recorded;
 mod replaying;
 mod restart;
 mod scheduler;
+pub mod stats;
 mod worker;
 
 pub use clock::{SystemClock, VirtualClock};

@@ -125,6 +125,7 @@ impl Worker<'_> {
             bounds: self.inner.config.bounds.clone(),
             children: self.inner.children.clone(),
             progress: Progress::new(output_bytes),
+            stats: self.inner.signals.stats.clone(),
         })
     }
 

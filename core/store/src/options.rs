@@ -57,6 +57,10 @@ pub struct Committed {
     pub due_now: bool,
     /// The earliest time at which a run becomes due, of those that this commit set.
     pub earliest_due_ms: Option<i64>,
+    /// Commands that were answered.
+    pub commands: u64,
+    /// How long that took, from the first to the sync.
+    pub took: std::time::Duration,
 }
 
 impl Committed {
@@ -82,6 +86,8 @@ impl Committed {
         other.ended.iter().for_each(|run| self.run_ended(run));
         other.cancelled.iter().for_each(|run| self.run_cancelled(run));
         self.due_now |= other.due_now;
+        self.commands += other.commands;
+        self.took += other.took;
         if let Some(due_at_ms) = other.earliest_due_ms {
             self.earliest_due_ms = Some(self.earliest_due_ms.map_or(due_at_ms, |known| known.min(due_at_ms)));
         }

@@ -67,7 +67,8 @@ enum Lost {
 impl Writer {
     fn process(&mut self, batch: Vec<Item>) {
         let commands: Vec<&Command> = batch.iter().map(|item| &item.command).collect();
-        let (answers, told) = match self.transact(&commands) {
+        let began = std::time::Instant::now();
+        let (answers, mut told) = match self.transact(&commands) {
             Ok(done) => done,
             Err(Lost::Unknown(error)) => (vec![Err(error); batch.len()], Committed::default()),
             Err(Lost::Nothing(error)) => {
@@ -75,6 +76,8 @@ impl Writer {
                 self.one_by_one(&commands)
             }
         };
+        told.commands = batch.len() as u64;
+        told.took = began.elapsed();
         tell_all(batch.into_iter().map(|item| item.done).zip(answers));
         (self.options.listener)(&told);
     }

@@ -163,6 +163,7 @@ fn api(session: &Session, config: &Config, public_url: String) -> Result<Api, Pr
         public_url,
         events: EventsConfig {
             heartbeat_ms: config.server.heartbeat_ms,
+            recheck_ms: config.server.recheck_ms,
             streams: config.server.streams,
             streams_each: config.server.streams_each,
             ..EventsConfig::default()

@@ -1,0 +1,208 @@
+//! Workflows: what is there, what it takes, what it may do, what is wrong with it, and what it would do.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use windlass_model::{Code, Problem, Workflow};
+
+use crate::{
+    Access, Answer, Permission, Request, Route,
+    page::{self, Page},
+    runs,
+};
+
+/// Which workflows.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ListQuery {
+    /// In this folder.
+    folder: Option<String>,
+    /// With this tag.
+    tag: Option<String>,
+    /// `next` of the page before.
+    cursor: Option<String>,
+    /// At most so many on a page: 1 to 500, 50 if nothing is said.
+    limit: Option<u32>,
+}
+
+/// A workflow in a list.
+#[derive(Serialize, JsonSchema)]
+struct WorkflowInShort {
+    /// `area/name`.
+    name: String,
+    /// One line; absent when the file has mistakes.
+    title: Option<String>,
+    /// Tags.
+    tags: Vec<String>,
+    /// Whether it can be launched.
+    sound: bool,
+    /// Why not, in a sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
+}
+
+/// A grant, as it is written and in words.
+#[derive(Serialize, JsonSchema)]
+struct Grant {
+    /// `module.verb:scope`.
+    grant: String,
+    /// What it means.
+    words: String,
+}
+
+/// A workflow.
+#[derive(Serialize, JsonSchema)]
+struct WorkflowShown {
+    /// Its header: `name`, `title`, `description`, `inputs` (JSON Schema), `wizard`, `permissions`, `rollback`, `timeout`,
+    /// `concurrency`, `retention`, `tags`.
+    #[schemars(with = "Value")]
+    workflow: Workflow,
+    /// Digest of its sources: what a launch pins.
+    digest: String,
+    /// Its files: itself, and what it imports.
+    files: Vec<String>,
+    /// What it may do.
+    grants: Vec<Grant>,
+    /// Its source.
+    source: String,
+}
+
+/// A source to check.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+struct CheckBody {
+    /// The source; if none is given, the file as it is.
+    source: Option<String>,
+}
+
+/// What was found in a source.
+#[derive(Serialize, JsonSchema)]
+struct Checked {
+    /// Whether it can be launched.
+    sound: bool,
+    /// What is wrong: `severity`, `code`, `message`, `file`, `line`, `column`, `help`.
+    diagnostics: Vec<Value>,
+}
+
+/// What to rehearse with.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+struct RehearseBody {
+    /// The input, as for a launch.
+    input: Value,
+}
+
+pub(crate) fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/api/v1/workflows", "workflows", "List workflows")
+            .access(Access::Can(Permission::Read))
+            .query::<ListQuery>()
+            .answers::<Page<WorkflowInShort>>(200)
+            .handle(list),
+        Route::get("/api/v1/workflows/{name*}", "workflows", "Show a workflow: what it takes, what it may do")
+            .access(Access::Can(Permission::Read))
+            .answers::<WorkflowShown>(200)
+            .problems(&[Code::WorkflowNotFound, Code::WorkflowInvalid])
+            .handle(show),
+        Route::post("/api/v1/workflows/{name*}/check", "workflows", "Check a source for mistakes")
+            .describe("Nothing is saved or run. With a body, the source in it is checked under this name.")
+            .access(Access::Can(Permission::Read))
+            .body::<CheckBody>()
+            .answers::<Checked>(200)
+            .problems(&[Code::WorkflowNotFound])
+            .handle(check),
+        Route::post("/api/v1/workflows/{name*}/rehearse", "workflows", "Say what a run would do, and do nothing")
+            .describe("The same script in virtual time, against stand-ins: what it would do is the plan.")
+            .access(Access::Can(Permission::Launch))
+            .body::<RehearseBody>()
+            .answers::<Value>(200)
+            .problems(&[Code::WorkflowNotFound, Code::WorkflowInvalid, Code::InvalidInput, Code::LimitExceeded])
+            .handle(rehearse),
+        Route::get("/api/v1/definitions", "workflows", "Everything that scripts can call, for editors")
+            .access(Access::Can(Permission::Read))
+            .answers::<Value>(200)
+            .handle(|request| Answer::json(&request.api.scripts.definitions())),
+    ]
+}
+
+/// The name in the path, if whoever asks may do this to it in any organisation; else it is as if it weren't there.
+fn named(request: &Request, permission: Permission) -> Result<String, Problem> {
+    let name = runs::text("name", request.parameter("name"))?.to_owned();
+    if !visible(request, Permission::Read, &name) {
+        return Err(Problem::new(Code::WorkflowNotFound, format!("there is no workflow `{name}`")));
+    }
+    match visible(request, permission, &name) {
+        true => Ok(name),
+        false => Err(request.principal.denied(permission, "*", &name)),
+    }
+}
+
+fn visible(request: &Request, permission: Permission, name: &str) -> bool {
+    match request.principal.scopes(permission) {
+        None => true,
+        Some(scopes) => scopes.iter().any(|scope| scope.covers(&scope.organisation, name)),
+    }
+}
+
+fn list(request: Request) -> Result<Answer, Problem> {
+    let query: ListQuery = request.query()?;
+    let limit = page::limit(query.limit);
+    let folder = query.folder.map(|folder| format!("{}/", folder.trim_end_matches('/')));
+    let mut names = request.api.scripts.names();
+    names.sort();
+    names.retain(|name| {
+        query.cursor.as_ref().is_none_or(|cursor| name > cursor)
+            && folder.as_ref().is_none_or(|folder| name.starts_with(folder))
+            && visible(&request, Permission::Read, name)
+    });
+    let mut items = Vec::new();
+    for name in names {
+        let item = match request.api.scripts.header(&name) {
+            Ok(workflow) => {
+                let (title, tags) = (Some(workflow.title), workflow.tags);
+                WorkflowInShort { name, title, tags, sound: true, problem: None }
+            }
+            Err(problem) => {
+                let (tags, problem) = (Vec::new(), Some(problem.message));
+                WorkflowInShort { name, title: None, tags, sound: false, problem }
+            }
+        };
+        if query.tag.as_ref().is_none_or(|tag| item.tags.contains(tag)) {
+            items.push(item);
+        }
+        if items.len() > limit as usize {
+            break;
+        }
+    }
+    Answer::json(&Page::of(items, limit, |item| item.name.clone()))
+}
+
+fn show(request: Request) -> Result<Answer, Problem> {
+    let name = named(&request, Permission::Read)?;
+    let scripts = &request.api.scripts;
+    let (workflow, bundle) = (scripts.header(&name)?, scripts.bundle(&name)?);
+    let grants = workflow.permissions.iter().map(|grant| Grant { grant: grant.clone(), words: scripts.words(grant) });
+    Answer::json(&WorkflowShown {
+        grants: grants.collect(),
+        digest: scripts.digest(&name)?,
+        source: bundle.files.get(&name).cloned().unwrap_or_default(),
+        files: bundle.files.into_keys().collect(),
+        workflow,
+    })
+}
+
+fn check(request: Request) -> Result<Answer, Problem> {
+    let name = named(&request, Permission::Read)?;
+    let body: CheckBody = request.json_or_default()?;
+    let diagnostics = request.api.scripts.check(&name, body.source.as_deref())?;
+    let sound = diagnostics.iter().all(|found| found["severity"] != "error");
+    Answer::json(&Checked { sound, diagnostics })
+}
+
+fn rehearse(request: Request) -> Result<Answer, Problem> {
+    let name = named(&request, Permission::Launch)?;
+    let body: RehearseBody = request.json_or_default()?;
+    let input = if body.input.is_null() { json!({}) } else { body.input };
+    let plan = request.api.scripts.rehearse(&name, input, request.principal.person());
+    Answer::json(&plan.map_err(|problem| runs::below("/input", problem))?)
+}
