@@ -6,9 +6,10 @@ pub mod postgres;
 pub mod probe;
 pub mod process;
 pub mod skip;
+pub mod sse;
 pub mod world;
 
-pub use api::ApiServer;
+pub use api::{Answer, ApiServer};
 pub use process::{Process, free_port, wait_for, wait_until, windlass_binary};
 pub use skip::{can_make_namespaces, has_program, is_root, skip};
 pub use world::World;

@@ -3,8 +3,10 @@
 mod approvals;
 mod claims;
 mod differential;
+mod documents;
 mod ends;
 mod faults;
+mod feed;
 mod group;
 mod journal;
 mod launches;

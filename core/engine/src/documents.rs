@@ -2,13 +2,14 @@
 
 use serde_json::Value;
 use windlass_model::{
-    Code, EventKind, Problem,
+    Code, EventKind, Problem, RunId,
     audit::{AuditFilter, AuditRecord, NewAudit},
     command::{Command, Reply},
     document::{Change, Document, DocumentFilter},
+    query::{FeedFilter, FeedPage},
 };
 
-use crate::Engine;
+use crate::{Engine, Watcher};
 
 impl Engine {
     /// A document.
@@ -48,6 +49,21 @@ impl Engine {
     /// Entries of the audit log with numbers above `after_seq`, oldest first.
     pub fn audit_after(&self, after_seq: i64, limit: u32) -> Result<Vec<AuditRecord>, Problem> {
         Ok(self.inner.store.audit_after(after_seq, limit)?)
+    }
+
+    /// Events of all runs, and of none, after a cursor (none: from the first that is kept); at most `limit`.
+    pub fn feed(&self, after: Option<&str>, filter: &FeedFilter, limit: u32) -> Result<FeedPage, Problem> {
+        Ok(self.inner.store.feed(after, filter, limit)?)
+    }
+
+    /// The cursor behind everything that is committed now.
+    pub fn feed_end(&self) -> Result<String, Problem> {
+        Ok(self.inner.store.feed_end()?)
+    }
+
+    /// Wakes on every event of every run.
+    pub fn watch_all(&self) -> Watcher {
+        self.inner.signals.feed.watch(&RunId::from(crate::feed::ALL))
     }
 
     /// Tells of something that belongs to no run; whoever follows all events sees it.

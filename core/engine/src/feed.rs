@@ -10,6 +10,9 @@ use std::{
 use parking_lot::{Condvar, Mutex};
 use windlass_model::RunId;
 
+/// Stands in the place of a run for those who follow all of them.
+pub(crate) const ALL: &str = "*";
+
 #[derive(Default)]
 struct Bell {
     rung: Mutex<u64>,
@@ -32,7 +35,8 @@ impl Feed {
         }
         let bells: Vec<_> = {
             let bells = self.bells.lock();
-            runs.iter().filter_map(|run| bells.get(run)).map(|(_, bell)| bell.clone()).collect()
+            let all = (!runs.is_empty()).then(|| bells.get(&RunId::from(ALL))).flatten();
+            runs.iter().filter_map(|run| bells.get(run)).chain(all).map(|(_, bell)| bell.clone()).collect()
         };
         bells.iter().for_each(|bell| bell.ring());
     }

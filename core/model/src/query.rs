@@ -74,6 +74,32 @@ impl Scope {
     }
 }
 
+/// Which events of all. Empty fields don't filter.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FeedFilter {
+    /// Only those of runs that one of these scopes covers, and events of no run about workflows that one covers; `None`: all.
+    pub scopes: Option<Vec<Scope>>,
+    /// Of these kinds: `run.failed`, or a family: `run.*`.
+    pub kinds: Vec<String>,
+    /// Of this run.
+    pub run: Option<RunId>,
+    /// Of runs of this workflow, or of a folder: `lab/*`.
+    pub workflow: Option<String>,
+    /// Of runs of this organisation.
+    pub organisation: Option<String>,
+}
+
+/// A page of the feed of all events.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FeedPage {
+    /// The events that were asked for, in the order of their commits.
+    pub events: Vec<FeedEvent>,
+    /// Where to go on from, also when no event was found: those that were looked at are behind it.
+    pub next: String,
+    /// Whether there may be more right now.
+    pub more: bool,
+}
+
 /// An event with its place in the feed of all events.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FeedEvent {

@@ -1,6 +1,8 @@
 //! Every place where the two databases differ. Elsewhere a query is written once: either over `AnyConnection`, or inside
 //! `both!`, which compiles one text for each database where Diesel's common backend can't express it.
 
+use std::collections::BTreeSet;
+
 use diesel::{
     QueryResult, RunQueryDsl as _, connection::AnsiTransactionManager, connection::SimpleConnection as _,
     connection::TransactionManager as _, prelude::*,
@@ -8,7 +10,7 @@ use diesel::{
 
 use crate::{
     connection::AnyConnection,
-    schema::{leases, runs},
+    schema::{leases, run_terms, runs},
 };
 
 /// Runs one query text on whichever database the connection is of: for `RETURNING` and `ON CONFLICT`, and where the
@@ -120,6 +122,37 @@ pub(crate) fn change_hint(connection: &mut AnyConnection) -> QueryResult<i64> {
         }
     };
     Ok(hint.value)
+}
+
+/// Until the end of this transaction, lists are read in the order of an index, and never sorted. SQLite is told in each
+/// query which index that is.
+pub(crate) fn walk_indices(connection: &mut AnyConnection) -> QueryResult<()> {
+    match connection {
+        AnyConnection::Sqlite(_) => Ok(()),
+        AnyConnection::Postgres(c) => c.batch_execute(
+            "SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_seqscan = off; \
+             SET LOCAL jit = off",
+        ),
+    }
+}
+
+/// Adds terms to a run. One statement on PostgreSQL, where each is a journey; on SQLite a prepared one for each.
+pub(crate) fn put_terms(connection: &mut AnyConnection, run: &str, terms: &BTreeSet<String>) -> QueryResult<()> {
+    match connection {
+        AnyConnection::Sqlite(c) => {
+            for term in terms {
+                diesel::insert_or_ignore_into(run_terms::table)
+                    .values((run_terms::term.eq(term), run_terms::run_id.eq(run)))
+                    .execute(c)?;
+            }
+            Ok(())
+        }
+        AnyConnection::Postgres(c) => {
+            let rows: Vec<_> =
+                terms.iter().map(|term| (run_terms::term.eq(term), run_terms::run_id.eq(run))).collect();
+            diesel::insert_into(run_terms::table).values(&rows).on_conflict_do_nothing().execute(c).map(drop)
+        }
+    }
 }
 
 /// Folds SQLite's log into the database file, so that a closed store is one file.

@@ -27,7 +27,7 @@ pub(crate) fn after(conn: &mut AnyConnection, run: &RunId, seq: i64, limit: u32)
     Ok(rows.into_iter().map(|row| event(run, row)).collect())
 }
 
-fn event(run: &RunId, row: LogRow) -> Event {
+pub(crate) fn event(run: &RunId, row: LogRow) -> Event {
     // A kind of a later program shows as a log line instead of hiding the events after it.
     let kind = EventKind::parse(&row.kind).unwrap_or(EventKind::Log);
     let data = serde_json::from_str(&row.data()).unwrap_or_default();

@@ -9,7 +9,7 @@ use windlass_model::{
     command::{Claimed, Lease},
     document::{Document, DocumentFilter},
     query::{
-        ApprovalRecord, ArtifactRecord, LockRecord, RunFilter, RunRecord, SecretRecord, SignalRecord, TimerRecord,
+        ApprovalRecord, ArtifactRecord, FeedFilter, FeedPage, LockRecord, RunFilter, RunRecord, SecretRecord, SignalRecord, TimerRecord,
     },
     resource::ResourceRecord,
     step::StepRecord,
@@ -21,7 +21,7 @@ use crate::{
     connection::{Purpose, connect},
     dialect, documents, dump,
     error::{StoreError, explain},
-    events, kv, leases, locks, resources, runs, secrets, signals, steps,
+    events, feed, kv, leases, locks, resources, runs, secrets, signals, steps,
     store::Store,
     timers, undo,
 };
@@ -53,6 +53,17 @@ impl Store {
     /// Documents of a kind.
     pub fn documents(&self, filter: &DocumentFilter) -> Read<Vec<Document>> {
         self.0.readers.with(|conn| documents::list(conn, filter))
+    }
+
+    /// Events of all runs, and of none, after a cursor (none: from the first that is kept); at most `limit`.
+    pub fn feed(&self, after: Option<&str>, filter: &FeedFilter, limit: u32) -> Result<FeedPage, StoreError> {
+        let place = feed::Place::parse(after)?;
+        self.0.readers.with(|conn| feed::after(conn, place, filter, limit))
+    }
+
+    /// The cursor behind everything that is committed now.
+    pub fn feed_end(&self) -> Read<String> {
+        self.0.readers.with(|conn| feed::end(conn).map(|place| place.to_string()))
     }
 
     /// Entries of the audit log, newest first.

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use serde_json::Value;
 use windlass_model::{
     Problem, RunId, RunState, WaitReason,
-    query::{RunFilter, RunRecord},
+    query::RunRecord,
     workflow::Rollback,
 };
 
@@ -125,43 +125,16 @@ pub(crate) fn wake(cx: &mut Cx, run: &str) -> Applied<()> {
     Ok(())
 }
 
-/// Lists runs, newest first.
-pub(crate) fn list(conn: &mut AnyConnection, filter: &RunFilter) -> QueryResult<Vec<RunRecord>> {
-    let mut query = runs::table.select(RunRow::as_select()).order(runs::id.desc()).into_boxed();
-    if !filter.states.is_empty() {
-        let words: Vec<&str> = filter.states.iter().map(|state| state.as_str()).collect();
-        query = query.filter(runs::state.eq_any(words));
-    }
-    if let Some(workflow) = &filter.workflow {
-        query = query.filter(runs::workflow.eq(workflow));
-    }
-    if let Some(tag) = &filter.tag {
-        let quoted = Value::String(tag.clone()).to_string();
-        query = query.filter(runs::tags.like(format!("%{}%", escape_like(&quoted))).escape('!'));
-    }
-    if let Some(parent) = &filter.parent {
-        query = query.filter(runs::parent_run.eq(parent.as_str()));
-    }
-    if let Some(prefix) = &filter.id_prefix {
-        query = query.filter(runs::id.like(format!("{}%", escape_like(prefix))).escape('!'));
-    }
-    if let Some(before) = &filter.before {
-        query = query.filter(runs::id.lt(before.as_str()));
-    }
-    let limit = if filter.limit == 0 { 50 } else { filter.limit };
-    let rows: Vec<RunRow> = query.limit(i64::from(limit)).load(conn)?;
-    Ok(rows.into_iter().map(RunRow::record).collect())
-}
-
-/// Text for LIKE in which nothing is a wildcard; the escape character is `!`.
-pub(crate) fn escape_like(text: &str) -> String {
-    text.replace('!', "!!").replace('%', "!%").replace('_', "!_")
-}
-
-/// Runs by state.
-pub(crate) fn counts(conn: &mut AnyConnection) -> QueryResult<Vec<(RunState, u64)>> {
-    let rows: Vec<(String, i64)> =
-        runs::table.group_by(runs::state).select((runs::state, diesel::dsl::count_star())).load(conn)?;
+/// Runs by state, of some organisations or of all.
+pub(crate) fn counts(conn: &mut AnyConnection, organisations: Option<&[&str]>) -> QueryResult<Vec<(RunState, u64)>> {
+    let rows: Vec<(String, i64)> = match organisations {
+        None => runs::table.group_by(runs::state).select((runs::state, diesel::dsl::count_star())).load(conn)?,
+        Some(names) => runs::table
+            .filter(runs::organisation.eq_any(names))
+            .group_by(runs::state)
+            .select((runs::state, diesel::dsl::count_star()))
+            .load(conn)?,
+    };
     let count = |state: RunState| rows.iter().find(|(word, _)| word == state.as_str()).map_or(0, |(_, n)| *n as u64);
     Ok(RunState::ALL.iter().map(|&state| (state, count(state))).filter(|(_, count)| *count > 0).collect())
 }

@@ -41,6 +41,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    run_terms (term, run_id) {
+        term -> Text,
+        run_id -> Text,
+    }
+}
+
+diesel::table! {
     leases (run_id) {
         run_id -> Text,
         node -> Nullable<Text>,
@@ -171,6 +178,7 @@ diesel::table! {
         state -> Text,
         created_at_ms -> BigInt,
         updated_at_ms -> BigInt,
+        organisation -> Text,
     }
 }
 

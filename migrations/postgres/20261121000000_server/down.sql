@@ -1,3 +1,12 @@
+DROP INDEX log_feed;
+ALTER TABLE log DROP COLUMN xid;
+DROP INDEX resources_made;
+ALTER TABLE resources DROP COLUMN organisation;
+DROP TABLE run_terms;
+DROP INDEX runs_workflow;
+DROP INDEX runs_organisation_workflow;
+DROP INDEX runs_organisation_state;
+DROP INDEX runs_organisation;
 DROP INDEX runs_idempotency;
 CREATE UNIQUE INDEX runs_idempotency ON runs (workflow, idempotency_key) WHERE idempotency_key IS NOT NULL;
 ALTER TABLE runs DROP COLUMN organisation;

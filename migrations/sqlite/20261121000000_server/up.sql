@@ -47,6 +47,24 @@ CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 
 
 ALTER TABLE runs ADD COLUMN organisation TEXT NOT NULL DEFAULT 'platform';
 
+-- Lists of runs, newest first: ids are ULIDs, so each index is in the order of launches.
+CREATE INDEX runs_organisation ON runs (organisation, id);
+CREATE INDEX runs_organisation_state ON runs (organisation, state, id);
+CREATE INDEX runs_organisation_workflow ON runs (organisation, workflow, id);
+CREATE INDEX runs_workflow ON runs (workflow, id);
+
+-- What a run is found by besides its columns: `t:` its tags, `i:` fields of its input, `f:` the folders that its workflow is
+-- in, `w:` words. No foreign key, as for the log: a run's rows go with it by the program's hand.
+CREATE TABLE run_terms (
+    term TEXT NOT NULL,
+    run_id TEXT NOT NULL,
+    PRIMARY KEY (term, run_id)
+) WITHOUT ROWID;
+CREATE INDEX run_terms_run ON run_terms (run_id);
+
+ALTER TABLE resources ADD COLUMN organisation TEXT NOT NULL DEFAULT 'platform';
+CREATE INDEX resources_made ON resources (created_at_ms);
+
 -- A key is an organisation's own: nobody learns of another's runs by trying keys.
 DROP INDEX runs_idempotency;
 CREATE UNIQUE INDEX runs_idempotency ON runs (organisation, workflow, idempotency_key) WHERE idempotency_key IS NOT NULL;

@@ -1,0 +1,196 @@
+//! The feed of all events: in the order of commits, behind a cursor, however many nodes write. SQLite has one writer, so
+//! ids are in that order. PostgreSQL gives ids out before commits: there a row is told once every transaction that began
+//! before its own has ended, and rows are ordered by transaction.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt,
+};
+
+use diesel::{
+    prelude::*,
+    sql_types::{BigInt, Text},
+};
+use windlass_model::{
+    Code, Problem, RunId,
+    query::{FeedEvent, FeedFilter, FeedPage},
+};
+
+use crate::{
+    connection::AnyConnection,
+    error::StoreError,
+    events, journal_log,
+    log::SYSTEM,
+    schema::{log, runs},
+};
+
+/// Rows that one call looks at, at most: a filter that fits nothing must not read the whole log.
+const SCAN: usize = 5_000;
+/// Rows that are read at once.
+const PAGE: i64 = 500;
+
+/// A place in the feed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// PostgreSQL: the row's transaction.
+    xid: u64,
+    id: i64,
+}
+
+impl Place {
+    /// Reads a cursor.
+    pub(crate) fn parse(text: Option<&str>) -> Result<Self, StoreError> {
+        let Some(text) = text else { return Ok(Self::default()) };
+        let parsed = text
+            .split_once('.')
+            .and_then(|(xid, id)| Some(Self { xid: xid.parse().ok()?, id: id.parse().ok().filter(|id| *id >= 0)? }));
+        parsed.ok_or_else(|| {
+            let problem = Problem::new(Code::InvalidInput, format!("`{text}` isn't a cursor of this feed"));
+            StoreError::Refused(problem.help("take it from an event's id, or leave it out to begin at the beginning"))
+        })
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.xid, self.id)
+    }
+}
+
+#[derive(QueryableByName)]
+struct PlaceRow {
+    #[diesel(sql_type = Text)]
+    xid: String,
+    #[diesel(sql_type = BigInt)]
+    id: i64,
+}
+
+impl PlaceRow {
+    // PostgreSQL prints its own numbers.
+    fn place(self) -> Place {
+        Place { xid: self.xid.parse().unwrap_or(u64::MAX), id: self.id }
+    }
+}
+
+/// Places of the next rows.
+fn places(conn: &mut AnyConnection, after: Place, limit: i64) -> QueryResult<Vec<Place>> {
+    match conn {
+        AnyConnection::Sqlite(c) => {
+            let ids: Vec<i64> =
+                log::table.filter(log::id.gt(after.id)).order(log::id).select(log::id).limit(limit).load(c)?;
+            Ok(ids.into_iter().map(|id| Place { xid: 0, id }).collect())
+        }
+        AnyConnection::Postgres(c) => {
+            let rows: Vec<PlaceRow> = diesel::sql_query(
+                "SELECT xid::text AS xid, id FROM log WHERE (xid, id) > ($1::xid8, $2) \
+                 AND xid < pg_snapshot_xmin(pg_current_snapshot()) ORDER BY log.xid, log.id LIMIT $3",
+            )
+            .bind::<Text, _>(after.xid.to_string())
+            .bind::<BigInt, _>(after.id)
+            .bind::<BigInt, _>(limit)
+            .load(c)?;
+            Ok(rows.into_iter().map(PlaceRow::place).collect())
+        }
+    }
+}
+
+/// The place behind everything that is committed now, and before everything that isn't.
+pub(crate) fn end(conn: &mut AnyConnection) -> QueryResult<Place> {
+    match conn {
+        AnyConnection::Sqlite(c) => {
+            let last: Option<i64> = log::table.select(diesel::dsl::max(log::id)).first(c)?;
+            Ok(Place { xid: 0, id: last.unwrap_or(0) })
+        }
+        AnyConnection::Postgres(c) => {
+            let text = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS xid, 0::bigint AS id";
+            diesel::sql_query(text).get_result::<PlaceRow>(c).map(PlaceRow::place)
+        }
+    }
+}
+
+/// Events after a place.
+pub(crate) fn after(
+    conn: &mut AnyConnection,
+    mut place: Place,
+    filter: &FeedFilter,
+    limit: u32,
+) -> QueryResult<FeedPage> {
+    let mut page = FeedPage { next: place.to_string(), ..FeedPage::default() };
+    let (mut known, mut scanned) = (HashMap::new(), 0);
+    while scanned < SCAN {
+        let found = places(conn, place, PAGE)?;
+        let full = found.len() as i64 == PAGE;
+        let ids: Vec<i64> = found.iter().map(|place| place.id).collect();
+        let mut rows: HashMap<i64, _> = journal_log::by_ids(conn, &ids)?.into_iter().collect();
+        learn(conn, &mut known, rows.values().map(|row| row.run_id.as_str()))?;
+        for next in found {
+            if page.events.len() >= limit as usize {
+                page.more = true;
+                return Ok(page);
+            }
+            scanned += 1;
+            place = next;
+            page.next = place.to_string();
+            // A row may have gone with its run between the two reads.
+            let Some(row) = rows.remove(&next.id) else { continue };
+            let run = RunId::from(row.run_id.as_str());
+            let owner = known.get(row.run_id.as_str()).cloned().flatten();
+            if run.as_str() != SYSTEM && owner.is_none() {
+                continue;
+            }
+            let (organisation, workflow) = owner.unzip();
+            let event = events::event(&run, row);
+            let found = FeedEvent { cursor: page.next.clone(), organisation, workflow, event };
+            if fits(filter, &found) {
+                page.events.push(found);
+            }
+        }
+        if !full {
+            return Ok(page);
+        }
+    }
+    page.more = true;
+    Ok(page)
+}
+
+/// Organisations and workflows of runs that aren't known yet; `None` for those that are gone.
+fn learn<'a>(
+    conn: &mut AnyConnection,
+    known: &mut HashMap<String, Option<(String, String)>>,
+    named: impl Iterator<Item = &'a str>,
+) -> QueryResult<()> {
+    let missing: BTreeSet<&str> = named.filter(|run| *run != SYSTEM && !known.contains_key(*run)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<(String, String, String)> = runs::table
+        .filter(runs::id.eq_any(missing.iter().copied()))
+        .select((runs::id, runs::organisation, runs::workflow))
+        .load(conn)?;
+    known.extend(missing.into_iter().map(|run| (run.to_owned(), None)));
+    known.extend(rows.into_iter().map(|(run, organisation, workflow)| (run, Some((organisation, workflow)))));
+    Ok(())
+}
+
+fn fits(filter: &FeedFilter, found: &FeedEvent) -> bool {
+    let event = &found.event;
+    let kind = |wanted: &String| match wanted.strip_suffix('*') {
+        Some(family) => event.kind.as_str().starts_with(family),
+        None => event.kind.as_str() == wanted,
+    };
+    // What belongs to no run is about a workflow, in whatever organisation.
+    let workflow = found.workflow.as_deref().or_else(|| event.data["workflow"].as_str()).unwrap_or_default();
+    let in_scope = |scope: &windlass_model::query::Scope| match &found.organisation {
+        Some(organisation) => scope.covers(organisation, workflow),
+        None => scope.covers(&scope.organisation, workflow),
+    };
+    let of_workflow = |wanted: &String| match wanted.strip_suffix("/*") {
+        Some(folder) => workflow.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')),
+        None => workflow == wanted,
+    };
+    (filter.kinds.is_empty() || filter.kinds.iter().any(kind))
+        && filter.run.as_ref().is_none_or(|run| *run == event.run)
+        && filter.workflow.as_ref().is_none_or(of_workflow)
+        && filter.organisation.as_ref().is_none_or(|wanted| found.organisation.as_ref() == Some(wanted))
+        && filter.scopes.as_ref().is_none_or(|scopes| scopes.iter().any(in_scope))
+}

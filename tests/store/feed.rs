@@ -1,0 +1,135 @@
+//! The feed of all events: each exactly once, in the order of its run, however many write and however it is paged.
+
+use std::collections::{BTreeMap, HashSet};
+
+use serde_json::json;
+use windlass_model::{
+    Code, EventKind as E,
+    command::Command,
+    event::NewEvent,
+    query::{FeedEvent, FeedFilter, Scope},
+};
+use windlass_store::StoreError;
+
+use super::world::{World, new_run};
+
+super::on_both!(
+    everything_is_told_once_in_order,
+    filters_narrow_and_move_on,
+    nothing_is_lost_or_doubled_while_others_write,
+    a_bad_cursor_is_refused,
+);
+
+fn all(w: &World, filter: &FeedFilter, size: u32) -> Vec<FeedEvent> {
+    let (mut found, mut cursor) = (Vec::new(), None);
+    loop {
+        let page = w.store.feed(cursor.as_deref(), filter, size).unwrap();
+        assert!(page.events.len() <= size as usize);
+        let more = page.more;
+        found.extend(page.events);
+        cursor = Some(page.next);
+        if !more {
+            return found;
+        }
+    }
+}
+
+fn announce(workflow: &str) -> Command {
+    Command::Announce { kind: E::WorkflowActivated, data: json!({ "workflow": workflow }) }
+}
+
+fn everything_is_told_once_in_order(w: &World) {
+    let leases: Vec<_> = (0..3).map(|index| w.launch_claimed(&format!("r{index}"))).collect();
+    w.ok(announce("lab/x"));
+    let middle = w.store.feed_end().unwrap();
+    for lease in &leases {
+        w.ok(Command::Emit { lease: lease.clone(), events: vec![NewEvent::run(E::Log, json!({ "a": 1 })); 3] });
+    }
+    w.ok(announce("lab/y"));
+    for size in [1, 2, 7, 1_000] {
+        let found = all(w, &FeedFilter::default(), size);
+        assert_eq!(found.len(), 3 * 5 + 2, "pages of {size}");
+        let cursors: HashSet<&str> = found.iter().map(|event| event.cursor.as_str()).collect();
+        assert_eq!(cursors.len(), found.len());
+        for lease in &leases {
+            let told: Vec<_> =
+                found.iter().map(|event| &event.event).filter(|event| event.run == lease.run).cloned().collect();
+            assert_eq!(told, w.store.events(&lease.run, 0, 100).unwrap());
+        }
+    }
+    let later = w.store.feed(Some(&middle), &FeedFilter::default(), 100).unwrap();
+    assert_eq!(later.events.len(), 10);
+    assert!(w.store.feed(Some(&later.next), &FeedFilter::default(), 100).unwrap().events.is_empty());
+}
+
+fn filters_narrow_and_move_on(w: &World) {
+    for (id, organisation, workflow) in
+        [("r1", "acme", "lab/grid"), ("r2", "platform", "lab/x"), ("r3", "acme", "labour/x")]
+    {
+        let mut run = new_run(id);
+        (run.organisation, run.workflow) = (organisation.into(), workflow.into());
+        w.ok(Command::Launch { run: Box::new(run), claim: None });
+    }
+    w.ok(announce("lab/grid"));
+    let told = |filter: FeedFilter| -> Vec<String> {
+        all(w, &filter, 1).into_iter().map(|found| format!("{} {}", found.event.run, found.event.kind)).collect()
+    };
+    let scope = |organisation: &str, folder: &str| Scope { organisation: organisation.into(), folder: folder.into() };
+    let scoped = |scopes: Vec<Scope>| FeedFilter { scopes: Some(scopes), ..FeedFilter::default() };
+    assert_eq!(told(scoped(vec![scope("acme", "lab")])), ["r1 run.launched", "system workflow.activated"]);
+    assert_eq!(told(scoped(vec![scope("platform", "lab/x")])), ["r2 run.launched"]);
+    assert_eq!(told(scoped(vec![])), [""; 0]);
+    let kinds =
+        |kinds: &[&str]| FeedFilter { kinds: kinds.iter().map(ToString::to_string).collect(), ..FeedFilter::default() };
+    assert_eq!(told(kinds(&["workflow.*"])), ["system workflow.activated"]);
+    assert_eq!(told(kinds(&["run.launched"])).len(), 3);
+    assert_eq!(told(FeedFilter { workflow: Some("lab/*".into()), ..FeedFilter::default() }).len(), 3);
+    assert_eq!(told(FeedFilter { run: Some("r3".into()), ..FeedFilter::default() }), ["r3 run.launched"]);
+    // What doesn't fit is behind the cursor all the same.
+    let page = w.store.feed(None, &kinds(&["run.failed"]), 10).unwrap();
+    assert!(page.events.is_empty() && !page.more);
+    assert_eq!(page.next, all(w, &FeedFilter::default(), 100).last().unwrap().cursor);
+}
+
+fn nothing_is_lost_or_doubled_while_others_write(w: &World) {
+    const WRITERS: usize = 3;
+    const RUNS: usize = 40;
+    let stores: Vec<_> = (0..WRITERS).map(|_| w.second()).collect();
+    let mut found: Vec<FeedEvent> = Vec::new();
+    std::thread::scope(|scope| {
+        for (writer, store) in stores.iter().enumerate() {
+            scope.spawn(move || {
+                for run in 0..RUNS {
+                    let launch = Command::Launch { run: Box::new(new_run(&format!("w{writer}-{run}"))), claim: None };
+                    store.commit(launch).unwrap();
+                    let (name, by) = ("go".to_owned(), "ann".to_owned());
+                    let run = format!("w{writer}-{run}").as_str().into();
+                    store.commit(Command::Signal { run, name, payload: json!(1), by, id: None }).unwrap();
+                }
+            });
+        }
+        let mut cursor = None;
+        let began = std::time::Instant::now();
+        while found.len() < WRITERS * RUNS * 2 {
+            assert!(began.elapsed().as_secs() < 60, "only {} events came", found.len());
+            let page = w.store.feed(cursor.as_deref(), &FeedFilter::default(), 17).unwrap();
+            found.extend(page.events);
+            cursor = Some(page.next);
+        }
+    });
+    let mut by_run: BTreeMap<String, Vec<i64>> = BTreeMap::new();
+    for event in &found {
+        by_run.entry(event.event.run.to_string()).or_default().push(event.event.seq);
+    }
+    assert_eq!(by_run.len(), WRITERS * RUNS);
+    assert!(by_run.values().all(|numbers| *numbers == [1, 2]), "{by_run:?}");
+}
+
+fn a_bad_cursor_is_refused(w: &World) {
+    for cursor in ["", "x", "1", "1.", "1.-1", "1.2.3"] {
+        match w.store.feed(Some(cursor), &FeedFilter::default(), 1) {
+            Err(StoreError::Refused(problem)) => assert_eq!(problem.code, Code::InvalidInput),
+            other => panic!("{cursor}: {other:?}"),
+        }
+    }
+}
