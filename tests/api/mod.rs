@@ -1,8 +1,15 @@
 //! The HTTP API, asked over real connections.
 
 mod approvals;
+mod audit;
+mod auth;
+mod authorisation;
 mod bulk;
+mod events;
 mod house;
 mod logs;
+mod people;
+mod proxies;
 mod runs;
 mod secrets;
+mod watchers;

@@ -1,6 +1,7 @@
 //! Streams of events: a run's own, and everybody's. What was sent is a cursor that can be resumed; the database tells what
 //! comes after it, so that nothing is lost or told twice however often a connection breaks.
 
+mod feed;
 mod frame;
 mod guard;
 mod hub;
@@ -16,7 +17,12 @@ use serde::Deserialize;
 use serde_json::json;
 use windlass_model::{Code, Problem};
 
-use self::{guard::Guard, run::RunSource, stream::follow};
+use self::{
+    feed::{FeedQuery, FeedSource},
+    guard::Guard,
+    run::RunSource,
+    stream::follow,
+};
 use crate::{Access, Answer, Permission, Request, Route, answer::Pieces};
 
 pub use hub::Hub;
@@ -76,6 +82,17 @@ pub(crate) fn routes() -> Vec<Route> {
             .answers_nothing()
             .problems(&[Code::RunNotFound, Code::InvalidInput, Code::TooManyRequests, Code::Unavailable])
             .stream(run_events),
+        Route::get("/api/v1/events", "events", "Follow everything that you may see")
+            .describe(
+                "Server-sent events of all runs that the asker may read, and of workflows. `id` is a cursor to go on from. \
+                 Without a cursor the stream begins now. It has no end; a right that is taken away ends it.",
+            )
+            .access(Access::Can(Permission::Read))
+            .headers(HEADERS)
+            .query::<FeedQuery>()
+            .answers_raw(200, "text/event-stream")
+            .problems(&[Code::InvalidInput, Code::TooManyRequests, Code::Unavailable])
+            .stream(all_events),
     ]
 }
 
@@ -104,6 +121,26 @@ async fn run_events(request: Request) -> Result<Answer, Problem> {
     }
     let source = RunSource::new(&api, &run.id, run.organisation, run.workflow, cursor);
     Ok(answer(follow(api, source, guard, seat)))
+}
+
+async fn all_events(request: Request) -> Result<Answer, Problem> {
+    let query: FeedQuery = request.query()?;
+    let seat = request.api.events.seat(request.principal.person())?;
+    let api = request.api.clone();
+    let after = last_event_id(&request)?.map(str::to_owned).or_else(|| query.after.clone());
+    let filter = query.filter(&request.principal)?;
+    let guard = Guard::new(&request, Duration::from_millis(api.config.events.recheck_ms));
+    // Before the first look: what is committed after it rings.
+    let news = api.engine.watch_all();
+    let engine = api.engine.clone();
+    let begin = move || match after.as_deref() {
+        None => engine.feed_end().map(Some),
+        Some("first") => Ok(None),
+        // Whether it is one, is known before the stream begins.
+        Some(cursor) => engine.feed(Some(cursor), &Default::default(), 1).map(|_| after),
+    };
+    let cursor = api.events.read(begin).await?;
+    Ok(answer(follow(api.clone(), FeedSource::new(&api, news, filter, cursor), guard, seat)))
 }
 
 /// A stream that nothing on the way keeps, packs or holds back.

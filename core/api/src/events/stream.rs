@@ -36,6 +36,11 @@ pub(super) trait Source: Send + Sync + 'static {
     /// Comes back when `take` may have something. May be dropped and called again.
     fn changed(&mut self) -> impl Future<Output = ()> + Send + Sync;
 
+    /// What shows in silence that the stream lives.
+    fn heartbeat(&self) -> Bytes {
+        frame::HEARTBEAT
+    }
+
     /// Whether somebody with these rights may go on.
     fn admits(&mut self, principal: Principal) -> bool;
 }
@@ -106,7 +111,10 @@ impl<S: Source> Following<S> {
                 () = self.source.changed() => {}
                 _ = self.stopping.changed() => {}
                 () = tokio::time::sleep(self.guard.left()) => {}
-                () = quiet => return self.say(frame::HEARTBEAT),
+                () = quiet => {
+                    let heartbeat = self.source.heartbeat();
+                    return self.say(heartbeat);
+                },
             }
         }
     }

@@ -21,6 +21,7 @@ impl Default for Config {
         Self {
             data: PathBuf::from(".windlass"),
             workflows: PathBuf::from("workflows"),
+            workflow_review: false,
             database: String::new(),
             log: Log::default(),
             engine: EngineSettings::default(),
@@ -78,6 +79,7 @@ impl Default for ServerSettings {
             streams: 8_192,
             streams_each: 2_048,
             heartbeat_ms: 15_000,
+            recheck_ms: 30_000,
             stall_ms: 30_000,
         }
     }

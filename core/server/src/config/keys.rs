@@ -20,6 +20,10 @@ pub const KEYS: &[Key] = &[
          the folder of windlass.toml, else the nearest one above that has a `workflows` folder.",
     ),
     key("workflows", "Folder of workflow scripts, `<area>/<name>.rhai`. Relative as `data` is."),
+    key(
+        "workflow_review",
+        "Whether a changed workflow that asks for more permissions waits for an admin before it is in use.",
+    ),
     key("database", "URL of the database: `sqlite:/path` or `postgres://…`. Empty: an SQLite file in the data folder."),
     key("log.level", "What is logged to standard error: error, warn, info, debug, trace, or `module=level,…`."),
     key("log.format", "`text`, or `json` for one JSON object a line."),
@@ -65,6 +69,10 @@ pub const KEYS: &[Key] = &[
     key(
         "server.heartbeat_ms",
         "After how much silence a stream of events shows by a comment that it lives, in milliseconds.",
+    ),
+    key(
+        "server.recheck_ms",
+        "After how long it is looked at again whether whoever follows a stream still may, in milliseconds.",
     ),
     key(
         "server.stall_ms",

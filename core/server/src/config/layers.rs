@@ -229,6 +229,7 @@ fn check(loaded: &Loaded) -> Result<(), Problem> {
         ("server.streams".into(), at_least(config.server.streams as u64, 1)),
         ("server.streams_each".into(), at_least(config.server.streams_each as u64, 1)),
         ("server.heartbeat_ms".into(), at_least(config.server.heartbeat_ms, 100)),
+        ("server.recheck_ms".into(), at_least(config.server.recheck_ms, 100)),
         ("server.stall_ms".into(), at_least(config.server.stall_ms, 100)),
         ("auth.session_idle".into(), parse_duration_ms(&config.auth.session_idle).err().map(|error| error.to_string())),
         ("auth.session_max".into(), parse_duration_ms(&config.auth.session_max).err().map(|error| error.to_string())),

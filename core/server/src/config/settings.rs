@@ -14,6 +14,8 @@ pub struct Config {
     pub data: PathBuf,
     /// The folder of workflows.
     pub workflows: PathBuf,
+    /// Whether a version that widens permissions waits for an admin.
+    pub workflow_review: bool,
     /// The database's URL; empty: an SQLite file in the data folder.
     pub database: String,
     /// Logging.
@@ -106,6 +108,8 @@ pub struct ServerSettings {
     pub streams_each: usize,
     /// Milliseconds of silence after which a stream shows that it lives.
     pub heartbeat_ms: u64,
+    /// Milliseconds after which it is looked at again whether whoever follows still may.
+    pub recheck_ms: u64,
     /// Milliseconds after which a connection is dropped that takes nothing.
     pub stall_ms: u64,
 }

@@ -1,0 +1,163 @@
+//! Crowds that follow: each of them sees each event exactly once, in order, whatever happens on the way, and none of them
+//! costs the server more than it should.
+
+use std::{
+    net::SocketAddr,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use rand::Rng as _;
+use serde_json::json;
+use windlass_tests::{ApiServer, sse::Follower, wait_until};
+
+use super::events::{events_of, server};
+
+const CROWD: usize = 200;
+/// Longest time that a run is followed.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Follows to `done` through broken connections; every number in the order of arrival. Disconnects by itself about once in
+/// `restless` events, if that isn't 0.
+fn follow_through(address: SocketAddr, token: &str, path: &str, restless: u32, begun: &AtomicUsize) -> Vec<i64> {
+    let (mut seen, mut first) = (Vec::new(), true);
+    let started = Instant::now();
+    loop {
+        assert!(started.elapsed() < PATIENCE, "still following after {} events", seen.len());
+        let last = seen.last().map(ToString::to_string);
+        let Ok(mut follower) = Follower::open(address, path, token, last.as_deref()) else {
+            thread::sleep(Duration::from_millis(50));
+            continue;
+        };
+        match follower.status {
+            200 => {}
+            204 => return seen,
+            503 | 429 => {
+                thread::sleep(Duration::from_millis(200));
+                continue;
+            }
+            status => panic!("{status}"),
+        }
+        // An error is a connection that broke off, an end without `done` a server that stops: come back either way.
+        while let Ok(Some(frame)) = follower.next_event() {
+            if std::mem::take(&mut first) {
+                begun.fetch_add(1, Ordering::Relaxed);
+            }
+            if frame.event == "done" {
+                return seen;
+            }
+            seen.push(frame.number().expect("each event has a number"));
+            if restless > 0 && rand::rng().random_ratio(1, restless) {
+                break;
+            }
+        }
+    }
+}
+
+#[track_caller]
+fn each_once(seen: &[i64], last: i64) {
+    assert_eq!(seen, (1..=last).collect::<Vec<_>>());
+}
+
+/// Number of a run's last event.
+fn last_event(server: &ApiServer, run: &str) -> i64 {
+    server.get(&format!("/api/v1/runs/{run}")).expect(200).json()["last_event"].as_i64().expect("a number")
+}
+
+#[test]
+fn who_disconnects_at_random_misses_nothing_and_sees_nothing_twice() {
+    let server = server("");
+    let run = server.launch("t/log", &json!({ "n": 600, "pause": 30 }));
+    let (begun, path) = (AtomicUsize::new(0), events_of(&run));
+    let all: Vec<Vec<i64>> = thread::scope(|scope| {
+        let crowd: Vec<_> = (0..CROWD)
+            .map(|_| scope.spawn(|| follow_through(server.address(), &server.token, &path, 40, &begun)))
+            .collect();
+        crowd.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    server.ended(&run);
+    let last = last_event(&server, &run);
+    assert!(last > 600, "{last}");
+    all.iter().for_each(|seen| each_once(seen, last));
+}
+
+#[test]
+fn a_killed_server_loses_and_repeats_nothing_for_who_comes_back() {
+    let mut server = server("");
+    let run = server.launch("t/log", &json!({ "n": 600, "pause": 50 }));
+    let begun = AtomicUsize::new(0);
+    // Followers need only the address, the token and the run: the server is killed beside them.
+    let (address, token, path) = (server.address(), server.token.clone(), events_of(&run));
+    let all: Vec<Vec<i64>> = thread::scope(|scope| {
+        let (begun, token, path) = (&begun, token.as_str(), path.as_str());
+        let crowd: Vec<_> =
+            (0..CROWD).map(|_| scope.spawn(move || follow_through(address, token, path, 0, begun))).collect();
+        wait_until("all of them to follow", PATIENCE, || begun.load(Ordering::Relaxed) == CROWD);
+        for _ in 0..2 {
+            // Further runs are the load.
+            (0..20).for_each(|_| drop(server.launch("t/log", &json!({ "n": 50, "pause": 5 }))));
+            server.kill_and_restart();
+        }
+        crowd.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    server.ended(&run);
+    let last = last_event(&server, &run);
+    all.iter().for_each(|seen| each_once(seen, last));
+}
+
+#[test]
+fn a_client_that_never_reads_costs_little_and_is_dropped() {
+    let mut server = server("[server]\nstall_ms = 1500\n");
+    let run = server.launch("t/log", &json!({ "n": 3000 }));
+    server.ended(&run);
+    let before = rss(server.process().id());
+    let path = events_of(&run);
+    let silent: Vec<Follower> =
+        (0..100).map(|_| Follower::open(server.address(), &path, &server.token, None).unwrap()).collect();
+    thread::sleep(Duration::from_millis(700));
+    let each = rss(server.process().id()).saturating_sub(before) / silent.len() as u64;
+    assert!(each <= 64 << 10, "{each} bytes for each client that doesn't read");
+    // What a socket holds is smaller than the stream: it can't have been sent whole, and the connection breaks off.
+    thread::sleep(Duration::from_secs(3));
+    wait_until("the silent ones to be dropped", Duration::from_secs(30), || {
+        server.get("/api/v1/runs?limit=1").status == 200 && connections(server.process().id()) < 50
+    });
+    drop(silent);
+}
+
+#[test]
+fn a_thousand_idle_followers_leave_room_for_others() {
+    let mut server = server("");
+    let run = server.launch("t/wait", &json!({}));
+    let path = events_of(&run);
+    let before = rss(server.process().id());
+    let mut crowd: Vec<Follower> =
+        (0..1_000).map(|_| Follower::open(server.address(), &path, &server.token, None).unwrap()).collect();
+    for follower in &mut crowd {
+        assert_eq!(follower.next_event().unwrap().unwrap().event, "run.launched");
+    }
+    let each = rss(server.process().id()).saturating_sub(before) / crowd.len() as u64;
+    assert!(each <= 50 << 10, "{each} bytes a follower");
+    // Others are served meanwhile, and all hear of the end.
+    server.get("/api/v1/runs").expect(200);
+    let signalled = server.post(&format!("/api/v1/runs/{run}/signal"), &json!({ "name": "go", "payload": {} }));
+    assert!(signalled.status < 300, "{}", signalled.text);
+    for follower in &mut crowd {
+        while follower.next_event().unwrap().unwrap().event != "done" {}
+    }
+}
+
+/// Memory of a process, in bytes.
+fn rss(id: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1_024
+}
+
+/// Sockets of a process.
+fn connections(id: u32) -> usize {
+    let files = std::fs::read_dir(format!("/proc/{id}/fd")).unwrap().flatten();
+    let targets = files.filter_map(|file| std::fs::read_link(file.path()).ok());
+    targets.filter(|target| target.to_string_lossy().starts_with("socket:")).count()
+}
