@@ -1,0 +1,282 @@
+//! Every route of the table, asked by everybody. The coarse answer follows from the route's own rule; what may be seen of
+//! another organisation's things is a case in the table below. A route without a case fails.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    time::Duration,
+};
+
+use serde_json::json;
+use windlass_api::{Access, Permission, Role, Route};
+use windlass_tests::ApiServer;
+
+use super::people;
+
+/// What a route is about.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum About {
+    /// Nothing that belongs to anybody.
+    Nothing,
+    /// Whoever asks: their session, their password.
+    Oneself,
+    /// A list that holds only what the asker may see.
+    List,
+    /// A run of the organisation `acme`.
+    Run,
+    /// A user of `acme`.
+    User,
+    /// A token of somebody in `acme`.
+    Token,
+    /// The organisation `acme`, which its members see.
+    Organisation,
+    /// The whole installation: an admin of an organisation gets nothing.
+    Platform,
+}
+
+use About::{List, Nothing, Oneself, Organisation, Platform, Run, Token, User};
+
+const CASES: &[(&str, About)] = &[
+    ("GET /livez", Nothing),
+    ("GET /readyz", Nothing),
+    ("GET /metrics", Platform),
+    ("GET /api/openapi.json", Nothing),
+    ("GET /api/docs", Nothing),
+    ("GET /api/docs/page.js", Nothing),
+    ("GET /api/docs/page.css", Nothing),
+    ("GET /api/v1/version", Nothing),
+    ("GET /api/v1/definitions", Nothing),
+    ("GET /api/v1/roles", Nothing),
+    ("GET /api/v1/approvals", List),
+    ("GET /api/v1/audit", List),
+    ("GET /api/v1/audit/export", List),
+    ("GET /api/v1/audit/verify", Platform),
+    ("GET /api/v1/bundles/{digest}", Nothing),
+    ("GET /api/v1/events", List),
+    ("GET /api/v1/locks", List),
+    ("GET /api/v1/organisations", List),
+    ("POST /api/v1/organisations", Platform),
+    ("GET /api/v1/organisations/{name}", Organisation),
+    ("PATCH /api/v1/organisations/{name}", Platform),
+    ("GET /api/v1/resources", List),
+    ("GET /api/v1/runs", List),
+    ("POST /api/v1/runs", List),
+    ("POST /api/v1/runs/bulk", List),
+    ("GET /api/v1/runs/{id}", Run),
+    ("GET /api/v1/runs/{id}/approvals", Run),
+    ("POST /api/v1/runs/{id}/approvals/{step*}/decision", Run),
+    ("GET /api/v1/runs/{id}/artifacts", Run),
+    ("GET /api/v1/runs/{id}/artifacts/{name*}", Run),
+    ("POST /api/v1/runs/{id}/cancel", Run),
+    ("GET /api/v1/runs/{id}/diff", Run),
+    ("GET /api/v1/runs/{id}/events", Run),
+    ("GET /api/v1/runs/{id}/export", Run),
+    ("GET /api/v1/runs/{id}/history", Run),
+    ("GET /api/v1/runs/{id}/logs", Run),
+    ("GET /api/v1/runs/{id}/logs.txt", Run),
+    ("POST /api/v1/runs/{id}/resolve", Run),
+    ("GET /api/v1/runs/{id}/resources", Run),
+    ("POST /api/v1/runs/{id}/restart", Run),
+    ("POST /api/v1/runs/{id}/retry", Run),
+    ("POST /api/v1/runs/{id}/signal", Run),
+    ("GET /api/v1/runs/{id}/sources", Run),
+    ("GET /api/v1/runs/{id}/steps", Run),
+    ("GET /api/v1/runs/{id}/undo", Run),
+    ("POST /api/v1/runs/{id}/unpark", Run),
+    ("POST /api/v1/runs/{id}/unstick", Run),
+    ("POST /api/v1/runs/{id}/upgrade", Run),
+    ("GET /api/v1/secrets", Platform),
+    ("GET /api/v1/secrets/{name*}", Platform),
+    ("PUT /api/v1/secrets/{name*}", Platform),
+    ("DELETE /api/v1/secrets/{name*}", Platform),
+    ("POST /api/v1/session", Nothing),
+    ("GET /api/v1/session", Oneself),
+    ("DELETE /api/v1/session", Oneself),
+    ("GET /api/v1/session/oidc", Nothing),
+    ("GET /api/v1/session/oidc/{provider}", Nothing),
+    ("GET /api/v1/session/oidc/{provider}/callback", Nothing),
+    ("PUT /api/v1/session/password", Oneself),
+    ("POST /api/v1/session/totp", Oneself),
+    ("PUT /api/v1/session/totp", Oneself),
+    ("DELETE /api/v1/session/totp", Oneself),
+    ("GET /api/v1/sessions", Oneself),
+    ("DELETE /api/v1/sessions/{id}", Oneself),
+    ("GET /api/v1/tokens", Oneself),
+    ("POST /api/v1/tokens", Oneself),
+    ("GET /api/v1/tokens/{id}", Token),
+    ("DELETE /api/v1/tokens/{id}", Token),
+    ("GET /api/v1/users", List),
+    ("POST /api/v1/users", List),
+    ("GET /api/v1/users/{name}", User),
+    ("PATCH /api/v1/users/{name}", User),
+    ("DELETE /api/v1/users/{name}", User),
+    ("PUT /api/v1/users/{name}/password", User),
+    ("DELETE /api/v1/users/{name}/sessions", User),
+    ("DELETE /api/v1/users/{name}/totp", User),
+    ("GET /api/v1/workflows", Nothing),
+    ("GET /api/v1/workflows/{name*}", Nothing),
+    ("POST /api/v1/workflows/{name*}/check", Nothing),
+    ("POST /api/v1/workflows/{name*}/rehearse", Nothing),
+];
+
+/// Stands in everything of `acme`'s; nobody else may ever read it.
+const MARK: &str = "acme-s-own-business";
+
+const WAITS: &str = "const WORKFLOW = #{ name: \"lab/waits\", title: \"Waits\", permissions: [] };\n\
+                     fn run(input) { log(input.note); approve(#{ title: input.note }) }\n";
+
+struct Person {
+    name: &'static str,
+    role: Option<Role>,
+    organisation: &'static str,
+    token: String,
+}
+
+impl Person {
+    fn may(&self, permission: Permission) -> bool {
+        self.role.is_some_and(|role| role.permissions().contains(&permission))
+    }
+}
+
+struct House {
+    server: ApiServer,
+    people: Vec<Person>,
+}
+
+fn house() -> House {
+    let server = ApiServer::start(&[("lab/waits", WAITS)]);
+    for name in ["acme", "zeta"] {
+        server.post("/api/v1/organisations", &json!({ "name": name })).expect(201);
+    }
+    let mut people = vec![Person { name: "anonymous", role: None, organisation: "", token: String::new() }];
+    for (name, role, organisation, text) in [
+        ("viewer", Role::Viewer, "acme", "viewer@acme"),
+        ("operator", Role::Operator, "acme", "operator@acme"),
+        ("stranger", Role::Admin, "zeta", "admin@zeta"),
+        ("franchisee", Role::Franchisee, "acme", "franchisee@acme"),
+        ("platform", Role::Admin, "*", "admin@*"),
+    ] {
+        people::user(&server, name, if organisation == "*" { "platform" } else { organisation }, text);
+        people.push(Person { name, role: Some(role), organisation, token: people::token(&server, name) });
+    }
+    House { server, people }
+}
+
+impl House {
+    fn token_of(&self, name: &str) -> &str {
+        &self.people.iter().find(|person| person.name == name).unwrap().token
+    }
+
+    /// The route's path with things of `acme` in it, made for this one request.
+    fn path(&self, route: &Route, about: About, number: usize) -> String {
+        let launch = || {
+            let body = json!({ "workflow": "lab/waits", "input": { "note": MARK }, "organisation": "acme" });
+            let launched = self.server.post("/api/v1/runs", &body).expect(201).json();
+            launched["id"].as_str().unwrap().to_owned()
+        };
+        let user = || {
+            let name = format!("member-{number}");
+            let bindings = json!([{ "role": "viewer", "organisation": "acme" }]);
+            let body = json!({ "name": name, "organisation": "acme", "title": MARK, "bindings": bindings });
+            self.server.post("/api/v1/users", &body).expect(201);
+            name
+        };
+        let token = || {
+            let body = json!({ "name": MARK });
+            let issued = self.server.send_as(self.token_of("viewer"), "POST", "/api/v1/tokens", Some(&body));
+            issued.expect(201).json()["id"].as_str().unwrap().to_owned()
+        };
+        let path = match about {
+            Run => route.path.replace("{id}", &launch()),
+            User => route.path.replace("{name}", &user()),
+            Token => route.path.replace("{id}", &token()),
+            Organisation => route.path.replace("{name}", "acme"),
+            Platform if route.path.starts_with("/api/v1/organisations") => route.path.replace("{name}", "acme"),
+            _ => route.path.to_owned(),
+        };
+        let rest = [("{step*}", "0"), ("{name*}", "lab/waits"), ("{provider}", "none"), ("{digest}", "0")];
+        let path = rest.iter().fold(path, |path, (parameter, value)| path.replace(parameter, value));
+        path.replace("{id}", "none").replace("{name}", "none")
+    }
+
+    /// The status and the body; of a stream that doesn't end, what came at first.
+    fn ask(&self, method: &str, path: &str, token: &str, body: bool) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.server.address()).unwrap();
+        let bearer = if token.is_empty() { String::new() } else { format!("Authorization: Bearer {token}\r\n") };
+        let body = if body { "{}" } else { "" };
+        let length = body.len();
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{bearer}");
+        let text = format!("{head}Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}");
+        stream.write_all(text.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        let mut buffer = [0; 16_384];
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        while let Ok(count @ 1..) = stream.read(&mut buffer) {
+            answer.extend_from_slice(&buffer[..count]);
+            if String::from_utf8_lossy(&answer).contains("text/event-stream") {
+                // What is there already comes at once; then it waits for events.
+                stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+            }
+        }
+        let text = String::from_utf8_lossy(&answer).into_owned();
+        let status = text.split(' ').nth(1).and_then(|status| status.parse().ok());
+        (status.unwrap_or_else(|| panic!("{method} {path}: {text}")), text)
+    }
+}
+
+#[test]
+fn every_route_is_closed_to_whom_it_should_be() {
+    let house = house();
+    // Things of `acme` that lists could tell of.
+    house.path(windlass_api::routes().all().iter().find(|route| route.path == "/api/v1/runs/{id}").unwrap(), Run, 0);
+    let mut complaints = Vec::new();
+    for (number, route) in windlass_api::routes().all().iter().enumerate() {
+        let key = format!("{} {}", route.method.as_str(), route.path);
+        let Some((_, about)) = CASES.iter().find(|(case, _)| *case == key) else {
+            complaints.push(format!("{key} has no case: add what it is about to tests/api/authorisation.rs"));
+            continue;
+        };
+        let path = house.path(route, *about, number + 1);
+        for person in &house.people {
+            let (status, text) = house.ask(route.method.as_str(), &path, &person.token, route.body.is_some());
+            if let Some(fault) = fault(route, *about, person, status, &text) {
+                complaints.push(format!("{key}, asked by {}: {fault} (got {status})", person.name));
+            }
+        }
+    }
+    let known: Vec<String> =
+        windlass_api::routes().all().iter().map(|r| format!("{} {}", r.method.as_str(), r.path)).collect();
+    for (case, _) in CASES.iter().filter(|(case, _)| !known.iter().any(|known| known == case)) {
+        complaints.push(format!("{case} is no route any more: take its case out"));
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+fn fault(route: &Route, about: About, person: &Person, status: u16, text: &str) -> Option<&'static str> {
+    let said = |wrong: bool, what| wrong.then_some(what);
+    if status == 500 {
+        return Some("the server broke down");
+    }
+    if matches!(person.organisation, "" | "zeta") && text.contains(MARK) {
+        return Some("tells of acme's business");
+    }
+    match (route.access, person.role) {
+        (Access::Nobody, _) => return said(status != 403, "is nobody's, and is answered"),
+        // A log-in without a password is refused as nobody's, too.
+        (Access::Public, _) => return said(status == 403, "is public, and refused"),
+        (_, None) => return said(status != 401, "has to be 401"),
+        (Access::Can(permission), _) if !person.may(permission) => return said(status != 403, "has to be 403"),
+        _ => {}
+    }
+    let stranger = person.organisation == "zeta";
+    let permitted = !matches!(status, 401 | 403);
+    match about {
+        Platform if person.organisation != "*" => said(status != 403, "is the platform's, has to be 403"),
+        Run | User | Token | Organisation if stranger => said(status != 404, "isn't theirs, has to be 404"),
+        // Somebody else's token, in their own organisation.
+        Token if matches!(person.name, "operator") => said(status != 404, "isn't theirs, has to be 404"),
+        Oneself => None,
+        _ if stranger => None,
+        _ => said(!permitted, "is theirs to do, and refused"),
+    }
+}
