@@ -146,6 +146,43 @@ fn a_stream_ends_when_its_token_is_revoked() {
 }
 
 #[test]
+fn everything_is_followed_filtered_and_resumed() {
+    let server = server("");
+    let open = |query: &str, last: Option<&str>| {
+        Follower::open(server.address(), &format!("/api/v1/events{query}"), &server.token, last).unwrap()
+    };
+    let run_of = |frame: &Frame| serde_json::from_str::<Value>(&frame.data).unwrap()["run"].clone();
+    let (mut all_events, mut ends) = (open("", None), open("?kinds=run.succeeded&workflow=t/*", None));
+    // A cursor comes before any event: who loses the connection now misses nothing either.
+    let place = std::iter::from_fn(|| all_events.next_frame().unwrap()).find_map(|frame| frame.id).unwrap();
+    let (first, second) = (server.launch("t/log", &json!({ "n": 3 })), server.launch("t/log", &json!({ "n": 3 })));
+    let mut seen = Vec::new();
+    while seen.iter().filter(|frame: &&Frame| frame.event == "run.succeeded").count() < 2 {
+        seen.push(all_events.next_event().unwrap().unwrap());
+    }
+    for run in [&first, &second] {
+        let own: Vec<i64> = seen
+            .iter()
+            .filter(|frame| run_of(frame) == json!(run))
+            .map(|frame| serde_json::from_str::<Value>(&frame.data).unwrap()["seq"].as_i64().unwrap())
+            .collect();
+        assert_eq!(own, (1..=own.len() as i64).collect::<Vec<_>>());
+    }
+    let two: Vec<Frame> = (0..2).map(|_| ends.next_event().unwrap().unwrap()).collect();
+    assert!(two.iter().all(|frame| frame.event == "run.succeeded"));
+    // The same again from the first place, and from one in the middle.
+    for (last, rest) in [(place.as_str(), &seen[..]), (seen[3].id.as_deref().unwrap(), &seen[4..])] {
+        let mut again = open("", Some(last));
+        for frame in rest {
+            assert_eq!(&again.next_event().unwrap().unwrap(), frame);
+        }
+    }
+    assert_eq!(open("?kinds=run.nonsense", None).status, 400);
+    assert_eq!(open("?after=nonsense", None).status, 400);
+    assert_eq!(Follower::open(server.address(), "/api/v1/events", "", None).unwrap().status, 401);
+}
+
+#[test]
 fn a_server_that_stops_sends_followers_elsewhere() {
     let mut server = server("");
     let run = server.launch("t/wait", &json!({}));
