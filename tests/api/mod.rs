@@ -8,6 +8,7 @@ mod bulk;
 mod events;
 mod house;
 mod logs;
+mod oidc;
 mod people;
 mod proxies;
 mod runs;
