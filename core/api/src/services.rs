@@ -1,7 +1,18 @@
 //! What the API needs of parts that it must not know: scripts and secrets. Implemented where everything is wired.
 
 use serde_json::Value;
-use windlass_model::Problem;
+use windlass_model::{Problem, journal::Pinned};
+
+/// Who changes a workflow, from where, and why.
+#[derive(Clone, Debug)]
+pub struct Author {
+    /// The person.
+    pub by: String,
+    /// Their address.
+    pub source: String,
+    /// Why.
+    pub why: String,
+}
 
 /// Workflows: what is there, what it may do, what is wrong with it, and what it would do.
 pub trait Scripts: Send + Sync {
@@ -30,12 +41,31 @@ pub trait Scripts: Send + Sync {
     /// The plan: what a run with this input would do (JSON, as `windlass run --rehearse --json`).
     fn rehearse(&self, workflow: &str, input: Value, by: &str) -> Result<Value, Problem>;
 
-    /// Writes a workflow's source to its file, atomically. `expected` is the digest of the source that is there
-    /// (`None`: the file must not be there yet). Refused with `Conflict` if it isn't so.
-    fn save(&self, name: &str, source: &str, expected: Option<&str>) -> Result<(), Problem>;
+    /// Number of the version in use.
+    fn version(&self, name: &str) -> Option<i64>;
 
-    /// Removes a workflow's file.
-    fn remove(&self, name: &str, expected: Option<&str>) -> Result<(), Problem>;
+    /// Why the file differs from what is in use: it has mistakes, or waits for an admin.
+    fn problem(&self, name: &str) -> Option<Problem>;
+
+    /// The digest of a source, as `save` expects it.
+    fn source_digest(&self, source: &str) -> String;
+
+    /// The source of a version.
+    fn source_of(&self, name: &str, version: i64) -> Result<String, Problem>;
+
+    /// Writes a workflow's source to its file, atomically, and puts it in use. `expected` is the digest of the source that is
+    /// there (`None`: the file must not be there yet); refused with `PreconditionFailed` if it isn't so, and with
+    /// `WorkflowInvalid` if the source has mistakes.
+    fn save(&self, name: &str, source: &str, expected: Option<&str>, author: &Author) -> Result<(), Problem>;
+
+    /// Removes a workflow's file. Its versions are kept.
+    fn remove(&self, name: &str, expected: Option<&str>, author: &Author) -> Result<(), Problem>;
+
+    /// A version that was made before, as a launch would pin it; with the grants that it asks for beyond those in use.
+    fn judged(&self, name: &str, version: i64) -> Result<(Pinned, Vec<String>), Problem>;
+
+    /// Puts a version in use that was made before.
+    fn activate(&self, name: &str, version: i64, author: &Author) -> Result<(), Problem>;
 }
 
 /// Secrets, which can be set but not read.

@@ -1,7 +1,11 @@
 //! Launching: validate the input, pin the bundle, write the run and its first event in one transaction.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
+use jsonschema::Validator;
 use parking_lot::Mutex;
 use serde_json::Value;
 use windlass_model::{
@@ -12,7 +16,10 @@ use windlass_model::{
 };
 use windlass_store::Store;
 
-use crate::{Engine, prepare_input};
+use crate::{
+    Engine,
+    input::{compiled, prepare_with},
+};
 
 /// What to launch.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -44,7 +51,7 @@ impl Engine {
     /// Launches a workflow. It is on disk when this returns.
     pub fn launch(&self, launch: Launch) -> Result<Launched, Problem> {
         let pinned = self.inner.config.workflows.pin(&launch.workflow)?;
-        let input = prepare_input(&pinned.workflow, launch.input, self.inner.config.bounds.input_bytes)?;
+        let input = self.inner.children.checked(&pinned, launch.input)?;
         let mut run = self.inner.children.plan(&pinned, input, launch.by)?;
         run.idempotency_key = launch.idempotency_key;
         run.tags.extend(launch.tags);
@@ -52,6 +59,11 @@ impl Engine {
             run.organisation = launch.organisation;
         }
         self.launch_pinned(&pinned, run)
+    }
+
+    /// Keeps a bundle, unless it is kept already.
+    pub fn keep_bundle(&self, pinned: &Pinned) -> Result<(), Problem> {
+        self.inner.children.keep(&self.inner.store, pinned)
     }
 
     pub(crate) fn launch_pinned(&self, pinned: &Pinned, run: NewRun) -> Result<Launched, Problem> {
@@ -76,11 +88,33 @@ pub(crate) struct ChildLauncher {
     clock: Arc<dyn Clock>,
     input_bytes: usize,
     kept: Arc<Mutex<HashSet<BundleDigest>>>,
+    schemas: Arc<Mutex<HashMap<BundleDigest, Arc<Validator>>>>,
 }
+
+/// Input schemas that are kept compiled; beyond that all are forgotten.
+const SCHEMAS: usize = 256;
 
 impl ChildLauncher {
     pub(crate) fn new(workflows: Arc<dyn Workflows>, clock: Arc<dyn Clock>, input_bytes: usize) -> Self {
-        Self { workflows, clock, input_bytes, kept: Arc::default() }
+        Self { workflows, clock, input_bytes, kept: Arc::default(), schemas: Arc::default() }
+    }
+
+    /// The input as the script will see it.
+    fn checked(&self, pinned: &Pinned, input: Value) -> Result<Value, Problem> {
+        let known = self.schemas.lock().get(&pinned.digest).cloned();
+        let schema = match known {
+            Some(schema) => schema,
+            None => {
+                let schema = compiled(&pinned.workflow)?;
+                let mut schemas = self.schemas.lock();
+                if schemas.len() >= SCHEMAS {
+                    schemas.clear();
+                }
+                schemas.insert(pinned.digest.clone(), schema.clone());
+                schema
+            }
+        };
+        prepare_with(&pinned.workflow, &schema, input, self.input_bytes)
     }
 
     /// A child of `parent`, ready to be launched by the step at `path`.
@@ -93,7 +127,7 @@ impl ChildLauncher {
         path: &StepPath,
     ) -> Result<NewRun, Problem> {
         let pinned = self.workflows.pin(workflow)?;
-        let input = prepare_input(&pinned.workflow, input.clone(), self.input_bytes)?;
+        let input = self.checked(&pinned, input.clone())?;
         let mut run = self.plan(&pinned, input, format!("run:{parent}"))?;
         run.parent = Some((parent.clone(), path.clone()));
         self.keep(store, &pinned)?;
@@ -135,6 +169,7 @@ impl ChildLauncher {
             organisation: "platform".into(),
             concurrency: concurrency.map(|rule| (fill_key(&rule.key, &input), rule.limit, rule.on_conflict)),
             tags: workflow.tags.clone(),
+            unindexed: crate::input::secret_fields(&workflow.inputs),
             input: input.to_string(),
         })
     }

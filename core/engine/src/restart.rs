@@ -60,6 +60,12 @@ impl Engine {
         self.judge(&record, &pinned, &[])
     }
 
+    /// What would become of an open (or failed) run on these sources. Performs nothing.
+    pub fn verdict_on(&self, run: &RunId, pinned: &Pinned) -> Result<Verdict, Problem> {
+        let record = self.require(run)?;
+        self.judge(&record, pinned, &[])
+    }
+
     /// Lets an open run that nobody evaluates go on with the current scripts, if they fit its journal.
     pub fn upgrade(&self, run: &RunId, by: &str) -> Result<Verdict, Problem> {
         let record = self.require(run)?;

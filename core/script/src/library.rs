@@ -35,6 +35,11 @@ impl Library {
         Self { roots, sandbox, checked: Mutex::default() }
     }
 
+    /// What sources are checked against.
+    pub fn sandbox(&self) -> &Sandbox {
+        &self.sandbox
+    }
+
     /// Names of all workflows: files with a header, without `.rhai`, sorted. Scenarios and `lib/` aren't workflows.
     pub fn list(&self) -> Vec<String> {
         let mut names = Vec::new();

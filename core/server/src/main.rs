@@ -21,6 +21,7 @@ mod services;
 mod session;
 mod values;
 mod vault;
+mod versions;
 mod wiring;
 
 use std::{io::Write as _, process::ExitCode};

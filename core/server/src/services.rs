@@ -3,41 +3,54 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use windlass_api::services::{Scripts as ScriptService, Secrets as SecretService};
-use windlass_model::{Bundle, Code, Problem, Workflow, journal::Workflows as _};
+use windlass_api::services::{self, Scripts as ScriptService, Secrets as SecretService};
+use windlass_model::{
+    Bundle, Problem, Workflow,
+    journal::{Pinned, Workflows as _},
+};
 use windlass_script::{Library, Sandbox, check, definitions, permission};
 
-use crate::{config::Config, rehearse, vault::Vault};
+use crate::{
+    config::Config,
+    rehearse,
+    vault::Vault,
+    versions::{self, Author, Versions},
+};
 
-/// Workflows as they stand in the folder.
+/// Workflows: the versions in use, and the folder that new ones come from.
 pub struct Scripts {
+    versions: Arc<Versions>,
     library: Arc<Library>,
     sandbox: Sandbox,
     config: Config,
 }
 
 impl Scripts {
-    /// Of this library.
-    pub fn new(library: Arc<Library>, sandbox: Sandbox, config: Config) -> Self {
-        Self { library, sandbox, config }
+    /// Of these versions.
+    pub fn new(versions: Arc<Versions>, library: Arc<Library>, sandbox: Sandbox, config: Config) -> Self {
+        Self { versions, library, sandbox, config }
     }
+}
+
+fn author(author: &services::Author) -> Author {
+    Author { by: author.by.clone(), source: author.source.clone(), why: author.why.clone() }
 }
 
 impl ScriptService for Scripts {
     fn names(&self) -> Vec<String> {
-        self.library.list()
+        self.versions.names()
     }
 
     fn header(&self, name: &str) -> Result<Workflow, Problem> {
-        self.library.pin(name).map(|pinned| (*pinned.workflow).clone())
+        self.versions.pin(name).map(|pinned| (*pinned.workflow).clone())
     }
 
     fn bundle(&self, name: &str) -> Result<Bundle, Problem> {
-        self.library.pin(name).map(|pinned| (*pinned.bundle).clone())
+        self.versions.pin(name).map(|pinned| (*pinned.bundle).clone())
     }
 
     fn digest(&self, name: &str) -> Result<String, Problem> {
-        self.library.pin(name).map(|pinned| pinned.digest.to_string())
+        self.versions.pin(name).map(|pinned| pinned.digest.to_string())
     }
 
     fn check(&self, name: &str, source: Option<&str>) -> Result<Vec<Value>, Problem> {
@@ -63,12 +76,36 @@ impl ScriptService for Scripts {
         rehearse::plan(&self.config, workflow, input, by)
     }
 
-    fn save(&self, name: &str, _source: &str, _expected: Option<&str>) -> Result<(), Problem> {
-        Err(Problem::new(Code::Unsupported, format!("`{name}` can't be saved here")))
+    fn version(&self, name: &str) -> Option<i64> {
+        self.versions.version(name)
     }
 
-    fn remove(&self, name: &str, _expected: Option<&str>) -> Result<(), Problem> {
-        Err(Problem::new(Code::Unsupported, format!("`{name}` can't be removed here")))
+    fn problem(&self, name: &str) -> Option<Problem> {
+        self.versions.problem(name)
+    }
+
+    fn source_digest(&self, source: &str) -> String {
+        versions::digest(source)
+    }
+
+    fn source_of(&self, name: &str, version: i64) -> Result<String, Problem> {
+        self.versions.source_of(name, version)
+    }
+
+    fn save(&self, name: &str, source: &str, expected: Option<&str>, by: &services::Author) -> Result<(), Problem> {
+        self.versions.save(&self.config.workflows, name, source, expected, &author(by))
+    }
+
+    fn remove(&self, name: &str, expected: Option<&str>, by: &services::Author) -> Result<(), Problem> {
+        self.versions.remove(&self.config.workflows, name, expected, &author(by))
+    }
+
+    fn judged(&self, name: &str, version: i64) -> Result<(Pinned, Vec<String>), Problem> {
+        self.versions.judged(name, version)
+    }
+
+    fn activate(&self, name: &str, version: i64, by: &services::Author) -> Result<(), Problem> {
+        self.versions.activate(name, version, &author(by))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use windlass_engine::Engine;
-use windlass_model::Problem;
+use windlass_model::{Problem, journal::Workflows};
 
 use crate::{
     config::Loaded,
@@ -11,6 +11,7 @@ use crate::{
     instance,
     lock::{self, Lock},
     vault::Vault,
+    versions::Versions,
     wiring::{self, Place, Scripts, World},
 };
 
@@ -24,6 +25,8 @@ pub enum Purpose {
     Execute,
     /// Executes runs as a server: only with the machine's own instance id, and on a schema that is at head.
     Serve,
+    /// The same with embedded defaults: an instance id and a database are made where there are none.
+    Develop,
     /// Looks, or writes commands: whoever executes runs will see them.
     Command,
 }
@@ -33,6 +36,7 @@ pub struct Session {
     loaded: Loaded,
     folder: DataFolder,
     scripts: Scripts,
+    versions: Option<Arc<Versions>>,
     vault: Arc<Vault>,
     engine: Engine,
     runtime: tokio::runtime::Runtime,
@@ -65,11 +69,28 @@ impl Session {
         let executing = purpose != Purpose::Command;
         let world = if executing { World::Real } else { World::Rehearsal(None) };
         let scripts = wiring::scripts(config, runtime.handle(), world, vault.clone(), instance.id)?;
+        let serves = matches!(purpose, Purpose::Serve | Purpose::Develop);
+        let versions = serves.then(|| Arc::new(Versions::new(scripts.library.clone(), config.workflow_review)));
         let lock = if executing { Lock::try_take(&lock_file)? } else { None };
         let executes = executing && (lock.is_some() || is_shared(loaded));
-        let engine = start(loaded, &folder, &scripts, &vault, executes)?;
+        let engine = start(loaded, &folder, &scripts, versions.as_ref(), &vault, executes)?;
         vault.attach(Some(engine.clone()));
-        Ok(Self { loaded: loaded.clone(), folder, scripts, vault, engine, runtime, purpose, executes, lock_file, lock })
+        if let Some(versions) = versions.as_ref().filter(|_| executes) {
+            versions.attach(engine.clone())?;
+        }
+        Ok(Self {
+            loaded: loaded.clone(),
+            folder,
+            scripts,
+            versions,
+            vault,
+            engine,
+            runtime,
+            purpose,
+            executes,
+            lock_file,
+            lock,
+        })
     }
 
     /// The engine. It changes when this process takes over.
@@ -102,6 +123,11 @@ impl Session {
         self.executes
     }
 
+    /// The active versions of workflows; only a server has them.
+    pub fn versions(&self) -> Option<&Arc<Versions>> {
+        self.versions.as_ref()
+    }
+
     /// The vault, to be shared.
     pub fn shared_vault(&self) -> Arc<Vault> {
         self.vault.clone()
@@ -127,7 +153,7 @@ impl Session {
         self.engine.shutdown(GRACE);
         self.lock = Some(lock);
         self.executes = true;
-        self.engine = start(&self.loaded, &self.folder, &self.scripts, &self.vault, true)?;
+        self.engine = start(&self.loaded, &self.folder, &self.scripts, None, &self.vault, true)?;
         self.vault.attach(Some(self.engine.clone()));
         Ok(true)
     }
@@ -150,11 +176,21 @@ fn start(
     loaded: &Loaded,
     folder: &DataFolder,
     scripts: &Scripts,
+    versions: Option<&Arc<Versions>>,
     vault: &Arc<Vault>,
     executes: bool,
 ) -> Result<Engine, Problem> {
     let url = wiring::database_url(&loaded.config, folder);
-    wiring::engine(&loaded.config, scripts, &Place { url: &url, executes, exclusive: !is_shared(loaded), vault })
+    let workflows: Arc<dyn Workflows> = match versions {
+        Some(versions) => versions.clone(),
+        None => scripts.library.clone(),
+    };
+    wiring::engine(
+        &loaded.config,
+        scripts,
+        workflows,
+        &Place { url: &url, executes, exclusive: !is_shared(loaded), vault },
+    )
 }
 
 /// Whether other machines may execute runs of this database: then leases decide, and not the folder's lock.

@@ -6,7 +6,11 @@ use std::{
 };
 
 use windlass_engine::{Durability, Engine, EngineConfig, Time};
-use windlass_model::{Code, NodeId, Problem, journal::Runner, time::parse_duration_ms};
+use windlass_model::{
+    Code, NodeId, Problem,
+    journal::{Runner, Workflows},
+    time::parse_duration_ms,
+};
 use windlass_script::{Interceptor, Library, Policy, STACK_BYTES, Sandbox, SandboxConfig, SecretSource};
 
 use crate::{
@@ -81,9 +85,14 @@ pub struct Place<'a> {
 }
 
 /// An engine for real runs.
-pub fn engine(config: &Config, scripts: &Scripts, place: &Place) -> Result<Engine, Problem> {
+pub fn engine(
+    config: &Config,
+    scripts: &Scripts,
+    workflows: Arc<dyn Workflows>,
+    place: &Place,
+) -> Result<Engine, Problem> {
     let runner = Discreet::new(scripts.sandbox.clone(), place.vault.clone());
-    let mut settings = EngineConfig::new(place.url, Arc::new(runner), scripts.library.clone());
+    let mut settings = EngineConfig::new(place.url, Arc::new(runner), workflows);
     settings.node = node();
     settings.bounds = config.bounds.clone();
     settings.workers = if place.executes { config.engine.workers } else { 0 };

@@ -1,5 +1,8 @@
 //! Workflows: what is there, what it takes, what it may do, what is wrong with it, and what it would do.
 
+mod change;
+mod history;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -34,9 +37,11 @@ struct WorkflowInShort {
     title: Option<String>,
     /// Tags.
     tags: Vec<String>,
+    /// Number of the version in use; absent if none is.
+    version: Option<i64>,
     /// Whether it can be launched.
     sound: bool,
-    /// Why not, in a sentence.
+    /// Why the file isn't in use, in a sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<String>,
 }
@@ -65,6 +70,13 @@ struct WorkflowShown {
     grants: Vec<Grant>,
     /// Its source.
     source: String,
+    /// Digest of the source, for a change.
+    source_digest: String,
+    /// Number of the version in use.
+    version: Option<i64>,
+    /// Why the file differs from what is in use: it has mistakes, or waits for an admin.
+    #[schemars(with = "Option<Value>")]
+    problem: Option<Problem>,
 }
 
 /// A source to check.
@@ -93,6 +105,10 @@ struct RehearseBody {
 }
 
 pub(crate) fn routes() -> Vec<Route> {
+    [own(), change::routes(), history::routes()].concat()
+}
+
+fn own() -> Vec<Route> {
     vec![
         Route::get("/api/v1/workflows", "workflows", "List workflows")
             .access(Access::Can(Permission::Read))
@@ -157,14 +173,16 @@ fn list(request: Request) -> Result<Answer, Problem> {
     });
     let mut items = Vec::new();
     for name in names {
+        let rejected = request.api.scripts.problem(&name).map(|problem| problem.message);
+        let version = request.api.scripts.version(&name);
         let item = match request.api.scripts.header(&name) {
             Ok(workflow) => {
                 let (title, tags) = (Some(workflow.title), workflow.tags);
-                WorkflowInShort { name, title, tags, sound: true, problem: None }
+                WorkflowInShort { name, title, tags, version, sound: true, problem: rejected }
             }
             Err(problem) => {
                 let (tags, problem) = (Vec::new(), Some(problem.message));
-                WorkflowInShort { name, title: None, tags, sound: false, problem }
+                WorkflowInShort { name, title: None, tags, version, sound: false, problem }
             }
         };
         if query.tag.as_ref().is_none_or(|tag| item.tags.contains(tag)) {
@@ -185,6 +203,9 @@ fn show(request: Request) -> Result<Answer, Problem> {
     Answer::json(&WorkflowShown {
         grants: grants.collect(),
         digest: scripts.digest(&name)?,
+        source_digest: scripts.source_digest(bundle.files.get(&name).map_or("", String::as_str)),
+        version: scripts.version(&name),
+        problem: scripts.problem(&name),
         source: bundle.files.get(&name).cloned().unwrap_or_default(),
         files: bundle.files.into_keys().collect(),
         workflow,

@@ -25,7 +25,7 @@ const TOKEN_MS: i64 = 30 * 24 * 3_600_000;
 pub fn run(args: &serve::Args, context: &Context) -> Result<Exit, Problem> {
     context.require_workflows()?;
     windlass_engine_is_at_head(context)?;
-    let session = context.open(Purpose::Execute)?;
+    let session = context.open(Purpose::Develop)?;
     let access = match session.executes() {
         true => Some(access(&session)?),
         false => None,

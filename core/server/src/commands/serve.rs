@@ -17,6 +17,7 @@ use crate::{
     interrupt::Interrupt,
     services::{Scripts, Secrets},
     session::{Purpose, Session},
+    versions::{Versions, Watching},
 };
 
 /// How often to look whether the process is to stop.
@@ -100,6 +101,7 @@ fn until_told(
     let routes = Arc::new(windlass_api::routes());
     let listener = ServerConfig { listen: address, ..listener };
     let server = network.block_on(Server::bind(listener, api.clone(), routes))?;
+    let _watching = Watching::start(&config.workflows, versions(session)?.clone())?;
     let (stop, stopped) = watch::channel(false);
     let serving = network.spawn(server.serve(stopped));
     ready(&Running { url, address })?;
@@ -145,6 +147,10 @@ fn listener(config: &Config, args: &Args) -> Result<ServerConfig, Problem> {
     })
 }
 
+fn versions(session: &Session) -> Result<&Arc<Versions>, Problem> {
+    session.versions().ok_or_else(|| Problem::new(Code::Internal, "this session has no versions of workflows"))
+}
+
 fn api(session: &Session, config: &Config, public_url: String) -> Result<Api, Problem> {
     let duration = |key: &str, text: &str| {
         parse_duration_ms(text).map_err(|error| Problem::new(Code::Configuration, format!("`{key}`: {error}")))
@@ -171,6 +177,11 @@ fn api(session: &Session, config: &Config, public_url: String) -> Result<Api, Pr
         version: env!("CARGO_PKG_VERSION").into(),
         ..ApiConfig::default()
     };
-    let service = Arc::new(Scripts::new(scripts.library.clone(), scripts.sandbox.clone(), config.clone()));
+    let service = Arc::new(Scripts::new(
+        versions(session)?.clone(),
+        scripts.library.clone(),
+        scripts.sandbox.clone(),
+        config.clone(),
+    ));
     Ok(Api::new(session.engine().clone(), settings, service, secrets.clone(), Auth::new(auth, secrets)))
 }

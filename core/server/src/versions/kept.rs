@@ -1,0 +1,120 @@
+//! How versions are kept: a document for each version, which is never changed, and one that says which is in use.
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use windlass_engine::Engine;
+use windlass_model::{
+    Code, Problem,
+    document::{Change, DocumentFilter, Expected},
+};
+
+const VERSION: &str = "workflow_version";
+const ACTIVE: &str = "workflow_active";
+/// Documents that are read at once.
+const PAGE: u32 = 500;
+
+/// A version of a workflow.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Version {
+    /// The workflow.
+    pub workflow: String,
+    /// From 1.
+    pub version: i64,
+    /// Of the sources as a whole.
+    pub digest: String,
+    /// Text of the workflow's own file.
+    pub source: String,
+    /// What it asks for.
+    pub permissions: Vec<String>,
+    /// Who made it.
+    pub by: String,
+    /// Why.
+    pub why: String,
+    /// When.
+    pub at_ms: i64,
+}
+
+/// The version in use.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Active {
+    /// The workflow.
+    pub workflow: String,
+    /// Its number.
+    pub version: i64,
+    /// Of its sources.
+    pub digest: String,
+    /// Digest of the files when they were last looked at: only what differs from it is a new version.
+    pub seen: String,
+}
+
+fn body(value: &impl Serialize) -> Result<serde_json::Value, Problem> {
+    serde_json::to_value(value).map_err(|error| Problem::new(Code::Internal, format!("it can't be kept: {error}")))
+}
+
+fn change(kind: &str, id: String, body: serde_json::Value, expected: Expected) -> Change {
+    let (kind, organisation) = (kind.to_owned(), "platform".to_owned());
+    Change::Put { kind, id, organisation, body, keys: Vec::new(), expires_at_ms: None, expected }
+}
+
+impl Version {
+    /// Keeps it; a version of that number must not be there.
+    pub(super) fn put(&self) -> Result<Change, Problem> {
+        Ok(change(VERSION, id(&self.workflow, self.version), body(self)?, Expected::Absent))
+    }
+}
+
+impl Active {
+    pub(super) fn put(&self) -> Result<Change, Problem> {
+        Ok(change(ACTIVE, self.workflow.clone(), body(self)?, Expected::Any))
+    }
+
+    pub(super) fn delete(&self) -> Change {
+        Change::Delete { kind: ACTIVE.into(), id: self.workflow.clone(), expected: Expected::Present }
+    }
+}
+
+/// Sorts by number, for as many as anybody will make.
+fn id(workflow: &str, version: i64) -> String {
+    format!("{workflow}@{version:010}")
+}
+
+fn read<T: DeserializeOwned>(body: serde_json::Value) -> Result<T, Problem> {
+    serde_json::from_value(body)
+        .map_err(|error| Problem::new(Code::Storage, format!("a version of a workflow can't be read: {error}")))
+}
+
+/// What is in use.
+pub(super) fn active(engine: &Engine) -> Result<Vec<Active>, Problem> {
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let filter = DocumentFilter { kind: ACTIVE.into(), after, limit: PAGE, ..DocumentFilter::default() };
+        let page = engine.documents(&filter)?;
+        after = page.last().map(|document| document.id.clone());
+        let full = page.len() == PAGE as usize;
+        for document in page {
+            all.push(read(document.body)?);
+        }
+        if !full {
+            return Ok(all);
+        }
+    }
+}
+
+/// Number of the newest version; 0 if there is none.
+pub(super) fn latest(engine: &Engine, workflow: &str) -> Result<i64, Problem> {
+    let filter = DocumentFilter {
+        kind: VERSION.into(),
+        id_prefix: Some(format!("{workflow}@")),
+        newest_first: true,
+        limit: 1,
+        ..DocumentFilter::default()
+    };
+    let newest = engine.documents(&filter)?.pop();
+    newest.map_or(Ok(0), |document| read::<Version>(document.body).map(|version| version.version))
+}
+
+/// One version.
+pub(super) fn version(engine: &Engine, workflow: &str, number: i64) -> Result<Version, Problem> {
+    let found = engine.document(VERSION, &id(workflow, number))?;
+    let none = || Problem::new(Code::NotFound, format!("there is no version {number} of `{workflow}`"));
+    read(found.ok_or_else(none)?.body)
+}
