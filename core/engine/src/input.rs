@@ -1,19 +1,37 @@
 //! A run's input: bounded, completed with the schema's defaults, and checked against it.
 
+use std::sync::Arc;
+
+use jsonschema::Validator;
 use serde_json::Value;
 use windlass_model::{Code, Problem, Workflow, wait::ApprovalRequest};
 
 /// The input as the script will see it, or every field that doesn't fit.
-pub fn prepare_input(workflow: &Workflow, mut input: Value, limit_bytes: usize) -> Result<Value, Problem> {
+pub fn prepare_input(workflow: &Workflow, input: Value, limit_bytes: usize) -> Result<Value, Problem> {
+    prepare_with(workflow, &*compiled(workflow)?, input, limit_bytes)
+}
+
+/// A workflow's input schema, ready to check inputs.
+pub(crate) fn compiled(workflow: &Workflow) -> Result<Arc<Validator>, Problem> {
+    jsonschema::draft202012::new(&workflow.inputs).map(Arc::new).map_err(|error| {
+        Problem::new(Code::WorkflowInvalid, format!("the input schema of `{}` is broken: {error}", workflow.name))
+    })
+}
+
+/// As `prepare_input`, with the schema as it was compiled before: compiling takes longer than the check.
+pub(crate) fn prepare_with(
+    workflow: &Workflow,
+    schema: &Validator,
+    mut input: Value,
+    limit_bytes: usize,
+) -> Result<Value, Problem> {
     fill_defaults(&workflow.inputs, &mut input, 0);
     let bytes = input.to_string().len();
     if bytes > limit_bytes {
         let message = format!("the input has {bytes} bytes; the limit `input_bytes` is {limit_bytes}");
         return Err(Problem::new(Code::LimitExceeded, message).help("put large content into a file or an artifact"));
     }
-    let faults = faults(&workflow.inputs, &input).map_err(|error| {
-        Problem::new(Code::WorkflowInvalid, format!("the input schema of `{}` is broken: {error}", workflow.name))
-    })?;
+    let faults = faults(schema, &input);
     if faults.is_empty() {
         return Ok(input);
     }
@@ -24,9 +42,10 @@ pub fn prepare_input(workflow: &Workflow, mut input: Value, limit_bytes: usize) 
 /// Whether what a person filled in fits the form of what is asked.
 pub fn check_form(request: &ApprovalRequest, form: &Value) -> Result<(), Problem> {
     let Some(schema) = &request.form else { return Ok(()) };
-    let faults = faults(schema, form).map_err(|error| {
+    let schema = jsonschema::draft202012::new(schema).map_err(|error| {
         Problem::new(Code::WorkflowInvalid, format!("the form of \"{}\" is no schema: {error}", request.title))
     })?;
+    let faults = faults(&schema, form);
     match faults.is_empty() {
         true => Ok(()),
         false => Err(misfit(&format!("the form of \"{}\" isn't filled in as asked", request.title), faults)
@@ -34,10 +53,9 @@ pub fn check_form(request: &ApprovalRequest, form: &Value) -> Result<(), Problem
     }
 }
 
-/// At most 20 places where the value doesn't fit the schema; the error is the schema's own.
-fn faults(schema: &Value, value: &Value) -> Result<Vec<Value>, String> {
-    let schema = jsonschema::draft202012::new(schema).map_err(|error| error.to_string())?;
-    Ok(schema.iter_errors(value).take(20).map(|error| fault(&error)).collect())
+/// At most 20 places where the value doesn't fit the schema.
+fn faults(schema: &Validator, value: &Value) -> Vec<Value> {
+    schema.iter_errors(value).take(20).map(|error| fault(&error)).collect()
 }
 
 /// Where the value doesn't fit and why. What is missing or too much is pointed at itself, and not the map around it.
@@ -66,6 +84,26 @@ fn describe(fault: &Value) -> String {
     match pointer {
         "" => message.to_owned(),
         _ => format!("{pointer}: {message}"),
+    }
+}
+
+/// Top-level fields in which the schema calls anything secret.
+pub(crate) fn secret_fields(schema: &Value) -> Vec<String> {
+    let properties = schema["properties"].as_object().into_iter().flatten();
+    properties.filter(|(_, property)| calls_secret(property)).map(|(name, _)| name.clone()).collect()
+}
+
+fn calls_secret(schema: &Value) -> bool {
+    let is_set = |value: &Value| !matches!(value, Value::Null | Value::Bool(false));
+    match schema {
+        Value::Object(map) => {
+            map.get("x-secret").is_some_and(is_set)
+                || map.get("writeOnly").is_some_and(is_set)
+                || map.get("format").is_some_and(|format| format == "password")
+                || map.values().any(calls_secret)
+        }
+        Value::Array(items) => items.iter().any(calls_secret),
+        _ => false,
     }
 }
 
@@ -106,6 +144,16 @@ mod tests {
     fn defaults_are_filled_in_at_every_depth() {
         let input = prepare_input(&workflow(), json!({ "name": "x", "node": {} }), 1000).unwrap();
         assert_eq!(input, json!({ "name": "x", "count": 3, "node": { "mtu": 1500 } }));
+    }
+
+    #[test]
+    fn fields_with_anything_secret_in_them_are_known() {
+        let schema = json!({ "properties": {
+            "plain": { "type": "string", "x-secret": false },
+            "key": { "type": "string", "x-secret": true },
+            "login": { "type": "object", "properties": { "word": { "type": "string", "format": "password" } } },
+            "keys": { "type": "array", "items": { "anyOf": [{ "writeOnly": true }, {}] } } } });
+        assert_eq!(secret_fields(&schema), ["key", "keys", "login"]);
     }
 
     #[test]
