@@ -114,6 +114,10 @@ fn entry(record: AuditRecord) -> AuditEntry {
 
 fn list(request: Request) -> Result<Answer, Problem> {
     let query: AuditQuery = request.query()?;
+    let texts = [&query.actor, &query.action, &query.target, &query.organisation];
+    if texts.into_iter().flatten().any(|text| text.contains('\0')) {
+        return Err(Problem::new(Code::InvalidInput, "what is looked for has no zero byte"));
+    }
     let limit = page::limit(query.limit);
     let mut organisations = request.principal.organisations(Permission::Manage);
     if let Some(asked) = query.organisation {

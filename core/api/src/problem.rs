@@ -58,6 +58,10 @@ pub fn answer(problem: &Problem, request: &str, path: &str) -> Answer {
     }
     let text = Value::Object(body).to_string();
     let answer = Answer::bytes("application/problem+json", text).status(status);
+    let answer = match status {
+        StatusCode::UNAUTHORIZED => answer.header(header::WWW_AUTHENTICATE, "Bearer"),
+        _ => answer,
+    };
     match (status, problem.data.get("retry_after_seconds").and_then(Value::as_u64)) {
         (_, Some(seconds)) => answer.header(header::RETRY_AFTER, &seconds.to_string()),
         (StatusCode::SERVICE_UNAVAILABLE, None) => answer.header(header::RETRY_AFTER, "1"),

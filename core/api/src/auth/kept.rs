@@ -184,6 +184,10 @@ impl<T: Kind> Kept<T> {
 
     /// The one of this id.
     pub fn find(engine: &Engine, id: &str) -> Result<Option<Self>, Problem> {
+        // PostgreSQL's texts have no zero bytes: nothing is called so.
+        if id.contains('\0') {
+            return Ok(None);
+        }
         engine.document(T::KIND, id)?.map(Self::typed).transpose()
     }
 
@@ -194,12 +198,19 @@ impl<T: Kind> Kept<T> {
 
     /// The one that has this key.
     pub fn find_by_key(engine: &Engine, key: &str) -> Result<Option<Self>, Problem> {
+        if key.contains('\0') {
+            return Ok(None);
+        }
         engine.document_by_key(T::KIND, key)?.map(Self::typed).transpose()
     }
 
     /// Those that the filter lets through; its kind is set here.
     pub fn list(engine: &Engine, filter: DocumentFilter) -> Result<Vec<Self>, Problem> {
         let filter = DocumentFilter { kind: T::KIND.to_owned(), ..filter };
+        let texts = filter.after.iter().chain(filter.organisations.iter().flatten());
+        if texts.into_iter().any(|text| text.contains('\0')) {
+            return Err(Problem::new(Code::InvalidInput, "a name or a cursor has no zero byte"));
+        }
         engine.documents(&filter)?.into_iter().map(Self::typed).collect()
     }
 
