@@ -26,6 +26,8 @@ const KEPT_BYTES: usize = 512 << 10;
 const PIECE_BYTES: usize = 16 << 10;
 /// Events that are read at once.
 const PAGE: u32 = 128;
+/// Events that are read at once for somebody who is behind: about a piece of them.
+const PAGE_BEHIND: u32 = 32;
 /// The database is looked at so often even if nobody says that there is news.
 const ANYWAY: Duration = Duration::from_secs(10);
 /// Watchers for each millisecond by which news of a run are held together: with a crowd, one wake-up brings several events.
@@ -278,16 +280,18 @@ fn look(engine: &Engine, run: &RunId, after: Option<i64>) -> Result<Found, Probl
 
 /// A page for somebody who is behind: frames, and the number of the last one.
 pub(super) fn page(engine: &Engine, run: &RunId, after: i64) -> Result<Option<(Bytes, i64)>, Problem> {
-    let events = engine.events(run, after, PAGE)?;
+    let events = engine.events(run, after, PAGE_BEHIND)?;
     let mut text = String::new();
     let mut last = None;
     for event in &events {
         frame::write(&mut text, event.seq, event);
         last = Some(event.seq);
-        if text.len() >= PIECE_BYTES {
+        if text.len() >= PIECE_BYTES / 2 {
             break;
         }
     }
+    // A connection keeps a few of these for somebody who doesn't read: no room that isn't used.
+    text.shrink_to_fit();
     Ok(last.map(|last| (text.into(), last)))
 }
 
