@@ -10,6 +10,7 @@ mod feed;
 mod group;
 mod journal;
 mod launches;
+mod lists;
 mod log;
 mod migrations;
 mod undoing;

@@ -211,6 +211,7 @@ pub fn new_run(id: &str) -> NewRun {
         parent: None,
         concurrency: None,
         tags: vec!["lab".into()],
+        unindexed: Vec::new(),
     }
 }
 

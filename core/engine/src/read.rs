@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, time::Duration};
 use serde_json::{Value, json};
 use windlass_model::{
     Bundle, BundleDigest, Code, Event, Problem, RunId, RunState,
-    query::{ApprovalRecord, ArtifactRecord, LockRecord, RunFilter, RunRecord, SecretRecord, SignalRecord},
+    query::{
+        ApprovalRecord, ArtifactRecord, LockRecord, ResourceFilter, RunFilter, RunRecord, Scope, SecretRecord,
+        SignalRecord,
+    },
     resource::ResourceRecord,
     step::StepRecord,
     undo::UndoRecord,
@@ -46,6 +49,16 @@ impl Engine {
     /// Runs, newest first.
     pub fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, Problem> {
         Ok(self.inner.store.runs(filter)?)
+    }
+
+    /// How many runs there are, at most `cap`; the filter's limit doesn't count.
+    pub fn count_runs(&self, filter: &RunFilter, cap: u64) -> Result<u64, Problem> {
+        Ok(self.inner.store.count_runs(filter, cap)?)
+    }
+
+    /// How many runs within some scopes are in each state. Where a scope is a folder, up to 10,000 of each.
+    pub fn counts_within(&self, scopes: Option<&[Scope]>) -> Result<Vec<(RunState, u64)>, Problem> {
+        Ok(self.inner.store.counts_within(scopes)?)
     }
 
     /// How many runs are in each state.
@@ -90,6 +103,16 @@ impl Engine {
     /// The inventory, of one run or of all.
     pub fn resources(&self, run: Option<&RunId>, open_only: bool) -> Result<Vec<ResourceRecord>, Problem> {
         Ok(self.inner.store.resources(run, open_only)?)
+    }
+
+    /// The inventory, page by page.
+    pub fn resources_where(&self, filter: &ResourceFilter) -> Result<Vec<ResourceRecord>, Problem> {
+        Ok(self.inner.store.resources_where(filter)?)
+    }
+
+    /// Approvals of runs within some scopes; `None`: of all.
+    pub fn approvals_within(&self, scopes: Option<&[Scope]>, open_only: bool) -> Result<Vec<ApprovalRecord>, Problem> {
+        Ok(self.inner.store.approvals_within(scopes, open_only)?)
     }
 
     /// Approvals, of one run or of all.

@@ -54,6 +54,8 @@ pub struct NewRun {
     pub concurrency: Option<(String, u32, OnConflict)>,
     /// Tags.
     pub tags: Vec<String>,
+    /// Fields of the input by which the run can't be found: those that hold secrets.
+    pub unindexed: Vec<String>,
 }
 
 /// A change to the store.
@@ -337,6 +339,7 @@ pub enum Command {
         data: Value,
     },
     /// Removes up to `limit` ended runs, with everything of theirs but live resources, whose retention is over. Answer: `Count`.
+    /// Documents that have expired go along with them, and aren't counted.
     Prune {
         /// Retention of runs that name none.
         default_retention_ms: i64,

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    BundleDigest, Problem, RunId, RunState, StepPath, WaitReason, wait::ApprovalRequest, wait::Decision,
-    workflow::Rollback,
+    BundleDigest, Problem, ResourceRef, ResourceState, RunId, RunState, StepPath, WaitReason, wait::ApprovalRequest,
+    wait::Decision, workflow::Rollback,
 };
 
 /// A run, as lists and pages show it.
@@ -141,6 +141,32 @@ pub struct RunFilter {
     pub id_prefix: Option<String>,
     /// Launched before this run (cursor).
     pub before: Option<RunId>,
+    /// At most so many (0: 50).
+    pub limit: u32,
+}
+
+/// Which resources. Empty fields don't filter. In the order in which they were made.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ResourceFilter {
+    /// Of this run.
+    pub run: Option<RunId>,
+    /// Leave out what is gone, or adopted by somebody else.
+    pub open_only: bool,
+    /// In one of these states.
+    pub states: Vec<ResourceState>,
+    /// Only those that one of these scopes covers; `None`: all. What a removed run has left belongs to its organisation,
+    /// but to no folder.
+    pub scopes: Option<Vec<Scope>>,
+    /// Of this organisation.
+    pub organisation: Option<String>,
+    /// Of this provider.
+    pub provider: Option<String>,
+    /// Of this kind.
+    pub kind: Option<String>,
+    /// Whose id begins so.
+    pub id_prefix: Option<String>,
+    /// After this one (cursor): when it was made, its run, and what it is.
+    pub after: Option<(i64, RunId, ResourceRef)>,
     /// At most so many (0: 50).
     pub limit: u32,
 }

@@ -70,6 +70,9 @@ pub struct ResourceRecord {
     pub resource: ResourceRef,
     /// The run that made it.
     pub run: RunId,
+    /// The organisation of that run.
+    #[serde(default = "platform")]
+    pub organisation: String,
     /// The step that made it.
     pub path: StepPath,
     /// Its state.
@@ -78,4 +81,8 @@ pub struct ResourceRecord {
     pub created_at_ms: i64,
     /// When its state last changed.
     pub updated_at_ms: i64,
+}
+
+fn platform() -> String {
+    "platform".to_owned()
 }

@@ -104,6 +104,7 @@ fn launch(store: &Store, index: usize) -> Result<Lease, StoreError> {
         parent: None,
         concurrency: None,
         tags: Vec::new(),
+        unindexed: Vec::new(),
     };
     let claim = Some((NodeId::from("bench"), i64::MAX));
     match store.commit(Command::Launch { run: Box::new(new), claim })? {

@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use windlass_model::{
     RunId, StepPath,
-    query::ApprovalRecord,
+    query::{ApprovalRecord, Scope},
     wait::{ApprovalRequest, Decision},
 };
 
@@ -12,7 +12,7 @@ use crate::{
     connection::AnyConnection,
     dialect::both,
     error::Applied,
-    schema::{approvals, decisions},
+    schema::{approvals, decisions, runs},
     steps,
 };
 
@@ -111,6 +111,27 @@ pub(crate) fn list(conn: &mut AnyConnection, run: Option<&RunId>, open_only: boo
     }
     let rows: Vec<ApprovalRow> = query.load(conn)?;
     rows.into_iter().map(|row| record(conn, row)).collect()
+}
+
+/// Approvals of runs within some scopes, oldest first.
+pub(crate) fn list_within(
+    conn: &mut AnyConnection,
+    scopes: Option<&[Scope]>,
+    open_only: bool,
+) -> QueryResult<Vec<ApprovalRecord>> {
+    let Some(scopes) = scopes else { return list(conn, None, open_only) };
+    let mut query = approvals::table
+        .inner_join(runs::table.on(runs::id.eq(approvals::run_id)))
+        .select((ApprovalRow::as_select(), runs::organisation, runs::workflow))
+        .order((approvals::asked_at_ms, approvals::run_id, approvals::path))
+        .into_boxed();
+    if open_only {
+        query = query.filter(approvals::settled.eq(false));
+    }
+    let rows: Vec<(ApprovalRow, String, String)> = query.load(conn)?;
+    let covered = |organisation: &str, workflow: &str| scopes.iter().any(|scope| scope.covers(organisation, workflow));
+    let rows = rows.into_iter().filter(|(_, organisation, workflow)| covered(organisation, workflow));
+    rows.map(|(row, ..)| record(conn, row)).collect()
 }
 
 fn record(conn: &mut AnyConnection, row: ApprovalRow) -> QueryResult<ApprovalRecord> {

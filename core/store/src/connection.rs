@@ -23,6 +23,9 @@ pub enum AnyConnection {
     Postgres(PgConnection),
 }
 
+/// What SQL is written for that either database takes.
+pub(crate) type Multi = <AnyConnection as diesel::Connection>::Backend;
+
 /// What a URL names.
 pub(crate) enum Place<'a> {
     Sqlite(&'a Path),

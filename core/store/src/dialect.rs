@@ -148,8 +148,7 @@ pub(crate) fn put_terms(connection: &mut AnyConnection, run: &str, terms: &BTree
             Ok(())
         }
         AnyConnection::Postgres(c) => {
-            let rows: Vec<_> =
-                terms.iter().map(|term| (run_terms::term.eq(term), run_terms::run_id.eq(run))).collect();
+            let rows: Vec<_> = terms.iter().map(|term| (run_terms::term.eq(term), run_terms::run_id.eq(run))).collect();
             diesel::insert_into(run_terms::table).values(&rows).on_conflict_do_nothing().execute(c).map(drop)
         }
     }

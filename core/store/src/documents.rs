@@ -53,6 +53,7 @@ pub(crate) fn change(cx: &mut Cx, changes: &[Change]) -> Applied<Vec<i64>> {
 
 fn one(cx: &mut Cx, change: &Change) -> Applied<i64> {
     let (Change::Put { kind, id, expected, .. } | Change::Delete { kind, id, expected }) = change;
+    bury(cx, kind, id)?;
     let found = version(cx, kind, id)?;
     let fits = match expected {
         Expected::Any => true,
@@ -98,6 +99,13 @@ fn one(cx: &mut Cx, change: &Change) -> Applied<i64> {
     }
 }
 
+/// Removes the document if its time is over: it is as if it weren't there.
+fn bury(cx: &mut Cx, kind: &str, id: &str) -> Applied<()> {
+    let over = documents::expires_at_ms.le(cx.now_ms);
+    diesel::delete(documents::table.find((kind, id))).filter(over).execute(cx.conn)?;
+    Ok(())
+}
+
 /// The document's version. On PostgreSQL nobody else changes it until this transaction ends.
 fn version(cx: &mut Cx, kind: &str, id: &str) -> Applied<Option<i64>> {
     crate::dialect::exclude_others(cx.conn, &format!("document/{kind}/{id}"))?;
@@ -111,9 +119,13 @@ fn set_keys(cx: &mut Cx, kind: &str, id: &str, keys: &[String]) -> Applied<()> {
         .execute(cx.conn)?;
     for key in keys {
         crate::dialect::exclude_others(cx.conn, &format!("document-key/{kind}/{key}"))?;
-        let taken: Option<String> =
-            document_keys::table.find((kind, key)).select(document_keys::id).first(cx.conn).optional()?;
-        if taken.is_some() {
+        let holder = |cx: &mut Cx| {
+            document_keys::table.find((kind, key)).select(document_keys::id).first::<String>(cx.conn).optional()
+        };
+        if let Some(other) = holder(cx)? {
+            bury(cx, kind, &other)?;
+        }
+        if holder(cx)?.is_some() {
             return refuse(Code::Conflict, format!("another {kind} is called `{key}` already"));
         }
         diesel::insert_into(document_keys::table)
@@ -134,19 +146,29 @@ fn unexpected(kind: &str, id: &str, expected: Expected, found: Option<i64>) -> P
     }
 }
 
-pub(crate) fn find(conn: &mut AnyConnection, kind: &str, id: &str) -> QueryResult<Option<Document>> {
-    let row = documents::table.find((kind, id)).select(DocumentRow::as_select()).first(conn).optional()?;
-    Ok(row.map(DocumentRow::document))
+/// The document, unless its time is over.
+pub(crate) fn find(conn: &mut AnyConnection, kind: &str, id: &str, now_ms: i64) -> QueryResult<Option<Document>> {
+    let row: Option<DocumentRow> =
+        documents::table.find((kind, id)).select(DocumentRow::as_select()).first(conn).optional()?;
+    Ok(row.filter(|row| row.expires_at_ms.is_none_or(|at| at > now_ms)).map(DocumentRow::document))
 }
 
-pub(crate) fn find_by_key(conn: &mut AnyConnection, kind: &str, key: &str) -> QueryResult<Option<Document>> {
+pub(crate) fn find_by_key(
+    conn: &mut AnyConnection,
+    kind: &str,
+    key: &str,
+    now_ms: i64,
+) -> QueryResult<Option<Document>> {
     let id: Option<String> = document_keys::table.find((kind, key)).select(document_keys::id).first(conn).optional()?;
-    id.map_or(Ok(None), |id| find(conn, kind, &id))
+    id.map_or(Ok(None), |id| find(conn, kind, &id, now_ms))
 }
 
-pub(crate) fn list(conn: &mut AnyConnection, filter: &DocumentFilter) -> QueryResult<Vec<Document>> {
-    let mut query =
-        documents::table.filter(documents::kind.eq(&filter.kind)).select(DocumentRow::as_select()).into_boxed();
+pub(crate) fn list(conn: &mut AnyConnection, filter: &DocumentFilter, now_ms: i64) -> QueryResult<Vec<Document>> {
+    let mut query = documents::table
+        .filter(documents::kind.eq(&filter.kind))
+        .filter(documents::expires_at_ms.is_null().or(documents::expires_at_ms.gt(now_ms)))
+        .select(DocumentRow::as_select())
+        .into_boxed();
     if let Some(organisations) = &filter.organisations {
         query = query.filter(documents::organisation.eq_any(organisations));
     }

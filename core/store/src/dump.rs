@@ -8,7 +8,10 @@ use crate::{
     connection::AnyConnection,
     journal_log,
     runs::RunRow,
-    schema::{approvals, artifacts, bundles, decisions, kv, leases, locks, resources, secrets, signals, undo, waits},
+    schema::{
+        approvals, artifacts, bundles, decisions, kv, leases, locks, resources, run_terms, secrets, signals, undo,
+        waits,
+    },
     steps,
 };
 
@@ -29,6 +32,7 @@ pub(crate) fn dump(conn: &mut AnyConnection) -> QueryResult<String> {
     let mut text = String::new();
     table!(text, conn, bundles, bundles::digest, (Text, Text, i64));
     dump_runs(conn, &mut text)?;
+    table!(text, conn, run_terms, (run_terms::run_id, run_terms::term), (Text, Text));
     table!(text, conn, leases, leases::run_id, (Text, MaybeText, i64, Maybe, i64));
     dump_log(conn, &mut text)?;
     table!(text, conn, waits, (waits::run_id, waits::path), (Text, Text, Text, MaybeText, Maybe, Text, i64));
@@ -54,7 +58,7 @@ pub(crate) fn dump(conn: &mut AnyConnection) -> QueryResult<String> {
         conn,
         resources,
         (resources::run_id, resources::provider, resources::kind, resources::id),
-        (Text, Text, Text, Text, Text, Text, Text, i64, i64)
+        (Text, Text, Text, Text, Text, Text, Text, i64, i64, Text)
     );
     table!(text, conn, undo, (undo::run_id, undo::seq), (Text, i64, Text, Text, Text, Text, Text, MaybeText, Maybe));
     table!(text, conn, artifacts, (artifacts::run_id, artifacts::name), (Text, Text, Text, i64, Text, Vec<u8>, i64));

@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use serde_json::Value;
 
-use crate::{apply::Cx, connection::AnyConnection, dialect::both, error::Applied, runs::escape_like, schema::kv};
+use crate::{apply::Cx, connection::AnyConnection, dialect::both, error::Applied, schema::kv};
 
 /// Keys that one listing gives, at most.
 const LIST_LIMIT: i64 = 1_000;
@@ -50,4 +50,9 @@ pub(crate) fn list(conn: &mut AnyConnection, prefix: &str) -> QueryResult<Vec<(S
         .filter(|(key, _)| key.starts_with(prefix))
         .map(|(key, value)| (key, serde_json::from_str(&value).unwrap_or_default()))
         .collect())
+}
+
+/// Text for LIKE in which nothing is a wildcard; the escape character is `!`.
+fn escape_like(text: &str) -> String {
+    text.replace('!', "!!").replace('%', "!%").replace('_', "!_")
 }

@@ -9,7 +9,8 @@ use windlass_model::{
     command::{Claimed, Lease},
     document::{Document, DocumentFilter},
     query::{
-        ApprovalRecord, ArtifactRecord, FeedFilter, FeedPage, LockRecord, RunFilter, RunRecord, SecretRecord, SignalRecord, TimerRecord,
+        ApprovalRecord, ArtifactRecord, FeedFilter, FeedPage, LockRecord, ResourceFilter, RunFilter, RunRecord, Scope,
+        SecretRecord, SignalRecord, TimerRecord,
     },
     resource::ResourceRecord,
     step::StepRecord,
@@ -21,7 +22,7 @@ use crate::{
     connection::{Purpose, connect},
     dialect, documents, dump,
     error::{StoreError, explain},
-    events, feed, kv, leases, locks, resources, runs, secrets, signals, steps,
+    events, feed, kv, leases, lists, locks, resources, runs, secrets, signals, steps,
     store::Store,
     timers, undo,
 };
@@ -42,17 +43,17 @@ type Read<T> = Result<T, StoreError>;
 impl Store {
     /// A document.
     pub fn document(&self, kind: &str, id: &str) -> Read<Option<Document>> {
-        self.0.readers.with(|conn| documents::find(conn, kind, id))
+        self.0.readers.with(|conn| documents::find(conn, kind, id, self.0.clock.now_ms()))
     }
 
     /// A document by one of its keys.
     pub fn document_by_key(&self, kind: &str, key: &str) -> Read<Option<Document>> {
-        self.0.readers.with(|conn| documents::find_by_key(conn, kind, key))
+        self.0.readers.with(|conn| documents::find_by_key(conn, kind, key, self.0.clock.now_ms()))
     }
 
     /// Documents of a kind.
     pub fn documents(&self, filter: &DocumentFilter) -> Read<Vec<Document>> {
-        self.0.readers.with(|conn| documents::list(conn, filter))
+        self.0.readers.with(|conn| documents::list(conn, filter, self.0.clock.now_ms()))
     }
 
     /// Events of all runs, and of none, after a cursor (none: from the first that is kept); at most `limit`.
@@ -83,7 +84,12 @@ impl Store {
 
     /// Runs, newest first.
     pub fn runs(&self, filter: &RunFilter) -> Read<Vec<RunRecord>> {
-        self.0.readers.with(|conn| runs::list(conn, filter))
+        self.0.readers.with(|conn| lists::list(conn, filter))
+    }
+
+    /// How many runs there are, at most `cap`; the filter's limit doesn't count.
+    pub fn count_runs(&self, filter: &RunFilter, cap: u64) -> Read<u64> {
+        self.0.readers.with(|conn| lists::count(conn, filter, cap))
     }
 
     /// Steps of a run, in the order of their paths.
@@ -106,9 +112,19 @@ impl Store {
         self.0.readers.with(|conn| resources::list(conn, run, open_only))
     }
 
+    /// The inventory, page by page.
+    pub fn resources_where(&self, filter: &ResourceFilter) -> Read<Vec<ResourceRecord>> {
+        self.0.readers.with(|conn| resources::find(conn, filter))
+    }
+
     /// Approvals of a run, or of all, oldest first; `open_only` leaves out what is settled.
     pub fn approvals(&self, run: Option<&RunId>, open_only: bool) -> Read<Vec<ApprovalRecord>> {
         self.0.readers.with(|conn| approvals::list(conn, run, open_only))
+    }
+
+    /// Approvals of runs within some scopes, oldest first; `open_only` leaves out what is settled.
+    pub fn approvals_within(&self, scopes: Option<&[Scope]>, open_only: bool) -> Read<Vec<ApprovalRecord>> {
+        self.0.readers.with(|conn| approvals::list_within(conn, scopes, open_only))
     }
 
     /// Signals of a run that no wait took yet.
@@ -174,7 +190,12 @@ impl Store {
 
     /// How many runs are in each state; states without runs are left out.
     pub fn counts(&self) -> Read<Vec<(RunState, u64)>> {
-        self.0.readers.with(runs::counts)
+        self.counts_within(None)
+    }
+
+    /// As `counts`, of the runs within some scopes. Where a scope is a folder, each state is counted up to 10,000.
+    pub fn counts_within(&self, scopes: Option<&[Scope]>) -> Read<Vec<(RunState, u64)>> {
+        self.0.readers.with(|conn| lists::counts(conn, scopes))
     }
 
     /// The claim on a run, if a node holds it.

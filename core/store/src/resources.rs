@@ -1,14 +1,18 @@
 //! The inventory: everything that runs have made, and what became of it.
 
-use diesel::prelude::*;
-use windlass_model::{ResourceChange, ResourceRef, ResourceState, RunId, StepPath, resource::ResourceRecord};
+use diesel::{BoxableExpression, dsl::exists, prelude::*, sql_types::Bool};
+use windlass_model::{
+    ResourceChange, ResourceRef, ResourceState, RunId, StepPath,
+    query::{ResourceFilter, Scope},
+    resource::ResourceRecord,
+};
 
 use crate::{
     apply::Cx,
-    connection::AnyConnection,
+    connection::{AnyConnection, Multi},
     dialect::{OnlyIf as _, both},
     error::Applied,
-    schema::resources,
+    schema::{resources, runs},
     steps,
 };
 
@@ -23,6 +27,7 @@ struct ResourceRow {
     state: String,
     created_at_ms: i64,
     updated_at_ms: i64,
+    organisation: String,
 }
 
 /// What became of a step's effect on its resources.
@@ -72,6 +77,7 @@ fn named(cx: &mut Cx, what: &ResourceRef) -> Applied<Vec<ResourceRef>> {
 /// One row per run and thing: made again after it was gone, it is the new step's. An intent never takes back that it is live.
 fn created(cx: &mut Cx, run: &RunId, path: &StepPath, what: &ResourceRef, state: ResourceState) -> Applied<()> {
     let path = path.to_string();
+    let organisation: String = runs::table.find(run.as_str()).select(runs::organisation).first(cx.conn)?;
     macro_rules! insert {
         () => {
             diesel::insert_into(resources::table)
@@ -85,6 +91,7 @@ fn created(cx: &mut Cx, run: &RunId, path: &StepPath, what: &ResourceRef, state:
                     resources::state.eq(state.as_str()),
                     resources::created_at_ms.eq(cx.now_ms),
                     resources::updated_at_ms.eq(cx.now_ms),
+                    resources::organisation.eq(&organisation),
                 ))
                 .on_conflict((resources::run_id, resources::provider, resources::kind, resources::id))
                 .do_update()
@@ -192,6 +199,76 @@ pub(crate) fn list(conn: &mut AnyConnection, run: Option<&RunId>, open_only: boo
     Ok(rows.into_iter().map(record).collect())
 }
 
+/// Resources that a filter finds, in the order in which they were made.
+pub(crate) fn find(conn: &mut AnyConnection, filter: &ResourceFilter) -> QueryResult<Vec<ResourceRecord>> {
+    let mut query = resources::table
+        .select(ResourceRow::as_select())
+        .order((resources::created_at_ms, resources::run_id, resources::provider, resources::kind, resources::id))
+        .into_boxed();
+    if let Some(run) = &filter.run {
+        query = query.filter(resources::run_id.eq(run.as_str()));
+    }
+    if filter.open_only {
+        query = query
+            .filter(resources::state.ne(ResourceState::Gone.as_str()))
+            .filter(resources::state.ne(ResourceState::Adopted.as_str()));
+    }
+    if !filter.states.is_empty() {
+        let words: Vec<&str> = filter.states.iter().map(|state| state.as_str()).collect();
+        query = query.filter(resources::state.eq_any(words));
+    }
+    if let Some(organisation) = &filter.organisation {
+        query = query.filter(resources::organisation.eq(organisation));
+    }
+    if let Some(provider) = &filter.provider {
+        query = query.filter(resources::provider.eq(provider));
+    }
+    if let Some(kind) = &filter.kind {
+        query = query.filter(resources::kind.eq(kind));
+    }
+    if let Some(prefix) = &filter.id_prefix {
+        query = query.filter(resources::id.ge(prefix)).filter(resources::id.lt(format!("{prefix}\u{10ffff}")));
+    }
+    if let Some((made_ms, run, what)) = &filter.after {
+        let (provider, kind, id) = (what.provider.to_string(), what.kind.to_string(), what.id.to_string());
+        let next_id = resources::kind.eq(kind.clone()).and(resources::id.gt(id));
+        let next_kind = resources::provider.eq(provider.clone()).and(resources::kind.gt(kind).or(next_id));
+        let next_provider = resources::run_id.eq(run.to_string()).and(resources::provider.gt(provider).or(next_kind));
+        let next_run = resources::run_id.gt(run.to_string()).or(next_provider);
+        query = query
+            .filter(resources::created_at_ms.ge(*made_ms))
+            .filter(resources::created_at_ms.gt(*made_ms).or(next_run));
+    }
+    if let Some(scopes) = &filter.scopes {
+        query = query.filter(within(scopes));
+    }
+    let limit = if filter.limit == 0 { 50 } else { filter.limit };
+    let rows: Vec<ResourceRow> = query.limit(i64::from(limit)).load(conn)?;
+    Ok(rows.into_iter().map(record).collect())
+}
+
+type Condition = Box<dyn BoxableExpression<resources::table, Multi, SqlType = Bool>>;
+
+/// Whether one of the scopes covers a resource. A folder is that of its run's workflow, as long as there is the run.
+fn within(scopes: &[Scope]) -> Condition {
+    let nothing: Condition = Box::new(false.into_sql::<Bool>());
+    scopes.iter().fold(nothing, |others, scope| {
+        let organisation: Condition = match scope.organisation.as_str() {
+            "*" => Box::new(true.into_sql::<Bool>()),
+            name => Box::new(resources::organisation.eq(name.to_owned())),
+        };
+        let folder: Condition = match scope.folder.as_str() {
+            "*" => Box::new(true.into_sql::<Bool>()),
+            folder => {
+                let below = runs::workflow.ge(format!("{folder}/")).and(runs::workflow.lt(format!("{folder}0")));
+                let inside = runs::workflow.eq(folder.to_owned()).or(below);
+                Box::new(exists(runs::table.filter(runs::id.eq(resources::run_id)).filter(inside)))
+            }
+        };
+        Box::new(others.or(organisation.and(folder)))
+    })
+}
+
 /// What is `creating`, `live` or `destroying` at a provider, with an id prefix.
 pub(crate) fn inventory(cx: &mut Cx, provider: &str, prefix: &str) -> Applied<Vec<ResourceRecord>> {
     let rows: Vec<ResourceRow> = resources::table
@@ -210,6 +287,7 @@ fn record(row: ResourceRow) -> ResourceRecord {
     ResourceRecord {
         resource: ResourceRef { provider: row.provider.into(), kind: row.kind.into(), id: row.id.into() },
         run: row.run_id.into(),
+        organisation: row.organisation,
         path: steps::path(&row.path),
         // The table's CHECK admits no other words than those of the model.
         state: ResourceState::parse(&row.state).unwrap_or(ResourceState::Creating),

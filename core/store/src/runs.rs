@@ -2,11 +2,7 @@
 
 use diesel::prelude::*;
 use serde_json::Value;
-use windlass_model::{
-    Problem, RunId, RunState, WaitReason,
-    query::RunRecord,
-    workflow::Rollback,
-};
+use windlass_model::{Problem, RunId, RunState, WaitReason, query::RunRecord, workflow::Rollback};
 
 use crate::{apply::Cx, connection::AnyConnection, error::Applied, log::run_not_found, schema::runs};
 

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use windlass_model::command::{Command, Reply};
+use windlass_model::{
+    command::{Command, Reply},
+    time::Clock,
+};
 
 use crate::{
     connection::{AnyConnection, Purpose, Readers, connect},
@@ -22,6 +25,7 @@ pub(crate) struct Inner {
     pub(crate) readers: Readers,
     pub(crate) watch: Mutex<Option<AnyConnection>>,
     pub(crate) url: String,
+    pub(crate) clock: Arc<dyn Clock>,
     queue: Arc<Queue>,
     writer: Mutex<Option<std::thread::JoinHandle<()>>>,
 }
@@ -34,9 +38,10 @@ impl Store {
         migrate::require_head(url, &mut connection)?;
         let queue = Arc::new(Queue::new(options.lazy_flush_ms));
         let readers = Readers::new(url, options.readers);
+        let clock = options.clock.clone();
         let writer = writer::start(url.to_owned(), connection, queue.clone(), options)?;
-        let inner =
-            Inner { readers, watch: Mutex::new(None), url: url.to_owned(), queue, writer: Mutex::new(Some(writer)) };
+        let (watch, writer) = (Mutex::new(None), Mutex::new(Some(writer)));
+        let inner = Inner { readers, watch, url: url.to_owned(), clock, queue, writer };
         Ok(Self(Arc::new(inner)))
     }
 

@@ -15,7 +15,7 @@ use crate::{
     log::Log,
     resources,
     runs::{self, RunRow},
-    schema, timers, undo,
+    schema, terms, timers, undo,
 };
 
 pub(crate) fn succeed(cx: &mut Cx, lease: &Lease, output: &str) -> Applied<()> {
@@ -33,6 +33,7 @@ pub(crate) fn fail(cx: &mut Cx, lease: &Lease, problem: &Problem, undo: bool) ->
     let row = runs::get(cx, &lease.run)?;
     let next = row.run_state().apply(RunCommand::Fail { undo })?;
     log.run(EventKind::RunFailed, json!({ "error": problem, "undo": undo }));
+    terms::add(cx, &lease.run, &terms::of_problem(problem))?;
     if !undo {
         log.write(cx)?;
         return end(cx, &row, next, None, Some(problem));
@@ -111,9 +112,10 @@ pub(crate) fn continue_as_new(cx: &mut Cx, lease: &Lease, new: &NewRun) -> Appli
     let output = json!({ "continued_as": new.id });
     log.run(EventKind::RunSucceeded, json!({ "output": output }));
     log.write(cx)?;
+    let new = NewRun { organisation: row.organisation.clone(), ..new.clone() };
     // First the old one ends, so that its concurrency key is free for the new one; its locks stay held throughout.
     end_before_continuation(cx, &row, next, &output.to_string())?;
-    let Reply::Launched { run, existing: false, .. } = launch(cx, new, None, Some(&lease.run))? else {
+    let Reply::Launched { run, existing: false, .. } = launch(cx, &new, None, Some(&lease.run))? else {
         return refuse(Code::Conflict, format!("run `{}` is there already, and can't continue another one", new.id));
     };
     locks::hand_over(cx, &lease.run, &run)?;

@@ -15,7 +15,7 @@ use crate::{
     leases,
     log::Log,
     runs::{self, RunRow, rollback_text},
-    schema,
+    schema, terms,
 };
 
 /// Creates a run, or answers with the one that the same idempotency key made.
@@ -45,12 +45,14 @@ pub(crate) fn launch(
     }
     diesel::insert_into(schema::runs::table).values(&row).execute(cx.conn)?;
     leases::create(cx, &run.id, 1)?;
+    let input: serde_json::Value = serde_json::from_str(&run.input)?;
+    terms::add(cx, &run.id, &terms::of_launch(run, &input))?;
     let mut log = Log::at(&run.id, 1);
     log.run(
         EventKind::RunLaunched,
         json!({
             "workflow": run.workflow,
-            "input": serde_json::from_str::<serde_json::Value>(&run.input)?,
+            "input": input,
             "bundle": run.bundle,
             "launched_by": run.launched_by,
         }),

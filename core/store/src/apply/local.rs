@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use windlass_model::{
     Code, Outcome, Problem, StepCall,
-    command::{Given, Lease, Reply},
+    command::{Given, Lease, NewRun, Reply},
     journal::LocalEffect,
 };
 
@@ -15,7 +15,7 @@ use crate::{
     error::{Applied, Fault, refuse},
     kv, leases, locks,
     log::Log,
-    resources, steps,
+    resources, runs, steps,
 };
 
 /// An artifact's size, at most.
@@ -69,7 +69,8 @@ fn perform(cx: &mut Cx, lease: &Lease, effect: &LocalEffect, given: &Given) -> A
             let Given::Child(child) = given else {
                 return refuse(Code::Internal, "the engine gave no child to launch");
             };
-            match launch(cx, child, None, None)? {
+            let organisation = runs::get(cx, &lease.run)?.organisation;
+            match launch(cx, &NewRun { organisation, ..(**child).clone() }, None, None)? {
                 Reply::Launched { run, .. } => run.to_string().into(),
                 _ => return refuse(Code::Internal, "a launch gave another answer than a run"),
             }

@@ -3,10 +3,14 @@
 use diesel::prelude::*;
 
 use super::Cx;
-use crate::{error::Applied, journal_log, resources, schema::runs};
+use crate::{documents, error::Applied, journal_log, resources, schema::runs, terms};
 
-/// Removes ended runs whose retention is over, longest ended first.
+/// Expired documents that go for each run that may: sessions are many, and small.
+const EXPIRED: u32 = 4;
+
+/// Removes ended runs whose retention is over, longest ended first; and documents that have expired.
 pub(crate) fn prune(cx: &mut Cx, default_retention_ms: i64, limit: u32) -> Applied<u64> {
+    documents::expire(cx, limit.saturating_mul(EXPIRED))?;
     let keeps = runs::retention_ms.is_null().and(runs::ended_at_ms.le(cx.now_ms.saturating_sub(default_retention_ms)));
     let own = (runs::ended_at_ms + runs::retention_ms).le(cx.now_ms);
     let over: Vec<(String, Option<String>)> = runs::table
@@ -26,6 +30,7 @@ pub(crate) fn prune(cx: &mut Cx, default_retention_ms: i64, limit: u32) -> Appli
         }
         resources::forget_gone(cx, run)?;
         journal_log::remove(cx, &run.as_str().into())?;
+        terms::remove(cx, run)?;
         diesel::delete(runs::table.find(run)).execute(cx.conn)?;
         gone += 1;
     }

@@ -1,0 +1,510 @@
+//! Lists of runs, newest first, quick however many there are: one index is walked, chosen by how far back its entries
+//! reach, and the other conditions are looked up for each entry.
+
+use std::fmt::Write as _;
+
+use diesel::{prelude::*, sql_types::Text};
+use windlass_model::{
+    RunState,
+    query::{RunFilter, RunRecord, Scope},
+};
+
+use crate::{
+    connection::AnyConnection,
+    dialect::{self, both},
+    runs::RunRow,
+    schema::runs,
+    terms,
+};
+
+/// Entries by whose age indices are compared: first few, which finds the short ones, then many.
+const DEPTHS: [u32; 2] = [100, 5_000];
+/// Rows that are read at once.
+const ROWS: usize = 500;
+/// Runs of one state that are counted where no index counts them.
+const COUNTED: u64 = 10_000;
+
+/// Runs that a filter finds, newest first.
+pub(crate) fn list(conn: &mut AnyConnection, filter: &RunFilter) -> QueryResult<Vec<RunRecord>> {
+    let limit = if filter.limit == 0 { 50 } else { filter.limit };
+    let ids = ids(conn, filter, limit as usize)?;
+    let mut records = Vec::with_capacity(ids.len());
+    for some in ids.chunks(ROWS) {
+        let rows: Vec<RunRow> =
+            runs::table.filter(runs::id.eq_any(some)).order(runs::id.desc()).select(RunRow::as_select()).load(conn)?;
+        records.extend(rows.into_iter().map(RunRow::record));
+    }
+    Ok(records)
+}
+
+/// How many runs a filter finds, at most `cap`. Its limit doesn't count.
+pub(crate) fn count(conn: &mut AnyConnection, filter: &RunFilter, cap: u64) -> QueryResult<u64> {
+    Ok(ids(conn, filter, usize::try_from(cap).unwrap_or(usize::MAX))?.len() as u64)
+}
+
+/// Runs by state, within scopes. Those of parts of organisations are counted up to 10,000 of a state.
+pub(crate) fn counts(conn: &mut AnyConnection, scopes: Option<&[Scope]>) -> QueryResult<Vec<(RunState, u64)>> {
+    let everything = |scope: &Scope| scope.organisation == "*" && scope.folder == "*";
+    let whole = |scope: &Scope| scope.folder == "*";
+    match scopes {
+        None => crate::runs::counts(conn, None),
+        Some(scopes) if scopes.iter().any(everything) => crate::runs::counts(conn, None),
+        Some(scopes) if scopes.iter().all(whole) => {
+            let names: Vec<&str> = scopes.iter().map(|scope| scope.organisation.as_str()).collect();
+            crate::runs::counts(conn, Some(&names))
+        }
+        Some(scopes) => {
+            let mut counts = Vec::new();
+            for &state in RunState::ALL {
+                let filter = RunFilter { states: vec![state], scopes: Some(scopes.to_vec()), ..RunFilter::default() };
+                counts.push((state, count(conn, &filter, COUNTED)?));
+            }
+            counts.retain(|(_, count)| *count > 0);
+            Ok(counts)
+        }
+    }
+}
+
+fn ids(conn: &mut AnyConnection, filter: &RunFilter, limit: usize) -> QueryResult<Vec<String>> {
+    dialect::walk_indices(conn)?;
+    let mut ids: Vec<String> = Vec::new();
+    for mut wanted in Wanted::all(filter) {
+        if ids.len() >= limit {
+            // Older ones than those that are there already have no place in the list.
+            wanted.since(ids.last().cloned());
+        }
+        ids.extend(wanted.newest(conn, limit)?);
+        ids.sort_unstable_by(|one, other| other.cmp(one));
+        ids.dedup();
+        ids.truncate(limit);
+    }
+    Ok(ids)
+}
+
+/// Conditions that all have to hold. A filter is one of these, or several, one for each scope.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Wanted {
+    organisation: Option<String>,
+    workflow: Option<String>,
+    states: Vec<&'static str>,
+    parent: Option<String>,
+    terms: Vec<String>,
+    words: Vec<String>,
+    range: Range,
+}
+
+/// Ids from one, up to another that isn't among them.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Range {
+    from: Option<String>,
+    to: Option<String>,
+}
+
+impl Range {
+    fn prefix(prefix: &str) -> Self {
+        Self { from: Some(prefix.to_owned()), to: Some(format!("{prefix}\u{10ffff}")) }
+    }
+
+    fn and(&self, other: &Self) -> Self {
+        let to = match (&self.to, &other.to) {
+            (Some(one), Some(other)) => Some(one.min(other).clone()),
+            (one, other) => one.clone().or_else(|| other.clone()),
+        };
+        Self { from: self.from.clone().max(other.from.clone()), to }
+    }
+}
+
+/// How an index is entered.
+#[derive(Clone, Debug)]
+enum Entry {
+    Term(String),
+    Runs { index: &'static str, equal: Vec<(&'static str, String)> },
+}
+
+/// One index and a range of its entries.
+#[derive(Clone, Debug)]
+struct Stream {
+    entry: Entry,
+    range: Range,
+}
+
+/// What can be walked: one index, or several of which each gives a part. It stands for some of the conditions.
+#[derive(Clone, Debug)]
+struct Driver {
+    streams: Vec<Stream>,
+    covers: usize,
+    term: Option<String>,
+}
+
+/// SQL with its arguments.
+#[derive(Default)]
+struct Sql {
+    text: String,
+    arguments: Vec<String>,
+}
+
+impl Sql {
+    fn add(&mut self, text: &str) -> &mut Self {
+        self.text.push_str(text);
+        self
+    }
+
+    /// Both databases take `$1`, as long as the arguments come in their order.
+    fn bind(&mut self, value: &str) -> &mut Self {
+        self.arguments.push(value.replace('\0', "\u{fffd}"));
+        // Writing into a String can't fail.
+        let _ = write!(self.text, "${}", self.arguments.len());
+        self
+    }
+
+    fn range(&mut self, column: &str, range: &Range) -> &mut Self {
+        if let Some(from) = &range.from {
+            self.add(" AND ").add(column).add(" >= ").bind(from);
+        }
+        if let Some(to) = &range.to {
+            self.add(" AND ").add(column).add(" < ").bind(to);
+        }
+        self
+    }
+
+    /// A count of one row or none: neither planner takes it for a join that could begin there.
+    fn has_term(&mut self, id: &str, term: &str) -> &mut Self {
+        self.add("(SELECT count(*) FROM run_terms o WHERE o.term = ")
+            .bind(term)
+            .add(" AND o.run_id = ")
+            .add(id)
+            .add(") > 0")
+    }
+}
+
+#[derive(QueryableByName)]
+struct Id {
+    #[diesel(sql_type = Text)]
+    id: String,
+}
+
+impl Wanted {
+    fn all(filter: &RunFilter) -> Vec<Self> {
+        let mut base = Self {
+            organisation: filter.organisation.clone(),
+            states: filter.states.iter().map(|state| state.as_str()).collect(),
+            parent: filter.parent.as_ref().map(ToString::to_string),
+            ..Self::default()
+        };
+        match filter.workflow.as_deref().map(|name| name.strip_suffix("/*").ok_or(name)) {
+            None => {}
+            Some(Ok(folder)) => base.terms.push(terms::folder(folder)),
+            Some(Err(name)) => base.workflow = Some(name.to_owned()),
+        }
+        base.terms.extend(filter.tag.as_deref().map(terms::tag));
+        base.terms.extend(filter.inputs.iter().map(|(field, value)| terms::input(field, value)));
+        if let Some(text) = &filter.text {
+            base.words = terms::words(text).collect();
+            if base.words.is_empty() {
+                // What has no word occurs nowhere.
+                return Vec::new();
+            }
+        }
+        for list in [&mut base.terms, &mut base.words] {
+            list.sort_unstable();
+            list.dedup();
+        }
+        base.states.sort_unstable();
+        base.states.dedup();
+        let bounds = [
+            filter.id_prefix.as_deref().map(|prefix| Range::prefix(&prefix.to_lowercase())),
+            filter.since_ms.map(|ms| Range { from: Some(time_prefix(ms)), to: None }),
+            filter.until_ms.map(|ms| Range { from: None, to: Some(time_prefix(ms)) }),
+            filter.before.as_ref().map(|id| Range { from: None, to: Some(id.to_string()) }),
+        ];
+        base.range = bounds.iter().flatten().fold(Range::default(), |range, bound| range.and(bound));
+        let Some(scopes) = &filter.scopes else { return vec![base] };
+        let mut all: Vec<Self> = Vec::new();
+        for wanted in scopes.iter().flat_map(|scope| base.within(scope)) {
+            if wanted == base {
+                return vec![base];
+            }
+            if !all.contains(&wanted) {
+                all.push(wanted);
+            }
+        }
+        all
+    }
+
+    /// These conditions within a scope: none if they exclude each other, two if its folder may be a workflow, too.
+    fn within(&self, scope: &Scope) -> Vec<Self> {
+        let mut wanted = self.clone();
+        if scope.organisation != "*" {
+            if self.organisation.as_ref().is_some_and(|asked| *asked != scope.organisation) {
+                return Vec::new();
+            }
+            wanted.organisation = Some(scope.organisation.clone());
+        }
+        if scope.folder == "*" {
+            return vec![wanted];
+        }
+        if let Some(workflow) = &self.workflow {
+            let inside = Scope { organisation: "*".into(), folder: scope.folder.clone() }.covers("*", workflow);
+            return if inside { vec![wanted] } else { Vec::new() };
+        }
+        let exactly = Self { workflow: Some(scope.folder.clone()), ..wanted.clone() };
+        let term = terms::folder(&scope.folder);
+        if !wanted.terms.contains(&term) {
+            wanted.terms.push(term);
+        }
+        vec![exactly, wanted]
+    }
+
+    fn since(&mut self, id: Option<String>) {
+        self.range = self.range.and(&Range { from: id, to: None });
+    }
+
+    fn conditions(&self) -> usize {
+        let columns = [&self.organisation, &self.workflow, &self.parent].into_iter().flatten().count();
+        columns + usize::from(!self.states.is_empty()) + self.terms.len() + self.words.len()
+    }
+
+    fn runs(&self, index: &'static str, equal: &[(&'static str, &str)]) -> Stream {
+        let equal = equal.iter().map(|(column, value)| (*column, (*value).to_owned())).collect();
+        Stream { entry: Entry::Runs { index, equal }, range: self.range.clone() }
+    }
+
+    fn by_id(&self) -> Stream {
+        // SQLite's name for the index of the primary key.
+        self.runs("sqlite_autoindex_runs_1", &[])
+    }
+
+    /// All ways to walk these runs; the last one walks all runs there are.
+    fn drivers(&self) -> Vec<Driver> {
+        let of = |streams: Vec<Stream>, covers: usize| Driver { streams, covers, term: None };
+        let mut drivers = Vec::new();
+        let organisation = self.organisation.as_deref();
+        if let (Some(organisation), false) = (organisation, self.states.is_empty()) {
+            let stream = |state: &&'static str| {
+                self.runs("runs_organisation_state", &[("organisation", organisation), ("state", state)])
+            };
+            drivers.push(of(self.states.iter().map(stream).collect(), 2));
+        } else if !self.states.is_empty() {
+            let stream = |state: &&'static str| self.runs("runs_state", &[("state", state)]);
+            drivers.push(of(self.states.iter().map(stream).collect(), 1));
+        }
+        match (organisation, self.workflow.as_deref()) {
+            (Some(organisation), Some(workflow)) => {
+                let equal = [("organisation", organisation), ("workflow", workflow)];
+                drivers.push(of(vec![self.runs("runs_organisation_workflow", &equal)], 2));
+            }
+            (None, Some(workflow)) => {
+                drivers.push(of(vec![self.runs("runs_workflow", &[("workflow", workflow)])], 1));
+            }
+            _ => {}
+        }
+        if let Some(parent) = &self.parent {
+            drivers.push(of(vec![self.runs("runs_parent", &[("parent_run", parent)])], 1));
+        }
+        for term in &self.terms {
+            let stream = Stream { entry: Entry::Term(term.clone()), range: self.range.clone() };
+            drivers.push(Driver { streams: vec![stream], covers: 1, term: Some(term.clone()) });
+        }
+        for word in &self.words {
+            let term = Stream { entry: Entry::Term(terms::word(word)), range: self.range.clone() };
+            let id = Stream { range: self.range.and(&Range::prefix(word)), ..self.by_id() };
+            drivers.push(Driver { streams: vec![term, id], covers: 1, term: None });
+        }
+        if let Some(organisation) = organisation
+            && drivers.iter().all(|driver| driver.covers < 2)
+        {
+            drivers.push(of(vec![self.runs("runs_organisation", &[("organisation", organisation)])], 1));
+        }
+        drivers.push(of(vec![self.by_id()], 0));
+        drivers
+    }
+
+    /// The newest of these runs.
+    fn newest(mut self, conn: &mut AnyConnection, limit: usize) -> QueryResult<Vec<String>> {
+        let conditions = self.conditions();
+        if conditions > 1 && !self.trim(conn)? {
+            return Ok(Vec::new());
+        }
+        let drivers = self.drivers();
+        let driver = match drivers.iter().find(|driver| driver.covers == conditions) {
+            Some(whole) => whole,
+            None => &drivers[shortest(conn, &drivers)?],
+        };
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut ids = Vec::new();
+        for stream in &driver.streams {
+            let mut sql = stream.begin(conn, false);
+            self.check(&mut sql, stream, driver.term.as_deref());
+            ids.extend(stream.load(conn, sql, false, limit, 0)?);
+        }
+        Ok(ids)
+    }
+
+    /// Narrows the range to where every index has entries; false if one has none.
+    fn trim(&mut self, conn: &mut AnyConnection) -> QueryResult<bool> {
+        let mut drivers = self.drivers();
+        drivers.pop();
+        for driver in &mut drivers {
+            let (mut newest, mut oldest) = (None, None);
+            for stream in &mut driver.streams {
+                stream.range = stream.range.and(&self.range);
+                if let Some(id) = stream.nth(conn, false, 0)? {
+                    newest = newest.max(Some(id));
+                    let first = stream.nth(conn, true, 0)?;
+                    oldest = if oldest.is_none() { first } else { oldest.min(first) };
+                }
+            }
+            let Some(newest) = newest else { return Ok(false) };
+            // `!` comes before every character of an id.
+            self.range = self.range.and(&Range { from: oldest, to: Some(format!("{newest}!")) });
+        }
+        Ok(true)
+    }
+
+    /// The conditions, looked up for one entry of a stream.
+    fn check(&self, sql: &mut Sql, stream: &Stream, term: Option<&str>) {
+        let by_term = matches!(stream.entry, Entry::Term(_));
+        let columns =
+            [("organisation", &self.organisation), ("workflow", &self.workflow), ("parent_run", &self.parent)];
+        let has_columns = columns.iter().any(|(_, value)| value.is_some()) || !self.states.is_empty();
+        if by_term && has_columns {
+            sql.add(" AND (SELECT count(*) FROM runs r WHERE r.id = d.id");
+        }
+        for (column, value) in columns {
+            if let Some(value) = value {
+                sql.add(" AND ").add(column).add(" = ").bind(value);
+            }
+        }
+        if !self.states.is_empty() {
+            sql.add(" AND state IN (");
+            for (index, state) in self.states.iter().enumerate() {
+                sql.add(if index > 0 { ", " } else { "" }).bind(state);
+            }
+            sql.add(")");
+        }
+        if by_term && has_columns {
+            sql.add(") > 0");
+        }
+        for other in self.terms.iter().filter(|other| Some(other.as_str()) != term) {
+            sql.add(" AND ").has_term("d.id", other);
+        }
+        for word in &self.words {
+            let range = Range::prefix(word);
+            sql.add(" AND (").has_term("d.id", &terms::word(word)).add(" OR (1 = 1").range("d.id", &range).add("))");
+        }
+    }
+}
+
+impl Stream {
+    fn begin(&self, conn: &AnyConnection, oldest_first: bool) -> Sql {
+        let mut sql = Sql::default();
+        match &self.entry {
+            Entry::Term(term) => {
+                sql.add("SELECT d.id FROM (SELECT run_id AS id FROM run_terms WHERE term = ").bind(term);
+                sql.range("run_id", &self.range);
+            }
+            Entry::Runs { index, equal } => {
+                sql.add("SELECT d.id FROM (SELECT id, organisation, workflow, parent_run, state FROM runs");
+                if matches!(conn, AnyConnection::Sqlite(_)) {
+                    sql.add(" INDEXED BY ").add(index);
+                }
+                sql.add(" WHERE 1 = 1");
+                for (column, value) in equal {
+                    sql.add(" AND ").add(column).add(" = ").bind(value);
+                }
+                sql.range("id", &self.range);
+            }
+        }
+        // PostgreSQL keeps this apart from what is looked up for each entry; SQLite puts both together.
+        match conn {
+            AnyConnection::Sqlite(_) => sql.add(") d WHERE 1 = 1"),
+            AnyConnection::Postgres(_) if oldest_first => sql.add(" ORDER BY 1 OFFSET 0) d WHERE 1 = 1"),
+            AnyConnection::Postgres(_) => sql.add(" ORDER BY 1 DESC OFFSET 0) d WHERE 1 = 1"),
+        };
+        sql
+    }
+
+    fn load(
+        &self,
+        conn: &mut AnyConnection,
+        mut sql: Sql,
+        oldest_first: bool,
+        limit: i64,
+        offset: u32,
+    ) -> QueryResult<Vec<String>> {
+        let order = if oldest_first { "ASC" } else { "DESC" };
+        let _ = write!(sql.text, " ORDER BY d.id {order} LIMIT {limit} OFFSET {offset}");
+        let found: Vec<Id> = both!(conn, c => {
+            let mut query = diesel::sql_query(sql.text).into_boxed();
+            for argument in sql.arguments {
+                query = query.bind::<Text, _>(argument);
+            }
+            query.load(c)?
+        });
+        Ok(found.into_iter().map(|found| found.id).collect())
+    }
+
+    /// The entry with this number, from the newest or from the oldest.
+    fn nth(&self, conn: &mut AnyConnection, oldest_first: bool, number: u32) -> QueryResult<Option<String>> {
+        let sql = self.begin(conn, oldest_first);
+        Ok(self.load(conn, sql, oldest_first, 1, number)?.pop())
+    }
+}
+
+/// Which index to walk: one with few entries, else the one whose entries lie farthest apart.
+fn shortest(conn: &mut AnyConnection, drivers: &[Driver]) -> QueryResult<usize> {
+    let mut best = drivers.len() - 1;
+    for depth in DEPTHS {
+        let mut reached: Option<String> = None;
+        for (index, driver) in drivers.iter().enumerate() {
+            let mut back = None;
+            for stream in &driver.streams {
+                back = back.max(stream.nth(conn, false, depth - 1)?);
+            }
+            match back {
+                None => return Ok(index),
+                Some(back) if reached.as_ref().is_none_or(|reached| back < *reached) => {
+                    (reached, best) = (Some(back), index);
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    Ok(best)
+}
+
+/// How ids of this time begin: a ULID's first ten characters are its milliseconds.
+fn time_prefix(ms: i64) -> String {
+    const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+    let ms = ms.clamp(0, (1 << 48) - 1);
+    (0..10).rev().map(|digit| char::from(ALPHABET[(ms >> (5 * digit) & 31) as usize])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_the_beginnings_of_ids() {
+        assert_eq!(time_prefix(0), "0000000000");
+        // The ULID specification's example: 01ARYZ6S41 is 1469918176385.
+        assert_eq!(time_prefix(1_469_918_176_385), "01aryz6s41");
+        assert_eq!(time_prefix(i64::MAX), "7zzzzzzzzz");
+    }
+
+    #[test]
+    fn scopes_that_exclude_the_filter_leave_nothing() {
+        let scope =
+            |organisation: &str, folder: &str| Scope { organisation: organisation.into(), folder: folder.into() };
+        let filter = RunFilter {
+            organisation: Some("acme".into()),
+            scopes: Some(vec![scope("other", "*"), scope("acme", "lab"), scope("*", "lab")]),
+            ..RunFilter::default()
+        };
+        let all = Wanted::all(&filter);
+        assert_eq!(all.len(), 2, "the same conditions once: {all:?}");
+        let everything = RunFilter { scopes: Some(vec![scope("acme", "lab"), scope("*", "*")]), ..filter };
+        assert_eq!(Wanted::all(&everything).len(), 1);
+        assert!(Wanted::all(&RunFilter { text: Some("? !".into()), ..RunFilter::default() }).is_empty());
+    }
+}
