@@ -19,9 +19,9 @@ use windlass_api::{
         users,
     },
     server::{Server, ServerConfig},
-    services::{Scripts, Secrets},
+    services::{Author, Scripts, Secrets},
 };
-use windlass_model::{Code, Problem, document::Expected};
+use windlass_model::{Code, Problem, document::Expected, journal::Pinned};
 use windlass_tests::World;
 
 /// How long an answer may take.
@@ -112,11 +112,35 @@ impl Scripts for NoScripts {
         unasked()
     }
 
-    fn save(&self, _: &str, _: &str, _: Option<&str>) -> Result<(), Problem> {
+    fn version(&self, _: &str) -> Option<i64> {
+        None
+    }
+
+    fn problem(&self, _: &str) -> Option<Problem> {
+        None
+    }
+
+    fn source_digest(&self, _: &str) -> String {
+        String::new()
+    }
+
+    fn source_of(&self, _: &str, _: i64) -> Result<String, Problem> {
         unasked()
     }
 
-    fn remove(&self, _: &str, _: Option<&str>) -> Result<(), Problem> {
+    fn save(&self, _: &str, _: &str, _: Option<&str>, _: &Author) -> Result<(), Problem> {
+        unasked()
+    }
+
+    fn remove(&self, _: &str, _: Option<&str>, _: &Author) -> Result<(), Problem> {
+        unasked()
+    }
+
+    fn judged(&self, _: &str, _: i64) -> Result<(Pinned, Vec<String>), Problem> {
+        unasked()
+    }
+
+    fn activate(&self, _: &str, _: i64, _: &Author) -> Result<(), Problem> {
         unasked()
     }
 }
