@@ -115,6 +115,12 @@ const CASES: &[(&str, About)] = &[
     ("DELETE /api/v1/users/{name}/totp", User),
     ("GET /api/v1/workflows", Nothing),
     ("GET /api/v1/workflows/{name*}", Nothing),
+    ("GET /api/v1/workflows/{name*}/history", Nothing),
+    ("GET /api/v1/workflows/{name*}/source", Nothing),
+    ("PUT /api/v1/workflows/{name*}", Platform),
+    ("DELETE /api/v1/workflows/{name*}", Platform),
+    ("POST /api/v1/workflows/{name*}/activate", Platform),
+    ("POST /api/v1/workflows/{name*}/restore", Platform),
     ("POST /api/v1/workflows/{name*}/check", Nothing),
     ("POST /api/v1/workflows/{name*}/rehearse", Nothing),
 ];
