@@ -37,6 +37,7 @@ mod store;
 mod terms;
 mod timers;
 mod undo;
+mod walk;
 mod writer;
 
 pub use error::StoreError;

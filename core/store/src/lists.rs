@@ -1,9 +1,7 @@
 //! Lists of runs, newest first, quick however many there are: one index is walked, chosen by how far back its entries
 //! reach, and the other conditions are looked up for each entry.
 
-use std::fmt::Write as _;
-
-use diesel::{prelude::*, sql_types::Text};
+use diesel::prelude::*;
 use windlass_model::{
     RunState,
     query::{RunFilter, RunRecord, Scope},
@@ -11,10 +9,11 @@ use windlass_model::{
 
 use crate::{
     connection::AnyConnection,
-    dialect::{self, both},
+    dialect,
     runs::RunRow,
     schema::runs,
     terms,
+    walk::{Entry, Range, Sql, Stream},
 };
 
 /// Entries by whose age indices are compared: first few, which finds the short ones, then many.
@@ -93,94 +92,12 @@ struct Wanted {
     range: Range,
 }
 
-/// Ids from one, up to another that isn't among them.
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Range {
-    from: Option<String>,
-    to: Option<String>,
-}
-
-impl Range {
-    fn prefix(prefix: &str) -> Self {
-        Self { from: Some(prefix.to_owned()), to: Some(format!("{prefix}\u{10ffff}")) }
-    }
-
-    fn and(&self, other: &Self) -> Self {
-        let to = match (&self.to, &other.to) {
-            (Some(one), Some(other)) => Some(one.min(other).clone()),
-            (one, other) => one.clone().or_else(|| other.clone()),
-        };
-        Self { from: self.from.clone().max(other.from.clone()), to }
-    }
-}
-
-/// How an index is entered.
-#[derive(Clone, Debug)]
-enum Entry {
-    Term(String),
-    Runs { index: &'static str, equal: Vec<(&'static str, String)> },
-}
-
-/// One index and a range of its entries.
-#[derive(Clone, Debug)]
-struct Stream {
-    entry: Entry,
-    range: Range,
-}
-
 /// What can be walked: one index, or several of which each gives a part. It stands for some of the conditions.
 #[derive(Clone, Debug)]
 struct Driver {
     streams: Vec<Stream>,
     covers: usize,
     term: Option<String>,
-}
-
-/// SQL with its arguments.
-#[derive(Default)]
-struct Sql {
-    text: String,
-    arguments: Vec<String>,
-}
-
-impl Sql {
-    fn add(&mut self, text: &str) -> &mut Self {
-        self.text.push_str(text);
-        self
-    }
-
-    /// Both databases take `$1`, as long as the arguments come in their order.
-    fn bind(&mut self, value: &str) -> &mut Self {
-        self.arguments.push(value.replace('\0', "\u{fffd}"));
-        // Writing into a String can't fail.
-        let _ = write!(self.text, "${}", self.arguments.len());
-        self
-    }
-
-    fn range(&mut self, column: &str, range: &Range) -> &mut Self {
-        if let Some(from) = &range.from {
-            self.add(" AND ").add(column).add(" >= ").bind(from);
-        }
-        if let Some(to) = &range.to {
-            self.add(" AND ").add(column).add(" < ").bind(to);
-        }
-        self
-    }
-
-    /// A count of one row or none: neither planner takes it for a join that could begin there.
-    fn has_term(&mut self, id: &str, term: &str) -> &mut Self {
-        self.add("(SELECT count(*) FROM run_terms o WHERE o.term = ")
-            .bind(term)
-            .add(" AND o.run_id = ")
-            .add(id)
-            .add(") > 0")
-    }
-}
-
-#[derive(QueryableByName)]
-struct Id {
-    #[diesel(sql_type = Text)]
-    id: String,
 }
 
 impl Wanted {
@@ -392,62 +309,6 @@ impl Wanted {
             let range = Range::prefix(word);
             sql.add(" AND (").has_term("d.id", &terms::word(word)).add(" OR (1 = 1").range("d.id", &range).add("))");
         }
-    }
-}
-
-impl Stream {
-    fn begin(&self, conn: &AnyConnection, oldest_first: bool) -> Sql {
-        let mut sql = Sql::default();
-        match &self.entry {
-            Entry::Term(term) => {
-                sql.add("SELECT d.id FROM (SELECT run_id AS id FROM run_terms WHERE term = ").bind(term);
-                sql.range("run_id", &self.range);
-            }
-            Entry::Runs { index, equal } => {
-                sql.add("SELECT d.id FROM (SELECT id, organisation, workflow, parent_run, state FROM runs");
-                if matches!(conn, AnyConnection::Sqlite(_)) {
-                    sql.add(" INDEXED BY ").add(index);
-                }
-                sql.add(" WHERE 1 = 1");
-                for (column, value) in equal {
-                    sql.add(" AND ").add(column).add(" = ").bind(value);
-                }
-                sql.range("id", &self.range);
-            }
-        }
-        // PostgreSQL keeps this apart from what is looked up for each entry; SQLite puts both together.
-        match conn {
-            AnyConnection::Sqlite(_) => sql.add(") d WHERE 1 = 1"),
-            AnyConnection::Postgres(_) if oldest_first => sql.add(" ORDER BY 1 OFFSET 0) d WHERE 1 = 1"),
-            AnyConnection::Postgres(_) => sql.add(" ORDER BY 1 DESC OFFSET 0) d WHERE 1 = 1"),
-        };
-        sql
-    }
-
-    fn load(
-        &self,
-        conn: &mut AnyConnection,
-        mut sql: Sql,
-        oldest_first: bool,
-        limit: i64,
-        offset: u32,
-    ) -> QueryResult<Vec<String>> {
-        let order = if oldest_first { "ASC" } else { "DESC" };
-        let _ = write!(sql.text, " ORDER BY d.id {order} LIMIT {limit} OFFSET {offset}");
-        let found: Vec<Id> = both!(conn, c => {
-            let mut query = diesel::sql_query(sql.text).into_boxed();
-            for argument in sql.arguments {
-                query = query.bind::<Text, _>(argument);
-            }
-            query.load(c)?
-        });
-        Ok(found.into_iter().map(|found| found.id).collect())
-    }
-
-    /// The entry with this number, from the newest or from the oldest.
-    fn nth(&self, conn: &mut AnyConnection, oldest_first: bool, number: u32) -> QueryResult<Option<String>> {
-        let sql = self.begin(conn, oldest_first);
-        Ok(self.load(conn, sql, oldest_first, 1, number)?.pop())
     }
 }
 

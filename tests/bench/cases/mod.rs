@@ -4,6 +4,7 @@ mod crowd;
 mod grid;
 mod growth;
 mod launch;
+mod lists;
 mod replay;
 mod steps;
 mod suspended;
@@ -52,4 +53,4 @@ pub struct Case {
 }
 
 pub const ALL: &[Case] =
-    &[steps::CASE, crowd::CASE, replay::CASE, launch::CASE, suspended::CASE, grid::CASE, growth::CASE];
+    &[steps::CASE, crowd::CASE, replay::CASE, launch::CASE, suspended::CASE, grid::CASE, growth::CASE, lists::CASE];
