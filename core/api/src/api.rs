@@ -27,6 +27,8 @@ pub struct ApiConfig {
     pub events: EventsConfig,
     /// Version of the program.
     pub version: String,
+    /// Makes a request's span part of the trace that its `traceparent` names, where traces are kept.
+    pub join_trace: Option<fn(&tracing::Span, &str)>,
 }
 
 impl Default for ApiConfig {
@@ -38,6 +40,7 @@ impl Default for ApiConfig {
             public_url: "http://127.0.0.1:7070".into(),
             events: EventsConfig::default(),
             version: env!("CARGO_PKG_VERSION").into(),
+            join_trace: None,
         }
     }
 }

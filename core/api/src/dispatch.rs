@@ -54,7 +54,8 @@ pub fn filter(
         .then(|house: Arc<House>, method: http::Method, path: FullPath, query, headers, peer: Option<Peer>, body| async move {
             let peer = peer.unwrap_or(Peer { address: IpAddr::from([127, 0, 0, 1]), secure: false });
             let id = ulid::Ulid::new().to_string().to_lowercase();
-            let span = tracing::info_span!("request", id, %method, path = path.as_str());
+            let span = tracing::info_span!("request", otel.kind = "server", id, %method, path = path.as_str());
+            join_trace(&house.api, &span, &headers);
             let began = std::time::Instant::now();
             let head = Head { id, method, path: path.as_str().to_owned(), query, headers, peer };
             async move {
@@ -68,6 +69,14 @@ pub fn filter(
             .await
         })
         .or_else(|_| async { Ok::<_, std::convert::Infallible>((http::StatusCode::BAD_REQUEST.into_response(),)) })
+}
+
+/// A caller that traces finds what came of its request under its own trace.
+fn join_trace(api: &Api, span: &tracing::Span, headers: &HeaderMap) {
+    let parent = headers.get("traceparent").and_then(|value| value.to_str().ok());
+    if let (Some(join), Some(parent)) = (api.config.join_trace, parent) {
+        join(span, parent);
+    }
 }
 
 /// A request without its body.
@@ -131,7 +140,12 @@ async fn answer<B: Buf + Send>(
     if !route.method.is_safe() {
         api.auth.refuse_cross_site(&principal, &head.headers, &api.config)?;
     }
-    let body = read(route, &head.headers, body, api.config.body_bytes).await?;
+    let limit = Duration::from_millis(api.config.request_ms);
+    let body = tokio::time::timeout(limit, read(route, &head.headers, body, api.config.body_bytes));
+    let body = body.await.map_err(|_| {
+        let message = "the body didn't arrive within the time that a request may take";
+        Problem::new(Code::InvalidInput, message).help("the bound is `server.request_timeout_ms`")
+    })??;
     let request = Request {
         api: api.clone(),
         id: head.id.clone(),

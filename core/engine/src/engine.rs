@@ -213,7 +213,10 @@ impl Inner {
         let active = Active { control: control.clone(), deadline_at_ms: claimed.deadline_at_ms };
         self.signals.active.lock().insert(run.clone(), active);
         let (inner, name, lease) = (self.clone(), run.clone(), claimed.lease.clone());
+        // A run that a request launches belongs to that request's trace.
+        let span = tracing::info_span!("run", run = %run);
         let spawned = self.pool.spawn(Box::new(move || {
+            let _entered = span.entered();
             worker::work(&inner, claimed, control);
             inner.signals.active.lock().remove(&run);
             inner.signals.wake.kick();

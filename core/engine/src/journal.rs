@@ -48,6 +48,8 @@ pub(crate) struct LiveJournal {
     pub(crate) children: ChildLauncher,
     pub(crate) progress: Progress,
     pub(crate) stats: Arc<Stats>,
+    /// The run's, that its steps belong to: they may run on other threads.
+    pub(crate) span: tracing::Span,
 }
 
 /// What has been performed in this evaluation.
@@ -55,7 +57,15 @@ pub(crate) struct LiveJournal {
 pub(crate) struct Progress {
     steps: AtomicUsize,
     output_bytes: AtomicU64,
-    under_way: Mutex<HashMap<StepPath, (i64, u32)>>,
+    under_way: Mutex<HashMap<StepPath, UnderWay>>,
+}
+
+/// A step that has begun.
+struct UnderWay {
+    started_at_ms: i64,
+    attempts: u32,
+    /// Ends with the step.
+    _span: tracing::Span,
 }
 
 impl Progress {
@@ -115,7 +125,11 @@ impl LiveJournal {
 
     fn started(&self, call: &StepCall) -> (i64, u32) {
         let started = self.progress.under_way.lock().remove(&call.path);
-        started.unwrap_or_else(|| (self.clock.now_ms(), 1))
+        started.map_or_else(|| (self.clock.now_ms(), 1), |step| (step.started_at_ms, step.attempts))
+    }
+
+    fn step_span(&self, call: &StepCall) -> tracing::Span {
+        tracing::info_span!(parent: &self.span, "step", op = %call.op, path = %call.path)
     }
 
     fn lazy_key(&self, path: &StepPath) -> u64 {
@@ -150,7 +164,8 @@ impl Journal for LiveJournal {
             Some(record) => record.attempts + 1,
             None => 1,
         };
-        self.progress.under_way.lock().insert(call.path.clone(), (self.clock.now_ms(), attempts));
+        let step = UnderWay { started_at_ms: self.clock.now_ms(), attempts, _span: self.step_span(call) };
+        self.progress.under_way.lock().insert(call.path.clone(), step);
         if call.needs_intent() {
             let call = Arc::new(call.clone());
             if let Err(stop) = self.commit(Command::Begin { lease: self.lease.clone(), call }) {
@@ -192,8 +207,8 @@ impl Journal for LiveJournal {
     }
 
     fn retry(&self, call: &StepCall, attempt: u32, delay_ms: u64, problem: &Problem) -> Result<(), Stop> {
-        if let Some((_, attempts)) = self.progress.under_way.lock().get_mut(&call.path) {
-            *attempts += 1;
+        if let Some(step) = self.progress.under_way.lock().get_mut(&call.path) {
+            step.attempts += 1;
         }
         let data = serde_json::json!({ "op": call.op, "attempt": attempt, "delay_ms": delay_ms, "error": problem });
         let events = vec![NewEvent::step(EventKind::StepRetrying, &call.path, data)];
@@ -210,6 +225,7 @@ impl Journal for LiveJournal {
         if let Err(stop) = self.may_perform(&call.path) {
             return Settled::Stop(stop);
         }
+        let _span = self.step_span(call);
         let given = match &effect {
             LocalEffect::Now => Given::Value(self.clock.now_ms().to_string().into()),
             LocalEffect::Random => Given::Value(serde_json::json!(rand::random::<f64>()).to_string().into()),
@@ -230,6 +246,7 @@ impl Journal for LiveJournal {
         if let Err(stop) = self.may_perform(&call.path) {
             return Settled::Stop(stop);
         }
+        let _span = self.step_span(call);
         let (lease, call) = (self.lease.clone(), Arc::new(call.clone()));
         self.settle(Command::Wait { lease, call, wait: wait.clone() })
     }

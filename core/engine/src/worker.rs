@@ -126,6 +126,7 @@ impl Worker<'_> {
             children: self.inner.children.clone(),
             progress: Progress::new(output_bytes),
             stats: self.inner.signals.stats.clone(),
+            span: tracing::Span::current(),
         })
     }
 

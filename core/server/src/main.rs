@@ -19,6 +19,7 @@ mod render;
 mod scenario;
 mod services;
 mod session;
+mod telemetry;
 mod values;
 mod vault;
 mod versions;
@@ -31,7 +32,6 @@ use windlass_model::Problem;
 
 use crate::{
     cli::{Cli, Colour},
-    config::{Loaded, LogFormat},
     context::Context,
     exit::Exit,
 };
@@ -58,20 +58,12 @@ fn run(cli: Cli) -> Result<Exit, Problem> {
     // A provider that is installed already serves as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let context = Context::new(cli.global)?;
-    log(&context.loaded);
+    // Sends what is left when it is dropped.
+    let _telemetry = telemetry::start(&context.loaded.config)?;
     for name in &context.loaded.unknown_variables {
         tracing::warn!("the environment variable {name} isn't a setting; `windlass config show` lists them");
     }
     commands::dispatch(cli.command, &context)
-}
-
-fn log(loaded: &Loaded) {
-    let filter = tracing_subscriber::EnvFilter::new(&loaded.config.log.level);
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match loaded.config.log.format {
-        LogFormat::Text => log.with_target(false).init(),
-        LogFormat::Json => log.json().init(),
-    }
 }
 
 fn report(problem: &Problem, json: bool) -> Exit {

@@ -175,6 +175,7 @@ fn api(session: &Session, config: &Config, public_url: String) -> Result<Api, Pr
             ..EventsConfig::default()
         },
         version: env!("CARGO_PKG_VERSION").into(),
+        join_trace: Some(crate::telemetry::join),
         ..ApiConfig::default()
     };
     let service = Arc::new(Scripts::new(

@@ -8,7 +8,7 @@ use std::{
 use windlass_hosts::HostConfig;
 use windlass_model::Bounds;
 
-use super::settings::{AuthSettings, Config, EngineSettings, Log, LogFormat, ServerSettings};
+use super::settings::{AuthSettings, Config, EngineSettings, Log, LogFormat, ServerSettings, Telemetry};
 
 /// Programs that look at networks or set them up inside a lab's namespaces.
 const LAB_PROGRAMS: &[&str] =
@@ -24,6 +24,7 @@ impl Default for Config {
             workflow_review: false,
             database: String::new(),
             log: Log::default(),
+            telemetry: Telemetry::default(),
             engine: EngineSettings::default(),
             server: ServerSettings::default(),
             auth: AuthSettings::default(),

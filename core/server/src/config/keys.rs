@@ -27,6 +27,11 @@ pub const KEYS: &[Key] = &[
     key("database", "URL of the database: `sqlite:/path` or `postgres://…`. Empty: an SQLite file in the data folder."),
     key("log.level", "What is logged to standard error: error, warn, info, debug, trace, or `module=level,…`."),
     key("log.format", "`text`, or `json` for one JSON object a line."),
+    key(
+        "telemetry.otlp",
+        "Address of an OpenTelemetry collector that takes OTLP over HTTP: `http://127.0.0.1:4318`. Requests, runs and steps \
+         are sent there as traces. Empty: none are.",
+    ),
     key("engine.workers", "Runs that are evaluated at once, 1 to 100000."),
     key("engine.lease_ms", "How long a claim on a run holds without renewal, in milliseconds (PostgreSQL only)."),
     key("engine.poll_ms", "How often to look for what other processes have written, in milliseconds."),

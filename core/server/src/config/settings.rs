@@ -20,6 +20,8 @@ pub struct Config {
     pub database: String,
     /// Logging.
     pub log: Log,
+    /// Traces.
+    pub telemetry: Telemetry,
     /// The engine.
     pub engine: EngineSettings,
     /// The server.
@@ -54,6 +56,14 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+/// Traces.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Telemetry {
+    /// The collector's address; empty: no traces are sent.
+    pub otlp: String,
 }
 
 /// The engine.
