@@ -20,8 +20,8 @@ build: ## Builds the release binary
 	@echo "build: cargo build --release (the first time takes a few minutes)"
 	@cargo build --release --quiet --package windlass-server
 
-run: build ## Runs the lab with two routers: for real where that is allowed, else as a rehearsal
-	@bash .ci/demo "$(TARGET)/release/windlass" "$(DATA)" "$(LAB)"
+run: build ## Serves at 127.0.0.1:7070, and prints how to log in, launch and follow (Ctrl-C ends it)
+	@exec $(WINDLASS) dev
 
 clean-lab: build ## Destroys the lab that `make run` made
 	@$(WINDLASS) run lab/destroy --set lab=$(LAB)

@@ -8,6 +8,7 @@ mod bulk;
 mod events;
 mod house;
 mod logs;
+mod operations;
 mod oidc;
 mod people;
 mod proxies;

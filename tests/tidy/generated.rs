@@ -8,6 +8,7 @@ use windlass_tests::windlass_binary;
 use crate::tree::{Tree, demand, sample};
 
 const REFERENCE: &str = "docs/reference";
+const OPENAPI: &str = "docs/reference/openapi.json";
 const STATES: &str = "docs/reference/run-states.md";
 
 /// With this variable set, pages are written instead of compared.
@@ -36,6 +37,19 @@ fn generated_states_are_current() {
     }
     let kept = fs::read_to_string(&page).unwrap_or_default();
     assert_eq!(kept, states_page(), "{STATES} isn't what the code says; run `make docs`");
+}
+
+#[test]
+fn generated_openapi_is_current() {
+    let document = windlass_api::openapi::document(windlass_api::routes().all());
+    let fresh = serde_json::to_string_pretty(&document).expect("a document is JSON") + "\n";
+    let page = Tree::repository().root.join(OPENAPI);
+    if env::var_os(WRITE).is_some() {
+        fs::write(&page, &fresh).expect("the document can be written");
+    }
+    let kept = fs::read_to_string(&page).unwrap_or_default();
+    let changed = fresh.lines().zip(kept.lines()).find(|(fresh, kept)| fresh != kept);
+    assert!(kept == fresh, "{OPENAPI} isn't what the code says, first at {changed:?}; run `make docs`");
 }
 
 #[test]

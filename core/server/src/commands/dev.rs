@@ -30,16 +30,21 @@ pub fn run(args: &serve::Args, context: &Context) -> Result<Exit, Problem> {
         true => Some(access(&session)?),
         false => None,
     };
-    serve::serve(session, args, context, |running| {
+    let example = example(&session)?;
+    let ended = serve::serve(session, args, context, |running| {
         // Without one, another process executes the runs here: `serve` says so and ends before it comes to this.
         let Some(access) = &access else { return Ok(()) };
         context.print(
             &json!({ "url": running.url, "address": running.address.to_string(), "user": ADMIN,
                      "password": access.password, "token": access.token }),
-            || welcome(running, access),
+            || welcome(running, access, &example),
         );
         Ok(())
-    })
+    })?;
+    if !context.global.json {
+        let _ = writeln!(std::io::stderr(), "stopped; the same command starts it again, and open runs go on");
+    }
+    Ok(ended)
 }
 
 /// A folder that an older program made is brought up to date: here nobody else uses it.
@@ -103,18 +108,47 @@ fn write(path: &Path, text: &str) -> Result<(), Problem> {
     open.and_then(|mut file| writeln!(file, "{text}")).map_err(|error| unusable(path, &error))
 }
 
-fn welcome(running: &Running, access: &Access) -> String {
+/// What to try: a line that launches the example, or rehearses it where it can't be had, and a line that follows.
+struct Example {
+    path: String,
+    body: String,
+    cursor: String,
+}
+
+fn example(session: &Session) -> Result<Example, Problem> {
+    let engine = session.engine();
+    let taken: Vec<_> = engine.resources(None, true)?.into_iter().map(|record| record.resource.id).collect();
+    let is_free = |lab: &String| !taken.iter().any(|id| id.split('/').next() == Some(lab.as_str()));
+    let lab = (1..).map(|n| if n == 1 { "demo".to_owned() } else { format!("demo{n}") }).find(is_free);
+    let input = json!({ "lab": lab });
+    let (path, body) = match crate::doctor::may_make_namespaces() {
+        Ok(()) => ("/api/v1/runs".to_owned(), json!({ "workflow": EXAMPLE, "input": input })),
+        Err(_) => (format!("/api/v1/workflows/{EXAMPLE}/rehearse"), json!({ "input": input })),
+    };
+    // From here on: who follows after the launch misses nothing of it.
+    Ok(Example { path, body: body.to_string(), cursor: engine.feed_end()? })
+}
+
+fn welcome(running: &Running, access: &Access, example: &Example) -> String {
     let Running { url, .. } = running;
     let Access { password, token } = access;
-    let body = format!(r#"{{"workflow":"{EXAMPLE}","input":{{"lab":"demo"}}}}"#);
+    let Example { path, body, cursor } = example;
+    let (verb, note) = match path.ends_with("/rehearse") {
+        false => ("launch  ", String::new()),
+        true => (
+            "rehearse",
+            "           (this user may make no network namespaces: `windlass doctor`; so this says what would be done)\n"
+                .to_owned(),
+        ),
+    };
     format!(
         "\
 windlass is serving at {url}
 
 log in     user {ADMIN}, password {password}
-           curl -c cookies -H 'Content-Type: application/json' -d '{{\"name\":\"{ADMIN}\",\"password\":\"{password}\"}}' {url}/api/v1/session
-launch     curl -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' -d '{body}' {url}/api/v1/runs
-follow     curl -N -H 'Authorization: Bearer {token}' {url}/api/v1/events
+           curl -c cookies -H 'Content-Type: application/json' -d '{{\"name\":\"{ADMIN}\",\"password\":\"{password}\"}}' '{url}/api/v1/session'
+{verb}   curl -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' -d '{body}' '{url}{path}'
+{note}follow     curl -N -H 'Authorization: Bearer {token}' '{url}/api/v1/events?after={cursor}'
 reference  {url}/api/docs
 stop       Ctrl-C; open runs go on at the next start
 "

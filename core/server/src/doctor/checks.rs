@@ -58,17 +58,18 @@ fn user() -> Finding {
     }
 }
 
-fn namespaces() -> Finding {
+/// Whether this process may make network namespaces: it tries.
+pub fn may_make_namespaces() -> Result<(), String> {
     // On a thread of its own: the namespace ends with it.
     let attempt = thread::spawn(|| nix::sched::unshare(CloneFlags::CLONE_NEWNET)).join();
-    match attempt {
-        Ok(Ok(())) => Finding::fine("network namespaces", "can be made"),
-        Ok(Err(error)) => Finding::missing(
-            "network namespaces",
-            error.to_string(),
-            "network labs need root, and a container needs --privileged",
-        ),
-        Err(_) => Finding::broken("network namespaces", "the attempt failed", ""),
+    attempt.map_err(|_| "the attempt failed".to_owned())?.map_err(|error| error.to_string())
+}
+
+fn namespaces() -> Finding {
+    let help = "network labs need root, and a container needs --privileged";
+    match may_make_namespaces() {
+        Ok(()) => Finding::fine("network namespaces", "can be made"),
+        Err(error) => Finding::missing("network namespaces", error, help),
     }
 }
 

@@ -3,6 +3,8 @@
 mod checks;
 mod disk;
 
+pub use checks::may_make_namespaces;
+
 use serde::Serialize;
 
 use crate::context::Context;
