@@ -121,6 +121,12 @@ fn runs_are_launched_followed_listed_and_shown_alike() {
     both.same(&["runs", "show", "zzz"], &["runs", "show", "zzz"]);
     both.same(&["run", "lab/count", "--set", "cuont=2"], &["run", "lab/count", "--set", "cuont=2"]);
     both.same(&["resources", "ls"], &["resources", "ls"]);
+    for command in [&["ls"][..], &["show", "lab/count"], &["check"], &["show", "lab/cuont"]] {
+        let args = [&["workflows"], command].concat();
+        both.same(&args, &args);
+    }
+    let plan = ["workflows", "rehearse", "lab/count", "--set", "count=1"];
+    both.same(&plan, &plan);
 }
 
 #[test]

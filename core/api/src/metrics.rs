@@ -13,11 +13,14 @@ use windlass_model::{Problem, RunState};
 
 use crate::{Access, Answer, Permission, Request, Route};
 
+/// Method, route and status of requests.
+type Series = (&'static str, &'static str, u16);
+
 /// What the API counts of itself.
 #[derive(Default)]
 pub(crate) struct Metrics {
     /// By method, route and status. Routes and methods come from the table, so that callers can't make new ones.
-    requests: RwLock<BTreeMap<(&'static str, &'static str, u16), Arc<Histogram>>>,
+    requests: RwLock<BTreeMap<Series, Arc<Histogram>>>,
 }
 
 impl Metrics {

@@ -222,6 +222,9 @@ impl Route {
     }
 }
 
+/// Parameters of a path, by name.
+pub type Parameters = Vec<(&'static str, String)>;
+
 /// All routes, to be found by method and path.
 pub struct Routes {
     all: Vec<Route>,
@@ -230,7 +233,7 @@ pub struct Routes {
 /// What a path was found to be.
 pub enum Found<'a> {
     /// This route, with its parameters.
-    Route(&'a Route, Vec<(&'static str, String)>),
+    Route(&'a Route, Parameters),
     /// There are routes, but for these methods.
     OtherMethods(Vec<Method>),
     /// Nothing.
@@ -250,7 +253,7 @@ impl Routes {
 
     /// The route for a request. A fixed segment goes before a parameter.
     pub fn find(&self, method: &str, path: &str) -> Found<'_> {
-        let mut best: Option<(&Route, Vec<(&'static str, String)>, usize)> = None;
+        let mut best: Option<(&Route, Parameters, usize)> = None;
         let mut others = Vec::new();
         for route in &self.all {
             let Some((parameters, fixed)) = matched(route.path, path) else { continue };
@@ -272,7 +275,7 @@ impl Routes {
 }
 
 /// The parameters, and how many segments are fixed.
-fn matched(pattern: &'static str, path: &str) -> Option<(Vec<(&'static str, String)>, usize)> {
+fn matched(pattern: &'static str, path: &str) -> Option<(Parameters, usize)> {
     let decode = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8().ok().map(String::from);
     let mut parameters = Vec::new();
     let mut fixed = 0;

@@ -176,7 +176,6 @@ fn api(session: &Session, config: &Config, public_url: String) -> Result<Api, Pr
         },
         version: env!("CARGO_PKG_VERSION").into(),
         join_trace: Some(crate::telemetry::join),
-        ..ApiConfig::default()
     };
     let service = Arc::new(Scripts::new(
         versions(session)?.clone(),

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use windlass_model::{Problem, Workflow, journal::Workflows as _};
+use windlass_model::{Code, Problem, Workflow, journal::Workflows as _};
 use windlass_script::{NoSecrets, check, check::Severity, header, permission};
 
 use super::input::InputArgs;
 use crate::{
     context::Context,
+    desk::{Desk as _, Remote},
     exit::Exit,
     rehearse, render, scenario,
     wiring::{self, Scripts, World},
@@ -47,6 +48,9 @@ pub enum Command {
 
 /// Runs the command.
 pub fn run(command: &Command, context: &Context) -> Result<Exit, Problem> {
+    if let Some(remote) = context.remote()? {
+        return at_server(&remote, command, context);
+    }
     match command {
         Command::Ls => list(context),
         Command::Show { workflow } => show(workflow, context),
@@ -77,6 +81,11 @@ fn list(context: &Context) -> Result<Exit, Problem> {
             None => continue,
         });
     }
+    print_list(&found, context);
+    Ok(Exit::Success)
+}
+
+fn print_list(found: &[Value], context: &Context) {
     context.print(&found, || {
         let rows = found.iter().map(|workflow| {
             let title = workflow["title"].as_str().map(str::to_owned);
@@ -85,7 +94,65 @@ fn list(context: &Context) -> Result<Exit, Problem> {
         });
         render::table(&["workflow", "title"], rows.collect())
     });
-    Ok(Exit::Success)
+}
+
+/// The same on a server: what it has in use, and what it says of it.
+fn at_server(remote: &Remote, command: &Command, context: &Context) -> Result<Exit, Problem> {
+    match command {
+        Command::Ls => {
+            let found: Vec<Value> = remote
+                .workflows()?
+                .into_iter()
+                .map(|workflow| match workflow["sound"].as_bool() {
+                    Some(true) => {
+                        json!({ "name": workflow["name"], "title": workflow["title"], "tags": workflow["tags"] })
+                    }
+                    _ => json!({ "name": workflow["name"], "error": { "message": workflow["problem"] } }),
+                })
+                .collect();
+            print_list(&found, context);
+            Ok(Exit::Success)
+        }
+        Command::Show { workflow } => {
+            let shown: Value = remote.get(&format!("/workflows/{workflow}"))?;
+            let header = remote.workflow(workflow)?;
+            let grants = shown["grants"].as_array().cloned().unwrap_or_default();
+            let all = json!({ "workflow": header, "digest": shown["digest"], "files": shown["files"], "grants": grants,
+                              "refused_by_policy": [] });
+            context.print(&all, || describe(&header, &grants, &[]));
+            Ok(Exit::Success)
+        }
+        Command::Check { workflows } => check_at_server(remote, workflows, context),
+        Command::Rehearse { workflow, input } => rehearse::at_server(remote, workflow, input, context),
+        Command::Test { .. } => Err(Problem::new(Code::Usage, "scenarios are run where the files are")
+            .help("leave --server out, in a copy of the folder of workflows")),
+    }
+}
+
+fn check_at_server(remote: &Remote, names: &[String], context: &Context) -> Result<Exit, Problem> {
+    let names = if names.is_empty() { remote.workflow_names()? } else { names.to_vec() };
+    let (mut all, mut broken) = (Vec::new(), 0);
+    for name in &names {
+        let checked: Value = remote.post(&format!("/workflows/{name}/check"), &json!({}))?;
+        let sound = checked["sound"] == true;
+        broken += usize::from(!sound);
+        let found = checked["diagnostics"].as_array().cloned().unwrap_or_default();
+        if !context.global.json {
+            context.line(&format!("{} {name}", if sound { "✓" } else { "✗" }));
+            for one in &found {
+                let text = |key: &str| one[key].as_str().unwrap_or_default().to_owned();
+                let place = format!("{}.rhai:{}:{}", text("file"), one["line"], one["column"]);
+                context.line(&format!("{}[{}]: {}\n  --> {place}", text("severity"), text("code"), text("message")));
+            }
+        }
+        all.extend(found);
+    }
+    if context.global.json {
+        context.print_json(&all);
+    } else {
+        context.line(&format!("{} workflows, {broken} with mistakes", names.len()));
+    }
+    Ok(if broken == 0 { Exit::Success } else { Exit::Usage })
 }
 
 fn show(name: &str, context: &Context) -> Result<Exit, Problem> {

@@ -65,6 +65,11 @@ impl Remote {
         self.http.post(path, body)
     }
 
+    /// All workflows, in short.
+    pub fn workflows(&self) -> Result<Vec<Value>, Problem> {
+        self.list("/workflows", &[], usize::MAX)
+    }
+
     /// All items of a list, up to so many.
     fn list<T: DeserializeOwned>(&self, path: &str, query: &[(&str, String)], limit: usize) -> Result<Vec<T>, Problem> {
         let mut items = Vec::new();
