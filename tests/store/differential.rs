@@ -6,9 +6,12 @@ use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
 use serde_json::json;
 use windlass_model::{
     EffectClass, EventKind, RunId, StepCall, WaitSpec,
+    audit::NewAudit,
     command::{Command, Given, Lease, Reply},
+    document::{Change, Expected},
     event::NewEvent,
     journal::LocalEffect,
+    query::FeedFilter,
     undo::StuckAction,
     wait::{ApprovalRequest, Decision, OnExpiry, Resolution},
     workflow::OnConflict,
@@ -88,6 +91,7 @@ impl Source {
 
     fn launch(&mut self) -> Command {
         let mut run = new_run(self.pick(&RUNS));
+        run.organisation = self.pick(&["platform", "acme"]).to_owned();
         run.idempotency_key = self.random.random_bool(0.1).then(|| "key".to_owned());
         let on_conflict = [OnConflict::Queue, OnConflict::Reject, OnConflict::CancelPrevious];
         let on_conflict = on_conflict[self.random.random_range(0..3)];
@@ -122,6 +126,60 @@ impl Source {
             8 => Command::Restart { run, bundle: "b1".into(), drop: vec![at], by },
             _ => Command::Upgrade { run, bundle: "b1".into(), by },
         }
+    }
+
+    fn change(&mut self, now_ms: i64) -> Change {
+        let (kind, id) = (self.pick(&["user", "token"]).to_owned(), self.pick(&["a", "B", "b", "ä"]).to_owned());
+        let expected = match self.random.random_range(0..6) {
+            0 => Expected::Absent,
+            1 => Expected::Present,
+            2 => Expected::Version(self.random.random_range(1..3)),
+            _ => Expected::Any,
+        };
+        if self.random.random_bool(0.2) {
+            return Change::Delete { kind, id, expected };
+        }
+        let keys = (0..self.random.random_range(0..3)).map(|_| self.pick(&["k", "K", "l", "m", "n"]).to_owned());
+        let mut keys: Vec<String> = keys.collect();
+        keys.dedup();
+        let expires_at_ms = self.random.random_bool(0.4).then(|| now_ms + self.random.random_range(0..60));
+        let body = json!({ "n": self.random.random_range(0..9), "text": "\u{0}ä" });
+        let organisation = self.pick(&["platform", "acme"]).to_owned();
+        Change::Put { kind, id, organisation, body, keys, expires_at_ms, expected }
+    }
+
+    /// What people set up, and what is noted of who did it.
+    fn people(&mut self, now_ms: i64) -> Command {
+        match self.random.random_range(0..10) {
+            0 => Command::Audit(Box::new(self.entry())),
+            1 => {
+                let kind = [EventKind::WorkflowActivated, EventKind::WorkflowRejected, EventKind::WorkflowRemoved];
+                let kind = kind[self.random.random_range(0..3)];
+                Command::Announce { kind, data: json!({ "workflow": "lab/x", "version": now_ms }) }
+            }
+            _ => Command::Change((0..self.random.random_range(1..4)).map(|_| self.change(now_ms)).collect()),
+        }
+    }
+
+    fn entry(&mut self) -> NewAudit {
+        NewAudit {
+            actor: self.pick(&["user:ann", "token:c\u{0}i"]).to_owned(),
+            organisation: self.pick(&["platform", "acme"]).to_owned(),
+            action: self.pick(&["run.launch", "user.create"]).to_owned(),
+            target: self.pick(&["", "t"]).to_owned(),
+            source: "cli".into(),
+            before: json!(null),
+            after: json!({ "z": 1.5, "a": ["ä", "\u{0}"] }),
+        }
+    }
+
+    /// Any command, and of some of them an entry in the audit log.
+    fn any(&mut self, now_ms: i64) -> Command {
+        let command = if self.random.random_bool(0.15) { self.people(now_ms) } else { self.command(now_ms) };
+        if self.random.random_bool(0.2) {
+            return Command::Audited { command: Box::new(command), entry: Box::new(self.entry()) };
+        }
+        command
     }
 
     fn command(&mut self, now_ms: i64) -> Command {
@@ -173,6 +231,42 @@ impl Source {
     }
 }
 
+/// Entries in the audit log that a command makes.
+fn entries(command: &Command) -> i64 {
+    match command {
+        Command::Audited { command, .. } => 1 + entries(command),
+        other => i64::from(matches!(other, Command::Audit(_))),
+    }
+}
+
+fn is_announcement(command: &Command) -> bool {
+    match command {
+        Command::Audited { command, .. } => is_announcement(command),
+        other => matches!(other, Command::Announce { .. }),
+    }
+}
+
+/// Run, number and kind of everything in the feed, in its order. What runs in other databases of the same server may hold
+/// the feed back for a while.
+fn feed(world: &World, at_least: usize) -> Vec<(String, i64, String)> {
+    for _ in 0..600 {
+        let (mut found, mut page) = (Vec::new(), world.store.feed(None, &FeedFilter::default(), 100).unwrap());
+        loop {
+            let told = page.events.into_iter().map(|told| told.event);
+            found.extend(told.map(|event| (event.run.to_string(), event.seq, event.kind.as_str().to_owned())));
+            if !page.more {
+                break;
+            }
+            page = world.store.feed(Some(&page.next), &FeedFilter::default(), 100).unwrap();
+        }
+        if found.len() >= at_least {
+            return found;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    panic!("the feed doesn't get to its end");
+}
+
 #[test]
 fn both_databases_do_the_same() {
     // Fixed seeds: what fails once fails again.
@@ -181,16 +275,19 @@ fn both_databases_do_the_same() {
         let sqlite = World::sqlite();
         let mut source = Source { random: StdRng::seed_from_u64(seed), leases: Vec::new() };
         let mut applied = 0;
-        for number in 0..400 {
+        let (mut noted, mut told) = (0, 0);
+        for number in 0..500 {
             let pass_ms = source.random.random_range(0..12);
             for world in [&sqlite, &postgres] {
                 world.clock.0.fetch_add(pass_ms, Ordering::SeqCst);
             }
-            let command = source.command(sqlite.now());
+            let command = source.any(sqlite.now());
             let (one, other) = (sqlite.store.commit(command.clone()), postgres.store.commit(command.clone()));
             assert_eq!(one, other, "seed {seed}, command {number}: {command:?}");
             if let Ok(reply) = &one {
                 applied += 1;
+                noted += entries(&command);
+                told += usize::from(is_announcement(&command));
                 source.learn(reply);
             } else if let Err(windlass_store::StoreError::Failed(problem)) = &one {
                 panic!("seed {seed}, command {number}: {command:?}: {}", problem.message);
@@ -198,6 +295,12 @@ fn both_databases_do_the_same() {
         }
         assert!(applied > 80, "seed {seed}: most commands made no sense, only {applied} did");
         assert_eq!(sqlite.store.dump().unwrap(), postgres.store.dump().unwrap(), "seed {seed}");
+        let audit = sqlite.store.audit_after(0, 1_000).unwrap();
+        assert_eq!(audit.iter().map(|entry| entry.seq).collect::<Vec<_>>(), (1..=noted).collect::<Vec<_>>());
+        assert!(noted > 20 && told > 1, "seed {seed}: {noted} entries, {told} announcements");
+        let heard = feed(&sqlite, 0);
+        assert_eq!(heard, feed(&postgres, heard.len()), "seed {seed}");
+        assert_eq!(heard.iter().filter(|(_, _, kind)| kind.starts_with("workflow.")).count(), told, "seed {seed}");
         for run in RUNS {
             sqlite.events(&run.into());
         }

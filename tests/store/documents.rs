@@ -17,6 +17,7 @@ super::on_both!(
     lists_are_paged_both_ways,
     an_entry_stands_where_something_happened,
     the_chain_holds_with_several_writers,
+    of_a_batch_what_was_done_is_noted_and_nothing_else,
 );
 
 fn put(id: &str, keys: &[&str], expected: Expected) -> Change {
@@ -136,4 +137,31 @@ fn the_chain_holds_with_several_writers(w: &World) {
     let all = w.store.audit_after(0, 1_000).unwrap();
     assert_eq!(all.iter().map(|entry| entry.seq).collect::<Vec<_>>(), (1..=90).collect::<Vec<_>>());
     assert!(all.windows(2).all(|pair| pair[1].previous == pair[0].hash));
+}
+
+fn of_a_batch_what_was_done_is_noted_and_nothing_else(w: &World) {
+    let stores = [w.second(), w.second()];
+    // Each document is made by whoever comes first; all others are refused, in the midst of batches.
+    let attempt = |thread: usize, number: usize| {
+        let id = format!("u{number}");
+        let note = NewAudit { actor: format!("user:{thread}\0"), target: id.clone(), ..*entry("user.create") };
+        let command = Command::Change(vec![put(&id, &[], Expected::Absent)]);
+        let audited = Command::Audited { command: Box::new(command), entry: Box::new(note) };
+        stores[thread % 2].commit(audited).is_ok().then_some((id, format!("user:{thread}\u{fffd}")))
+    };
+    let mut done: Vec<_> = std::thread::scope(|scope| {
+        let attempt = &attempt;
+        let workers: Vec<_> = (0..16)
+            .map(|thread| scope.spawn(move || (0..25).filter_map(|n| attempt(thread, n)).collect::<Vec<_>>()))
+            .collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+    });
+    let all = w.store.audit_after(0, 1_000).unwrap();
+    assert_eq!(all.iter().map(|entry| entry.seq).collect::<Vec<_>>(), (1..=25).collect::<Vec<_>>());
+    assert!(all.windows(2).all(|pair| pair[1].previous == pair[0].hash));
+    assert!(all.iter().all(|entry| entry.hash == blake3::hash(entry.canonical().as_bytes()).to_hex().to_string()));
+    let mut noted: Vec<_> = all.into_iter().map(|entry| (entry.target, entry.actor)).collect();
+    done.sort();
+    noted.sort();
+    assert_eq!(noted, done);
 }

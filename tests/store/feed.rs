@@ -34,6 +34,15 @@ fn all(w: &World, filter: &FeedFilter, size: u32) -> Vec<FeedEvent> {
     }
 }
 
+/// Waits until so many events are told: what runs in other databases of the same server holds PostgreSQL's feed back.
+fn settle(w: &World, count: usize) {
+    let began = std::time::Instant::now();
+    while all(w, &FeedFilter::default(), 1_000).len() < count {
+        assert!(began.elapsed().as_secs() < 60, "the feed doesn't come to {count} events");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
 fn announce(workflow: &str) -> Command {
     Command::Announce { kind: E::WorkflowActivated, data: json!({ "workflow": workflow }) }
 }
@@ -41,11 +50,13 @@ fn announce(workflow: &str) -> Command {
 fn everything_is_told_once_in_order(w: &World) {
     let leases: Vec<_> = (0..3).map(|index| w.launch_claimed(&format!("r{index}"))).collect();
     w.ok(announce("lab/x"));
+    settle(w, 3 * 2 + 1);
     let middle = w.store.feed_end().unwrap();
     for lease in &leases {
         w.ok(Command::Emit { lease: lease.clone(), events: vec![NewEvent::run(E::Log, json!({ "a": 1 })); 3] });
     }
     w.ok(announce("lab/y"));
+    settle(w, 3 * 5 + 2);
     for size in [1, 2, 7, 1_000] {
         let found = all(w, &FeedFilter::default(), size);
         assert_eq!(found.len(), 3 * 5 + 2, "pages of {size}");
@@ -71,6 +82,7 @@ fn filters_narrow_and_move_on(w: &World) {
         w.ok(Command::Launch { run: Box::new(run), claim: None });
     }
     w.ok(announce("lab/grid"));
+    settle(w, 4);
     let told = |filter: FeedFilter| -> Vec<String> {
         all(w, &filter, 1).into_iter().map(|found| format!("{} {}", found.event.run, found.event.kind)).collect()
     };

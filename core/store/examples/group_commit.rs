@@ -1,5 +1,6 @@
-//! How many steps a second the store commits: threads that each finish idempotent steps in a loop, every one durable.
-//! `cargo run --release -p windlass-store --example group_commit [threads] [seconds] [url]`
+//! How many commands a second the store commits, every one durable: threads that each finish idempotent steps in a loop,
+//! or launch runs, with an audit entry for each or without.
+//! `cargo run --release -p windlass-store --example group_commit [threads] [seconds] [url or -] [steps|launches|audited]`
 #![allow(clippy::print_stdout)]
 
 use std::{
@@ -12,6 +13,7 @@ use std::{
 
 use windlass_model::{
     CallSite, Digest, EffectClass, NodeId, Outcome, RetryPolicy, RunId, StepCall, StepPath,
+    audit::NewAudit,
     command::{Command, Lease, NewRun, Reply},
     time::Clock,
     workflow::Rollback,
@@ -31,7 +33,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let threads: usize = arguments.next().map_or(Ok(64), |text| text.parse())?;
     let seconds: u64 = arguments.next().map_or(Ok(5), |text| text.parse())?;
     let folder = tempfile::tempdir()?;
-    let url = arguments.next().unwrap_or_else(|| format!("sqlite:{}/bench.db", folder.path().display()));
+    let url = arguments.next().filter(|url| url != "-");
+    let url = url.unwrap_or_else(|| format!("sqlite:{}/bench.db", folder.path().display()));
+    let what = arguments.next().unwrap_or_else(|| "steps".to_owned());
     Store::migrate(&url)?;
     let commits = Arc::new(AtomicU64::new(0));
     let counter = commits.clone();
@@ -45,8 +49,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let until = Instant::now() + Duration::from_secs(seconds);
     let workers: Vec<_> = (0..threads)
         .map(|index| {
-            let store = store.clone();
-            std::thread::spawn(move || work(&store, index, until))
+            let (store, what) = (store.clone(), what.clone());
+            std::thread::spawn(move || match what.as_str() {
+                "steps" => work(&store, index, until),
+                _ => launches(&store, index, until, what == "audited"),
+            })
         })
         .collect();
     let mut latencies = Vec::new();
@@ -54,12 +61,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         latencies.extend(worker.join().map_err(|_| "a worker panicked")??);
     }
     latencies.sort();
-    let steps = latencies.len() as u64;
+    let done = latencies.len() as u64;
     let commits = commits.load(Ordering::Relaxed).max(1);
     println!(
-        "{threads} threads: {} steps/s, {:.1} steps a commit, p50 {:?}, p99 {:?}",
-        steps / seconds,
-        steps as f64 / commits as f64,
+        "{threads} threads: {} {what}/s, {:.1} a commit, p50 {:?}, p99 {:?}",
+        done / seconds,
+        done as f64 / commits as f64,
         latencies[latencies.len() / 2],
         latencies[latencies.len() * 99 / 100],
     );
@@ -88,10 +95,49 @@ fn work(store: &Store, index: usize, until: Instant) -> Result<Vec<Duration>, St
     Ok(latencies)
 }
 
+fn launches(store: &Store, index: usize, until: Instant, audited: bool) -> Result<Vec<Duration>, StoreError> {
+    let mut latencies = Vec::new();
+    for number in 0.. {
+        let begun = Instant::now();
+        if begun >= until {
+            break;
+        }
+        let run = new_run(format!("bench-{}-{index}-{number}", std::process::id()).into());
+        let launch = Command::Launch { run: Box::new(run), claim: None };
+        store.commit(if audited {
+            Command::Audited { command: Box::new(launch), entry: Box::new(entry()) }
+        } else {
+            launch
+        })?;
+        latencies.push(begun.elapsed());
+    }
+    Ok(latencies)
+}
+
+fn entry() -> NewAudit {
+    NewAudit {
+        actor: "token:bench".to_owned(),
+        organisation: "platform".to_owned(),
+        action: "run.launch".to_owned(),
+        target: String::new(),
+        source: "127.0.0.1".to_owned(),
+        before: serde_json::Value::Null,
+        after: serde_json::json!({ "workflow": "bench/steps", "input": {} }),
+    }
+}
+
 fn launch(store: &Store, index: usize) -> Result<Lease, StoreError> {
     let run = RunId::from(format!("bench-{}-{index}", std::process::id()));
-    let new = NewRun {
-        id: run.clone(),
+    let claim = Some((NodeId::from("bench"), i64::MAX));
+    match store.commit(Command::Launch { run: Box::new(new_run(run.clone())), claim })? {
+        Reply::Launched { claimed: Some(claimed), .. } => Ok(claimed.lease),
+        _ => Ok(Lease { run, epoch: 1 }),
+    }
+}
+
+fn new_run(id: RunId) -> NewRun {
+    NewRun {
+        id,
         workflow: "bench/steps".to_owned(),
         bundle: "bench".into(),
         input: "{}".to_owned(),
@@ -105,11 +151,6 @@ fn launch(store: &Store, index: usize) -> Result<Lease, StoreError> {
         concurrency: None,
         tags: Vec::new(),
         unindexed: Vec::new(),
-    };
-    let claim = Some((NodeId::from("bench"), i64::MAX));
-    match store.commit(Command::Launch { run: Box::new(new), claim })? {
-        Reply::Launched { claimed: Some(claimed), .. } => Ok(claimed.lease),
-        _ => Ok(Lease { run, epoch: 1 }),
     }
 }
 

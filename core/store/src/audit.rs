@@ -3,10 +3,12 @@
 use diesel::prelude::*;
 use windlass_model::audit::{AuditFilter, AuditRecord, NewAudit};
 
-use crate::{apply::Cx, connection::AnyConnection, error::Applied, schema::audit};
+use crate::{connection::AnyConnection, dialect, hot, schema::audit};
 
 /// Entries that one listing gives if nobody says otherwise.
 const LIST_LIMIT: u32 = 100;
+/// Entries of one statement on PostgreSQL, which takes 65,535 values.
+const INSERT: usize = 1_000;
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = audit)]
@@ -24,41 +26,83 @@ struct AuditRow {
     hash: String,
 }
 
-/// Appends an entry.
-pub(crate) fn append(cx: &mut Cx, entry: &NewAudit) -> Applied<()> {
-    crate::dialect::exclude_others(cx.conn, "audit")?;
+/// Appends what a transaction did, just before it commits: one look at the chain's head however many entries there are,
+/// and on PostgreSQL other nodes wait for the commit only, and never the other way round.
+pub(crate) fn append(conn: &mut AnyConnection, entries: Vec<NewAudit>, now_ms: i64) -> QueryResult<()> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    dialect::exclude_others(conn, "audit")?;
     let last: Option<(i64, String)> =
-        audit::table.order(audit::seq.desc()).select((audit::seq, audit::hash)).first(cx.conn).optional()?;
-    let (seq, previous) = last.map_or_else(|| (1, "0".repeat(64)), |(seq, hash)| (seq + 1, hash));
-    let mut record = AuditRecord {
-        seq,
-        at_ms: cx.now_ms,
-        actor: entry.actor.clone(),
-        organisation: entry.organisation.clone(),
-        action: entry.action.clone(),
-        target: entry.target.clone(),
-        source: entry.source.clone(),
-        before: entry.before.clone(),
-        after: entry.after.clone(),
-        previous,
-        hash: String::new(),
-    };
-    record.hash = hash(&record);
-    let row = AuditRow {
-        seq: record.seq,
-        at_ms: record.at_ms,
-        actor: record.actor,
-        organisation: record.organisation,
-        action: record.action,
-        target: record.target,
-        source: record.source,
-        before: record.before.to_string(),
-        after: record.after.to_string(),
-        previous: record.previous,
-        hash: record.hash,
-    };
-    diesel::insert_into(audit::table).values(&row).execute(cx.conn)?;
-    Ok(())
+        audit::table.order(audit::seq.desc()).select((audit::seq, audit::hash)).first(conn).optional()?;
+    let (mut seq, mut previous) = last.unwrap_or_else(|| (0, "0".repeat(64)));
+    let mut rows = Vec::with_capacity(entries.len());
+    for entry in entries {
+        seq += 1;
+        let row = AuditRow::new(entry, seq, previous, now_ms);
+        previous = row.hash.clone();
+        rows.push(row);
+    }
+    match conn {
+        AnyConnection::Sqlite(c) => rows.iter().try_for_each(|row| row.insert(c)),
+        AnyConnection::Postgres(c) => {
+            rows.chunks(INSERT).try_for_each(|rows| diesel::insert_into(audit::table).values(rows).execute(c).map(drop))
+        }
+    }
+}
+
+impl AuditRow {
+    fn new(entry: NewAudit, seq: i64, previous: String, at_ms: i64) -> Self {
+        let mut record = AuditRecord {
+            seq,
+            at_ms,
+            actor: text(entry.actor),
+            organisation: text(entry.organisation),
+            action: text(entry.action),
+            target: text(entry.target),
+            source: text(entry.source),
+            before: entry.before,
+            after: entry.after,
+            previous,
+            hash: String::new(),
+        };
+        record.hash = hash(&record);
+        Self {
+            seq,
+            at_ms,
+            actor: record.actor,
+            organisation: record.organisation,
+            action: record.action,
+            target: record.target,
+            source: record.source,
+            before: record.before.to_string(),
+            after: record.after.to_string(),
+            previous: record.previous,
+            hash: record.hash,
+        }
+    }
+
+    fn insert(&self, conn: &mut SqliteConnection) -> QueryResult<()> {
+        let row = hot::Audit {
+            seq: &self.seq,
+            at_ms: &self.at_ms,
+            actor: &self.actor,
+            organisation: &self.organisation,
+            action: &self.action,
+            target: &self.target,
+            source: &self.source,
+            before: &self.before,
+            after: &self.after,
+            previous: &self.previous,
+            hash: &self.hash,
+        };
+        row.execute(conn).map(drop)
+    }
+}
+
+/// PostgreSQL keeps no NUL in texts, and what was done has to be noted whatever it was done to.
+fn text(text: String) -> String {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
 }
 
 /// What an entry's hash has to be.

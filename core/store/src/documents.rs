@@ -190,6 +190,7 @@ pub(crate) fn list(conn: &mut AnyConnection, filter: &DocumentFilter, now_ms: i6
 pub(crate) fn expire(cx: &mut Cx, limit: u32) -> Applied<u64> {
     let over: Vec<(String, String)> = documents::table
         .filter(documents::expires_at_ms.le(cx.now_ms))
+        .order((documents::expires_at_ms, documents::kind, documents::id))
         .select((documents::kind, documents::id))
         .limit(i64::from(limit))
         .load(cx.conn)?;

@@ -9,8 +9,8 @@ use crate::{
     journal_log,
     runs::RunRow,
     schema::{
-        approvals, artifacts, bundles, decisions, kv, leases, locks, resources, run_terms, secrets, signals, undo,
-        waits,
+        approvals, artifacts, audit, bundles, decisions, document_keys, documents, kv, leases, locks, resources,
+        run_terms, secrets, signals, undo, waits,
     },
     steps,
 };
@@ -63,6 +63,9 @@ pub(crate) fn dump(conn: &mut AnyConnection) -> QueryResult<String> {
     table!(text, conn, undo, (undo::run_id, undo::seq), (Text, i64, Text, Text, Text, Text, Text, MaybeText, Maybe));
     table!(text, conn, artifacts, (artifacts::run_id, artifacts::name), (Text, Text, Text, i64, Text, Vec<u8>, i64));
     table!(text, conn, secrets, secrets::name, (Text, Vec<u8>, Text, i64, i64));
+    table!(text, conn, documents, (documents::kind, documents::id), (Text, Text, Text, i64, Text, i64, i64, Maybe));
+    table!(text, conn, document_keys, (document_keys::kind, document_keys::key), (Text, Text, Text));
+    table!(text, conn, audit, audit::seq, (i64, i64, Text, Text, Text, Text, Text, Text, Text, Text, Text));
     Ok(text)
 }
 

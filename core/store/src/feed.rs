@@ -1,6 +1,7 @@
 //! The feed of all events: in the order of commits, behind a cursor, however many nodes write. SQLite has one writer, so
 //! ids are in that order. PostgreSQL gives ids out before commits: there a row is told once every transaction that began
-//! before its own has ended, and rows are ordered by transaction.
+//! before its own has ended, and rows are ordered by transaction. PostgreSQL asks that of the whole server: a long
+//! transaction in any of its databases holds the feed back, and nothing is lost.
 
 use std::{
     collections::{BTreeSet, HashMap},

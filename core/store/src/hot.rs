@@ -1,4 +1,4 @@
-//! The statements of a journaled step, in SQLite's own words. Diesel's `RETURNING` makes SQLite build a table for
+//! The statements of a journaled step and of an audit entry, in SQLite's own words. Diesel's `RETURNING` makes SQLite build a table for
 //! each answer, and its upserts are prepared anew each time: together that was most of a step's cost. PostgreSQL runs
 //! the same changes through the query builder, where a round trip saved is worth more.
 
@@ -110,4 +110,21 @@ statement!(
     run: str as Text,
     block: i64 as BigInt,
     first_seq: i64 as BigInt,
+);
+
+statement!(
+    /// An entry of the audit log.
+    Audit = "INSERT INTO audit (seq, at_ms, actor, organisation, action, target, source, before, after, previous, hash) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    seq: i64 as BigInt,
+    at_ms: i64 as BigInt,
+    actor: str as Text,
+    organisation: str as Text,
+    action: str as Text,
+    target: str as Text,
+    source: str as Text,
+    before: str as Text,
+    after: str as Text,
+    previous: str as Text,
+    hash: str as Text,
 );

@@ -10,11 +10,13 @@ use std::{
 use diesel::{Connection as _, connection::TransactionManager as _, result::Error as DieselError};
 use windlass_model::{
     Code, Problem,
+    audit::NewAudit,
     command::{Command, Reply},
 };
 
 use crate::{
     apply::{self, Cx},
+    audit,
     connection::{AnyConnection, Purpose, connect},
     dialect,
     error::{Applied, Fault, StoreError},
@@ -154,10 +156,12 @@ fn transaction(
     dialect::begin_write(connection).map_err(nothing)?;
     let mut answers = Vec::with_capacity(commands.len());
     let mut told = Committed::default();
+    let mut audited = Vec::new();
     for command in commands {
         match apply_one(connection, recent, command, now_ms) {
-            Ok((reply, changes)) => {
+            Ok((reply, changes, entries)) => {
                 told.add(changes);
+                audited.extend(entries);
                 answers.push(Ok(reply));
             }
             Err(Fault::Refused(problem)) => answers.push(Err(StoreError::Refused(*problem))),
@@ -167,6 +171,10 @@ fn transaction(
                 return Err(nothing(error));
             }
         }
+    }
+    if let Err(error) = audit::append(connection, audited, now_ms) {
+        let _ = dialect::roll_back(connection);
+        return Err(nothing(error));
     }
     failpoint::hit("commit.before");
     if let Err(error) = dialect::commit(connection) {
@@ -188,11 +196,12 @@ fn apply_one(
     recent: &mut Recent,
     command: &Command,
     now_ms: i64,
-) -> Applied<(Reply, Committed)> {
+) -> Applied<(Reply, Committed, Vec<NewAudit>)> {
     recent.next_command();
     let mut apply = |connection: &mut AnyConnection| {
-        let mut cx = Cx { conn: connection, now_ms, recent: &mut *recent, told: Committed::default() };
-        apply::apply(&mut cx, command).map(|reply| (reply, cx.told))
+        let recent = &mut *recent;
+        let mut cx = Cx { conn: connection, now_ms, recent, told: Committed::default(), entries: Vec::new() };
+        apply::apply(&mut cx, command).map(|reply| (reply, cx.told, cx.entries))
     };
     if apply::refuses_before_it_writes(command) {
         return apply(connection);

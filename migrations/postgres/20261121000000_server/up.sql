@@ -12,7 +12,7 @@ CREATE TABLE documents (
     expires_at_ms BIGINT,
     PRIMARY KEY (kind, id),
     CHECK (version >= 1),
-    CHECK (body::jsonb IS NOT NULL)
+    CHECK (body::json IS NOT NULL)
 );
 CREATE INDEX documents_expiry ON documents (expires_at_ms) WHERE expires_at_ms IS NOT NULL;
 

@@ -21,8 +21,7 @@ use windlass_model::{
 };
 
 use crate::{
-    audit, bundles, connection::AnyConnection, documents, error::Applied, leases, options::Committed, recent::Recent,
-    secrets,
+    bundles, connection::AnyConnection, documents, error::Applied, leases, options::Committed, recent::Recent, secrets,
 };
 
 /// What a command is applied with.
@@ -34,6 +33,8 @@ pub(crate) struct Cx<'a> {
     pub recent: &'a mut Recent,
     /// What the listener will hear.
     pub told: Committed,
+    /// Entries of the audit log, which are appended when the transaction's other commands are through.
+    pub entries: Vec<NewAudit>,
 }
 
 /// Whether a refusal of this command can only come before its first write. Others get a savepoint.
@@ -50,6 +51,7 @@ pub(crate) fn refuses_before_it_writes(command: &Command) -> bool {
             | Command::Release(_)
             | Command::PutSecret { .. }
             | Command::DeleteSecret { .. }
+            | Command::Audit(_)
     )
 }
 
@@ -104,16 +106,20 @@ pub(crate) fn apply(cx: &mut Cx, command: &Command) -> Applied<Reply> {
         Command::Change(changes) => documents::change(cx, changes).map(Reply::Versions),
         Command::Audited { command, entry } => {
             let reply = apply(cx, command)?;
-            match &reply {
-                // Who launches doesn't know beforehand which run it will be.
-                Reply::Launched { run, .. } if entry.target.is_empty() => {
-                    audit::append(cx, &NewAudit { target: run.to_string(), ..(**entry).clone() })
-                }
-                _ => audit::append(cx, entry),
-            }?;
+            let mut entry = NewAudit::clone(entry);
+            // Who launches doesn't know beforehand which run it will be.
+            if let Reply::Launched { run, .. } = &reply
+                && entry.target.is_empty()
+            {
+                entry.target = run.to_string();
+            }
+            cx.entries.push(entry);
             Ok(reply)
         }
-        Command::Audit(entry) => audit::append(cx, entry).map(done),
+        Command::Audit(entry) => {
+            cx.entries.push(NewAudit::clone(entry));
+            Ok(Reply::Done)
+        }
         Command::Announce { kind, data } => crate::log::announce(cx, *kind, data).map(done),
         Command::Prune { default_retention_ms, limit } => {
             upkeep::prune(cx, *default_retention_ms, *limit).map(Reply::Count)
