@@ -167,7 +167,10 @@ impl Versions {
             let message =
                 format!("version {} asks for more than the one in use: {}", version.version, added.join(", "));
             let problem = Problem::new(Code::PermissionDenied, message)
-                .help(format!("an admin can activate it: `windlass workflows activate {name} {}`", version.version))
+                .help(format!(
+                    "an admin can activate it: POST /api/v1/workflows/{name}/activate with version {}",
+                    version.version
+                ))
                 .data(json!({ "version": version.version, "added": added }));
             engine.change(vec![version.put()?])?;
             self.rejected.write().insert(name.to_owned(), Rejected { seen, problem });

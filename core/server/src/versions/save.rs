@@ -37,7 +37,7 @@ impl Versions {
     ) -> Result<(), Problem> {
         let path = place(folder, name)?;
         let _changing = self.changing.lock();
-        self.expect(name, expected)?;
+        self.require_source(name, expected)?;
         let find = |module: &str| self.library.source(module).ok().flatten();
         let found = check::source(self.library.sandbox(), name, source, &find).diagnostics;
         let errors: Vec<_> = found.iter().filter(|one| one.severity == Severity::Error).collect();
@@ -55,7 +55,7 @@ impl Versions {
     pub fn remove(&self, folder: &Path, name: &str, expected: Option<&str>, author: &Author) -> Result<(), Problem> {
         let path = place(folder, name)?;
         let _changing = self.changing.lock();
-        self.expect(name, expected)?;
+        self.require_source(name, expected)?;
         fs::remove_file(&path).map_err(|error| unusable(&path, &error))?;
         self.rejected.write().remove(name);
         self.forget(name, author)
@@ -98,7 +98,7 @@ impl Versions {
         Ok((version, Pinned { workflow, bundle, digest }))
     }
 
-    fn expect(&self, name: &str, expected: Option<&str>) -> Result<(), Problem> {
+    fn require_source(&self, name: &str, expected: Option<&str>) -> Result<(), Problem> {
         let present = self.library.source(name)?.map(|text| digest(&text));
         if present.as_deref() == expected {
             return Ok(());
