@@ -5,7 +5,8 @@ use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
 use serde_json::{Value, json};
 use windlass_model::{
     Code, Problem, RunId, RunState,
-    command::{Command, Given, NewRun},
+    command::{Command, Given, NewRun, Reply},
+    document::{Change, DocumentFilter, Expected},
     journal::LocalEffect,
     query::{ResourceFilter, RunFilter, RunRecord, Scope},
     wait::{ApprovalRequest, OnExpiry},
@@ -21,6 +22,7 @@ super::on_both!(
     resources_are_found_within_scopes,
     approvals_are_found_within_scopes,
     counts_stay_within_scopes,
+    an_expired_document_is_not_there,
 );
 
 const RUNS: usize = 300;
@@ -376,4 +378,41 @@ fn counts_stay_within_scopes(w: &World) {
     assert_eq!(queued(Some(&[scope("acme", "*"), scope("*", "lab")])), 3);
     assert_eq!(queued(Some(&[scope("*", "lab")])), 2);
     assert_eq!(queued(Some(&[])), 0);
+}
+
+fn an_expired_document_is_not_there(w: &World) {
+    let put = |id: &str, keys: &[&str], expires_in_ms: Option<i64>| {
+        Command::Change(vec![Change::Put {
+            kind: "session".into(),
+            id: id.into(),
+            organisation: "platform".into(),
+            body: json!({}),
+            keys: keys.iter().map(ToString::to_string).collect(),
+            expires_at_ms: expires_in_ms.map(|ms| w.now() + ms),
+            expected: Expected::Absent,
+        }])
+    };
+    w.ok(put("s1", &["k1"], Some(10)));
+    w.ok(put("s2", &["k2"], Some(10)));
+    w.ok(put("s3", &["k3"], None));
+    let all = || w.store.documents(&DocumentFilter { kind: "session".into(), ..Default::default() }).unwrap().len();
+    w.pass(9);
+    assert!(w.store.document("session", "s1").unwrap().is_some());
+    assert!(w.store.document_by_key("session", "k1").unwrap().is_some());
+    assert_eq!(all(), 3);
+    w.pass(1);
+    assert_eq!(w.store.document("session", "s1").unwrap(), None);
+    assert_eq!(w.store.document_by_key("session", "k1").unwrap(), None);
+    assert_eq!(all(), 1);
+    // Its id and its keys are free, before anybody has cleared it away.
+    assert_eq!(w.ok(put("s1", &["k2"], None)), Reply::Versions(vec![1]));
+    assert_eq!(w.store.document_by_key("session", "k2").unwrap().unwrap().id, "s1");
+    w.ok(put("s4", &[], Some(1)));
+    w.pass(1);
+    let rows = || w.store.dump().unwrap().lines().filter(|line| line.starts_with("documents")).count();
+    let before = rows();
+    assert_eq!(w.ok(Command::Prune { default_retention_ms: i64::MAX, limit: 10 }), Reply::Count(0));
+    // Where the dump shows documents, the expired one is gone from it, and only that.
+    assert_eq!(rows(), before.saturating_sub(1));
+    assert_eq!(all(), 2);
 }

@@ -73,7 +73,16 @@ impl Api {
         auth: Auth,
     ) -> Self {
         let events = Arc::new(Hub::new(&config.events));
-        Self { engine, config, scripts, secrets, auth, events, metrics: Metrics::default(), stop: watch::Sender::new(false) }
+        Self {
+            engine,
+            config,
+            scripts,
+            secrets,
+            auth,
+            events,
+            metrics: Metrics::default(),
+            stop: watch::Sender::new(false),
+        }
     }
 
     /// Tells streams to end, so that those who follow come back to another process.

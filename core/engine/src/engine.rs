@@ -20,7 +20,8 @@ use windlass_model::{
 use windlass_store::{Committed, Store, StoreOptions};
 
 use crate::{
-    EngineConfig, Time, control::Control, feed::Feed, launch::ChildLauncher, pool::Pool, scheduler::Wake, stats::Stats, worker,
+    EngineConfig, Time, control::Control, feed::Feed, launch::ChildLauncher, pool::Pool, scheduler::Wake, stats::Stats,
+    worker,
 };
 
 /// Bundles that are kept parsed; a run whose bundle isn't here reads it again.
