@@ -1,5 +1,6 @@
 //! The HTTP API, asked over real connections.
 
+mod abuse;
 mod approvals;
 mod audit;
 mod auth;
@@ -12,6 +13,7 @@ mod oidc;
 mod operations;
 mod people;
 mod proxies;
+mod reload;
 mod runs;
 mod secrets;
 mod watchers;

@@ -82,22 +82,22 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Ids, times and digests are each run's own.
+/// Ids, times, numbers and digests are each run's own.
 fn blot(bytes: &[u8]) -> String {
-    let blotted = |word: &str| {
+    let own = |word: &str| {
         let word = word.trim_matches(|c: char| !c.is_alphanumeric());
         (word.len() == 26 && word.starts_with("01"))
             || (word.len() >= 32 && word.chars().all(|c| c.is_ascii_hexdigit()))
-            || word.parse::<f64>().is_ok_and(|number| number > 1e9)
-            || word.contains(':') && word.chars().next().is_some_and(|c| c.is_ascii_digit())
+            || word.parse::<f64>().is_ok()
+            || (word.contains(':') && word.chars().next().is_some_and(|c| c.is_ascii_digit()))
     };
     let times = ["ms", "s", "ago", "just", "now", "µs"];
     text(bytes)
         .lines()
+        .filter(|line| !line.contains("\"node\":"))
         .map(|line| {
             let words = line.split_whitespace().filter(|word| !times.contains(word));
-            let words = words.map(|word| if blotted(word) || word.parse::<f64>().is_ok() { "…" } else { word });
-            words.collect::<Vec<_>>().join(" ")
+            words.map(|word| if own(word) { "…" } else { word }).collect::<Vec<_>>().join(" ")
         })
         .collect::<Vec<_>>()
         .join("\n")

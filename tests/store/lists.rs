@@ -196,7 +196,10 @@ fn fits(run: &RunRecord, filter: &RunFilter) -> bool {
     let has = |(field, text): &(String, String)| match &run.input[field] {
         Value::String(value) => value == text,
         Value::Array(_) | Value::Object(_) => false,
-        value => run.input.get(field).is_some() && value.to_string() == *text,
+        value => {
+            let written = value.to_string();
+            run.input.get(field).is_some() && written == *text
+        }
     };
     let said = |text: &String| {
         let mut there = words(&run.workflow);
