@@ -69,7 +69,7 @@ fn whatever_an_editor_does_the_last_good_version_is_in_use() {
 #[test]
 fn a_changed_library_changes_what_imports_it() {
     let server = server();
-    let using = "import \"lib/shared\" as shared;\n\nconst WORKFLOW = #{ name: \"lab/y\", title: \"Y\" };\n\nfn run(input) {\n    shared::answer()\n}\n";
+    let using = "const WORKFLOW = #{ name: \"lab/y\", title: \"Y\" };\n\nimport \"lib/shared\" as common;\n\nfn run(input) {\n    common::answer()\n}\n";
     server.write_workflow("lib/shared", "fn answer() {\n    41\n}\n");
     server.write_workflow("lab/y", using);
     let version = || server.get("/api/v1/workflows/lab/y").json()["version"].as_i64();

@@ -208,6 +208,9 @@ async fn blocking<T: Send + 'static>(
     }
 }
 
+/// Bytes beyond the bound that are read and dropped, so that the answer is heard.
+const DRAINED: usize = 1 << 20;
+
 async fn read<B: Buf>(
     route: &Route,
     headers: &HeaderMap,
@@ -219,18 +222,26 @@ async fn read<B: Buf>(
             .help("the bound is `server.body_bytes`")
     };
     let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if length.is_some_and(|length| length > limit) {
+    if length.is_some_and(|length| length > limit + DRAINED) {
         return Err(too_large());
     }
-    let mut whole = BytesMut::new();
+    let (mut whole, mut dropped) = (BytesMut::new(), 0);
     let mut body = std::pin::pin!(body);
     while let Some(piece) = body.next().await {
         let mut piece =
             piece.map_err(|error| Problem::new(Code::InvalidInput, format!("the body broke off: {error}")))?;
-        if whole.len() + piece.remaining() > limit {
-            return Err(too_large());
+        if dropped > 0 || whole.len() + piece.remaining() > limit {
+            // Who isn't done with sending doesn't hear the answer: a little too much is read to its end.
+            dropped += piece.remaining();
+            if dropped > DRAINED {
+                return Err(too_large());
+            }
+            continue;
         }
         whole.extend_from_slice(&piece.copy_to_bytes(piece.remaining()));
+    }
+    if dropped > 0 {
+        return Err(too_large());
     }
     if !whole.is_empty() && route.body.is_some() {
         let sent = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
