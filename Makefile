@@ -38,7 +38,8 @@ fmt: ## Formats the sources
 
 bench: ## Measures the engine on this machine (more with ARGS="--help")
 	@bash .ci/setup run
-	@cargo run --release --quiet --package windlass-tests --bin windlass-bench -- $(ARGS)
+	@cargo build --release --quiet --package windlass-server
+	@WINDLASS_BIN=$(abspath $(TARGET))/release/windlass cargo run --release --quiet --package windlass-tests --bin windlass-bench -- $(ARGS)
 
 docs: build ## Writes the pages that are generated from the code: docs/reference/
 	@bash .ci/docs "$(TARGET)/release/windlass"

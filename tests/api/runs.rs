@@ -225,25 +225,3 @@ fn whoever_steers_a_run_is_written_down_with_what_it_was_before() {
         ]
     );
 }
-
-/// How fast launches are: `cargo test --release … -- --ignored --nocapture launches_a_second`.
-#[test]
-#[ignore = "a measurement, not a test"]
-fn launches_a_second() {
-    let house = house();
-    let (connections, each) = (64, 300);
-    let began = std::time::Instant::now();
-    std::thread::scope(|scope| {
-        for _ in 0..connections {
-            scope.spawn(|| {
-                let mut wire = Wire::to(house.address);
-                for n in 0..each {
-                    let body = json!({ "workflow": "lab/quick", "input": { "name": format!("n{n}") } });
-                    assert_eq!(wire.ask("POST", "/runs", house.admin(), &[], Some(body)).status, 201);
-                }
-            });
-        }
-    });
-    let elapsed = began.elapsed();
-    println!("{:.0} launches/s", f64::from(connections * each) / elapsed.as_secs_f64());
-}

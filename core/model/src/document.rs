@@ -1,4 +1,4 @@
-//! Documents: what people set up (users, tokens, organisations, schedules, versions of workflows …). Each is JSON with a
+//! Documents: what people set up (users, tokens, organisations, versions of workflows …). Each is JSON with a
 //! version that only rises; whoever changes one says which version they saw. Typed by those who use them.
 
 use serde::{Deserialize, Serialize};

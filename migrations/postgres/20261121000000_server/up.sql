@@ -1,6 +1,6 @@
 -- What a server needs besides runs: what people set up, who did what, and lists of runs that stay quick.
 
--- What people set up: users, tokens, organisations, schedules, versions of workflows. JSON with a version that only rises.
+-- What people set up: users, tokens, organisations, versions of workflows. JSON with a version that only rises.
 CREATE TABLE documents (
     kind TEXT COLLATE "C" NOT NULL,
     id TEXT COLLATE "C" NOT NULL,

@@ -3,6 +3,7 @@
 mod crowd;
 mod grid;
 mod growth;
+mod http;
 mod launch;
 mod lists;
 mod replay;
@@ -52,5 +53,14 @@ pub struct Case {
     pub run: fn(&Cx) -> Outcome<Vec<Row>>,
 }
 
-pub const ALL: &[Case] =
-    &[steps::CASE, crowd::CASE, replay::CASE, launch::CASE, suspended::CASE, grid::CASE, growth::CASE, lists::CASE];
+pub const ALL: &[Case] = &[
+    steps::CASE,
+    crowd::CASE,
+    replay::CASE,
+    launch::CASE,
+    suspended::CASE,
+    grid::CASE,
+    growth::CASE,
+    lists::CASE,
+    http::CASE,
+];

@@ -16,7 +16,7 @@ pub enum Permission {
     Operate,
     /// Decide on approvals.
     Approve,
-    /// Check, save, activate and restore workflows; schedules, webhooks and triggers.
+    /// Check, save, activate and restore workflows.
     Edit,
     /// Members, bindings and tokens of an organisation; its audit log.
     Manage,
