@@ -5,7 +5,7 @@ use windlass_api::Role;
 use windlass_model::{RunId, RunState, audit::AuditFilter};
 use windlass_tests::wait_until;
 
-use super::house::{House, Wire};
+use super::house::House;
 
 const SCHEMA: &str = r#"inputs: #{ type: "object", required: ["name"], additionalProperties: false, properties: #{
     name: #{ "type": "string" }, count: #{ "type": "integer", "default": 3 } } }"#;
