@@ -187,7 +187,8 @@ impl Readers {
     }
 }
 
-/// Gives the connection back, even when the reader panics.
+/// Gives the connection back, even when the reader panics; but then without the connection, which still stands in the
+/// reader's transaction: whoever got it would see the database as it was then, for ever.
 struct Held<'a> {
     readers: &'a Readers,
     slot: Option<AnyConnection>,
@@ -195,7 +196,34 @@ struct Held<'a> {
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        self.readers.free.lock().push(self.slot.take());
+        let slot = self.slot.take().filter(|_| !std::thread::panicking());
+        self.readers.free.lock().push(slot);
         self.readers.returned.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::{RunQueryDsl as _, dsl::sql, sql_types::BigInt};
+
+    use super::*;
+
+    #[test]
+    fn after_a_reader_that_panicked_the_next_one_sees_what_is_there_now() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("a.db").display());
+        let mut writer = connect(&url, Purpose::Write(Durability::Off)).unwrap();
+        writer.batch_execute("CREATE TABLE t (n BIGINT NOT NULL)").unwrap();
+        let readers = Readers::new(&url, 1);
+        let count = |conn: &mut AnyConnection| {
+            diesel::select(sql::<BigInt>("(SELECT count(*) FROM t)")).get_result::<i64>(conn)
+        };
+        assert_eq!(readers.with(count).unwrap(), 0_i64);
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            readers.with(|conn| -> Result<i64, diesel::result::Error> { panic!("after {:?} rows", count(conn)) })
+        }));
+        assert!(panicked.is_err());
+        writer.batch_execute("INSERT INTO t VALUES (1)").unwrap();
+        assert_eq!(readers.with(count).unwrap(), 1_i64);
     }
 }
