@@ -59,6 +59,12 @@ impl Request {
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         let text = std::str::from_utf8(&self.body)
             .map_err(|error| Problem::new(Code::InvalidInput, format!("the body isn't UTF-8: {error}")))?;
+        // Every body is an object; a list would be read as its fields in their order.
+        if text.trim_ascii_start().starts_with('[') {
+            return Err(Problem::new(Code::InvalidInput, "the body has to be an object, not a list")
+                .data(json!({ "pointer": "" }))
+                .help("/api/openapi.json describes every body"));
+        }
         let mut reader = serde_json::Deserializer::from_str(text);
         let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
             let pointer = pointer(error.path());

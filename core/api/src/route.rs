@@ -251,25 +251,30 @@ impl Routes {
         &self.all
     }
 
-    /// The route for a request. A fixed segment goes before a parameter.
+    /// The route for a request. A fixed segment goes before a parameter, whatever the method: what is read at
+    /// `…/{name*}/source` is no place where a workflow called `…/source` could be saved.
     pub fn find(&self, method: &str, path: &str) -> Found<'_> {
-        let mut best: Option<(&Route, Parameters, usize)> = None;
-        let mut others = Vec::new();
+        let mut found: Vec<(&Route, Parameters)> = Vec::new();
+        let mut most = 0;
         for route in &self.all {
             let Some((parameters, fixed)) = matched(route.path, path) else { continue };
-            // A stream of bytes has no body without GET; HEAD is GET without a body.
-            if route.method.as_str() == method || (method == "HEAD" && route.method == Method::Get) {
-                if best.as_ref().is_none_or(|(_, _, most)| fixed > *most) {
-                    best = Some((route, parameters, fixed));
-                }
-            } else if !others.contains(&route.method) {
-                others.push(route.method);
+            if fixed > most {
+                found.clear();
+                most = fixed;
+            }
+            if fixed == most {
+                found.push((route, parameters));
             }
         }
-        match best {
-            Some((route, parameters, _)) => Found::Route(route, parameters),
-            None if !others.is_empty() => Found::OtherMethods(others),
-            None => Found::Nothing,
+        // A stream of bytes has no body without GET; HEAD is GET without a body.
+        let asked = if method == "HEAD" { "GET" } else { method };
+        match found.iter().position(|(route, _)| route.method.as_str() == asked) {
+            Some(index) => {
+                let (route, parameters) = found.swap_remove(index);
+                Found::Route(route, parameters)
+            }
+            None if found.is_empty() => Found::Nothing,
+            None => Found::OtherMethods(found.into_iter().map(|(route, _)| route.method).collect()),
         }
     }
 }
@@ -320,6 +325,25 @@ pub fn schema_settings() -> SchemaSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fixed_segment_goes_before_a_parameter_whatever_the_method() {
+        let routes = Routes::new(vec![
+            Route::put("/w/{name*}", "", ""),
+            Route::get("/w/{name*}", "", ""),
+            Route::get("/w/{name*}/source", "", ""),
+        ]);
+        let found = |method, path| match routes.find(method, path) {
+            Found::Route(route, _) => route.path.to_owned(),
+            Found::OtherMethods(methods) => format!("{methods:?}"),
+            Found::Nothing => String::new(),
+        };
+        assert_eq!(found("PUT", "/w/lab/grid"), "/w/{name*}");
+        assert_eq!(found("HEAD", "/w/lab/source"), "/w/{name*}/source");
+        assert_eq!(found("PUT", "/w/lab/source"), "[Get]");
+        assert_eq!(found("PATCH", "/w/lab"), "[Put, Get]");
+        assert_eq!(found("GET", "/v"), "");
+    }
 
     #[test]
     fn paths_are_matched_segment_by_segment() {
