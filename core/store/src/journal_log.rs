@@ -174,7 +174,7 @@ fn ranges(conn: &mut SqliteConnection, run: &RunId, after: i64) -> QueryResult<V
             Some(later) if later.0 == to + 1 => later.0 = from,
             _ => ranges.push((from, to)),
         }
-        if first_seq <= after + 1 {
+        if first_seq <= after.saturating_add(1) {
             break;
         }
     }
