@@ -73,6 +73,7 @@ impl Api {
         auth: Auth,
     ) -> Self {
         let events = Arc::new(Hub::new(&config.events));
+        let auth = auth.reached_at(&config.public_url);
         Self {
             engine,
             config,

@@ -85,7 +85,8 @@ async fn arrive(request: Request) -> Result<Answer, Problem> {
     let (Some(code), Some(state)) = (query.code, query.state) else {
         return Err(refused("the provider sent no code".into()));
     };
-    let sealed = auth::way_of(&request.headers).ok_or_else(|| refused("this browser hasn't begun it".into()))?;
+    let sealed = auth::way_of(&request.api.config.public_url, &request.headers)
+        .ok_or_else(|| refused("this browser hasn't begun it".into()))?;
     let callback = callback(&request, &provider);
     let claims = api.auth.oidc.arrive(&provider, &callback, (&code, &state), &sealed, api.secrets.clone()).await?;
     let opened = {

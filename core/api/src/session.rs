@@ -195,7 +195,7 @@ fn who(principal: &crate::Principal, csrf: Option<String>, user: &User) -> WhoAm
 fn show(request: Request) -> Result<Answer, Problem> {
     let user = User::require(&request.api.engine, request.principal.person())?;
     let csrf = match request.principal.proof {
-        Proof::Session(_) => auth::csrf_of(&request.headers),
+        Proof::Session(_) => request.api.auth.csrf_of(&request.headers),
         _ => None,
     };
     Answer::json(&who(&request.principal, csrf, &user))

@@ -67,6 +67,8 @@ pub struct Auth {
     secrets: Arc<dyn Secrets>,
     remembered: Remembered,
     throttle: Throttle,
+    /// The session's cookie where people reach us. One of another name may be planted by another host of our domain.
+    cookie: &'static str,
     /// OpenID providers.
     pub oidc: oidc::Oidc,
 }
@@ -82,12 +84,17 @@ impl Auth {
     /// With this configuration; seeds are sealed by these secrets.
     pub fn new(config: AuthConfig, secrets: Arc<dyn Secrets>) -> Self {
         let oidc = oidc::Oidc::new(config.oidc.clone());
-        Self { oidc, config, secrets, remembered: Remembered::default(), throttle: Throttle::default() }
+        Self { oidc, config, secrets, remembered: Remembered::default(), throttle: Throttle::default(), cookie: COOKIE }
+    }
+
+    /// For people who reach the server at this address.
+    pub(crate) fn reached_at(self, public_url: &str) -> Self {
+        Self { cookie: cookie_form(public_url).0, ..self }
     }
 
     /// Whoever a request's token or cookie says it is, if that is remembered: without asking the database.
     pub fn remembered(&self, headers: &HeaderMap) -> Option<Principal> {
-        match shown(headers) {
+        match self.shown(headers) {
             Shown::Nothing => Some(Principal::anonymous()),
             Shown::Token(word) | Shown::Cookie(word) => self.remembered.get(&word),
         }
@@ -95,7 +102,7 @@ impl Auth {
 
     /// Whoever a request's token or cookie says it is.
     pub fn principal(&self, engine: &Engine, headers: &HeaderMap, _from: IpAddr) -> Result<Principal, Problem> {
-        let shown = shown(headers);
+        let shown = self.shown(headers);
         let (Shown::Token(word) | Shown::Cookie(word)) = &shown else { return Ok(Principal::anonymous()) };
         let era = self.remembered.era();
         let found = match &shown {
@@ -188,13 +195,31 @@ impl Auth {
             Some("same-site" | "cross-site") if text("origin").is_some() && origin_fits => {}
             _ => return refused("its origin isn't this server's"),
         }
-        if let (Proof::Session(_), Shown::Cookie(cookie)) = (&principal.proof, shown(headers)) {
+        if let (Proof::Session(_), Shown::Cookie(cookie)) = (&principal.proof, self.shown(headers)) {
             let sent = text("x-csrf-token").unwrap_or_default();
             if !secret::same(sent, &secret::csrf(&cookie)) {
                 return refused("X-CSRF-Token is missing or isn't this session's; GET /api/v1/session tells it");
             }
         }
         Ok(())
+    }
+
+    /// The word that this request's changes have to bring along, if it is sent with a session's cookie.
+    pub(crate) fn csrf_of(&self, headers: &HeaderMap) -> Option<String> {
+        match self.shown(headers) {
+            Shown::Cookie(cookie) => Some(secret::csrf(&cookie)),
+            _ => None,
+        }
+    }
+
+    fn shown(&self, headers: &HeaderMap) -> Shown {
+        if let Some(value) = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()) {
+            let (scheme, word) = value.split_once(' ').unwrap_or((value, ""));
+            if scheme.eq_ignore_ascii_case("bearer") {
+                return Shown::Token(word.trim().to_owned());
+            }
+        }
+        cookie(headers, self.cookie).map_or(Shown::Nothing, Shown::Cookie)
     }
 }
 
@@ -245,26 +270,8 @@ pub(crate) fn way_cookie(public_url: &str, value: &str, seconds: i64) -> String 
 }
 
 /// What stands in that cookie.
-pub(crate) fn way_of(headers: &HeaderMap) -> Option<String> {
-    [COOKIE, LOCAL_COOKIE].iter().find_map(|name| cookie(headers, &format!("{name}-oidc")))
-}
-
-/// The word that this request's changes have to bring along, if it is sent with a session's cookie.
-pub(crate) fn csrf_of(headers: &HeaderMap) -> Option<String> {
-    match shown(headers) {
-        Shown::Cookie(cookie) => Some(secret::csrf(&cookie)),
-        _ => None,
-    }
-}
-
-fn shown(headers: &HeaderMap) -> Shown {
-    if let Some(value) = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()) {
-        let (scheme, word) = value.split_once(' ').unwrap_or((value, ""));
-        if scheme.eq_ignore_ascii_case("bearer") {
-            return Shown::Token(word.trim().to_owned());
-        }
-    }
-    [COOKIE, LOCAL_COOKIE].iter().find_map(|name| cookie(headers, name)).map_or(Shown::Nothing, Shown::Cookie)
+pub(crate) fn way_of(public_url: &str, headers: &HeaderMap) -> Option<String> {
+    cookie(headers, &format!("{}-oidc", cookie_form(public_url).0))
 }
 
 /// A cookie's value.
