@@ -15,6 +15,8 @@ pub struct ApiServer {
     folder: tempfile::TempDir,
     process: Option<Process>,
     flags: Vec<String>,
+    /// `WINDLASS_CRASH_AT` of the next start.
+    crash_at: Option<String>,
     /// Where it answers: `http://127.0.0.1:12345`.
     pub url: String,
     /// Token of the platform's admin.
@@ -80,6 +82,7 @@ impl ApiServer {
             folder,
             process: None,
             flags,
+            crash_at: None,
             url: String::new(),
             token: String::new(),
             password: String::new(),
@@ -98,6 +101,7 @@ impl ApiServer {
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("WINDLASS_")) {
             command.env_remove(name);
         }
+        command.envs(self.crash_at.take().map(|point| ("WINDLASS_CRASH_AT", point)));
         let process = Process::start(&mut command).expect("windlass starts");
         let ready: Value = wait_for("the server to listen", Duration::from_secs(60), || {
             let output = process.output();
@@ -106,7 +110,11 @@ impl ApiServer {
             serde_json::from_str(&output[begin..end]).ok()
         });
         let text = |key: &str| ready[key].as_str().unwrap_or_default().to_owned();
-        (self.url, self.token, self.password) = (text("url"), text("token"), text("password"));
+        // Not the address that people are told: that may be a proxy's.
+        let settings = std::fs::read_to_string(path.join("windlass.toml")).unwrap_or_default();
+        let scheme = if settings.contains("tls_cert") { "https" } else { "http" };
+        self.url = format!("{scheme}://{}", text("address"));
+        (self.token, self.password) = (text("token"), text("password"));
         self.process = Some(process);
     }
 
@@ -125,6 +133,12 @@ impl ApiServer {
     pub fn restart(&mut self) {
         let address = self.address().to_string();
         self.run(&address);
+    }
+
+    /// The same; it will kill itself at this point (`commit.before:7`).
+    pub fn restart_to_crash(&mut self, point: &str) {
+        self.crash_at = Some(point.to_owned());
+        self.restart();
     }
 
     /// Where it listens.
