@@ -121,6 +121,49 @@ fn guessing_is_slowed_down() {
 }
 
 #[test]
+fn failed_log_ins_are_in_the_audit_log_without_filling_it() {
+    let mut server = ApiServer::start(&[]);
+    people::user(&server, "bob", "platform", "viewer");
+    for _ in 0..4 {
+        log_in(&server, "bob", "tried-tried", None).expect(401);
+        log_in(&server, "a password in the wrong field", "tried-tried", None).expect(401);
+    }
+    let stale = format!("wl_{}_{}", "0".repeat(26), "0".repeat(64));
+    for _ in 0..4 {
+        server.send_as(&stale, "GET", "/api/v1/runs", None).expect(401);
+    }
+    let ann = browser(&server, "admin", &server.password.clone());
+    let wrong = json!({ "current": "tried-tried", "password": "something new 1" });
+    ann.ask(&server, "PUT", "/api/v1/session/password", Some(&wrong)).expect(400);
+    let refused = |server: &ApiServer| {
+        let log = server.get("/api/v1/audit?limit=500").expect(200);
+        assert!(!log.text.contains("tried-tried") && !log.text.contains("wrong field"), "{}", log.text);
+        let mut found: Vec<String> = Vec::new();
+        for entry in log.json()["items"].as_array().unwrap() {
+            if entry["action"].as_str().unwrap().ends_with(".refused") {
+                assert_eq!(entry["source"], "127.0.0.1");
+                let text = |value: &Value| value.as_str().unwrap().to_owned();
+                let (actor, target, how) =
+                    (text(&entry["actor"]), text(&entry["target"]), text(&entry["after"]["how"]));
+                found.push(format!("{actor} {target} {how} {}", entry["after"]["count"]));
+            }
+        }
+        found.sort();
+        found
+    };
+    let once = ["admin admin password 1", "anonymous bob password 1", "anonymous unknown password 1"];
+    let once = [&once[..], &["anonymous unknown token 1"]].concat();
+    wait_until("the failures to be written", SOON, || refused(&server) == once);
+    // How many there were is told at the end of the minute, and at the end of the server.
+    assert!(server.process().terminate(SOON).success());
+    server.restart();
+    let all = ["anonymous bob password 3", "anonymous unknown password 3", "anonymous unknown token 3"];
+    let mut all = [&once[..], &all].concat();
+    all.sort();
+    assert_eq!(refused(&server), all);
+}
+
+#[test]
 fn a_new_password_ends_other_sessions() {
     let server = ApiServer::start(&[]);
     let old = people::user(&server, "bob", "platform", "viewer");

@@ -22,6 +22,7 @@ use windlass_api::{
     services::{Author, Scripts, Secrets},
 };
 use windlass_model::{Code, Problem, document::Expected, journal::Pinned};
+use windlass_engine::Engine;
 use windlass_tests::World;
 
 /// How long an answer may take.
@@ -42,7 +43,8 @@ pub struct House {
 pub struct InMemory(pub Mutex<Vec<(String, String, Vec<String>)>>);
 
 impl Secrets for InMemory {
-    fn put(&self, name: &str, value: &str, destinations: &[String]) -> Result<(), Problem> {
+    fn put(&self, through: &Engine, name: &str, value: &str, destinations: &[String]) -> Result<(), Problem> {
+        through.put_secret(name, Vec::new(), "{}".into())?;
         let mut all = self.0.lock();
         all.retain(|(known, ..)| known != name);
         all.push((name.into(), value.into(), destinations.to_vec()));
@@ -53,7 +55,8 @@ impl Secrets for InMemory {
         Ok(self.0.lock().iter().map(|(name, _, to)| json!({ "name": name, "kept": "database", "to": to })).collect())
     }
 
-    fn delete(&self, name: &str) -> Result<(), Problem> {
+    fn delete(&self, through: &Engine, name: &str) -> Result<(), Problem> {
+        through.delete_secret(name)?;
         self.0.lock().retain(|(known, ..)| known != name);
         Ok(())
     }

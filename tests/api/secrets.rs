@@ -3,6 +3,7 @@
 use serde_json::json;
 use windlass_api::Role;
 use windlass_model::audit::AuditFilter;
+use windlass_tests::ApiServer;
 
 use super::house::House;
 
@@ -38,4 +39,16 @@ fn a_value_goes_in_and_never_out() {
         assert_eq!(put(&token).code(403), "permission_denied", "{name}");
         assert_eq!(house.get_as(&token, "/secrets").code(403), "permission_denied", "{name}");
     }
+}
+
+#[test]
+fn what_changes_a_secret_carries_its_entry() {
+    let server = ApiServer::start(&[]);
+    let body = json!({ "value": "hunter2-hunter2", "to": ["exec:*"] });
+    server.put("/api/v1/secrets/dns", &body).expect(204);
+    server.delete("/api/v1/secrets/dns").expect(204);
+    server.delete("/api/v1/secrets/dns").expect(404);
+    let log = server.get("/api/v1/audit?action=secret.").expect(200).json();
+    let actions: Vec<_> = log["items"].as_array().unwrap().iter().map(|entry| entry["action"].clone()).collect();
+    assert_eq!(actions, ["secret.delete", "secret.put"]);
 }

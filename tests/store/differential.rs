@@ -176,6 +176,13 @@ impl Source {
     /// Any command, and of some of them an entry in the audit log.
     fn any(&mut self, now_ms: i64) -> Command {
         let command = if self.random.random_bool(0.15) { self.people(now_ms) } else { self.command(now_ms) };
+        let command = match self.random.random_bool(0.05) {
+            true => {
+                let data = json!({ "workflow": "lab/y" });
+                Command::Announced { command: Box::new(command), kind: EventKind::WorkflowRemoved, data }
+            }
+            false => command,
+        };
         if self.random.random_bool(0.2) {
             return Command::Audited { command: Box::new(command), entry: Box::new(self.entry()) };
         }
@@ -235,14 +242,17 @@ impl Source {
 fn entries(command: &Command) -> i64 {
     match command {
         Command::Audited { command, .. } => 1 + entries(command),
+        Command::Announced { command, .. } => entries(command),
         other => i64::from(matches!(other, Command::Audit(_))),
     }
 }
 
-fn is_announcement(command: &Command) -> bool {
+/// Events of no run that a command makes.
+fn announcements(command: &Command) -> usize {
     match command {
-        Command::Audited { command, .. } => is_announcement(command),
-        other => matches!(other, Command::Announce { .. }),
+        Command::Audited { command, .. } => announcements(command),
+        Command::Announced { command, .. } => 1 + announcements(command),
+        other => usize::from(matches!(other, Command::Announce { .. })),
     }
 }
 
@@ -287,7 +297,7 @@ fn both_databases_do_the_same() {
             if let Ok(reply) = &one {
                 applied += 1;
                 noted += entries(&command);
-                told += usize::from(is_announcement(&command));
+                told += announcements(&command);
                 source.learn(reply);
             } else if let Err(windlass_store::StoreError::Failed(problem)) = &one {
                 panic!("seed {seed}, command {number}: {command:?}: {}", problem.message);

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashSet};
 use serde_json::json;
 use windlass_model::{
     Code, EventKind as E,
-    command::Command,
+    command::{Command, Reply},
+    document::{Change, Expected},
     event::NewEvent,
     query::{FeedEvent, FeedFilter, Scope},
 };
@@ -16,6 +17,7 @@ use super::world::{World, new_run};
 super::on_both!(
     everything_is_told_once_in_order,
     filters_narrow_and_move_on,
+    a_change_and_its_announcement_are_one,
     nothing_is_lost_or_doubled_while_others_write,
     a_bad_cursor_is_refused,
 );
@@ -45,6 +47,22 @@ fn settle(w: &World, count: usize) {
 
 fn announce(workflow: &str) -> Command {
     Command::Announce { kind: E::WorkflowActivated, data: json!({ "workflow": workflow }) }
+}
+
+fn a_change_and_its_announcement_are_one(w: &World) {
+    let change = || {
+        let (kind, id, organisation) = ("workflow_active".into(), "lab/x".into(), "platform".into());
+        let (body, expected) = (json!({}), Expected::Absent);
+        let put = Change::Put { kind, id, organisation, body, keys: Vec::new(), expires_at_ms: None, expected };
+        let (kind, data) = (E::WorkflowActivated, json!({ "workflow": "lab/x" }));
+        Command::Announced { command: Box::new(Command::Change(vec![put])), kind, data }
+    };
+    assert_eq!(w.ok(change()), Reply::Versions(vec![1]));
+    assert_eq!(w.refused(change()), Code::Conflict);
+    w.ok(announce("lab/last"));
+    settle(w, 2);
+    let told: Vec<_> = all(w, &FeedFilter::default(), 10).into_iter().map(|told| told.event.data).collect();
+    assert_eq!(told, [json!({ "workflow": "lab/x" }), json!({ "workflow": "lab/last" })]);
 }
 
 fn everything_is_told_once_in_order(w: &World) {

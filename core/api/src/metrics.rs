@@ -3,13 +3,16 @@
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use parking_lot::RwLock;
 use windlass_engine::stats::{BUCKETS_MICROS, Histogram, Reading};
-use windlass_model::{Problem, RunState};
+use windlass_model::{Problem, RunState, audit::AuditFilter};
 
 use crate::{Access, Answer, Permission, Request, Route};
 
@@ -21,6 +24,8 @@ type Series = (&'static str, &'static str, u16);
 pub(crate) struct Metrics {
     /// By method, route and status. Routes and methods come from the table, so that callers can't make new ones.
     requests: RwLock<BTreeMap<Series, Arc<Histogram>>>,
+    /// Connections that were dropped because the other end took nothing.
+    pub(crate) stalled: Arc<AtomicU64>,
 }
 
 impl Metrics {
@@ -75,6 +80,16 @@ fn show(request: Request) -> Result<Answer, Problem> {
     let commands = stats.commands.load(Ordering::Relaxed);
     text.single("windlass_committed_commands_total", "counter", "Commands in those commits.", commands);
     text.single("windlass_event_streams", "gauge", "Streams of events that are open.", api.events.open() as u64);
+    let dropped = api.metrics.stalled.load(Ordering::Relaxed);
+    let help = "Connections that were dropped because the other end took nothing: streams, as a rule.";
+    text.single("windlass_stalled_connections_total", "counter", help, dropped);
+    text.family("windlass_auth_failures_total", "counter", "Log-ins and tokens that were refused, by what was wrong.");
+    for (how, count) in api.auth.failures() {
+        text.sample("windlass_auth_failures_total", &[("how", how)], count);
+    }
+    let newest = api.engine.audit_log(&AuditFilter { limit: 1, ..AuditFilter::default() })?;
+    let entries = newest.first().map_or(0, |entry| entry.seq.unsigned_abs());
+    text.single("windlass_audit_entries_total", "counter", "Entries that the audit log was given.", entries);
     text.family("windlass_http_request_seconds", "histogram", "How long requests took; streams until they began.");
     for ((method, route, status), histogram) in api.metrics.requests.read().iter() {
         let labels = [("method", *method), ("route", *route), ("status", &status.to_string())];

@@ -70,6 +70,15 @@ async fn depart(request: Request) -> Result<Answer, Problem> {
 }
 
 async fn arrive(request: Request) -> Result<Answer, Problem> {
+    let (api, address) = (request.api.clone(), request.address);
+    let arrived = come_back(request).await;
+    if arrived.as_ref().is_err_and(|problem| matches!(problem.code, Code::Unauthenticated | Code::PermissionDenied)) {
+        api.auth.refused(auth::How::Oidc, None, address);
+    }
+    arrived
+}
+
+async fn come_back(request: Request) -> Result<Answer, Problem> {
     let query: Arrival = request.query()?;
     let provider = request.parameter("provider").to_owned();
     let api = request.api.clone();

@@ -106,19 +106,15 @@ fn put(request: Request) -> Result<Answer, Problem> {
     }
     let before = find(&request)?.map_or(Value::Null, |secret| json!({ "to": secret.to }));
     let name = request.parameter("name");
-    request.api.secrets.put(name, &body.value, &body.to)?;
-    note(&request, "secret.put", before, json!({ "to": body.to }))
+    let audited = request.audited("secret.put", "*", name, before, json!({ "to": body.to }));
+    request.api.secrets.put(&audited, name, &body.value, &body.to)?;
+    Ok(Answer::nothing())
 }
 
 fn delete(request: Request) -> Result<Answer, Problem> {
     admit(&request)?;
     let secret = find(&request)?.ok_or_else(|| none(&request))?;
-    request.api.secrets.delete(&secret.name)?;
-    note(&request, "secret.delete", json!({ "to": secret.to }), Value::Null)
-}
-
-/// The vault commits by itself; its entry follows.
-fn note(request: &Request, action: &str, before: Value, after: Value) -> Result<Answer, Problem> {
-    request.api.engine.audit(request.entry(action, "*", request.parameter("name"), before, after))?;
+    let audited = request.audited("secret.delete", "*", &secret.name, json!({ "to": secret.to }), Value::Null);
+    request.api.secrets.delete(&audited, &secret.name)?;
     Ok(Answer::nothing())
 }

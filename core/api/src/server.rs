@@ -3,7 +3,7 @@
 use std::{
     convert::Infallible,
     net::{IpAddr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
 
@@ -22,6 +22,9 @@ use tokio_rustls::TlsAcceptor;
 use windlass_model::{Code, Problem};
 
 use crate::{Api, Routes, dispatch, dispatch::Peer, proxy, stall::Stall};
+
+/// How often to look after what is due now and then.
+const UPKEEP: Duration = Duration::from_secs(1);
 
 /// How the listener behaves.
 #[derive(Clone)]
@@ -95,6 +98,7 @@ impl Server {
         let config = Arc::new(config);
         let graceful = GracefulShutdown::new();
         let room = Arc::new(Semaphore::new(config.connections));
+        let upkeep = tokio::spawn(look_after(api.clone()));
         loop {
             let permit = tokio::select! {
                 permit = room.clone().acquire_owned() => permit,
@@ -114,11 +118,11 @@ impl Server {
             };
             // Events are small and come one by one.
             let _ = stream.set_nodelay(true);
-            let (config, watcher) = (config.clone(), graceful.watcher());
+            let (config, watcher, stalled) = (config.clone(), graceful.watcher(), api.metrics.stalled.clone());
             let service = warp::service(filter.clone());
             tokio::spawn(async move {
                 let _permit = permit;
-                if let Some((peer, stream)) = open(&config, stream, peer.ip()).await {
+                if let Some((peer, stream)) = open(&config, stream, peer.ip(), stalled).await {
                     let service = Identified { inner: TowerToHyperService::new(service), config: config.clone(), peer };
                     let connection = builder(&config).serve_connection_with_upgrades(stream, service).into_owned();
                     if let Err(error) = watcher.watch(connection).await {
@@ -129,9 +133,28 @@ impl Server {
         }
         drop(listener);
         api.stop();
+        upkeep.abort();
         if tokio::time::timeout(config.grace, graceful.shutdown()).await.is_err() {
             tracing::warn!("requests were still under way when the time to stop was over");
         }
+        // Failed log-ins that were only counted so far would be forgotten with the process.
+        note(tokio::task::spawn_blocking(move || api.auth.flush(&api.engine, true)).await);
+    }
+}
+
+/// What is due now and then.
+async fn look_after(api: Arc<Api>) {
+    let mut now_and_then = tokio::time::interval(UPKEEP);
+    loop {
+        now_and_then.tick().await;
+        let api = api.clone();
+        note(tokio::task::spawn_blocking(move || api.auth.flush(&api.engine, false)).await);
+    }
+}
+
+fn note(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a task broke down");
     }
 }
 
@@ -167,7 +190,12 @@ pub(crate) trait Stream: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + U
 impl<T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin> Stream for T {}
 
 /// Hears who is at the other end, and shakes hands. Nobody may take longer than a request's head may.
-async fn open(config: &ServerConfig, mut stream: TcpStream, address: IpAddr) -> Option<(Peer, Opened)> {
+async fn open(
+    config: &ServerConfig,
+    mut stream: TcpStream,
+    address: IpAddr,
+    stalled: Arc<AtomicU64>,
+) -> Option<(Peer, Opened)> {
     let opening = async {
         let mut peer = Peer { address, secure: config.tls.is_some() };
         if config.proxy_protocol && config.trusted_proxies.iter().any(|network| network.contains(&address)) {
@@ -181,9 +209,9 @@ async fn open(config: &ServerConfig, mut stream: TcpStream, address: IpAddr) -> 
             }
         }
         let stream: Box<dyn Stream> = match &config.tls {
-            None => Box::new(Stall::new(stream, config.stall)),
+            None => Box::new(Stall::new(stream, config.stall, stalled)),
             Some(tls) => match TlsAcceptor::from(tls.clone()).accept(stream).await {
-                Ok(stream) => Box::new(Stall::new(stream, config.stall)),
+                Ok(stream) => Box::new(Stall::new(stream, config.stall, stalled)),
                 Err(error) => {
                     tracing::debug!(%error, %address, "no TLS with this client");
                     return None;

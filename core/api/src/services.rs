@@ -3,6 +3,7 @@
 use serde_json::Value;
 use windlass_model::{Problem, journal::Pinned};
 
+use windlass_engine::Engine;
 /// Who changes a workflow, from where, and why.
 #[derive(Clone, Debug)]
 pub struct Author {
@@ -70,14 +71,14 @@ pub trait Scripts: Send + Sync {
 
 /// Secrets, which can be set but not read.
 pub trait Secrets: Send + Sync {
-    /// Keeps a value, and where it may go.
-    fn put(&self, name: &str, value: &str, destinations: &[String]) -> Result<(), Problem>;
+    /// Keeps a value, and where it may go; committed through this handle, so with the entry that it carries.
+    fn put(&self, through: &Engine, name: &str, value: &str, destinations: &[String]) -> Result<(), Problem>;
 
     /// Names with their policies; never a value.
     fn list(&self) -> Result<Vec<Value>, Problem>;
 
-    /// Removes one.
-    fn delete(&self, name: &str) -> Result<(), Problem>;
+    /// Removes one, through this handle.
+    fn delete(&self, through: &Engine, name: &str) -> Result<(), Problem>;
 
     /// Seals text for keeping it in a document (TOTP seeds, webhook keys); `context` is bound to it.
     fn seal(&self, context: &str, plain: &str) -> Result<String, Problem>;

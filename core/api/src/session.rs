@@ -265,6 +265,7 @@ fn confirm(request: Request) -> Result<Answer, Problem> {
     };
     api.auth.count_try(&user, request.address)?;
     let used = totp::check(&*api.secrets, &user.id, &kept, &body.code, now_ms())?.ok_or_else(|| {
+        api.auth.wrong_again(auth::How::Code, &user, request.address);
         Problem::new(Code::InvalidInput, "the code doesn't fit")
             .help("if codes never fit, the clock of the phone or of the server is off")
             .data(serde_json::json!({ "pointer": "/code" }))

@@ -4,6 +4,10 @@ use std::{
     future::Future as _,
     io,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -17,13 +21,15 @@ use tokio::{
 pub(crate) struct Stall<S> {
     inner: S,
     limit: Duration,
+    /// Counts those that were dropped.
+    dropped: Arc<AtomicU64>,
     /// Since when the other end takes nothing.
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Stall<S> {
-    pub(crate) fn new(inner: S, limit: Duration) -> Self {
-        Self { inner, limit, waiting: None }
+    pub(crate) fn new(inner: S, limit: Duration, dropped: Arc<AtomicU64>) -> Self {
+        Self { inner, limit, dropped, waiting: None }
     }
 
     fn watch<T>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -34,6 +40,7 @@ impl<S> Stall<S> {
         let limit = self.limit;
         let waiting = self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + limit)));
         ready!(waiting.as_mut().poll(cx));
+        self.dropped.fetch_add(1, Ordering::Relaxed);
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the other end takes nothing")))
     }
 }
@@ -80,8 +87,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn only_who_takes_nothing_is_dropped() {
+        let dropped = Arc::<AtomicU64>::default();
         let (ours, mut theirs) = tokio::io::duplex(16);
-        let mut ours = Stall::new(ours, Duration::from_secs(30));
+        let mut ours = Stall::new(ours, Duration::from_secs(30), dropped.clone());
         let writer = tokio::spawn(async move {
             let mut written = 0;
             loop {
@@ -99,7 +107,7 @@ mod tests {
         }
         let stopped = Instant::now();
         let (written, kind) = writer.await.unwrap();
-        assert_eq!(kind, io::ErrorKind::TimedOut);
+        assert_eq!((kind, dropped.load(Ordering::Relaxed)), (io::ErrorKind::TimedOut, 1));
         assert!(written >= 80, "{written}");
         assert!((stopped.elapsed().as_secs()) <= 31, "{:?}", stopped.elapsed());
     }

@@ -10,8 +10,9 @@ use std::{
 };
 
 use parking_lot::Mutex;
+use serde_json::Value;
 use windlass_model::{
-    Bundle, BundleDigest, Code, NodeId, Problem, RunId,
+    Bundle, BundleDigest, Code, EventKind, NodeId, Problem, RunId,
     audit::NewAudit,
     command::{Claimed, Command, Reply},
     journal::Stop,
@@ -33,6 +34,8 @@ pub struct Engine {
     pub(crate) inner: Arc<Inner>,
     /// The entry in the audit log that goes with every command given through this handle.
     entry: Option<Arc<NewAudit>>,
+    /// The event that goes with it, too.
+    announcement: Option<Arc<(EventKind, Value)>>,
 }
 
 pub(crate) struct Inner {
@@ -113,16 +116,26 @@ impl Engine {
         let thread = thread
             .map_err(|error| Problem::new(Code::System, format!("the scheduler's thread can't be started: {error}")))?;
         *inner.scheduler.lock() = Some(thread);
-        Ok(Self { inner, entry: None })
+        Ok(Self { inner, entry: None, announcement: None })
     }
 
     /// A handle whose commands are each committed together with this entry in the audit log.
     #[must_use]
     pub fn audited(&self, entry: NewAudit) -> Self {
-        Self { inner: self.inner.clone(), entry: Some(Arc::new(entry)) }
+        Self { entry: Some(Arc::new(entry)), ..self.clone() }
+    }
+
+    /// A handle whose commands are each committed together with this event, which belongs to no run.
+    #[must_use]
+    pub fn announced(&self, kind: EventKind, data: Value) -> Self {
+        Self { announcement: Some(Arc::new((kind, data))), ..self.clone() }
     }
 
     pub(crate) fn commit(&self, command: Command) -> Result<Reply, Problem> {
+        let command = match self.announcement.as_deref() {
+            Some((kind, data)) => Command::Announced { command: Box::new(command), kind: *kind, data: data.clone() },
+            None => command,
+        };
         let command = match &self.entry {
             Some(entry) => Command::Audited { command: Box::new(command), entry: Box::new((**entry).clone()) },
             None => command,

@@ -338,6 +338,15 @@ pub enum Command {
         /// The rest.
         data: Value,
     },
+    /// Another command together with an event that belongs to no run, in one transaction.
+    Announced {
+        /// The command.
+        command: Box<Command>,
+        /// What happened.
+        kind: EventKind,
+        /// The rest.
+        data: Value,
+    },
     /// Removes up to `limit` ended runs, with everything of theirs but live resources, whose retention is over. Answer: `Count`.
     /// Documents that have expired go along with them, and aren't counted.
     Prune {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use windlass_api::services::{self, Scripts as ScriptService, Secrets as SecretService};
+use windlass_engine::Engine;
 use windlass_model::{
     Bundle, Problem, Workflow,
     journal::{Pinned, Workflows as _},
@@ -123,8 +124,8 @@ impl Secrets {
 }
 
 impl SecretService for Secrets {
-    fn put(&self, name: &str, value: &str, destinations: &[String]) -> Result<(), Problem> {
-        self.vault.set(name, value, destinations)?;
+    fn put(&self, through: &Engine, name: &str, value: &str, destinations: &[String]) -> Result<(), Problem> {
+        self.vault.set_through(through, name, value, destinations)?;
         // From now on it has to be taken out of everything that is shown.
         self.sandbox.learn_secrets();
         Ok(())
@@ -134,8 +135,8 @@ impl SecretService for Secrets {
         self.vault.list()
     }
 
-    fn delete(&self, name: &str) -> Result<(), Problem> {
-        self.vault.remove(name)
+    fn delete(&self, through: &Engine, name: &str) -> Result<(), Problem> {
+        self.vault.remove_through(through, name)
     }
 
     fn seal(&self, context: &str, plain: &str) -> Result<String, Problem> {

@@ -8,7 +8,9 @@ use windlass_model::{Code, Problem};
 use super::{
     Auth, Opened,
     kept::{By, User, UserBody, now_ms},
-    password, sessions, totp, users,
+    password,
+    refusals::How,
+    sessions, totp, users,
 };
 
 /// What somebody logs in with.
@@ -32,33 +34,39 @@ impl Auth {
     ) -> Result<Opened, Problem> {
         let user = users::by_login(engine, credentials.name)?;
         let account = user.as_ref().map_or(credentials.name, |user| &user.id).to_lowercase();
-        self.throttle.attempt(&account, address, Instant::now())?;
+        let note = |how| self.refusals.note(how, user.as_ref(), address);
+        self.throttle.attempt(&account, address, Instant::now()).inspect_err(|_| note(How::Throttled))?;
         let wrong = || {
-            tracing::warn!(%address, account, "a log-in failed");
+            note(How::Password);
             Problem::new(Code::Unauthenticated, "the name or the password is wrong")
                 .help("an admin can set a new password: `windlass users reset-password`")
         };
-        let user = user.filter(|user| !user.body.disabled);
-        let kept = user.as_ref().and_then(|user| user.body.password.as_deref());
+        let let_in = user.as_ref().filter(|user| !user.body.disabled);
+        let kept = let_in.and_then(|user| user.body.password.as_deref());
         let fits = password::verify(kept, credentials.password)?;
-        let user = user.filter(|_| fits).ok_or_else(wrong)?;
-        if users::has_totp(&user) {
+        let user = let_in.filter(|_| fits).ok_or_else(wrong)?;
+        if users::has_totp(user) {
             // The password was right: without a code this is no failure yet.
             let Some(code) = credentials.code else {
                 self.throttle.forgive(&account, address, Instant::now());
                 return Err(totp::missing());
             };
-            self.spend_code(engine, &user, code, address)?;
+            self.spend_code(engine, user, code, address).inspect_err(|problem| {
+                if problem.code == Code::Unauthenticated {
+                    note(How::Code);
+                }
+            })?;
         }
         self.throttle.succeeded(&account, address, Instant::now());
         let by = By { actor: user.id.clone(), source: address.to_string() };
-        sessions::open(engine, &by, &user, agent, self.config.session_max_ms, "password")
+        sessions::open(engine, &by, user, agent, self.config.session_max_ms, "password")
     }
 
     /// Whether a user who is logged in knows their password; counted as log-ins are.
     pub fn require_password(&self, user: &User, password: &str, address: IpAddr) -> Result<(), Problem> {
-        self.throttle.attempt(&user.id, address, Instant::now())?;
+        self.count_try(user, address)?;
         if !password::verify(user.body.password.as_deref(), password)? {
+            self.wrong_again(How::Password, user, address);
             return Err(Problem::new(Code::InvalidInput, "the present password is wrong")
                 .data(serde_json::json!({ "pointer": "/current" })));
         }
@@ -68,7 +76,13 @@ impl Auth {
 
     /// Counts a try at something of a user who is logged in.
     pub fn count_try(&self, user: &User, address: IpAddr) -> Result<(), Problem> {
-        self.throttle.attempt(&user.id, address, Instant::now())
+        let tried = self.throttle.attempt(&user.id, address, Instant::now());
+        tried.inspect_err(|_| self.wrong_again(How::Throttled, user, address))
+    }
+
+    /// Notes that somebody who is logged in didn't know what only this user can know.
+    pub(crate) fn wrong_again(&self, how: How, user: &User, address: IpAddr) {
+        self.refusals.note_by(how, &user.id, Some(user), address);
     }
 
     /// Takes a code of the second factor; it isn't taken again.

@@ -7,6 +7,7 @@ pub mod kept;
 mod login;
 pub mod oidc;
 mod password;
+mod refusals;
 mod remembered;
 mod secret;
 mod sessions;
@@ -27,12 +28,14 @@ use self::{
     access::{Principal, Proof},
     binding::{Binding, shared},
     kept::{Organisation, Session, Token, User, now_ms},
+    refusals::Refusals,
     remembered::Remembered,
     throttle::Throttle,
 };
 use crate::{ApiConfig, services::Secrets};
 
 pub use login::Credentials;
+pub(crate) use refusals::How;
 pub(crate) use secret::csrf;
 pub use secret::spoken as made_password;
 pub use sessions::Opened;
@@ -67,6 +70,7 @@ pub struct Auth {
     secrets: Arc<dyn Secrets>,
     remembered: Remembered,
     throttle: Throttle,
+    refusals: Refusals,
     /// The session's cookie where people reach us. One of another name may be planted by another host of our domain.
     cookie: &'static str,
     /// OpenID providers.
@@ -84,7 +88,8 @@ impl Auth {
     /// With this configuration; seeds are sealed by these secrets.
     pub fn new(config: AuthConfig, secrets: Arc<dyn Secrets>) -> Self {
         let oidc = oidc::Oidc::new(config.oidc.clone());
-        Self { oidc, config, secrets, remembered: Remembered::default(), throttle: Throttle::default(), cookie: COOKIE }
+        let (remembered, throttle) = (Remembered::default(), Throttle::default());
+        Self { oidc, config, secrets, remembered, throttle, refusals: Refusals::default(), cookie: COOKIE }
     }
 
     /// For people who reach the server at this address.
@@ -101,7 +106,7 @@ impl Auth {
     }
 
     /// Whoever a request's token or cookie says it is.
-    pub fn principal(&self, engine: &Engine, headers: &HeaderMap, _from: IpAddr) -> Result<Principal, Problem> {
+    pub fn principal(&self, engine: &Engine, headers: &HeaderMap, from: IpAddr) -> Result<Principal, Problem> {
         let shown = self.shown(headers);
         let (Shown::Token(word) | Shown::Cookie(word)) = &shown else { return Ok(Principal::anonymous()) };
         let era = self.remembered.era();
@@ -114,12 +119,28 @@ impl Auth {
             // Whoever logs in anew still sends the old cookie.
             (None, Shown::Cookie(_)) => return Ok(Principal::anonymous()),
             (None, _) => {
+                self.refusals.note(How::Token, tokens::owner(engine, word)?.as_ref(), from);
                 return Err(Problem::new(Code::Unauthenticated, "the token isn't known, has expired, or was revoked")
                     .help("issue another one: `windlass tokens issue`, or POST /api/v1/tokens"));
             }
         };
         self.remembered.put(word, &principal, era);
         Ok(principal)
+    }
+
+    /// Notes that a log-in failed which wasn't tried here.
+    pub(crate) fn refused(&self, how: How, user: Option<&User>, address: IpAddr) {
+        self.refusals.note(how, user, address);
+    }
+
+    /// Failed log-ins since the process began, by what was wrong.
+    pub(crate) fn failures(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.refusals.counts()
+    }
+
+    /// Writes down failed log-ins that were only counted so far; at the end all of them.
+    pub(crate) fn flush(&self, engine: &Engine, all: bool) {
+        self.refusals.flush(engine, all);
     }
 
     /// Forgets everybody who is remembered: somebody's rights, or what proves who they are, has changed.
@@ -283,6 +304,14 @@ fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
 
 fn principal(name: String, user: String, proof: Proof, bindings: &[Binding]) -> Principal {
     Principal { name, user, proof, bindings: bindings.iter().map(Binding::held).collect() }
+}
+
+/// A user as they are now, in whose name something acts; `None` if they are gone or kept out.
+pub(crate) fn stands_in(engine: &Engine, name: &str, uid: &str) -> Result<Option<Principal>, Problem> {
+    let user = User::find(engine, name)?.filter(|user| user.body.uid == uid && !user.body.disabled);
+    let Some(user) = user else { return Ok(None) };
+    let bindings = active(engine, &user.body.bindings)?;
+    Ok(Some(principal(user.id.clone(), user.id, Proof::None, &bindings)))
 }
 
 /// Without those in organisations that are suspended.

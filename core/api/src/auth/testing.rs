@@ -1,6 +1,7 @@
 //! What tests of this folder share: secrets that are sealed only in name.
 
 use serde_json::Value;
+use windlass_engine::Engine;
 use windlass_model::{Code, Problem};
 
 use crate::services::Secrets;
@@ -9,7 +10,7 @@ use crate::services::Secrets;
 pub struct Plain;
 
 impl Secrets for Plain {
-    fn put(&self, _: &str, _: &str, _: &[String]) -> Result<(), Problem> {
+    fn put(&self, _: &Engine, _: &str, _: &str, _: &[String]) -> Result<(), Problem> {
         Ok(())
     }
 
@@ -17,7 +18,7 @@ impl Secrets for Plain {
         Ok(Vec::new())
     }
 
-    fn delete(&self, _: &str) -> Result<(), Problem> {
+    fn delete(&self, _: &Engine, _: &str) -> Result<(), Problem> {
         Ok(())
     }
 

@@ -94,10 +94,7 @@ pub fn view(token: &Token) -> Value {
 
 /// The token and its user, if it is one of ours, hasn't ended, and its user is let in.
 pub fn verify(engine: &Engine, text: &str) -> Result<Option<(Token, User)>, Problem> {
-    let Some((id, random)) = text.strip_prefix("wl_").and_then(|rest| rest.split_once('_')) else { return Ok(None) };
-    if id.len() != 26 || random.len() != 64 {
-        return Ok(None);
-    }
+    let Some((id, random)) = parts(text) else { return Ok(None) };
     let Some(token) = Token::find(engine, id)? else { return Ok(None) };
     let fits = secret::same(&secret::hash(random), &token.body.hash);
     if !fits || token.expires_at_ms.is_some_and(|end| end <= now_ms()) {
@@ -106,4 +103,19 @@ pub fn verify(engine: &Engine, text: &str) -> Result<Option<(Token, User)>, Prob
     let user = User::find(engine, &token.body.user)?;
     let user = user.filter(|user| user.body.uid == token.body.uid && !user.body.disabled);
     Ok(user.map(|user| (token, user)))
+}
+
+/// Whose token this is or was, if one of this id is still there.
+pub(super) fn owner(engine: &Engine, text: &str) -> Result<Option<User>, Problem> {
+    let Some((id, _)) = parts(text) else { return Ok(None) };
+    match Token::find(engine, id)? {
+        Some(token) => User::find(engine, &token.body.user),
+        None => Ok(None),
+    }
+}
+
+/// A token's id and its random part.
+fn parts(text: &str) -> Option<(&str, &str)> {
+    let parts = text.strip_prefix("wl_")?.split_once('_')?;
+    (parts.0.len() == 26 && parts.1.len() == 64).then_some(parts)
 }

@@ -69,6 +69,17 @@ impl Vault {
 
     /// Keeps a value, and where it may go.
     pub fn set(&self, name: &str, value: &str, destinations: &[String]) -> Result<(), Problem> {
+        self.set_through(&self.engine()?, name, value, destinations)
+    }
+
+    /// The same, committed through a handle that may carry an entry of the audit log.
+    pub fn set_through(
+        &self,
+        through: &Engine,
+        name: &str,
+        value: &str,
+        destinations: &[String],
+    ) -> Result<(), Problem> {
         check_name(name)?;
         if value.is_empty() || value.len() > VALUE_BYTES {
             return Err(Problem::new(Code::InvalidInput, format!("a secret has 1 to {VALUE_BYTES} bytes")));
@@ -87,17 +98,21 @@ impl Vault {
         let keys = self.keys.read_or_create(&changing)?;
         let policy = json!({ "to": destinations }).to_string();
         let sealed = seal::seal(current(&keys)?, name, &policy, value)?;
-        self.engine()?.put_secret(name, sealed, policy)
+        through.put_secret(name, sealed, policy)
     }
 
     /// Removes a value.
     pub fn remove(&self, name: &str) -> Result<(), Problem> {
+        self.remove_through(&self.engine()?, name)
+    }
+
+    /// The same, committed through a handle that may carry an entry of the audit log.
+    pub fn remove_through(&self, through: &Engine, name: &str) -> Result<(), Problem> {
         let _changing = self.keys.change()?;
-        let engine = self.engine()?;
-        if engine.sealed_secret(name)?.is_none() {
+        if through.sealed_secret(name)?.is_none() {
             return Err(secret_not_found(name));
         }
-        engine.delete_secret(name)
+        through.delete_secret(name)
     }
 
     /// Every secret: name, where it is kept, where it may go.

@@ -207,11 +207,12 @@ impl Versions {
             before: json!(before.map(|active| active.version)),
             after: json!({ "version": version.version, "digest": version.digest, "why": author.why }),
         };
-        engine.audited(entry).change(vec![kept, active.put()?])?;
+        let data = json!({ "workflow": name, "version": version.version, "digest": version.digest, "by": author.by });
+        let together = engine.audited(entry).announced(EventKind::WorkflowActivated, data);
+        together.change(vec![kept, active.put()?])?;
         self.active.write().insert(name.clone(), (active, pinned));
         self.rejected.write().remove(name);
-        let data = json!({ "workflow": name, "version": version.version, "digest": version.digest, "by": author.by });
-        engine.announce(EventKind::WorkflowActivated, data)
+        Ok(())
     }
 
     fn reject(&self, name: &str, problem: Problem) -> Result<(), Problem> {
@@ -239,9 +240,10 @@ impl Versions {
             before: json!({ "version": active.version, "digest": active.digest }),
             ..NewAudit::default()
         };
-        engine.audited(entry).change(vec![active.delete()])?;
+        let together = engine.audited(entry).announced(EventKind::WorkflowRemoved, json!({ "workflow": name }));
+        together.change(vec![active.delete()])?;
         self.active.write().remove(name);
-        engine.announce(EventKind::WorkflowRemoved, json!({ "workflow": name }))
+        Ok(())
     }
 }
 

@@ -120,6 +120,11 @@ pub(crate) fn apply(cx: &mut Cx, command: &Command) -> Applied<Reply> {
             cx.entries.push(NewAudit::clone(entry));
             Ok(Reply::Done)
         }
+        Command::Announced { command, kind, data } => {
+            let reply = apply(cx, command)?;
+            crate::log::announce(cx, *kind, data)?;
+            Ok(reply)
+        }
         Command::Announce { kind, data } => crate::log::announce(cx, *kind, data).map(done),
         Command::Prune { default_retention_ms, limit } => {
             upkeep::prune(cx, *default_retention_ms, *limit).map(Reply::Count)
