@@ -8,6 +8,7 @@ use windlass_model::{
     command::{Command, Given, Lease, Reply},
     event::NewEvent,
     journal::LocalEffect,
+    query::StepFilter,
     undo::UndoState,
     wait::Resolution,
 };
@@ -120,6 +121,27 @@ fn steps_come_in_natural_order(w: &World) {
     let journal = w.store.journal(&lease.run).unwrap();
     let paths: Vec<String> = journal.steps.iter().map(|step| step.path.to_string()).collect();
     assert_eq!(paths, ["2", "7", "7/b2/3", "7/b2/12", "7/b10/0", "10"]);
+    // Page by page it is the same, with open steps in between and whatever is asked for.
+    w.ok(begin(&lease, &creates("7/b2/4", "ns1")));
+    w.finish(&lease, &call("8", "y", EffectClass::Read), error(problem()));
+    let pages = |filter: StepFilter| {
+        let (mut found, mut filter) = (Vec::new(), StepFilter { limit: 2, ..filter });
+        loop {
+            let page = w.store.steps_where(&lease.run, &filter).unwrap();
+            let last = page.len() < 2;
+            filter.after = page.last().map(|step| step.path.clone());
+            found.extend(page);
+            if last {
+                return found;
+            }
+        }
+    };
+    assert_eq!(pages(StepFilter::default()), w.store.steps(&lease.run).unwrap());
+    let paths = |filter| pages(filter).into_iter().map(|step| step.path.to_string()).collect::<Vec<_>>();
+    assert_eq!(paths(StepFilter { op: Some("y".into()), ..StepFilter::default() }), ["8"]);
+    assert_eq!(paths(StepFilter { op_prefix: Some("net::".into()), ..StepFilter::default() }), ["7/b2/4"]);
+    assert_eq!(paths(StepFilter { states: vec![StepState::Failed], ..StepFilter::default() }), ["8"]);
+    assert_eq!(paths(StepFilter { states: vec![StepState::Started], ..StepFilter::default() }), ["7/b2/4"]);
 }
 
 fn long_results_are_shortened_in_events_only(w: &World) {

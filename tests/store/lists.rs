@@ -8,7 +8,7 @@ use windlass_model::{
     command::{Command, Given, NewRun, Reply},
     document::{Change, DocumentFilter, Expected},
     journal::LocalEffect,
-    query::{ResourceFilter, RunFilter, RunRecord, Scope},
+    query::{ApprovalFilter, ResourceFilter, RunFilter, RunRecord, Scope},
     wait::{ApprovalRequest, OnExpiry},
 };
 
@@ -355,13 +355,24 @@ fn approvals_are_found_within_scopes(w: &World) {
         };
         w.park(&lease, "0", windlass_model::WaitSpec::Approval(Box::new(request)));
     }
-    let within = |scopes: Option<&[Scope]>| -> Vec<String> {
-        w.store.approvals_within(scopes, true).unwrap().into_iter().map(|row| row.run.to_string()).collect()
+    let find = |filter: ApprovalFilter| -> Vec<String> {
+        let filter = ApprovalFilter { open_only: true, ..filter };
+        w.store.approvals_where(&filter).unwrap().into_iter().map(|row| row.run.to_string()).collect()
     };
+    let within =
+        |scopes: Option<&[Scope]>| find(ApprovalFilter { scopes: scopes.map(<[_]>::to_vec), ..Default::default() });
     assert_eq!(within(None), ["r1", "r2"]);
     assert_eq!(within(Some(&[scope("acme", "*")])), ["r1"]);
     assert_eq!(within(Some(&[scope("*", "web")])), ["r2"]);
     assert_eq!(within(Some(&[scope("acme", "web")])), [""; 0]);
+    assert_eq!(within(Some(&[scope("acme", "web"), scope("*", "*")])), ["r1", "r2"]);
+    assert_eq!(find(ApprovalFilter { organisation: Some("other".into()), ..Default::default() }), ["r2"]);
+    let first = ApprovalFilter { limit: 1, open_only: true, ..Default::default() };
+    let row = w.store.approvals_where(&first).unwrap().remove(0);
+    let after = (row.asked_at_ms, row.run.clone(), row.path.clone());
+    assert_eq!(find(ApprovalFilter { after: Some(after), ..Default::default() }), ["r2"]);
+    let later = (row.asked_at_ms + 1_000_000, "r".into(), row.path);
+    assert_eq!(find(ApprovalFilter { after: Some(later), ..Default::default() }), [""; 0]);
 }
 
 fn counts_stay_within_scopes(w: &World) {

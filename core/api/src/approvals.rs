@@ -7,16 +7,19 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use windlass_model::{
-    Code, Problem, RunId,
-    query::{ApprovalRecord, RunRecord},
+    Code, Problem, RunId, StepPath,
+    query::{ApprovalFilter, ApprovalRecord, RunRecord},
     wait::Decision,
 };
 
 use crate::{
     Access, Answer, Permission, Principal, Request, Role, Route,
     page::{self, Page},
-    runs::{self, view::ApprovalView},
+    runs::{self, filter::clean, view::ApprovalView},
 };
+
+/// Approvals that one page looks at, at most.
+const LOOKED_AT: usize = 1_000;
 
 /// A decision.
 #[derive(Deserialize, JsonSchema)]
@@ -95,52 +98,81 @@ pub(crate) fn routes() -> Vec<Route> {
 
 fn inbox(request: Request) -> Result<Answer, Problem> {
     let query: InboxQuery = request.query()?;
-    let (all, limit) = (query.all.unwrap_or(false), page::limit(query.limit));
+    let (all, limit) = (query.all.unwrap_or(false), page::limit(query.limit) as usize);
+    let mut filter = ApprovalFilter {
+        open_only: true,
+        scopes: request.principal.scopes(Permission::Read),
+        organisation: query
+            .organisation
+            .as_deref()
+            .map(|text| clean("organisation", text))
+            .transpose()?
+            .map(str::to_owned),
+        after: query.cursor.as_deref().map(after).transpose()?,
+        limit: limit as u32 + 1,
+    };
     let mut runs: HashMap<RunId, Option<RunRecord>> = HashMap::new();
-    let mut begun = query.cursor.is_none();
-    let mut items: Vec<InboxItem> = Vec::new();
-    for approval in request.api.engine.approvals(None, true)? {
-        let place = place(approval.run.as_str(), &approval.path.to_string());
-        if !begun {
-            begun = query.cursor.as_ref() == Some(&place);
-            continue;
+    let (mut items, mut looked_at) = (Vec::new(), 0);
+    // Most of what one sees one may decide on; where it isn't so, a page is what was found within bounds.
+    while looked_at < LOOKED_AT {
+        let found = request.api.engine.approvals_where(&filter)?;
+        let is_last = found.len() <= limit;
+        for approval in found {
+            if items.len() == limit {
+                return page(items, &filter);
+            }
+            looked_at += 1;
+            filter.after = Some((approval.asked_at_ms, approval.run.clone(), approval.path.clone()));
+            items.extend(item(&request, approval, all, &mut runs)?);
         }
-        let run = match runs.get(&approval.run) {
-            Some(run) => run,
-            None => runs.entry(approval.run.clone()).or_insert(request.api.engine.run(&approval.run)?),
-        };
-        let Some(run) = run.as_ref().filter(|run| request.may(Permission::Read, &run.organisation, &run.workflow))
-        else {
-            continue;
-        };
-        if query.organisation.as_ref().is_some_and(|asked| *asked != run.organisation) {
-            continue;
-        }
-        let refused = may_decide(&request, run, &approval).err();
-        if refused.is_some() && !all {
-            continue;
-        }
-        items.push(InboxItem {
-            workflow: run.workflow.clone(),
-            organisation: run.organisation.clone(),
-            launched_by: run.launched_by.clone(),
-            may_decide: refused.is_none(),
-            why_not: refused.map(|problem| problem.message),
-            approval: approval.into(),
-        });
-        if items.len() > limit as usize {
+        if is_last {
+            filter.after = None;
             break;
         }
     }
-    if !begun {
-        let message = "that approval isn't open any more: begin again";
-        return Err(Problem::new(Code::InvalidInput, message).data(json!({ "parameter": "cursor" })));
-    }
-    Answer::json(&Page::of(items, limit, |item| place(item.approval.run(), item.approval.path())))
+    page(items, &filter)
 }
 
-fn place(run: &str, path: &str) -> String {
-    format!("{run}:{path}")
+fn page(items: Vec<InboxItem>, filter: &ApprovalFilter) -> Result<Answer, Problem> {
+    let next = filter.after.as_ref().map(|(asked_ms, run, path)| format!("{asked_ms}:{run}:{path}"));
+    Answer::json(&Page { items, next })
+}
+
+/// An approval, if whoever asks sees it and it is one of those that they asked for.
+fn item(
+    request: &Request,
+    approval: ApprovalRecord,
+    all: bool,
+    runs: &mut HashMap<RunId, Option<RunRecord>>,
+) -> Result<Option<InboxItem>, Problem> {
+    let run = match runs.get(&approval.run) {
+        Some(run) => run,
+        None => runs.entry(approval.run.clone()).or_insert(request.api.engine.run(&approval.run)?),
+    };
+    // The filter has said so already; a mistake there must not show others' runs.
+    let Some(run) = run.as_ref().filter(|run| request.may(Permission::Read, &run.organisation, &run.workflow)) else {
+        return Ok(None);
+    };
+    let refused = may_decide(request, run, &approval).err();
+    if refused.is_some() && !all {
+        return Ok(None);
+    }
+    Ok(Some(InboxItem {
+        workflow: run.workflow.clone(),
+        organisation: run.organisation.clone(),
+        launched_by: run.launched_by.clone(),
+        may_decide: refused.is_none(),
+        why_not: refused.map(|problem| problem.message),
+        approval: approval.into(),
+    }))
+}
+
+fn after(cursor: &str) -> Result<(i64, RunId, StepPath), Problem> {
+    let wrong = || Problem::new(Code::InvalidInput, "that is no cursor").data(json!({ "parameter": "cursor" }));
+    let mut parts = clean("cursor", cursor)?.splitn(3, ':');
+    let mut part = || parts.next().ok_or_else(wrong);
+    let asked_ms = part()?.parse().map_err(|_| wrong())?;
+    Ok((asked_ms, RunId::from(part()?), part()?.parse().map_err(|_| wrong())?))
 }
 
 fn decide(request: Request) -> Result<Answer, Problem> {

@@ -5,12 +5,14 @@ use std::collections::HashMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use windlass_model::{Code, Problem, ResourceState, RunId, resource::ResourceRecord};
+use windlass_model::{
+    Code, Problem, ResourceRef, ResourceState, RunId, query::ResourceFilter, resource::ResourceRecord,
+};
 
 use crate::{
     Access, Answer, Permission, Request, Route,
     page::{self, Page},
-    runs::{self, view::ResourceView},
+    runs::{self, filter::clean, view::ResourceView},
 };
 
 /// Which things.
@@ -91,26 +93,19 @@ fn list(request: Request) -> Result<Answer, Problem> {
     let states = states(query.state.as_deref())?;
     let limit = page::limit(query.limit);
     let run = query.run.as_deref().map(|run| runs::visible(&request, run)).transpose()?.map(|run| run.id);
-    let open = [ResourceState::Creating, ResourceState::Live, ResourceState::Destroying];
-    let open_only = states.iter().all(|state| open.contains(state));
-    let mut rows = request.api.engine.resources(run.as_ref(), open_only)?;
-    rows.sort_by_cached_key(place);
-    let is = |asked: &Option<String>, is: &str| asked.as_deref().is_none_or(|asked| asked == is);
-    let mut sight = Sight::of(&request);
-    let mut found = Vec::new();
-    for row in rows {
-        let fits = is(&query.provider, &row.resource.provider)
-            && is(&query.kind, &row.resource.kind)
-            && query.prefix.as_deref().is_none_or(|prefix| row.resource.id.starts_with(prefix))
-            && (states.is_empty() || states.contains(&row.state))
-            && query.cursor.as_ref().is_none_or(|cursor| place(&row) > *cursor);
-        if fits && sight.sees(&row.run)? {
-            found.push(row);
-        }
-        if found.len() > limit as usize {
-            break;
-        }
-    }
+    let filter = ResourceFilter {
+        run,
+        open_only: states.is_empty(),
+        states,
+        scopes: request.principal.scopes(Permission::Read),
+        organisation: None,
+        provider: query.provider.as_deref().map(|text| clean("provider", text).map(str::to_owned)).transpose()?,
+        kind: query.kind.as_deref().map(|text| clean("kind", text).map(str::to_owned)).transpose()?,
+        id_prefix: query.prefix.as_deref().map(|text| clean("prefix", text).map(str::to_owned)).transpose()?,
+        after: query.cursor.as_deref().map(after).transpose()?,
+        limit: limit + 1,
+    };
+    let found = request.api.engine.resources_where(&filter)?;
     let page = Page::of(found, limit, place);
     Answer::json(&Page { items: page.items.into_iter().map(ResourceView::from).collect(), next: page.next })
 }
@@ -118,7 +113,16 @@ fn list(request: Request) -> Result<Answer, Problem> {
 /// Order of the list, and its cursor: newest last, things of one run and time together.
 fn place(row: &ResourceRecord) -> String {
     let thing = &row.resource;
-    format!("{:015}/{}/{}/{}/{}", row.created_at_ms, row.run, thing.provider, thing.kind, thing.id)
+    format!("{}/{}/{}/{}/{}", row.created_at_ms, row.run, thing.provider, thing.kind, thing.id)
+}
+
+fn after(cursor: &str) -> Result<(i64, RunId, ResourceRef), Problem> {
+    let wrong = || Problem::new(Code::InvalidInput, "that is no cursor").data(json!({ "parameter": "cursor" }));
+    let mut parts = clean("cursor", cursor)?.splitn(5, '/');
+    let mut part = || parts.next().ok_or_else(wrong);
+    let made_ms = part()?.parse().map_err(|_| wrong())?;
+    let run = RunId::from(part()?);
+    Ok((made_ms, run, ResourceRef { provider: part()?.into(), kind: part()?.into(), id: part()?.into() }))
 }
 
 fn states(list: Option<&str>) -> Result<Vec<ResourceState>, Problem> {

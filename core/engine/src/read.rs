@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use windlass_model::{
     Bundle, BundleDigest, Code, Event, Problem, RunId, RunState,
     query::{
-        ApprovalRecord, ArtifactRecord, LockRecord, ResourceFilter, RunFilter, RunRecord, Scope, SecretRecord,
-        SignalRecord,
+        ApprovalFilter, ApprovalRecord, ArtifactRecord, LockRecord, ResourceFilter, RunFilter, RunRecord, Scope,
+        SecretRecord, SignalRecord, StepFilter,
     },
     resource::ResourceRecord,
     step::StepRecord,
@@ -71,6 +71,11 @@ impl Engine {
         Ok(self.inner.store.steps(run)?)
     }
 
+    /// A run's journal, page by page.
+    pub fn steps_where(&self, run: &RunId, filter: &StepFilter) -> Result<Vec<StepRecord>, Problem> {
+        Ok(self.inner.store.steps_where(run, filter)?)
+    }
+
     /// A run's events after a number.
     pub fn events(&self, run: &RunId, after_seq: i64, limit: u32) -> Result<Vec<Event>, Problem> {
         Ok(self.inner.store.events(run, after_seq, limit)?)
@@ -110,9 +115,9 @@ impl Engine {
         Ok(self.inner.store.resources_where(filter)?)
     }
 
-    /// Approvals of runs within some scopes; `None`: of all.
-    pub fn approvals_within(&self, scopes: Option<&[Scope]>, open_only: bool) -> Result<Vec<ApprovalRecord>, Problem> {
-        Ok(self.inner.store.approvals_within(scopes, open_only)?)
+    /// Approvals, page by page.
+    pub fn approvals_where(&self, filter: &ApprovalFilter) -> Result<Vec<ApprovalRecord>, Problem> {
+        Ok(self.inner.store.approvals_where(filter)?)
     }
 
     /// Approvals, of one run or of all.

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    BundleDigest, Problem, ResourceRef, ResourceState, RunId, RunState, StepPath, WaitReason, wait::ApprovalRequest,
-    wait::Decision, workflow::Rollback,
+    BundleDigest, Problem, ResourceRef, ResourceState, RunId, RunState, StepPath, StepState, WaitReason,
+    wait::ApprovalRequest, wait::Decision, workflow::Rollback,
 };
 
 /// A run, as lists and pages show it.
@@ -167,6 +167,36 @@ pub struct ResourceFilter {
     pub id_prefix: Option<String>,
     /// After this one (cursor): when it was made, its run, and what it is.
     pub after: Option<(i64, RunId, ResourceRef)>,
+    /// At most so many (0: 50).
+    pub limit: u32,
+}
+
+/// Which steps of a run. Empty fields don't filter. In order of paths.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StepFilter {
+    /// In one of these states.
+    pub states: Vec<StepState>,
+    /// Calls of this function.
+    pub op: Option<String>,
+    /// Calls of functions whose name begins so.
+    pub op_prefix: Option<String>,
+    /// After this one (cursor).
+    pub after: Option<StepPath>,
+    /// At most so many (0: 50).
+    pub limit: u32,
+}
+
+/// Which approvals. Empty fields don't filter. Oldest first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ApprovalFilter {
+    /// Leave out what is settled.
+    pub open_only: bool,
+    /// Only those of runs that one of these scopes covers; `None`: all.
+    pub scopes: Option<Vec<Scope>>,
+    /// Of runs of this organisation.
+    pub organisation: Option<String>,
+    /// After this one (cursor): when it was asked, its run and its step.
+    pub after: Option<(i64, RunId, StepPath)>,
     /// At most so many (0: 50).
     pub limit: u32,
 }

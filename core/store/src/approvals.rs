@@ -1,15 +1,15 @@
 //! Approvals: what people are asked, and what they decided.
 
-use diesel::prelude::*;
+use diesel::{BoxableExpression, dsl::exists, prelude::*, sql_types::Bool};
 use windlass_model::{
     RunId, StepPath,
-    query::{ApprovalRecord, Scope},
+    query::{ApprovalFilter, ApprovalRecord, Scope},
     wait::{ApprovalRequest, Decision},
 };
 
 use crate::{
     apply::Cx,
-    connection::AnyConnection,
+    connection::{AnyConnection, Multi},
     dialect::both,
     error::Applied,
     schema::{approvals, decisions, runs},
@@ -113,25 +113,52 @@ pub(crate) fn list(conn: &mut AnyConnection, run: Option<&RunId>, open_only: boo
     rows.into_iter().map(|row| record(conn, row)).collect()
 }
 
-/// Approvals of runs within some scopes, oldest first.
-pub(crate) fn list_within(
-    conn: &mut AnyConnection,
-    scopes: Option<&[Scope]>,
-    open_only: bool,
-) -> QueryResult<Vec<ApprovalRecord>> {
-    let Some(scopes) = scopes else { return list(conn, None, open_only) };
+/// Approvals that a filter finds, oldest first.
+pub(crate) fn list_where(conn: &mut AnyConnection, filter: &ApprovalFilter) -> QueryResult<Vec<ApprovalRecord>> {
     let mut query = approvals::table
-        .inner_join(runs::table.on(runs::id.eq(approvals::run_id)))
-        .select((ApprovalRow::as_select(), runs::organisation, runs::workflow))
+        .select(ApprovalRow::as_select())
         .order((approvals::asked_at_ms, approvals::run_id, approvals::path))
         .into_boxed();
-    if open_only {
+    if filter.open_only {
         query = query.filter(approvals::settled.eq(false));
     }
-    let rows: Vec<(ApprovalRow, String, String)> = query.load(conn)?;
-    let covered = |organisation: &str, workflow: &str| scopes.iter().any(|scope| scope.covers(organisation, workflow));
-    let rows = rows.into_iter().filter(|(_, organisation, workflow)| covered(organisation, workflow));
-    rows.map(|(row, ..)| record(conn, row)).collect()
+    if let Some((asked_ms, run, path)) = &filter.after {
+        let (run, path) = (run.to_string(), path.to_string());
+        let next_path = approvals::run_id.eq(run.clone()).and(approvals::path.gt(path));
+        let next = approvals::asked_at_ms.gt(*asked_ms).or(approvals::run_id.gt(run).or(next_path));
+        query = query.filter(approvals::asked_at_ms.ge(*asked_ms)).filter(next);
+    }
+    if let Some(organisation) = &filter.organisation {
+        let of_run = runs::table.filter(runs::id.eq(approvals::run_id)).filter(runs::organisation.eq(organisation));
+        query = query.filter(exists(of_run));
+    }
+    if let Some(scopes) = &filter.scopes {
+        query = query.filter(within(scopes));
+    }
+    let limit = if filter.limit == 0 { 50 } else { filter.limit };
+    let rows: Vec<ApprovalRow> = query.limit(i64::from(limit)).load(conn)?;
+    rows.into_iter().map(|row| record(conn, row)).collect()
+}
+
+type Condition = Box<dyn BoxableExpression<approvals::table, Multi, SqlType = Bool>>;
+
+/// Whether one of the scopes covers an approval's run.
+fn within(scopes: &[Scope]) -> Condition {
+    let nothing: Condition = Box::new(false.into_sql::<Bool>());
+    scopes.iter().fold(nothing, |others, scope| {
+        let of_run = runs::table.filter(runs::id.eq(approvals::run_id));
+        let everything = (scope.organisation == "*", scope.folder == "*");
+        let (organisation, folder) = (scope.organisation.clone(), scope.folder.clone());
+        let below = runs::workflow.ge(format!("{folder}/")).and(runs::workflow.lt(format!("{folder}0")));
+        let inside = runs::workflow.eq(folder).or(below);
+        let covered: Condition = match everything {
+            (true, true) => Box::new(true.into_sql::<Bool>()),
+            (false, true) => Box::new(exists(of_run.filter(runs::organisation.eq(organisation)))),
+            (true, false) => Box::new(exists(of_run.filter(inside))),
+            (false, false) => Box::new(exists(of_run.filter(runs::organisation.eq(organisation)).filter(inside))),
+        };
+        Box::new(others.or(covered))
+    })
 }
 
 fn record(conn: &mut AnyConnection, row: ApprovalRow) -> QueryResult<ApprovalRecord> {

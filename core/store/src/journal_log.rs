@@ -228,6 +228,28 @@ pub(crate) fn finished_paths(conn: &mut AnyConnection, run: &RunId) -> QueryResu
         .select((log::id, log::path.assume_not_null()))))
 }
 
+/// What tells a finished step from others.
+#[derive(Queryable)]
+pub(crate) struct Head {
+    pub id: i64,
+    pub path: String,
+    pub op: String,
+    pub failed: bool,
+}
+
+/// Of the rows that finish a step what tells them apart.
+pub(crate) fn finished_heads(conn: &mut AnyConnection, run: &RunId) -> QueryResult<Vec<Head>> {
+    Ok(over_run!(conn, run, 0, found: Head, false, log::table
+    .filter(log::run_id.eq(run.as_str()))
+    .filter(log::op.is_not_null())
+    .select((
+        log::id,
+        log::path.assume_not_null(),
+        log::op.assume_not_null(),
+        log::failed.assume_not_null(),
+    ))))
+}
+
 /// The row that finishes the step at `path`.
 pub(crate) fn finished_at(conn: &mut AnyConnection, run: &RunId, path: &str) -> QueryResult<Option<LogRow>> {
     Ok(over_run!(conn, run, 0, found: LogRow, !found.is_empty(), log::table

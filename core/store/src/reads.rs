@@ -9,8 +9,8 @@ use windlass_model::{
     command::{Claimed, Lease},
     document::{Document, DocumentFilter},
     query::{
-        ApprovalRecord, ArtifactRecord, FeedFilter, FeedPage, LockRecord, ResourceFilter, RunFilter, RunRecord, Scope,
-        SecretRecord, SignalRecord, TimerRecord,
+        ApprovalFilter, ApprovalRecord, ArtifactRecord, FeedFilter, FeedPage, LockRecord, ResourceFilter, RunFilter,
+        RunRecord, Scope, SecretRecord, SignalRecord, StepFilter, TimerRecord,
     },
     resource::ResourceRecord,
     step::StepRecord,
@@ -97,6 +97,11 @@ impl Store {
         self.0.readers.with(|conn| steps::of_run(conn, run))
     }
 
+    /// Steps of a run, page by page.
+    pub fn steps_where(&self, run: &RunId, filter: &StepFilter) -> Read<Vec<StepRecord>> {
+        self.0.readers.with(|conn| steps::page(conn, run, filter))
+    }
+
     /// Events of a run with numbers above `after_seq`, at most `limit`.
     pub fn events(&self, run: &RunId, after_seq: i64, limit: u32) -> Read<Vec<Event>> {
         self.0.readers.with(|conn| events::after(conn, run, after_seq, limit))
@@ -122,9 +127,9 @@ impl Store {
         self.0.readers.with(|conn| approvals::list(conn, run, open_only))
     }
 
-    /// Approvals of runs within some scopes, oldest first; `open_only` leaves out what is settled.
-    pub fn approvals_within(&self, scopes: Option<&[Scope]>, open_only: bool) -> Read<Vec<ApprovalRecord>> {
-        self.0.readers.with(|conn| approvals::list_within(conn, scopes, open_only))
+    /// Approvals, page by page.
+    pub fn approvals_where(&self, filter: &ApprovalFilter) -> Read<Vec<ApprovalRecord>> {
+        self.0.readers.with(|conn| approvals::list_where(conn, filter))
     }
 
     /// Signals of a run that no wait took yet.

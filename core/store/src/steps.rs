@@ -1,11 +1,11 @@
 //! Steps: the journal's rows.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{cmp::Ordering, collections::HashMap, sync::Arc};
 
 use diesel::prelude::*;
 use windlass_model::{
     CallSite, Code, Digest, EffectClass, EventKind, Outcome, Problem, RunId, StepCall, StepPath, StepState,
-    step::StepRecord,
+    query::StepFilter, step::StepRecord,
 };
 
 use crate::{
@@ -202,12 +202,65 @@ pub(crate) fn of_run(conn: &mut AnyConnection, run: &RunId) -> QueryResult<Vec<S
     let mut words = Words::default();
     let rows = open.into_iter().map(StepRow::open).chain(finished);
     let mut records: Vec<StepRecord> = rows.map(|row| row.record(&mut words)).collect();
-    // Most stand in order already, and in one lane: their ordinals decide.
-    records.sort_by(|one, other| match one.path.lane == other.path.lane {
-        true => one.path.ordinal.cmp(&other.path.ordinal),
-        false => natural(&one.path.to_string()).cmp(&natural(&other.path.to_string())),
-    });
+    records.sort_by(|one, other| in_order(&one.path, &other.path));
     Ok(records)
+}
+
+// Most stand in order already, and in one lane: their ordinals decide.
+fn in_order(one: &StepPath, other: &StepPath) -> Ordering {
+    match one.lane == other.lane {
+        true => one.ordinal.cmp(&other.ordinal),
+        false => natural(&one.to_string()).cmp(&natural(&other.to_string())),
+    }
+}
+
+/// A page of a run's steps. Of the steps that aren't on it only the place is read.
+pub(crate) fn page(conn: &mut AnyConnection, run: &RunId, filter: &StepFilter) -> QueryResult<Vec<StepRecord>> {
+    let fits = |op: &str, state: &str| {
+        filter.op.as_ref().is_none_or(|asked| asked == op)
+            && filter.op_prefix.as_ref().is_none_or(|prefix| op.starts_with(prefix))
+            && (filter.states.is_empty() || filter.states.iter().any(|asked| asked.as_str() == state))
+    };
+    let comes = |place: &StepPath| filter.after.as_ref().is_none_or(|after| in_order(after, place).is_lt());
+    let open: Vec<OpenRow> = steps::table.filter(steps::run_id.eq(run.as_str())).select(open_columns!()).load(conn)?;
+    let open = open.into_iter().map(StepRow::open).filter(|row| fits(&row.op, &row.state));
+    let mut found: Vec<(StepPath, Place)> = open.map(|row| (path(&row.path), Place::Open(Box::new(row)))).collect();
+    for head in journal_log::finished_heads(conn, run)? {
+        let state = if head.failed { StepState::Failed } else { StepState::Succeeded };
+        if fits(&head.op, state.as_str()) {
+            found.push((path(&head.path), Place::Finished(head.id)));
+        }
+    }
+    found.retain(|(place, _)| comes(place));
+    let limit = usize::try_from(if filter.limit == 0 { 50 } else { filter.limit }).unwrap_or(usize::MAX);
+    if found.len() > limit {
+        found.select_nth_unstable_by(limit, |one, other| in_order(&one.0, &other.0));
+        found.truncate(limit);
+    }
+    let ids: Vec<i64> = found.iter().filter_map(|(_, place)| place.id()).collect();
+    let finished = journal_log::by_ids(conn, &ids)?.into_iter().filter_map(|(_, row)| row.step());
+    let open = found.into_iter().filter_map(|(_, place)| place.row());
+    let mut words = Words::default();
+    let mut records: Vec<StepRecord> = open.chain(finished).map(|row| row.record(&mut words)).collect();
+    records.sort_by(|one, other| in_order(&one.path, &other.path));
+    Ok(records)
+}
+
+/// Where a step stands.
+enum Place {
+    Open(Box<StepRow>),
+    /// In this row of the log.
+    Finished(i64),
+}
+
+impl Place {
+    fn id(&self) -> Option<i64> {
+        if let Self::Finished(id) = self { Some(*id) } else { None }
+    }
+
+    fn row(self) -> Option<StepRow> {
+        if let Self::Open(row) = self { Some(*row) } else { None }
+    }
 }
 
 /// A path's parts as letter and number, which compare as people count.

@@ -20,15 +20,13 @@ use super::{
 use crate::{Access, Answer, Permission, Request, Route};
 
 /// Runs that a preview counts, at most.
-const COUNTED: usize = 10_000;
+const COUNTED: u64 = 10_000;
 /// Runs that a preview shows.
-const SHOWN: usize = 20;
+const SHOWN: u32 = 20;
 /// Runs that one call works on, at most.
 const WORKED_ON: u32 = 1_000;
 /// Commands that are on their way at once: they share commits.
 const AT_ONCE: usize = 16;
-/// Runs that are read at once while counting.
-const PAGE: u32 = 500;
 
 /// What to do to which runs.
 #[derive(Deserialize, JsonSchema)]
@@ -133,10 +131,12 @@ fn bulk(request: Request) -> Result<Answer, Problem> {
     };
     let mut view = BulkView { count: None, more: false, items: Vec::new(), results: Vec::new(), next: None };
     if body.cursor.is_none() {
-        let (count, first) = count(&request, &filter)?;
+        let engine = &request.api.engine;
+        let count = engine.count_runs(&filter, COUNTED + 1)?;
         view.more = count > COUNTED;
-        view.count = Some(count.min(COUNTED) as u64);
+        view.count = Some(count.min(COUNTED));
         if body.preview {
+            let first = engine.runs(&RunFilter { limit: SHOWN, ..filter.clone() })?;
             view.items = first.into_iter().map(RunView::from).collect();
         } else if let Some(expected) = body.expected_count
             && view.count != Some(expected)
@@ -173,23 +173,6 @@ fn is_empty(which: &Which) -> bool {
         &which.id,
     ];
     which.input.is_empty() && texts.iter().all(|text| text.as_deref().is_none_or(|text| text.trim().is_empty()))
-}
-
-/// How many there are (one more than `COUNTED` if more), and the first of them.
-fn count(request: &Request, filter: &RunFilter) -> Result<(usize, Vec<RunRecord>), Problem> {
-    let (mut count, mut first, mut before) = (0, Vec::new(), None);
-    while count <= COUNTED {
-        let page = request.api.engine.runs(&RunFilter { before, limit: PAGE, ..filter.clone() })?;
-        count += page.len();
-        before = page.last().map(|run| run.id.clone());
-        let last = page.len() < PAGE as usize;
-        let room = SHOWN.saturating_sub(first.len());
-        first.extend(page.into_iter().take(room));
-        if last {
-            break;
-        }
-    }
-    Ok((count, first))
 }
 
 /// Does it to each, several at once; the answers stand in the order of the runs.

@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use windlass_engine::RunDiff;
-use windlass_model::{Code, Event, EventKind, Problem, StepState, undo::UndoState};
+use windlass_model::{Code, Event, EventKind, Problem, StepState, query::StepFilter, undo::UndoState};
 
 use super::{
     filter::clean,
@@ -261,24 +261,15 @@ fn steps(request: Request) -> Result<Answer, Problem> {
         Some(op) => (op.strip_suffix('*'), Some(op)),
         None => (None, None),
     };
-    let fits = |name: &str| match (folder, op) {
-        (Some(folder), _) => name.starts_with(folder),
-        (None, Some(op)) => name == op,
-        (None, None) => true,
-    };
     let limit = page::limit(query.limit);
-    let mut steps = request.api.engine.steps(&run.id)?;
-    if let Some(cursor) = &query.cursor {
-        let cursor = super::steer::step("/cursor", cursor)?;
-        let place = steps.iter().position(|step| step.path == cursor).ok_or_else(|| {
-            Problem::new(Code::InvalidInput, format!("step {cursor} isn't there any more: begin again"))
-                .data(json!({ "parameter": "cursor" }))
-        })?;
-        steps.drain(..=place);
-    }
-    let found = steps.into_iter().filter(|step| (states.is_empty() || states.contains(&step.state)) && fits(&step.op));
-    let items: Vec<_> = found.take(limit as usize + 1).collect();
-    let page = Page::of(items, limit, |step| step.path.to_string());
+    let filter = StepFilter {
+        states,
+        op: op.filter(|_| folder.is_none()).map(str::to_owned),
+        op_prefix: folder.map(str::to_owned),
+        after: query.cursor.as_deref().map(|cursor| super::steer::step("/cursor", cursor)).transpose()?,
+        limit: limit + 1,
+    };
+    let page = Page::of(request.api.engine.steps_where(&run.id, &filter)?, limit, |step| step.path.to_string());
     Answer::json(&Page { items: page.items.into_iter().map(StepView::from).collect(), next: page.next })
 }
 

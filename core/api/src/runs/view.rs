@@ -334,16 +334,6 @@ pub(crate) struct ApprovalView {
     asked_at_ms: i64,
 }
 
-impl ApprovalView {
-    pub(crate) fn run(&self) -> &str {
-        &self.run
-    }
-
-    pub(crate) fn path(&self) -> &str {
-        &self.path
-    }
-}
-
 impl From<ApprovalRecord> for ApprovalView {
     fn from(approval: ApprovalRecord) -> Self {
         let request = approval.request;
