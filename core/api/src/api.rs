@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use tokio::sync::watch;
 use windlass_engine::Engine;
 
@@ -10,6 +11,7 @@ use crate::{
     events::{EventsConfig, Hub},
     metrics::Metrics,
     services::{Scripts, Secrets},
+    triggers::Bell,
 };
 
 /// How the API behaves.
@@ -23,6 +25,8 @@ pub struct ApiConfig {
     pub concurrency: usize,
     /// The address that people reach the server at: `https://windlass.example.net`. For cookies, links and cross-site checks.
     pub public_url: String,
+    /// Networks that may read metrics without a token.
+    pub metrics_from: Vec<IpNet>,
     /// How streams of events behave.
     pub events: EventsConfig,
     /// Version of the program.
@@ -38,6 +42,7 @@ impl Default for ApiConfig {
             request_ms: 30_000,
             concurrency: 256,
             public_url: "http://127.0.0.1:7070".into(),
+            metrics_from: Vec::new(),
             events: EventsConfig::default(),
             version: env!("CARGO_PKG_VERSION").into(),
             join_trace: None,
@@ -59,6 +64,8 @@ pub struct Api {
     pub auth: Auth,
     /// Streams of events.
     pub events: Arc<Hub>,
+    /// Wakes whoever launches what is due.
+    pub triggers: Arc<Bell>,
     pub(crate) metrics: Metrics,
     stop: watch::Sender<bool>,
 }
@@ -81,6 +88,7 @@ impl Api {
             secrets,
             auth,
             events,
+            triggers: Arc::default(),
             metrics: Metrics::default(),
             stop: watch::Sender::new(false),
         }

@@ -25,6 +25,8 @@ pub struct Peer {
     pub address: IpAddr,
     /// Whether it came over TLS, here or at a trusted proxy.
     pub secure: bool,
+    /// Whether it seems to have passed a proxy that isn't trusted: then the address may be the proxy's.
+    pub relayed: bool,
 }
 
 /// What every request meets.
@@ -52,7 +54,7 @@ pub fn filter(
         .and(warp::ext::optional::<Peer>())
         .and(warp::body::stream())
         .then(|house: Arc<House>, method: http::Method, path: FullPath, query, headers, peer: Option<Peer>, body| async move {
-            let peer = peer.unwrap_or(Peer { address: IpAddr::from([127, 0, 0, 1]), secure: false });
+            let peer = peer.unwrap_or(Peer { address: IpAddr::from([127, 0, 0, 1]), secure: false, relayed: true });
             let id = ulid::Ulid::new().to_string().to_lowercase();
             let span = tracing::info_span!("request", otel.kind = "server", id, %method, path = path.as_str());
             join_trace(&house.api, &span, &headers);
@@ -137,7 +139,8 @@ async fn answer<B: Buf + Send>(
         }
     };
     admit(route, &principal)?;
-    if !route.method.is_safe() {
+    // A signature can't be had from a browser that another site's page makes send things.
+    if !route.method.is_safe() && route.access != Access::Signed {
         api.auth.refuse_cross_site(&principal, &head.headers, &api.config)?;
     }
     let limit = Duration::from_millis(api.config.request_ms);
@@ -152,6 +155,7 @@ async fn answer<B: Buf + Send>(
         principal,
         address: head.peer.address,
         secure: head.peer.secure,
+        relayed: head.peer.relayed,
         parameters,
         query: head.query.clone(),
         headers: head.headers.clone(),
@@ -174,7 +178,7 @@ fn admit(route: &Route, principal: &Principal) -> Result<(), Problem> {
             .help("send `Authorization: Bearer <token>`, or log in at /api/v1/session")
     };
     match route.access {
-        Access::Public => Ok(()),
+        Access::Public | Access::Signed => Ok(()),
         Access::Nobody => Err(Problem::new(Code::PermissionDenied, "this route is closed")),
         _ if !principal.is_known() => Err(known()),
         Access::Known => Ok(()),

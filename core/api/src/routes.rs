@@ -2,7 +2,7 @@
 
 use crate::{
     Routes, approvals, artifacts, audit, bundles, events, health, logs, metrics, oidc, openapi, organisations,
-    resources, roles, runs, secrets, session, tokens, users, workflows,
+    resources, roles, runs, secrets, session, tokens, triggers, users, workflows,
 };
 
 /// The table.
@@ -27,6 +27,7 @@ pub fn routes() -> Routes {
         organisations::routes(),
         audit::routes(),
         workflows::routes(),
+        triggers::routes(),
     ];
     Routes::new(all.into_iter().flatten().collect())
 }

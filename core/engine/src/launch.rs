@@ -61,6 +61,17 @@ impl Engine {
         self.launch_pinned(&pinned, run)
     }
 
+    /// Refuses an input that a launch of this workflow would refuse.
+    pub fn check_input(&self, workflow: &str, input: Value) -> Result<(), Problem> {
+        let pinned = self.inner.config.workflows.pin(workflow)?;
+        self.inner.children.checked(&pinned, input).map(drop)
+    }
+
+    /// Refuses a workflow that can't be launched.
+    pub fn check_workflow(&self, workflow: &str) -> Result<(), Problem> {
+        self.inner.config.workflows.pin(workflow).map(drop)
+    }
+
     /// Keeps a bundle, unless it is kept already.
     pub fn keep_bundle(&self, pinned: &Pinned) -> Result<(), Problem> {
         self.inner.children.keep(&self.inner.store, pinned)

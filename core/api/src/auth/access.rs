@@ -16,7 +16,7 @@ pub enum Permission {
     Operate,
     /// Decide on approvals.
     Approve,
-    /// Check, save, activate and restore workflows.
+    /// Check, save, activate and restore workflows; set up schedules, webhooks and triggers.
     Edit,
     /// Members, bindings and tokens of an organisation; its audit log.
     Manage,
@@ -61,6 +61,8 @@ pub enum Access {
     Nobody,
     /// Everybody, without a name.
     Public,
+    /// Everybody, without a name: what they send is signed, and the handler looks at that first.
+    Signed,
     /// Whoever is known.
     Known,
     /// Whoever holds the permission somewhere; the handler then asks for the thing itself.

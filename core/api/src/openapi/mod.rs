@@ -103,7 +103,7 @@ fn operation(generator: &mut SchemaGenerator, route: &Route) -> Value {
         operation["requestBody"] = json!({ "content": { route.body_type: { "schema": schema } } });
     }
     match route.access {
-        Access::Public => operation["security"] = json!([]),
+        Access::Public | Access::Signed => operation["security"] = json!([]),
         Access::Can(permission) => {
             operation["x-permission"] = json!(permission);
             operation["security"] = json!([{ "token": [] }, { "session": [] }]);

@@ -124,6 +124,10 @@ fn key(request: &Request) -> Result<Option<String>, Problem> {
         Problem::new(Code::InvalidInput, format!("`Idempotency-Key` has to be 1 to {KEY_CHARS} ASCII characters"))
             .data(json!({ "parameter": "Idempotency-Key" }))
     })?;
+    if crate::triggers::is_reserved(text) {
+        return Err(Problem::new(Code::InvalidInput, "`Idempotency-Key` begins like the keys of schedules and webhooks")
+            .data(json!({ "parameter": "Idempotency-Key" })));
+    }
     Ok(Some(text.to_owned()))
 }
 
@@ -135,6 +139,9 @@ fn check_tags(tags: &[String]) -> Result<(), Problem> {
         return Err(wrong("/tags".into(), format!("at most {TAGS} tags")));
     }
     let fits = |tag: &String| (1..=TAG_CHARS).contains(&tag.chars().count()) && !tag.contains('\0');
+    if let Some(index) = tags.iter().position(|tag| crate::triggers::is_reserved(tag)) {
+        return Err(wrong(format!("/tags/{index}"), format!("`{}` is a tag that only schedules and triggers give", tags[index])));
+    }
     match tags.iter().position(|tag| !fits(tag)) {
         Some(index) => Err(wrong(format!("/tags/{index}"), format!("a tag has 1 to {TAG_CHARS} characters"))),
         None => Ok(()),

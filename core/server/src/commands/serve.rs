@@ -4,14 +4,15 @@ use std::{io::Write as _, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 use windlass_api::{
-    Api, ApiConfig, EventsConfig,
+    Api, ApiConfig, EventsConfig, Forwarding, Tls,
     auth::{Auth, AuthConfig},
     server::{Server, ServerConfig},
+    triggers::Runner,
 };
 use windlass_model::{Code, Problem, time::parse_duration_ms};
 
 use crate::{
-    config::Config,
+    config::{Config, ForwardedHeader},
     context::Context,
     exit::Exit,
     interrupt::Interrupt,
@@ -102,6 +103,7 @@ fn until_told(
     let listener = ServerConfig { listen: address, ..listener };
     let server = network.block_on(Server::bind(listener, api.clone(), routes))?;
     let _watching = Watching::start(&config.workflows, versions(session)?.clone())?;
+    let triggers = Runner::start(session.engine().clone(), api.triggers.clone())?;
     let (stop, stopped) = watch::channel(false);
     let serving = network.spawn(server.serve(stopped));
     ready(&Running { url, address })?;
@@ -111,6 +113,7 @@ fn until_told(
     }
     let told = interrupt.caught();
     tracing::info!("stopping: requests get {} ms to end", config.server.grace_ms);
+    drop(triggers);
     // Nobody is left to hear it if the listener has ended by itself.
     let _ = stop.send(true);
     let ended = network.block_on(serving);
@@ -122,6 +125,11 @@ fn until_told(
     }
 }
 
+fn networks(key: &str, list: &[String]) -> Result<Vec<ipnet::IpNet>, Problem> {
+    let parsed: Result<_, _> = list.iter().map(|network| network.parse()).collect();
+    parsed.map_err(|_| Problem::new(Code::Configuration, format!("`{key}` can't be used")))
+}
+
 fn listener(config: &Config, args: &Args) -> Result<ServerConfig, Problem> {
     let server = &config.server;
     let wrong = |what: &str| Problem::new(Code::Configuration, format!("`{what}` can't be used"));
@@ -131,13 +139,16 @@ fn listener(config: &Config, args: &Args) -> Result<ServerConfig, Problem> {
     };
     let tls = match server.tls_cert.is_empty() {
         true => None,
-        false => Some(windlass_api::server::tls(server.tls_cert.as_ref(), server.tls_key.as_ref())?),
+        false => Some(Arc::new(Tls::load(server.tls_cert.as_ref(), server.tls_key.as_ref())?)),
     };
-    let networks: Result<Vec<_>, _> = server.trusted_proxies.iter().map(|network| network.parse()).collect();
     Ok(ServerConfig {
         listen,
         tls,
-        trusted_proxies: networks.map_err(|_| wrong("server.trusted_proxies"))?,
+        trusted_proxies: networks("server.trusted_proxies", &server.trusted_proxies)?,
+        forwarding: match server.forwarded_header {
+            ForwardedHeader::XForwardedFor => Forwarding::XForwarded,
+            ForwardedHeader::Forwarded => Forwarding::Forwarded,
+        },
         proxy_protocol: server.proxy_protocol,
         connections: server.connections,
         head_timeout: Duration::from_millis(server.head_timeout_ms),
@@ -167,6 +178,7 @@ fn api(session: &Session, config: &Config, public_url: String) -> Result<Api, Pr
         request_ms: config.server.request_timeout_ms,
         concurrency: config.server.concurrency,
         public_url,
+        metrics_from: networks("server.metrics_from", &config.server.metrics_from)?,
         events: EventsConfig {
             heartbeat_ms: config.server.heartbeat_ms,
             recheck_ms: config.server.recheck_ms,
