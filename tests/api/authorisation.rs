@@ -150,7 +150,7 @@ struct House {
 }
 
 fn house() -> House {
-    let server = ApiServer::start(&[("lab/waits", WAITS)]);
+    let server = ApiServer::start_with(&[("lab/waits", WAITS)], &[], "[server]\nmetrics_from = []\n");
     for name in ["acme", "zeta"] {
         server.post("/api/v1/organisations", &json!({ "name": name })).expect(201);
     }

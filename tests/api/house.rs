@@ -177,6 +177,7 @@ impl House {
             head_timeout: PATIENCE,
             head_bytes: 64 << 10,
             grace: Duration::from_secs(1),
+            forwarding: windlass_api::Forwarding::default(),
             ..ServerConfig::default()
         };
         let server = Server::bind(config, api, Arc::new(windlass_api::routes()));

@@ -13,7 +13,7 @@ use std::{
 use nix::sys::signal::Signal;
 use parking_lot::Mutex;
 use serde_json::json;
-use windlass_tests::{ApiServer, has_program, skip, sse::Follower};
+use windlass_tests::{ApiServer, has_program, skip, sse::Follower, wait_until};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -56,7 +56,34 @@ fn metrics_tell_of_runs_and_requests() {
         let family = ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
         assert_eq!(text.matches(&format!("# TYPE {family} ")).count(), 1, "{line}");
     }
-    assert_eq!(server.raw("GET", "/metrics", "", &[], None).status, 401);
+    // A log-in that fails is counted, and where it was told of.
+    let wrong = json!({ "name": "admin", "password": "tried-tried" });
+    server.send_as("", "POST", "/api/v1/session", Some(&wrong)).expect(401);
+    wait_until("the failure to be counted", PATIENCE, || {
+        let text = server.get("/metrics").expect(200).text;
+        let audit = server.get("/api/v1/audit?limit=1").expect(200).json()["items"][0]["seq"].clone();
+        text.contains("windlass_auth_failures_total{how=\"password\"} 1\n")
+            && text.contains(&format!("windlass_audit_entries_total {audit}\n"))
+    });
+}
+
+#[test]
+fn metrics_are_for_networks_that_are_named_and_for_tokens() {
+    let ask = |server: &ApiServer, token: &str, headers: &[(&str, &str)]| {
+        server.raw("GET", "/metrics", token, headers, None).status
+    };
+    let server = ApiServer::start(&[]);
+    assert_eq!(ask(&server, "", &[]), 200);
+    // Through a proxy on the same machine everybody comes from loopback.
+    assert_eq!(ask(&server, "", &[("x-forwarded-for", "192.0.2.7")]), 401);
+    assert_eq!(ask(&server, &server.token, &[("x-forwarded-for", "192.0.2.7")]), 200);
+    let trusting = "[server]\ntrusted_proxies = [\"127.0.0.1/32\"]\nforwarded_header = \"forwarded\"\n";
+    let server = ApiServer::start_with(&[], &[], trusting);
+    assert_eq!(ask(&server, "", &[("forwarded", "for=192.0.2.7")]), 401);
+    assert_eq!(ask(&server, "", &[("forwarded", "for=127.0.0.9")]), 200);
+    let server = ApiServer::start_with(&[], &[], "[server]\nmetrics_from = [\"192.0.2.0/24\"]\n");
+    assert_eq!(ask(&server, "", &[]), 401);
+    assert_eq!(ask(&server, &server.token, &[]), 200);
 }
 
 #[test]

@@ -1,8 +1,12 @@
 //! The real server with TLS, and curl to ask it: a client that isn't ours.
 
-use std::{path::PathBuf, process::Command};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
-use windlass_tests::{ApiServer, Process, has_program, skip};
+use windlass_tests::{ApiServer, Process, has_program, skip, wait_until};
 
 /// A server with a certificate for 127.0.0.1.
 pub struct Tls {
@@ -39,15 +43,7 @@ impl Tls {
         }
         let folder = tempfile::tempdir().unwrap();
         let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
-        let made = Command::new("openssl")
-            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"])
-            .args(["-days", "2", "-subj", "/CN=windlass", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout"])
-            .arg(&key)
-            .arg("-out")
-            .arg(&cert)
-            .output()
-            .unwrap();
-        assert!(made.status.success(), "{made:?}");
+        certificate(&cert, &key);
         let settings = format!("[server]\ntls_cert = {cert:?}\ntls_key = {key:?}\n{settings}");
         let server = ApiServer::start_with(workflows, &[], &settings);
         Some(Self { server, cert, _folder: folder })
@@ -76,4 +72,41 @@ impl Tls {
         let pair = |line: &str| line.split_once(": ").map(|(name, value)| (name.to_lowercase(), value.to_owned()));
         Got { status, headers: lines.filter_map(pair).collect(), body: body.to_owned() }
     }
+}
+
+/// Makes a certificate for 127.0.0.1, with its key.
+fn certificate(cert: &Path, key: &Path) {
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"])
+        .args(["-days", "2", "-subj", "/CN=windlass", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout"])
+        .arg(key)
+        .arg("-out")
+        .arg(cert)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+}
+
+#[test]
+fn another_certificate_is_in_use_without_a_restart() {
+    let Some(tls) = Tls::start(&[], "") else { return };
+    assert_eq!(tls.ask("/livez", &[]).code(), 200);
+    let key = tls.cert.with_file_name("key.pem");
+    let kept = (std::fs::read(&tls.cert).unwrap(), std::fs::read(&key).unwrap());
+    // A certificate whose key hasn't come yet changes nothing.
+    let (other, others_key) = (tls.cert.with_file_name("other.pem"), tls.cert.with_file_name("other-key.pem"));
+    certificate(&other, &others_key);
+    let old = tls.cert.with_file_name("old.pem");
+    std::fs::write(&old, &kept.0).unwrap();
+    let trusting = |cert: &Path| {
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--max-time", "60", "--cacert"]).arg(cert).arg(format!("{}/livez", tls.server.url));
+        curl.output().unwrap().status.success()
+    };
+    std::fs::copy(&other, &tls.cert).unwrap();
+    std::thread::sleep(Duration::from_millis(2_500));
+    assert!(trusting(&old) && !trusting(&other));
+    std::fs::copy(&others_key, &key).unwrap();
+    wait_until("the new certificate to be in use", Duration::from_secs(30), || trusting(&other));
+    assert!(!trusting(&old));
 }

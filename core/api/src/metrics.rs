@@ -12,7 +12,7 @@ use std::{
 
 use parking_lot::RwLock;
 use windlass_engine::stats::{BUCKETS_MICROS, Histogram, Reading};
-use windlass_model::{Problem, RunState, audit::AuditFilter};
+use windlass_model::{Code, Problem, RunState, audit::AuditFilter};
 
 use crate::{Access, Answer, Permission, Request, Route};
 
@@ -44,15 +44,28 @@ impl Metrics {
 pub(crate) fn routes() -> Vec<Route> {
     vec![
         Route::get("/metrics", "operations", "Metrics for Prometheus")
-            .access(Access::Can(Permission::Read))
+            .describe("From the networks of `server.metrics_from`, or with a token that may read everywhere.")
+            .access(Access::Public)
             .answers_raw(200, "text/plain; version=0.0.4; charset=utf-8")
+            .problems(&[Code::Unauthenticated, Code::PermissionDenied])
             .handle(show),
     ]
 }
 
+/// They tell of all organisations. Whoever comes from a network that may read them needs no name, unless a proxy stands
+/// there that passes on what comes from elsewhere.
+fn admit(request: &Request) -> Result<(), Problem> {
+    let near = request.api.config.metrics_from.iter().any(|network| network.contains(&request.address));
+    match (near && !request.relayed, request.principal.is_known()) {
+        (true, _) => Ok(()),
+        (false, true) => request.require(Permission::Read, "*", "*"),
+        (false, false) => Err(Problem::new(Code::Unauthenticated, "metrics aren't for everybody")
+            .help("send a token that may read everywhere, or name your network in `server.metrics_from`")),
+    }
+}
+
 fn show(request: Request) -> Result<Answer, Problem> {
-    // They tell of all organisations.
-    request.require(Permission::Read, "*", "*")?;
+    admit(&request)?;
     let (api, mut text) = (&request.api, Page::default());
     let counts = api.engine.counts()?;
     text.family("windlass_runs", "gauge", "Runs that are stored, by state.");

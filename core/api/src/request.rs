@@ -23,6 +23,8 @@ pub struct Request {
     pub address: IpAddr,
     /// Whether it came over TLS, here or at a trusted proxy.
     pub secure: bool,
+    /// Whether it seems to have passed a proxy that isn't trusted: then the address may be the proxy's.
+    pub relayed: bool,
     /// Parameters of the path.
     pub parameters: Vec<(&'static str, String)>,
     /// The query as it came, without `?`.

@@ -7,7 +7,6 @@ use std::{
     time::Duration,
 };
 
-use http::HeaderMap;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulShutdown},
@@ -21,7 +20,14 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use windlass_model::{Code, Problem};
 
-use crate::{Api, Routes, dispatch, dispatch::Peer, proxy, stall::Stall};
+use crate::{
+    Api, Routes, dispatch,
+    dispatch::Peer,
+    forwarded::{self, Forwarding},
+    proxy,
+    stall::Stall,
+    tls::Tls,
+};
 
 /// How often to look after what is due now and then.
 const UPKEEP: Duration = Duration::from_secs(1);
@@ -32,9 +38,11 @@ pub struct ServerConfig {
     /// Where it listens.
     pub listen: SocketAddr,
     /// TLS, if it is spoken here.
-    pub tls: Option<Arc<rustls::ServerConfig>>,
+    pub tls: Option<Arc<Tls>>,
     /// Networks of proxies whose word about the other end is taken.
     pub trusted_proxies: Vec<IpNet>,
+    /// The headers with their word.
+    pub forwarding: Forwarding,
     /// Whether those proxies begin each connection with the PROXY protocol (1 or 2).
     pub proxy_protocol: bool,
     /// Connections at once.
@@ -55,6 +63,7 @@ impl Default for ServerConfig {
             listen: ([127, 0, 0, 1], 7070).into(),
             tls: None,
             trusted_proxies: Vec::new(),
+            forwarding: Forwarding::default(),
             proxy_protocol: false,
             connections: 10_000,
             head_timeout: Duration::from_secs(20),
@@ -98,7 +107,7 @@ impl Server {
         let config = Arc::new(config);
         let graceful = GracefulShutdown::new();
         let room = Arc::new(Semaphore::new(config.connections));
-        let upkeep = tokio::spawn(look_after(api.clone()));
+        let upkeep = tokio::spawn(look_after(api.clone(), config.tls.clone()));
         loop {
             let permit = tokio::select! {
                 permit = room.clone().acquire_owned() => permit,
@@ -143,12 +152,18 @@ impl Server {
 }
 
 /// What is due now and then.
-async fn look_after(api: Arc<Api>) {
+async fn look_after(api: Arc<Api>, tls: Option<Arc<Tls>>) {
     let mut now_and_then = tokio::time::interval(UPKEEP);
     loop {
         now_and_then.tick().await;
-        let api = api.clone();
-        note(tokio::task::spawn_blocking(move || api.auth.flush(&api.engine, false)).await);
+        let (api, tls) = (api.clone(), tls.clone());
+        let work = move || {
+            api.auth.flush(&api.engine, false);
+            if let Some(tls) = tls {
+                tls.look_again();
+            }
+        };
+        note(tokio::task::spawn_blocking(work).await);
     }
 }
 
@@ -197,7 +212,7 @@ async fn open(
     stalled: Arc<AtomicU64>,
 ) -> Option<(Peer, Opened)> {
     let opening = async {
-        let mut peer = Peer { address, secure: config.tls.is_some() };
+        let mut peer = Peer { address, secure: config.tls.is_some(), relayed: false };
         if config.proxy_protocol && config.trusted_proxies.iter().any(|network| network.contains(&address)) {
             match proxy::read_preface(&mut stream).await {
                 Ok(Some(told)) => peer.address = told,
@@ -210,7 +225,7 @@ async fn open(
         }
         let stream: Box<dyn Stream> = match &config.tls {
             None => Box::new(Stall::new(stream, config.stall, stalled)),
-            Some(tls) => match TlsAcceptor::from(tls.clone()).accept(stream).await {
+            Some(tls) => match TlsAcceptor::from(tls.current()).accept(stream).await {
                 Ok(stream) => Box::new(Stall::new(stream, config.stall, stalled)),
                 Err(error) => {
                     tracing::debug!(%error, %address, "no TLS with this client");
@@ -240,91 +255,9 @@ where
     type Future = S::Future;
 
     fn call(&self, mut request: http::Request<B>) -> Self::Future {
-        let peer = told_by_proxy(&self.config, self.peer, request.headers());
+        let config = &self.config;
+        let peer = forwarded::peer(&config.trusted_proxies, config.forwarding, self.peer, request.headers());
         request.extensions_mut().insert(peer);
         self.inner.call(request)
-    }
-}
-
-/// What trusted proxies say about the other end: the first address, from the right, that isn't one of theirs.
-fn told_by_proxy(config: &ServerConfig, peer: Peer, headers: &HeaderMap) -> Peer {
-    let trusted = |address: &IpAddr| config.trusted_proxies.iter().any(|network| network.contains(address));
-    if !trusted(&peer.address) {
-        return peer;
-    }
-    let secure = match headers.get("x-forwarded-proto").and_then(|value| value.to_str().ok()) {
-        Some(scheme) => scheme.rsplit(',').next().is_some_and(|scheme| scheme.trim().eq_ignore_ascii_case("https")),
-        None => peer.secure,
-    };
-    let chain: Vec<&str> = headers
-        .get_all("x-forwarded-for")
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|text| text.split(','))
-        .collect();
-    let mut address = peer.address;
-    for hop in chain.iter().rev() {
-        // What can't be read isn't believed, and nothing before it either.
-        let Ok(hop) = hop.trim().trim_matches(['[', ']']).parse::<IpAddr>() else { break };
-        address = hop;
-        if !trusted(&hop) {
-            break;
-        }
-    }
-    Peer { address, secure }
-}
-
-/// TLS from files of PEM.
-pub fn tls(certificates: &std::path::Path, key: &std::path::Path) -> Result<Arc<rustls::ServerConfig>, Problem> {
-    use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
-    let wrong = |path: &std::path::Path, why: String| {
-        Problem::new(Code::Configuration, format!("TLS from {}: {why}", path.display()))
-            .help("`server.tls_cert` names a PEM file with the whole chain, `server.tls_key` one with its key")
-    };
-    let chain = CertificateDer::pem_file_iter(certificates)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| wrong(certificates, error.to_string()))?;
-    let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| wrong(key, error.to_string()))?;
-    let mut config = rustls::ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(chain, secret)
-        .map_err(|error| wrong(certificates, error.to_string()))?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn config(trusted: &[&str]) -> ServerConfig {
-        ServerConfig {
-            listen: ([127, 0, 0, 1], 0).into(),
-            tls: None,
-            trusted_proxies: trusted.iter().map(|network| network.parse().unwrap()).collect(),
-            proxy_protocol: false,
-            connections: 1,
-            head_timeout: Duration::from_secs(1),
-            head_bytes: 8_192,
-            grace: Duration::from_secs(1),
-            stall: Duration::from_secs(30),
-        }
-    }
-
-    fn told(trusted: &[&str], from: &str, forwarded: &str) -> String {
-        let mut headers = HeaderMap::new();
-        headers.insert("x-forwarded-for", forwarded.parse().unwrap());
-        headers.insert("x-forwarded-proto", "https".parse().unwrap());
-        let peer = told_by_proxy(&config(trusted), Peer { address: from.parse().unwrap(), secure: false }, &headers);
-        format!("{} {}", peer.address, peer.secure)
-    }
-
-    #[test]
-    fn only_trusted_proxies_are_believed() {
-        assert_eq!(told(&[], "10.0.0.1", "1.2.3.4"), "10.0.0.1 false");
-        assert_eq!(told(&["10.0.0.0/8"], "10.0.0.1", "1.2.3.4"), "1.2.3.4 true");
-        // The client's own claim stands left of what the proxy saw.
-        assert_eq!(told(&["10.0.0.0/8"], "10.0.0.1", "6.6.6.6, 1.2.3.4, 10.9.9.9"), "1.2.3.4 true");
-        assert_eq!(told(&["10.0.0.0/8"], "10.0.0.1", "1.2.3.4, nonsense"), "10.0.0.1 true");
     }
 }

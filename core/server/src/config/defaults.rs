@@ -8,7 +8,9 @@ use std::{
 use windlass_hosts::HostConfig;
 use windlass_model::Bounds;
 
-use super::settings::{AuthSettings, Config, EngineSettings, Log, LogFormat, ServerSettings, Telemetry};
+use super::settings::{
+    AuthSettings, Config, EngineSettings, ForwardedHeader, Log, LogFormat, ServerSettings, Telemetry,
+};
 
 /// Programs that look at networks or set them up inside a lab's namespaces.
 const LAB_PROGRAMS: &[&str] =
@@ -69,7 +71,9 @@ impl Default for ServerSettings {
             tls_cert: String::new(),
             tls_key: String::new(),
             trusted_proxies: Vec::new(),
+            forwarded_header: ForwardedHeader::XForwardedFor,
             proxy_protocol: false,
+            metrics_from: vec!["127.0.0.0/8".into(), "::1/128".into()],
             connections: 10_000,
             concurrency: 256,
             head_bytes: 32 << 10,

@@ -50,11 +50,21 @@ pub const KEYS: &[Key] = &[
     key("server.tls_key", "PEM file with the certificate's key."),
     key(
         "server.trusted_proxies",
-        "Networks (CIDR) of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.",
+        "Networks (CIDR) of proxies whose word about the other end is believed. Each has to write the headers itself.",
+    ),
+    key(
+        "server.forwarded_header",
+        "The headers with that word: `x-forwarded-for` (and `X-Forwarded-Proto`), or `forwarded` (RFC 7239). The other kind \
+         isn't read, as a client may have written it.",
     ),
     key(
         "server.proxy_protocol",
         "Whether those proxies begin each connection with the PROXY protocol, version 1 or 2.",
+    ),
+    key(
+        "server.metrics_from",
+        "Networks (CIDR) that may read `/metrics` without a token. What a proxy passes on counts as its client's if the \
+         proxy is trusted; empty the list where one is on the same machine that isn't.",
     ),
     key("server.connections", "Connections at once; more wait to be accepted."),
     key(

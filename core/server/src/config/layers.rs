@@ -242,11 +242,12 @@ fn check(loaded: &Loaded) -> Result<(), Problem> {
             faults.push((format!("policy.{pattern}"), Some(fault)));
         }
     }
-    for network in config.server.trusted_proxies.iter().filter(|network| network.parse::<ipnet::IpNet>().is_err()) {
-        faults.push((
-            "server.trusted_proxies".into(),
-            Some(format!("`{network}` isn't a network (example: `10.0.0.0/8`)")),
-        ));
+    let server = &config.server;
+    let lists = [("server.trusted_proxies", &server.trusted_proxies), ("server.metrics_from", &server.metrics_from)];
+    for (key, list) in lists {
+        for network in list.iter().filter(|network| network.parse::<ipnet::IpNet>().is_err()) {
+            faults.push((key.into(), Some(format!("`{network}` isn't a network (example: `10.0.0.0/8`)"))));
+        }
     }
     if config.server.tls_cert.is_empty() != config.server.tls_key.is_empty() {
         faults.push(("server.tls_cert".into(), Some("`server.tls_cert` and `server.tls_key` belong together".into())));

@@ -96,8 +96,12 @@ pub struct ServerSettings {
     pub tls_key: String,
     /// Networks of proxies that are believed.
     pub trusted_proxies: Vec<String>,
+    /// The headers that they write.
+    pub forwarded_header: ForwardedHeader,
     /// Whether they speak the PROXY protocol.
     pub proxy_protocol: bool,
+    /// Networks that may read metrics without a token.
+    pub metrics_from: Vec<String>,
     /// Connections at once.
     pub connections: usize,
     /// Requests that are worked on at once.
@@ -122,6 +126,16 @@ pub struct ServerSettings {
     pub recheck_ms: u64,
     /// Milliseconds after which a connection is dropped that takes nothing.
     pub stall_ms: u64,
+}
+
+/// The headers with which trusted proxies tell who is at the other end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForwardedHeader {
+    /// `X-Forwarded-For` and `X-Forwarded-Proto`.
+    XForwardedFor,
+    /// `Forwarded`.
+    Forwarded,
 }
 
 /// Who may come in.
