@@ -114,6 +114,7 @@ const CASES: &[(&str, About)] = &[
     ("DELETE /api/v1/users/{name}/sessions", User),
     ("DELETE /api/v1/users/{name}/totp", User),
     ("GET /api/v1/workflows", Nothing),
+    ("POST /api/v1/workflows", Platform),
     ("GET /api/v1/workflows/{name*}", Nothing),
     ("GET /api/v1/workflows/{name*}/history", Nothing),
     ("GET /api/v1/workflows/{name*}/source", Nothing),

@@ -1,6 +1,7 @@
 //! A server in this process, on a port of its own, with a small world behind it and people who may various things.
 
 use std::{
+    collections::BTreeMap,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{SocketAddr, TcpStream},
     sync::Arc,
@@ -132,6 +133,10 @@ impl Scripts for NoScripts {
     }
 
     fn save(&self, _: &str, _: &str, _: Option<&str>, _: &Author) -> Result<(), Problem> {
+        unasked()
+    }
+
+    fn save_all(&self, _: &BTreeMap<String, String>, _: &Author) -> Result<Vec<String>, Problem> {
         unasked()
     }
 

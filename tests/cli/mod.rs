@@ -3,9 +3,11 @@
 mod config;
 mod exit_codes;
 mod folder;
+mod git;
 mod postgres;
 mod processes;
 mod remote;
 mod secrets;
 mod streams;
 mod support;
+mod versions;

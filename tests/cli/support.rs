@@ -22,6 +22,11 @@ const HEADER: &str = r#"title: "t", inputs: #{ type: "object", additionalPropert
     "count": #{ "type": "integer", "default": 3 }, "name": #{ "type": "string", "default": "x" } } }"#;
 
 impl Project {
+    /// A project without workflows.
+    pub fn empty() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
     /// A project with `lab/count` (steps), `lab/fail`, `lab/ask` (an approval), `lab/nap` (a long sleep), `lab/wait` (a
     /// signal), `lab/refused` (lacks a grant), `lab/stuck` (its undo fails).
     pub fn new() -> Self {

@@ -1,5 +1,7 @@
 //! What the API needs of parts that it must not know: scripts and secrets. Implemented where everything is wired.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 use windlass_model::{Problem, journal::Pinned};
 
@@ -13,6 +15,8 @@ pub struct Author {
     pub source: String,
     /// Why.
     pub why: String,
+    /// Who wrote it, if that is somebody else: the author of a commit.
+    pub made_by: Option<String>,
 }
 
 /// Workflows: what is there, what it may do, what is wrong with it, and what it would do.
@@ -58,6 +62,10 @@ pub trait Scripts: Send + Sync {
     /// there (`None`: the file must not be there yet); refused with `PreconditionFailed` if it isn't so, and with
     /// `WorkflowInvalid` if the source has mistakes.
     fn save(&self, name: &str, source: &str, expected: Option<&str>, author: &Author) -> Result<(), Problem>;
+
+    /// Writes all of these files and puts them in use, or, if one of them has mistakes or would break another workflow,
+    /// changes nothing. The names of those that weren't there like this before.
+    fn save_all(&self, files: &BTreeMap<String, String>, author: &Author) -> Result<Vec<String>, Problem>;
 
     /// Removes a workflow's file. Its versions are kept.
     fn remove(&self, name: &str, expected: Option<&str>, author: &Author) -> Result<(), Problem>;

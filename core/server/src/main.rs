@@ -9,6 +9,7 @@ mod desk;
 mod doctor;
 mod exit;
 mod follow;
+mod git;
 mod instance;
 mod interrupt;
 mod lock;

@@ -1,6 +1,6 @@
 //! What the API asks of scripts and secrets, answered by the sandbox, the library and the vault.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::{Value, json};
 use windlass_api::services::{self, Scripts as ScriptService, Secrets as SecretService};
@@ -34,7 +34,12 @@ impl Scripts {
 }
 
 fn author(author: &services::Author) -> Author {
-    Author { by: author.by.clone(), source: author.source.clone(), why: author.why.clone() }
+    Author {
+        by: author.by.clone(),
+        source: author.source.clone(),
+        why: author.why.clone(),
+        made_by: author.made_by.clone(),
+    }
 }
 
 impl ScriptService for Scripts {
@@ -95,6 +100,10 @@ impl ScriptService for Scripts {
 
     fn save(&self, name: &str, source: &str, expected: Option<&str>, by: &services::Author) -> Result<(), Problem> {
         self.versions.save(&self.config.workflows, name, source, expected, &author(by))
+    }
+
+    fn save_all(&self, files: &BTreeMap<String, String>, by: &services::Author) -> Result<Vec<String>, Problem> {
+        self.versions.save_all(&self.config.workflows, files, &author(by))
     }
 
     fn remove(&self, name: &str, expected: Option<&str>, by: &services::Author) -> Result<(), Problem> {

@@ -133,6 +133,16 @@ impl Session {
         self.vault.clone()
     }
 
+    /// The configuration in effect.
+    pub fn config(&self) -> &crate::config::Config {
+        &self.loaded.config
+    }
+
+    /// The file that whoever executes runs has locked.
+    pub fn lock_file(&self) -> &std::path::Path {
+        &self.lock_file
+    }
+
     /// Id of the process that executes runs, for messages.
     pub fn holder(&self) -> Option<u32> {
         lock::holder(&self.lock_file)

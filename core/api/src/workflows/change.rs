@@ -11,7 +11,7 @@ use super::named;
 use crate::{Access, Answer, Permission, Request, Route, runs, services::Author};
 
 /// The organisation that workflows belong to.
-const PLATFORM: &str = "platform";
+pub(super) const PLATFORM: &str = "platform";
 /// Open runs whose verdict is given, at most.
 const RUNS: u32 = 100;
 
@@ -65,7 +65,7 @@ struct RemoveQuery {
 
 /// A workflow that was saved.
 #[derive(Serialize, JsonSchema)]
-struct Saved {
+pub(super) struct Saved {
     /// `area/name`.
     name: String,
     /// Number of the version in use.
@@ -146,9 +146,9 @@ pub(super) fn routes() -> Vec<Route> {
 }
 
 /// Whoever asks, as the author of a version.
-fn author(request: &Request, why: &str) -> Result<Author, Problem> {
+pub(super) fn author(request: &Request, why: &str) -> Result<Author, Problem> {
     let (by, source) = (request.principal.actor(), request.address.to_string());
-    Ok(Author { by, source, why: runs::text("message", why)?.to_owned() })
+    Ok(Author { by, source, why: runs::text("message", why)?.to_owned(), made_by: None })
 }
 
 /// The name in the path, which whoever asks may change.
@@ -166,14 +166,19 @@ fn save(request: Request) -> Result<Answer, Problem> {
 }
 
 fn put(request: &Request, name: &str, source: &str, expected: Option<&str>, by: &Author) -> Result<Answer, Problem> {
+    request.api.scripts.save(name, source, expected, by)?;
+    Answer::json(&saved(request, name, source))
+}
+
+/// A workflow as it is right after it was saved.
+pub(super) fn saved(request: &Request, name: &str, source: &str) -> Saved {
     let scripts = &request.api.scripts;
-    scripts.save(name, source, expected, by)?;
-    Answer::json(&Saved {
+    Saved {
         version: scripts.version(name),
         source_digest: scripts.source_digest(source),
         waits: scripts.problem(name).map(|problem| problem.message),
         name: name.to_owned(),
-    })
+    }
 }
 
 fn remove(request: Request) -> Result<Answer, Problem> {

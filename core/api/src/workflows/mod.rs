@@ -2,6 +2,7 @@
 
 mod change;
 mod history;
+mod together;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -105,7 +106,7 @@ struct RehearseBody {
 }
 
 pub(crate) fn routes() -> Vec<Route> {
-    [own(), change::routes(), history::routes()].concat()
+    [own(), change::routes(), history::routes(), together::routes()].concat()
 }
 
 fn own() -> Vec<Route> {

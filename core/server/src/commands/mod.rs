@@ -6,6 +6,7 @@ pub mod config;
 pub mod definitions;
 pub mod dev;
 pub mod doctor;
+pub mod exchange;
 pub mod hosts;
 pub mod migrate;
 pub mod resources;
@@ -16,6 +17,7 @@ pub mod serve;
 pub mod tokens;
 pub mod users;
 pub mod version;
+pub mod versions;
 pub mod workflows;
 
 mod input;

@@ -1,4 +1,4 @@
-//! `windlass workflows …`: lists, shows, checks, tests and rehearses workflows. None of them touches the data folder.
+//! `windlass workflows …`: lists, shows, checks, tests and rehearses workflows. Versions have a file of their own.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use windlass_model::{Code, Problem, Workflow, journal::Workflows as _};
 use windlass_script::{NoSecrets, check, check::Severity, header, permission};
 
-use super::input::InputArgs;
+use super::{exchange, input::InputArgs, versions};
 use crate::{
     context::Context,
     desk::{Desk as _, Remote},
@@ -44,6 +44,10 @@ pub enum Command {
         #[command(flatten)]
         input: InputArgs,
     },
+    #[command(flatten)]
+    Versions(versions::Command),
+    #[command(flatten)]
+    Exchange(exchange::Command),
 }
 
 /// Runs the command.
@@ -57,6 +61,8 @@ pub fn run(command: &Command, context: &Context) -> Result<Exit, Problem> {
         Command::Check { workflows } => check_all(workflows, context),
         Command::Test { workflows } => scenario::command(workflows, context),
         Command::Rehearse { workflow, input } => rehearse::command(workflow, input, context),
+        Command::Versions(command) => versions::run(command, context),
+        Command::Exchange(command) => exchange::run(command, context),
     }
 }
 
@@ -124,6 +130,8 @@ fn at_server(remote: &Remote, command: &Command, context: &Context) -> Result<Ex
         }
         Command::Check { workflows } => check_at_server(remote, workflows, context),
         Command::Rehearse { workflow, input } => rehearse::at_server(remote, workflow, input, context),
+        Command::Versions(command) => versions::run(command, context),
+        Command::Exchange(command) => exchange::run(command, context),
         Command::Test { .. } => Err(Problem::new(Code::Usage, "scenarios are run where the files are")
             .help("leave --server out, in a copy of the folder of workflows")),
     }

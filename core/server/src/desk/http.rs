@@ -51,6 +51,19 @@ impl Http {
         }
     }
 
+    pub fn put<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T, Problem> {
+        read(self.send(reqwest::Method::PUT, path, Some(body.clone()), &[])?)
+    }
+
+    pub fn delete(&self, path: &str) -> Result<(), Problem> {
+        self.send(reqwest::Method::DELETE, path, None, &[]).map(|_| ())
+    }
+
+    pub fn text(&self, path: &str) -> Result<String, Problem> {
+        let bytes = self.bytes(reqwest::Method::GET, path, None, &[])?;
+        String::from_utf8(bytes).map_err(|error| self.odd(&format!("its answer isn't text: {error}")))
+    }
+
     pub fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, Problem> {
         self.post_with(path, body, &[])
     }
@@ -73,6 +86,18 @@ impl Http {
         body: Option<Value>,
         headers: &[(&'static str, &str)],
     ) -> Result<Value, Problem> {
+        let bytes = self.bytes(method, path, body, headers)?;
+        let value = if bytes.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(&bytes) };
+        value.map_err(|error| self.odd(&format!("its answer isn't JSON: {error}")))
+    }
+
+    fn bytes(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        body: Option<Value>,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Vec<u8>, Problem> {
         let mut request = self.request(method, path).timeout(PATIENCE);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -84,12 +109,12 @@ impl Http {
             let answer = request.send().await.map_err(|error| self.unreachable(&error))?;
             let status = answer.status();
             let bytes = answer.bytes().await.map_err(|error| self.unreachable(&error))?;
-            let value = if bytes.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(&bytes) };
-            match (status.is_success(), value) {
-                (true, Ok(value)) => Ok(value),
-                (true, Err(error)) => Err(self.odd(&format!("its answer isn't JSON: {error}"))),
-                (false, Ok(body)) => Err(problem(&body).unwrap_or_else(|| self.odd(&format!("it answered {status}")))),
-                (false, Err(_)) => Err(self.odd(&format!("it answered {status}"))),
+            if status.is_success() {
+                return Ok(bytes.to_vec());
+            }
+            match serde_json::from_slice::<Value>(&bytes) {
+                Ok(body) => Err(problem(&body).unwrap_or_else(|| self.odd(&format!("it answered {status}")))),
+                Err(_) => Err(self.odd(&format!("it answered {status}"))),
             }
         })
     }

@@ -1,6 +1,7 @@
 //! Where commands go: to the engine of this data folder, or to a server (`--server URL`). Commands ask a `Desk` and print
 //! what it answers, so both look the same.
 
+pub mod archive;
 mod here;
 mod http;
 mod there;
@@ -28,7 +29,7 @@ pub trait News {
 
 /// What commands on runs need. The names are the engine's. Who acts (`by`) is for the engine of this data folder only: a
 /// server knows it from the token.
-pub trait Desk {
+pub trait Desk: archive::Archive {
     fn run(&self, run: &RunId) -> Result<Option<RunRecord>, Problem>;
     fn find(&self, part: &str) -> Result<RunRecord, Problem>;
     fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, Problem>;

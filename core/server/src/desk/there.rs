@@ -65,13 +65,33 @@ impl Remote {
         self.http.post(path, body)
     }
 
+    /// Sends JSON that takes the place of what is there.
+    pub fn put<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T, Problem> {
+        self.http.put(path, body)
+    }
+
+    /// Removes what is there.
+    pub fn delete(&self, path: &str) -> Result<(), Problem> {
+        self.http.delete(path)
+    }
+
+    /// Anything that is answered with text.
+    pub fn text(&self, path: &str) -> Result<String, Problem> {
+        self.http.text(path)
+    }
+
     /// All workflows, in short.
     pub fn workflows(&self) -> Result<Vec<Value>, Problem> {
         self.list("/workflows", &[], usize::MAX)
     }
 
     /// All items of a list, up to so many.
-    fn list<T: DeserializeOwned>(&self, path: &str, query: &[(&str, String)], limit: usize) -> Result<Vec<T>, Problem> {
+    pub(super) fn list<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+        limit: usize,
+    ) -> Result<Vec<T>, Problem> {
         let mut items = Vec::new();
         let mut cursor: Option<String> = None;
         loop {

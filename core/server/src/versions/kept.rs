@@ -118,3 +118,56 @@ pub(super) fn version(engine: &Engine, workflow: &str, number: i64) -> Result<Ve
     let none = || Problem::new(Code::NotFound, format!("there is no version {number} of `{workflow}`"));
     read(found.ok_or_else(none)?.body)
 }
+
+/// A version, as it is shown.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Kept {
+    /// From 1.
+    pub version: i64,
+    /// Of the sources as a whole.
+    pub digest: String,
+    /// What it asks for.
+    pub permissions: Vec<String>,
+    /// Who made it.
+    pub by: String,
+    /// Why.
+    pub why: String,
+    /// When.
+    pub at_ms: i64,
+    /// Whether it is in use.
+    #[serde(default)]
+    pub active: bool,
+}
+
+/// All versions of a workflow, newest first.
+pub fn history(engine: &Engine, workflow: &str) -> Result<Vec<Kept>, Problem> {
+    let document = engine.document(ACTIVE, workflow)?;
+    let active = document.map(|document| read::<Active>(document.body)).transpose()?.map(|active| active.version);
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let filter = DocumentFilter {
+            kind: VERSION.into(),
+            id_prefix: Some(format!("{workflow}@")),
+            after,
+            newest_first: true,
+            limit: PAGE,
+            ..DocumentFilter::default()
+        };
+        let page = engine.documents(&filter)?;
+        after = page.last().map(|document| document.id.clone());
+        let full = page.len() == PAGE as usize;
+        for document in page {
+            let mut kept: Kept = read(document.body)?;
+            kept.active = Some(kept.version) == active;
+            all.push(kept);
+        }
+        if !full {
+            return Ok(all);
+        }
+    }
+}
+
+/// The source of a version.
+pub fn source(engine: &Engine, workflow: &str, number: i64) -> Result<String, Problem> {
+    version(engine, workflow, number).map(|version| version.source)
+}

@@ -3,6 +3,7 @@
 
 mod kept;
 mod save;
+mod together;
 mod watch;
 
 use std::{
@@ -23,6 +24,7 @@ use windlass_script::{Library, permission};
 
 use self::kept::{Active, Version};
 
+pub use kept::{Kept, history, source};
 pub use save::digest;
 pub use watch::Watching;
 
@@ -35,12 +37,19 @@ pub struct Author {
     pub source: String,
     /// Why.
     pub why: String,
+    /// Who wrote it, if that is somebody else: the author of a commit.
+    pub made_by: Option<String>,
 }
 
 impl Author {
     /// Somebody with an editor.
     pub fn file() -> Self {
-        Self { by: "file".into(), source: "file".into(), why: String::new() }
+        Self { by: "file".into(), source: "file".into(), why: String::new(), made_by: None }
+    }
+
+    /// As a version tells it.
+    fn told(&self) -> String {
+        self.made_by.as_ref().map_or_else(|| self.by.clone(), |made_by| format!("{made_by} via {}", self.by))
     }
 }
 
@@ -158,7 +167,7 @@ impl Versions {
             digest: seen.clone(),
             source: pinned.bundle.files.get(name).cloned().unwrap_or_default(),
             permissions: pinned.workflow.permissions.clone(),
-            by: author.by.clone(),
+            by: author.told(),
             why: author.why.clone(),
             at_ms: engine.now_ms(),
         };
@@ -205,7 +214,7 @@ impl Versions {
             target: name.clone(),
             source: author.source.clone(),
             before: json!(before.map(|active| active.version)),
-            after: json!({ "version": version.version, "digest": version.digest, "why": author.why }),
+            after: json!({ "version": version.version, "digest": version.digest, "by": author.told(), "why": author.why }),
         };
         let data = json!({ "workflow": name, "version": version.version, "digest": version.digest, "by": author.by });
         let together = engine.audited(entry).announced(EventKind::WorkflowActivated, data);

@@ -125,15 +125,20 @@ impl Versions {
     }
 }
 
+/// Refuses what can't be a workflow's name, or a module's.
+pub(super) fn require_name(name: &str) -> Result<(), Problem> {
+    if is_valid_name(name) && name.contains('/') { Ok(()) } else { Err(odd_name(name)) }
+}
+
+fn odd_name(name: &str) -> Problem {
+    Problem::new(Code::InvalidInput, format!("`{name}` can't be a workflow's name"))
+        .help("Names look like `lab/two-routers`: letters, digits, `-` and `_`, parts separated by `/`.")
+}
+
 /// The file of a workflow: inside the folder, whatever its name looks like.
-fn place(folder: &Path, name: &str) -> Result<PathBuf, Problem> {
-    let odd = || {
-        Problem::new(Code::InvalidInput, format!("`{name}` can't be a workflow's name"))
-            .help("Names look like `lab/two-routers`: letters, digits, `-` and `_`, parts separated by `/`.")
-    };
-    if !is_valid_name(name) || !name.contains('/') {
-        return Err(odd());
-    }
+pub(super) fn place(folder: &Path, name: &str) -> Result<PathBuf, Problem> {
+    require_name(name)?;
+    let odd = || odd_name(name);
     let path = folder.join(format!("{name}.rhai"));
     let parent = path.parent().ok_or_else(odd)?;
     fs::create_dir_all(parent).map_err(|error| unusable(parent, &error))?;
@@ -145,7 +150,7 @@ fn place(folder: &Path, name: &str) -> Result<PathBuf, Problem> {
 }
 
 /// Beside it first, then in its place: nobody ever reads half of it.
-fn write(path: &Path, source: &str) -> Result<(), Problem> {
+pub(super) fn write(path: &Path, source: &str) -> Result<(), Problem> {
     let folder = path.parent().unwrap_or(path);
     let beside = || -> std::io::Result<()> {
         let mut file = tempfile::Builder::new().prefix(".saving-").tempfile_in(folder)?;
