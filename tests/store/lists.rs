@@ -146,10 +146,10 @@ impl House {
         ((*field).to_owned(), (*text).to_owned())
     }
 
-    fn check(&self, w: &World, filter: &RunFilter) {
-        let wanted: Vec<&str> = self.runs.iter().filter(|run| fits(run, filter)).map(|run| run.id.as_str()).collect();
+    fn check(&self, w: &World, asked: &RunFilter) {
+        let wanted: Vec<&str> = self.runs.iter().filter(|run| fits(run, asked)).map(|run| run.id.as_str()).collect();
         let limit = 40;
-        let mut filter = RunFilter { limit, ..filter.clone() };
+        let mut filter = RunFilter { limit, ..asked.clone() };
         assert_eq!(w.store.count_runs(&filter, 1_000).unwrap(), wanted.len() as u64, "{filter:?}");
         assert_eq!(w.store.count_runs(&filter, 3).unwrap(), wanted.len().min(3) as u64, "{filter:?}");
         let mut found: Vec<String> = Vec::new();
@@ -160,6 +160,20 @@ impl House {
             match page.last() {
                 Some(last) if page.len() == limit as usize => filter.before = Some(last.id.clone()),
                 _ => break,
+            }
+        }
+        assert_eq!(found, wanted, "{filter:?}");
+        // However little a page looks through, all of them together are the list.
+        let mut filter = RunFilter { limit: 7, look_through: 9, ..asked.clone() };
+        let mut found: Vec<String> = Vec::new();
+        for pages in 0.. {
+            assert!(pages <= 2 * RUNS, "it doesn't come to an end: {filter:?}");
+            let page = w.store.runs_page(&filter).unwrap();
+            assert!(page.runs.len() <= 7);
+            found.extend(page.runs.iter().map(|run| run.id.to_string()));
+            filter.before = page.next;
+            if filter.before.is_none() {
+                break;
             }
         }
         assert_eq!(found, wanted, "{filter:?}");

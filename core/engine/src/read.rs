@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use windlass_model::{
     Bundle, BundleDigest, Code, Event, Problem, RunId, RunState,
     query::{
-        ApprovalFilter, ApprovalRecord, ArtifactRecord, LockRecord, ResourceFilter, RunFilter, RunRecord, Scope,
-        SecretRecord, SignalRecord, StepFilter,
+        ApprovalFilter, ApprovalRecord, ArtifactRecord, LockRecord, ResourceFilter, RunFilter, RunRecord, RunsPage,
+        Scope, SecretRecord, SignalRecord, StepFilter,
     },
     resource::ResourceRecord,
     step::StepRecord,
@@ -49,6 +49,11 @@ impl Engine {
     /// Runs, newest first.
     pub fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, Problem> {
         Ok(self.inner.store.runs(filter)?)
+    }
+
+    /// A page of runs, newest first.
+    pub fn runs_page(&self, filter: &RunFilter) -> Result<RunsPage, Problem> {
+        Ok(self.inner.store.runs_page(filter)?)
     }
 
     /// How many runs there are, at most `cap`; the filter's limit doesn't count.

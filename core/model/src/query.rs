@@ -141,8 +141,19 @@ pub struct RunFilter {
     pub id_prefix: Option<String>,
     /// Launched before this run (cursor).
     pub before: Option<RunId>,
+    /// Entries of indices that a page looks through, at most (0: as many as it takes to fill it).
+    pub look_through: u32,
     /// At most so many (0: 50).
     pub limit: u32,
+}
+
+/// A page of runs, newest first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RunsPage {
+    /// The runs; fewer than asked for if enough was looked through.
+    pub runs: Vec<RunRecord>,
+    /// `before` of the next page; none: there are no more.
+    pub next: Option<RunId>,
 }
 
 /// Which resources. Empty fields don't filter. In the order in which they were made.

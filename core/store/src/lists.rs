@@ -1,10 +1,10 @@
 //! Lists of runs, newest first, quick however many there are: one index is walked, chosen by how far back its entries
-//! reach, and the other conditions are looked up for each entry.
+//! reach, and the other conditions are looked up for each entry. A page may say how many entries it looks through.
 
 use diesel::prelude::*;
 use windlass_model::{
     RunState,
-    query::{RunFilter, RunRecord, Scope},
+    query::{RunFilter, RunRecord, RunsPage, Scope},
 };
 
 use crate::{
@@ -26,7 +26,22 @@ const COUNTED: u64 = 10_000;
 /// Runs that a filter finds, newest first.
 pub(crate) fn list(conn: &mut AnyConnection, filter: &RunFilter) -> QueryResult<Vec<RunRecord>> {
     let limit = if filter.limit == 0 { 50 } else { filter.limit };
-    let ids = ids(conn, filter, limit as usize)?;
+    let (ids, _) = ids(conn, &RunFilter { look_through: 0, ..filter.clone() }, limit as usize)?;
+    records(conn, &ids)
+}
+
+/// A page of the runs that a filter finds, within bounds of what it may look through.
+pub(crate) fn page(conn: &mut AnyConnection, filter: &RunFilter) -> QueryResult<RunsPage> {
+    let limit = if filter.limit == 0 { 50 } else { filter.limit as usize };
+    let (mut ids, mut next) = ids(conn, filter, limit + 1)?;
+    if ids.len() > limit {
+        ids.truncate(limit);
+        next = ids.last().cloned();
+    }
+    Ok(RunsPage { runs: records(conn, &ids)?, next: next.map(Into::into) })
+}
+
+fn records(conn: &mut AnyConnection, ids: &[String]) -> QueryResult<Vec<RunRecord>> {
     let mut records = Vec::with_capacity(ids.len());
     for some in ids.chunks(ROWS) {
         let rows: Vec<RunRow> =
@@ -38,7 +53,8 @@ pub(crate) fn list(conn: &mut AnyConnection, filter: &RunFilter) -> QueryResult<
 
 /// How many runs a filter finds, at most `cap`. Its limit doesn't count.
 pub(crate) fn count(conn: &mut AnyConnection, filter: &RunFilter, cap: u64) -> QueryResult<u64> {
-    Ok(ids(conn, filter, usize::try_from(cap).unwrap_or(usize::MAX))?.len() as u64)
+    let all = RunFilter { look_through: 0, ..filter.clone() };
+    Ok(ids(conn, &all, usize::try_from(cap).unwrap_or(usize::MAX))?.0.len() as u64)
 }
 
 /// Runs by state, within scopes. Those of parts of organisations are counted up to 10,000 of a state.
@@ -64,20 +80,28 @@ pub(crate) fn counts(conn: &mut AnyConnection, scopes: Option<&[Scope]>) -> Quer
     }
 }
 
-fn ids(conn: &mut AnyConnection, filter: &RunFilter, limit: usize) -> QueryResult<Vec<String>> {
+/// The newest ids; and where the search was given up, if it was: everything from there on was looked through.
+fn ids(conn: &mut AnyConnection, filter: &RunFilter, limit: usize) -> QueryResult<(Vec<String>, Option<String>)> {
     dialect::walk_indices(conn)?;
-    let mut ids: Vec<String> = Vec::new();
-    for mut wanted in Wanted::all(filter) {
+    let (mut ids, mut reached): (Vec<String>, Option<String>) = (Vec::new(), None);
+    let all = Wanted::all(filter);
+    let most = (filter.look_through > 0).then(|| (filter.look_through / all.len().max(1) as u32).max(1));
+    for mut wanted in all {
         if ids.len() >= limit {
             // Older ones than those that are there already have no place in the list.
             wanted.since(ids.last().cloned());
         }
-        ids.extend(wanted.newest(conn, limit)?);
+        let (found, back) = wanted.newest(conn, limit, most)?;
+        reached = reached.max(back);
+        ids.extend(found);
         ids.sort_unstable_by(|one, other| other.cmp(one));
         ids.dedup();
         ids.truncate(limit);
     }
-    Ok(ids)
+    // Beyond that, others could stand between them.
+    ids.retain(|id| reached.as_ref().is_none_or(|reached| id >= reached));
+    let reached = reached.filter(|_| ids.len() < limit);
+    Ok((ids, reached))
 }
 
 /// Conditions that all have to hold. A filter is one of these, or several, one for each scope.
@@ -236,11 +260,17 @@ impl Wanted {
         drivers
     }
 
-    /// The newest of these runs.
-    fn newest(mut self, conn: &mut AnyConnection, limit: usize) -> QueryResult<Vec<String>> {
+    /// The newest of these runs. With `most`, no more entries than that are looked through; then the answer also says where
+    /// the search was given up.
+    fn newest(
+        mut self,
+        conn: &mut AnyConnection,
+        limit: usize,
+        most: Option<u32>,
+    ) -> QueryResult<(Vec<String>, Option<String>)> {
         let conditions = self.conditions();
         if conditions > 1 && !self.trim(conn)? {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), None));
         }
         let drivers = self.drivers();
         let driver = match drivers.iter().find(|driver| driver.covers == conditions) {
@@ -248,13 +278,22 @@ impl Wanted {
             None => &drivers[shortest(conn, &drivers)?],
         };
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let mut ids = Vec::new();
+        let (mut ids, mut reached) = (Vec::new(), None);
+        // Where the index stands for all conditions, each of its entries is one of the list.
+        let most = most.filter(|_| driver.covers < conditions).map(|most| most / driver.streams.len().max(1) as u32);
         for stream in &driver.streams {
+            let mut stream = stream.clone();
+            if let Some(most) = most
+                && let Some(last) = stream.nth(conn, false, most)?
+            {
+                stream.range = stream.range.and(&Range { from: Some(last.clone()), to: None });
+                reached = reached.max(Some(last));
+            }
             let mut sql = stream.begin(conn, false);
-            self.check(&mut sql, stream, driver.term.as_deref());
+            self.check(&mut sql, &stream, driver.term.as_deref());
             ids.extend(stream.load(conn, sql, false, limit, 0)?);
         }
-        Ok(ids)
+        Ok((ids, reached))
     }
 
     /// Narrows the range to where every index has entries; false if one has none.

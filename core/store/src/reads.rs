@@ -10,7 +10,7 @@ use windlass_model::{
     document::{Document, DocumentFilter},
     query::{
         ApprovalFilter, ApprovalRecord, ArtifactRecord, FeedFilter, FeedPage, LockRecord, ResourceFilter, RunFilter,
-        RunRecord, Scope, SecretRecord, SignalRecord, StepFilter, TimerRecord,
+        RunRecord, RunsPage, Scope, SecretRecord, SignalRecord, StepFilter, TimerRecord,
     },
     resource::ResourceRecord,
     step::StepRecord,
@@ -85,6 +85,11 @@ impl Store {
     /// Runs, newest first.
     pub fn runs(&self, filter: &RunFilter) -> Read<Vec<RunRecord>> {
         self.0.readers.with(|conn| lists::list(conn, filter))
+    }
+
+    /// A page of runs, newest first.
+    pub fn runs_page(&self, filter: &RunFilter) -> Read<RunsPage> {
+        self.0.readers.with(|conn| lists::page(conn, filter))
     }
 
     /// How many runs there are, at most `cap`; the filter's limit doesn't count.

@@ -34,7 +34,8 @@ const IN_FLIGHT: u64 = 2_000;
 /// When the first run is launched; one more each second.
 const FIRST_MS: i64 = 1_750_000_000_000;
 
-const NEVER_MEET: &str = "two that never meet";
+/// What a page over HTTP looks through.
+const LOOKED_THROUGH: u32 = 25_000;
 
 const ORGANISATIONS: u64 = 10;
 const WORKFLOWS: u64 = 20;
@@ -70,13 +71,12 @@ fn measure(cx: &Cx, folder: &std::path::Path) -> Outcome<Vec<Row>> {
         let mut found = 0;
         for _ in 0..cx.options.size(7, 1) {
             let started = Instant::now();
-            found = store.runs(&RunFilter { limit: PAGE, ..filter.clone() }).map_err(words)?.len();
+            let page = RunFilter { limit: PAGE, look_through: LOOKED_THROUGH, ..filter.clone() };
+            found = store.runs_page(&page).map_err(words)?.runs.len();
             took_ms.push(started.elapsed().as_secs_f64() * 1e3);
         }
-        // Nothing bounds what is looked through for nothing but the smaller of the two.
-        let is_bounded = !what.starts_with(NEVER_MEET);
-        let target = if is_bounded { Target::AtMost(PAGE_MS) } else { Target::None };
-        rows.push(cx.row(NAME, format!("{what}: {found} found"), median(&mut took_ms), "ms", target));
+        let what = format!("{what}: {found} found");
+        rows.push(cx.row(NAME, what, median(&mut took_ms), "ms", Target::AtMost(PAGE_MS)));
     }
     let scope = [Scope { organisation: organisation(3), folder: "*".into() }];
     for (what, scopes) in [("counts by state", None), ("counts by state, one organisation", Some(&scope[..]))] {
@@ -265,7 +265,7 @@ fn filters(count: u64) -> Vec<(String, RunFilter)> {
             RunFilter { states: state(RunState::Failed), since_ms: Some(middle_ms), ..all.clone() },
         ),
         (
-            format!("{NEVER_MEET}: queued + text of an error"),
+            "queued + text of an error, which never meet".into(),
             RunFilter { states: state(RunState::Queued), text: some("unplugged"), ..all },
         ),
     ]
