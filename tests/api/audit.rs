@@ -3,11 +3,12 @@
 use serde_json::{Value, json};
 use windlass_tests::{ApiServer, has_program, skip};
 
-use super::people::{self, done, windlass};
+use super::{
+    databases::{Database, on_each_database},
+    people::{self, done, windlass},
+};
 
-#[test]
-fn what_people_do_is_written_down_once() {
-    let server = ApiServer::start(&[]);
+fn what_people_do_is_written_down_once(server: ApiServer) {
     for name in ["acme", "zeta"] {
         server.post("/api/v1/organisations", &json!({ "name": name })).expect(201);
     }
@@ -43,6 +44,12 @@ fn what_people_do_is_written_down_once() {
     let others = server.send_as(&fran, "GET", "/api/v1/audit?organisation=zeta", None).expect(200).json();
     assert_eq!(others["items"], json!([]));
     server.send_as(&fran, "GET", "/api/v1/audit/verify", None).expect(403);
+}
+
+on_each_database!(open: what_people_do_is_written_down_once);
+
+fn open(database: Database) -> ApiServer {
+    ApiServer::start_with(&[], &[], &database.settings())
 }
 
 #[test]

@@ -7,9 +7,18 @@ use serde_json::{Value, json};
 use sha1::Sha1;
 use windlass_tests::{ApiServer, wait_until};
 
-use super::people::{self, done, windlass};
+use super::{
+    databases::{Database, on_each_database},
+    people::{self, done, windlass},
+};
 
 const SOON: Duration = Duration::from_secs(30);
+
+on_each_database!(open: a_session_begins_with_the_password_and_ends_for_good, guessing_is_slowed_down, a_new_password_ends_other_sessions, a_token_is_never_more_than_its_user, a_franchisee_manages_their_own_and_gives_no_more_than_they_hold, the_last_admin_stays);
+
+fn open(database: Database) -> ApiServer {
+    ApiServer::start_with(&[], &[], &database.settings())
+}
 
 /// A browser: its session's cookie, and the word for changes.
 struct Browser {
@@ -54,9 +63,7 @@ fn code(answer: &windlass_tests::Answer) -> String {
     answer.json()["code"].as_str().unwrap_or_default().to_owned()
 }
 
-#[test]
-fn a_session_begins_with_the_password_and_ends_for_good() {
-    let server = ApiServer::start(&[]);
+fn a_session_begins_with_the_password_and_ends_for_good(server: ApiServer) {
     let password = server.password.clone();
     let answer = log_in(&server, "admin", &password, None).expect(200);
     let cookie = answer.header("set-cookie").unwrap();
@@ -104,9 +111,7 @@ fn other_sites_can_not_use_the_cookie() {
     server.raw("POST", "/api/v1/organisations", &server.token, &headers, Some(body)).expect(201);
 }
 
-#[test]
-fn guessing_is_slowed_down() {
-    let server = ApiServer::start(&[]);
+fn guessing_is_slowed_down(server: ApiServer) {
     let bob = people::user(&server, "bob", "platform", "viewer");
     let statuses: Vec<u16> = (0..8).map(|_| log_in(&server, "admin", "a wrong password", None).status).collect();
     assert_eq!(statuses[..6], [401; 6], "{statuses:?}");
@@ -163,9 +168,7 @@ fn failed_log_ins_are_in_the_audit_log_without_filling_it() {
     assert_eq!(refused(&server), all);
 }
 
-#[test]
-fn a_new_password_ends_other_sessions() {
-    let server = ApiServer::start(&[]);
+fn a_new_password_ends_other_sessions(server: ApiServer) {
     let old = people::user(&server, "bob", "platform", "viewer");
     let (here, there) = (browser(&server, "bob", &old), browser(&server, "bob", &old));
     let change = |current: &str, new: &str| {
@@ -240,9 +243,7 @@ fn a_second_factor_is_asked_for_and_taken_once() {
     done(&server, &["users", "reset-password", "bob", "--remove-totp"]);
 }
 
-#[test]
-fn a_token_is_never_more_than_its_user() {
-    let server = ApiServer::start(&[]);
+fn a_token_is_never_more_than_its_user(server: ApiServer) {
     people::user(&server, "bob", "platform", "admin@*");
     let token = people::token(&server, "bob");
     let may = |token: &str| server.send_as(token, "GET", "/api/v1/secrets", None).status;
@@ -278,9 +279,7 @@ fn a_token_is_never_more_than_its_user() {
     wait_until("the token to end", SOON, || may(short["token"].as_str().unwrap()) == 401);
 }
 
-#[test]
-fn a_franchisee_manages_their_own_and_gives_no_more_than_they_hold() {
-    let server = ApiServer::start(&[]);
+fn a_franchisee_manages_their_own_and_gives_no_more_than_they_hold(server: ApiServer) {
     for name in ["acme", "zeta"] {
         server.post("/api/v1/organisations", &json!({ "name": name })).expect(201);
     }
@@ -328,9 +327,7 @@ fn a_franchisee_manages_their_own_and_gives_no_more_than_they_hold() {
     server.send_as(&token, "GET", "/api/v1/runs", None).expect(200);
 }
 
-#[test]
-fn the_last_admin_stays() {
-    let server = ApiServer::start(&[]);
+fn the_last_admin_stays(server: ApiServer) {
     server.patch("/api/v1/users/admin", &json!({ "disabled": true })).expect(409);
     server.patch("/api/v1/users/admin", &json!({ "bindings": [] })).expect(409);
     server.delete("/api/v1/users/admin").expect(409);

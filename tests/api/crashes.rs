@@ -11,7 +11,11 @@ use std::{
 use serde_json::{Value, json};
 use windlass_tests::ApiServer;
 
-use super::{events::server, people::done};
+use super::{
+    databases::{Database, on_each_database},
+    events::server,
+    people::done,
+};
 
 /// Commits that the server survives in each round, after those that its start took.
 const ROUNDS: usize = 10;
@@ -123,8 +127,11 @@ fn agree(server: &ApiServer, asked: &Asked) {
     }
 }
 
-fn killed_at(point: &str) {
-    let mut server = server("");
+fn open(database: Database) -> ApiServer {
+    server(&database.settings())
+}
+
+fn killed_at(mut server: ApiServer, point: &str) {
     let mut asked = Asked::default();
     let mut died = 0;
     for round in 0..ROUNDS {
@@ -145,12 +152,12 @@ fn killed_at(point: &str) {
     assert!(verified["entries"].as_u64().unwrap() > 10 && verified["fault"] == Value::Null, "{verified}");
 }
 
-#[test]
-fn killed_before_commits() {
-    killed_at("commit.before");
+fn killed_before_commits(server: ApiServer) {
+    killed_at(server, "commit.before");
 }
 
-#[test]
-fn killed_after_commits() {
-    killed_at("commit.after");
+fn killed_after_commits(server: ApiServer) {
+    killed_at(server, "commit.after");
 }
+
+on_each_database!(open: killed_before_commits, killed_after_commits);

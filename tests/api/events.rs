@@ -8,6 +8,8 @@ use windlass_tests::{
     sse::{Follower, Frame},
 };
 
+use super::databases::{Database, on_each_database};
+
 /// Logs lines, with a durable pause after each tenth.
 pub const LOGS: &str = r#"
 const WORKFLOW = #{ name: "t/log", title: "logs lines", permissions: [],
@@ -31,6 +33,12 @@ pub fn server(settings: &str) -> ApiServer {
     ApiServer::start_with(&[("t/log", LOGS), ("t/wait", WAITS)], &[], settings)
 }
 
+on_each_database!(open: a_run_is_followed_from_its_first_event_to_done, a_stream_is_resumed_after_what_was_received, everything_is_followed_filtered_and_resumed, a_server_that_stops_sends_followers_elsewhere);
+
+fn open(database: Database) -> ApiServer {
+    server(&database.settings())
+}
+
 pub fn events_of(run: &str) -> String {
     format!("/api/v1/runs/{run}/events")
 }
@@ -48,9 +56,7 @@ fn numbers(frames: &[Frame]) -> Vec<i64> {
     frames.iter().filter_map(Frame::number).collect()
 }
 
-#[test]
-fn a_run_is_followed_from_its_first_event_to_done() {
-    let server = server("");
+fn a_run_is_followed_from_its_first_event_to_done(server: ApiServer) {
     let run = server.launch("t/log", &json!({ "n": 45, "pause": 20 }));
     let follower = follow(&server, &run, None);
     assert_eq!(follower.status, 200);
@@ -77,9 +83,7 @@ fn a_run_is_followed_from_its_first_event_to_done() {
     }
 }
 
-#[test]
-fn a_stream_is_resumed_after_what_was_received() {
-    let server = server("");
+fn a_stream_is_resumed_after_what_was_received(server: ApiServer) {
     let run = server.launch("t/log", &json!({ "n": 20 }));
     server.ended(&run);
     let all = numbers(&rest(follow(&server, &run, None)));
@@ -145,9 +149,7 @@ fn a_stream_ends_when_its_token_is_revoked() {
     assert_eq!(Follower::open(server.address(), &events_of(&run), token, None).unwrap().status, 401);
 }
 
-#[test]
-fn everything_is_followed_filtered_and_resumed() {
-    let server = server("");
+fn everything_is_followed_filtered_and_resumed(server: ApiServer) {
     let open = |query: &str, last: Option<&str>| {
         Follower::open(server.address(), &format!("/api/v1/events{query}"), &server.token, last).unwrap()
     };
@@ -182,9 +184,7 @@ fn everything_is_followed_filtered_and_resumed() {
     assert_eq!(Follower::open(server.address(), "/api/v1/events", "", None).unwrap().status, 401);
 }
 
-#[test]
-fn a_server_that_stops_sends_followers_elsewhere() {
-    let mut server = server("");
+fn a_server_that_stops_sends_followers_elsewhere(mut server: ApiServer) {
     let run = server.launch("t/wait", &json!({}));
     let mut follower = follow(&server, &run, None);
     assert_eq!(follower.next_event().unwrap().unwrap().event, "run.launched");

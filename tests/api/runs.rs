@@ -5,13 +5,18 @@ use windlass_api::Role;
 use windlass_model::{RunId, RunState, audit::AuditFilter};
 use windlass_tests::wait_until;
 
-use super::house::House;
+use super::{
+    databases::{Database, on_each_database},
+    house::House,
+};
 
 const SCHEMA: &str = r#"inputs: #{ type: "object", required: ["name"], additionalProperties: false, properties: #{
     name: #{ "type": "string" }, count: #{ "type": "integer", "default": 3 } } }"#;
 
-fn house() -> House {
-    let house = House::open();
+on_each_database!(house: a_launch_is_on_disk_and_in_the_audit_log_and_a_key_launches_once, what_is_wrong_with_a_launch_is_pointed_at, lists_are_filtered_paged_and_within_what_one_may_see, a_run_shows_all_that_there_is_of_it, whoever_steers_a_run_is_written_down_with_what_it_was_before);
+
+fn house(database: Database) -> House {
+    let house = House::of(database.world());
     house.world.script("lab/quick", SCHEMA, "fn run(input) { input.name }");
     house.world.script("lab/wait", "", "fn run(input) { log(\"down\"); wait_signal(\"go\") }");
     house.world.script("web/quick", "", "fn run(input) { probe::touch(\"a\"); probe::touch(\"b\"); 1 }");
@@ -23,9 +28,7 @@ fn id(answer: &Value) -> RunId {
     answer["id"].as_str().unwrap().into()
 }
 
-#[test]
-fn a_launch_is_on_disk_and_in_the_audit_log_and_a_key_launches_once() {
-    let house = house();
+fn a_launch_is_on_disk_and_in_the_audit_log_and_a_key_launches_once(house: House) {
     let body = json!({ "workflow": "lab/quick", "input": { "name": "a" }, "tags": ["t1"] });
     let key = [("idempotency-key", "k1")];
     let ask = |body: &Value| house.ask("POST", "/runs", house.admin(), &key, Some(body.clone()));
@@ -49,9 +52,7 @@ fn a_launch_is_on_disk_and_in_the_audit_log_and_a_key_launches_once() {
     assert!(record.tags.contains(&"t1".to_owned()));
 }
 
-#[test]
-fn what_is_wrong_with_a_launch_is_pointed_at() {
-    let house = house();
+fn what_is_wrong_with_a_launch_is_pointed_at(house: House) {
     let pointer = |body: Value| {
         let problem = house.post("/runs", body).json(400);
         problem["pointer"].as_str().unwrap_or_default().to_owned()
@@ -71,9 +72,7 @@ fn what_is_wrong_with_a_launch_is_pointed_at() {
     assert!(log.iter().all(|entry| entry.action != "run.launch"), "a refused launch left an entry");
 }
 
-#[test]
-fn lists_are_filtered_paged_and_within_what_one_may_see() {
-    let house = house();
+fn lists_are_filtered_paged_and_within_what_one_may_see(house: House) {
     let acme = house.person("ann", Role::Operator, "acme", "lab");
     let zeta = house.person("zoe", Role::Viewer, "zeta", "*");
     let launch = |token: &str, workflow: &str, name: &str, more: Value| {
@@ -129,9 +128,7 @@ fn lists_are_filtered_paged_and_within_what_one_may_see() {
     assert_eq!(house.ask("GET", "/runs", "wl_x_y", &[], None).code(401), "unauthenticated");
 }
 
-#[test]
-fn a_run_shows_all_that_there_is_of_it() {
-    let house = house();
+fn a_run_shows_all_that_there_is_of_it(house: House) {
     let run = id(&house.post("/runs", json!({ "workflow": "web/quick", "input": { "a": 1 } })).json(201));
     house.world.end(&run);
     let shown = house.get(&format!("/runs/{run}")).json(200);
@@ -169,9 +166,7 @@ fn a_run_shows_all_that_there_is_of_it() {
     assert_eq!(house.get(&format!("/runs/{run}/export")).json(200)["format"], "windlass.run/1");
 }
 
-#[test]
-fn whoever_steers_a_run_is_written_down_with_what_it_was_before() {
-    let house = house();
+fn whoever_steers_a_run_is_written_down_with_what_it_was_before(house: House) {
     let ann = house.person("ann", Role::Operator, "acme", "*");
     let launch = |workflow: &str| {
         let body = json!({ "workflow": workflow, "organisation": "acme" });

@@ -2,8 +2,10 @@
 //! costs the server more than it should.
 
 use std::{
-    net::SocketAddr,
-    sync::atomic::{AtomicUsize, Ordering},
+    collections::BTreeMap,
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -82,28 +84,110 @@ fn who_disconnects_at_random_misses_nothing_and_sees_nothing_twice() {
     all.iter().for_each(|seen| each_once(seen, last));
 }
 
+/// Follows everything to the end of this run, through broken connections: run and number of each event, by order of arrival.
+fn follow_all(address: SocketAddr, token: &str, until: &str, after: &str, begun: &AtomicUsize) -> Vec<(String, i64)> {
+    let (mut seen, mut cursor, mut first) = (Vec::new(), after.to_owned(), true);
+    let started = Instant::now();
+    loop {
+        assert!(started.elapsed() < PATIENCE, "still following after {} events", seen.len());
+        let Ok(mut follower) = Follower::open(address, "/api/v1/events", token, Some(&cursor)) else {
+            thread::sleep(Duration::from_millis(50));
+            continue;
+        };
+        if follower.status != 200 {
+            thread::sleep(Duration::from_millis(200));
+            continue;
+        }
+        while let Ok(Some(frame)) = follower.next_frame() {
+            if let Some(id) = &frame.id {
+                cursor.clone_from(id);
+            }
+            if frame.event.is_empty() {
+                continue;
+            }
+            if std::mem::take(&mut first) {
+                begun.fetch_add(1, Ordering::Relaxed);
+            }
+            let event: serde_json::Value = serde_json::from_str(&frame.data).unwrap();
+            let run = event["run"].as_str().unwrap().to_owned();
+            let ended = run == until && frame.event == "run.succeeded";
+            seen.push((run, event["seq"].as_i64().unwrap()));
+            if ended {
+                return seen;
+            }
+        }
+    }
+}
+
 #[test]
 fn a_killed_server_loses_and_repeats_nothing_for_who_comes_back() {
     let mut server = server("");
+    let place = Follower::open(server.address(), "/api/v1/events", &server.token, None).unwrap().next_id();
     let run = server.launch("t/log", &json!({ "n": 600, "pause": 50 }));
-    let begun = AtomicUsize::new(0);
+    let (begun, stop, launched) = (AtomicUsize::new(0), AtomicBool::new(false), AtomicUsize::new(0));
     // Followers need only the address, the token and the run: the server is killed beside them.
     let (address, token, path) = (server.address(), server.token.clone(), events_of(&run));
-    let all: Vec<Vec<i64>> = thread::scope(|scope| {
-        let (begun, token, path) = (&begun, token.as_str(), path.as_str());
-        let crowd: Vec<_> =
+    let (own, all) = thread::scope(|scope| {
+        let (begun, stop, launched) = (&begun, &stop, &launched);
+        let (token, path, run, place) = (token.as_str(), path.as_str(), run.as_str(), place.as_str());
+        let own: Vec<_> =
             (0..CROWD).map(|_| scope.spawn(move || follow_through(address, token, path, 0, begun))).collect();
-        wait_until("all of them to follow", PATIENCE, || begun.load(Ordering::Relaxed) == CROWD);
+        let all: Vec<_> =
+            (0..CROWD / 10).map(|_| scope.spawn(move || follow_all(address, token, run, place, begun))).collect();
+        // Launches that don't stop for the kills are the load.
+        let load: Vec<_> = (0..4)
+            .map(|_| {
+                scope.spawn(move || {
+                    while !stop.load(Ordering::Relaxed) {
+                        match launch(address, token) {
+                            Some(_) => drop(launched.fetch_add(1, Ordering::Relaxed)),
+                            None => thread::sleep(Duration::from_millis(20)),
+                        }
+                    }
+                })
+            })
+            .collect();
+        let everybody = own.len() + all.len();
+        wait_until("all of them to follow", PATIENCE, || begun.load(Ordering::Relaxed) == everybody);
         for _ in 0..2 {
-            // Further runs are the load.
-            (0..20).for_each(|_| drop(server.launch("t/log", &json!({ "n": 50, "pause": 5 }))));
+            let before = launched.load(Ordering::Relaxed);
+            wait_until("launches between the kills", PATIENCE, || launched.load(Ordering::Relaxed) >= before + 20);
             server.kill_and_restart();
         }
-        crowd.into_iter().map(|one| one.join().unwrap()).collect()
+        stop.store(true, Ordering::Relaxed);
+        load.into_iter().for_each(|one| one.join().unwrap());
+        let own: Vec<_> = own.into_iter().map(|one| one.join().unwrap()).collect();
+        let all: Vec<_> = all.into_iter().map(|one| one.join().unwrap()).collect();
+        (own, all)
     });
     server.ended(&run);
     let last = last_event(&server, &run);
-    all.iter().for_each(|seen| each_once(seen, last));
+    own.iter().for_each(|seen| each_once(seen, last));
+    for seen in all {
+        let mut runs = BTreeMap::<String, Vec<i64>>::new();
+        seen.into_iter().for_each(|(run, number)| runs.entry(run).or_default().push(number));
+        assert!(runs.len() > 40, "{} runs at once", runs.len());
+        // Each run from its first event on, without a gap, to where the watched one ended.
+        runs.remove("system");
+        assert_eq!(runs[&run].len() as i64, last);
+        runs.values().for_each(|numbers| each_once(numbers, numbers.len() as i64));
+    }
+}
+
+/// Launches a short run, if the server is there.
+fn launch(address: SocketAddr, token: &str) -> Option<()> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    let body = json!({ "workflow": "t/log", "input": { "n": 20, "pause": 5 } }).to_string();
+    let length = body.len();
+    let head = format!(
+        "POST /api/v1/runs HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer {token}\r\n\
+         content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+    );
+    stream.write_all(head.as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    answer.starts_with("HTTP/1.1 201").then_some(())
 }
 
 /// Logs lines of 4 KB: more than sockets hold.

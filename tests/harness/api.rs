@@ -101,14 +101,22 @@ impl ApiServer {
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("WINDLASS_")) {
             command.env_remove(name);
         }
-        command.envs(self.crash_at.take().map(|point| ("WINDLASS_CRASH_AT", point)));
-        let process = Process::start(&mut command).expect("windlass starts");
-        let ready: Value = wait_for("the server to listen", Duration::from_secs(60), || {
+        let crash_at = self.crash_at.take();
+        command.envs(crash_at.as_ref().map(|point| ("WINDLASS_CRASH_AT", point)));
+        let mut process = Process::start(&mut command).expect("windlass starts");
+        let ready: Option<Value> = wait_for("the server to listen", Duration::from_secs(60), || {
+            if crash_at.is_some() && !process.is_running() {
+                return Some(None);
+            }
             let output = process.output();
             let begin = output.find("{\n")?;
             let end = output[begin..].find("\n}")? + begin + 2;
-            serde_json::from_str(&output[begin..end]).ok()
+            serde_json::from_str(&output[begin..end]).ok().map(Some)
         });
+        let Some(ready) = ready else {
+            self.process = Some(process);
+            return;
+        };
         let text = |key: &str| ready[key].as_str().unwrap_or_default().to_owned();
         // Not the address that people are told: that may be a proxy's.
         let settings = std::fs::read_to_string(path.join("windlass.toml")).unwrap_or_default();
@@ -135,7 +143,7 @@ impl ApiServer {
         self.run(&address);
     }
 
-    /// The same; it will kill itself at this point (`commit.before:7`).
+    /// The same; it will kill itself at this point (`commit.before:7`), which may be before it listens.
     pub fn restart_to_crash(&mut self, point: &str) {
         self.crash_at = Some(point.to_owned());
         self.restart();

@@ -114,6 +114,16 @@ impl Follower {
         }
     }
 
+    /// The next id, whether it comes with an event or alone.
+    pub fn next_id(&mut self) -> String {
+        loop {
+            let frame = self.next_frame().expect("the stream can be read").expect("the stream goes on");
+            if let Some(id) = frame.id {
+                return id;
+            }
+        }
+    }
+
     /// The next frame that is an event, whatever comments stand before it.
     pub fn next_event(&mut self) -> io::Result<Option<Frame>> {
         loop {
