@@ -6,6 +6,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use windlass_api::{Access, Route};
 use windlass_tests::{Answer, ApiServer, wait_until};
 
 use super::tls::Tls;
@@ -119,7 +120,9 @@ fn every_change_asks_for_the_word_of_its_session() {
         (answer.status, detail.contains("another site"))
     };
     let mut changing = 0;
-    for route in windlass_api::routes().all().iter().filter(|route| !route.method.is_safe()) {
+    // A signature isn't sent by a browser that another site's page drives.
+    let changes = |route: &&Route| !route.method.is_safe() && route.access != Access::Signed;
+    for route in windlass_api::routes().all().iter().filter(changes) {
         let (method, mut path) = (route.method.as_str(), route.path.to_owned());
         while let (Some(begin), Some(end)) = (path.find('{'), path.find('}')) {
             path.replace_range(begin..=end, "none");

@@ -226,7 +226,7 @@ fn a_client_that_never_reads_costs_little_and_is_dropped() {
     });
     // Their streams have 10 MB each. This bounds the crowd; how much one of them costs can't be told from so few.
     let grown = most.saturating_sub(before);
-    assert!(grown <= 16 << 20, "{grown} bytes for {} clients that don't read", silent.len());
+    assert!(grown <= 32 << 20, "{grown} bytes for {} clients that don't read", silent.len());
     // They were dropped: what their sockets hold is all that they get.
     for mut follower in silent {
         loop {
