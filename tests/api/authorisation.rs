@@ -26,6 +26,8 @@ enum About {
     Run,
     /// A user of `acme`.
     User,
+    /// A schedule, webhook or trigger of `acme`.
+    Rule,
     /// A token of somebody in `acme`.
     Token,
     /// The organisation `acme`, which its members see.
@@ -34,7 +36,7 @@ enum About {
     Platform,
 }
 
-use About::{List, Nothing, Oneself, Organisation, Platform, Run, Token, User};
+use About::{List, Nothing, Oneself, Organisation, Platform, Rule, Run, Token, User};
 
 const CASES: &[(&str, About)] = &[
     ("GET /livez", Nothing),
@@ -85,6 +87,13 @@ const CASES: &[(&str, About)] = &[
     ("POST /api/v1/runs/{id}/unpark", Run),
     ("POST /api/v1/runs/{id}/unstick", Run),
     ("POST /api/v1/runs/{id}/upgrade", Run),
+    ("GET /api/v1/schedules", List),
+    ("POST /api/v1/schedules", List),
+    ("GET /api/v1/schedules/preview", Nothing),
+    ("GET /api/v1/schedules/{id}", Rule),
+    ("PATCH /api/v1/schedules/{id}", Rule),
+    ("DELETE /api/v1/schedules/{id}", Rule),
+    ("POST /api/v1/schedules/{id}/run", Rule),
     ("GET /api/v1/secrets", Platform),
     ("GET /api/v1/secrets/{name*}", Platform),
     ("PUT /api/v1/secrets/{name*}", Platform),
@@ -105,6 +114,11 @@ const CASES: &[(&str, About)] = &[
     ("POST /api/v1/tokens", Oneself),
     ("GET /api/v1/tokens/{id}", Token),
     ("DELETE /api/v1/tokens/{id}", Token),
+    ("GET /api/v1/triggers", List),
+    ("POST /api/v1/triggers", List),
+    ("GET /api/v1/triggers/{id}", Rule),
+    ("PATCH /api/v1/triggers/{id}", Rule),
+    ("DELETE /api/v1/triggers/{id}", Rule),
     ("GET /api/v1/users", List),
     ("POST /api/v1/users", List),
     ("GET /api/v1/users/{name}", User),
@@ -113,6 +127,13 @@ const CASES: &[(&str, About)] = &[
     ("PUT /api/v1/users/{name}/password", User),
     ("DELETE /api/v1/users/{name}/sessions", User),
     ("DELETE /api/v1/users/{name}/totp", User),
+    ("GET /api/v1/webhooks", List),
+    ("POST /api/v1/webhooks", List),
+    ("GET /api/v1/webhooks/{id}", Rule),
+    ("PATCH /api/v1/webhooks/{id}", Rule),
+    ("DELETE /api/v1/webhooks/{id}", Rule),
+    ("PUT /api/v1/webhooks/{id}/key", Rule),
+    ("POST /api/v1/hooks/{id}", Nothing),
     ("GET /api/v1/workflows", Nothing),
     ("POST /api/v1/workflows", Platform),
     ("GET /api/v1/workflows/{name*}", Nothing),
@@ -193,7 +214,21 @@ impl House {
             let issued = self.server.send_as(self.token_of("viewer"), "POST", "/api/v1/tokens", Some(&body));
             issued.expect(201).json()["id"].as_str().unwrap().to_owned()
         };
+        let rule = || {
+            let kind = route.path.split('/').nth(3).unwrap();
+            let action = json!({ "do": "launch", "workflow": "lab/waits" });
+            let rest = match kind {
+                "schedules" => json!({ "workflow": "lab/waits", "cron": "0 0 29 2 *" }),
+                "webhooks" => json!({ "action": action }),
+                _ => json!({ "workflow": "lab/waits", "on": { "workflow": "lab/waits", "states": ["failed"] } }),
+            };
+            let mut body = json!({ "name": format!("rule {number}"), "organisation": "acme", "description": MARK });
+            body.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+            let made = self.server.post(&format!("/api/v1/{kind}"), &body).expect(201).json();
+            made["id"].as_str().unwrap().to_owned()
+        };
         let path = match about {
+            Rule => route.path.replace("{id}", &rule()),
             Run => route.path.replace("{id}", &launch()),
             User => route.path.replace("{name}", &user()),
             Token => route.path.replace("{id}", &token()),
@@ -271,6 +306,7 @@ fn fault(route: &Route, about: About, person: &Person, status: u16, text: &str) 
         (Access::Nobody, _) => return said(status != 403, "is nobody's, and is answered"),
         // A log-in without a password is refused as nobody's, too.
         (Access::Public, _) => return said(status == 403, "is public, and refused"),
+        (Access::Signed, _) => return said(status != 401, "isn't signed, has to be 401"),
         (_, None) => return said(status != 401, "has to be 401"),
         (Access::Can(permission), _) if !person.may(permission) => return said(status != 403, "has to be 403"),
         _ => {}
@@ -279,7 +315,7 @@ fn fault(route: &Route, about: About, person: &Person, status: u16, text: &str) 
     let permitted = !matches!(status, 401 | 403);
     match about {
         Platform if person.organisation != "*" => said(status != 403, "is the platform's, has to be 403"),
-        Run | User | Token | Organisation if stranger => said(status != 404, "isn't theirs, has to be 404"),
+        Run | Rule | User | Token | Organisation if stranger => said(status != 404, "isn't theirs, has to be 404"),
         // Somebody else's token, in their own organisation.
         Token if matches!(person.name, "operator") => said(status != 404, "isn't theirs, has to be 404"),
         Oneself => None,

@@ -99,6 +99,9 @@ pub enum Command {
     /// Keep, list and remove secrets
     #[command(subcommand)]
     Secrets(commands::secrets::Command),
+    /// Launch workflows by the clock
+    #[command(subcommand)]
+    Schedules(commands::schedules::Command),
     /// The inventory of what runs have made
     #[command(subcommand)]
     Resources(commands::resources::Command),

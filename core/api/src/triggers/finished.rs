@@ -218,7 +218,7 @@ fn check(engine: &Engine, body: &TriggerBody) -> Result<(), Problem> {
     }
     rules::checked_tags(&body.tags, "/tags")?;
     rules::checked_template(&body.input, "/input")?;
-    rules::check_workflow(engine, &body.workflow, &body.input)
+    rules::check_workflow(engine, &body.workflow, &body.input, "/input")
 }
 
 fn put(

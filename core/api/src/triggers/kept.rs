@@ -146,7 +146,7 @@ pub enum Action {
         /// The workflow: `area/name`.
         workflow: String,
         /// Its input; `${/body/…}`, `${/headers/…}` and `${/id}` are filled in.
-        #[serde(default)]
+        #[serde(default = "nothing")]
         input: Value,
         /// Tags of the run; `${…}` are filled in, too.
         #[serde(default)]
@@ -168,6 +168,10 @@ pub enum Action {
         #[serde(default = "whole_body")]
         payload: Value,
     },
+}
+
+fn nothing() -> Value {
+    serde_json::json!({})
 }
 
 fn whole_body() -> Value {

@@ -205,11 +205,11 @@ pub fn audited<T: Rule>(engine: &Engine, by: &By, verb: &str, rule: &Kept<T>, be
 }
 
 /// Whether the workflow is there, and takes the input; one that has places to fill in is looked at when they are.
-pub fn check_workflow(engine: &Engine, workflow: &str, input: &Value) -> Result<(), Problem> {
+pub fn check_workflow(engine: &Engine, workflow: &str, input: &Value, pointer: &str) -> Result<(), Problem> {
     match super::template::has_places(input) {
         true => engine.check_workflow(workflow),
         false => engine
-            .check_input(workflow, super::template::fill(input, &Value::Null, "/input")?)
-            .map_err(|problem| crate::runs::below("/input", problem)),
+            .check_input(workflow, super::template::fill(input, &Value::Null, pointer)?)
+            .map_err(|problem| crate::runs::below(pointer, problem)),
     }
 }

@@ -271,7 +271,7 @@ fn check(engine: &Engine, action: &Action) -> Result<(), Problem> {
             }
             rules::checked_template(&json!(tags), "/action/tags")?;
             rules::checked_template(input, "/action/input")?;
-            rules::check_workflow(engine, workflow, input)
+            rules::check_workflow(engine, workflow, input, "/action/input")
         }
         Action::Signal { workflow, run, tag, signal, payload } => {
             if run.is_some() == tag.is_some() {
@@ -463,7 +463,6 @@ fn act(request: &Request, webhook: &Webhook, id: &str) -> Result<DeliveredView, 
     match &webhook.body.action {
         Action::Launch { workflow, input, tags } => {
             let input = template::fill(input, &context, "/action/input")?;
-            let input = if input.is_null() { json!({}) } else { input };
             let tags = tags.iter().enumerate().map(|(index, tag)| text(tag, &format!("/action/tags/{index}")));
             let tags = tags.collect::<Result<Vec<_>, _>>()?;
             rules::checked_tags(&tags, "/action/tags")?;

@@ -12,6 +12,7 @@ pub mod migrate;
 pub mod resources;
 pub mod run;
 pub mod runs;
+pub mod schedules;
 pub mod secrets;
 pub mod serve;
 pub mod tokens;
@@ -41,6 +42,7 @@ pub fn dispatch(command: Command, context: &Context) -> Result<Exit, Problem> {
         Command::Config(command) => config::run(&command, context),
         Command::Hosts(args) => hosts::run(&args, context),
         Command::Definitions(args) => definitions::run(&args, context),
+        Command::Schedules(command) => schedules::run(&command, context),
         Command::Secrets(command) => secrets::run(&command, context),
         Command::Resources(command) => resources::run(&command, context),
         Command::Users(command) => users::run(&command, context),

@@ -55,6 +55,10 @@ impl Http {
         read(self.send(reqwest::Method::PUT, path, Some(body.clone()), &[])?)
     }
 
+    pub fn patch<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T, Problem> {
+        read(self.send(reqwest::Method::PATCH, path, Some(body.clone()), &[])?)
+    }
+
     pub fn delete(&self, path: &str) -> Result<(), Problem> {
         self.send(reqwest::Method::DELETE, path, None, &[]).map(|_| ())
     }

@@ -70,6 +70,11 @@ impl Remote {
         self.http.put(path, body)
     }
 
+    /// Sends JSON that changes what is there.
+    pub fn patch<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T, Problem> {
+        self.http.patch(path, body)
+    }
+
     /// Removes what is there.
     pub fn delete(&self, path: &str) -> Result<(), Problem> {
         self.http.delete(path)
@@ -86,12 +91,7 @@ impl Remote {
     }
 
     /// All items of a list, up to so many.
-    pub(super) fn list<T: DeserializeOwned>(
-        &self,
-        path: &str,
-        query: &[(&str, String)],
-        limit: usize,
-    ) -> Result<Vec<T>, Problem> {
+    pub fn list<T: DeserializeOwned>(&self, path: &str, query: &[(&str, String)], limit: usize) -> Result<Vec<T>, Problem> {
         let mut items = Vec::new();
         let mut cursor: Option<String> = None;
         loop {
