@@ -7,6 +7,7 @@ mod git;
 mod postgres;
 mod processes;
 mod remote;
+mod schedules;
 mod secrets;
 mod streams;
 mod support;
