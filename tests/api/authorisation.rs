@@ -22,6 +22,8 @@ enum About {
     Oneself,
     /// A list that holds only what the asker may see.
     List,
+    /// A plan of the organisation `acme`.
+    Plan,
     /// A run of the organisation `acme`.
     Run,
     /// A user of `acme`.
@@ -36,7 +38,7 @@ enum About {
     Platform,
 }
 
-use About::{List, Nothing, Oneself, Organisation, Platform, Rule, Run, Token, User};
+use About::{List, Nothing, Oneself, Organisation, Plan, Platform, Rule, Run, Token, User};
 
 const CASES: &[(&str, About)] = &[
     ("GET /livez", Nothing),
@@ -60,6 +62,9 @@ const CASES: &[(&str, About)] = &[
     ("POST /api/v1/organisations", Platform),
     ("GET /api/v1/organisations/{name}", Organisation),
     ("PATCH /api/v1/organisations/{name}", Platform),
+    ("GET /api/v1/plans", List),
+    ("POST /api/v1/plans", List),
+    ("GET /api/v1/plans/{id}", Plan),
     ("GET /api/v1/resources", List),
     ("GET /api/v1/runs", List),
     ("POST /api/v1/runs", List),
@@ -202,6 +207,11 @@ impl House {
             let launched = self.server.post("/api/v1/runs", &body).expect(201).json();
             launched["id"].as_str().unwrap().to_owned()
         };
+        let plan = || {
+            let body = json!({ "workflow": "lab/waits", "input": { "note": MARK }, "organisation": "acme" });
+            let planned = self.server.post("/api/v1/plans", &body).expect(201).json();
+            planned["id"].as_str().unwrap().to_owned()
+        };
         let user = || {
             let name = format!("member-{number}");
             let bindings = json!([{ "role": "viewer", "organisation": "acme" }]);
@@ -229,6 +239,7 @@ impl House {
         };
         let path = match about {
             Rule => route.path.replace("{id}", &rule()),
+            Plan => route.path.replace("{id}", &plan()),
             Run => route.path.replace("{id}", &launch()),
             User => route.path.replace("{name}", &user()),
             Token => route.path.replace("{id}", &token()),
@@ -315,7 +326,7 @@ fn fault(route: &Route, about: About, person: &Person, status: u16, text: &str) 
     let permitted = !matches!(status, 401 | 403);
     match about {
         Platform if person.organisation != "*" => said(status != 403, "is the platform's, has to be 403"),
-        Run | Rule | User | Token | Organisation if stranger => said(status != 404, "isn't theirs, has to be 404"),
+        Plan | Run | Rule | User | Token | Organisation if stranger => said(status != 404, "isn't theirs, has to be 404"),
         // Somebody else's token, in their own organisation.
         Token if matches!(person.name, "operator") => said(status != 404, "isn't theirs, has to be 404"),
         Oneself => None,

@@ -17,6 +17,7 @@ mod oidc;
 mod operations;
 mod peers;
 mod people;
+mod plans;
 mod proxies;
 mod reload;
 mod runs;

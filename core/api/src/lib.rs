@@ -19,6 +19,7 @@ mod oidc;
 pub mod openapi;
 mod organisations;
 mod page;
+mod plans;
 mod problem;
 mod proxy;
 mod request;

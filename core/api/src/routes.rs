@@ -1,7 +1,7 @@
 //! All routes, resource by resource.
 
 use crate::{
-    Routes, approvals, artifacts, audit, bundles, events, health, logs, metrics, oidc, openapi, organisations,
+    Routes, approvals, artifacts, audit, bundles, events, health, logs, metrics, oidc, openapi, organisations, plans,
     resources, roles, runs, secrets, session, tokens, triggers, users, workflows,
 };
 
@@ -27,6 +27,7 @@ pub fn routes() -> Routes {
         organisations::routes(),
         audit::routes(),
         workflows::routes(),
+        plans::routes(),
         triggers::routes(),
     ];
     Routes::new(all.into_iter().flatten().collect())

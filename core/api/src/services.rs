@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use windlass_engine::Engine;
 use windlass_model::{Problem, journal::Pinned};
 
-use windlass_engine::Engine;
 /// Who changes a workflow, from where, and why.
 #[derive(Clone, Debug)]
 pub struct Author {

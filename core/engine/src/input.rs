@@ -88,7 +88,7 @@ fn describe(fault: &Value) -> String {
 }
 
 /// Top-level fields in which the schema calls anything secret.
-pub(crate) fn secret_fields(schema: &Value) -> Vec<String> {
+pub fn secret_fields(schema: &Value) -> Vec<String> {
     let properties = schema["properties"].as_object().into_iter().flatten();
     properties.filter(|(_, property)| calls_secret(property)).map(|(name, _)| name.clone()).collect()
 }

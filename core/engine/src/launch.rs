@@ -50,8 +50,17 @@ pub struct Launched {
 impl Engine {
     /// Launches a workflow. It is on disk when this returns.
     pub fn launch(&self, launch: Launch) -> Result<Launched, Problem> {
-        let pinned = self.inner.config.workflows.pin(&launch.workflow)?;
-        let input = self.inner.children.checked(&pinned, launch.input)?;
+        self.launch_if(launch, |_, _| Ok(()))
+    }
+
+    /// The same, if the sources that are pinned and the input as the script will see it are what the caller expects.
+    pub fn launch_if(
+        &self,
+        launch: Launch,
+        fits: impl FnOnce(&Pinned, &Value) -> Result<(), Problem>,
+    ) -> Result<Launched, Problem> {
+        let (pinned, input) = self.prepared(&launch.workflow, launch.input)?;
+        fits(&pinned, &input)?;
         let mut run = self.inner.children.plan(&pinned, input, launch.by)?;
         run.idempotency_key = launch.idempotency_key;
         run.tags.extend(launch.tags);
@@ -70,6 +79,13 @@ impl Engine {
     /// Refuses a workflow that can't be launched.
     pub fn check_workflow(&self, workflow: &str) -> Result<(), Problem> {
         self.inner.config.workflows.pin(workflow).map(drop)
+    }
+
+    /// What a launch would pin, and the input as the script would see it.
+    pub fn prepared(&self, workflow: &str, input: Value) -> Result<(Pinned, Value), Problem> {
+        let pinned = self.inner.config.workflows.pin(workflow)?;
+        let input = self.inner.children.checked(&pinned, input)?;
+        Ok((pinned, input))
     }
 
     /// Keeps a bundle, unless it is kept already.

@@ -25,7 +25,7 @@ pub use config::{EngineConfig, Time};
 pub use diff::{RunDiff, StepDifference};
 pub use engine::Engine;
 pub use feed::Watcher;
-pub use input::prepare_input;
+pub use input::{prepare_input, secret_fields};
 pub use launch::{Launch, Launched};
 pub use restart::{Restarted, Verdict};
 pub use windlass_store::{Durability, StoreError, failpoint};

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use windlass_engine::{Engine, Launch, Time};
 use windlass_model::{
     Code, Problem, RunState, StepState,
-    journal::Workflows as _,
+    journal::Workflows,
     query::{RunFilter, RunRecord},
     time::format_duration_ms,
     wait::{ApprovalRequest, Decision},
@@ -44,11 +44,15 @@ struct Rehearsed {
 }
 
 /// `windlass run WORKFLOW --rehearse` and `windlass workflows rehearse`
-pub fn command(workflow: &str, input: &InputArgs, context: &Context) -> Result<Exit, Problem> {
+pub fn command(workflow: &str, input: &InputArgs, keep: bool, context: &Context) -> Result<Exit, Problem> {
+    if keep {
+        return Err(Problem::new(Code::Usage, "plans are kept at a server").help("give --server, or leave --keep out"));
+    }
     let (scripts, runtime) = workflows::scripts(context)?;
     let pinned = scripts.library.pin(workflow)?;
     let input = input.read(&pinned.workflow)?;
-    let rehearsed = rehearse(&context.loaded.config, &scripts, workflow, input, &context.who())?;
+    let library = scripts.library.clone();
+    let rehearsed = rehearse(&context.loaded.config, &scripts, library, workflow, input, &context.who())?;
     drop(runtime);
     let record = &rehearsed.record;
     if context.global.json {
@@ -63,11 +67,24 @@ pub fn command(workflow: &str, input: &InputArgs, context: &Context) -> Result<E
 }
 
 /// The same on a server, which gives the plan as JSON.
-pub fn at_server(remote: &Remote, workflow: &str, input: &InputArgs, context: &Context) -> Result<Exit, Problem> {
+pub fn at_server(
+    remote: &Remote,
+    workflow: &str,
+    input: &InputArgs,
+    keep: bool,
+    context: &Context,
+) -> Result<Exit, Problem> {
     let header = remote.workflow(workflow)?;
     let input = input.read(&header)?;
-    let plan: Value = remote.post(&format!("/workflows/{workflow}/rehearse"), &json!({ "input": input }))?;
-    context.print(&plan, || plan["text"].as_str().unwrap_or_default().to_owned());
+    let answer: Value = match keep {
+        true => remote.post("/plans", &json!({ "workflow": workflow, "input": input }))?,
+        false => remote.post(&format!("/workflows/{workflow}/rehearse"), &json!({ "input": input }))?,
+    };
+    let plan = if keep { &answer["plan"] } else { &answer };
+    context.print(&answer, || {
+        let kept = answer["id"].as_str().filter(|_| keep).map(|id| format!("\nkept as plan {id}"));
+        plan["text"].as_str().unwrap_or_default().to_owned() + kept.as_deref().unwrap_or_default()
+    });
     if !context.global.json
         && let Ok(Some(problem)) = serde_json::from_value::<Option<Problem>>(plan["problem"].clone())
     {
@@ -80,31 +97,44 @@ pub fn at_server(remote: &Remote, workflow: &str, input: &InputArgs, context: &C
 fn document(workflow: &str, rehearsed: &Rehearsed) -> Value {
     let record = &rehearsed.record;
     json!({
-        "workflow": workflow, "state": record.state, "digest": rehearsed.digest, "plan": rehearsed.planned,
+        "workflow": workflow, "state": record.state, "digest": rehearsed.digest,
+        "sources": record.bundle, "plan": rehearsed.planned,
         "grants": rehearsed.grants, "output": record.output, "problem": record.problem,
         "duration_ms": record.ended_at_ms.map(|ended_ms| ended_ms - record.launched_at_ms),
         "text": describe(workflow, rehearsed),
     })
 }
 
-/// The plan as JSON: what a run with this input would do.
-pub fn plan(config: &Config, workflow: &str, input: Value, by: &str) -> Result<Value, Problem> {
+/// The plan as JSON: what a run with this input would do, on the sources that these workflows pin.
+pub fn plan(
+    config: &Config,
+    workflows: Arc<dyn Workflows>,
+    workflow: &str,
+    input: Value,
+    by: &str,
+) -> Result<Value, Problem> {
     let runtime = wiring::runtime()?;
     let world = World::Rehearsal(None);
     let scripts = wiring::scripts(config, runtime.handle(), world, Arc::new(NoSecrets), "rehearsal".into())?;
-    let rehearsed = rehearse(config, &scripts, workflow, input, by);
+    let rehearsed = rehearse(config, &scripts, workflows, workflow, input, by);
     // Dropping a runtime blocks; this thread may be one that must not.
     runtime.shutdown_background();
     Ok(document(workflow, &rehearsed?))
 }
 
-fn rehearse(config: &Config, scripts: &Scripts, workflow: &str, input: Value, by: &str) -> Result<Rehearsed, Problem> {
+fn rehearse(
+    config: &Config,
+    scripts: &Scripts,
+    workflows: Arc<dyn Workflows>,
+    workflow: &str,
+    input: Value,
+    by: &str,
+) -> Result<Rehearsed, Problem> {
     let folder = tempfile::tempdir()
         .map_err(|error| Problem::new(Code::System, format!("no folder for the rehearsal: {error}")))?;
     let (recorder, planned) = Recorder::new(scripts.sandbox.clone());
     let time = Time::virtual_time();
-    let engine =
-        wiring::rehearsal_engine(config, Arc::new(recorder), scripts.library.clone(), time.clone(), folder.path())?;
+    let engine = wiring::rehearsal_engine(config, Arc::new(recorder), workflows.clone(), time.clone(), folder.path())?;
     assume_answers(&time, &engine);
     let launched = engine.launch(Launch {
         workflow: workflow.to_owned(),
@@ -119,15 +149,18 @@ fn rehearse(config: &Config, scripts: &Scripts, workflow: &str, input: Value, by
         Ok(record) => outputs(&engine, record)?,
         Err(_) => Vec::new(),
     };
+    // What was rehearsed, whatever is in use by now.
+    let header = match &ended {
+        Ok(record) => Some(workflows.header(&*engine.sources(&record.id)?)?),
+        Err(_) => None,
+    };
     engine.shutdown(Duration::from_secs(1));
     let record = ended?;
     let Plan { steps: planned, used } = std::mem::take(&mut *planned.lock());
-    let pinned = scripts.library.pin(workflow)?;
-    let digest = plan::digest(pinned.digest.as_str(), &record.input, &planned);
-    let grants = pinned
-        .workflow
-        .permissions
+    let digest = plan::digest(record.bundle.as_str(), &record.input, &planned);
+    let grants = header
         .iter()
+        .flat_map(|workflow| &workflow.permissions)
         .map(|grant| {
             let module = grant.split(['.', ':']).next().unwrap_or_default();
             let used =

@@ -79,7 +79,7 @@ impl ScriptService for Scripts {
     }
 
     fn rehearse(&self, workflow: &str, input: Value, by: &str) -> Result<Value, Problem> {
-        rehearse::plan(&self.config, workflow, input, by)
+        rehearse::plan(&self.config, self.versions.clone(), workflow, input, by)
     }
 
     fn version(&self, name: &str) -> Option<i64> {

@@ -109,7 +109,7 @@ pub fn engine(
 pub fn rehearsal_engine(
     config: &Config,
     runner: Arc<dyn Runner>,
-    library: Arc<Library>,
+    workflows: Arc<dyn Workflows>,
     time: Time,
     folder: &std::path::Path,
 ) -> Result<Engine, Problem> {
@@ -118,7 +118,7 @@ pub fn rehearsal_engine(
     if !file.exists() {
         windlass_engine::migrate(&url)?;
     }
-    let mut settings = EngineConfig::new(url, runner, library);
+    let mut settings = EngineConfig::new(url, runner, workflows);
     settings.durability = Durability::Off;
     settings.bounds = config.bounds.clone();
     settings.time = time;

@@ -10,6 +10,7 @@ use windlass_model::{Code, Problem};
 use crate::{
     Access, Answer, Permission, Request, Route,
     auth::{kept::PLATFORM, users::require_organisation},
+    plans::Agreed,
 };
 
 /// Characters of an idempotency key, at most.
@@ -33,6 +34,8 @@ struct LaunchBody {
     tags: Vec<String>,
     /// The organisation that the run belongs to; if none is named, the one that you may launch this workflow in.
     organisation: Option<String>,
+    /// Id of a plan: the launch is refused if the workflow or the input isn't what was planned.
+    plan: Option<String>,
 }
 
 fn nothing() -> Value {
@@ -67,6 +70,8 @@ pub(super) fn routes() -> Vec<Route> {
                 Code::IdempotencyConflict,
                 Code::LimitExceeded,
                 Code::Conflict,
+                Code::NotFound,
+                Code::PreconditionFailed,
             ])
             .handle(launch),
     ]
@@ -75,26 +80,22 @@ pub(super) fn routes() -> Vec<Route> {
 fn launch(request: Request) -> Result<Answer, Problem> {
     let body: LaunchBody = request.json()?;
     super::text("workflow", &body.workflow)?;
-    let organisation = match body.organisation {
-        Some(organisation) => organisation,
-        None => organisation(&request, &body.workflow),
-    };
-    request.require(Permission::Launch, &organisation, &body.workflow)?;
-    super::text("organisation", &organisation)?;
-    if organisation != PLATFORM && request.principal.scopes(Permission::Launch).is_none() {
-        // Only who may everything everywhere can come this far with a name that nobody has.
-        require_organisation(&request.api.engine, &organisation)
-            .map_err(|problem| problem.data(json!({ "pointer": "/organisation" })))?;
-    }
+    let organisation = organisation_of_launch(&request, body.organisation, &body.workflow)?;
     check_tags(&body.tags)?;
+    let plan = body.plan.as_ref().map(|id| Agreed::find(&request, id, &body.workflow, &organisation)).transpose()?;
     let idempotency_key = key(&request)?;
-    let after = json!({ "workflow": body.workflow, "tags": body.tags, "by": request.principal.person() });
+    let mut after = json!({ "workflow": body.workflow, "tags": body.tags, "by": request.principal.person() });
+    if let Some(plan) = body.plan {
+        after["plan"] = plan.into();
+    }
     // The store puts the new run's id in as the target.
     let engine = request.audited("run.launch", &organisation, "", Value::Null, after);
     let by = request.principal.person().to_owned();
     let (workflow, input, tags) = (body.workflow, body.input, body.tags);
     let launched = engine
-        .launch(Launch { workflow, input, by, idempotency_key, tags, organisation })
+        .launch_if(Launch { workflow, input, by, idempotency_key, tags, organisation }, |pinned, input| {
+            plan.as_ref().map_or(Ok(()), |plan| plan.require(pinned, input))
+        })
         .map_err(|problem| below("/input", problem))?;
     answer(&LaunchedView { id: launched.run.to_string(), existing: launched.existing })
 }
@@ -105,6 +106,23 @@ pub(super) fn answer(launched: &LaunchedView) -> Result<Answer, Problem> {
         true => Answer::with_json(StatusCode::OK, launched),
         false => Answer::created(&format!("/api/v1/runs/{}", launched.id), launched),
     }
+}
+
+/// The organisation that a launch is for, where whoever asks may launch this workflow.
+pub(crate) fn organisation_of_launch(
+    request: &Request,
+    named: Option<String>,
+    workflow: &str,
+) -> Result<String, Problem> {
+    let organisation = named.unwrap_or_else(|| organisation(request, workflow));
+    request.require(Permission::Launch, &organisation, workflow)?;
+    super::text("organisation", &organisation)?;
+    if organisation != PLATFORM && request.principal.scopes(Permission::Launch).is_none() {
+        // Only who may everything everywhere can come this far with a name that nobody has.
+        require_organisation(&request.api.engine, &organisation)
+            .map_err(|problem| problem.data(json!({ "pointer": "/organisation" })))?;
+    }
+    Ok(organisation)
 }
 
 /// Where somebody who says nothing launches: in the default organisation if they may, else in the first of theirs.
@@ -125,8 +143,11 @@ fn key(request: &Request) -> Result<Option<String>, Problem> {
             .data(json!({ "parameter": "Idempotency-Key" }))
     })?;
     if crate::triggers::is_reserved(text) {
-        return Err(Problem::new(Code::InvalidInput, "`Idempotency-Key` begins like the keys of schedules and webhooks")
-            .data(json!({ "parameter": "Idempotency-Key" })));
+        return Err(Problem::new(
+            Code::InvalidInput,
+            "`Idempotency-Key` begins like the keys of schedules and webhooks",
+        )
+        .data(json!({ "parameter": "Idempotency-Key" })));
     }
     Ok(Some(text.to_owned()))
 }
@@ -140,7 +161,10 @@ fn check_tags(tags: &[String]) -> Result<(), Problem> {
     }
     let fits = |tag: &String| (1..=TAG_CHARS).contains(&tag.chars().count()) && !tag.contains('\0');
     if let Some(index) = tags.iter().position(|tag| crate::triggers::is_reserved(tag)) {
-        return Err(wrong(format!("/tags/{index}"), format!("`{}` is a tag that only schedules and triggers give", tags[index])));
+        return Err(wrong(
+            format!("/tags/{index}"),
+            format!("`{}` is a tag that only schedules and triggers give", tags[index]),
+        ));
     }
     match tags.iter().position(|tag| !fits(tag)) {
         Some(index) => Err(wrong(format!("/tags/{index}"), format!("a tag has 1 to {TAG_CHARS} characters"))),

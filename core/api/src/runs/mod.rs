@@ -8,7 +8,7 @@ mod show;
 mod steer;
 pub(crate) mod view;
 
-pub(crate) use launch::below;
+pub(crate) use launch::{below, organisation_of_launch};
 pub(crate) use show::BundleView;
 pub(crate) use steer::step;
 use windlass_model::{Code, Problem, RunId, query::RunRecord};

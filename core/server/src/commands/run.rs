@@ -64,7 +64,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, Problem> {
         context.require_workflows()?;
     }
     match (&args.workflow, &args.resume) {
-        (Some(workflow), _) if args.rehearse => rehearse::command(workflow, &args.input, context),
+        (Some(workflow), _) if args.rehearse => rehearse::command(workflow, &args.input, false, context),
         (Some(workflow), _) if args.detach => detach(workflow, args, context),
         (Some(workflow), _) => attend(executing(context)?, context, args, |desk| launch(desk, workflow, args, context)),
         (None, resume) => {
@@ -103,7 +103,7 @@ fn executing(context: &Context) -> Result<Box<dyn Desk>, Problem> {
 /// The same on a server: there the runs are executed by it, and nothing has to stay behind here.
 fn at_server(remote: Remote, args: &Args, context: &Context) -> Result<Exit, Problem> {
     match (&args.workflow, &args.resume) {
-        (Some(workflow), _) if args.rehearse => rehearse::at_server(&remote, workflow, &args.input, context),
+        (Some(workflow), _) if args.rehearse => rehearse::at_server(&remote, workflow, &args.input, false, context),
         (Some(workflow), _) if args.detach => {
             let run = launch(&remote, workflow, args, context)?;
             context.print(&serde_json::json!({ "run": run }), || run.to_string());

@@ -43,6 +43,9 @@ pub enum Command {
         workflow: String,
         #[command(flatten)]
         input: InputArgs,
+        /// Keep the plan at the server: a launch that names it is refused once something else would be launched
+        #[arg(long)]
+        keep: bool,
     },
     #[command(flatten)]
     Versions(versions::Command),
@@ -60,7 +63,7 @@ pub fn run(command: &Command, context: &Context) -> Result<Exit, Problem> {
         Command::Show { workflow } => show(workflow, context),
         Command::Check { workflows } => check_all(workflows, context),
         Command::Test { workflows } => scenario::command(workflows, context),
-        Command::Rehearse { workflow, input } => rehearse::command(workflow, input, context),
+        Command::Rehearse { workflow, input, keep } => rehearse::command(workflow, input, *keep, context),
         Command::Versions(command) => versions::run(command, context),
         Command::Exchange(command) => exchange::run(command, context),
     }
@@ -129,7 +132,7 @@ fn at_server(remote: &Remote, command: &Command, context: &Context) -> Result<Ex
             Ok(Exit::Success)
         }
         Command::Check { workflows } => check_at_server(remote, workflows, context),
-        Command::Rehearse { workflow, input } => rehearse::at_server(remote, workflow, input, context),
+        Command::Rehearse { workflow, input, keep } => rehearse::at_server(remote, workflow, input, *keep, context),
         Command::Versions(command) => versions::run(command, context),
         Command::Exchange(command) => exchange::run(command, context),
         Command::Test { .. } => Err(Problem::new(Code::Usage, "scenarios are run where the files are")
