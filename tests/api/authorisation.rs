@@ -326,7 +326,9 @@ fn fault(route: &Route, about: About, person: &Person, status: u16, text: &str) 
     let permitted = !matches!(status, 401 | 403);
     match about {
         Platform if person.organisation != "*" => said(status != 403, "is the platform's, has to be 403"),
-        Plan | Run | Rule | User | Token | Organisation if stranger => said(status != 404, "isn't theirs, has to be 404"),
+        Plan | Run | Rule | User | Token | Organisation if stranger => {
+            said(status != 404, "isn't theirs, has to be 404")
+        }
         // Somebody else's token, in their own organisation.
         Token if matches!(person.name, "operator") => said(status != 404, "isn't theirs, has to be 404"),
         Oneself => None,
