@@ -52,3 +52,31 @@ fn what_changes_a_secret_carries_its_entry() {
     let actions: Vec<_> = log["items"].as_array().unwrap().iter().map(|entry| entry["action"].clone()).collect();
     assert_eq!(actions, ["secret.delete", "secret.put"]);
 }
+
+const SHY: (&str, &str) = (
+    "t/shy",
+    r#"
+const WORKFLOW = #{
+    name: "t/shy", title: "takes a key", permissions: [],
+    inputs: #{ type: "object", required: ["key"], properties: #{ key: #{ type: "string", "x-secret": true } } },
+};
+fn run(input) { input.key }
+"#,
+);
+
+#[test]
+fn a_secret_field_takes_a_name_and_its_value_is_nowhere() {
+    let server = ApiServer::start(&[SHY]);
+    let launch = |key: &str| server.post("/api/v1/runs", &json!({ "workflow": "t/shy", "input": { "key": key } }));
+    let refused = launch("hunter2-hunter2").expect(400);
+    assert!(!refused.text.contains("hunter2") && refused.text.contains("/key"), "{}", refused.text);
+    launch("dns").expect(400);
+    server.put("/api/v1/secrets/dns", &json!({ "value": "hunter2-hunter2", "to": ["exec:*"] })).expect(204);
+    let run = launch("dns").expect(201).json()["id"].as_str().unwrap().to_owned();
+    assert_eq!(server.ended(&run)["input"], json!({ "key": "dns" }));
+    let path = format!("/api/v1/runs/{run}");
+    for path in ["/api/v1/runs", &path, &format!("{path}/history"), &format!("{path}/export"), "/api/v1/audit"] {
+        let text = server.get(path).expect(200).text;
+        assert!(!text.contains("hunter2"), "{path}: {text}");
+    }
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use windlass_model::{Bounds, NodeId, journal::Runner, journal::Workflows, time::Clock};
 use windlass_store::Durability;
 
-use crate::{SystemClock, VirtualClock};
+use crate::{KnownSecret, SystemClock, VirtualClock};
 
 /// Where the time comes from.
 #[derive(Clone)]
@@ -47,6 +47,8 @@ pub struct EngineConfig {
     pub runner: Arc<dyn Runner>,
     /// Where workflows come from.
     pub workflows: Arc<dyn Workflows>,
+    /// Which secrets are kept; none: whatever can be a name passes for one.
+    pub known_secret: Option<KnownSecret>,
     /// Where the time comes from.
     pub time: Time,
     /// The limits.
@@ -75,6 +77,7 @@ impl EngineConfig {
             node: NodeId::from(format!("node-{}", std::process::id())),
             runner,
             workflows,
+            known_secret: None,
             time: Time::real(),
             bounds: Bounds::default(),
             workers: 64,

@@ -99,7 +99,12 @@ impl Engine {
         if config.exclusive && config.workers > 0 {
             store.commit(Command::ExpireLeases { node: None })?;
         }
-        let children = ChildLauncher::new(config.workflows.clone(), clock.clone(), config.bounds.input_bytes);
+        let children = ChildLauncher::new(
+            config.workflows.clone(),
+            clock.clone(),
+            config.bounds.input_bytes,
+            config.known_secret.clone(),
+        );
         let inner = Arc::new(Inner {
             pool: Pool::new(config.stack_bytes),
             config,

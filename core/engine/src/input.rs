@@ -6,9 +6,11 @@ use jsonschema::Validator;
 use serde_json::Value;
 use windlass_model::{Code, Problem, Workflow, wait::ApprovalRequest};
 
+use crate::secret_fields::{self, KnownSecret};
+
 /// The input as the script will see it, or every field that doesn't fit.
 pub fn prepare_input(workflow: &Workflow, input: Value, limit_bytes: usize) -> Result<Value, Problem> {
-    prepare_with(workflow, &*compiled(workflow)?, input, limit_bytes)
+    prepare_with(workflow, &*compiled(workflow)?, input, limit_bytes, None)
 }
 
 /// A workflow's input schema, ready to check inputs.
@@ -24,6 +26,7 @@ pub(crate) fn prepare_with(
     schema: &Validator,
     mut input: Value,
     limit_bytes: usize,
+    known: Option<&KnownSecret>,
 ) -> Result<Value, Problem> {
     fill_defaults(&workflow.inputs, &mut input, 0);
     let bytes = input.to_string().len();
@@ -31,6 +34,8 @@ pub(crate) fn prepare_with(
         let message = format!("the input has {bytes} bytes; the limit `input_bytes` is {limit_bytes}");
         return Err(Problem::new(Code::LimitExceeded, message).help("put large content into a file or an artifact"));
     }
+    // First of all: what a field gets that doesn't fit is told with the mistake.
+    secret_fields::refuse_values(&workflow.inputs, &input, known)?;
     let faults = faults(schema, &input);
     if faults.is_empty() {
         return Ok(input);
@@ -40,8 +45,9 @@ pub(crate) fn prepare_with(
 }
 
 /// Whether what a person filled in fits the form of what is asked.
-pub fn check_form(request: &ApprovalRequest, form: &Value) -> Result<(), Problem> {
+pub(crate) fn check_form(request: &ApprovalRequest, form: &Value, known: Option<&KnownSecret>) -> Result<(), Problem> {
     let Some(schema) = &request.form else { return Ok(()) };
+    secret_fields::refuse_values(schema, form, known)?;
     let schema = jsonschema::draft202012::new(schema).map_err(|error| {
         Problem::new(Code::WorkflowInvalid, format!("the form of \"{}\" is no schema: {error}", request.title))
     })?;
@@ -87,26 +93,6 @@ fn describe(fault: &Value) -> String {
     }
 }
 
-/// Top-level fields in which the schema calls anything secret.
-pub fn secret_fields(schema: &Value) -> Vec<String> {
-    let properties = schema["properties"].as_object().into_iter().flatten();
-    properties.filter(|(_, property)| calls_secret(property)).map(|(name, _)| name.clone()).collect()
-}
-
-fn calls_secret(schema: &Value) -> bool {
-    let is_set = |value: &Value| !matches!(value, Value::Null | Value::Bool(false));
-    match schema {
-        Value::Object(map) => {
-            map.get("x-secret").is_some_and(is_set)
-                || map.get("writeOnly").is_some_and(is_set)
-                || map.get("format").is_some_and(|format| format == "password")
-                || map.values().any(calls_secret)
-        }
-        Value::Array(items) => items.iter().any(calls_secret),
-        _ => false,
-    }
-}
-
 /// Puts a schema's `default` where an object lacks the property. Schemas nested too deeply are left to the validator.
 fn fill_defaults(schema: &Value, value: &mut Value, depth: usize) {
     if depth > 32 {
@@ -147,16 +133,6 @@ mod tests {
     }
 
     #[test]
-    fn fields_with_anything_secret_in_them_are_known() {
-        let schema = json!({ "properties": {
-            "plain": { "type": "string", "x-secret": false },
-            "key": { "type": "string", "x-secret": true },
-            "login": { "type": "object", "properties": { "word": { "type": "string", "format": "password" } } },
-            "keys": { "type": "array", "items": { "anyOf": [{ "writeOnly": true }, {}] } } } });
-        assert_eq!(secret_fields(&schema), ["key", "keys", "login"]);
-    }
-
-    #[test]
     fn every_misfit_is_named() {
         let problem = prepare_input(&workflow(), json!({ "count": "many", "extra": 1 }), 1000).unwrap_err();
         assert_eq!(problem.code, Code::InvalidInput);
@@ -182,11 +158,11 @@ mod tests {
             allow_self: false,
             digest: String::new(),
         };
-        check_form(&request, &json!({ "ticket": 7 })).unwrap();
+        check_form(&request, &json!({ "ticket": 7 }), None).unwrap();
         for form in [json!({}), json!({ "ticket": "seven" }), Value::Null] {
-            assert_eq!(check_form(&request, &form).unwrap_err().code, Code::InvalidInput, "{form}");
+            assert_eq!(check_form(&request, &form, None).unwrap_err().code, Code::InvalidInput, "{form}");
         }
-        check_form(&ApprovalRequest { form: None, ..request }, &Value::Null).unwrap();
+        check_form(&ApprovalRequest { form: None, ..request }, &Value::Null, None).unwrap();
     }
 
     #[test]

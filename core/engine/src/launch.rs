@@ -17,7 +17,7 @@ use windlass_model::{
 use windlass_store::Store;
 
 use crate::{
-    Engine,
+    Engine, KnownSecret,
     input::{compiled, prepare_with},
 };
 
@@ -114,6 +114,7 @@ pub(crate) struct ChildLauncher {
     workflows: Arc<dyn Workflows>,
     clock: Arc<dyn Clock>,
     input_bytes: usize,
+    known_secret: Option<KnownSecret>,
     kept: Arc<Mutex<HashSet<BundleDigest>>>,
     schemas: Arc<Mutex<HashMap<BundleDigest, Arc<Validator>>>>,
 }
@@ -122,12 +123,22 @@ pub(crate) struct ChildLauncher {
 const SCHEMAS: usize = 256;
 
 impl ChildLauncher {
-    pub(crate) fn new(workflows: Arc<dyn Workflows>, clock: Arc<dyn Clock>, input_bytes: usize) -> Self {
-        Self { workflows, clock, input_bytes, kept: Arc::default(), schemas: Arc::default() }
+    pub(crate) fn new(
+        workflows: Arc<dyn Workflows>,
+        clock: Arc<dyn Clock>,
+        input_bytes: usize,
+        known_secret: Option<KnownSecret>,
+    ) -> Self {
+        Self { workflows, clock, input_bytes, known_secret, kept: Arc::default(), schemas: Arc::default() }
+    }
+
+    /// Which secrets are kept.
+    pub(crate) fn known_secret(&self) -> Option<&KnownSecret> {
+        self.known_secret.as_ref()
     }
 
     /// The input as the script will see it.
-    fn checked(&self, pinned: &Pinned, input: Value) -> Result<Value, Problem> {
+    pub(crate) fn checked(&self, pinned: &Pinned, input: Value) -> Result<Value, Problem> {
         let known = self.schemas.lock().get(&pinned.digest).cloned();
         let schema = match known {
             Some(schema) => schema,
@@ -141,7 +152,7 @@ impl ChildLauncher {
                 schema
             }
         };
-        prepare_with(&pinned.workflow, &schema, input, self.input_bytes)
+        prepare_with(&pinned.workflow, &schema, input, self.input_bytes, self.known_secret.as_ref())
     }
 
     /// A child of `parent`, ready to be launched by the step at `path`.
@@ -196,7 +207,7 @@ impl ChildLauncher {
             organisation: "platform".into(),
             concurrency: concurrency.map(|rule| (fill_key(&rule.key, &input), rule.limit, rule.on_conflict)),
             tags: workflow.tags.clone(),
-            unindexed: crate::input::secret_fields(&workflow.inputs),
+            unindexed: crate::secret_fields::names(&workflow.inputs),
             input: input.to_string(),
         })
     }

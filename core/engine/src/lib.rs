@@ -17,6 +17,7 @@ mod recorded;
 mod replaying;
 mod restart;
 mod scheduler;
+mod secret_fields;
 pub mod stats;
 mod worker;
 
@@ -25,9 +26,10 @@ pub use config::{EngineConfig, Time};
 pub use diff::{RunDiff, StepDifference};
 pub use engine::Engine;
 pub use feed::Watcher;
-pub use input::{prepare_input, secret_fields};
+pub use input::prepare_input;
 pub use launch::{Launch, Launched};
 pub use restart::{Restarted, Verdict};
+pub use secret_fields::{KnownSecret, names as secret_fields};
 pub use windlass_store::{Durability, StoreError, failpoint};
 
 /// Brings the database at `url` to this program's schema; the answer names the migrations that were applied.

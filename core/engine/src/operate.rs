@@ -33,7 +33,7 @@ impl Engine {
     pub fn decide(&self, run: &RunId, path: Option<&StepPath>, decision: Decision) -> Result<(), Problem> {
         let approval = self.open_approval(run, path)?;
         if decision.approved {
-            check_form(&approval.request, &decision.form)?;
+            check_form(&approval.request, &decision.form, self.inner.children.known_secret())?;
         }
         self.command(Command::Decide { run: run.clone(), path: approval.path, decision })
     }

@@ -208,7 +208,7 @@ impl Worker<'_> {
             let header = self.inner.config.workflows.header(&*self.inner.bundle(&self.claimed.bundle)?)?;
             let pinned = self.inner.config.workflows.pin(&header.name)?;
             let input = serde_json::from_str(input).unwrap_or_default();
-            let input = crate::prepare_input(&pinned.workflow, input, self.inner.config.bounds.input_bytes)?;
+            let input = self.inner.children.checked(&pinned, input)?;
             let by = format!("run:{}", self.claimed.lease.run);
             self.inner.children.keep(&self.inner.store, &pinned)?;
             self.inner.children.plan(&pinned, input, by)

@@ -14,7 +14,8 @@ pub struct Workflow {
     /// What it does, for whom.
     #[serde(default)]
     pub description: String,
-    /// JSON Schema (2020-12) of the input; `x-step`, `x-widget`, `x-secret` guide the form.
+    /// JSON Schema (2020-12) of the input; `x-step`, `x-widget` guide the form; a field with
+    /// `x-secret` takes the name of a secret.
     #[serde(default = "any_object")]
     pub inputs: Value,
     /// The wizard's steps, in order.

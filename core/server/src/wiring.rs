@@ -93,6 +93,8 @@ pub fn engine(
 ) -> Result<Engine, Problem> {
     let runner = Discreet::new(scripts.sandbox.clone(), place.vault.clone());
     let mut settings = EngineConfig::new(place.url, Arc::new(runner), workflows);
+    let vault = place.vault.clone();
+    settings.known_secret = Some(Arc::new(move |name| vault.knows(name)));
     settings.node = node();
     settings.bounds = config.bounds.clone();
     settings.workers = if place.executes { config.engine.workers } else { 0 };

@@ -62,6 +62,14 @@ impl Vault {
         engine.clone().ok_or_else(|| Problem::new(Code::Storage, "the database of secrets isn't open").retryable())
     }
 
+    /// Whether there is a secret of this name that scripts may be given.
+    pub fn knows(&self, name: &str) -> Result<bool, Problem> {
+        if name == super::documents::DOCUMENT_KEY {
+            return Ok(false);
+        }
+        Ok(self.references.contains_key(name) || self.engine()?.sealed_secret(name)?.is_some())
+    }
+
     /// What the database keeps now: differs when a value does.
     pub fn revision(&self) -> Result<Revision, Problem> {
         Ok(self.engine()?.secrets()?.into_iter().map(|secret| (secret.name, secret.updated_at_ms)).collect())
