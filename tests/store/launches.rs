@@ -42,7 +42,11 @@ fn a_launch_needs_a_bundle_and_a_new_id(w: &World) {
     let run = NewRun { bundle: "other".into(), ..new_run("r1") };
     assert_eq!(w.refused(Command::Launch { run: Box::new(run), claim: None }), Code::NotFound);
     w.launch("r1");
-    assert_eq!(w.refused(Command::Launch { run: Box::new(new_run("r1")), claim: None }), Code::Conflict);
+    let before = w.store.dump().unwrap();
+    let again = NewRun { tags: vec!["other".into()], input: r#"{"other":1}"#.into(), ..new_run("r1") };
+    assert_eq!(w.refused(Command::Launch { run: Box::new(again), claim: None }), Code::Conflict);
+    // There is no savepoint to go back to: what is refused hasn't begun.
+    assert_eq!(w.store.dump().unwrap(), before);
     // The bundle is kept once, as it was first.
     w.ok(Command::PutBundle { digest: BUNDLE.into(), body: "other".into() });
     assert_eq!(w.store.bundle(&BUNDLE.into()).unwrap().as_deref(), Some("{\"entry\":\"lab/x\"}"));

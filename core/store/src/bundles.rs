@@ -19,12 +19,18 @@ pub(crate) fn put(cx: &mut Cx, digest: &BundleDigest, body: &str) -> Applied<()>
     Ok(())
 }
 
-/// Refuses a digest that nothing is kept under.
+/// Refuses a digest that nothing is kept under. What is kept once is kept for good.
 pub(crate) fn require(cx: &mut Cx, digest: &BundleDigest) -> Applied<()> {
+    if cx.recent.has_bundle(digest) {
+        return Ok(());
+    }
     let found: Option<String> =
         bundles::table.find(digest.as_str()).select(bundles::digest).get_result(cx.conn).optional()?;
     match found {
-        Some(_) => Ok(()),
+        Some(_) => {
+            cx.recent.saw_bundle(digest);
+            Ok(())
+        }
         None => Err(Problem::new(Code::NotFound, format!("there is no bundle `{digest}`")).into()),
     }
 }

@@ -10,6 +10,7 @@ use diesel::{
 
 use crate::{
     connection::AnyConnection,
+    hot,
     schema::{leases, run_terms, runs},
 };
 
@@ -136,16 +137,12 @@ pub(crate) fn walk_indices(connection: &mut AnyConnection) -> QueryResult<()> {
     }
 }
 
-/// Adds terms to a run. One statement on PostgreSQL, where each is a journey; on SQLite a prepared one for each.
+/// Adds terms to a run, in one statement.
 pub(crate) fn put_terms(connection: &mut AnyConnection, run: &str, terms: &BTreeSet<String>) -> QueryResult<()> {
     match connection {
         AnyConnection::Sqlite(c) => {
-            for term in terms {
-                diesel::insert_or_ignore_into(run_terms::table)
-                    .values((run_terms::term.eq(term), run_terms::run_id.eq(run)))
-                    .execute(c)?;
-            }
-            Ok(())
+            let terms = serde_json::Value::from_iter(terms.iter().map(String::as_str)).to_string();
+            hot::Terms { run, terms: &terms }.execute(c).map(drop)
         }
         AnyConnection::Postgres(c) => {
             let rows: Vec<_> = terms.iter().map(|term| (run_terms::term.eq(term), run_terms::run_id.eq(run))).collect();

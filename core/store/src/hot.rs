@@ -1,6 +1,7 @@
-//! The statements of a journaled step and of an audit entry, in SQLite's own words. Diesel's `RETURNING` makes SQLite build a table for
-//! each answer, and its upserts are prepared anew each time: together that was most of a step's cost. PostgreSQL runs
-//! the same changes through the query builder, where a round trip saved is worth more.
+//! The statements of a run's life that every run needs, in SQLite's own words: launch, claim, step, end, audit entry. Diesel's
+//! `RETURNING` makes SQLite build a table for each answer, and its upserts and updates are prepared anew each time: together
+//! that was most of a step's cost, and a third of a launch's. PostgreSQL runs the same changes through the query builder,
+//! where a round trip saved is worth more.
 
 use diesel::{
     QueryResult, RunQueryDsl, SqliteConnection,
@@ -37,6 +38,96 @@ macro_rules! statement {
         impl RunQueryDsl<SqliteConnection> for $name<'_> {}
     };
 }
+
+statement!(
+    /// A launched run; no row: there is one with this id.
+    Run = "INSERT INTO runs (id, workflow, bundle, state, due_at_ms, input, launched_by, idempotency_key, rollback, parent_run, \
+              parent_path, continues, tags, recoveries, launched_at_ms, started_at_ms, deadline_at_ms, \
+              retention_ms, cancel_requested, concurrency_key, concurrency_limit, organisation) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+             ON CONFLICT (id) DO NOTHING",
+    id: str as Text,
+    workflow: str as Text,
+    bundle: str as Text,
+    state: str as Text,
+    due_at_ms: Option<i64> as Nullable<BigInt>,
+    input: str as Text,
+    launched_by: str as Text,
+    idempotency_key: Option<String> as Nullable<Text>,
+    rollback: str as Text,
+    parent_run: Option<String> as Nullable<Text>,
+    parent_path: Option<String> as Nullable<Text>,
+    continues: Option<String> as Nullable<Text>,
+    tags: str as Text,
+    recoveries: i64 as BigInt,
+    launched_at_ms: i64 as BigInt,
+    started_at_ms: Option<i64> as Nullable<BigInt>,
+    deadline_at_ms: Option<i64> as Nullable<BigInt>,
+    retention_ms: Option<i64> as Nullable<BigInt>,
+    cancel_requested: bool as Bool,
+    concurrency_key: Option<String> as Nullable<Text>,
+    concurrency_limit: Option<i64> as Nullable<BigInt>,
+    organisation: str as Text,
+);
+
+statement!(
+    /// Who works on a launched run, and its next event's number.
+    Lease = "INSERT INTO leases (run_id, node, epoch, expires_at_ms, next_seq) VALUES (?, ?, ?, ?, ?)",
+    run: str as Text,
+    node: Option<&'a str> as Nullable<Text>,
+    epoch: i64 as BigInt,
+    expires_at_ms: Option<i64> as Nullable<BigInt>,
+    next_seq: i64 as BigInt,
+);
+
+statement!(
+    /// What a run is found by: one statement for all of it, given as a JSON array.
+    Terms = "INSERT OR IGNORE INTO run_terms (term, run_id) SELECT value, ? FROM json_each(?)",
+    run: str as Text,
+    terms: str as Text,
+);
+
+statement!(
+    /// A claim; the epoch rises.
+    TakeLease = "UPDATE leases SET node = ?, expires_at_ms = ?, epoch = epoch + 1 WHERE run_id = ?",
+    node: str as Text,
+    expires_at_ms: i64 as BigInt,
+    run: str as Text,
+);
+
+statement!(
+    /// A lease's end.
+    FreeLease = "UPDATE leases SET node = NULL, expires_at_ms = NULL WHERE run_id = ?",
+    run: str as Text,
+);
+
+statement!(
+    /// A run's next event's number, after some were written.
+    NextSeq = "UPDATE leases SET next_seq = ? WHERE run_id = ?",
+    next_seq: i64 as BigInt,
+    run: str as Text,
+);
+
+statement!(
+    /// A run that a worker takes.
+    ClaimRun = "UPDATE runs SET state = ?, waiting_on = NULL, due_at_ms = NULL, started_at_ms = ?, recoveries = ? \
+                WHERE id = ?",
+    state: str as Text,
+    started_at_ms: i64 as BigInt,
+    recoveries: i64 as BigInt,
+    run: str as Text,
+);
+
+statement!(
+    /// A run that ends.
+    EndRun = "UPDATE runs SET state = ?, waiting_on = NULL, due_at_ms = NULL, output = ?, problem = ?, ended_at_ms = ? \
+              WHERE id = ?",
+    state: str as Text,
+    output: Option<&'a str> as Nullable<Text>,
+    problem: Option<String> as Nullable<Text>,
+    ended_at_ms: i64 as BigInt,
+    run: str as Text,
+);
 
 statement!(
     /// Checks the epoch, and sets event numbers aside; no row: the lease is lost.

@@ -6,7 +6,6 @@ use windlass_model::{Code, NodeId, Problem, RunId, command::Lease};
 use crate::{
     apply::Cx,
     connection::AnyConnection,
-    dialect::both,
     error::{Applied, Fault},
     hot,
     schema::leases,
@@ -69,32 +68,57 @@ pub(crate) fn lease_lost(lease: &Lease) -> Fault {
     .into()
 }
 
-pub(crate) fn create(cx: &mut Cx, run: &RunId, next_seq: i64) -> Applied<()> {
-    diesel::insert_into(leases::table)
-        .values((leases::run_id.eq(run.as_str()), leases::epoch.eq(0_i64), leases::next_seq.eq(next_seq)))
-        .execute(cx.conn)?;
+/// The lease of a run that is made now, with its next event's number; held by a node until some time, or by nobody.
+pub(crate) fn create(cx: &mut Cx, run: &RunId, holder: Option<&(NodeId, i64)>, next_seq: i64) -> Applied<Lease> {
+    let epoch = i64::from(holder.is_some());
+    let (node, expires_at_ms) = (holder.map(|(node, _)| node.as_str()), holder.map(|(_, until)| *until));
+    match cx.conn {
+        AnyConnection::Sqlite(c) => {
+            let (run, node) = (run.as_str(), &node);
+            hot::Lease { run, node, epoch: &epoch, expires_at_ms: &expires_at_ms, next_seq: &next_seq }.execute(c)?
+        }
+        AnyConnection::Postgres(c) => diesel::insert_into(leases::table)
+            .values((
+                leases::run_id.eq(run.as_str()),
+                leases::node.eq(node),
+                leases::epoch.eq(epoch),
+                leases::expires_at_ms.eq(expires_at_ms),
+                leases::next_seq.eq(next_seq),
+            ))
+            .execute(c)?,
+    };
     cx.recent.created(run, next_seq);
-    Ok(())
+    Ok(Lease { run: run.clone(), epoch })
 }
 
 /// Gives the lease to a node; the new epoch.
 pub(crate) fn take(cx: &mut Cx, run: &RunId, node: &NodeId, expires_at_ms: i64) -> Applied<Lease> {
-    let epoch: i64 = both!(cx.conn, c => diesel::update(leases::table.find(run.as_str()))
-        .set((
-            leases::node.eq(node.as_str()),
-            leases::expires_at_ms.eq(expires_at_ms),
-            leases::epoch.eq(leases::epoch + 1),
-        ))
-        .returning(leases::epoch)
-        .get_result(c))?;
+    let epoch: i64 = match cx.conn {
+        AnyConnection::Sqlite(c) => {
+            let (node, run) = (node.as_str(), run.as_str());
+            hot::TakeLease { node, expires_at_ms: &expires_at_ms, run }.execute(c)?;
+            leases::table.find(run).select(leases::epoch).get_result(c)?
+        }
+        AnyConnection::Postgres(c) => diesel::update(leases::table.find(run.as_str()))
+            .set((
+                leases::node.eq(node.as_str()),
+                leases::expires_at_ms.eq(expires_at_ms),
+                leases::epoch.eq(leases::epoch + 1),
+            ))
+            .returning(leases::epoch)
+            .get_result(c)?,
+    };
     Ok(Lease { run: run.clone(), epoch })
 }
 
 /// Ends the lease: what comes with its epoch is refused from now on.
 pub(crate) fn free(cx: &mut Cx, run: &RunId) -> Applied<()> {
-    diesel::update(leases::table.find(run.as_str()))
-        .set((leases::node.eq(None::<String>), leases::expires_at_ms.eq(None::<i64>)))
-        .execute(cx.conn)?;
+    match cx.conn {
+        AnyConnection::Sqlite(c) => hot::FreeLease { run: run.as_str() }.execute(c)?,
+        AnyConnection::Postgres(c) => diesel::update(leases::table.find(run.as_str()))
+            .set((leases::node.eq(None::<String>), leases::expires_at_ms.eq(None::<i64>)))
+            .execute(c)?,
+    };
     Ok(())
 }
 

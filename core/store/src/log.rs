@@ -12,9 +12,10 @@ use windlass_model::{
 
 use crate::{
     apply::Cx,
-    dialect::both,
+    connection::AnyConnection,
     documents,
     error::{Applied, Fault},
+    hot,
     journal_log::{self, NewRow},
     leases, schema,
     steps::StepRow,
@@ -52,11 +53,18 @@ impl Log {
 
     /// For everybody else: people, other runs, other programs.
     pub(crate) fn open(cx: &mut Cx, run: &RunId) -> Applied<Self> {
-        let next: Option<i64> = both!(cx.conn, c => diesel::update(schema::leases::table.find(run.as_str()))
-            .set(schema::leases::next_seq.eq(schema::leases::next_seq))
-            .returning(schema::leases::next_seq)
-            .get_result(c)
-            .optional())?;
+        let next: Option<i64> = match cx.conn {
+            // Nobody else writes before this transaction ends.
+            AnyConnection::Sqlite(c) => {
+                let lease = schema::leases::table.find(run.as_str());
+                lease.select(schema::leases::next_seq).get_result(c).optional()?
+            }
+            AnyConnection::Postgres(c) => diesel::update(schema::leases::table.find(run.as_str()))
+                .set(schema::leases::next_seq.eq(schema::leases::next_seq))
+                .returning(schema::leases::next_seq)
+                .get_result(c)
+                .optional()?,
+        };
         let next = next.ok_or_else(|| run_not_found(run))?;
         cx.recent.see(run, next);
         Ok(Self { run: run.clone(), next, rows: Vec::new() })
@@ -100,10 +108,18 @@ impl Log {
             return Ok(());
         }
         let next = self.next_seq();
-        diesel::update(schema::leases::table.find(self.run.as_str()))
-            .set(schema::leases::next_seq.eq(next))
-            .execute(cx.conn)?;
+        match cx.conn {
+            AnyConnection::Sqlite(c) => hot::NextSeq { next_seq: &next, run: self.run.as_str() }.execute(c)?,
+            AnyConnection::Postgres(c) => diesel::update(schema::leases::table.find(self.run.as_str()))
+                .set(schema::leases::next_seq.eq(next))
+                .execute(c)?,
+        };
         cx.recent.moved(&self.run, next);
+        self.put(cx)
+    }
+
+    /// The same for a run whose number stands behind these events already.
+    pub(crate) fn put(self, cx: &mut Cx) -> Applied<()> {
         for (seq, row) in (self.next..).zip(&self.rows) {
             let new = NewRow {
                 kind: row.kind,

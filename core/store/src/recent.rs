@@ -8,7 +8,7 @@ use std::{
 };
 
 use diesel::prelude::*;
-use windlass_model::RunId;
+use windlass_model::{BundleDigest, RunId};
 
 use crate::{connection::AnyConnection, journal_log, schema};
 
@@ -16,6 +16,8 @@ use crate::{connection::AnyConnection, journal_log, schema};
 const RUNS: usize = 4_096;
 /// Steps of all those runs, at most.
 const STEPS: usize = 1 << 20;
+/// Bundles that are remembered, at most; then all are forgotten.
+const BUNDLES: usize = 1_024;
 
 /// What is known of one run.
 struct Memory {
@@ -36,6 +38,8 @@ pub(crate) struct Recent {
     /// Counts commands.
     now: u64,
     next_id: Option<i64>,
+    /// Bundles that are kept.
+    bundles: HashSet<BundleDigest>,
 }
 
 impl Recent {
@@ -63,6 +67,21 @@ impl Recent {
         self.runs.clear();
         self.steps = 0;
         self.next_id = None;
+        // They may have been kept by what came to nothing.
+        self.bundles.clear();
+    }
+
+    /// Whether the bundle is certainly kept.
+    pub(crate) fn has_bundle(&self, digest: &BundleDigest) -> bool {
+        self.bundles.contains(digest)
+    }
+
+    /// The bundle is kept.
+    pub(crate) fn saw_bundle(&mut self, digest: &BundleDigest) {
+        if self.bundles.len() >= BUNDLES {
+            self.bundles.clear();
+        }
+        self.bundles.insert(digest.clone());
     }
 
     /// Forgets one run.

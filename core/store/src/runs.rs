@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use serde_json::Value;
 use windlass_model::{Problem, RunId, RunState, WaitReason, query::RunRecord, workflow::Rollback};
 
-use crate::{apply::Cx, connection::AnyConnection, error::Applied, log::run_not_found, schema::runs};
+use crate::{apply::Cx, connection::AnyConnection, error::Applied, hot, log::run_not_found, schema::runs};
 
 /// A run as it stands in its row.
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]
@@ -98,6 +98,41 @@ fn reasons(text: Option<&str>) -> Vec<WaitReason> {
 
 pub(crate) fn find(conn: &mut AnyConnection, run: &str) -> QueryResult<Option<RunRow>> {
     runs::table.find(run).select(RunRow::as_select()).get_result(conn).optional()
+}
+
+/// Puts a launched run in; false if there is one with its id.
+pub(crate) fn create(cx: &mut Cx, row: &RunRow) -> Applied<bool> {
+    let rows = match cx.conn {
+        AnyConnection::Sqlite(c) => hot::Run {
+            id: &row.id,
+            workflow: &row.workflow,
+            bundle: &row.bundle,
+            state: &row.state,
+            due_at_ms: &row.due_at_ms,
+            input: &row.input,
+            launched_by: &row.launched_by,
+            idempotency_key: &row.idempotency_key,
+            rollback: &row.rollback,
+            parent_run: &row.parent_run,
+            parent_path: &row.parent_path,
+            continues: &row.continues,
+            tags: &row.tags,
+            recoveries: &row.recoveries,
+            launched_at_ms: &row.launched_at_ms,
+            started_at_ms: &row.started_at_ms,
+            deadline_at_ms: &row.deadline_at_ms,
+            retention_ms: &row.retention_ms,
+            cancel_requested: &row.cancel_requested,
+            concurrency_key: &row.concurrency_key,
+            concurrency_limit: &row.concurrency_limit,
+            organisation: &row.organisation,
+        }
+        .execute(c)?,
+        AnyConnection::Postgres(c) => {
+            diesel::insert_into(runs::table).values(row).on_conflict(runs::id).do_nothing().execute(c)?
+        }
+    };
+    Ok(rows > 0)
 }
 
 /// The run; refuses the command if there is none.

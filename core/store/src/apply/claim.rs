@@ -9,9 +9,10 @@ use windlass_model::{
 
 use super::{Cx, launch::claimed, set_due};
 use crate::{
+    connection::AnyConnection,
     dialect,
     error::Applied,
-    leases,
+    hot, leases,
     log::Log,
     runs::{self, RunRow},
     schema,
@@ -86,15 +87,22 @@ fn take(cx: &mut Cx, run: &RunId, by: &By, recovery: bool) -> Applied<Option<Cla
     let fresh = row.started_at_ms.is_none();
     let lease = leases::take(cx, run, by.node, by.expires_at_ms)?;
     row.state = next.as_str().to_owned();
-    diesel::update(schema::runs::table.find(run.as_str()))
-        .set((
-            schema::runs::state.eq(next.as_str()),
-            schema::runs::waiting_on.eq(None::<String>),
-            schema::runs::due_at_ms.eq(None::<i64>),
-            schema::runs::started_at_ms.eq(row.started_at_ms.unwrap_or(cx.now_ms)),
-            schema::runs::recoveries.eq(recoveries),
-        ))
-        .execute(cx.conn)?;
+    let started_at_ms = row.started_at_ms.unwrap_or(cx.now_ms);
+    match cx.conn {
+        AnyConnection::Sqlite(c) => {
+            let (state, run) = (next.as_str(), run.as_str());
+            hot::ClaimRun { state, started_at_ms: &started_at_ms, recoveries: &recoveries, run }.execute(c)?
+        }
+        AnyConnection::Postgres(c) => diesel::update(schema::runs::table.find(run.as_str()))
+            .set((
+                schema::runs::state.eq(next.as_str()),
+                schema::runs::waiting_on.eq(None::<String>),
+                schema::runs::due_at_ms.eq(None::<i64>),
+                schema::runs::started_at_ms.eq(started_at_ms),
+                schema::runs::recoveries.eq(recoveries),
+            ))
+            .execute(c)?,
+    };
     log.run(EventKind::RunStarted, json!({ "node": by.node, "epoch": lease.epoch, "recovery": recovery }));
     log.write(cx)?;
     Ok(Some(claimed(&row, lease, fresh)))

@@ -10,8 +10,9 @@ use windlass_model::{
 
 use super::{Cx, launch::launch};
 use crate::{
+    connection::AnyConnection,
     error::{Applied, refuse},
-    leases, locks,
+    hot, leases, locks,
     log::Log,
     resources,
     runs::{self, RunRow},
@@ -61,16 +62,22 @@ pub(crate) fn end(
         Some(problem) => Some(serde_json::to_string(problem)?),
         None => row.problem.clone(),
     };
-    diesel::update(schema::runs::table.find(run.as_str()))
-        .set((
-            schema::runs::state.eq(state.as_str()),
-            schema::runs::waiting_on.eq(None::<String>),
-            schema::runs::due_at_ms.eq(None::<i64>),
-            schema::runs::output.eq(output),
-            schema::runs::problem.eq(problem),
-            schema::runs::ended_at_ms.eq(cx.now_ms),
-        ))
-        .execute(cx.conn)?;
+    match cx.conn {
+        AnyConnection::Sqlite(c) => {
+            let (state, run) = (state.as_str(), run.as_str());
+            hot::EndRun { state, output: &output, problem: &problem, ended_at_ms: &cx.now_ms, run }.execute(c)?
+        }
+        AnyConnection::Postgres(c) => diesel::update(schema::runs::table.find(run.as_str()))
+            .set((
+                schema::runs::state.eq(state.as_str()),
+                schema::runs::waiting_on.eq(None::<String>),
+                schema::runs::due_at_ms.eq(None::<i64>),
+                schema::runs::output.eq(output),
+                schema::runs::problem.eq(problem),
+                schema::runs::ended_at_ms.eq(cx.now_ms),
+            ))
+            .execute(c)?,
+    };
     leases::free(cx, &run)?;
     timers::drop_waits(cx, &run, None)?;
     locks::release_all(cx, &run)?;

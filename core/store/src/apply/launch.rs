@@ -28,9 +28,7 @@ pub(crate) fn launch(
     if let Some(existing) = existing(cx, run)? {
         return Ok(Reply::Launched { run: existing, existing: true, claimed: None });
     }
-    if runs::find(cx.conn, run.id.as_str())?.is_some() {
-        return refuse(Code::Conflict, format!("there is a run `{}` already", run.id));
-    }
+    let input: serde_json::Value = serde_json::from_str(&run.input)?;
     bundles::require(cx, &run.bundle)?;
     let has_room = make_room(cx, run)?;
 
@@ -43,10 +41,10 @@ pub(crate) fn launch(
         row.due_at_ms = Some(cx.now_ms);
         cx.told.due(cx.now_ms, cx.now_ms);
     }
-    diesel::insert_into(schema::runs::table).values(&row).execute(cx.conn)?;
-    leases::create(cx, &run.id, 1)?;
-    let input: serde_json::Value = serde_json::from_str(&run.input)?;
-    terms::add(cx, &run.id, &terms::of_launch(run, &input))?;
+    if !runs::create(cx, &row)? {
+        return refuse(Code::Conflict, format!("there is a run `{}` already", run.id));
+    }
+    let terms = terms::of_launch(run, &input);
     let mut log = Log::at(&run.id, 1);
     log.run(
         EventKind::RunLaunched,
@@ -57,15 +55,13 @@ pub(crate) fn launch(
             "launched_by": run.launched_by,
         }),
     );
-    let claimed = match claim {
-        Some((node, expires_at_ms)) => {
-            let lease = leases::take(cx, &run.id, node, *expires_at_ms)?;
-            log.run(EventKind::RunStarted, json!({ "node": node, "epoch": lease.epoch, "recovery": false }));
-            Some(Box::new(claimed(&row, lease, true)))
-        }
-        None => None,
-    };
-    log.write(cx)?;
+    if let Some((node, _)) = claim {
+        log.run(EventKind::RunStarted, json!({ "node": node, "epoch": 1, "recovery": false }));
+    }
+    let lease = leases::create(cx, &run.id, claim, log.next_seq())?;
+    log.put(cx)?;
+    terms::add(cx, &run.id, &terms)?;
+    let claimed = claim.map(|_| Box::new(claimed(&row, lease, true)));
     Ok(Reply::Launched { run: run.id.clone(), existing: false, claimed })
 }
 

@@ -18,6 +18,7 @@ use windlass_model::{
     RunId,
     audit::NewAudit,
     command::{Command, Reply},
+    workflow::OnConflict,
 };
 
 use crate::{
@@ -39,6 +40,12 @@ pub(crate) struct Cx<'a> {
 
 /// Whether a refusal of this command can only come before its first write. Others get a savepoint.
 pub(crate) fn refuses_before_it_writes(command: &Command) -> bool {
+    match command {
+        Command::Audited { command, .. } => return refuses_before_it_writes(command),
+        // Others are cancelled before it is known whether there is room.
+        Command::Launch { run, .. } => return !matches!(run.concurrency, Some((.., OnConflict::CancelPrevious))),
+        _ => {}
+    }
     matches!(
         command,
         Command::PutBundle { .. }
@@ -46,6 +53,7 @@ pub(crate) fn refuses_before_it_writes(command: &Command) -> bool {
             | Command::Finish { .. }
             | Command::Emit { .. }
             | Command::Suspend { .. }
+            | Command::Succeed { .. }
             | Command::RenewLeases { .. }
             | Command::ExpireLeases { .. }
             | Command::Release(_)
