@@ -257,6 +257,11 @@ impl Routes {
         let mut found: Vec<(&Route, Parameters)> = Vec::new();
         let mut most = 0;
         for route in &self.all {
+            // Most routes differ from the path before their first parameter: that is seen without taking both apart.
+            let before = route.path.find('{').unwrap_or(route.path.len());
+            if !path.starts_with(&route.path[..before]) {
+                continue;
+            }
             let Some((parameters, fixed)) = matched(route.path, path) else { continue };
             if fixed > most {
                 found.clear();
