@@ -10,15 +10,22 @@ use nix::{
 
 const THIS_PROCESS: Pid = Pid::from_raw(0);
 
-/// Keeps this process, and all threads it makes from now on, to so many of its cores; which.
-pub fn pin(count: usize) -> Vec<usize> {
-    let Ok(allowed) = sched_getaffinity(THIS_PROCESS) else { return Vec::new() };
+/// Keeps this process, and all threads it makes from now on, to so many of its cores; which, and which it could have had
+/// besides.
+pub fn pin(count: usize) -> (Vec<usize>, Vec<usize>) {
+    let Ok(allowed) = sched_getaffinity(THIS_PROCESS) else { return Default::default() };
     // From the highest down: the lowest core serves most interrupts.
-    let chosen: Vec<usize> =
-        (0..CpuSet::count()).rev().filter(|&core| allowed.is_set(core).unwrap_or(false)).take(count).collect();
+    let mut chosen: Vec<usize> =
+        (0..CpuSet::count()).rev().filter(|&core| allowed.is_set(core).unwrap_or(false)).collect();
+    let others = chosen.split_off(count.min(chosen.len()));
+    if keep_to(&chosen) { (chosen, others) } else { Default::default() }
+}
+
+/// Keeps this thread, and those that it makes from now on, to these cores; without any it stays where it is.
+pub fn keep_to(cores: &[usize]) -> bool {
     let mut set = CpuSet::new();
-    let complete = chosen.iter().all(|&core| set.set(core).is_ok());
-    if complete && sched_setaffinity(THIS_PROCESS, &set).is_ok() { chosen } else { Vec::new() }
+    let complete = cores.iter().all(|&core| set.set(core).is_ok());
+    !cores.is_empty() && complete && sched_setaffinity(THIS_PROCESS, &set).is_ok()
 }
 
 /// A folder of this measurement's own, removed at the end. Refuses memory in place of a disk.
@@ -109,10 +116,20 @@ impl Work {
 pub fn resident_bytes() -> (u64, u64) {
     // SAFETY: malloc_trim takes no pointer and may be called at any time.
     unsafe { libc::malloc_trim(0) };
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let field = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-        line.split_whitespace().next()?.parse::<u64>().ok()
-    };
-    (field("VmRSS:").unwrap_or(0) * 1024, field("RssAnon:").unwrap_or(0) * 1024)
+    (memory_of("self", "VmRSS"), memory_of("self", "RssAnon"))
+}
+
+/// Bytes of memory of a process, as the kernel counts them: `VmRSS`, `RssAnon`.
+pub fn memory_of(process: &str, what: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(what)?.strip_prefix(':'));
+    line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) * 1024
+}
+
+/// Processor time of another process so far, in seconds.
+pub fn time_of(process: u32) -> f64 {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let ticks = after_name.split_whitespace().skip(11).take(2).filter_map(|word| word.parse::<f64>().ok());
+    ticks.sum::<f64>() / 100.0
 }

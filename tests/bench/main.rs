@@ -1,6 +1,7 @@
 //! Measures the engine on this machine: one table, every number against its target. `windlass-bench --help` tells how.
 
 mod cases;
+mod client;
 mod disk;
 mod machine;
 mod ops;
@@ -32,7 +33,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let pinned = if options.pin { machine::pin(2) } else { Vec::new() };
+    let (pinned, others) = if options.pin { machine::pin(2) } else { Default::default() };
     let folder = match machine::folder(&options.folder) {
         Ok(folder) => folder,
         Err(error) => {
@@ -43,7 +44,7 @@ fn main() -> ExitCode {
     let mut report = Report { machine: machine::describe(folder.path(), &pinned), ..Report::default() };
     let syncs = if options.smoke { 20 } else { 500 };
     report.sync_before_ms = disk::sync_median_ms(folder.path(), syncs);
-    let cx = cases::Cx { options: &options, folder: folder.path() };
+    let cx = cases::Cx { options: &options, folder: folder.path(), others: &others };
     for case in cases::ALL.iter().filter(|case| options.wants(case.name)) {
         eprintln!("── {}: {}", case.name, case.what);
         let (started, work) = (Instant::now(), machine::work());

@@ -64,7 +64,12 @@ impl ApiServer {
 
     /// With flags and with lines of `windlass.toml`.
     pub fn start_with(workflows: &[(&str, &str)], flags: &[&str], settings: &str) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
+        Self::start_in(&std::env::temp_dir(), workflows, flags, settings)
+    }
+
+    /// The same, with everything of its in a folder below this one.
+    pub fn start_in(parent: &Path, workflows: &[(&str, &str)], flags: &[&str], settings: &str) -> Self {
+        let folder = tempfile::tempdir_in(parent).expect("a temporary folder");
         for (name, source) in workflows {
             write_workflow(&folder.path().join("workflows"), name, source);
         }

@@ -1,6 +1,7 @@
 //! The cases, in the order of the table.
 
 mod crowd;
+mod first_event;
 mod grid;
 mod growth;
 mod http;
@@ -9,6 +10,7 @@ mod lists;
 mod replay;
 mod steps;
 mod suspended;
+mod watchers;
 
 use std::path::Path;
 
@@ -24,6 +26,8 @@ pub struct Cx<'a> {
     pub options: &'a Options,
     /// Where databases are made.
     pub folder: &'a Path,
+    /// Cores that this process isn't kept to: for what loads a server and isn't measured itself.
+    pub others: &'a [usize],
 }
 
 impl Cx<'_> {
@@ -63,4 +67,6 @@ pub const ALL: &[Case] = &[
     growth::CASE,
     lists::CASE,
     http::CASE,
+    first_event::CASE,
+    watchers::CASE,
 ];
