@@ -100,7 +100,8 @@ fn operation(generator: &mut SchemaGenerator, route: &Route) -> Value {
     }
     if let Some(schema) = route.body {
         let schema = if route.body_type == "application/json" { schema(generator) } else { json!({}) };
-        operation["requestBody"] = json!({ "content": { route.body_type: { "schema": schema } } });
+        let required = route.method == Method::Patch || has_required(generator, &schema);
+        operation["requestBody"] = json!({ "required": required, "content": { route.body_type: { "schema": schema } } });
     }
     match route.access {
         Access::Public | Access::Signed => operation["security"] = json!([]),
@@ -111,6 +112,13 @@ fn operation(generator: &mut SchemaGenerator, route: &Route) -> Value {
         Access::Known | Access::Nobody => operation["security"] = json!([{ "token": [] }, { "session": [] }]),
     }
     operation
+}
+
+/// Whether there is a field that has to be there: then nothing at all isn't enough.
+fn has_required(generator: &SchemaGenerator, schema: &Value) -> bool {
+    let name = schema["$ref"].as_str().and_then(|path| path.rsplit('/').next());
+    let found = name.map_or(Some(schema), |name| generator.definitions().get(name));
+    found.and_then(|schema| schema["required"].as_array()).is_some_and(|names| !names.is_empty())
 }
 
 /// `post_runs_id_cancel`
