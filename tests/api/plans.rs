@@ -18,6 +18,16 @@ fn source(title: &str) -> String {
     .replace("title: ", "permissions: [\"kv.*:lab/*\"], title: ")
 }
 
+/// A server with the secrets whose names are launched with.
+fn server() -> ApiServer {
+    let server = ApiServer::start(&[("lab/x", &source("First"))]);
+    for name in ["very-secret-word", "another-word", "k"] {
+        let kept = server.put(&format!("/api/v1/secrets/{name}"), &json!({ "value": "kept well", "to": ["exec:*"] }));
+        assert!((200..300).contains(&kept.status), "{kept:?}");
+    }
+    server
+}
+
 fn planned(server: &ApiServer, input: &Value) -> Value {
     server.post("/api/v1/plans", &json!({ "workflow": "lab/x", "input": input })).expect(201).json()
 }
@@ -28,7 +38,7 @@ fn runs(server: &ApiServer) -> usize {
 
 #[test]
 fn a_launch_that_names_a_plan_is_what_was_planned_or_refused() {
-    let server = ApiServer::start(&[("lab/x", &source("First"))]);
+    let server = server();
     let input = json!({ "key": "very-secret-word" });
     let plan = planned(&server, &input);
     let id = plan["id"].as_str().unwrap();
@@ -67,7 +77,7 @@ fn a_launch_that_names_a_plan_is_what_was_planned_or_refused() {
 
 #[test]
 fn a_rehearsal_is_of_what_is_in_use_and_not_of_a_file_with_mistakes() {
-    let server = ApiServer::start(&[("lab/x", &source("First"))]);
+    let server = server();
     server.write_workflow("lab/x", "const WORKFLOW = #{ name: \"lab/x\", ti");
     let problem = || !server.get("/api/v1/workflows/lab/x").expect(200).json()["problem"].is_null();
     wait_until("half a file to be refused", SOON, problem);
@@ -78,7 +88,7 @@ fn a_rehearsal_is_of_what_is_in_use_and_not_of_a_file_with_mistakes() {
 
 #[test]
 fn plans_are_listed_for_those_who_may_see_them() {
-    let server = ApiServer::start(&[("lab/x", &source("First"))]);
+    let server = server();
     for name in ["acme", "zeta"] {
         server.post("/api/v1/organisations", &json!({ "name": name })).expect(201);
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use windlass_tests::{ApiServer, wait_for, wait_until};
+use windlass_tests::{ApiServer, sse::Follower, wait_for, wait_until};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -78,6 +78,70 @@ fn a_changed_library_changes_what_imports_it() {
     wait_until("the library's change to be in use", SOON, || version().is_some_and(|version| version > first));
     let run = server.launch("lab/y", &json!({}));
     assert_eq!(server.ended(&run)["output"], 42);
+}
+
+#[test]
+fn a_broken_library_leaves_what_imports_it_as_it_was() {
+    let server = server();
+    let using = |name: &str| {
+        format!(
+            "const WORKFLOW = #{{ name: \"{name}\", title: \"Y\" }};\n\nimport \"lib/shared\" as common;\n\nfn run(input) {{\n    common::answer()\n}}\n"
+        )
+    };
+    let names = ["lab/y", "lab/z"];
+    server.write_workflow("lib/shared", "fn answer() {\n    41\n}\n");
+    names.iter().for_each(|name| server.write_workflow(name, &using(name)));
+    let shown = |name: &str| server.get(&format!("/api/v1/workflows/{name}")).json();
+    for name in names {
+        wait_until("the workflow to be in use", SOON, || shown(name)["version"] == 1);
+    }
+    // By a mistake in it, by what it no longer has, by going away: each time it says so, and the last good one is in use.
+    let broken: [&dyn Fn(); 3] = [
+        &|| server.write_workflow("lib/shared", "fn answer() {\n    41 +\n}\n"),
+        &|| server.write_workflow("lib/shared", "fn other() {\n    41\n}\n"),
+        &|| std::fs::remove_file(server.workflows().join("lib/shared.rhai")).unwrap(),
+    ];
+    for (times, break_it) in broken.iter().enumerate() {
+        break_it();
+        for name in names {
+            wait_until("the library to be refused", SOON, || !shown(name)["problem"].is_null());
+            let problem = shown(name)["problem"].clone();
+            assert_eq!(problem["code"], "workflow_invalid", "{problem}");
+            assert!(problem["site"]["line"].as_u64().is_some(), "{problem}");
+            assert_eq!(shown(name)["version"], times as i64 + 1);
+            let run = server.launch(name, &json!({}));
+            assert_eq!(server.ended(&run)["output"], 41 + times);
+        }
+        server.write_workflow("lib/shared", &format!("fn answer() {{\n    {}\n}}\n", 42 + times));
+        for name in names {
+            wait_until("the library to be in use again", SOON, || shown(name)["version"] == times as i64 + 2);
+            assert!(shown(name)["problem"].is_null());
+        }
+    }
+    // Told as events, once for each that imports it.
+    let path = "/api/v1/events?after=first&kinds=workflow.rejected";
+    let mut events = Follower::open(server.address(), path, &server.token, None).unwrap();
+    for _ in 0..6 {
+        let frame = events.next_event().unwrap().unwrap();
+        let event: Value = serde_json::from_str(&frame.data).unwrap();
+        assert!(names.contains(&event["data"]["workflow"].as_str().unwrap()), "{event}");
+        assert_eq!(event["data"]["error"]["code"], "workflow_invalid", "{event}");
+    }
+}
+
+#[test]
+fn a_folder_that_goes_away_takes_nothing_with_it() {
+    let mut server = server();
+    assert_eq!(output(&server), 1);
+    let (folder, aside) = (server.workflows(), server.workflows().with_extension("aside"));
+    std::fs::rename(&folder, &aside).unwrap();
+    wait_until("the folder to be missed", SOON, || server.process().output().contains("folder of workflows is gone"));
+    assert_eq!((output(&server), shown(&server)["version"].clone()), (json!(1), json!(1)));
+    // What stands there afterwards counts, also if it is another folder.
+    std::fs::create_dir_all(folder.join("lab")).unwrap();
+    std::fs::write(folder.join("lab/x.rhai"), source("Other", "2")).unwrap();
+    wait_until("the other folder to be in use", SOON, || title(&server) == "Other");
+    assert_eq!(output(&server), 2);
 }
 
 #[test]

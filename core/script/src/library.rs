@@ -40,6 +40,11 @@ impl Library {
         &self.sandbox
     }
 
+    /// Whether its folders can be read: one that is gone has no workflows, and hasn't lost them either.
+    pub fn is_there(&self) -> bool {
+        self.roots.iter().all(|root| std::fs::read_dir(root).is_ok())
+    }
+
     /// Names of all workflows: files with a header, without `.rhai`, sorted. Scenarios and `lib/` aren't workflows.
     pub fn list(&self) -> Vec<String> {
         let mut names = Vec::new();

@@ -127,6 +127,11 @@ impl Versions {
     /// Looks at all files. What is new and sound is in use from now on.
     pub fn rescan(&self, author: &Author) -> Result<(), Problem> {
         let _changing = self.changing.lock();
+        if !self.library.is_there() {
+            // Unmounted, or about to be replaced: that isn't somebody who removes all workflows.
+            tracing::warn!("the folder of workflows is gone; what is in use stays in use");
+            return Ok(());
+        }
         let names = self.library.list();
         for name in &names {
             self.look(name, author)?;
