@@ -20,7 +20,14 @@ impl Desk {
     fn of(world: World) -> Self {
         let house = House::of(world);
         let operator = house.person("olga", Role::Operator, "platform", "*");
-        let viewer = house.person("vera", Role::Viewer, "platform", "*");
+        // Who looks here steers elsewhere: what somebody may in one place says nothing of another.
+        let places = json!([
+            { "role": "viewer", "organisation": "platform", "folder": "*" },
+            { "role": "admin", "organisation": "zeta", "folder": "*" },
+            { "role": "operator", "organisation": "platform", "folder": "elsewhere" },
+        ]);
+        house.post("/users", json!({ "name": "vera", "bindings": places })).json(201);
+        let viewer = house.token("vera", "main");
         let stranger = house.person("zoe", Role::Admin, "zeta", "*");
         Self { house, operator, viewer, stranger }
     }
@@ -73,6 +80,36 @@ fn in_doubt() -> (Desk, RunId) {
     let desk = Desk::of(world);
     assert_eq!(desk.world().waits(&run).waiting_on, [WaitReason::InDoubt]);
     (desk, run)
+}
+
+#[test]
+fn a_right_in_one_place_is_none_in_another() {
+    let desk = Desk::of(World::new());
+    desk.world().script("t/waits", "", r#"fn run(input) { wait_signal("go") }"#);
+    let run = desk.launch("t/waits");
+    desk.world().waits(&run);
+    let mut asked = 0;
+    for route in windlass_api::routes().all() {
+        let Some(rest) = route.path.strip_prefix("/api/v1/runs/{id}/").filter(|_| !route.method.is_safe()) else {
+            continue;
+        };
+        let path = format!("/runs/{run}/{}", rest.replace("{step*}", "0"));
+        let refused = desk.house.ask(route.method.as_str(), &path, &desk.viewer, &[], Some(json!({})));
+        // Some say first that the body lacks something; none does anything.
+        assert!([400, 403].contains(&refused.status), "{path}: {refused:?}");
+        asked += 1;
+    }
+    assert!(asked >= 9, "{asked}");
+    desk.closed_to_others(&run, "cancel", &json!({}));
+    let launch = json!({ "workflow": "t/waits", "organisation": "platform" });
+    assert_eq!(desk.house.post_as(&desk.viewer, "/runs", launch).code(403), "permission_denied");
+    for preview in [true, false] {
+        let all = json!({ "filter": { "workflow": "t/waits" }, "action": "cancel", "preview": preview });
+        let found = desk.house.post_as(&desk.viewer, "/runs/bulk", all).json(200);
+        assert_eq!((&found["items"], &found["results"]), (&json!([]), &json!([])), "{found}");
+    }
+    assert_eq!(desk.world().engine().require(&run).unwrap().state, RunState::Waiting);
+    assert_eq!(desk.noted(&run), []);
 }
 
 #[test]
