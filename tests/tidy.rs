@@ -5,6 +5,8 @@
 
 #[path = "tidy/commands.rs"]
 mod commands;
+#[path = "tidy/dependencies.rs"]
+mod dependencies;
 #[path = "tidy/errors.rs"]
 mod errors;
 #[path = "tidy/generated.rs"]

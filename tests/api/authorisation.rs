@@ -315,6 +315,9 @@ fn fault(route: &Route, about: About, person: &Person, status: u16, text: &str) 
     }
     match (route.access, person.role) {
         (Access::Nobody, _) => return said(status != 403, "is nobody's, and is answered"),
+        // Metrics decide for themselves: who comes from near needs no token, who comes from far has to be the platform's.
+        (Access::Public, None) if matches!(about, Platform) => return said(status != 401, "has to be 401"),
+        (Access::Public, _) if matches!(about, Platform) => {}
         // A log-in without a password is refused as nobody's, too.
         (Access::Public, _) => return said(status == 403, "is public, and refused"),
         (Access::Signed, _) => return said(status != 401, "isn't signed, has to be 401"),

@@ -22,8 +22,8 @@ use windlass_api::{
     server::{Server, ServerConfig},
     services::{Author, Scripts, Secrets},
 };
-use windlass_model::{Code, Problem, document::Expected, journal::Pinned};
 use windlass_engine::Engine;
+use windlass_model::{Code, Problem, document::Expected, journal::Pinned};
 use windlass_tests::World;
 
 /// How long an answer may take.
@@ -177,12 +177,12 @@ impl House {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             tls: None,
             trusted_proxies: Vec::new(),
+            forwarding: windlass_api::Forwarding::default(),
             proxy_protocol: false,
             connections: 1_000,
             head_timeout: PATIENCE,
             head_bytes: 64 << 10,
             grace: Duration::from_secs(1),
-            forwarding: windlass_api::Forwarding::default(),
             ..ServerConfig::default()
         };
         let server = Server::bind(config, api, Arc::new(windlass_api::routes()));

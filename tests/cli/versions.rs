@@ -61,7 +61,8 @@ impl Both {
             for version in versions.as_array_mut().unwrap() {
                 let version = version.as_object_mut().unwrap();
                 assert!(version["by"].as_str().is_some_and(|by| by == "file" || by.contains("admin")), "{version:?}");
-                (version.remove("by"), version.remove("at_ms"));
+                version.remove("by");
+                version.remove("at_ms");
             }
             versions
         });

@@ -9,6 +9,7 @@ use crate::tree::{Tree, demand, sample};
 
 const REFERENCE: &str = "docs/reference";
 const OPENAPI: &str = "docs/reference/openapi.json";
+const CONFIGURATION: &str = "docs/reference/configuration.md";
 const STATES: &str = "docs/reference/run-states.md";
 
 /// With this variable set, pages are written instead of compared.
@@ -37,6 +38,24 @@ fn generated_states_are_current() {
     }
     let kept = fs::read_to_string(&page).unwrap_or_default();
     assert_eq!(kept, states_page(), "{STATES} isn't what the code says; run `make docs`");
+}
+
+#[test]
+fn generated_configuration_is_current() {
+    let output = Command::new(windlass_binary()).args(["config", "show", "--docs"]).output().expect("the binary runs");
+    assert!(output.status.success(), "windlass config show --docs: {}", String::from_utf8_lossy(&output.stderr));
+    let fresh = format!(
+        "# Configuration\n\nGenerated from `core/server/src/config/keys.rs` by `make docs`: `windlass.toml` with every key, what it means, the \
+         variable that\nsets it, and its default. `windlass config show` prints what holds, and where each value comes from.\n\n\
+         ```toml\n{}\n```\n",
+        String::from_utf8_lossy(&output.stdout).trim_end()
+    );
+    let page = Tree::repository().root.join(CONFIGURATION);
+    if env::var_os(WRITE).is_some() {
+        fs::write(&page, &fresh).expect("the page can be written");
+    }
+    let kept = fs::read_to_string(&page).unwrap_or_default();
+    assert_eq!(kept, fresh, "{CONFIGURATION} isn't what the code says; run `make docs`");
 }
 
 #[test]

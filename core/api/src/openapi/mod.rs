@@ -101,7 +101,8 @@ fn operation(generator: &mut SchemaGenerator, route: &Route) -> Value {
     if let Some(schema) = route.body {
         let schema = if route.body_type == "application/json" { schema(generator) } else { json!({}) };
         let required = route.method == Method::Patch || has_required(generator, &schema);
-        operation["requestBody"] = json!({ "required": required, "content": { route.body_type: { "schema": schema } } });
+        operation["requestBody"] =
+            json!({ "required": required, "content": { route.body_type: { "schema": schema } } });
     }
     match route.access {
         Access::Public | Access::Signed => operation["security"] = json!([]),

@@ -91,7 +91,12 @@ impl Remote {
     }
 
     /// All items of a list, up to so many.
-    pub fn list<T: DeserializeOwned>(&self, path: &str, query: &[(&str, String)], limit: usize) -> Result<Vec<T>, Problem> {
+    pub fn list<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+        limit: usize,
+    ) -> Result<Vec<T>, Problem> {
         let mut items = Vec::new();
         let mut cursor: Option<String> = None;
         loop {
