@@ -88,6 +88,11 @@ impl Watcher {
         true
     }
 
+    /// What was told until now is known: the caller reads next.
+    pub fn mark(&mut self) {
+        self.seen = *self.bell.rung.lock();
+    }
+
     /// As `wait`, for async callers.
     pub async fn changed(&mut self) {
         loop {

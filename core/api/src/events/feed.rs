@@ -21,7 +21,7 @@ use crate::{Api, Permission, Principal};
 /// Events that are read at once.
 const PAGE: u32 = 64;
 /// A follower reads no more often: on a busy server one read brings several events.
-const EVERY: Duration = Duration::from_millis(5);
+const EVERY: Duration = Duration::from_millis(2);
 
 /// Which events.
 #[derive(Default, Deserialize, JsonSchema)]
@@ -118,9 +118,11 @@ impl Source for FeedSource {
             return Piece::Frames(self.place());
         }
         if let Some(looked) = self.looked {
-            tokio::time::sleep(EVERY.saturating_sub(looked.elapsed())).await;
+            super::rest(EVERY.saturating_sub(looked.elapsed())).await;
         }
         self.looked = Some(Instant::now());
+        // News that came while it rested are in what it reads now.
+        self.news.mark();
         match self.look().await {
             Ok(Some(frames)) => Piece::Frames(frames),
             Ok(None) => Piece::Nothing,

@@ -242,7 +242,7 @@ async fn pump(hub: Arc<Hub>, engine: Engine, channel: Arc<Channel>) {
             }
         }
         let held = Duration::from_millis((channel.news.receiver_count() / CROWD) as u64).min(HELD_MOST);
-        tokio::time::sleep(held.saturating_sub(read_at.elapsed())).await;
+        super::rest(held.saturating_sub(read_at.elapsed())).await;
     }
 }
 

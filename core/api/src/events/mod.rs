@@ -143,6 +143,13 @@ async fn all_events(request: Request) -> Result<Answer, Problem> {
     Ok(answer(follow(api.clone(), FeedSource::new(&api, news, filter, cursor), guard, seat)))
 }
 
+/// Waits so long. A sleep of nothing would wait for the clock's next millisecond.
+async fn rest(time: Duration) {
+    if !time.is_zero() {
+        tokio::time::sleep(time).await;
+    }
+}
+
 /// A stream that nothing on the way keeps, packs or holds back.
 fn answer(pieces: Pieces) -> Answer {
     Answer::stream("text/event-stream", pieces)
