@@ -3,17 +3,18 @@
 use serde_json::{Value, json};
 use windlass_model::{
     Code, RunState, WaitSpec,
-    command::{Command, Lease, Reply},
+    command::{Command, Lease, NewRun, Reply},
     wait::{ApprovalRequest, Decision, OnExpiry},
 };
 
-use super::world::{World, path, seen};
+use super::world::{World, new_run, path, seen};
 
 super::on_both!(
     a_quorum_approves,
     one_denial_denies,
     decisions_are_bound,
     nobody_approves_their_own,
+    what_follows_from_ones_own_run_is_ones_own,
     expiry_has_its_outcome,
     a_dropped_question_is_gone,
 );
@@ -95,6 +96,23 @@ fn nobody_approves_their_own(w: &World) {
     let other = w.launch_claimed("r2");
     w.wait(&other, "0", ask(ApprovalRequest { allow_self: true, ..request() }));
     w.ok(decide(&other, "ann", true, "d1"));
+}
+
+fn what_follows_from_ones_own_run_is_ones_own(w: &World) {
+    let first = w.launch_claimed("r1");
+    // What the engine says about who launches a continuation doesn't count: ann began it.
+    let next = NewRun { launched_by: "run:r1".into(), ..new_run("r2") };
+    w.ok(Command::ContinueAsNew { lease: first, run: Box::new(next) });
+    assert_eq!(w.store.run(&"r2".into()).unwrap().unwrap().launched_by, "ann");
+    let second = w.claim(&"r2".into());
+    w.wait(&second, "0", ask(request()));
+    assert_eq!(w.refused(decide(&second, "ann", true, "d1")), Code::PermissionDenied);
+    let child = NewRun { launched_by: "run:r2".into(), ..new_run("r3") };
+    w.ok(Command::Launch { run: Box::new(child), claim: None });
+    let third = w.claim(&"r3".into());
+    w.wait(&third, "0", ask(request()));
+    assert_eq!(w.refused(decide(&third, "ann", true, "d1")), Code::PermissionDenied);
+    w.ok(decide(&third, "bob", true, "d1"));
 }
 
 fn expiry_has_its_outcome(w: &World) {

@@ -8,7 +8,7 @@ use windlass_model::{
     workflow::OnConflict,
 };
 
-use super::world::{BUNDLE, World, cancel, new_run};
+use super::world::{BUNDLE, World, cancel, new_run, path};
 
 super::on_both!(
     a_launch_is_one_run_with_its_events,
@@ -17,6 +17,8 @@ super::on_both!(
     a_limit_queues,
     a_limit_rejects,
     a_limit_cancels_the_previous,
+    keys_of_two_organisations_are_two,
+    how_deep_a_run_is_goes_down_to_what_it_launches,
     runs_are_filtered,
     secrets_are_kept_sealed,
 );
@@ -105,6 +107,33 @@ fn a_limit_cancels_the_previous(w: &World) {
     w.ok(Command::FinishRollback { lease: first.clone() });
     assert_eq!(w.state(&first.run), RunState::Cancelled);
     assert_eq!(w.claim_all("n1")[0].lease.run, "r2".into());
+}
+
+fn keys_of_two_organisations_are_two(w: &World) {
+    let first = w.launch_as(limited("r1", OnConflict::CancelPrevious)).unwrap();
+    let elsewhere = |id: &str, on_conflict| NewRun { organisation: "zeta".into(), ..limited(id, on_conflict) };
+    let other = w.launch_as(elsewhere("r2", OnConflict::CancelPrevious)).expect("there is room");
+    assert_eq!(w.state(&first.run), RunState::Running);
+    w.ok(Command::Succeed { lease: other, output: "1".into() });
+    w.launch_as(elsewhere("r3", OnConflict::Reject)).expect("nobody of theirs is there");
+    assert_eq!(w.launch_as(elsewhere("r4", OnConflict::Queue)), None);
+    w.ok(Command::Succeed { lease: first, output: "1".into() });
+    assert_eq!(w.state(&"r4".into()), RunState::Queued, "an end over there is none here");
+    assert!(w.claim_all("n1").is_empty());
+}
+
+fn how_deep_a_run_is_goes_down_to_what_it_launches(w: &World) {
+    let tags = |tags: &[&str]| tags.iter().map(|tag| (*tag).to_owned()).collect::<Vec<_>>();
+    let first = w.launch_as(NewRun { tags: tags(&["mine", "depth:3"]), ..new_run("r1") }).unwrap();
+    let parent = Some((first.run.clone(), path("0")));
+    let child = NewRun { parent, tags: tags(&["lab"]), ..new_run("r2") };
+    w.ok(Command::Launch { run: Box::new(child), claim: None });
+    let next = NewRun { tags: tags(&["lab", "depth:3"]), ..new_run("r3") };
+    w.ok(Command::ContinueAsNew { lease: first, run: Box::new(next) });
+    let of = |id: &str| w.store.run(&id.into()).unwrap().unwrap().tags;
+    assert_eq!((of("r2"), of("r3")), (tags(&["lab", "depth:3"]), tags(&["lab", "depth:3"])));
+    let found = w.store.runs(&RunFilter { tag: Some("depth:3".into()), ..Default::default() }).unwrap();
+    assert_eq!(found.len(), 3);
 }
 
 fn runs_are_filtered(w: &World) {

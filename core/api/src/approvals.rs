@@ -230,15 +230,17 @@ fn may_decide(request: &Request, run: &RunRecord, approval: &ApprovalRecord) -> 
     Ok(())
 }
 
-/// Who launched the run, and the runs that it is a child of: a child of one's own run is one's own.
+/// Who launched the run, and the runs that it is a child of: a child of one's own run is one's own. A run that goes on with
+/// another one has been launched by whoever launched that.
 fn launchers(request: &Request, run: &RunRecord) -> Result<Vec<String>, Problem> {
     let mut found = vec![run.launched_by.clone()];
-    let mut parent = run.parent.as_ref().map(|(run, _)| run.clone());
+    let above = |run: &RunRecord| run.launched_by.strip_prefix("run:").map(RunId::from);
+    let mut next = above(run);
     for _ in 0..GENERATIONS {
-        let Some(id) = parent.take() else { break };
-        let Some(above) = request.api.engine.run(&id)? else { break };
-        parent = above.parent.map(|(run, _)| run);
-        found.push(above.launched_by);
+        let Some(id) = next.take() else { break };
+        let Some(record) = request.api.engine.run(&id)? else { break };
+        next = above(&record);
+        found.push(record.launched_by);
     }
     Ok(found)
 }

@@ -40,7 +40,7 @@ fn fields(kind: EventKind) -> &'static [&'static str] {
         Kind::RunLaunched => &["workflow", "input", "bundle", "launched_by"],
         Kind::RunStarted => &["node", "epoch", "recovery"],
         Kind::RunWaiting => &["waiting_on", "due_at_ms"],
-        Kind::RunSucceeded => &["output"],
+        Kind::RunSucceeded => &["output", "continued_as"],
         Kind::RunFailed => &["error", "undo"],
         Kind::RunCancelling => &["by", "reason"],
         Kind::RunRollingBack => &["entries"],

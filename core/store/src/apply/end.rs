@@ -117,9 +117,11 @@ pub(crate) fn continue_as_new(cx: &mut Cx, lease: &Lease, new: &NewRun) -> Appli
         }
     }
     let output = json!({ "continued_as": new.id });
-    log.run(EventKind::RunSucceeded, json!({ "output": output }));
+    log.run(EventKind::RunSucceeded, json!({ "output": output, "continued_as": new.id }));
     log.write(cx)?;
-    let new = NewRun { organisation: row.organisation.clone(), ..new.clone() };
+    // It is the same procedure: whoever launched that has launched this.
+    let (organisation, launched_by) = (row.organisation.clone(), row.launched_by.clone());
+    let new = NewRun { organisation, launched_by, ..new.clone() };
     // First the old one ends, so that its concurrency key is free for the new one; its locks stay held throughout.
     end_before_continuation(cx, &row, next, &output.to_string())?;
     let Reply::Launched { run, existing: false, .. } = launch(cx, &new, None, Some(&lease.run))? else {

@@ -1,5 +1,7 @@
 //! Launch: one transaction makes the run, its lease row, its first events, and perhaps its first claim.
 
+use std::borrow::Cow;
+
 use diesel::prelude::*;
 use serde_json::json;
 use windlass_model::{
@@ -18,6 +20,9 @@ use crate::{
     schema, terms,
 };
 
+/// What a tag begins with that says how many launches led to a run, each by the end of the one before.
+const DEPTH_TAG: &str = "depth:";
+
 /// Creates a run, or answers with the one that the same idempotency key made.
 pub(crate) fn launch(
     cx: &mut Cx,
@@ -28,6 +33,7 @@ pub(crate) fn launch(
     if let Some(existing) = existing(cx, run)? {
         return Ok(Reply::Launched { run: existing, existing: true, claimed: None });
     }
+    let run = &with_depth(cx, run, continues)?;
     let input: serde_json::Value = serde_json::from_str(&run.input)?;
     bundles::require(cx, &run.bundle)?;
     let has_room = make_room(cx, run)?;
@@ -101,9 +107,29 @@ fn same_json(one: &str, other: &str) -> bool {
     one == other || matches!((from_str::<Value>(one), from_str::<Value>(other)), (Ok(one), Ok(other)) if one == other)
 }
 
+/// With the mark of how many launches led to it: what a run launches stands as deep as the run itself.
+fn with_depth<'a>(cx: &mut Cx, run: &'a NewRun, continues: Option<&RunId>) -> Applied<Cow<'a, NewRun>> {
+    let Some(above) = continues.or(run.parent.as_ref().map(|(parent, _)| parent)) else { return Ok(Cow::Borrowed(run)) };
+    let tags: String = schema::runs::table.find(above.as_str()).select(schema::runs::tags).first(cx.conn)?;
+    if !tags.contains(DEPTH_TAG) {
+        return Ok(Cow::Borrowed(run));
+    }
+    let tags: Vec<String> = serde_json::from_str(&tags)?;
+    let handed_down = tags.into_iter().filter(|tag| tag.starts_with(DEPTH_TAG) && !run.tags.contains(tag));
+    let tags = run.tags.iter().cloned().chain(handed_down).collect();
+    Ok(Cow::Owned(NewRun { tags, ..run.clone() }))
+}
+
+/// What a key is counted under: each organisation has keys of its own.
+fn concurrency_key(run: &NewRun) -> Option<String> {
+    // A separator that names don't have.
+    run.concurrency.as_ref().map(|(key, ..)| format!("{}\u{1f}{key}", run.organisation))
+}
+
 /// Whether the run may begin now, as far as its concurrency key goes.
 fn make_room(cx: &mut Cx, run: &NewRun) -> Applied<bool> {
-    let Some((key, limit, on_conflict)) = &run.concurrency else { return Ok(true) };
+    let Some((name, limit, on_conflict)) = &run.concurrency else { return Ok(true) };
+    let key = &concurrency_key(run).unwrap_or_default();
     dialect::exclude_others(cx.conn, key)?;
     let open: Vec<(String, String)> = schema::runs::table
         .filter(schema::runs::concurrency_key.eq(key))
@@ -115,7 +141,7 @@ fn make_room(cx: &mut Cx, run: &NewRun) -> Applied<bool> {
     match on_conflict {
         OnConflict::Reject if open.len() as i64 >= limit => {
             let others: Vec<&str> = open.iter().map(|(id, _)| id.as_str()).collect();
-            let message = format!("`{key}` is in use by {}", others.join(", "));
+            let message = format!("`{name}` is in use by {}", others.join(", "));
             return Err(Problem::new(Code::Conflict, message).help("wait until it has ended, or cancel it").into());
         }
         OnConflict::CancelPrevious => {
@@ -158,7 +184,7 @@ fn row(cx: &Cx, run: &NewRun, continues: Option<&RunId>) -> RunRow {
         deadline_at_ms: run.deadline_at_ms,
         retention_ms: run.retention_ms,
         cancel_requested: false,
-        concurrency_key: run.concurrency.as_ref().map(|(key, ..)| key.clone()),
+        concurrency_key: concurrency_key(run),
         organisation: run.organisation.clone(),
         concurrency_limit: run.concurrency.as_ref().map(|(_, limit, _)| i64::from(*limit).max(1)),
     }

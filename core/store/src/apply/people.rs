@@ -81,6 +81,23 @@ pub(crate) fn signal(cx: &mut Cx, delivery: &Delivery) -> Applied<()> {
     runs::wake(cx, run.as_str())
 }
 
+/// Generations of children that are looked at, at most.
+const GENERATIONS: usize = 32;
+
+/// Whether they launched the run, or one that it is a child of.
+fn launched_by(cx: &mut Cx, row: &runs::RunRow, who: &str) -> Applied<bool> {
+    let mut by = row.launched_by.clone();
+    for _ in 0..GENERATIONS {
+        if by == who {
+            return Ok(true);
+        }
+        let Some(above) = by.strip_prefix("run:") else { return Ok(false) };
+        let Some(row) = runs::find(cx.conn, above)? else { return Ok(false) };
+        by = row.launched_by;
+    }
+    Ok(false)
+}
+
 pub(crate) fn decide(cx: &mut Cx, run: &RunId, path: &StepPath, decision: &Decision) -> Applied<()> {
     let mut log = Log::open(cx, run)?;
     let row = runs::get(cx, run)?;
@@ -98,7 +115,7 @@ pub(crate) fn decide(cx: &mut Cx, run: &RunId, path: &StepPath, decision: &Decis
     if request.expires_at_ms.is_some_and(|at| at <= cx.now_ms) {
         return refuse(Code::ApprovalExpired, format!("the time to decide on \"{}\" is over", request.title));
     }
-    if !request.allow_self && row.launched_by == decision.by {
+    if !request.allow_self && launched_by(cx, &row, &decision.by)? {
         let message = format!("{} launched run `{run}`, and can't decide on its approval", decision.by);
         return Err(Problem::new(Code::PermissionDenied, message).help("ask somebody else to decide").into());
     }
