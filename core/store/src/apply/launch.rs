@@ -109,7 +109,9 @@ fn same_json(one: &str, other: &str) -> bool {
 
 /// With the mark of how many launches led to it: what a run launches stands as deep as the run itself.
 fn with_depth<'a>(cx: &mut Cx, run: &'a NewRun, continues: Option<&RunId>) -> Applied<Cow<'a, NewRun>> {
-    let Some(above) = continues.or(run.parent.as_ref().map(|(parent, _)| parent)) else { return Ok(Cow::Borrowed(run)) };
+    let Some(above) = continues.or(run.parent.as_ref().map(|(parent, _)| parent)) else {
+        return Ok(Cow::Borrowed(run));
+    };
     let tags: String = schema::runs::table.find(above.as_str()).select(schema::runs::tags).first(cx.conn)?;
     if !tags.contains(DEPTH_TAG) {
         return Ok(Cow::Borrowed(run));
