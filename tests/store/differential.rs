@@ -143,7 +143,7 @@ impl Source {
         let mut keys: Vec<String> = keys.collect();
         keys.dedup();
         let expires_at_ms = self.random.random_bool(0.4).then(|| now_ms + self.random.random_range(0..60));
-        let body = json!({ "n": self.random.random_range(0..9), "text": "\u{0}ä" });
+        let body = json!({ "n": self.random.random_range(0..9), "run": null, "text": "\u{0}ä" });
         let organisation = self.pick(&["platform", "acme"]).to_owned();
         Change::Put { kind, id, organisation, body, keys, expires_at_ms, expected }
     }
@@ -181,6 +181,10 @@ impl Source {
                 let data = json!({ "workflow": "lab/y" });
                 Command::Announced { command: Box::new(command), kind: EventKind::WorkflowRemoved, data }
             }
+            false => command,
+        };
+        let command = match self.random.random_bool(0.05) {
+            true => Command::With { command: Box::new(command), changes: vec![self.change(now_ms)] },
             false => command,
         };
         if self.random.random_bool(0.2) {
@@ -242,7 +246,7 @@ impl Source {
 fn entries(command: &Command) -> i64 {
     match command {
         Command::Audited { command, .. } => 1 + entries(command),
-        Command::Announced { command, .. } => entries(command),
+        Command::Announced { command, .. } | Command::With { command, .. } => entries(command),
         other => i64::from(matches!(other, Command::Audit(_))),
     }
 }
@@ -250,7 +254,7 @@ fn entries(command: &Command) -> i64 {
 /// Events of no run that a command makes.
 fn announcements(command: &Command) -> usize {
     match command {
-        Command::Audited { command, .. } => announcements(command),
+        Command::Audited { command, .. } | Command::With { command, .. } => announcements(command),
         Command::Announced { command, .. } => 1 + announcements(command),
         other => usize::from(matches!(other, Command::Announce { .. })),
     }

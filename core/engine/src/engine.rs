@@ -15,6 +15,7 @@ use windlass_model::{
     Bundle, BundleDigest, Code, EventKind, NodeId, Problem, RunId,
     audit::NewAudit,
     command::{Claimed, Command, Reply},
+    document::Change,
     journal::Stop,
     time::Clock,
 };
@@ -34,6 +35,8 @@ pub struct Engine {
     pub(crate) inner: Arc<Inner>,
     /// The entry in the audit log that goes with every command given through this handle.
     entry: Option<Arc<NewAudit>>,
+    /// Changes of documents that go with it.
+    changes: Option<Arc<Vec<Change>>>,
     /// The event that goes with it, too.
     announcement: Option<Arc<(EventKind, Value)>>,
 }
@@ -121,13 +124,20 @@ impl Engine {
         let thread = thread
             .map_err(|error| Problem::new(Code::System, format!("the scheduler's thread can't be started: {error}")))?;
         *inner.scheduler.lock() = Some(thread);
-        Ok(Self { inner, entry: None, announcement: None })
+        Ok(Self { inner, entry: None, changes: None, announcement: None })
     }
 
     /// A handle whose commands are each committed together with this entry in the audit log.
     #[must_use]
     pub fn audited(&self, entry: NewAudit) -> Self {
         Self { entry: Some(Arc::new(entry)), ..self.clone() }
+    }
+
+    /// A handle whose commands are each committed together with these changes of documents: both or neither. Where the body
+    /// of one says `"run": null`, the run stands that the command launched.
+    #[must_use]
+    pub fn with(&self, changes: Vec<Change>) -> Self {
+        Self { changes: Some(Arc::new(changes)), ..self.clone() }
     }
 
     /// A handle whose commands are each committed together with this event, which belongs to no run.
@@ -137,6 +147,10 @@ impl Engine {
     }
 
     pub(crate) fn commit(&self, command: Command) -> Result<Reply, Problem> {
+        let command = match self.changes.as_deref() {
+            Some(changes) => Command::With { command: Box::new(command), changes: changes.clone() },
+            None => command,
+        };
         let command = match self.announcement.as_deref() {
             Some((kind, data)) => Command::Announced { command: Box::new(command), kind: *kind, data: data.clone() },
             None => command,
@@ -182,6 +196,11 @@ impl Engine {
     pub fn queue_age_ms(&self) -> Result<i64, Problem> {
         let due_ms = self.inner.store.next_due_ms()?;
         Ok(due_ms.map_or(0, |due_ms| (self.now_ms() - due_ms).max(0)))
+    }
+
+    /// Bytes of a run's input, at most.
+    pub fn input_bytes(&self) -> usize {
+        self.inner.config.bounds.input_bytes
     }
 
     /// Whether this process executes runs.
