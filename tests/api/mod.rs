@@ -28,5 +28,6 @@ mod steering;
 mod streams;
 mod tls;
 mod triggers;
+mod versions;
 mod watchers;
 mod webhooks;

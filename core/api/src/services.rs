@@ -17,6 +17,8 @@ pub struct Author {
     pub why: String,
     /// Who wrote it, if that is somebody else: the author of a commit.
     pub made_by: Option<String>,
+    /// Workflows whose grants they may widen; a version of another one that asks for more than what is in use waits for an admin.
+    pub may_widen: Vec<String>,
 }
 
 /// Workflows: what is there, what it may do, what is wrong with it, and what it would do.

@@ -15,7 +15,7 @@ use crate::{
     config::Config,
     rehearse,
     vault::Vault,
-    versions::{self, Author, Versions},
+    versions::{self, Author, Versions, Widening},
 };
 
 /// Workflows: the versions in use, and the folder that new ones come from.
@@ -39,6 +39,7 @@ fn author(author: &services::Author) -> Author {
         source: author.source.clone(),
         why: author.why.clone(),
         made_by: author.made_by.clone(),
+        widening: Widening::Of(author.may_widen.clone()),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     instance,
     lock::{self, Lock},
     vault::Vault,
-    versions::Versions,
+    versions::{Seen, Versions},
     wiring::{self, Place, Scripts, World},
 };
 
@@ -70,7 +70,10 @@ impl Session {
         let world = if executing { World::Real } else { World::Rehearsal(None) };
         let scripts = wiring::scripts(config, runtime.handle(), world, vault.clone(), instance.id)?;
         let serves = matches!(purpose, Purpose::Serve | Purpose::Develop);
-        let versions = serves.then(|| Arc::new(Versions::new(scripts.library.clone(), config.workflow_review)));
+        let versions = serves.then(|| {
+            let seen = Seen::kept_in(&folder.seen_file());
+            Arc::new(Versions::new(scripts.library.clone(), config.workflow_review, seen))
+        });
         let lock = if executing { Lock::try_take(&lock_file)? } else { None };
         let executes = executing && (lock.is_some() || is_shared(loaded));
         let engine = start(loaded, &folder, &scripts, versions.as_ref(), &vault, executes)?;

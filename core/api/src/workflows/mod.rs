@@ -93,7 +93,8 @@ struct CheckBody {
 struct Checked {
     /// Whether it can be launched.
     sound: bool,
-    /// What is wrong: `severity`, `code`, `message`, `file`, `line`, `column`, `help`.
+    /// What is wrong: `severity`, `code`, `message`, `file`, `line`, `column`, `help`, and all of it as
+    /// `text`, with the line of the source.
     diagnostics: Vec<Value>,
 }
 

@@ -1,4 +1,5 @@
-//! How versions are kept: a document for each version, which is never changed, and one that says which is in use.
+//! How versions are kept: a document for each version, which is never changed, one that says which is in use, and once it was
+//! removed, one that says which was.
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use windlass_engine::Engine;
@@ -9,6 +10,7 @@ use windlass_model::{
 
 const VERSION: &str = "workflow_version";
 const ACTIVE: &str = "workflow_active";
+const REMOVED: &str = "workflow_removed";
 /// Documents that are read at once.
 const PAGE: u32 = 500;
 
@@ -31,10 +33,13 @@ pub(super) struct Version {
     pub why: String,
     /// When.
     pub at_ms: i64,
+    /// Whether it was made for an admin to look at: it asked for more than what was in use.
+    #[serde(default)]
+    pub waits: bool,
 }
 
 /// The version in use.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Active {
     /// The workflow.
     pub workflow: String,
@@ -42,8 +47,6 @@ pub(super) struct Active {
     pub version: i64,
     /// Of its sources.
     pub digest: String,
-    /// Digest of the files when they were last looked at: only what differs from it is a new version.
-    pub seen: String,
 }
 
 fn body(value: &impl Serialize) -> Result<serde_json::Value, Problem> {
@@ -67,8 +70,11 @@ impl Active {
         Ok(change(ACTIVE, self.workflow.clone(), body(self)?, Expected::Any))
     }
 
-    pub(super) fn delete(&self) -> Change {
-        Change::Delete { kind: ACTIVE.into(), id: self.workflow.clone(), expected: Expected::Present }
+    /// Takes it out of use; what it was stays known, for whatever comes under its name next.
+    pub(super) fn remove(&self) -> Result<Vec<Change>, Problem> {
+        let id = self.workflow.clone();
+        let delete = Change::Delete { kind: ACTIVE.into(), id: id.clone(), expected: Expected::Present };
+        Ok(vec![delete, change(REMOVED, id, body(self)?, Expected::Any)])
     }
 }
 
@@ -99,8 +105,8 @@ pub(super) fn active(engine: &Engine) -> Result<Vec<Active>, Problem> {
     }
 }
 
-/// Number of the newest version; 0 if there is none.
-pub(super) fn latest(engine: &Engine, workflow: &str) -> Result<i64, Problem> {
+/// The newest version, if there is one.
+pub(super) fn newest(engine: &Engine, workflow: &str) -> Result<Option<Version>, Problem> {
     let filter = DocumentFilter {
         kind: VERSION.into(),
         id_prefix: Some(format!("{workflow}@")),
@@ -108,8 +114,23 @@ pub(super) fn latest(engine: &Engine, workflow: &str) -> Result<i64, Problem> {
         limit: 1,
         ..DocumentFilter::default()
     };
-    let newest = engine.documents(&filter)?.pop();
-    newest.map_or(Ok(0), |document| read::<Version>(document.body).map(|version| version.version))
+    engine.documents(&filter)?.pop().map(|document| read(document.body)).transpose()
+}
+
+/// Whether some version of the workflow has these sources.
+pub(super) fn knows(engine: &Engine, workflow: &str, digest: &str) -> Result<bool, Problem> {
+    Ok(history(engine, workflow)?.iter().any(|version| version.digest == digest))
+}
+
+/// Whether no version of any workflow was ever made.
+pub(super) fn is_empty(engine: &Engine) -> Result<bool, Problem> {
+    let filter = DocumentFilter { kind: VERSION.into(), limit: 1, ..DocumentFilter::default() };
+    Ok(engine.documents(&filter)?.is_empty())
+}
+
+/// The version that was in use when the workflow was removed.
+pub(super) fn removed(engine: &Engine, workflow: &str) -> Result<Option<Active>, Problem> {
+    engine.document(REMOVED, workflow)?.map(|document| read(document.body)).transpose()
 }
 
 /// One version.
@@ -137,6 +158,9 @@ pub struct Kept {
     /// Whether it is in use.
     #[serde(default)]
     pub active: bool,
+    /// Whether it waits for an admin.
+    #[serde(default)]
+    pub waits: bool,
 }
 
 /// All versions of a workflow, newest first.
@@ -159,6 +183,7 @@ pub fn history(engine: &Engine, workflow: &str) -> Result<Vec<Kept>, Problem> {
         for document in page {
             let mut kept: Kept = read(document.body)?;
             kept.active = Some(kept.version) == active;
+            kept.waits &= active.is_none_or(|active| kept.version > active);
             all.push(kept);
         }
         if !full {

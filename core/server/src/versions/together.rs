@@ -37,6 +37,7 @@ impl Versions {
     ) -> Result<Vec<String>, Problem> {
         let _changing = self.changing.lock();
         files.keys().try_for_each(|name| require_name(name))?;
+        self.reload()?;
         self.require_sound(files)?;
         let mut changed = BTreeMap::new();
         for (name, source) in files {
@@ -46,6 +47,8 @@ impl Versions {
                 changed.insert(name, (path, before));
             }
         }
+        let sources = changed.keys().map(|name| (name.as_str(), files[*name].as_str()));
+        self.wait_first(folder, sources, author)?;
         let mut written: Vec<(&PathBuf, &Option<String>)> = Vec::new();
         for (name, (path, before)) in &changed {
             if let Err(problem) = write(path, &files[*name]) {
@@ -57,9 +60,8 @@ impl Versions {
             }
             written.push((path, before));
         }
-        for name in self.library.list() {
-            self.look(&name, author)?;
-        }
+        let names: Vec<&str> = files.keys().map(String::as_str).collect();
+        self.look_again(&names, author)?;
         Ok(changed.into_keys().cloned().collect())
     }
 
