@@ -5,7 +5,7 @@ use windlass_api::{
     auth::kept::User,
     triggers::{
         cron::Cron,
-        kept::Schedule,
+        kept::{Owner, Schedule},
         schedules::{self, NewSchedule, ScheduleChange},
     },
 };
@@ -233,7 +233,7 @@ impl Place<'_> {
                 let owner = owned(engine, context, owner)?;
                 let organisation = new.organisation.take().unwrap_or_else(|| owner.organisation.clone());
                 windlass_api::auth::users::require_organisation(engine, &organisation)?;
-                let made = schedules::create(engine, &users::by(context), &owner, &organisation, new)?;
+                let made = schedules::create(engine, &users::by(context), &owner.into(), &organisation, new)?;
                 Ok(json!(schedules::view(engine, &made)?))
             }
             Self::There(remote) => remote.post("/schedules", &new),
@@ -247,7 +247,8 @@ impl Place<'_> {
                 let before = Schedule::require(engine, &id)?;
                 // Whoever puts it to rest at the data folder needn't be a user.
                 let present = Some(before.body.about.owner.as_str());
-                let owner = owned(engine, context, owner.or(present))?;
+                let grant = before.body.about.grant.clone().filter(|_| owner.is_none());
+                let owner = Owner { user: owned(engine, context, owner.or(present))?, grant };
                 let after =
                     schedules::change(engine, &users::by(context), &owner, &before, read::<ScheduleChange>(change)?)?;
                 Ok(json!(schedules::view(engine, &after)?))
