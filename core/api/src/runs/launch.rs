@@ -117,8 +117,8 @@ pub(crate) fn organisation_of_launch(
     let organisation = named.unwrap_or_else(|| organisation(request, workflow));
     request.require(Permission::Launch, &organisation, workflow)?;
     super::text("organisation", &organisation)?;
-    if organisation != PLATFORM && request.principal.scopes(Permission::Launch).is_none() {
-        // Only who may everything everywhere can come this far with a name that nobody has.
+    if organisation != PLATFORM {
+        // Who may do this everywhere can come this far with a name that nobody has.
         require_organisation(&request.api.engine, &organisation)
             .map_err(|problem| problem.data(json!({ "pointer": "/organisation" })))?;
     }
@@ -135,7 +135,8 @@ fn organisation(request: &Request, workflow: &str) -> String {
     own.map_or(PLATFORM.to_owned(), |scope| scope.organisation)
 }
 
-fn key(request: &Request) -> Result<Option<String>, Problem> {
+/// The key with which the request is sent, if it has one.
+pub(super) fn key(request: &Request) -> Result<Option<String>, Problem> {
     let Some(value) = request.headers.get("idempotency-key") else { return Ok(None) };
     let text = value.to_str().ok().map(str::trim).filter(|text| (1..=KEY_CHARS).contains(&text.len()));
     let text = text.ok_or_else(|| {
