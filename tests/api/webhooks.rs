@@ -298,6 +298,41 @@ fn it_does_no_more_than_the_token_might_that_it_was_set_up_with_nor_for_longer()
 }
 
 #[test]
+fn what_the_guide_says_works_as_it_is_printed() {
+    if let Some(missing) = ["bash", "curl", "jq", "openssl"].iter().find(|program| !has_program(program)) {
+        return skip(&format!("{missing} isn't here: .ci/setup installs it"));
+    }
+    let labs = "const WORKFLOW = #{ name: \"lab/two-routers\", title: \"Labs\", permissions: [], inputs: #{ type: \"object\", \
+                additionalProperties: false, properties: #{ lab: #{ \"type\": \"string\" } } } };\nfn run(input) { input.lab }\n";
+    let server = ApiServer::start(&[("lab/two-routers", labs)]);
+    let guide = include_str!("../../docs/how-to/schedule-and-trigger.md");
+    let section = guide.split("\n## ").find(|section| section.starts_with("Webhooks\n")).unwrap();
+    let blocks: Vec<String> = section
+        .split("```sh\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap().replace("http://127.0.0.1:7070", &server.url))
+        .collect();
+    let [make, standard, github] = blocks.as_slice() else { panic!("{} blocks", blocks.len()) };
+    let folder = tempfile::tempdir().unwrap();
+    let bash = |script: &str| -> Value {
+        let mut command = Command::new("bash");
+        command.args(["-euc", script]).current_dir(folder.path()).env("TOKEN", &server.token);
+        let done = command.output().unwrap();
+        assert!(done.status.success(), "{script}\n{}", String::from_utf8_lossy(&done.stderr));
+        serde_json::from_slice(&done.stdout).unwrap()
+    };
+    let first = bash(&format!("{make}{standard}"));
+    assert_eq!(first["existing"], false);
+    let record = server.ended(first["run"].as_str().unwrap());
+    assert_eq!(record["output"], "demo");
+    assert!(record["tags"].as_array().unwrap().contains(&json!("by-ada")), "{record}");
+    let make = make.replace("\"name\": \"push\"", "\"name\": \"other\", \"scheme\": \"github\"");
+    let body = standard.lines().next().unwrap();
+    let second = bash(&format!("{make}{body}\n{github}"));
+    assert_eq!(server.ended(second["run"].as_str().unwrap())["output"], "demo");
+}
+
+#[test]
 fn it_acts_for_its_owner_within_what_they_may() {
     let server = ApiServer::start(ALL);
     for name in ["acme", "zeta"] {
