@@ -108,6 +108,10 @@ impl Scripts for NoScripts {
         grant.to_owned()
     }
 
+    fn refused(&self, _: &str, _: &[String]) -> Vec<String> {
+        Vec::new()
+    }
+
     fn definitions(&self) -> Value {
         Value::Null
     }

@@ -31,3 +31,4 @@ mod triggers;
 mod versions;
 mod watchers;
 mod webhooks;
+mod workflows;

@@ -42,6 +42,9 @@ pub trait Scripts: Send + Sync {
     /// A grant in plain words.
     fn words(&self, grant: &str) -> String;
 
+    /// Those of these grants that the server's policy doesn't allow this workflow.
+    fn refused(&self, name: &str, grants: &[String]) -> Vec<String>;
+
     /// Everything that scripts can call (JSON, as `windlass definitions`).
     fn definitions(&self) -> Value;
 

@@ -75,6 +75,10 @@ impl ScriptService for Scripts {
         permission::words(grant, |verb| self.sandbox.catalog().verb_words(verb))
     }
 
+    fn refused(&self, name: &str, grants: &[String]) -> Vec<String> {
+        self.sandbox.policy().exceeding(name, grants).into_iter().map(str::to_owned).collect()
+    }
+
     fn definitions(&self) -> Value {
         definitions::json(self.sandbox.catalog())
     }

@@ -116,7 +116,7 @@ fn at_server(remote: &Remote, command: &Command, context: &Context) -> Result<Ex
                     Some(true) => {
                         json!({ "name": workflow["name"], "title": workflow["title"], "tags": workflow["tags"] })
                     }
-                    _ => json!({ "name": workflow["name"], "error": { "message": workflow["problem"] } }),
+                    _ => json!({ "name": workflow["name"], "error": workflow["problem"] }),
                 })
                 .collect();
             print_list(&found, context);

@@ -124,8 +124,11 @@ impl Versions {
         self.engine()?.keep_bundle(&pinned)?;
         let digest = pinned.digest.to_string();
         match newest {
-            // It was made already: by another server that sees the same folder, or before another one was activated.
-            Some(newest) if newest.digest == digest => self.put_in_use(None, &newest, pinned, author)?,
+            // It was made already: by another server that sees the same folder, or before another one was activated. Of what a
+            // person puts in use again, it is kept who did and why.
+            Some(newest) if newest.digest == digest && matches!(author.widening, Widening::AsConfigured) => {
+                self.put_in_use(None, &newest, pinned, author)?
+            }
             newest => {
                 let version = self.next(name, &pinned, newest.as_ref(), author)?;
                 self.put_in_use(Some(version.put()?), &version, pinned, author)?;
