@@ -78,6 +78,9 @@ pub enum Command {
     /// List, show and steer runs
     #[command(subcommand)]
     Runs(commands::runs::Command),
+    /// What runs ask of people
+    #[command(subcommand)]
+    Approvals(commands::approvals::Command),
     /// List, check, test and rehearse workflows
     #[command(subcommand)]
     Workflows(commands::workflows::Command),
@@ -105,10 +108,10 @@ pub enum Command {
     /// The inventory of what runs have made
     #[command(subcommand)]
     Resources(commands::resources::Command),
-    /// Make users and give them roles, straight on the database
+    /// Make users and give them roles: at a server, or straight on the database
     #[command(subcommand)]
     Users(commands::users::Command),
-    /// Issue and revoke API tokens, straight on the database
+    /// Issue and revoke API tokens: at a server, or straight on the database
     #[command(subcommand)]
     Tokens(commands::tokens::Command),
     /// Look at the audit log, and check it

@@ -68,7 +68,14 @@ impl ScriptService for Scripts {
                 check::source(&self.sandbox, name, source, &find).diagnostics
             }
         };
-        Ok(found.iter().map(|diagnostic| json!(diagnostic)).collect())
+        let shown = found.iter().map(|diagnostic| {
+            let other = || self.library.source(&diagnostic.file).ok().flatten().unwrap_or_default();
+            let own = source.filter(|_| diagnostic.file == name);
+            let mut shown = json!(diagnostic);
+            shown["text"] = check::render(diagnostic, &own.map_or_else(other, str::to_owned)).into();
+            shown
+        });
+        Ok(shown.collect())
     }
 
     fn words(&self, grant: &str) -> String {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use windlass_model::{Bundle, Code, Problem, audit::AuditFilter, audit::AuditRecord};
 
-use super::{Remote, there::encoded};
+use super::{Remote, encoded, encoded_path as path};
 use crate::{
     lock::Lock,
     session::Session,
@@ -283,9 +283,4 @@ impl Archive for Remote {
     fn bundle(&self, digest: &str) -> Result<Arc<Bundle>, Problem> {
         self.get(&format!("/bundles/{}", encoded(digest))).map(Arc::new)
     }
-}
-
-/// A workflow's name in a path: what separates its parts stays, everything else is escaped.
-fn path(name: &str) -> String {
-    name.split('/').map(encoded).collect::<Vec<_>>().join("/")
 }

@@ -109,12 +109,7 @@ impl Vault {
         through.put_secret(name, sealed, policy)
     }
 
-    /// Removes a value.
-    pub fn remove(&self, name: &str) -> Result<(), Problem> {
-        self.remove_through(&self.engine()?, name)
-    }
-
-    /// The same, committed through a handle that may carry an entry of the audit log.
+    /// Removes a value, committed through a handle that may carry an entry of the audit log.
     pub fn remove_through(&self, through: &Engine, name: &str) -> Result<(), Problem> {
         let _changing = self.keys.change()?;
         if through.sealed_secret(name)?.is_none() {
@@ -138,8 +133,8 @@ impl Vault {
     }
 
     /// Encrypts everything with a new key; how many values. Cut off at any point, it leaves every value readable, and the
-    /// next rotation completes it.
-    pub fn rotate(&self) -> Result<usize, Problem> {
+    /// next rotation completes it. Each is committed through a handle of its own, with its entry of the audit log.
+    pub fn rotate(&self, through: impl Fn(&str) -> Result<Engine, Problem>) -> Result<usize, Problem> {
         let changing = self.keys.change()?;
         let engine = self.engine()?;
         let mut keys = self.keys.read()?;
@@ -149,7 +144,8 @@ impl Vault {
         for secret in &all {
             let Some((sealed, policy)) = engine.sealed_secret(&secret.name)? else { continue };
             let value = seal::open(&keys, &secret.name, &policy, &sealed)?;
-            engine.put_secret(&secret.name, seal::seal(current(&keys)?, &secret.name, &policy, &value)?, policy)?;
+            let sealed = seal::seal(current(&keys)?, &secret.name, &policy, &value)?;
+            through(&secret.name)?.put_secret(&secret.name, sealed, policy)?;
         }
         keys.truncate(1);
         self.keys.write(&keys, &changing)?;
@@ -200,7 +196,8 @@ fn current(keys: &[Key]) -> Result<&Key, Problem> {
     keys.first().ok_or_else(|| Problem::new(Code::Storage, "there is no key to encrypt secrets with"))
 }
 
-fn check_name(name: &str) -> Result<(), Problem> {
+/// Refuses what can't be a secret's name.
+pub fn check_name(name: &str) -> Result<(), Problem> {
     let known = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./".contains(&byte);
     if name.is_empty() || name.len() > 128 || !name.bytes().all(known) {
         return Err(Problem::new(Code::Usage, format!("`{name}` can't be a secret's name"))

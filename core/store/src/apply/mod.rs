@@ -124,6 +124,10 @@ pub(crate) fn apply(cx: &mut Cx, command: &Command) -> Applied<Reply> {
         }
         Command::Audited { command, entry } => {
             let reply = apply(cx, command)?;
+            // What has removed nothing is no change.
+            if matches!(reply, Reply::Count(0)) {
+                return Ok(reply);
+            }
             let mut entry = NewAudit::clone(entry);
             // Who launches doesn't know beforehand which run it will be.
             if let Reply::Launched { run, .. } = &reply
