@@ -12,7 +12,7 @@ const fn key(path: &'static str, doc: &'static str) -> Key {
     Key { path, doc }
 }
 
-/// The keys, in the order of the settings. Keys of `[hosts.<module>]` are documented with their module.
+/// The keys, in the order of the settings.
 pub const KEYS: &[Key] = &[
     key(
         "data",
@@ -127,6 +127,31 @@ pub const KEYS: &[Key] = &[
         "secrets",
         "Secrets that are kept elsewhere: `name = { from = \"env:NAME\" or \"file:/path\", to = [destinations] }`.",
     ),
+    key(
+        "hosts.exec.programs",
+        "Programs that workflows may be granted. A bare name (`ping`) is looked for in /usr/sbin, /usr/bin, /sbin and /bin; \
+         an absolute path (`/opt/tools/bin/deploy`) is known to scripts by its last part. None are by default.",
+    ),
+    key(
+        "hosts.exec.folders",
+        "Absolute paths of folders that programs may be started in (`cwd`). Without `cwd` a program starts in `/`.",
+    ),
+    key("hosts.exec.env", "Names of environment variables that scripts may set for programs: `TZ`."),
+    key(
+        "hosts.file.folders",
+        "Absolute paths of folders in which workflows may be granted to read and write. None are by default.",
+    ),
+    key(
+        "hosts.file.backup_days",
+        "How many days backups of changed files are kept: for so long a run can be undone after its launch.",
+    ),
+    key(
+        "hosts.http.allow_addresses",
+        "Addresses and networks (`10.0.0.5`, `10.20.0.0/16`, `fd12::/48`) inside the house that requests may go to. Loopback, \
+         private, link-local and otherwise special addresses are refused unless they are in here, or a grant names the \
+         address itself.",
+    ),
+    key("hosts.http.ca_file", "PEM file with certificate authorities to trust beside those of the machine."),
 ];
 
 /// Tables whose keys are the user's own: they are set as a whole.
