@@ -69,6 +69,18 @@ fn a_signed_delivery_launches_once_and_an_unsigned_one_learns_nothing() {
     let again = deliver(&server, &hook, &key, "msg_1", now(), body).expect(200).json();
     assert_eq!((again["run"].clone(), again["existing"].as_bool()), (first["run"].clone(), Some(true)));
     deliver(&server, &hook, &key, "msg_1", now(), r#"{"ref":"other"}"#).expect(409);
+    // Several at once: one of them is the first.
+    let at_once: Vec<Answer> = std::thread::scope(|scope| {
+        let send = || deliver(&server, &hook, &key, "msg_0", now(), r#"{"ref":"once"}"#);
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(send)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let once = server.get("/api/v1/runs?tag=ref-once").expect(200).json();
+    assert_eq!(once["items"].as_array().unwrap().len(), 1);
+    for answer in at_once {
+        assert!(matches!(answer.status, 200 | 201), "{}", answer.text);
+        assert_eq!(answer.json()["run"], once["items"][0]["id"]);
+    }
     // Too old, too new, another key, another body, no webhook at all: one and the same answer.
     let other = format!("whsec_{}", STANDARD.encode([9; 32]));
     let refused = [
@@ -91,9 +103,9 @@ fn a_signed_delivery_launches_once_and_an_unsigned_one_learns_nothing() {
         assert!(!told.to_string().contains("push"), "{told}");
     }
     let all = server.get("/api/v1/runs?tag=webhook:push").expect(200).json();
-    assert_eq!(all["items"].as_array().unwrap().len(), 1);
+    assert_eq!(all["items"].as_array().unwrap().len(), 2);
     let shown = server.get(&format!("/api/v1/webhooks/{hook}")).expect(200).json();
-    assert_eq!((shown["last"]["run"].clone(), shown["key"].clone()), (first["run"].clone(), Value::Null));
+    assert_eq!((shown["last"]["run"].clone(), shown["key"].clone()), (once["items"][0]["id"].clone(), Value::Null));
     assert!(!server.get("/api/v1/audit?limit=500").expect(200).text.contains(&key[6..]), "the key is told once");
 }
 

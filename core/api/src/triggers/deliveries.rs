@@ -158,7 +158,9 @@ fn acted(
             .map_err(|error| Problem::new(Code::InvalidInput, format!("the body can't be read as JSON: {error}")))?,
     };
     let limit = request.api.engine.input_bytes();
-    let context = json!({ "id": id, "body": body, "headers": told(&request.headers) });
+    let mut context = json!({ "id": id, "headers": told(&request.headers) });
+    // It may be large: moved, and not copied.
+    context["body"] = body;
     let text = |template: &str, pointer: &str| match template::fill(&template.into(), &context, pointer, WORD_BYTES)? {
         Value::String(text) => Ok(text),
         Value::Null => Err(wrong(pointer, "nothing is there")),

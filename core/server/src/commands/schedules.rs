@@ -318,6 +318,9 @@ fn print(context: &Context, schedule: &Value) {
             ),
             format!("  missed   {}; overlap {}", text(schedule, "missed"), text(schedule, "overlap").replace('_', "-")),
         ];
+        if let Some(at) = schedule["acts_until_ms"].as_i64() {
+            lines.push(format!("  until    {}: then the token ends that set it up", render::clock(at)));
+        }
         if schedule["paused"] == true {
             lines.push("  it rests: `windlass schedules resume` lets it go on".into());
         }
