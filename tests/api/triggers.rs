@@ -89,17 +89,19 @@ fn a_circle_ends() {
 }
 
 #[test]
-fn a_circle_through_a_child_ends_too() {
+fn a_circle_through_a_child_or_a_continuation_ends_too() {
     let server = ApiServer::start(ALL);
-    let on = json!({ "workflow": "lab/after", "states": ["succeeded"] });
-    let id = make(&server, json!({ "name": "circle", "on": on, "workflow": "lab/calls" }));
-    server.launch("lab/after", &json!({}));
-    let trigger = wait_for("the circle to be cut", PATIENCE, || {
-        let trigger = server.get(&format!("/api/v1/triggers/{id}")).expect(200).json();
-        (!trigger["error"].is_null()).then_some(trigger)
-    });
-    assert_eq!(trigger["error"]["code"], "limit_exceeded", "{trigger}");
-    assert_eq!(runs(&server, "trigger:circle").len(), 8);
+    for (name, ends, launches) in [("child", "lab/after", "lab/calls"), ("rounds", "web/rounds", "web/rounds")] {
+        let on = json!({ "workflow": ends, "states": ["succeeded"] });
+        let id = make(&server, json!({ "name": name, "on": on, "workflow": launches }));
+        server.launch(ends, &json!({}));
+        let trigger = wait_for("the circle to be cut", PATIENCE, || {
+            let trigger = server.get(&format!("/api/v1/triggers/{id}")).expect(200).json();
+            (!trigger["error"].is_null()).then_some(trigger)
+        });
+        assert_eq!(trigger["error"]["code"], "limit_exceeded", "{trigger}");
+        assert_eq!(runs(&server, &format!("trigger:{name}")).len(), 8, "{name}");
+    }
 }
 
 #[test]
