@@ -119,6 +119,34 @@ fn mistakes_are_shown_alike_with_the_place_and_what_to_do() {
 }
 
 #[test]
+fn what_the_policy_refuses_and_a_file_that_is_not_in_use_are_told() {
+    let wide = "const WORKFLOW = #{ name: \"lab/wide\", title: \"W\", permissions: [\"exec.run:sleep\", \"net.*:*\"] };\n\
+                fn run(input) { exec::probe([\"sleep\", \"0\"]); net::create_namespaces(\"a\", [\"b\"]) }\n";
+    let settings = |grants: &str| format!("[hosts.exec]\nprograms = [\"sleep\"]\n[policy]\n\"lab/*\" = [{grants}]\n");
+    let all = [("lab/count", COUNT), ("lab/wide", wide)];
+    let mut both = Both::with(&all, &settings("\"net.*:*\", \"exec.run:*\""));
+    // It is in use; from the next start on the policy doesn't allow it any more.
+    let file = both.server.workflows().with_file_name("windlass.toml");
+    std::fs::write(file, settings("\"net.*:*\"")).unwrap();
+    both.server.kill_and_restart();
+    let shown = text(&both.there(&["workflows", "show", "lab/wide"]).stdout);
+    assert!(shown.contains("(exec.run:sleep)  ✗ the policy doesn't allow this"), "{shown}");
+    let shown = both.there(&["--json", "workflows", "show", "lab/wide"]);
+    let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!(shown["refused_by_policy"], json!(["exec.run:sleep"]));
+    both.server
+        .write_workflow("lab/count", "const WORKFLOW = #{ name: \"lab/count\", title: \"Cut\" };\nfn run(input) {");
+    let line = || {
+        let listed = text(&both.there(&["workflows", "ls"]).stdout);
+        listed.lines().find(|line| line.contains("lab/count")).unwrap_or_default().to_owned()
+    };
+    windlass_tests::wait_until("the file to be looked at", std::time::Duration::from_secs(30), || line().contains('✗'));
+    assert!(line().contains("Counts"), "an earlier version is in use: {}", line());
+    let told = text(&both.there(&["workflows", "show", "lab/count"]).stderr);
+    assert!(told.contains("isn't what is in use") && told.contains("lab/count.rhai"), "{told}");
+}
+
+#[test]
 fn without_a_token_or_a_server_it_says_what_to_do() {
     let both = Both::new(ALL);
     let output = Command::new(windlass_binary())

@@ -97,9 +97,14 @@ fn list(context: &Context) -> Result<Exit, Problem> {
 fn print_list(found: &[Value], context: &Context) {
     context.print(&found, || {
         let rows = found.iter().map(|workflow| {
-            let title = workflow["title"].as_str().map(str::to_owned);
-            let broken = || format!("✗ {}", workflow["error"]["message"].as_str().unwrap_or_default());
-            vec![workflow["name"].as_str().unwrap_or_default().to_owned(), title.unwrap_or_else(broken)]
+            let broken = workflow["error"]["message"].as_str().map(|message| format!("✗ {message}"));
+            let words = match (workflow["title"].as_str(), broken) {
+                // At a server an earlier version is in use, and the file isn't.
+                (Some(title), Some(broken)) => format!("{title}  {broken}"),
+                (Some(title), None) => title.to_owned(),
+                (None, broken) => broken.unwrap_or_default(),
+            };
+            vec![workflow["name"].as_str().unwrap_or_default().to_owned(), words]
         });
         render::table(&["workflow", "title"], rows.collect())
     });
@@ -112,11 +117,16 @@ fn at_server(remote: &Remote, command: &Command, context: &Context) -> Result<Ex
             let found: Vec<Value> = remote
                 .workflows()?
                 .into_iter()
-                .map(|workflow| match workflow["sound"].as_bool() {
-                    Some(true) => {
-                        json!({ "name": workflow["name"], "title": workflow["title"], "tags": workflow["tags"] })
+                .map(|workflow| {
+                    let mut told = json!({ "name": workflow["name"] });
+                    if workflow["sound"] == true {
+                        told["title"] = workflow["title"].clone();
+                        told["tags"] = workflow["tags"].clone();
                     }
-                    _ => json!({ "name": workflow["name"], "error": workflow["problem"] }),
+                    if !workflow["problem"].is_null() {
+                        told["error"] = workflow["problem"].clone();
+                    }
+                    told
                 })
                 .collect();
             print_list(&found, context);
@@ -126,9 +136,15 @@ fn at_server(remote: &Remote, command: &Command, context: &Context) -> Result<Ex
             let shown: Value = remote.get(&workflow_path(workflow)?)?;
             let header = remote.workflow(workflow)?;
             let grants = shown["grants"].as_array().cloned().unwrap_or_default();
+            let exceeding: Vec<&str> =
+                shown["refused_by_policy"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
             let all = json!({ "workflow": header, "digest": shown["digest"], "files": shown["files"], "grants": grants,
-                              "refused_by_policy": [] });
-            context.print(&all, || describe(&header, &grants, &[]));
+                              "refused_by_policy": exceeding });
+            context.print(&all, || describe(&header, &grants, &exceeding));
+            if let Ok(Some(problem)) = serde_json::from_value::<Option<Problem>>(shown["problem"].clone()) {
+                context.hint("\nthe file isn't what is in use:");
+                context.hint(&render::problem(&problem, None));
+            }
             Ok(Exit::Success)
         }
         Command::Check { workflows } => check_at_server(remote, workflows, context),
