@@ -24,6 +24,7 @@ mod runs;
 mod schedules;
 mod secrets;
 mod serving;
+mod silence;
 mod steering;
 mod streams;
 mod tls;
