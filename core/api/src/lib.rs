@@ -8,6 +8,7 @@ mod artifacts;
 mod audit;
 mod audit_check;
 pub mod auth;
+mod bodies;
 mod bundles;
 mod connection;
 mod dispatch;

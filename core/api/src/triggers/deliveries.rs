@@ -45,6 +45,7 @@ pub(super) fn routes() -> Vec<Route> {
                 ("X-Hub-Signature-256", "`sha256=<hex>` of HMAC-SHA256 over the body (GitHub)"),
             ])
             .raw_body("*/*")
+            .body_bytes(1 << 20)
             .answers::<DeliveredView>(201)
             .answers::<DeliveredView>(200)
             .problems(&[

@@ -175,6 +175,7 @@ fn api(session: &Session, config: &Config, public_url: String) -> Result<Api, Pr
     };
     let settings = ApiConfig {
         body_bytes: config.server.body_bytes,
+        bodies_bytes: config.server.bodies_bytes,
         request_ms: config.server.request_timeout_ms,
         concurrency: config.server.concurrency,
         public_url,

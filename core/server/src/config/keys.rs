@@ -72,7 +72,14 @@ pub const KEYS: &[Key] = &[
         "Requests that are worked on at once; more wait for `server.request_timeout_ms` at most.",
     ),
     key("server.head_bytes", "Size of a request's head, in bytes."),
-    key("server.body_bytes", "Size of a request's body, in bytes."),
+    key(
+        "server.body_bytes",
+        "Size of a request's body, in bytes. Log-ins have 16 KiB, deliveries to webhooks 1 MiB at most.",
+    ),
+    key(
+        "server.bodies_bytes",
+        "Size of all requests' bodies that are in memory at once, in bytes; a quarter is for callers who aren't known yet.",
+    ),
     key(
         "server.head_timeout_ms",
         "How long a request's head may take, and how long a connection may be idle, in milliseconds.",

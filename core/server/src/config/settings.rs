@@ -110,6 +110,8 @@ pub struct ServerSettings {
     pub head_bytes: usize,
     /// Bytes of a request's body.
     pub body_bytes: usize,
+    /// Bytes of all requests' bodies at once.
+    pub bodies_bytes: usize,
     /// Milliseconds that a request's head may take.
     pub head_timeout_ms: u64,
     /// Milliseconds that a request may take.
