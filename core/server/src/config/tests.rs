@@ -85,6 +85,8 @@ fn values_out_of_range_say_where_they_come_from() {
     assert!(problem("", &[("WINDLASS_ENGINE_WORKERS", "x")]).contains("has to be a whole number"));
     assert!(problem("[policy]\n\"lab/*\" = [\"nonsense\"]\n", &[]).contains("windlass.toml:2: `policy.lab/*`"));
     assert!(problem("[secrets]\na = { from = \"hunter2\", to = [] }\n", &[]).contains("windlass.toml:2: `secrets.a`"));
+    let own = "[secrets]\n\"windlass.document-key\" = { from = \"env:X\", to = [] }\n";
+    assert!(problem(own, &[]).contains("kept for the server itself"));
     assert!(problem("database = \"mysql://x\"\n", &[]).contains("windlass.toml:1: `database`"));
 }
 

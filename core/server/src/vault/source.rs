@@ -64,7 +64,7 @@ impl Vault {
 
     /// Whether there is a secret of this name that scripts may be given.
     pub fn knows(&self, name: &str) -> Result<bool, Problem> {
-        if name == super::documents::DOCUMENT_KEY {
+        if is_own(name) {
             return Ok(false);
         }
         Ok(self.references.contains_key(name) || self.engine()?.sealed_secret(name)?.is_some())
@@ -75,12 +75,7 @@ impl Vault {
         Ok(self.engine()?.secrets()?.into_iter().map(|secret| (secret.name, secret.updated_at_ms)).collect())
     }
 
-    /// Keeps a value, and where it may go.
-    pub fn set(&self, name: &str, value: &str, destinations: &[String]) -> Result<(), Problem> {
-        self.set_through(&self.engine()?, name, value, destinations)
-    }
-
-    /// The same, committed through a handle that may carry an entry of the audit log.
+    /// Keeps a value, and where it may go; committed through a handle that may carry an entry of the audit log.
     pub fn set_through(
         &self,
         through: &Engine,
@@ -102,6 +97,15 @@ impl Vault {
             let message = format!("the secret `{name}` is kept elsewhere ({}), as windlass.toml says", entry.from);
             return Err(Problem::new(Code::Conflict, message).help("change it there, or remove the entry"));
         }
+        self.keep(through, name, value, destinations)
+    }
+
+    /// Keeps a value of ours: its name isn't looked at.
+    pub(super) fn keep_own(&self, name: &str, value: &str) -> Result<(), Problem> {
+        self.keep(&self.engine()?, name, value, &[])
+    }
+
+    fn keep(&self, through: &Engine, name: &str, value: &str, destinations: &[String]) -> Result<(), Problem> {
         let changing = self.keys.change()?;
         let keys = self.keys.read_or_create(&changing)?;
         let policy = json!({ "to": destinations }).to_string();
@@ -111,6 +115,7 @@ impl Vault {
 
     /// Removes a value, committed through a handle that may carry an entry of the audit log.
     pub fn remove_through(&self, through: &Engine, name: &str) -> Result<(), Problem> {
+        check_name(name)?;
         let _changing = self.keys.change()?;
         if through.sealed_secret(name)?.is_none() {
             return Err(secret_not_found(name));
@@ -120,8 +125,7 @@ impl Vault {
 
     /// Every secret: name, where it is kept, where it may go.
     pub fn list(&self) -> Result<Vec<Value>, Problem> {
-        let own = |name: &str| name == super::documents::DOCUMENT_KEY;
-        let kept = self.engine()?.secrets()?.into_iter().filter(|secret| !own(&secret.name)).map(|secret| {
+        let kept = self.engine()?.secrets()?.into_iter().filter(|secret| !is_own(&secret.name)).map(|secret| {
             json!({ "name": secret.name, "kept": "database", "to": secret.policy["to"],
                     "created_at_ms": secret.created_at_ms, "updated_at_ms": secret.updated_at_ms })
         });
@@ -203,7 +207,16 @@ pub fn check_name(name: &str) -> Result<(), Problem> {
         return Err(Problem::new(Code::Usage, format!("`{name}` can't be a secret's name"))
             .help("up to 128 letters, digits and `_-./`"));
     }
+    if is_own(name) {
+        let message = format!("`{name}` is kept for the server itself: names of yours don't begin with `windlass.`");
+        return Err(Problem::new(Code::Usage, message).help("choose another name"));
+    }
     Ok(())
+}
+
+/// Whether a secret is the server's own. What it seals can't be read without it, so nobody else may set or remove it.
+fn is_own(name: &str) -> bool {
+    name.starts_with("windlass.")
 }
 
 #[cfg(test)]
@@ -212,10 +225,10 @@ mod tests {
 
     #[test]
     fn names_are_checked() {
-        for name in ["hetzner-token", "acme/dns.key", "A_1"] {
+        for name in ["hetzner-token", "acme/dns.key", "A_1", "windlass", "acme/windlass.x"] {
             check_name(name).unwrap();
         }
-        for name in ["", "a b", "ä", "a\n", &"x".repeat(129)] {
+        for name in ["", "a b", "ä", "a\n", "windlass.document-key", "windlass.x", &"x".repeat(129)] {
             assert!(check_name(name).is_err(), "{name}");
         }
     }
