@@ -4,6 +4,7 @@ mod abuse;
 mod approvals;
 mod audit;
 mod auth;
+mod auth_takeover;
 mod authorisation;
 mod browsers;
 mod bulk;
