@@ -242,11 +242,11 @@ impl Source {
     }
 }
 
-/// Entries in the audit log that a command makes.
-fn entries(command: &Command) -> i64 {
+/// Entries in the audit log that a command makes which was answered so: what has removed nothing is none.
+fn entries(command: &Command, reply: &Reply) -> i64 {
     match command {
-        Command::Audited { command, .. } => 1 + entries(command),
-        Command::Announced { command, .. } | Command::With { command, .. } => entries(command),
+        Command::Audited { command, .. } => i64::from(*reply != Reply::Count(0)) + entries(command, reply),
+        Command::Announced { command, .. } | Command::With { command, .. } => entries(command, reply),
         other => i64::from(matches!(other, Command::Audit(_))),
     }
 }
@@ -300,7 +300,7 @@ fn both_databases_do_the_same() {
             assert_eq!(one, other, "seed {seed}, command {number}: {command:?}");
             if let Ok(reply) = &one {
                 applied += 1;
-                noted += entries(&command);
+                noted += entries(&command, reply);
                 told += announcements(&command);
                 source.learn(reply);
             } else if let Err(windlass_store::StoreError::Failed(problem)) = &one {
