@@ -20,7 +20,7 @@ use windlass_api::{
         users,
     },
     server::{Server, ServerConfig},
-    services::{Author, Scripts, Secrets},
+    services::{Author, Plugin, Scripts, Secrets},
 };
 use windlass_engine::Engine;
 use windlass_model::{Code, Problem, document::Expected, journal::Pinned};
@@ -149,6 +149,18 @@ impl Scripts for NoScripts {
     }
 
     fn judged(&self, _: &str, _: i64) -> Result<(Pinned, Vec<String>), Problem> {
+        unasked()
+    }
+
+    fn plugins(&self) -> Vec<Plugin> {
+        Vec::new()
+    }
+
+    fn plugin(&self, _: &str) -> Option<Plugin> {
+        None
+    }
+
+    fn activate_plugin(&self, _: &str, _: i64, _: &Author) -> Result<Vec<String>, Problem> {
         unasked()
     }
 

@@ -19,6 +19,7 @@ mod operations;
 mod peers;
 mod people;
 mod plans;
+mod plugins;
 mod proxies;
 mod reload;
 mod runs;

@@ -23,6 +23,7 @@ pub mod openapi;
 mod organisations;
 mod page;
 mod plans;
+mod plugins;
 mod problem;
 mod proxy;
 mod request;

@@ -1,7 +1,7 @@
 //! All routes, resource by resource.
 
 use crate::{
-    Routes, approvals, artifacts, audit, bundles, events, health, logs, metrics, oidc, openapi, organisations, plans,
+    Routes, approvals, artifacts, audit, bundles, events, health, logs, metrics, oidc, openapi, organisations, plans, plugins,
     resources, roles, runs, secrets, session, tokens, triggers, users, workflows,
 };
 
@@ -28,6 +28,7 @@ pub fn routes() -> Routes {
         audit::routes(),
         workflows::routes(),
         plans::routes(),
+        plugins::routes(),
         triggers::routes(),
     ];
     Routes::new(all.into_iter().flatten().collect())

@@ -21,6 +21,23 @@ pub struct Author {
     pub may_widen: Vec<String>,
 }
 
+/// A plugin.
+#[derive(Clone, Debug)]
+pub struct Plugin {
+    /// `kind/name`.
+    pub name: String,
+    /// Number of the version in use.
+    pub version: Option<i64>,
+    /// Digest of the version in use.
+    pub digest: Option<String>,
+    /// What the version in use may reach, as grants.
+    pub permissions: Vec<String>,
+    /// Manifest of the version in use.
+    pub manifest: Option<Value>,
+    /// Why its files differ from what is in use: they have mistakes, or wait for an admin.
+    pub problem: Option<Problem>,
+}
+
 /// Workflows: what is there, what it may do, what is wrong with it, and what it would do.
 pub trait Scripts: Send + Sync {
     /// Names of all workflows that are there.
@@ -80,6 +97,15 @@ pub trait Scripts: Send + Sync {
 
     /// Puts a version in use that was made before.
     fn activate(&self, name: &str, version: i64, author: &Author) -> Result<(), Problem>;
+
+    /// All plugins that are there, by name.
+    fn plugins(&self) -> Vec<Plugin>;
+
+    /// One of them.
+    fn plugin(&self, name: &str) -> Option<Plugin>;
+
+    /// Puts a version of a plugin in use that was made before; the grants that it asks for beyond those in use before.
+    fn activate_plugin(&self, name: &str, version: i64, author: &Author) -> Result<Vec<String>, Problem>;
 }
 
 /// Secrets, which can be set but not read.

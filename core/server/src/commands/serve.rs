@@ -102,7 +102,10 @@ fn until_told(
     let routes = Arc::new(windlass_api::routes());
     let listener = ServerConfig { listen: address, ..listener };
     let server = network.block_on(Server::bind(listener, api.clone(), routes))?;
-    let _watching = Watching::start(&config.workflows, versions(session)?.clone())?;
+    let _watching = [
+        Watching::start(&config.workflows, versions(session)?.clone())?,
+        Watching::start(&config.plugins, plugins(session)?.clone())?,
+    ];
     let triggers = Runner::start(session.engine().clone(), api.triggers.clone())?;
     let (stop, stopped) = watch::channel(false);
     let serving = network.spawn(server.serve(stopped));
@@ -162,6 +165,10 @@ fn versions(session: &Session) -> Result<&Arc<Versions>, Problem> {
     session.versions().ok_or_else(|| Problem::new(Code::Internal, "this session has no versions of workflows"))
 }
 
+fn plugins(session: &Session) -> Result<&Arc<Versions>, Problem> {
+    session.plugins().ok_or_else(|| Problem::new(Code::Internal, "this session has no versions of plugins"))
+}
+
 fn api(session: &Session, config: &Config, public_url: String) -> Result<Api, Problem> {
     let duration = |key: &str, text: &str| {
         parse_duration_ms(text).map_err(|error| Problem::new(Code::Configuration, format!("`{key}`: {error}")))
@@ -192,6 +199,7 @@ fn api(session: &Session, config: &Config, public_url: String) -> Result<Api, Pr
     };
     let service = Arc::new(Scripts::new(
         versions(session)?.clone(),
+        plugins(session)?.clone(),
         scripts.library.clone(),
         scripts.sandbox.clone(),
         config.clone(),

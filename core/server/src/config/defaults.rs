@@ -23,6 +23,7 @@ impl Default for Config {
         Self {
             data: PathBuf::from(".windlass"),
             workflows: PathBuf::from("workflows"),
+            plugins: PathBuf::from("plugins"),
             workflow_review: false,
             database: String::new(),
             log: Log::default(),

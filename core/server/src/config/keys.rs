@@ -20,6 +20,7 @@ pub const KEYS: &[Key] = &[
          the folder of windlass.toml, else the nearest one above that has a `workflows` folder.",
     ),
     key("workflows", "Folder of workflow scripts, `<area>/<name>.rhai`. Relative as `data` is."),
+    key("plugins", "Folder of plugins, `<kind>/<name>`. Relative as `data` is; it needn't be there."),
     key(
         "workflow_review",
         "Whether a changed workflow that asks for more permissions waits for an admin before it is in use.",

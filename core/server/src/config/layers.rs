@@ -99,7 +99,7 @@ pub fn load(flags: &Flags, environment: &BTreeMap<String, String>, here: &Path) 
         Some(path) => path.parent().unwrap_or(here).to_owned(),
         None => above(here, |folder| folder.join("workflows").is_dir()).unwrap_or_else(|| here.to_owned()),
     };
-    for name in ["data", "workflows"] {
+    for name in ["data", "workflows", "plugins"] {
         values[name] = json!(root.join(values[name].as_str().unwrap_or_default()));
     }
     let mut config: Config = serde_json::from_value(values)

@@ -14,6 +14,8 @@ pub struct Config {
     pub data: PathBuf,
     /// The folder of workflows.
     pub workflows: PathBuf,
+    /// The folder of plugins.
+    pub plugins: PathBuf,
     /// Whether a version that widens permissions waits for an admin.
     pub workflow_review: bool,
     /// The database's URL; empty: an SQLite file in the data folder.

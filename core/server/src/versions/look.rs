@@ -3,12 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
-use windlass_model::{
-    Code, EventKind, Problem, Workflow,
-    audit::NewAudit,
-    document::Change,
-    journal::{Pinned, Workflows as _},
-};
+use windlass_model::{Code, Problem, Workflow, audit::NewAudit, document::Change, journal::Pinned};
 use windlass_script::permission;
 
 use super::{Author, Rejected, Versions, Widening, kept, kept::Version};
@@ -27,31 +22,37 @@ impl Author {
     }
 }
 
-/// Why a version isn't in use that asks for more than the one that is.
-fn waiting(version: &Version, added: &[String]) -> Problem {
-    let (name, number) = (&version.workflow, version.version);
-    let message = match added {
-        [] => format!("version {number} was made for an admin to look at"),
-        added => format!("version {number} asks for more than the one in use: {}", added.join(", ")),
-    };
-    Problem::new(Code::PermissionDenied, message)
-        .help(format!("an admin can activate it: POST /api/v1/workflows/{name}/activate with version {number}"))
-        .data(json!({ "version": number, "added": added }))
-}
-
 impl Versions {
+    /// Why a version isn't in use that asks for more than the one that is.
+    fn waiting(&self, version: &Version, added: &[String]) -> Problem {
+        let (word, name, number) = (self.kind.word, &version.workflow, version.version);
+        let message = match added {
+            [] => format!("version {number} was made for an admin to look at"),
+            added => format!("version {number} asks for more than the one in use: {}", added.join(", ")),
+        };
+        Problem::new(Code::PermissionDenied, message)
+            .help(format!("an admin can activate it: POST /api/v1/{word}s/{name}/activate with version {number}"))
+            .data(json!({ "version": number, "added": added }))
+    }
+
+    fn action(&self, what: &str) -> String {
+        format!("{}.{what}", self.kind.word)
+    }
+
     /// Looks at all files. What is new and sound is in use from now on. One that can't be looked at keeps nobody from the
     /// others, and is looked at again the next time.
     pub fn rescan(&self, author: &Author) -> Result<(), Problem> {
         let _changing = self.changing.lock();
         self.reload()?;
-        if !self.library.is_there() {
-            // Unmounted, or about to be replaced: that isn't somebody who removes all workflows.
-            tracing::warn!("the folder of workflows is gone; what is in use stays in use");
+        if !self.origin.is_there() {
+            // Unmounted, or about to be replaced: that isn't somebody who removes all of them.
+            if !self.seen.names().is_empty() {
+                tracing::warn!("the folder of {}s is gone; what is in use stays in use", self.kind.word);
+            }
             return Ok(());
         }
-        let names = self.library.list();
-        let unseen = |name: &str, problem: Problem| tracing::error!(workflow = name, %problem, "it isn't looked at");
+        let names = self.origin.list();
+        let unseen = |name: &str, problem: Problem| tracing::error!(name, %problem, "it isn't looked at");
         for name in &names {
             self.look(name, author).unwrap_or_else(|problem| unseen(name, problem));
         }
@@ -80,7 +81,7 @@ impl Versions {
     }
 
     fn look_once(&self, name: &str, author: &Author) -> Result<(), Problem> {
-        let pinned = match self.library.pin(name) {
+        let pinned = match self.origin.pin(name) {
             Ok(pinned) => pinned,
             Err(problem) => return self.reject(name, problem),
         };
@@ -91,7 +92,7 @@ impl Versions {
         }
         let known = match self.seen.get(name) {
             Some(seen) => seen == digest,
-            None => self.seen.is_first() && kept::knows(self.engine()?, name, digest)?,
+            None => self.seen.is_first() && kept::knows(self.kind, self.engine()?, name, digest)?,
         };
         if !known {
             return self.propose(name, pinned, author);
@@ -100,10 +101,10 @@ impl Versions {
             return Ok(());
         }
         // It was decided on: something else is in use since, or it waits.
-        let newest = kept::newest(self.engine()?, name)?;
+        let newest = kept::newest(self.kind, self.engine()?, name)?;
         self.settle(name, digest);
         if let Some(newest) = newest.filter(|newest| newest.waits && newest.digest == digest) {
-            let problem = waiting(&newest, &self.widens(name, &pinned.workflow)?);
+            let problem = self.waiting(&newest, &self.widens(name, &pinned.workflow)?);
             self.rejected.write().insert(name.to_owned(), Rejected { seen: digest.to_owned(), problem });
         }
         Ok(())
@@ -116,7 +117,7 @@ impl Versions {
     }
 
     fn propose(&self, name: &str, pinned: Pinned, author: &Author) -> Result<(), Problem> {
-        let newest = kept::newest(self.engine()?, name)?;
+        let newest = kept::newest(self.kind, self.engine()?, name)?;
         let added = self.widens(name, &pinned.workflow)?;
         if !added.is_empty() && !self.may_widen(name, &pinned, newest.as_ref(), author) {
             return self.keep_waiting(name, &pinned, &added, author);
@@ -131,7 +132,7 @@ impl Versions {
             }
             newest => {
                 let version = self.next(name, &pinned, newest.as_ref(), author)?;
-                self.put_in_use(Some(version.put()?), &version, pinned, author)?;
+                self.put_in_use(Some(version.put(self.kind)?), &version, pinned, author)?;
             }
         }
         self.settle(name, &digest);
@@ -154,7 +155,7 @@ impl Versions {
     /// Keeps sources that ask for more, if somebody proposes them who may not put that in use. Whether it is so.
     pub(super) fn wait_if_wider(&self, name: &str, pinned: &Pinned, author: &Author) -> Result<bool, Problem> {
         let added = self.widens(name, &pinned.workflow)?;
-        let newest = kept::newest(self.engine()?, name)?;
+        let newest = kept::newest(self.kind, self.engine()?, name)?;
         let waits = !added.is_empty() && !self.may_widen(name, pinned, newest.as_ref(), author);
         if waits {
             self.make_waiting(name, pinned, &added, author)?;
@@ -164,7 +165,7 @@ impl Versions {
 
     fn keep_waiting(&self, name: &str, pinned: &Pinned, added: &[String], author: &Author) -> Result<(), Problem> {
         let version = self.make_waiting(name, pinned, added, author)?;
-        let (seen, problem) = (pinned.digest.to_string(), waiting(&version, added));
+        let (seen, problem) = (pinned.digest.to_string(), self.waiting(&version, added));
         self.seen.put(name, &seen);
         self.rejected.write().insert(name.to_owned(), Rejected { seen, problem });
         Ok(())
@@ -172,16 +173,16 @@ impl Versions {
 
     /// A version that waits for an admin: the newest one, if it is that already.
     fn make_waiting(&self, name: &str, pinned: &Pinned, added: &[String], by: &Author) -> Result<Version, Problem> {
-        let newest = kept::newest(self.engine()?, name)?;
+        let newest = kept::newest(self.kind, self.engine()?, name)?;
         if let Some(same) = newest.clone().filter(|newest| newest.waits && newest.digest == pinned.digest.as_str()) {
             return Ok(same);
         }
         let version = Version { waits: true, ..self.next(name, pinned, newest.as_ref(), by)? };
         self.engine()?.keep_bundle(pinned)?;
         let after = json!({ "version": version.version, "digest": version.digest, "added": added, "by": by.told(), "why": by.why });
-        let entry = by.entry("workflow.propose", name, json!(self.version(name)), after);
-        let data = json!({ "workflow": name, "digest": version.digest, "error": waiting(&version, added) });
-        self.engine()?.audited(entry).announced(EventKind::WorkflowRejected, data).change(vec![version.put()?])?;
+        let entry = by.entry(&self.action("propose"), name, json!(self.version(name)), after);
+        let data = json!({ self.kind.word: name, "digest": version.digest, "error": self.waiting(&version, added) });
+        self.engine()?.audited(entry).announced(self.kind.rejected, data).change(vec![version.put(self.kind)?])?;
         Ok(version)
     }
 
@@ -204,8 +205,8 @@ impl Versions {
         let in_use = self.active.read().get(name).map(|(_, pinned)| pinned.workflow.permissions.clone());
         let held = match in_use {
             Some(permissions) => permissions,
-            None => match kept::removed(self.engine()?, name)? {
-                Some(removed) => kept::version(self.engine()?, name, removed.version)?.permissions,
+            None => match kept::removed(self.kind, self.engine()?, name)? {
+                Some(removed) => kept::version(self.kind, self.engine()?, name, removed.version)?.permissions,
                 None => Vec::new(),
             },
         };
@@ -225,10 +226,11 @@ impl Versions {
         let active = kept::Active { workflow: name.clone(), version: version.version, digest };
         let after =
             json!({ "version": version.version, "digest": version.digest, "by": author.told(), "why": author.why });
-        let entry = author.entry("workflow.activate", name, json!(before), after);
-        let data = json!({ "workflow": name, "version": version.version, "digest": version.digest, "by": author.by });
-        let together = self.engine()?.audited(entry).announced(EventKind::WorkflowActivated, data);
-        together.change(made.into_iter().chain([active.put()?]).collect())?;
+        let entry = author.entry(&self.action("activate"), name, json!(before), after);
+        let data =
+            json!({ self.kind.word: name, "version": version.version, "digest": version.digest, "by": author.by });
+        let together = self.engine()?.audited(entry).announced(self.kind.activated, data);
+        together.change(made.into_iter().chain([active.put(self.kind)?]).collect())?;
         self.active.write().insert(name.clone(), (active, pinned));
         self.rejected.write().remove(name);
         Ok(())
@@ -236,15 +238,15 @@ impl Versions {
 
     fn reject(&self, name: &str, problem: Problem) -> Result<(), Problem> {
         // The same mistake is told once.
-        let text = self.library.source(name).ok().flatten().unwrap_or_default();
+        let text = self.origin.source(name).ok().flatten().unwrap_or_default();
         let seen = blake3::hash(format!("{text}\n{}", problem.message).as_bytes()).to_hex().to_string();
         if self.rejected.read().get(name).is_some_and(|rejected| rejected.seen == seen) {
             return Ok(());
         }
-        let data = json!({ "workflow": name, "digest": seen, "error": problem });
-        tracing::warn!(workflow = name, %problem, "a changed file has mistakes; the version before it stays in use");
+        let data = json!({ self.kind.word: name, "digest": seen, "error": problem });
+        tracing::warn!(name, %problem, "a changed file has mistakes; the version before it stays in use");
         self.rejected.write().insert(name.to_owned(), Rejected { seen, problem });
-        self.engine()?.announce(EventKind::WorkflowRejected, data)
+        self.engine()?.announce(self.kind.rejected, data)
     }
 
     /// Takes a workflow out of use. That another server has done so already is as good.
@@ -252,9 +254,9 @@ impl Versions {
         let engine = self.engine()?;
         let Some(active) = self.in_use(name) else { return Ok(()) };
         let before = json!({ "version": active.version, "digest": active.digest });
-        let entry = author.entry("workflow.remove", name, before, Value::Null);
-        let together = engine.audited(entry.clone()).announced(EventKind::WorkflowRemoved, json!({ "workflow": name }));
-        match together.change(active.remove()?) {
+        let entry = author.entry(&self.action("remove"), name, before, Value::Null);
+        let together = engine.audited(entry.clone()).announced(self.kind.gone, json!({ self.kind.word: name }));
+        match together.change(active.remove(self.kind)?) {
             Err(problem) if problem.code == Code::NotFound => match author.widening {
                 Widening::AsConfigured => {}
                 // A server that sees the same folder was faster; who did it is told all the same.

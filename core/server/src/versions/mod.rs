@@ -1,8 +1,9 @@
-//! Versions of workflows. What a launch pins is the active version, which is in the database; files only propose new ones.
+//! Versions of workflows and of plugins. What a launch pins is the active version, which is in the database; files only propose new ones.
 //! A file that has mistakes, or is half written, changes nothing: the last good version stays in use.
 
 mod kept;
 mod look;
+mod origin;
 mod save;
 mod seen;
 mod together;
@@ -24,7 +25,11 @@ use windlass_model::{
 };
 use windlass_script::Library;
 
-use self::kept::Active;
+use self::{
+    kept::{Active, Kind},
+    origin::Origin,
+};
+use crate::plugins::Plugins;
 
 pub use kept::{Kept, history, source};
 pub use save::digest;
@@ -82,9 +87,10 @@ struct Rejected {
     problem: Problem,
 }
 
-/// The active versions of a folder of workflows.
+/// The active versions of a folder of workflows, or of plugins.
 pub struct Versions {
-    library: Arc<Library>,
+    kind: &'static Kind,
+    origin: Origin,
     /// Whether a file that widens permissions waits for an admin.
     review: bool,
     /// Whether these are the files that an empty database begins with: they were installed with it.
@@ -98,16 +104,25 @@ pub struct Versions {
 }
 
 impl Versions {
-    /// Of this library.
+    /// Of this library's workflows.
     pub fn new(library: Arc<Library>, review: bool, seen: Seen) -> Self {
+        Self::of(&kept::WORKFLOW, Origin::Workflows(library), review, seen)
+    }
+
+    /// Of the plugins in a folder.
+    pub fn of_plugins(plugins: Plugins, review: bool, seen: Seen) -> Self {
+        Self::of(&kept::PLUGIN, Origin::Plugins(plugins), review, seen)
+    }
+
+    fn of(kind: &'static Kind, origin: Origin, review: bool, seen: Seen) -> Self {
         let (active, rejected, changing) = (RwLock::default(), RwLock::default(), Mutex::default());
         let (engine, beginning) = (OnceLock::new(), AtomicBool::new(false));
-        Self { library, review, beginning, seen, engine, active, rejected, changing }
+        Self { kind, origin, review, beginning, seen, engine, active, rejected, changing }
     }
 
     /// From now on versions are kept through this engine: loads what is in use, and looks at the files.
     pub fn attach(&self, engine: Engine) -> Result<(), Problem> {
-        self.beginning.store(kept::is_empty(&engine)?, Ordering::Relaxed);
+        self.beginning.store(kept::is_empty(self.kind, &engine)?, Ordering::Relaxed);
         // Attached once, at the start.
         let _ = self.engine.set(engine);
         let looked = self.rescan(&Author::file());
@@ -124,7 +139,7 @@ impl Versions {
     /// The same; the caller holds `changing`.
     fn reload(&self) -> Result<(), Problem> {
         let kept: BTreeMap<String, Active> =
-            kept::active(self.engine()?)?.into_iter().map(|active| (active.workflow.clone(), active)).collect();
+            kept::active(self.kind, self.engine()?)?.into_iter().map(|active| (active.workflow.clone(), active)).collect();
         for (name, active) in &kept {
             if self.active.read().get(name).is_some_and(|(known, _)| known == active) {
                 continue;
@@ -151,7 +166,7 @@ impl Versions {
         let digest = active.digest.as_str().into();
         let gone = || Problem::new(Code::NotFound, "its sources are gone");
         let bundle = self.engine()?.bundle(&digest)?.ok_or_else(gone)?;
-        Ok(Pinned { workflow: self.library.header(&bundle)?, bundle, digest })
+        Ok(Pinned { workflow: self.origin.header(&bundle)?, bundle, digest })
     }
 
     fn in_use(&self, name: &str) -> Option<Active> {
@@ -189,7 +204,7 @@ impl Workflows for Versions {
         }
         if self.engine.get().is_none() {
             // A run that goes on at the very start: what is in use isn't loaded yet.
-            return self.library.pin(name);
+            return self.origin.pin(name);
         }
         match self.problem(name) {
             Some(problem) => Err(problem),
@@ -197,7 +212,7 @@ impl Workflows for Versions {
                 Err(Problem::new(Code::WorkflowNotFound, format!("`{name}` was removed; its file here is what it was"))
                     .help("a change of the file, or restoring a version, puts it in use again"))
             }
-            None => self.library.pin(name).and_then(|pinned| {
+            None => self.origin.pin(name).and_then(|pinned| {
                 // The file has come this moment, and nobody has looked at it yet.
                 Err(Problem::new(Code::WorkflowNotFound, format!("`{}` isn't in use yet", pinned.workflow.name))
                     .help("try again in a moment")
@@ -207,6 +222,6 @@ impl Workflows for Versions {
     }
 
     fn header(&self, bundle: &Bundle) -> Result<Arc<Workflow>, Problem> {
-        self.library.header(bundle)
+        self.origin.header(bundle)
     }
 }

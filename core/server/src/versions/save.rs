@@ -39,8 +39,8 @@ impl Versions {
         let _changing = self.changing.lock();
         self.reload()?;
         self.require_source(name, expected)?;
-        let find = |module: &str| self.library.source(module).ok().flatten();
-        let found = check::source(self.library.sandbox(), name, source, &find).diagnostics;
+        let find = |module: &str| self.origin.source(module).ok().flatten();
+        let found = check::source(self.origin.library()?.sandbox(), name, source, &find).diagnostics;
         let errors: Vec<_> = found.iter().filter(|one| one.severity == Severity::Error).collect();
         if let Some(first) = errors.first() {
             let message = format!("{}.rhai:{}:{}: {}", first.file, first.line, first.column, first.message);
@@ -69,7 +69,7 @@ impl Versions {
             names.push(name);
         }
         let roots = vec![beside.path().to_owned(), folder.to_owned()];
-        let library = Library::new(roots, self.library.sandbox().clone());
+        let library = Library::new(roots, self.origin.library()?.sandbox().clone());
         for name in names.into_iter().filter(|name| !name.starts_with("lib/")) {
             self.wait_if_wider(name, &library.pin(name)?, author)?;
         }
@@ -112,7 +112,7 @@ impl Versions {
         }
         self.put_in_use(None, &version, pinned, author)?;
         // What the file holds now was looked at: only a further change proposes something.
-        if let Ok(files) = self.library.pin(name) {
+        if let Ok(files) = self.origin.pin(name) {
             self.seen.put(name, files.digest.as_str());
             self.seen.keep();
         }
@@ -128,25 +128,25 @@ impl Versions {
 
     /// The source of a version.
     pub fn source_of(&self, name: &str, number: i64) -> Result<String, Problem> {
-        Ok(kept::version(self.engine()?, name, number)?.source)
+        Ok(kept::version(self.kind, self.engine()?, name, number)?.source)
     }
 
     fn version_pinned(&self, name: &str, number: i64) -> Result<(kept::Version, Pinned), Problem> {
         let engine = self.engine()?;
-        let version = kept::version(engine, name, number)?;
+        let version = kept::version(self.kind, engine, name, number)?;
         let digest = version.digest.as_str().into();
         let gone = || Problem::new(Code::NotFound, format!("the sources of version {number} of `{name}` are gone"));
         let bundle = engine.bundle(&digest)?.ok_or_else(gone)?;
-        let workflow = self.library.header(&bundle)?;
+        let workflow = self.origin.header(&bundle)?;
         Ok((version, Pinned { workflow, bundle, digest }))
     }
 
     /// Refuses unless the source is as expected: that of the file, or if the file was looked at and something else is in use
     /// since, that of what is in use.
     pub(super) fn require_source(&self, name: &str, expected: Option<&str>) -> Result<(), Problem> {
-        let file = self.library.source(name)?.map(|text| digest(&text));
+        let file = self.origin.source(name)?.map(|text| digest(&text));
         let seen = self.seen.get(name);
-        let looked_at = match self.library.pin(name) {
+        let looked_at = match self.origin.pin(name) {
             Ok(pinned) => seen.as_deref() == Some(pinned.digest.as_str()),
             Err(_) => file.is_none() && seen.is_none(),
         };
@@ -172,7 +172,7 @@ impl Versions {
         for name in names.iter().filter(|name| !name.starts_with("lib/")) {
             result = result.and(self.look(name, author));
         }
-        for other in self.library.list().iter().filter(|other| !names.contains(&other.as_str())) {
+        for other in self.origin.list().iter().filter(|other| !names.contains(&other.as_str())) {
             // Whoever fails here is looked at again with the next rescan.
             if let Err(problem) = self.look(other, &self.consequence(other, author)) {
                 tracing::error!(workflow = other, %problem, "it isn't looked at");
@@ -184,7 +184,7 @@ impl Versions {
 
     /// Whose change it is if this file differs: theirs, if only what it imports does; else somebody's with an editor.
     fn consequence(&self, name: &str, author: &Author) -> Author {
-        let source = self.library.source(name).ok().flatten();
+        let source = self.origin.source(name).ok().flatten();
         let in_use = self.active.read().get(name).and_then(|(_, pinned)| pinned.bundle.files.get(name).cloned());
         if source == in_use { author.clone() } else { Author::file() }
     }

@@ -13,7 +13,7 @@ use std::{
 };
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
-use windlass_model::{Code, Problem, query::FeedFilter};
+use windlass_model::{Code, Problem, RunId};
 
 use super::{Author, Versions};
 
@@ -26,10 +26,10 @@ const ANYWAY: Duration = Duration::from_secs(5);
 
 /// How long to wait for news of other servers before looking whether this one ends.
 const NEWS: Duration = Duration::from_millis(250);
-/// Pause after news: many launches in a row are looked through together.
+/// Pause after news: many commits in a row are looked at together.
 const PAUSE: Duration = Duration::from_millis(50);
-/// Events that are looked through at once.
-const EVENTS: u32 = 500;
+/// What stands in the place of a run in events of none, and counts them.
+const SYSTEM: &str = "system";
 
 enum Told {
     Changed,
@@ -88,24 +88,19 @@ impl Drop for Watching {
 /// Takes over what other servers put in use, until the end. The rescans do so too, only later.
 fn listen(versions: &Versions, end: &AtomicBool) -> Result<(), Problem> {
     let engine = versions.engine()?;
-    let mut news = engine.watch_all();
-    let mut cursor = engine.feed_end()?;
-    let filter = FeedFilter { kinds: vec!["workflow.*".into()], ..FeedFilter::default() };
-    versions.refresh()?;
+    let mut news = engine.watch(&RunId::from(SYSTEM));
+    let mut known = None;
     while !end.load(Ordering::Relaxed) {
-        if !news.wait(NEWS) {
-            continue;
-        }
-        match engine.feed(Some(&cursor), &filter, EVENTS) {
-            Ok(page) => {
-                if !page.events.is_empty() {
-                    versions.refresh().unwrap_or_else(|problem| tracing::warn!(%problem, "versions can't be read"));
-                }
-                cursor = page.next;
-            }
+        match engine.document("counter", SYSTEM).map(|counter| counter.map(|counter| counter.version)) {
+            Ok(count) if count != known => match versions.refresh() {
+                Ok(()) => known = count,
+                Err(problem) => tracing::warn!(%problem, "versions can't be read"),
+            },
+            Ok(_) => {}
             Err(problem) => tracing::debug!(%problem, "there is no news of versions"),
         }
         std::thread::sleep(PAUSE);
+        while !news.wait(NEWS) && !end.load(Ordering::Relaxed) {}
     }
     Ok(())
 }
