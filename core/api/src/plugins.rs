@@ -18,7 +18,7 @@ const PLATFORM: &str = "platform";
 /// Which plugins.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct ListQuery {
+struct PluginsQuery {
     /// `next` of the page before.
     cursor: Option<String>,
     /// At most so many on a page: 1 to 500, 50 if nothing is said.
@@ -28,7 +28,7 @@ struct ListQuery {
 /// How a plugin's files stand to the version in use.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-enum State {
+enum PluginState {
     /// They are what is in use.
     InUse,
     /// They have mistakes, or wait for an admin; a version before them is in use.
@@ -43,7 +43,7 @@ struct PluginView {
     /// `kind/name`.
     name: String,
     /// How its files stand to the version in use.
-    state: State,
+    state: PluginState,
     /// Number of the version in use; absent if none is.
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<i64>,
@@ -72,7 +72,7 @@ struct PluginShown {
 /// Which version, and why.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct ActivateBody {
+struct ActivatePluginBody {
     /// Its number.
     version: i64,
     /// Why, for the audit log.
@@ -82,7 +82,7 @@ struct ActivateBody {
 
 /// A version that was put in use.
 #[derive(Serialize, JsonSchema)]
-struct Activated {
+struct PluginActivated {
     /// Its number.
     version: i64,
     /// What it may reach, and the version in use before couldn't.
@@ -94,7 +94,7 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::get("/api/v1/plugins", "plugins", "List plugins")
             .describe("A plugin's files are checked when they change, and are in use from then on if they are sound.")
             .access(Access::Can(Permission::Read))
-            .query::<ListQuery>()
+            .query::<PluginsQuery>()
             .answers::<Page<PluginView>>(200)
             .handle(list),
         Route::get("/api/v1/plugins/{name*}", "plugins", "Show a plugin")
@@ -105,8 +105,8 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::post("/api/v1/plugins/{name*}/activate", "plugins", "Put another version of a plugin in use")
             .describe("With `workflow_review`, a version that may reach more than the one in use waits for this.")
             .access(Access::Can(Permission::Administer))
-            .body::<ActivateBody>()
-            .answers::<Activated>(200)
+            .body::<ActivatePluginBody>()
+            .answers::<PluginActivated>(200)
             .problems(&[Code::NotFound, Code::InvalidInput, Code::Conflict])
             .handle(activate),
     ]
@@ -114,16 +114,16 @@ pub(crate) fn routes() -> Vec<Route> {
 
 fn view(plugin: Plugin) -> PluginView {
     let state = match (&plugin.problem, plugin.version) {
-        (None, _) => State::InUse,
-        (Some(_), Some(_)) => State::Behind,
-        (Some(_), None) => State::Unusable,
+        (None, _) => PluginState::InUse,
+        (Some(_), Some(_)) => PluginState::Behind,
+        (Some(_), None) => PluginState::Unusable,
     };
     let Plugin { name, version, digest, permissions, problem, .. } = plugin;
     PluginView { name, state, version, digest, permissions, problem }
 }
 
 fn list(request: Request) -> Result<Answer, Problem> {
-    let query: ListQuery = request.query()?;
+    let query: PluginsQuery = request.query()?;
     let limit = page::limit(query.limit);
     let plugins = request.api.scripts.plugins().into_iter();
     let after = plugins.filter(|plugin| query.cursor.as_ref().is_none_or(|cursor| plugin.name > *cursor));
@@ -142,7 +142,7 @@ fn show(request: Request) -> Result<Answer, Problem> {
 fn activate(request: Request) -> Result<Answer, Problem> {
     let name = runs::text("name", request.parameter("name"))?.to_owned();
     request.require(Permission::Administer, PLATFORM, "*")?;
-    let body: ActivateBody = request.json()?;
+    let body: ActivatePluginBody = request.json()?;
     let author = Author {
         by: request.principal.actor(),
         source: request.address.to_string(),
@@ -151,5 +151,5 @@ fn activate(request: Request) -> Result<Answer, Problem> {
         may_widen: vec![name.clone()],
     };
     let added = request.api.scripts.activate_plugin(&name, body.version, &author)?;
-    Answer::json(&Activated { version: body.version, added })
+    Answer::json(&PluginActivated { version: body.version, added })
 }

@@ -138,8 +138,10 @@ impl Versions {
 
     /// The same; the caller holds `changing`.
     fn reload(&self) -> Result<(), Problem> {
-        let kept: BTreeMap<String, Active> =
-            kept::active(self.kind, self.engine()?)?.into_iter().map(|active| (active.workflow.clone(), active)).collect();
+        let kept: BTreeMap<String, Active> = kept::active(self.kind, self.engine()?)?
+            .into_iter()
+            .map(|active| (active.workflow.clone(), active))
+            .collect();
         for (name, active) in &kept {
             if self.active.read().get(name).is_some_and(|(known, _)| known == active) {
                 continue;
