@@ -236,6 +236,17 @@ fn runs_are_found_and_steered_together_alike() {
     assert_eq!(both.server.ended(&waits.1)["state"], "cancelled");
     let again = both.alike(&["runs", "bulk", "restart", "--workflow", "lab/note"]);
     assert!(again.contains("✗"), "{again}");
+    // Each call of the command is another one.
+    for so_far in [1, 2] {
+        let retried = both.alike(&["runs", "bulk", "retry", "--workflow", "lab/note", "--tag", "one", "--expect", "1"]);
+        assert!(retried.contains("✓ … as …"), "{retried}");
+        // At the data folder nobody executes them: they stand in the queue.
+        let list = ["runs", "ls", "--workflow", "lab/note", "--input", "name=one"];
+        for listed in [both.here(&list), both.there(&list)] {
+            let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+            assert_eq!(listed.lines().filter(|line| line.contains("lab/note")).count(), 1 + so_far, "{listed}");
+        }
+    }
 }
 
 #[test]

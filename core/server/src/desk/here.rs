@@ -190,8 +190,10 @@ impl Desk for Session {
     }
 
     fn bulk(&self, which: &RunFilter, expected: Option<u64>, action: Bulk, why: Why<'_>) -> Result<Vec<Done>, Problem> {
-        let found = self.preview(which, action)?.count;
-        if let Some(expected) = expected.filter(|expected| *expected != found) {
+        let Preview { count: found, more, .. } = self.preview(which, action)?;
+        // So many that they weren't all counted are never as many as expected.
+        if let Some(expected) = expected.filter(|expected| *expected != found || more) {
+            let found = if more { format!("more than {found}") } else { found.to_string() };
             let message = format!("the filter finds {found} runs now, and not {expected}");
             return Err(Problem::new(Code::PreconditionFailed, message).help("look at the preview again"));
         }

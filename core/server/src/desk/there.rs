@@ -367,9 +367,11 @@ impl Desk for Remote {
     ) -> Result<Vec<Done>, Problem> {
         let mut body = json!({ "filter": which(filter), "action": action, "preview": false,
                                "expected_count": expected, "reason": why.reason });
+        // Of this call: what is launched for a run is launched once for each key.
+        let key = format!("windlass-{:032x}", rand::random::<u128>());
         let mut all = Vec::new();
         loop {
-            let page: BulkAnswer = self.post("/runs/bulk", &body)?;
+            let page: BulkAnswer = self.http.post_with("/runs/bulk", &body, &[("idempotency-key", &key)])?;
             all.extend(page.results);
             let Some(next) = page.next else { return Ok(all) };
             body["cursor"] = next.into();
