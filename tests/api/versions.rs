@@ -169,7 +169,7 @@ fn servers_with_folders_of_their_own_use_what_any_of_them_puts_in_use() {
     wait_until("the other server to use it", SOON, || b.answer("lab/x") == 2);
     looked(&second, &b, "lab/b");
     assert!(b.process.terminate(SOON).success(), "{}", b.process.output());
-    let b = second.serve();
+    let mut b = second.serve();
     looked(&second, &b, "lab/b2");
     assert_eq!((a.answer("lab/x"), b.answer("lab/x"), b.versions("lab/x")), (2, 2, vec![2, 1]));
     assert!(b.get(X)["problem"].is_null());
@@ -188,6 +188,14 @@ fn servers_with_folders_of_their_own_use_what_any_of_them_puts_in_use() {
     wait_until("the other server to use a new one", SOON, || b.answer("lab/only") == 7);
     looked(&second, &b, "lab/b3");
     assert_eq!((a.answer("lab/only"), b.answer("lab/only")), (7, 7));
+    // A machine that has lost its data folder, and with it what it had seen, takes nothing back either.
+    assert!(b.process.terminate(SOON).success(), "{}", b.process.output());
+    let seen = second.folder.join(".windlass/workflows.seen");
+    assert!(std::fs::read_to_string(&seen).unwrap().contains("lab/x"));
+    std::fs::remove_file(seen).unwrap();
+    let b = second.serve();
+    looked(&second, &b, "lab/b4");
+    assert_eq!((a.answer("lab/x"), b.answer("lab/x"), b.versions("lab/x")), (4, 4, vec![4, 3, 2, 1]));
     // It can be removed where it isn't; the file that is left elsewhere brings nothing back.
     let digest = b.get("/api/v1/workflows/lab/only")["source_digest"].as_str().unwrap().to_owned();
     let (status, removed) = b.ask("DELETE", &format!("/api/v1/workflows/lab/only?expected={digest}"), None);
@@ -237,4 +245,27 @@ fn servers_that_share_a_folder_make_one_version_of_a_change_and_forget_together(
     }
     looked(&second, &b, "lab/b4");
     looked(&first, &a, "lab/a4");
+}
+
+#[test]
+fn what_waits_for_an_admin_waits_at_every_server_that_sees_its_file() {
+    let Some(site) = Site::new() else { return };
+    let (first, second) = (site.machine("ann", "both"), site.machine("bob", "both"));
+    first.write("lab/x", 1);
+    let (mut a, b) = (first.serve(), second.serve());
+    first.done(&["users", "create", "olga", "--role", "operator@platform"]);
+    let olga = first.done(&["tokens", "issue", "main", "--user", "olga"])["token"].as_str().unwrap().to_owned();
+    let ann = std::mem::replace(&mut a.token, olga);
+    let wide = source("lab/x", 2).replace("\" };", "\", permissions: [\"net.*:*\"] };");
+    let body = json!({ "source": wide, "expected": a.get(X)["source_digest"] });
+    let (status, saved) = a.ask("PUT", X, Some(body));
+    assert_eq!((status, &saved["waiting"], &saved["version"]), (200, &json!(2), &json!(1)), "{saved}");
+    looked(&second, &b, "lab/b");
+    assert_eq!(std::fs::read_to_string(first.workflows.join("lab/x.rhai")).unwrap(), wide);
+    assert_eq!((a.answer("lab/x"), b.answer("lab/x"), b.versions("lab/x")), (1, 1, vec![2, 1]));
+    assert_eq!(b.get(X)["problem"]["data"]["version"], 2);
+    a.token = ann;
+    assert_eq!(b.ask("POST", &format!("{X}/activate"), Some(json!({ "version": 2 }))).0, 200);
+    wait_until("the first server to use it", SOON, || a.answer("lab/x") == 2);
+    assert_eq!((&a.get(X)["problem"], &b.get(X)["problem"]), (&Value::Null, &Value::Null));
 }
