@@ -23,7 +23,8 @@ pub const KEYS: &[Key] = &[
     key("plugins", "Folder of plugins, `<kind>/<name>`. Relative as `data` is; it needn't be there."),
     key(
         "workflow_review",
-        "Whether a changed workflow that asks for more permissions waits for an admin before it is in use.",
+        "Whether the file of a workflow or plugin that asks for more than the version in use waits for an admin. What somebody \
+         who isn't one saves at a server does so in any case.",
     ),
     key("database", "URL of the database: `sqlite:/path` or `postgres://…`. Empty: an SQLite file in the data folder."),
     key("log.level", "What is logged to standard error: error, warn, info, debug, trace, or `module=level,…`."),
