@@ -6,6 +6,7 @@ mod config;
 mod exit_codes;
 mod folder;
 mod git;
+mod json_logs;
 mod postgres;
 mod processes;
 mod remote;
