@@ -79,7 +79,6 @@ pub(super) struct Saved {
     #[serde(skip_serializing_if = "Option::is_none")]
     waiting: Option<i64>,
     /// Grants that it asks for, and the version in use doesn't.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     added: Vec<String>,
 }
 
