@@ -16,6 +16,7 @@ mod logs;
 mod long_logs;
 mod oidc;
 mod operations;
+mod operations_end;
 mod peers;
 mod people;
 mod plans;

@@ -28,6 +28,8 @@ use crate::{
 
 /// Bundles that are kept parsed; a run whose bundle isn't here reads it again.
 const BUNDLES: usize = 64;
+/// How long ops get to stop that were cut off.
+const CUT: Duration = Duration::from_secs(1);
 
 /// The durable engine of this process. Clones share it.
 #[derive(Clone)]
@@ -162,23 +164,37 @@ impl Engine {
         Ok(self.inner.store.commit(command)?)
     }
 
-    /// Stops evaluations at their next host call, gives their leases back, and closes the store. Runs go on at the next
-    /// start. `grace` bounds the wait for ops that are under way.
-    pub fn shutdown(&self, grace: Duration) {
+    /// Begins to stop: no run is taken up any more, evaluations stop at their next host call and give their leases back. What
+    /// is asked is still answered, until `shutdown`.
+    pub fn let_go(&self) {
         let inner = &self.inner;
         inner.stopping.store(true, Ordering::Release);
         inner.signals.wake.kick();
         for active in inner.signals.active.lock().values() {
             active.control.stop(Stop::ShuttingDown);
         }
+    }
+
+    /// Stops evaluations at their next host call, gives their leases back, and closes the store. Runs go on at the next
+    /// start. Ops that are under way get `grace` to end; then they are cut off.
+    pub fn shutdown(&self, grace: Duration) {
+        self.let_go();
+        let inner = &self.inner;
         if let Some(thread) = inner.scheduler.lock().take() {
             // A scheduler that panicked has nothing left to wait for.
             let _ = thread.join();
         }
         let deadline = Instant::now() + grace;
-        while !inner.signals.active.lock().is_empty() && Instant::now() < deadline {
-            inner.signals.wake.wait(Duration::from_millis(20));
+        let wait = |deadline: Instant| {
+            while !inner.signals.active.lock().is_empty() && Instant::now() < deadline {
+                inner.signals.wake.wait(Duration::from_millis(20));
+            }
+        };
+        wait(deadline);
+        for active in inner.signals.active.lock().values() {
+            active.control.hurry();
         }
+        wait(Instant::now() + CUT);
         inner.store.close();
     }
 

@@ -1,6 +1,12 @@
 //! `windlass serve`: the API on a database that is there, until the process is told to stop.
 
-use std::{io::Write as _, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    cell::Cell,
+    io::Write as _,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::sync::watch;
 use windlass_api::{
@@ -59,9 +65,15 @@ pub fn serve(
     context: &Context,
     ready: impl FnOnce(&Running) -> Result<(), Problem>,
 ) -> Result<Exit, Problem> {
-    let result = if session.executes() { until_told(&session, args, context, ready) } else { Err(busy(&session)) };
+    let stopping = Cell::new(None);
+    let result = match session.executes() {
+        true => until_told(&session, args, context, &stopping, ready),
+        false => Err(busy(&session)),
+    };
+    // Requests and steps end side by side: neither waits for the other's time first.
     let grace = Duration::from_millis(context.loaded.config.server.grace_ms);
-    session.close_within(grace);
+    let spent = stopping.get().map_or(Duration::ZERO, |since: Instant| since.elapsed());
+    session.close_within(grace.saturating_sub(spent));
     result
 }
 
@@ -75,6 +87,7 @@ fn until_told(
     session: &Session,
     args: &Args,
     context: &Context,
+    stopping: &Cell<Option<Instant>>,
     ready: impl FnOnce(&Running) -> Result<(), Problem>,
 ) -> Result<Exit, Problem> {
     let config = &context.loaded.config;
@@ -115,7 +128,10 @@ fn until_told(
         std::thread::sleep(LOOK_EVERY);
     }
     let told = interrupt.caught();
-    tracing::info!("stopping: requests get {} ms to end", config.server.grace_ms);
+    tracing::info!("stopping: requests and steps get {} ms to end", config.server.grace_ms);
+    stopping.set(Some(Instant::now()));
+    // Whoever takes the runs over can begin at once.
+    session.engine().let_go();
     drop(triggers);
     // Nobody is left to hear it if the listener has ended by itself.
     let _ = stop.send(true);
