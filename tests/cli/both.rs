@@ -130,7 +130,10 @@ fn blot(bytes: &[u8]) -> String {
         .filter(|line| !line.contains("\"node\":"))
         .map(|line| {
             let words = line.split_whitespace().filter(|word| !times.contains(word));
-            words.map(|word| if own(word) { "…" } else { word }).collect::<Vec<_>>().join(" ")
+            let mut words: Vec<&str> = words.map(|word| if own(word) { "…" } else { word }).collect();
+            // One time takes one number (`12 ms`), another two (`1 s 3 ms`).
+            words.dedup_by(|next, before| *next == "…" && *before == "…");
+            words.join(" ")
         })
         .collect::<Vec<_>>()
         .join("\n")
