@@ -119,6 +119,32 @@ fn more_grants_take_an_admin_at_every_door() {
 }
 
 #[test]
+fn a_server_that_dies_over_a_save_has_nothing_in_use_that_waits() {
+    let (mut server, olga) = server("");
+    let narrow = source(&["kv.read:*"], "1");
+    let mut waited = 0;
+    for more in 1..=5 {
+        server.kill_and_restart();
+        let metrics = server.get("/metrics").expect(200).text;
+        let commits = metrics.lines().find_map(|line| line.strip_prefix("windlass_commit_seconds_count ")).unwrap();
+        let commits: usize = commits.parse().unwrap();
+        server.kill();
+        server.restart_to_crash(&format!("commit.before:{}", commits + more));
+        let wide = source(&["kv.read:*", "exec.run:ls"], &format!("2 + {more}"));
+        let body = json!({ "source": wide, "expected": expected(&server) });
+        let request = reqwest::blocking::Client::new().put(format!("{}{X}", server.url)).bearer_auth(&olga);
+        // It may be dead by now, or die over this.
+        let _ = request.header("content-type", "application/json").body(body.to_string()).send();
+        server.kill_and_restart();
+        assert_eq!((output(&server), shown(&server)["version"].clone()), (json!(1), json!(1)), "commit {more}");
+        waited += usize::from(std::fs::read_to_string(server.workflows().join("lab/x.rhai")).unwrap() == wide);
+        server.write_workflow("lab/x", &narrow);
+        wait_until("the file to be as before", SOON, || shown(&server)["problem"].is_null());
+    }
+    assert!(waited < 5, "the server died over none of the saves");
+}
+
+#[test]
 fn a_module_brings_no_waiting_version_into_use() {
     let (server, olga) = server("");
     server.write_workflow("lib/y", "fn one() {\n    1\n}\n");
