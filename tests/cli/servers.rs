@@ -194,3 +194,22 @@ fn what_is_meant_for_a_server_is_never_done_here() {
         }
     }
 }
+
+#[test]
+fn what_a_server_knows_better_is_refused_and_not_ignored() {
+    let (url, asked) = refusing();
+    for line in [
+        "--as ann runs cancel x",
+        "--as ann users disable bob",
+        "schedules add a lab/a --cron 0 --owner ann",
+        "schedules set a --owner ann",
+    ] {
+        let before = asked.load(Ordering::SeqCst);
+        let mut command = Command::new(windlass_binary());
+        command.args(["--json", "--server", &url]).args(line.split(' ')).env("WINDLASS_TOKEN", "wl_x");
+        let ended = command.output().unwrap();
+        let problem: Value = serde_json::from_slice(&ended.stderr).unwrap();
+        assert_eq!(problem["error"]["code"], "usage", "`{line}`: {problem}");
+        assert_eq!(asked.load(Ordering::SeqCst), before, "`{line}` asked first");
+    }
+}

@@ -54,7 +54,7 @@ pub struct Global {
     /// When to use colours
     #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, help_heading = "Global options")]
     pub color: Colour,
-    /// Who acts, in records and events [default: the user]
+    /// Who acts on the data folder, in records and events [default: the user]; a server knows it from the token
     #[arg(long = "as", global = true, value_name = "NAME", help_heading = "Global options")]
     pub who: Option<String>,
 }

@@ -68,6 +68,10 @@ impl Context {
     /// The server that commands go to, if one is named.
     pub fn remote(&self) -> Result<Option<Remote>, Problem> {
         let Some(server) = &self.global.server else { return Ok(None) };
+        if self.global.who.is_some() {
+            return Err(Problem::new(Code::Usage, "a server knows by the token who acts")
+                .help("leave --as out; another token acts for somebody else"));
+        }
         let token = self.global.token.as_deref().ok_or_else(|| {
             Problem::new(Code::Unauthenticated, format!("{server} needs a token"))
                 .help("set WINDLASS_TOKEN, or give --token; `windlass tokens issue` on the server makes one")

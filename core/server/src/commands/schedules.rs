@@ -138,6 +138,11 @@ pub fn run(command: &Command, context: &Context) -> Result<Exit, Problem> {
 }
 
 fn at(place: &Place<'_>, desk: &dyn Desk, command: &Command, context: &Context) -> Result<Exit, Problem> {
+    if let (Place::There(_), Command::Add { settings, .. } | Command::Set { settings, .. }) = (place, command)
+        && settings.owner.is_some()
+    {
+        return Err(not_there());
+    }
     match command {
         Command::Ls => {
             let all = place.all()?;
@@ -280,6 +285,11 @@ impl Place<'_> {
             }
         }
     }
+}
+
+fn not_there() -> Problem {
+    Problem::new(Code::Usage, "at a server a schedule launches for whoever makes or changes it")
+        .help("leave --owner out; another token acts for somebody else")
 }
 
 /// The user for whom a schedule of this data folder launches.
