@@ -83,6 +83,18 @@ fn what_is_refused_and_what_only_looks_leave_no_entry() {
 }
 
 #[test]
+fn runs_that_are_removed_before_their_time_leave_an_entry() {
+    let project = Project::new();
+    project.write("windlass.toml", "[engine]\nretention = \"1s\"\n");
+    assert_eq!(project.run(&["run", "lab/count"]).code, 0);
+    windlass_tests::wait_until("the run to be old enough", super::support::SOON, || {
+        project.run(&["--as", "ann", "--json", "runs", "prune"]).json()["removed"] == 1
+    });
+    let noted = entries(&project, "run.prune");
+    assert_eq!((noted.len(), &noted[0]["actor"]), (1, &"ann".into()), "{noted:?}");
+}
+
+#[test]
 fn secrets_are_noted_without_their_values() {
     let project = Project::new();
     let set =
