@@ -108,10 +108,12 @@ impl Scene<'_> {
                 self.runner.revive();
                 *engine = self.start()?;
             }
+            // Asked before the run is looked at: what had nothing to do then has come to rest in what is seen after it. A dead
+            // process does nothing, and isn't done.
+            let nothing_comes = self.actors.have_nothing_to_do() && !self.runner.is_dead();
             let record = engine.wait_ended(run, Duration::from_millis(10))?;
             let at_rest = record.state.is_ended() || record.state == RunState::RollbackStuck;
-            // A dead process does nothing, and isn't done.
-            if at_rest || (self.actors.have_nothing_to_do() && !self.runner.is_dead()) {
+            if at_rest || nothing_comes {
                 return Ok(record);
             }
             if started.elapsed() > PATIENCE {
