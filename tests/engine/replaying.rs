@@ -31,6 +31,7 @@ fn the_same_key_and_input_give_the_same_run_and_another_input_is_refused() {
     let world = World::new();
     world.script("t/once", "", r#"fn run(input) { probe::touch(input.name) }"#);
     let launch = |name: &str| Launch {
+        priority: None,
         workflow: "t/once".into(),
         input: json!({ "name": name }),
         by: "test".into(),

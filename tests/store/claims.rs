@@ -5,7 +5,10 @@ use windlass_model::{
     command::{Command, Reply},
 };
 
-use super::world::{World, begin, call, cancel, finish, node, value};
+use super::{
+    nodes::beat,
+    world::{World, begin, call, cancel, finish, node, value},
+};
 
 super::on_both!(
     due_runs_are_taken_oldest_first,
@@ -136,14 +139,16 @@ fn one_run_is_claimed(w: &World) {
 
 fn leases_are_renewed_until_they_are_declared_over(w: &World) {
     let lease = w.launch_claimed("r1");
-    let renew = |name: &str| Command::RenewLeases { node: node(name), expires_at_ms: w.now() + 100_000 };
-    assert_eq!(w.ok(renew("n1")), Reply::Count(1));
-    assert_eq!(w.ok(renew("n2")), Reply::Count(0));
+    let renew = |name: &str| w.ok(Command::Beat { beat: beat(name, 0), expires_at_ms: w.now() + 100_000 });
+    renew("n2");
+    assert_eq!(w.store.next_due_ms().unwrap(), Some(w.now() + 60_000));
+    renew("n1");
+    assert_eq!(w.store.next_due_ms().unwrap(), Some(w.now() + 100_000));
     w.pass(60_000);
     assert!(w.claim_all("n2").is_empty());
     assert_eq!(w.ok(Command::ExpireLeases { node: Some(node("n2")) }), Reply::Count(0));
     assert_eq!(w.ok(Command::ExpireLeases { node: Some(node("n1")) }), Reply::Count(1));
     assert!(w.heard().last().unwrap().due_now);
-    assert_eq!(w.ok(renew("n1")), Reply::Count(0));
+    renew("n1");
     assert_eq!(w.claim_all("n2")[0].lease.epoch, lease.epoch + 1);
 }

@@ -1,6 +1,6 @@
 //! A damaged file, a folder that can't be written, a full disk: clear errors, and nothing is lost.
 
-use std::{path::Path, process::Command as Program};
+use std::{path::Path, process::Command as Program, time::Duration};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use windlass_model::{
@@ -41,7 +41,10 @@ impl SmallDisk {
     }
 
     fn remount(&self, flags: MsFlags, options: &str) {
-        mount(None::<&str>, self.path(), None::<&str>, MsFlags::MS_REMOUNT | flags, Some(options)).unwrap();
+        // A process that another test starts holds for a moment what was open here when it was made.
+        let remounted =
+            || mount(None::<&str>, self.path(), None::<&str>, MsFlags::MS_REMOUNT | flags, Some(options)).ok();
+        windlass_tests::wait_for("a disk that can be mounted anew", Duration::from_secs(20), remounted);
     }
 }
 

@@ -13,6 +13,7 @@ mod launches;
 mod lists;
 mod log;
 mod migrations;
+mod nodes;
 mod undoing;
 mod waits;
 mod world;

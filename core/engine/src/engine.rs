@@ -21,8 +21,8 @@ use windlass_model::{
 use windlass_store::{Committed, Store, StoreOptions};
 
 use crate::{
-    EngineConfig, Time, control::Control, feed::Feed, launch::ChildLauncher, pool::Pool, scheduler::Wake, stats::Stats,
-    worker,
+    EngineConfig, Time, control::Control, feed::Feed, launch::ChildLauncher, lease_clock::LeaseClock, pool::Pool,
+    scheduler::Wake, stats::Stats, worker,
 };
 
 /// Bundles that are kept parsed; a run whose bundle isn't here reads it again.
@@ -44,8 +44,14 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) signals: Arc<Signals>,
     pub(crate) children: ChildLauncher,
+    pub(crate) leases: Arc<LeaseClock>,
     pub(crate) pool: Pool,
     pub(crate) stopping: AtomicBool,
+    /// This node claims nothing more.
+    draining: AtomicBool,
+    /// More was due at the last claim than there were workers for.
+    pub(crate) backlog: AtomicBool,
+    pub(crate) started_at_ms: i64,
     bundles: Mutex<VecDeque<(BundleDigest, Arc<Bundle>)>>,
     scheduler: Mutex<Option<std::thread::JoinHandle<()>>>,
 }
@@ -105,14 +111,20 @@ impl Engine {
             config.bounds.input_bytes,
             config.known_secret.clone(),
         );
+        let lease = Duration::from_millis(u64::try_from(config.lease_ms).unwrap_or(0));
+        let leases = Arc::new(LeaseClock::new((!config.exclusive).then_some(lease)));
         let inner = Arc::new(Inner {
+            started_at_ms: clock.now_ms(),
             pool: Pool::new(config.stack_bytes),
             config,
             store,
             clock,
             signals,
             children,
+            leases,
             stopping: AtomicBool::new(false),
+            draining: AtomicBool::new(false),
+            backlog: AtomicBool::new(false),
             bundles: Mutex::default(),
             scheduler: Mutex::default(),
         });
@@ -165,6 +177,11 @@ impl Engine {
         while !inner.signals.active.lock().is_empty() && Instant::now() < deadline {
             inner.signals.wake.wait(Duration::from_millis(20));
         }
+        if inner.config.workers > 0
+            && let Err(error) = inner.store.commit(Command::Leave { node: inner.config.node.clone() })
+        {
+            tracing::warn!(%error, "this node stays in the list of nodes");
+        }
         inner.store.close();
     }
 
@@ -214,19 +231,40 @@ impl Inner {
 
     /// Runs that this process can take on now.
     pub(crate) fn free_workers(&self) -> usize {
+        if self.is_draining() {
+            return 0;
+        }
         self.config.workers.saturating_sub(self.signals.active.lock().len())
+    }
+
+    fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    /// Claims nothing more, and hands over what is under evaluation at its next host call; or goes on.
+    pub(crate) fn drain(&self, draining: bool) {
+        if self.draining.swap(draining, Ordering::AcqRel) == draining {
+            return;
+        }
+        tracing::info!(node = %self.config.node, draining, "whether this node claims runs has changed");
+        if draining {
+            self.signals.active.lock().values().for_each(|active| active.control.stop(Stop::ShuttingDown));
+        } else {
+            self.signals.wake.kick();
+        }
     }
 
     /// A launch takes its run at once when there is a free worker: one commit instead of two.
     pub(crate) fn claim_at_launch(&self) -> Option<(NodeId, i64)> {
-        let may = self.free_workers() > 0 && !self.is_stopping();
+        // Where others wait for a worker already, a launch doesn't go before them.
+        let may = self.free_workers() > 0 && !self.is_stopping() && !self.backlog.load(Ordering::Acquire);
         may.then(|| (self.config.node.clone(), self.lease_expires_at_ms()))
     }
 
     /// Evaluates a claimed run on a script thread.
     pub(crate) fn start(self: &Arc<Self>, claimed: Claimed) {
         let (run, control) = (claimed.lease.run.clone(), Arc::<Control>::default());
-        if self.is_stopping() {
+        if self.is_stopping() || self.is_draining() {
             control.stop(Stop::ShuttingDown);
         }
         let active = Active { control: control.clone(), deadline_at_ms: claimed.deadline_at_ms };

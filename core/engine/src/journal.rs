@@ -23,7 +23,7 @@ use windlass_model::{
 };
 use windlass_store::{Store, StoreError, failpoint};
 
-use crate::{Time, control::Control, launch::ChildLauncher, recorded::Recorded, stats::Stats};
+use crate::{Time, control::Control, launch::ChildLauncher, lease_clock::LeaseClock, recorded::Recorded, stats::Stats};
 
 /// Which calls may be performed.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub(crate) enum Mode {
 pub(crate) struct LiveJournal {
     pub(crate) store: Store,
     pub(crate) lease: Lease,
+    /// Whether this process may still believe in it.
+    pub(crate) leases: Arc<LeaseClock>,
     pub(crate) mode: Mode,
     pub(crate) recorded: Recorded,
     pub(crate) control: Arc<Control>,
@@ -89,6 +91,15 @@ impl LiveJournal {
             return Err(Stop::Limit(Box::new(steps_exceeded(self.bounds.steps_per_run))));
         }
         Ok(())
+    }
+
+    /// Whether the lease holds, as far as this process can tell without asking.
+    fn believes(&self) -> bool {
+        let holds = self.leases.holds();
+        if !holds {
+            self.control.stop(Stop::LeaseLost);
+        }
+        holds
     }
 
     fn commit(&self, command: Command) -> Result<Reply, Stop> {
@@ -166,7 +177,7 @@ impl Journal for LiveJournal {
         };
         let step = UnderWay { started_at_ms: self.clock.now_ms(), attempts, _span: self.step_span(call) };
         self.progress.under_way.lock().insert(call.path.clone(), step);
-        if call.needs_intent() {
+        if call.needs_intent() && !failpoint::is_broken("intent") {
             let call = Arc::new(call.clone());
             if let Err(stop) = self.commit(Command::Begin { lease: self.lease.clone(), call }) {
                 return Begin::Stop(stop);
@@ -176,6 +187,10 @@ impl Journal for LiveJournal {
             let event = NewEvent::step(EventKind::StepStarted, &call.path, started_data(call));
             let command = Command::Emit { lease: self.lease.clone(), events: vec![event] };
             self.store.submit_lazy_keyed(self.lazy_key(&call.path), command);
+        }
+        // The process may have been paused since, or the answer have come late: somebody else may have the run by now.
+        if !self.believes() {
+            return Begin::Stop(Stop::LeaseLost);
         }
         failpoint::hit("effect.before");
         match (attempts, call.class) {
@@ -217,6 +232,9 @@ impl Journal for LiveJournal {
             clock.advance_by(i64::try_from(delay_ms).unwrap_or(i64::MAX));
         } else {
             self.stopped(delay_ms);
+        }
+        if !self.believes() {
+            return Err(Stop::LeaseLost);
         }
         self.stop().map_or(Ok(()), Err)
     }

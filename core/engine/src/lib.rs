@@ -10,6 +10,7 @@ mod feed;
 mod input;
 mod journal;
 mod launch;
+mod lease_clock;
 mod operate;
 mod pool;
 mod read;

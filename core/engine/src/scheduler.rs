@@ -1,14 +1,14 @@
 //! One thread that claims what is due, keeps leases alive, watches deadlines and other processes, and prunes what is old.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
 use parking_lot::{Condvar, Mutex};
 use windlass_model::{
     RunState,
-    command::{Command, Reply},
+    command::{Beat, Command, Reply},
     journal::Stop,
 };
 
@@ -19,6 +19,9 @@ const CLAIM: usize = 64;
 /// How often ended runs are looked through for those whose retention is over.
 const PRUNE_EVERY: Duration = Duration::from_secs(3_600);
 pub(crate) const PRUNE_LIMIT: u32 = 500;
+
+/// How often a node looks whether it should drain, at most.
+const DRAIN_LOOK_MS: i64 = 1_000;
 
 /// What ends the scheduler's sleep: work that is due, or becomes due earlier than it thought.
 #[derive(Default)]
@@ -94,6 +97,40 @@ impl Inner {
         }
     }
 
+    /// Tells that this node is there, and extends its leases.
+    fn beat(self: &Arc<Self>) {
+        let running = u32::try_from(self.signals.active.lock().len()).unwrap_or(u32::MAX);
+        let beat = Beat {
+            node: self.config.node.clone(),
+            started_at_ms: self.started_at_ms,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            workers: u32::try_from(self.config.workers).unwrap_or(u32::MAX),
+            running,
+        };
+        let command = Command::Beat { beat, expires_at_ms: self.lease_expires_at_ms() };
+        let (inner, asked) = (self.clone(), Instant::now());
+        let done = move |reply: Result<Reply, _>| match reply {
+            Ok(reply) => {
+                inner.leases.renewed(asked);
+                if let Reply::Drain(draining) = reply {
+                    inner.drain(draining);
+                }
+            }
+            Err(error) => tracing::error!(%error, "leases can't be renewed"),
+        };
+        self.store.submit(command, Box::new(done));
+    }
+
+    fn look_whether_to_drain(&self) {
+        match self.store.nodes() {
+            Ok(nodes) => {
+                let this = nodes.into_iter().find(|node| node.id == self.config.node);
+                this.inspect(|node| self.drain(node.draining && node.started_at_ms == self.started_at_ms));
+            }
+            Err(error) => tracing::debug!(%error, "can't ask whether this node should drain"),
+        }
+    }
+
     /// When the next run is due. A lease that never ends is no time to wait for.
     fn next_due_ms(&self) -> Option<i64> {
         let due_ms = self.store.next_due_ms().unwrap_or_else(|error| {
@@ -122,6 +159,7 @@ impl Inner {
         match self.store.commit(command) {
             Ok(Reply::Claimed(claimed)) => {
                 let full = claimed.len() == limit;
+                self.backlog.store(full, Ordering::Release);
                 claimed.into_iter().for_each(|claimed| self.start(claimed));
                 full
             }
@@ -150,23 +188,24 @@ impl Inner {
     }
 
     /// What has to be looked at now and then: leases, deadlines, other processes' writes, retention.
-    fn look_around(&self, watched: &mut Watched) {
+    fn look_around(self: &Arc<Self>, watched: &mut Watched) {
         let active: Vec<_> =
             self.signals.active.lock().iter().map(|(run, active)| (run.clone(), active.clone())).collect();
         let now_ms = self.clock.now_ms();
         for (_, active) in active.iter().filter(|(_, active)| active.deadline_at_ms.is_some_and(|at| at <= now_ms)) {
             active.control.stop(Stop::Deadline);
         }
-        if !self.config.exclusive && watched.is_time(|watched| &mut watched.renewed, self.config.lease_ms / 3) {
-            let command =
-                Command::RenewLeases { node: self.config.node.clone(), expires_at_ms: self.lease_expires_at_ms() };
-            self.store
-                .submit(command, Box::new(|reply| drop(reply.map_err(|error| tracing::error!(%error, "leases")))));
+        let executes = self.config.workers > 0 && !self.is_virtual();
+        if executes && watched.is_time(|watched| &mut watched.renewed, self.config.lease_ms / 3) {
+            self.beat();
         }
         let version = self.store.data_version().unwrap_or(watched.version);
         if version != watched.version {
             watched.version = version;
             self.signals.feed.ring_all();
+            if executes && watched.is_time(|watched| &mut watched.drained, DRAIN_LOOK_MS) {
+                self.look_whether_to_drain();
+            }
             for (run, active) in &active {
                 let state = self.store.run(run).ok().flatten().map(|record| record.state);
                 if state == Some(RunState::Cancelling) {
@@ -188,6 +227,7 @@ struct Watched {
     version: i64,
     renewed: Option<Instant>,
     pruned: Option<Instant>,
+    drained: Option<Instant>,
 }
 
 impl Watched {

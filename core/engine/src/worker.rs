@@ -116,6 +116,7 @@ impl Worker<'_> {
         Ok(LiveJournal {
             store: self.inner.store.clone(),
             lease: self.lease(),
+            leases: self.inner.leases.clone(),
             mode,
             recorded,
             control: self.control.clone(),

@@ -13,7 +13,7 @@ use crate::{
     journal::LocalEffect,
     undo::StuckAction,
     wait::{Decision, Resolution},
-    workflow::{OnConflict, Rollback},
+    workflow::{OnConflict, Priority, Rollback},
 };
 
 /// A worker's claim on a run. Every journal write names it and is refused when the epoch has moved on.
@@ -52,10 +52,42 @@ pub struct NewRun {
     pub organisation: String,
     /// Evaluated concurrency key, with the limit and what happens beyond it.
     pub concurrency: Option<(String, u32, OnConflict)>,
+    /// How often runs of the same key may begin.
+    pub rate: Option<Rate>,
+    /// What comes first when there are more runs than workers.
+    pub priority: Priority,
     /// Tags.
     pub tags: Vec<String>,
     /// Fields of the input by which the run can't be found: those that hold secrets.
     pub unindexed: Vec<String>,
+}
+
+/// How often runs of a key may begin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// What they share.
+    pub key: String,
+    /// How many may begin within the time.
+    pub limit: u32,
+    /// The time.
+    pub per_ms: i64,
+    /// Whether a launch beyond it is refused instead of beginning later.
+    pub reject: bool,
+}
+
+/// What a node tells of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Beat {
+    /// Which node.
+    pub node: NodeId,
+    /// When it began: a node that begins anew isn't drained any more.
+    pub started_at_ms: i64,
+    /// Its program's version.
+    pub version: String,
+    /// Runs that it evaluates at once, at most.
+    pub workers: u32,
+    /// Runs that it evaluates now.
+    pub running: u32,
 }
 
 /// A change to the store.
@@ -95,12 +127,24 @@ pub enum Command {
         /// Until when the lease holds.
         expires_at_ms: i64,
     },
-    /// Extends all leases of a node. Answer: `Count`.
-    RenewLeases {
-        /// The node.
-        node: NodeId,
-        /// Until when.
+    /// A node is there; its leases are extended. Answer: `Drain`, whether it should claim nothing more.
+    Beat {
+        /// What it tells.
+        beat: Beat,
+        /// Until when its leases hold.
         expires_at_ms: i64,
+    },
+    /// A node goes in good order, and is listed no more.
+    Leave {
+        /// Which one.
+        node: NodeId,
+    },
+    /// A node should claim nothing more, and hand over what it evaluates; or go on.
+    Drain {
+        /// Which one.
+        node: NodeId,
+        /// Whether it should.
+        draining: bool,
     },
     /// Ends all leases of a node that is known to be gone (SQLite: the process that had the data folder before).
     /// Their runs are due at once, and count one recovery each. Answer: `Count`.
@@ -411,4 +455,6 @@ pub enum Reply {
     Waiting,
     /// Versions of the changed documents, in the order of the changes.
     Versions(Vec<i64>),
+    /// Whether the node should claim nothing more.
+    Drain(bool),
 }

@@ -36,6 +36,11 @@ pub(crate) struct RunRow {
     pub concurrency_key: Option<String>,
     pub concurrency_limit: Option<i64>,
     pub organisation: String,
+    pub priority: i64,
+    pub rate_key: Option<String>,
+    pub rate_limit: Option<i64>,
+    pub rate_per_ms: Option<i64>,
+    pub rate_at_ms: Option<i64>,
 }
 
 impl RunRow {
@@ -126,6 +131,11 @@ pub(crate) fn create(cx: &mut Cx, row: &RunRow) -> Applied<bool> {
             concurrency_key: &row.concurrency_key,
             concurrency_limit: &row.concurrency_limit,
             organisation: &row.organisation,
+            priority: &row.priority,
+            rate_key: &row.rate_key,
+            rate_limit: &row.rate_limit,
+            rate_per_ms: &row.rate_per_ms,
+            rate_at_ms: &row.rate_at_ms,
         }
         .execute(c)?,
         AnyConnection::Postgres(c) => {
@@ -190,18 +200,19 @@ pub(crate) fn active_with_key(cx: &mut Cx, key: &str) -> Applied<i64> {
 pub(crate) fn wake_key(cx: &mut Cx, key: &str) -> Applied<()> {
     crate::dialect::exclude_others(cx.conn, key)?;
     let active = active_with_key(cx, key)?;
-    let queued: Vec<(String, Option<i64>)> = runs::table
+    let queued = runs::table
         .filter(runs::concurrency_key.eq(key))
         .filter(runs::state.eq(RunState::Queued.as_str()))
         .order(runs::id)
-        .select((runs::id, runs::concurrency_limit))
-        .load(cx.conn)?;
-    for (index, (run, limit)) in queued.into_iter().enumerate() {
+        .select((runs::id, runs::concurrency_limit, runs::rate_at_ms))
+        .load::<(String, Option<i64>, Option<i64>)>(cx.conn)?;
+    for (index, (run, limit, rate_at_ms)) in queued.into_iter().enumerate() {
         if active + index as i64 >= limit.unwrap_or(1) {
             break;
         }
-        diesel::update(runs::table.find(run)).set(runs::due_at_ms.eq(cx.now_ms)).execute(cx.conn)?;
-        cx.told.due(cx.now_ms, cx.now_ms);
+        let due_at_ms = rate_at_ms.map_or(cx.now_ms, |at| at.max(cx.now_ms));
+        diesel::update(runs::table.find(run)).set(runs::due_at_ms.eq(due_at_ms)).execute(cx.conn)?;
+        cx.told.due(due_at_ms, cx.now_ms);
     }
     Ok(())
 }

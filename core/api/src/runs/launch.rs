@@ -93,9 +93,10 @@ fn launch(request: Request) -> Result<Answer, Problem> {
     let by = request.principal.person().to_owned();
     let (workflow, input, tags) = (body.workflow, body.input, body.tags);
     let launched = engine
-        .launch_if(Launch { workflow, input, by, idempotency_key, tags, organisation }, |pinned, input| {
-            plan.as_ref().map_or(Ok(()), |plan| plan.require(pinned, input))
-        })
+        .launch_if(
+            Launch { workflow, input, by, idempotency_key, tags, organisation, priority: None },
+            |pinned, input| plan.as_ref().map_or(Ok(()), |plan| plan.require(pinned, input)),
+        )
         .map_err(|problem| below("/input", problem))?;
     answer(&LaunchedView { id: launched.run.to_string(), existing: launched.existing })
 }

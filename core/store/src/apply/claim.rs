@@ -14,8 +14,9 @@ use crate::{
     error::Applied,
     hot, leases,
     log::Log,
+    rates,
     runs::{self, RunRow},
-    schema,
+    schema, turns,
 };
 
 /// Who claims, and on what terms.
@@ -25,7 +26,7 @@ pub(crate) struct By<'a> {
     pub max_recoveries: i64,
 }
 
-/// Takes runs whose worker is lost, then those that are due, oldest first.
+/// Takes runs whose worker is lost, then those that are due: all, or whose turn it is.
 pub(crate) fn claim(cx: &mut Cx, by: &By, limit: u32) -> Applied<Reply> {
     let limit = limit as usize;
     let mut taken = Vec::new();
@@ -34,7 +35,7 @@ pub(crate) fn claim(cx: &mut Cx, by: &By, limit: u32) -> Applied<Reply> {
     }
     // A run that is held back by its concurrency key is due no more, so the next round finds others.
     while taken.len() < limit {
-        let due = dialect::due_runs(cx.conn, cx.now_ms, (limit - taken.len()) as i64)?;
+        let due = turns::due_runs(cx.conn, cx.now_ms, limit - taken.len())?;
         if due.is_empty() {
             break;
         }
@@ -85,6 +86,10 @@ fn take(cx: &mut Cx, run: &RunId, by: &By, recovery: bool) -> Applied<Option<Cla
         return Ok(None);
     }
     let fresh = row.started_at_ms.is_none();
+    if fresh && let Some(begins_at_ms) = rates::begin(cx, &row)? {
+        set_due(cx, run, begins_at_ms)?;
+        return Ok(None);
+    }
     let lease = leases::take(cx, run, by.node, by.expires_at_ms)?;
     row.state = next.as_str().to_owned();
     let started_at_ms = row.started_at_ms.unwrap_or(cx.now_ms);

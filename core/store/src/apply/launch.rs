@@ -16,6 +16,7 @@ use crate::{
     error::{Applied, refuse},
     leases,
     log::Log,
+    rates,
     runs::{self, RunRow, rollback_text},
     schema, terms,
 };
@@ -36,16 +37,19 @@ pub(crate) fn launch(
     let run = &with_depth(cx, run, continues)?;
     let input: serde_json::Value = serde_json::from_str(&run.input)?;
     bundles::require(cx, &run.bundle)?;
+    let rate_at_ms = run.rate.as_ref().map(|rate| rates::reserve(cx, run, rate)).transpose()?;
+    let begins_at_ms = rate_at_ms.unwrap_or(cx.now_ms).max(cx.now_ms);
     let has_room = make_room(cx, run)?;
 
-    let claim = claim.filter(|_| has_room);
+    let claim = claim.filter(|_| has_room && begins_at_ms <= cx.now_ms);
     let mut row = row(cx, run, continues);
+    row.rate_at_ms = rate_at_ms;
     if claim.is_some() {
         row.state = RunState::Queued.apply(windlass_model::RunCommand::Claim)?.as_str().to_owned();
         row.started_at_ms = Some(cx.now_ms);
     } else if has_room {
-        row.due_at_ms = Some(cx.now_ms);
-        cx.told.due(cx.now_ms, cx.now_ms);
+        row.due_at_ms = Some(begins_at_ms);
+        cx.told.due(begins_at_ms, cx.now_ms);
     }
     if !runs::create(cx, &row)? {
         return refuse(Code::Conflict, format!("there is a run `{}` already", run.id));
@@ -189,5 +193,10 @@ fn row(cx: &Cx, run: &NewRun, continues: Option<&RunId>) -> RunRow {
         concurrency_key: concurrency_key(run),
         organisation: run.organisation.clone(),
         concurrency_limit: run.concurrency.as_ref().map(|(_, limit, _)| i64::from(*limit).max(1)),
+        priority: run.priority.rank(),
+        rate_key: run.rate.as_ref().map(|rate| rates::key(&run.organisation, &rate.key)),
+        rate_limit: run.rate.as_ref().map(|rate| i64::from(rate.limit).max(1)),
+        rate_per_ms: run.rate.as_ref().map(|rate| rate.per_ms.max(1)),
+        rate_at_ms: None,
     }
 }
