@@ -3,7 +3,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -18,7 +18,7 @@ use windlass_model::{
     journal::Stop,
     time::Clock,
 };
-use windlass_store::{Committed, Store, StoreOptions};
+use windlass_store::{Committed, Hints, Store, StoreOptions};
 
 use crate::{
     EngineConfig, Time, control::Control, feed::Feed, launch::ChildLauncher, lease_clock::LeaseClock, pool::Pool,
@@ -59,6 +59,10 @@ pub(crate) struct Inner {
 /// What the store's writer tells the rest of the engine.
 #[derive(Default)]
 pub(crate) struct Signals {
+    /// Another node has committed something.
+    pub(crate) hinted: AtomicBool,
+    /// Tells other nodes that this one has; none where there can't be any.
+    pub(crate) hints: OnceLock<Hints>,
     pub(crate) feed: Arc<Feed>,
     pub(crate) wake: Wake,
     pub(crate) active: Mutex<HashMap<RunId, Active>>,
@@ -77,6 +81,11 @@ impl Signals {
         self.stats.commits.observe(committed.took);
         self.stats.commands.fetch_add(committed.commands, Ordering::Relaxed);
         self.feed.ring(&committed.runs);
+        if !committed.runs.is_empty()
+            && let Some(hints) = self.hints.get()
+        {
+            hints.tell();
+        }
         if !committed.cancelled.is_empty() {
             let active = self.active.lock();
             for run in &committed.cancelled {
@@ -102,6 +111,19 @@ impl Engine {
             ..StoreOptions::new(clock.clone())
         };
         let store = Store::open(&config.url, options)?;
+        if !config.exclusive {
+            let hinted = Arc::downgrade(&signals);
+            let heard = move || {
+                if let Some(signals) = hinted.upgrade() {
+                    signals.hinted.store(true, Ordering::Release);
+                    signals.wake.kick();
+                }
+            };
+            if let Some(hints) = store.hints(Box::new(heard)) {
+                // Nobody else sets it.
+                let _ = signals.hints.set(hints);
+            }
+        }
         if config.exclusive && config.workers > 0 {
             store.commit(Command::ExpireLeases { node: None })?;
         }

@@ -11,6 +11,7 @@ use windlass_model::{
     command::{Beat, Command, Reply},
     journal::Stop,
 };
+use windlass_store::Hints;
 
 use crate::{Time, engine::Inner};
 
@@ -20,6 +21,8 @@ const CLAIM: usize = 64;
 const PRUNE_EVERY: Duration = Duration::from_secs(3_600);
 pub(crate) const PRUNE_LIMIT: u32 = 500;
 
+/// How often to look what other nodes have written, at least, when they give hints.
+const WITH_HINTS: Duration = Duration::from_secs(1);
 /// How often a node looks whether it should drain, at most.
 const DRAIN_LOOK_MS: i64 = 1_000;
 
@@ -72,12 +75,12 @@ impl Wake {
 impl Inner {
     /// The scheduler's thread.
     pub(crate) fn schedule(self: Arc<Self>) {
-        let poll = Duration::from_millis(self.config.poll_ms);
         let mut watched = Watched::default();
         let mut polled = Instant::now();
         while !self.is_stopping() {
+            let poll = self.poll();
             let more = self.claim_due();
-            if polled.elapsed() >= poll {
+            if self.signals.hinted.swap(false, Ordering::AcqRel) || polled.elapsed() >= poll {
                 polled = Instant::now();
                 self.look_around(&mut watched);
             }
@@ -95,6 +98,20 @@ impl Inner {
             };
             self.signals.wake.wait(wait);
         }
+    }
+
+    /// How long to wait until it is looked what other processes have written: rarely where they give hints. Not all nodes
+    /// look at the same time.
+    fn poll(&self) -> Duration {
+        let poll = Duration::from_millis(self.config.poll_ms);
+        if self.config.exclusive {
+            return poll;
+        }
+        let hinted = self.signals.hints.get().is_some_and(Hints::arrive);
+        let rarely = WITH_HINTS.min(Duration::from_millis(u64::try_from(self.config.lease_ms / 6).unwrap_or(0)));
+        let poll = if hinted { poll.max(rarely) } else { poll };
+        let part = u64::from(std::process::id()).wrapping_mul(0x9e37_79b9) % 50;
+        poll * u32::try_from(75 + part).unwrap_or(100) / 100
     }
 
     /// Tells that this node is there, and extends its leases.
@@ -147,7 +164,7 @@ impl Inner {
             return false;
         }
         let now_ms = self.clock.now_ms();
-        if self.config.exclusive && self.next_due_ms().is_none_or(|due_ms| due_ms > now_ms) {
+        if self.next_due_ms().is_none_or(|due_ms| due_ms > now_ms) {
             return false;
         }
         let command = Command::Claim {

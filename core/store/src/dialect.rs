@@ -26,12 +26,17 @@ macro_rules! both {
 }
 pub(crate) use both;
 
+/// One round trip. A process that is paused in the middle of a transaction keeps its locks while its connection lives: the
+/// server ends it then. Nobody waits for a lock for longer.
+const BEGIN_POSTGRES: &str =
+    "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 5000; SET LOCAL lock_timeout = 10000";
+
 /// Begins a transaction that will write. SQLite takes the write lock now: a deferred transaction that finds the lock
 /// taken only when it writes can't be continued.
 pub(crate) fn begin_write(connection: &mut AnyConnection) -> QueryResult<()> {
     match connection {
         AnyConnection::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, "BEGIN IMMEDIATE"),
-        AnyConnection::Postgres(c) => AnsiTransactionManager::begin_transaction(c),
+        AnyConnection::Postgres(c) => AnsiTransactionManager::begin_transaction_sql(c, BEGIN_POSTGRES),
     }
 }
 

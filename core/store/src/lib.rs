@@ -15,6 +15,7 @@ mod events;
 pub mod failpoint;
 mod feed;
 mod finished;
+mod hints;
 mod hot;
 mod journal_log;
 mod kv;
@@ -44,6 +45,7 @@ mod walk;
 mod writer;
 
 pub use error::StoreError;
+pub use hints::Hints;
 pub use options::{Committed, Durability, StoreOptions};
 pub use reads::Journal;
 pub use store::Store;
