@@ -2,6 +2,8 @@
 //! a condition.
 
 pub mod api;
+#[path = "../faults/mod.rs"]
+pub mod faults;
 pub mod postgres;
 pub mod probe;
 pub mod process;

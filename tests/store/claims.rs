@@ -14,6 +14,7 @@ super::on_both!(
     due_runs_are_taken_oldest_first,
     a_stale_epoch_writes_nothing,
     a_lost_worker_costs_a_recovery,
+    a_run_that_gets_on_is_never_parked,
     too_many_recoveries_park,
     a_run_that_was_being_undone_is_stuck_instead,
     a_release_costs_nothing,
@@ -78,6 +79,25 @@ fn a_lost_worker_costs_a_recovery(w: &World) {
     assert_eq!(w.store.run(&lease.run).unwrap().unwrap().recoveries, 1);
     let (kind, data) = w.last_event(&lease.run);
     assert_eq!((kind, &data["recovery"], &data["node"]), (E::RunStarted, &true.into(), &"n2".into()));
+}
+
+fn a_run_that_gets_on_is_never_parked(w: &World) {
+    let mut lease = w.launch_claimed("r1");
+    for at in ["0", "1", "2", "3", "4", "5"] {
+        w.finish(&lease, &call(at, "x", EffectClass::Idempotent), value(1.into()));
+        w.pass(60_000);
+        lease = w.claim_all("n2").remove(0).lease;
+    }
+    assert_eq!(w.store.run(&lease.run).unwrap().unwrap().recoveries, 1);
+    for _ in 0..2 {
+        // Begun is not finished.
+        w.ok(begin(&lease, &call("6", "x", EffectClass::AtMostOnce)));
+        w.pass(60_000);
+        lease = w.claim_all("n2").remove(0).lease;
+    }
+    assert_eq!(w.store.run(&lease.run).unwrap().unwrap().recoveries, 3);
+    w.pass(60_000);
+    assert!(w.claim_all("n2").is_empty());
 }
 
 fn too_many_recoveries_park(w: &World) {

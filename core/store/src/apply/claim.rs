@@ -12,7 +12,7 @@ use crate::{
     connection::AnyConnection,
     dialect,
     error::Applied,
-    hot, leases,
+    events, hot, leases,
     log::Log,
     rates,
     runs::{self, RunRow},
@@ -73,7 +73,10 @@ fn take(cx: &mut Cx, run: &RunId, by: &By, recovery: bool) -> Applied<Option<Cla
             .execute(cx.conn)?;
         return Ok(None);
     };
-    let recoveries = row.recoveries + i64::from(recovery);
+    let recoveries = match recovery {
+        true if has_got_on(cx, run, log.next_seq())? => 1,
+        _ => row.recoveries + i64::from(recovery),
+    };
     if recovery && recoveries > by.max_recoveries {
         park(cx, &mut log, &row, recoveries)?;
         log.write(cx)?;
@@ -111,6 +114,19 @@ fn take(cx: &mut Cx, run: &RunId, by: &By, recovery: bool) -> Applied<Option<Cla
     log.run(EventKind::RunStarted, json!({ "node": by.node, "epoch": lease.epoch, "recovery": recovery }));
     log.write(cx)?;
     Ok(Some(claimed(&row, lease, fresh)))
+}
+
+/// Events that are looked at for whether a run got on since it was last taken.
+const LOOK_BACK: i64 = 64;
+
+/// Whether the worker that was lost had finished anything since it took the run. A run that gets on, however often its
+/// workers are lost, isn't what takes them down.
+fn has_got_on(cx: &mut Cx, run: &RunId, next_seq: i64) -> Applied<bool> {
+    use EventKind as Kind;
+    let events = events::after(cx.conn, run, (next_seq - 1 - LOOK_BACK).max(0), LOOK_BACK as u32)?;
+    let since = events.iter().rev().take_while(|event| event.kind != Kind::RunStarted);
+    let finished = |kind| matches!(kind, Kind::StepSucceeded | Kind::StepFailed | Kind::UndoDone | Kind::UndoFailed);
+    Ok(since.map(|event| event.kind).any(finished))
 }
 
 fn has_room(cx: &mut Cx, row: &RunRow) -> Applied<bool> {
