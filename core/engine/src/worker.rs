@@ -166,7 +166,7 @@ impl Worker<'_> {
 
     fn stopped(&self, stop: Stop) -> Result<Next, StoreError> {
         match stop {
-            Stop::Suspended | Stop::InDoubt => self.conclude(Command::Suspend { lease: self.lease() }, Next::Done),
+            Stop::Suspended | Stop::InDoubt => self.suspend(),
             Stop::ContinueAsNew(input) => self.continue_as_new(&input),
             Stop::Cancelled => self.begin_rollback(),
             Stop::Deadline => {
@@ -186,6 +186,16 @@ impl Worker<'_> {
                 let message = format!("the evaluation ended with {stop:?}");
                 self.fail(Problem::new(Code::Internal, message))
             }
+        }
+    }
+
+    /// Lets the run become rows; if nothing is left to wait for, it is taken up again.
+    fn suspend(&self) -> Result<Next, StoreError> {
+        match self.conclude(Command::Suspend { lease: self.lease() }, Next::Done) {
+            Err(StoreError::Refused(problem)) if problem.code == Code::Conflict => {
+                self.commit(Command::Release(self.lease())).map(|()| Next::Done)
+            }
+            other => other,
         }
     }
 
