@@ -196,7 +196,7 @@ impl Scene<'_> {
         for step in steps.iter().filter(|step| step.state == StepState::InDoubt) {
             // Its arguments name what it posted.
             let seen = witness::ask(stage.witness());
-            let args = serde_json::to_string(&step.args).unwrap_or_default();
+            let args: &str = &step.args;
             let happened = seen
                 .iter()
                 .any(|seen| seen.kind == "post" && args.contains(&format!("/post/{}/{}\"", seen.run, seen.name)));

@@ -17,6 +17,7 @@ super::on_both!(
     a_rate_refuses,
     what_never_began_gives_its_time_back,
     nodes_are_listed_drained_and_leave,
+    a_claim_that_its_node_knows_nothing_of_ends,
 );
 
 fn launch(w: &World, id: &str, organisation: &str, workflow: &str, priority: Priority) {
@@ -134,7 +135,17 @@ fn what_never_began_gives_its_time_back(w: &World) {
 
 /// What a node tells.
 pub fn beat(name: &str, started_at_ms: i64) -> Beat {
-    Beat { node: node(name), started_at_ms, version: "1".into(), workers: 4, running: 1 }
+    Beat { node: node(name), started_at_ms, version: "1".into(), workers: 4, runs: vec!["r1".into()] }
+}
+
+fn a_claim_that_its_node_knows_nothing_of_ends(w: &World) {
+    w.launch_claimed("r1");
+    w.launch_claimed("r2");
+    // The answer to the claim of r2 was lost: the node tells of r1 alone.
+    w.ok(Command::Beat { beat: beat("n1", 0), expires_at_ms: w.now() + 100_000 });
+    w.pass(60_000);
+    let taken: Vec<_> = w.claim_all("n2").into_iter().map(|taken| taken.lease.run).collect();
+    assert_eq!(taken, ["r2".into()]);
 }
 
 fn nodes_are_listed_drained_and_leave(w: &World) {

@@ -44,7 +44,6 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) signals: Arc<Signals>,
     pub(crate) children: ChildLauncher,
-    pub(crate) leases: Arc<LeaseClock>,
     pub(crate) pool: Pool,
     pub(crate) stopping: AtomicBool,
     /// This node claims nothing more.
@@ -74,9 +73,21 @@ pub(crate) struct Signals {
 pub(crate) struct Active {
     pub(crate) control: Arc<Control>,
     pub(crate) deadline_at_ms: Option<i64>,
+    /// How long the claim holds.
+    pub(crate) lease: Arc<LeaseClock>,
+    /// Which claim it is.
+    epoch: i64,
 }
 
 impl Signals {
+    /// An evaluation is over; one that came after it stays.
+    fn forget(&self, run: &RunId, epoch: i64) {
+        let mut active = self.active.lock();
+        if active.get(run).is_some_and(|active| active.epoch == epoch) {
+            active.remove(run);
+        }
+    }
+
     fn committed(&self, committed: &Committed) {
         self.stats.commits.observe(committed.took);
         self.stats.commands.fetch_add(committed.commands, Ordering::Relaxed);
@@ -133,8 +144,6 @@ impl Engine {
             config.bounds.input_bytes,
             config.known_secret.clone(),
         );
-        let lease = Duration::from_millis(u64::try_from(config.lease_ms).unwrap_or(0));
-        let leases = Arc::new(LeaseClock::new((!config.exclusive).then_some(lease)));
         let inner = Arc::new(Inner {
             started_at_ms: clock.now_ms(),
             pool: Pool::new(config.stack_bytes),
@@ -143,7 +152,6 @@ impl Engine {
             clock,
             signals,
             children,
-            leases,
             stopping: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             backlog: AtomicBool::new(false),
@@ -284,26 +292,33 @@ impl Inner {
     }
 
     /// Evaluates a claimed run on a script thread.
-    pub(crate) fn start(self: &Arc<Self>, claimed: Claimed) {
+    pub(crate) fn start(self: &Arc<Self>, claimed: Claimed, asked: Instant) {
         let (run, control) = (claimed.lease.run.clone(), Arc::<Control>::default());
         if self.is_stopping() || self.is_draining() {
             control.stop(Stop::ShuttingDown);
         }
-        let active = Active { control: control.clone(), deadline_at_ms: claimed.deadline_at_ms };
-        self.signals.active.lock().insert(run.clone(), active);
-        let (inner, name, lease) = (self.clone(), run.clone(), claimed.lease.clone());
+        let epoch = claimed.lease.epoch;
+        let holds = Duration::from_millis(u64::try_from(self.config.lease_ms).unwrap_or(0));
+        let lease = Arc::new(LeaseClock::new((!self.config.exclusive).then_some(holds), asked));
+        let active =
+            Active { control: control.clone(), deadline_at_ms: claimed.deadline_at_ms, lease: lease.clone(), epoch };
+        if let Some(before) = self.signals.active.lock().insert(run.clone(), active) {
+            // This process had the run before, lost it, and doesn't know yet.
+            before.control.stop(Stop::LeaseLost);
+        }
+        let (inner, name, claim) = (self.clone(), run.clone(), claimed.lease.clone());
         // A run that a request launches belongs to that request's trace.
         let span = tracing::info_span!("run", run = %run);
         let spawned = self.pool.spawn(Box::new(move || {
             let _entered = span.entered();
-            worker::work(&inner, claimed, control);
-            inner.signals.active.lock().remove(&run);
+            worker::work(&inner, claimed, control, lease);
+            inner.signals.forget(&run, epoch);
             inner.signals.wake.kick();
         }));
         if let Err(error) = spawned {
             tracing::error!(run = %name, %error, "no thread for the run; it is given back");
-            self.signals.active.lock().remove(&name);
-            self.store.submit(Command::Release(lease), Box::new(|_| {}));
+            self.signals.forget(&name, epoch);
+            self.store.submit(Command::Release(claim), Box::new(|_| {}));
         }
     }
 

@@ -39,7 +39,7 @@ pub(crate) struct LiveJournal {
     pub(crate) store: Store,
     pub(crate) lease: Lease,
     /// Whether this process may still believe in it.
-    pub(crate) leases: Arc<LeaseClock>,
+    pub(crate) holds: Arc<LeaseClock>,
     pub(crate) mode: Mode,
     pub(crate) recorded: Recorded,
     pub(crate) control: Arc<Control>,
@@ -95,7 +95,7 @@ impl LiveJournal {
 
     /// Whether the lease holds, as far as this process can tell without asking.
     fn believes(&self) -> bool {
-        let holds = self.leases.holds();
+        let holds = self.holds.holds();
         if !holds {
             self.control.stop(Stop::LeaseLost);
         }

@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
+    time::Instant,
 };
 
 use jsonschema::Validator;
@@ -99,11 +100,11 @@ impl Engine {
 
     pub(crate) fn launch_pinned(&self, pinned: &Pinned, run: NewRun) -> Result<Launched, Problem> {
         self.inner.children.keep(&self.inner.store, pinned)?;
-        let claim = self.inner.claim_at_launch();
+        let (claim, asked) = (self.inner.claim_at_launch(), Instant::now());
         match self.commit(Command::Launch { run: Box::new(run), claim })? {
             Reply::Launched { run, existing, claimed } => {
                 if let Some(claimed) = claimed {
-                    self.inner.start(*claimed);
+                    self.inner.start(*claimed, asked);
                 }
                 Ok(Launched { run, existing })
             }

@@ -7,7 +7,7 @@ use std::{
 
 use parking_lot::{Condvar, Mutex};
 use windlass_model::{
-    RunState,
+    RunId, RunState,
     command::{Beat, Command, Reply},
     journal::Stop,
 };
@@ -116,19 +116,20 @@ impl Inner {
 
     /// Tells that this node is there, and extends its leases.
     fn beat(self: &Arc<Self>) {
-        let running = u32::try_from(self.signals.active.lock().len()).unwrap_or(u32::MAX);
+        let (runs, clocks): (Vec<RunId>, Vec<_>) =
+            self.signals.active.lock().iter().map(|(run, active)| (run.clone(), active.lease.clone())).unzip();
         let beat = Beat {
             node: self.config.node.clone(),
             started_at_ms: self.started_at_ms,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             workers: u32::try_from(self.config.workers).unwrap_or(u32::MAX),
-            running,
+            runs,
         };
         let command = Command::Beat { beat, expires_at_ms: self.lease_expires_at_ms() };
         let (inner, asked) = (self.clone(), Instant::now());
         let done = move |reply: Result<Reply, _>| match reply {
             Ok(reply) => {
-                inner.leases.renewed(asked);
+                clocks.iter().for_each(|clock| clock.renewed(asked));
                 if let Reply::Drain(draining) = reply {
                     inner.drain(draining);
                 }
@@ -173,11 +174,12 @@ impl Inner {
             expires_at_ms: self.lease_expires_at_ms(),
             max_recoveries: self.config.bounds.recoveries,
         };
+        let asked = Instant::now();
         match self.store.commit(command) {
             Ok(Reply::Claimed(claimed)) => {
                 let full = claimed.len() == limit;
                 self.backlog.store(full, Ordering::Release);
-                claimed.into_iter().for_each(|claimed| self.start(claimed));
+                claimed.into_iter().for_each(|claimed| self.start(claimed, asked));
                 full
             }
             Ok(_) => false,

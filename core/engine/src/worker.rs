@@ -19,6 +19,7 @@ use crate::{
     control::Control,
     engine::Inner,
     journal::{LiveJournal, Mode, Progress},
+    lease_clock::LeaseClock,
     recorded::Recorded,
 };
 
@@ -36,8 +37,8 @@ enum Next {
 }
 
 /// Takes a claimed run as far as it goes.
-pub(crate) fn work(inner: &Arc<Inner>, claimed: Claimed, control: Arc<Control>) {
-    let worker = Worker { inner, claimed: &claimed, control };
+pub(crate) fn work(inner: &Arc<Inner>, claimed: Claimed, control: Arc<Control>, holds: Arc<LeaseClock>) {
+    let worker = Worker { inner, claimed: &claimed, control, holds };
     let mut next = match claimed.state {
         RunState::RollingBack => Next::Undo,
         RunState::Cancelling => Next::Forward,
@@ -59,6 +60,8 @@ struct Worker<'a> {
     inner: &'a Arc<Inner>,
     claimed: &'a Claimed,
     control: Arc<Control>,
+    /// How long the claim holds.
+    holds: Arc<LeaseClock>,
 }
 
 impl Worker<'_> {
@@ -116,7 +119,7 @@ impl Worker<'_> {
         Ok(LiveJournal {
             store: self.inner.store.clone(),
             lease: self.lease(),
-            leases: self.inner.leases.clone(),
+            holds: self.holds.clone(),
             mode,
             recorded,
             control: self.control.clone(),

@@ -86,8 +86,9 @@ pub struct Beat {
     pub version: String,
     /// Runs that it evaluates at once, at most.
     pub workers: u32,
-    /// Runs that it evaluates now.
-    pub running: u32,
+    /// Runs that it evaluates now. Only their leases are extended: of a claim whose commit was lost on the way back the
+    /// node knows nothing.
+    pub runs: Vec<RunId>,
 }
 
 /// A change to the store.

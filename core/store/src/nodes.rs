@@ -17,7 +17,7 @@ const FORGOTTEN_MS: i64 = 86_400_000;
 
 /// Notes that a node is there, and extends its leases; whether it should claim nothing more.
 pub(crate) fn beat(cx: &mut Cx, beat: &Beat, expires_at_ms: i64) -> Applied<bool> {
-    leases::renew(cx, &beat.node, expires_at_ms)?;
+    leases::renew(cx, &beat.node, &beat.runs, expires_at_ms)?;
     let known: Option<(i64, bool)> = nodes::table
         .find(beat.node.as_str())
         .select((nodes::started_at_ms, nodes::draining))
@@ -30,7 +30,7 @@ pub(crate) fn beat(cx: &mut Cx, beat: &Beat, expires_at_ms: i64) -> Applied<bool
         nodes::seen_at_ms.eq(cx.now_ms),
         nodes::version.eq(&beat.version),
         nodes::workers.eq(i64::from(beat.workers)),
-        nodes::running.eq(i64::from(beat.running)),
+        nodes::running.eq(beat.runs.len() as i64),
         nodes::draining.eq(draining),
     );
     if known.is_some() {
