@@ -8,7 +8,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use windlass_tests::ApiServer;
+use windlass_tests::{ApiServer, wait_until};
 
 const X: &str = "const WORKFLOW = #{ name: \"lab/x\", title: \"X\" };\n\nfn run(input) {\n    1\n}\n";
 
@@ -132,7 +132,51 @@ fn a_head_that_dribbles_is_cut_off_and_idlers_hold_nobody_up() {
     assert!(cut_off, "a head that never ends is waited for without end");
     let idle: Vec<TcpStream> = (0..1_000).map(|_| TcpStream::connect(server.address()).unwrap()).collect();
     still_serves(&server);
-    drop(idle);
+    for mut stream in idle {
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        assert_eq!(stream.read(&mut [0]).unwrap(), 0, "an idle connection is closed");
+    }
+}
+
+#[test]
+fn bodies_that_never_end_take_no_more_memory_than_is_meant_for_them() {
+    let server = server("[server]\nbody_bytes = 100000\nbodies_bytes = 400000\n");
+    let begin = |path: &str, token: &str, length: usize| {
+        let mut stream = TcpStream::connect(server.address()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let bearer = if token.is_empty() { String::new() } else { format!("Authorization: Bearer {token}\r\n") };
+        let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\n{bearer}Content-Type: application/json\r\n");
+        write!(stream, "{head}Content-Length: {length}\r\n\r\n{}", " ".repeat(length - 1)).unwrap();
+        stream
+    };
+    let log_in = || {
+        let body = json!({ "name": "admin", "password": server.password });
+        server.send_as("", "POST", "/api/v1/session", Some(&body)).status
+    };
+    // Anybody may log in: with a small body.
+    let large = json!({ "name": "admin", "password": "x".repeat(20_000) });
+    assert_eq!(server.send_as("", "POST", "/api/v1/session", Some(&large)).expect(413).json()["code"], "too_large");
+    // What is asked meanwhile takes room, too, and then one of these is refused: another takes its place.
+    let mut strangers = Vec::new();
+    wait_until("strangers to have no room left", Duration::from_secs(20), || {
+        strangers.push(begin("/api/v1/session", "", 16_000));
+        let body = json!({ "name": "admin", "password": "x".repeat(10_000) });
+        server.send_as("", "POST", "/api/v1/session", Some(&body)).status == 503
+    });
+    // Whoever is known has room of their own.
+    let launch = |size: usize| {
+        server.post("/api/v1/runs", &json!({ "workflow": "lab/x", "input": { "note": "x".repeat(size) } }))
+    };
+    launch(50_000).expect(201);
+    let mut known = Vec::new();
+    wait_until("no room to be left", Duration::from_secs(20), || {
+        known.push(begin("/api/v1/runs", &server.token, 100_000));
+        launch(50_000).status == 503
+    });
+    assert_eq!(launch(50_000).expect(503).json()["code"], "unavailable");
+    still_serves(&server);
+    drop((strangers, known));
+    wait_until("room to be there again", Duration::from_secs(20), || launch(50_000).status == 201 && log_in() == 200);
 }
 
 #[test]

@@ -21,8 +21,8 @@ fn open(database: Database) -> ApiServer {
 }
 
 /// A browser: its session's cookie, and the word for changes.
-struct Browser {
-    cookie: String,
+pub struct Browser {
+    pub cookie: String,
     csrf: String,
 }
 
@@ -34,14 +34,14 @@ fn log_in(server: &ApiServer, name: &str, password: &str, code: Option<&str>) ->
     server.send_as("", "POST", "/api/v1/session", Some(&body))
 }
 
-fn browser(server: &ApiServer, name: &str, password: &str) -> Browser {
+pub fn browser(server: &ApiServer, name: &str, password: &str) -> Browser {
     let answer = log_in(server, name, password, None).expect(200);
     let cookie = answer.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
     Browser { cookie, csrf: answer.json()["csrf"].as_str().unwrap().to_owned() }
 }
 
 impl Browser {
-    fn ask(&self, server: &ApiServer, method: &str, path: &str, body: Option<&Value>) -> windlass_tests::Answer {
+    pub fn ask(&self, server: &ApiServer, method: &str, path: &str, body: Option<&Value>) -> windlass_tests::Answer {
         self.ask_with(server, method, path, body, &[("x-csrf-token", &self.csrf)])
     }
 

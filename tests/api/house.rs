@@ -20,7 +20,7 @@ use windlass_api::{
         users,
     },
     server::{Server, ServerConfig},
-    services::{Author, Scripts, Secrets},
+    services::{Author, Plugin, Scripts, Secrets},
 };
 use windlass_engine::Engine;
 use windlass_model::{Code, Problem, document::Expected, journal::Pinned};
@@ -108,6 +108,10 @@ impl Scripts for NoScripts {
         grant.to_owned()
     }
 
+    fn refused(&self, _: &str, _: &[String]) -> Vec<String> {
+        Vec::new()
+    }
+
     fn definitions(&self) -> Value {
         Value::Null
     }
@@ -145,6 +149,18 @@ impl Scripts for NoScripts {
     }
 
     fn judged(&self, _: &str, _: i64) -> Result<(Pinned, Vec<String>), Problem> {
+        unasked()
+    }
+
+    fn plugins(&self) -> Vec<Plugin> {
+        Vec::new()
+    }
+
+    fn plugin(&self, _: &str) -> Option<Plugin> {
+        None
+    }
+
+    fn activate_plugin(&self, _: &str, _: i64, _: &Author) -> Result<Vec<String>, Problem> {
         unasked()
     }
 

@@ -110,8 +110,9 @@ fn a_server_that_is_told_to_stop_ends_streams_and_itself() {
 
 #[test]
 fn a_second_signal_ends_it_at_once() {
-    let mut server = ApiServer::start_with(&[], &[], "[server]\ngrace_ms = 600000\n");
-    // A request that never ends keeps the first signal waiting.
+    let settings = "[server]\ngrace_ms = 600000\nrequest_timeout_ms = 600000\n";
+    let mut server = ApiServer::start_with(&[], &[], settings);
+    // A request that doesn't end within anybody's patience keeps the first signal waiting.
     let mut slow = TcpStream::connect(server.address()).unwrap();
     let token = server.token.clone();
     write!(
@@ -125,7 +126,8 @@ fn a_second_signal_ends_it_at_once() {
     thread::sleep(Duration::from_millis(300));
     assert!(server.process().is_running(), "the first signal waits for requests");
     server.process().signal(Signal::SIGTERM);
-    server.process().wait(PATIENCE);
+    let status = server.process().wait(PATIENCE);
+    assert_eq!(status.code(), Some(128 + libc::SIGTERM), "{status}: {}", server.process().output());
 }
 
 #[test]

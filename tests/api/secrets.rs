@@ -5,7 +5,7 @@ use windlass_api::Role;
 use windlass_model::audit::AuditFilter;
 use windlass_tests::ApiServer;
 
-use super::house::House;
+use super::{house::House, people::windlass};
 
 #[test]
 fn a_value_goes_in_and_never_out() {
@@ -51,6 +51,27 @@ fn what_changes_a_secret_carries_its_entry() {
     let log = server.get("/api/v1/audit?action=secret.").expect(200).json();
     let actions: Vec<_> = log["items"].as_array().unwrap().iter().map(|entry| entry["action"].clone()).collect();
     assert_eq!(actions, ["secret.delete", "secret.put"]);
+}
+
+#[test]
+fn the_servers_own_secrets_are_nobodys() {
+    let server = ApiServer::start(&[]);
+    let body = json!({ "value": "00".repeat(32), "to": ["exec:*"] });
+    for name in ["windlass.document-key", "windlass.anything"] {
+        let path = format!("/api/v1/secrets/{name}");
+        assert_eq!(server.put(&path, &body).expect(400).json()["code"], "usage");
+        server.delete(&path).expect(404);
+        server.get(&path).expect(404);
+        let file = server.data().join("value");
+        std::fs::write(&file, "0".repeat(64)).unwrap();
+        let file = file.to_str().unwrap();
+        for arguments in
+            [&["secrets", "set", name, "--to", "exec:*", "--from-file", file][..], &["secrets", "rm", name]]
+        {
+            let (said, success) = windlass(&server, arguments);
+            assert!(!success && said.to_string().contains("for the server itself"), "{said}");
+        }
+    }
 }
 
 const SHY: (&str, &str) = (

@@ -11,7 +11,13 @@ const WORK: &str = "const WORKFLOW = #{ name: \"web/deploy\", title: \"Deploys\"
                     additionalProperties: true } };\nfn run(input) { if input.fails == true { throw \"as asked\" } #{ address: \"10.0.0.1\" } }\n";
 const AFTER: &str = "const WORKFLOW = #{ name: \"lab/after\", title: \"After\", permissions: [], inputs: #{ type: \"object\", \
                      additionalProperties: true } };\nfn run(input) { input }\n";
-const ALL: &[(&str, &str)] = &[("web/deploy", WORK), ("lab/after", AFTER)];
+const CALLS: &str = "const WORKFLOW = #{ name: \"lab/calls\", title: \"Calls\", permissions: [\"run.launch:lab/after\"] };\n\
+                     fn run(input) { launch(\"lab/after\", #{}) }\n";
+const ROUNDS: &str = "const WORKFLOW = #{ name: \"web/rounds\", title: \"Rounds\", permissions: [], inputs: #{ type: \"object\", \
+                      additionalProperties: true } };\nfn run(input) { let n = input?.n ?? 0; \
+                      if n < 3 { continue_as_new(#{ n: n + 1 }) } n }\n";
+const ALL: &[(&str, &str)] =
+    &[("web/deploy", WORK), ("lab/after", AFTER), ("lab/calls", CALLS), ("web/rounds", ROUNDS)];
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn make(server: &ApiServer, body: Value) -> String {
@@ -80,6 +86,41 @@ fn a_circle_ends() {
     });
     assert_eq!(trigger["error"]["code"], "limit_exceeded", "{trigger}");
     assert_eq!(runs(&server, "trigger:circle").len(), 8);
+}
+
+#[test]
+fn a_circle_through_a_child_or_a_continuation_ends_too() {
+    let server = ApiServer::start(ALL);
+    for (name, ends, launches) in [("child", "lab/after", "lab/calls"), ("rounds", "web/rounds", "web/rounds")] {
+        let on = json!({ "workflow": ends, "states": ["succeeded"] });
+        let id = make(&server, json!({ "name": name, "on": on, "workflow": launches }));
+        server.launch(ends, &json!({}));
+        let trigger = wait_for("the circle to be cut", PATIENCE, || {
+            let trigger = server.get(&format!("/api/v1/triggers/{id}")).expect(200).json();
+            (!trigger["error"].is_null()).then_some(trigger)
+        });
+        assert_eq!(trigger["error"]["code"], "limit_exceeded", "{trigger}");
+        assert_eq!(runs(&server, &format!("trigger:{name}")).len(), 8, "{name}");
+    }
+}
+
+#[test]
+fn a_run_that_goes_on_as_another_has_not_ended() {
+    let server = ApiServer::start(ALL);
+    let on = json!({ "workflow": "web", "states": ["succeeded"] });
+    let input = json!({ "n": "${/run/input/n?}", "output": "${/run/output}" });
+    make(&server, json!({ "name": "done", "on": on, "workflow": "lab/after", "input": input }));
+    server.launch("web/rounds", &json!({}));
+    one(&server, "trigger:done");
+    // Ends are looked at in their order: when this one's was, so were all before.
+    let last = server.launch("web/deploy", &json!({ "n": "last" }));
+    server.ended(&last);
+    wait_for("the last one's", PATIENCE, || {
+        runs(&server, "trigger:done").iter().any(|run| run["input"]["n"] == "last").then_some(())
+    });
+    let mut seen: Vec<String> = runs(&server, "trigger:done").iter().map(|run| run["input"].to_string()).collect();
+    seen.sort_unstable();
+    assert_eq!(seen, [r#"{"n":"last","output":{"address":"10.0.0.1"}}"#, r#"{"n":3,"output":3}"#]);
 }
 
 #[test]

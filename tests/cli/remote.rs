@@ -1,9 +1,11 @@
 //! The same commands on a data folder and on a server: the same output, the same exit codes.
 
-use std::process::{Command, Output};
+use std::process::Command;
 
 use serde_json::{Value, json};
-use windlass_tests::{ApiServer, windlass_binary};
+use windlass_tests::windlass_binary;
+
+use super::both::{Both, text};
 
 const COUNT: &str = r#"const WORKFLOW = #{ name: "lab/count", title: "Counts", inputs: #{ type: "object", additionalProperties: false,
     properties: #{ "count": #{ "type": "integer", "default": 3 } } } };
@@ -35,77 +37,9 @@ fn run(input) {
 "#;
 const ALL: &[(&str, &str)] = &[("lab/count", COUNT), ("lab/fail", FAIL), ("lab/wait", WAIT), ("lab/ask", ASK)];
 
-/// A server, and a data folder of its own beside it with the same workflows.
-struct Both {
-    server: ApiServer,
-    local: tempfile::TempDir,
-}
-
-impl Both {
-    fn new() -> Self {
-        Self { server: ApiServer::start(ALL), local: tempfile::tempdir().unwrap() }
-    }
-
-    fn here(&self, args: &[&str]) -> Output {
-        let mut command = Command::new(windlass_binary());
-        command.arg("--data").arg(self.local.path().join("data")).arg("--workflows").arg(self.server.workflows());
-        command.args(["--as", "admin"]).args(args).env_remove("WINDLASS_SERVER").output().unwrap()
-    }
-
-    fn there(&self, args: &[&str]) -> Output {
-        let mut command = Command::new(windlass_binary());
-        // Without a project around it: everything has to come from the server.
-        command.current_dir("/").args(["--server", &self.server.url]).args(args);
-        command.env("WINDLASS_TOKEN", &self.server.token).output().unwrap()
-    }
-
-    /// Runs both; their exit codes and outputs, with what differs by nature blotted out.
-    #[track_caller]
-    fn same(&self, here: &[&str], there: &[&str]) -> String {
-        let (here, there) = (self.here(here), self.there(there));
-        let (one, other) = (blot(&here.stdout), blot(&there.stdout));
-        assert_eq!(one, other, "{}\n{}", text(&here.stderr), text(&there.stderr));
-        assert_eq!(here.status.code(), there.status.code(), "{}\n{}", text(&here.stderr), text(&there.stderr));
-        one
-    }
-
-    fn run_id(output: &Output) -> String {
-        text(&output.stdout)
-            .split_whitespace()
-            .find(|word| word.len() == 26 && word.starts_with("01"))
-            .unwrap_or_else(|| panic!("no run in {output:?}"))
-            .to_owned()
-    }
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// Ids, times, numbers and digests are each run's own.
-fn blot(bytes: &[u8]) -> String {
-    let own = |word: &str| {
-        let word = word.trim_matches(|c: char| !c.is_alphanumeric());
-        (word.len() == 26 && word.starts_with("01"))
-            || (word.len() >= 32 && word.chars().all(|c| c.is_ascii_hexdigit()))
-            || word.parse::<f64>().is_ok()
-            || (word.contains(':') && word.chars().next().is_some_and(|c| c.is_ascii_digit()))
-    };
-    let times = ["ms", "s", "ago", "just", "now", "µs"];
-    text(bytes)
-        .lines()
-        .filter(|line| !line.contains("\"node\":"))
-        .map(|line| {
-            let words = line.split_whitespace().filter(|word| !times.contains(word));
-            words.map(|word| if own(word) { "…" } else { word }).collect::<Vec<_>>().join(" ")
-        })
-        .collect::<Vec<_>>()
-        .join("\n")
-}
-
 #[test]
 fn runs_are_launched_followed_listed_and_shown_alike() {
-    let both = Both::new();
+    let both = Both::new(ALL);
     let run = ["run", "lab/count", "--set", "count=2", "--tag", "mine"];
     let shown = both.same(&run, &run);
     assert!(shown.contains("│ step"), "{shown}");
@@ -131,7 +65,7 @@ fn runs_are_launched_followed_listed_and_shown_alike() {
 
 #[test]
 fn runs_are_steered_alike() {
-    let both = Both::new();
+    let both = Both::new(ALL);
     assert_eq!(both.same(&["run", "lab/fail"], &["run", "lab/fail"]).matches("as asked").count(), 1);
     let there = Both::run_id(&both.there(&["run", "lab/wait", "--detach"]));
     let waits = || both.server.get(&format!("/api/v1/runs/{there}")).json()["state"] == "waiting";
@@ -155,8 +89,66 @@ fn runs_are_steered_alike() {
 }
 
 #[test]
+fn mistakes_are_shown_alike_with_the_place_and_what_to_do() {
+    let broken = [
+        (
+            "lab/typo",
+            "const WORKFLOW = #{ name: \"lab/typo\", title: \"T\" };\n\nfn run(input) {\n    slep(\"1s\");\n\tlogg(1)\n}\n",
+        ),
+        ("lab/cut", "const WORKFLOW = #{ name: \"lab/cut\", title: \"C\" };\n\nfn run(input) {\n    let a = ;\n}\n"),
+        (
+            "lab/import",
+            "import \"lib/broken\" as b;\nconst WORKFLOW = #{ name: \"lab/import\", title: \"I\" };\nfn run(input) { b::twice(1) }\n",
+        ),
+        ("lib/broken", "fn twice(n) {\n    n * nn(2)\n}\n"),
+        ("lab/count", COUNT),
+    ];
+    let both = Both::new(&broken);
+    let shown = both.alike(&["workflows", "check"]);
+    for part in ["✗ lab/typo", "slep(\"1s\");", "^^^^", "= help: Did you mean `sleep`?", "✓ lab/count"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    both.alike(&["--json", "workflows", "check"]);
+    both.alike(&["workflows", "check", "lab/cut", "lab/import"]);
+    both.refused(&["workflows", "check", "lab/none"], &["workflows", "check", "lab/none"]);
+    for name in ["lab/../typo", "lab/a?b=c", "lab/a b"] {
+        both.refused(&["workflows", "check", name], &["workflows", "check", name]);
+        both.refused(&["workflows", "show", name], &["workflows", "show", name]);
+        both.refused(&["run", name], &["run", name]);
+    }
+}
+
+#[test]
+fn what_the_policy_refuses_and_a_file_that_is_not_in_use_are_told() {
+    let wide = "const WORKFLOW = #{ name: \"lab/wide\", title: \"W\", permissions: [\"exec.run:sleep\", \"net.*:*\"] };\n\
+                fn run(input) { exec::probe([\"sleep\", \"0\"]); net::create_namespaces(\"a\", [\"b\"]) }\n";
+    let settings = |grants: &str| format!("[hosts.exec]\nprograms = [\"sleep\"]\n[policy]\n\"lab/*\" = [{grants}]\n");
+    let all = [("lab/count", COUNT), ("lab/wide", wide)];
+    let mut both = Both::with(&all, &settings("\"net.*:*\", \"exec.run:*\""));
+    // It is in use; from the next start on the policy doesn't allow it any more.
+    let file = both.server.workflows().with_file_name("windlass.toml");
+    std::fs::write(file, settings("\"net.*:*\"")).unwrap();
+    both.server.kill_and_restart();
+    let shown = text(&both.there(&["workflows", "show", "lab/wide"]).stdout);
+    assert!(shown.contains("(exec.run:sleep)  ✗ the policy doesn't allow this"), "{shown}");
+    let shown = both.there(&["--json", "workflows", "show", "lab/wide"]);
+    let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert_eq!(shown["refused_by_policy"], json!(["exec.run:sleep"]));
+    both.server
+        .write_workflow("lab/count", "const WORKFLOW = #{ name: \"lab/count\", title: \"Cut\" };\nfn run(input) {");
+    let line = || {
+        let listed = text(&both.there(&["workflows", "ls"]).stdout);
+        listed.lines().find(|line| line.contains("lab/count")).unwrap_or_default().to_owned()
+    };
+    windlass_tests::wait_until("the file to be looked at", std::time::Duration::from_secs(30), || line().contains('✗'));
+    assert!(line().contains("Counts"), "an earlier version is in use: {}", line());
+    let told = text(&both.there(&["workflows", "show", "lab/count"]).stderr);
+    assert!(told.contains("isn't what is in use") && told.contains("lab/count.rhai"), "{told}");
+}
+
+#[test]
 fn without_a_token_or_a_server_it_says_what_to_do() {
-    let both = Both::new();
+    let both = Both::new(ALL);
     let output = Command::new(windlass_binary())
         .current_dir("/")
         .args(["--server", &both.server.url, "runs", "ls"])

@@ -50,7 +50,7 @@ impl Both {
 
 /// Without what is each one's own.
 fn blot(mut schedule: Value) -> Value {
-    for key in ["id", "created_at_ms", "version"] {
+    for key in ["id", "created_at_ms", "version", "acts_until_ms"] {
         schedule[key] = Value::Null;
     }
     schedule
@@ -83,7 +83,12 @@ fn schedules_are_made_changed_and_removed_alike() {
     assert_eq!(blot(here.clone()), blot(there.clone()));
     assert_eq!((here["overlap"].as_str(), here["jitter_ms"].as_i64()), (Some("cancel_previous"), Some(300_000)));
     assert_eq!((here["input"]["n"].as_i64(), here["owner"].as_str()), (Some(5), Some("admin")));
+    // What a token set up acts no longer than the token.
+    assert!(here["acts_until_ms"].is_null() && there["acts_until_ms"].is_i64(), "{there}");
     assert!(there["next"][0]["wall"].as_str().unwrap().contains("-02-29T00:00:00+01:00"), "{there}");
+    let (here, there) = (both.here(&["schedules", "show", "leap"]), both.there(&["schedules", "show", "leap"]));
+    let says = |output: &Output| String::from_utf8_lossy(&output.stdout).contains("then the token ends");
+    assert!(!says(&here) && says(&there), "{there:?}");
     for args in [
         &["schedules", "set", "leap", "--cron", "0 12 * * *", "--description", "noon"][..],
         &["schedules", "pause", "leap"],

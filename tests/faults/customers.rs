@@ -80,7 +80,8 @@ impl Customers {
             for n in launched.signals {
                 let (path, body) = signal(&name, &run, n);
                 let answer = self.caller.insist(0, "POST", &path, &body, None);
-                if answer.as_ref().is_none_or(|(status, _)| *status >= 300) {
+                // A run that is over has had it: the judge looks at what it took.
+                if answer.as_ref().is_none_or(|(status, _)| *status >= 300 && *status != 409) {
                     complaints.push(format!("{name}: nobody takes its signal {n}: {answer:?}"));
                 }
             }

@@ -146,7 +146,7 @@ impl Source {
         let mut keys: Vec<String> = keys.collect();
         keys.dedup();
         let expires_at_ms = self.random.random_bool(0.4).then(|| now_ms + self.random.random_range(0..60));
-        let body = json!({ "n": self.random.random_range(0..9), "text": "\u{0}ä" });
+        let body = json!({ "n": self.random.random_range(0..9), "run": null, "text": "\u{0}ä" });
         let organisation = self.pick(&["platform", "acme"]).to_owned();
         Change::Put { kind, id, organisation, body, keys, expires_at_ms, expected }
     }
@@ -184,6 +184,10 @@ impl Source {
                 let data = json!({ "workflow": "lab/y" });
                 Command::Announced { command: Box::new(command), kind: EventKind::WorkflowRemoved, data }
             }
+            false => command,
+        };
+        let command = match self.random.random_bool(0.05) {
+            true => Command::With { command: Box::new(command), changes: vec![self.change(now_ms)] },
             false => command,
         };
         if self.random.random_bool(0.2) {
@@ -241,11 +245,11 @@ impl Source {
     }
 }
 
-/// Entries in the audit log that a command makes.
-fn entries(command: &Command) -> i64 {
+/// Entries in the audit log that a command makes which was answered so: what has removed nothing is none.
+fn entries(command: &Command, reply: &Reply) -> i64 {
     match command {
-        Command::Audited { command, .. } => 1 + entries(command),
-        Command::Announced { command, .. } => entries(command),
+        Command::Audited { command, .. } => i64::from(*reply != Reply::Count(0)) + entries(command, reply),
+        Command::Announced { command, .. } | Command::With { command, .. } => entries(command, reply),
         other => i64::from(matches!(other, Command::Audit(_))),
     }
 }
@@ -253,7 +257,7 @@ fn entries(command: &Command) -> i64 {
 /// Events of no run that a command makes.
 fn announcements(command: &Command) -> usize {
     match command {
-        Command::Audited { command, .. } => announcements(command),
+        Command::Audited { command, .. } | Command::With { command, .. } => announcements(command),
         Command::Announced { command, .. } => 1 + announcements(command),
         other => usize::from(matches!(other, Command::Announce { .. })),
     }
@@ -299,7 +303,7 @@ fn both_databases_do_the_same() {
             assert_eq!(one, other, "seed {seed}, command {number}: {command:?}");
             if let Ok(reply) = &one {
                 applied += 1;
-                noted += entries(&command);
+                noted += entries(&command, reply);
                 told += announcements(&command);
                 source.learn(reply);
             } else if let Err(windlass_store::StoreError::Failed(problem)) = &one {

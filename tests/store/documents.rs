@@ -8,7 +8,7 @@ use windlass_model::{
     document::{Change, DocumentFilter, Expected},
 };
 
-use super::world::World;
+use super::world::{World, new_run};
 
 super::on_both!(
     versions_rise_and_are_expected,
@@ -17,6 +17,7 @@ super::on_both!(
     lists_are_paged_both_ways,
     an_entry_stands_where_something_happened,
     the_chain_holds_with_several_writers,
+    documents_go_with_a_command_or_neither_does,
     of_a_batch_what_was_done_is_noted_and_nothing_else,
 );
 
@@ -75,6 +76,24 @@ fn several_changes_are_all_or_nothing(w: &World) {
     let both = vec![put("a", &[], Expected::Absent), put("b", &[], Expected::Present)];
     assert_eq!(w.refused(Command::Change(both)), Code::NotFound);
     assert_eq!(w.store.document("user", "a").unwrap(), None);
+}
+
+fn documents_go_with_a_command_or_neither_does(w: &World) {
+    w.launch("first");
+    let with = |id: &str, change: Change| {
+        let command = Box::new(Command::Launch { run: Box::new(new_run(id)), claim: None });
+        Command::With { command, changes: vec![change] }
+    };
+    let mut named = put("a", &[], Expected::Absent);
+    if let Change::Put { body, .. } = &mut named {
+        *body = json!({ "run": null, "other": null });
+    }
+    assert!(matches!(w.ok(with("r1", named)), Reply::Launched { .. }), "the answer is the command's");
+    assert_eq!(w.store.document("user", "a").unwrap().unwrap().body, json!({ "run": "r1", "other": null }));
+    assert_eq!(w.refused(with("r2", put("a", &[], Expected::Absent))), Code::Conflict);
+    assert_eq!(w.store.run(&"r2".into()).unwrap(), None, "without its document it isn't launched");
+    assert_eq!(w.refused(with("r1", put("b", &[], Expected::Absent))), Code::Conflict);
+    assert_eq!(w.store.document("user", "b").unwrap(), None, "nor is a document kept for nothing");
 }
 
 fn lists_are_paged_both_ways(w: &World) {

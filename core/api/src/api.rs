@@ -19,6 +19,8 @@ use crate::{
 pub struct ApiConfig {
     /// Bytes of a request's body at most.
     pub body_bytes: usize,
+    /// Bytes of all requests' bodies at once; a quarter is for those who haven't said who they are.
+    pub bodies_bytes: usize,
     /// Milliseconds that a request may take, streams excepted.
     pub request_ms: u64,
     /// Requests that are worked on at once; more have to wait.
@@ -39,6 +41,7 @@ impl Default for ApiConfig {
     fn default() -> Self {
         Self {
             body_bytes: 8 << 20,
+            bodies_bytes: 128 << 20,
             request_ms: 30_000,
             concurrency: 256,
             public_url: "http://127.0.0.1:7070".into(),

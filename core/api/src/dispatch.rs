@@ -3,8 +3,8 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use bytes::{Buf, Bytes, BytesMut};
-use futures_util::{Stream, StreamExt as _};
+use bytes::{Buf, Bytes};
+use futures_util::Stream;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use tokio::sync::Semaphore;
 use tracing::Instrument as _;
@@ -14,6 +14,7 @@ use windlass_model::{Code, Problem};
 use crate::{
     Access, Answer, Api, Principal, Request, Routes,
     answer::Body,
+    bodies::{Bodies, Held},
     problem,
     route::{Found, Handler, Route},
 };
@@ -35,6 +36,8 @@ struct House {
     routes: Arc<Routes>,
     /// Handlers that block, at once.
     room: Arc<Semaphore>,
+    /// Bodies in memory, at once.
+    bodies: Bodies,
 }
 
 /// The filter that answers everything.
@@ -43,7 +46,8 @@ pub fn filter(
     routes: Arc<Routes>,
 ) -> impl Filter<Extract = (Response,), Error = std::convert::Infallible> + Clone {
     let room = Arc::new(Semaphore::new(api.config.concurrency));
-    let house = Arc::new(House { api, routes, room });
+    let bodies = Bodies::new(api.config.body_bytes, api.config.bodies_bytes);
+    let house = Arc::new(House { api, routes, room, bodies });
     let query = warp::query::raw().or(warp::any().map(String::new)).unify();
     warp::any()
         .map(move || house.clone())
@@ -144,8 +148,8 @@ async fn answer<B: Buf + Send>(
         api.auth.refuse_cross_site(&principal, &head.headers, &api.config)?;
     }
     let limit = Duration::from_millis(api.config.request_ms);
-    let body = tokio::time::timeout(limit, read(route, &head.headers, body, api.config.body_bytes));
-    let body = body.await.map_err(|_| {
+    let reading = house.bodies.read(route, principal.is_known(), &head.headers, body);
+    let Held { bytes: body, permit } = tokio::time::timeout(limit, reading).await.map_err(|_| {
         let message = "the body didn't arrive within the time that a request may take";
         Problem::new(Code::InvalidInput, message).help("the bound is `server.request_timeout_ms`")
     })??;
@@ -162,10 +166,18 @@ async fn answer<B: Buf + Send>(
         body,
     };
     match &route.handler {
-        Some(Handler::Streaming(handler)) => handler(request).await,
+        // The body is in memory, and has to be counted, until the handler is done with it.
+        Some(Handler::Streaming(handler)) => {
+            let _permit = permit;
+            handler(request).await
+        }
         Some(Handler::Blocking(handler)) => {
             let handler = handler.clone();
-            blocking(house, move || handler(request)).await
+            let work = move || {
+                let _permit = permit;
+                handler(request)
+            };
+            blocking(house, work).await
         }
         None => Err(Problem::new(Code::Internal, "this route has no handler")),
     }
@@ -210,52 +222,6 @@ async fn blocking<T: Send + 'static>(
         }
         Err(_) => Err(busy()),
     }
-}
-
-/// Bytes beyond the bound that are read and dropped, so that the answer is heard.
-const DRAINED: usize = 1 << 20;
-
-async fn read<B: Buf>(
-    route: &Route,
-    headers: &HeaderMap,
-    body: impl Stream<Item = Result<B, warp::Error>>,
-    limit: usize,
-) -> Result<Bytes, Problem> {
-    let too_large = || {
-        Problem::new(Code::TooLarge, format!("the body is larger than {limit} bytes"))
-            .help("the bound is `server.body_bytes`")
-    };
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if length.is_some_and(|length| length > limit + DRAINED) {
-        return Err(too_large());
-    }
-    let (mut whole, mut dropped) = (BytesMut::new(), 0);
-    let mut body = std::pin::pin!(body);
-    while let Some(piece) = body.next().await {
-        let mut piece =
-            piece.map_err(|error| Problem::new(Code::InvalidInput, format!("the body broke off: {error}")))?;
-        if dropped > 0 || whole.len() + piece.remaining() > limit {
-            // Who isn't done with sending doesn't hear the answer: a little too much is read to its end.
-            dropped += piece.remaining();
-            if dropped > DRAINED {
-                return Err(too_large());
-            }
-            continue;
-        }
-        whole.extend_from_slice(&piece.copy_to_bytes(piece.remaining()));
-    }
-    if dropped > 0 {
-        return Err(too_large());
-    }
-    if !whole.is_empty() && route.body.is_some() {
-        let sent = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let plain = sent.split(';').next().unwrap_or_default().trim();
-        if route.body_type != "*/*" && !plain.eq_ignore_ascii_case(route.body_type) {
-            let message = format!("the body has to be {}, not `{plain}`", route.body_type);
-            return Err(Problem::new(Code::UnsupportedMediaType, message));
-        }
-    }
-    Ok(whole.freeze())
 }
 
 fn render(answer: Answer, head: &Head) -> Response {

@@ -92,7 +92,9 @@ fn hop(element: &str) -> Hop {
 /// An address, perhaps with a port; IPv6 perhaps in brackets. `unknown` and made-up names are none.
 fn address(text: &str) -> Option<IpAddr> {
     let plain = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
-    plain.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|socket| socket.ip()))
+    let found: Option<IpAddr> =
+        plain.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|socket| socket.ip()));
+    found.map(|address| address.to_canonical())
 }
 
 /// Splits where the separator isn't inside a quoted string.
@@ -134,6 +136,7 @@ mod tests {
         assert_eq!(told(&[], "10.0.0.1", "1.2.3.4"), "10.0.0.1 false true");
         assert_eq!(told(&["10.0.0.0/8"], "10.0.0.1", "1.2.3.4"), "1.2.3.4 true false");
         assert_eq!(told(&["10.0.0.0/8"], "10.0.0.1", "1.2.3.4:4711"), "1.2.3.4 true false");
+        assert_eq!(told(&["10.0.0.0/8"], "10.0.0.1", "::ffff:1.2.3.4, ::ffff:10.0.0.2"), "1.2.3.4 true false");
         // The client's own claim stands left of what the proxy saw.
         assert_eq!(told(&["10.0.0.0/8"], "10.0.0.1", "6.6.6.6, 1.2.3.4, 10.9.9.9"), "1.2.3.4 true false");
         assert_eq!(told(&["10.0.0.0/8"], "10.0.0.1", "1.2.3.4, nonsense"), "10.0.0.1 true false");

@@ -14,8 +14,13 @@ const LINE_BYTES: usize = 107;
 /// Addresses and extensions of version 2 that are read.
 const BLOCK_BYTES: usize = 4_096;
 
-/// Reads the preface; the address that it tells, or none if the proxy speaks for itself.
+/// Reads the preface; the address that it tells, or none if the proxy speaks for itself. Addresses of IPv4 that were
+/// written as IPv6's are what they are: networks are compared with them.
 pub(crate) async fn read_preface(stream: &mut (impl AsyncRead + Unpin)) -> Result<Option<IpAddr>, Error> {
+    Ok(preface(stream).await?.map(|address| address.to_canonical()))
+}
+
+async fn preface(stream: &mut (impl AsyncRead + Unpin)) -> Result<Option<IpAddr>, Error> {
     let wrong = |why: &str| Error::new(ErrorKind::InvalidData, why.to_owned());
     let mut head = vec![0; 12];
     stream.read_exact(&mut head).await?;
@@ -74,6 +79,7 @@ mod tests {
     async fn both_versions_are_read_to_their_end_and_no_further() {
         let address: IpAddr = "192.0.2.7".parse().unwrap();
         assert_eq!(read(b"PROXY TCP4 192.0.2.7 10.0.0.1 1 2\r\nGET").await.unwrap(), (Some(address), 3));
+        assert_eq!(read(b"PROXY TCP6 ::ffff:192.0.2.7 ::1 1 2\r\n").await.unwrap(), (Some(address), 0));
         assert_eq!(read(b"PROXY UNKNOWN\r\nGET").await.unwrap(), (None, 3));
         let mut second = SIGNATURE.to_vec();
         second.extend([0x21, 0x11, 0, 12, 192, 0, 2, 7, 10, 0, 0, 1, 0, 1, 0, 2]);

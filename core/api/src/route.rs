@@ -78,6 +78,8 @@ pub struct Route {
     pub body: Option<SchemaOf>,
     /// Whether the body isn't JSON; its media type.
     pub body_type: &'static str,
+    /// Bytes that the body may have at most, if that is less than everywhere.
+    pub body_bytes: Option<usize>,
     /// Request headers that matter, with their meaning.
     pub headers: &'static [(&'static str, &'static str)],
     /// Status and schema of the answer; without a schema it has no body (204) or isn't JSON.
@@ -101,6 +103,7 @@ impl Route {
             query: None,
             body: None,
             body_type: "application/json",
+            body_bytes: None,
             headers: &[],
             answers: Vec::new(),
             problems: &[],
@@ -166,6 +169,13 @@ impl Route {
     pub fn raw_body(mut self, media_type: &'static str) -> Self {
         self.body = Some(schema_of::<String>);
         self.body_type = media_type;
+        self
+    }
+
+    /// The body has at most so many bytes.
+    #[must_use]
+    pub fn body_bytes(mut self, most: usize) -> Self {
+        self.body_bytes = Some(most);
         self
     }
 

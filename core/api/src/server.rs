@@ -1,31 +1,26 @@
 //! The listener: connections within bounds, TLS where it is configured, who is at the other end, and an orderly end.
 
-use std::{
-    convert::Infallible,
-    net::{IpAddr, SocketAddr},
-    sync::{Arc, atomic::AtomicU64},
-    time::Duration,
-};
+use std::{convert::Infallible, future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
+use bytes::Bytes;
+use hyper::body::Body;
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto, graceful::GracefulShutdown},
+    rt::{TokioExecutor, TokioTimer},
+    server::conn::auto,
     service::TowerToHyperService,
 };
 use ipnet::IpNet;
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     sync::{Semaphore, watch},
 };
-use tokio_rustls::TlsAcceptor;
 use windlass_model::{Code, Problem};
 
 use crate::{
-    Api, Routes, dispatch,
+    Api, Routes, connection, dispatch,
     dispatch::Peer,
     forwarded::{self, Forwarding},
-    proxy,
-    stall::Stall,
+    idle::{self, Activity, Limits, Watched},
     tls::Tls,
 };
 
@@ -105,7 +100,7 @@ impl Server {
         let Self { config, listener, api, routes, .. } = self;
         let filter = dispatch::filter(api.clone(), routes);
         let config = Arc::new(config);
-        let graceful = GracefulShutdown::new();
+        let (leave, _) = watch::channel(());
         let room = Arc::new(Semaphore::new(config.connections));
         let upkeep = tokio::spawn(look_after(api.clone(), config.tls.clone()));
         loop {
@@ -127,23 +122,34 @@ impl Server {
             };
             // Events are small and come one by one.
             let _ = stream.set_nodelay(true);
-            let (config, watcher, stalled) = (config.clone(), graceful.watcher(), api.metrics.stalled.clone());
+            let (config, mut told_to_leave) = (config.clone(), leave.subscribe());
+            let limits =
+                Limits { idle: config.head_timeout, stall: config.stall, stalled: api.metrics.stalled.clone() };
             let service = warp::service(filter.clone());
             tokio::spawn(async move {
                 let _permit = permit;
-                if let Some((peer, stream)) = open(&config, stream, peer.ip(), stalled).await {
-                    let service = Identified { inner: TowerToHyperService::new(service), config: config.clone(), peer };
-                    let connection = builder(&config).serve_connection_with_upgrades(stream, service).into_owned();
-                    if let Err(error) = watcher.watch(connection).await {
-                        tracing::debug!(%error, peer = %peer.address, "a connection broke off");
-                    }
+                let opened = tokio::select! {
+                    opened = connection::open(&config, stream, peer.ip().to_canonical(), limits.stalled.clone()) => opened,
+                    _ = told_to_leave.changed() => None,
+                };
+                let Some(connection::Opened { peer, http2, stream }) = opened else { return };
+                // In a box at once: the compiler can't see through a connection's type that is kept while waiting.
+                let serving: Pin<Box<dyn Future<Output = Result<(), _>> + Send>> = {
+                    let (inner, activity) = (TowerToHyperService::new(service), Activity::new());
+                    let service = Identified { inner, config: config.clone(), peer, activity: activity.clone() };
+                    let connection = builder(&config, http2).serve_connection(stream, service).into_owned();
+                    Box::pin(idle::serve(connection, http2.then_some((activity, limits)), told_to_leave))
+                };
+                if let Err(error) = serving.await {
+                    tracing::debug!(%error, peer = %peer.address, "a connection broke off");
                 }
             });
         }
         drop(listener);
         api.stop();
         upkeep.abort();
-        if tokio::time::timeout(config.grace, graceful.shutdown()).await.is_err() {
+        let _ = leave.send(());
+        if tokio::time::timeout(config.grace, leave.closed()).await.is_err() {
             tracing::warn!("requests were still under way when the time to stop was over");
         }
         // Failed log-ins that were only counted so far would be forgotten with the process.
@@ -178,7 +184,10 @@ async fn told(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-fn builder(config: &ServerConfig) -> auto::Builder<TokioExecutor> {
+/// Bytes of bodies that an HTTP/2 connection may send before somebody has asked for them.
+const WINDOW: u32 = 256 << 10;
+
+fn builder(config: &ServerConfig, http2: bool) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
@@ -192,72 +201,37 @@ fn builder(config: &ServerConfig) -> auto::Builder<TokioExecutor> {
         .max_header_list_size(u32::try_from(config.head_bytes).unwrap_or(u32::MAX))
         .max_concurrent_streams(256)
         .max_send_buf_size(32 << 10)
+        .initial_stream_window_size(WINDOW / 4)
+        .initial_connection_window_size(WINDOW)
         .keep_alive_interval(Some(Duration::from_secs(20)))
         .keep_alive_timeout(Duration::from_secs(20));
-    builder
+    if http2 { builder.http2_only() } else { builder.http1_only() }
 }
 
-/// A connection, in the clear from here on.
-type Opened = TokioIo<Box<dyn Stream>>;
-
-/// What a connection reads from and writes to.
-pub(crate) trait Stream: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin {}
-impl<T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin> Stream for T {}
-
-/// Hears who is at the other end, and shakes hands. Nobody may take longer than a request's head may.
-async fn open(
-    config: &ServerConfig,
-    mut stream: TcpStream,
-    address: IpAddr,
-    stalled: Arc<AtomicU64>,
-) -> Option<(Peer, Opened)> {
-    let opening = async {
-        let mut peer = Peer { address, secure: config.tls.is_some(), relayed: false };
-        if config.proxy_protocol && config.trusted_proxies.iter().any(|network| network.contains(&address)) {
-            match proxy::read_preface(&mut stream).await {
-                Ok(Some(told)) => peer.address = told,
-                Ok(None) => {}
-                Err(error) => {
-                    tracing::debug!(%error, %address, "a trusted proxy doesn't speak the PROXY protocol");
-                    return None;
-                }
-            }
-        }
-        let stream: Box<dyn Stream> = match &config.tls {
-            None => Box::new(Stall::new(stream, config.stall, stalled)),
-            Some(tls) => match TlsAcceptor::from(tls.current()).accept(stream).await {
-                Ok(stream) => Box::new(Stall::new(stream, config.stall, stalled)),
-                Err(error) => {
-                    tracing::debug!(%error, %address, "no TLS with this client");
-                    return None;
-                }
-            },
-        };
-        Some((peer, TokioIo::new(stream)))
-    };
-    tokio::time::timeout(config.head_timeout, opening).await.ok().flatten()
-}
-
-/// Puts beside each request where it comes from.
+/// Puts beside each request where it comes from, and notes that it is under way.
 #[derive(Clone)]
 struct Identified<S> {
     inner: S,
     config: Arc<ServerConfig>,
     peer: Peer,
+    activity: Arc<Activity>,
 }
 
-impl<S, B> hyper::service::Service<http::Request<B>> for Identified<S>
+impl<S, R, B> hyper::service::Service<http::Request<R>> for Identified<S>
 where
-    S: hyper::service::Service<http::Request<B>, Error = Infallible>,
+    S: hyper::service::Service<http::Request<R>, Response = http::Response<B>, Error = Infallible>,
+    S::Future: Send + 'static,
+    B: Body<Data = Bytes> + Unpin,
 {
-    type Response = S::Response;
+    type Response = http::Response<Watched<B>>;
     type Error = Infallible;
-    type Future = S::Future;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
-    fn call(&self, mut request: http::Request<B>) -> Self::Future {
+    fn call(&self, mut request: http::Request<R>) -> Self::Future {
         let config = &self.config;
         let peer = forwarded::peer(&config.trusted_proxies, config.forwarding, self.peer, request.headers());
         request.extensions_mut().insert(peer);
-        self.inner.call(request)
+        let (open, answering) = (self.activity.begin(), self.inner.call(request));
+        Box::pin(async move { Ok(answering.await?.map(|body| Watched::new(body, open))) })
     }
 }

@@ -17,6 +17,25 @@ pub struct Author {
     pub why: String,
     /// Who wrote it, if that is somebody else: the author of a commit.
     pub made_by: Option<String>,
+    /// Workflows whose grants they may widen; a version of another one that asks for more than what is in use waits for an admin.
+    pub may_widen: Vec<String>,
+}
+
+/// A plugin.
+#[derive(Clone, Debug)]
+pub struct Plugin {
+    /// `kind/name`.
+    pub name: String,
+    /// Number of the version in use.
+    pub version: Option<i64>,
+    /// Digest of the version in use.
+    pub digest: Option<String>,
+    /// What the version in use may reach, as grants.
+    pub permissions: Vec<String>,
+    /// Manifest of the version in use.
+    pub manifest: Option<Value>,
+    /// Why its files differ from what is in use: they have mistakes, or wait for an admin.
+    pub problem: Option<Problem>,
 }
 
 /// Workflows: what is there, what it may do, what is wrong with it, and what it would do.
@@ -39,6 +58,9 @@ pub trait Scripts: Send + Sync {
 
     /// A grant in plain words.
     fn words(&self, grant: &str) -> String;
+
+    /// Those of these grants that the server's policy doesn't allow this workflow.
+    fn refused(&self, name: &str, grants: &[String]) -> Vec<String>;
 
     /// Everything that scripts can call (JSON, as `windlass definitions`).
     fn definitions(&self) -> Value;
@@ -75,6 +97,15 @@ pub trait Scripts: Send + Sync {
 
     /// Puts a version in use that was made before.
     fn activate(&self, name: &str, version: i64, author: &Author) -> Result<(), Problem>;
+
+    /// All plugins that are there, by name.
+    fn plugins(&self) -> Vec<Plugin>;
+
+    /// One of them.
+    fn plugin(&self, name: &str) -> Option<Plugin>;
+
+    /// Puts a version of a plugin in use that was made before; the grants that it asks for beyond those in use before.
+    fn activate_plugin(&self, name: &str, version: i64, author: &Author) -> Result<Vec<String>, Problem>;
 }
 
 /// Secrets, which can be set but not read.

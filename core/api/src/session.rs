@@ -104,12 +104,16 @@ struct TotpEnrolled {
     recovery: Vec<String>,
 }
 
+/// Bytes of a body with a name and passwords: anybody may send one.
+const CREDENTIALS: usize = 16 << 10;
+
 pub(crate) fn routes() -> Vec<Route> {
     vec![
         Route::post("/api/v1/session", "session", "Log in")
             .describe("The answer sets the session's cookie. Programs use tokens instead.")
             .access(Access::Public)
             .body::<LogIn>()
+            .body_bytes(CREDENTIALS)
             .answers::<WhoAmI>(200)
             .problems(&[Code::InvalidInput, Code::Unauthenticated, Code::TooManyRequests])
             .handle(log_in),
@@ -126,6 +130,7 @@ pub(crate) fn routes() -> Vec<Route> {
             .describe("Ends all of one's other sessions.")
             .access(Access::Known)
             .body::<PasswordChange>()
+            .body_bytes(CREDENTIALS)
             .answers_nothing()
             .problems(&[Code::InvalidInput, Code::PermissionDenied, Code::Conflict, Code::TooManyRequests])
             .handle(change_password),
@@ -133,18 +138,21 @@ pub(crate) fn routes() -> Vec<Route> {
             .describe("It is asked for once its first code was confirmed.")
             .access(Access::Known)
             .body::<PasswordAgain>()
+            .body_bytes(CREDENTIALS)
             .answers::<TotpEnrolled>(200)
             .problems(&[Code::InvalidInput, Code::PermissionDenied, Code::Conflict, Code::TooManyRequests])
             .handle(enrol),
         Route::put("/api/v1/session/totp", "session", "Confirm the second factor with its first code")
             .access(Access::Known)
             .body::<TotpCode>()
+            .body_bytes(CREDENTIALS)
             .answers_nothing()
             .problems(&[Code::InvalidInput, Code::PermissionDenied, Code::Conflict, Code::TooManyRequests])
             .handle(confirm),
         Route::delete("/api/v1/session/totp", "session", "Use no second factor any more")
             .access(Access::Known)
             .body::<PasswordAgain>()
+            .body_bytes(CREDENTIALS)
             .answers_nothing()
             .problems(&[Code::InvalidInput, Code::PermissionDenied, Code::Conflict, Code::TooManyRequests])
             .handle(disable),

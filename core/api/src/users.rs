@@ -10,7 +10,7 @@ use crate::{
     auth::{
         self,
         binding::{Binding, covered},
-        kept::{PLATFORM, Session, User, UserBody},
+        kept::{PLATFORM, User, UserBody},
         users,
     },
     page::{self, Page},
@@ -141,13 +141,14 @@ pub(crate) fn routes() -> Vec<Route> {
             .problems(&[Code::NotFound, Code::Conflict, Code::PreconditionFailed])
             .handle(remove),
         Route::put("/api/v1/users/{name}/password", "users", "Give a user a new password")
-            .describe("Ends all of their sessions.")
+            .describe("Ends all of their sessions. One's own is changed at `/api/v1/session/password`.")
             .access(access)
             .body::<PasswordReset>()
             .answers::<PasswordMade>(200)
             .problems(&[Code::InvalidInput, Code::NotFound, Code::Conflict, Code::TooManyRequests])
             .handle(reset_password),
         Route::delete("/api/v1/users/{name}/totp", "users", "Remove a user's second factor")
+            .describe("One's own is removed at `/api/v1/session/totp`.")
             .access(access)
             .answers_nothing()
             .problems(&[Code::NotFound, Code::Conflict])
@@ -155,7 +156,7 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::delete("/api/v1/users/{name}/sessions", "users", "End all of a user's sessions")
             .access(access)
             .answers_nothing()
-            .problems(&[Code::NotFound])
+            .problems(&[Code::NotFound, Code::Conflict])
             .handle(end_sessions),
     ]
 }
@@ -190,6 +191,15 @@ fn within_reach(request: &Request) -> Result<User, Problem> {
     let user = found(request)?;
     require_held(request, &user.body.bindings, &format!("{} holds", user.id))?;
     Ok(user)
+}
+
+/// Refuses what whoever asks would do to themselves: a token that leaked, or a session that somebody found open, must not be
+/// enough to take the account over.
+fn refuse_own(request: &Request, user: &User, what: &str, help: &str) -> Result<(), Problem> {
+    if request.principal.person() != user.id {
+        return Ok(());
+    }
+    Err(Problem::new(Code::PermissionDenied, format!("one's own {what} can't be changed here")).help(help))
 }
 
 fn require_held(request: &Request, wanted: &[Binding], who: &str) -> Result<(), Problem> {
@@ -262,6 +272,9 @@ fn change(request: Request) -> Result<Answer, Problem> {
     }
     if let Some(email) = change.email {
         body.email = Some(email).filter(|email| !email.is_empty());
+        if body.email != user.body.email {
+            refuse_own(&request, &user, "e-mail address", "it also logs in: ask another admin")?;
+        }
     }
     if let Some(disabled) = change.disabled {
         body.disabled = disabled;
@@ -285,6 +298,8 @@ fn remove(request: Request) -> Result<Answer, Problem> {
 
 fn reset_password(request: Request) -> Result<Answer, Problem> {
     let user = within_reach(&request)?;
+    let help = "PUT /api/v1/session/password asks for the present one; without it, ask another admin";
+    refuse_own(&request, &user, "password", help)?;
     let given: PasswordReset = request.json_or_default()?;
     let made = given.password.is_none().then(auth::made_password);
     let password = given.password.or_else(|| made.clone()).unwrap_or_default();
@@ -295,6 +310,8 @@ fn reset_password(request: Request) -> Result<Answer, Problem> {
 
 fn reset_totp(request: Request) -> Result<Answer, Problem> {
     let user = within_reach(&request)?;
+    let help = "DELETE /api/v1/session/totp asks for the password; without it, ask another admin";
+    refuse_own(&request, &user, "second factor", help)?;
     let body = UserBody { totp: None, ..user.body.clone() };
     users::update(&request.api.engine, &auth::by(&request), "user.totp_disable", &user, body)?;
     Ok(Answer::nothing())
@@ -302,12 +319,7 @@ fn reset_totp(request: Request) -> Result<Answer, Problem> {
 
 fn end_sessions(request: Request) -> Result<Answer, Problem> {
     let user = within_reach(&request)?;
-    let engine = &request.api.engine;
-    let sessions = users::sessions(engine, &user.id)?;
-    let place = (user.organisation.as_str(), user.id.as_str());
-    let before = serde_json::json!({ "sessions": sessions.len() });
-    let audited = auth::by(&request).audited(engine, "session.end", place, before, serde_json::Value::Null);
-    audited.change(sessions.iter().map(Session::delete).collect())?;
+    users::end_sessions(&request.api.engine, &auth::by(&request), &user.id)?;
     request.api.auth.forget();
     Ok(Answer::nothing())
 }

@@ -12,6 +12,8 @@ use windlass_model::journal::Stop;
 #[derive(Default)]
 pub(crate) struct Control {
     stopping: AtomicBool,
+    /// Whether the time is over that an op gets to end by itself when the process ends.
+    urgent: AtomicBool,
     reason: Mutex<Option<Stop>>,
     changed: Condvar,
 }
@@ -25,6 +27,16 @@ impl Control {
         }
         self.stopping.store(true, Ordering::Release);
         self.changed.notify_all();
+    }
+
+    /// Tells also the op that is under way to stop.
+    pub(crate) fn hurry(&self) {
+        self.urgent.store(true, Ordering::Release);
+    }
+
+    /// Whether an op that is under way has to stop: the end of the process alone gives it time.
+    pub(crate) fn is_urgent(&self, stop: &Stop) -> bool {
+        !matches!(stop, Stop::ShuttingDown) || self.urgent.load(Ordering::Acquire)
     }
 
     /// Forgets what ended the way forward: the run goes on to be undone. The end of the process, or of the lease, stays.

@@ -15,6 +15,7 @@ use windlass_model::{
     Bundle, BundleDigest, Code, EventKind, NodeId, Problem, RunId,
     audit::NewAudit,
     command::{Claimed, Command, Reply},
+    document::Change,
     journal::Stop,
     time::Clock,
 };
@@ -27,6 +28,8 @@ use crate::{
 
 /// Bundles that are kept parsed; a run whose bundle isn't here reads it again.
 const BUNDLES: usize = 64;
+/// How long ops get to stop that were cut off.
+const CUT: Duration = Duration::from_secs(1);
 
 /// The durable engine of this process. Clones share it.
 #[derive(Clone)]
@@ -34,6 +37,8 @@ pub struct Engine {
     pub(crate) inner: Arc<Inner>,
     /// The entry in the audit log that goes with every command given through this handle.
     entry: Option<Arc<NewAudit>>,
+    /// Changes of documents that go with it.
+    changes: Option<Arc<Vec<Change>>>,
     /// The event that goes with it, too.
     announcement: Option<Arc<(EventKind, Value)>>,
 }
@@ -163,13 +168,20 @@ impl Engine {
         let thread = thread
             .map_err(|error| Problem::new(Code::System, format!("the scheduler's thread can't be started: {error}")))?;
         *inner.scheduler.lock() = Some(thread);
-        Ok(Self { inner, entry: None, announcement: None })
+        Ok(Self { inner, entry: None, changes: None, announcement: None })
     }
 
     /// A handle whose commands are each committed together with this entry in the audit log.
     #[must_use]
     pub fn audited(&self, entry: NewAudit) -> Self {
         Self { entry: Some(Arc::new(entry)), ..self.clone() }
+    }
+
+    /// A handle whose commands are each committed together with these changes of documents: both or neither. Where the body
+    /// of one says `"run": null`, the run stands that the command launched.
+    #[must_use]
+    pub fn with(&self, changes: Vec<Change>) -> Self {
+        Self { changes: Some(Arc::new(changes)), ..self.clone() }
     }
 
     /// A handle whose commands are each committed together with this event, which belongs to no run.
@@ -179,6 +191,10 @@ impl Engine {
     }
 
     pub(crate) fn commit(&self, command: Command) -> Result<Reply, Problem> {
+        let command = match self.changes.as_deref() {
+            Some(changes) => Command::With { command: Box::new(command), changes: changes.clone() },
+            None => command,
+        };
         let command = match self.announcement.as_deref() {
             Some((kind, data)) => Command::Announced { command: Box::new(command), kind: *kind, data: data.clone() },
             None => command,
@@ -190,23 +206,43 @@ impl Engine {
         Ok(self.inner.store.commit(command)?)
     }
 
-    /// Stops evaluations at their next host call, gives their leases back, and closes the store. Runs go on at the next
-    /// start. `grace` bounds the wait for ops that are under way.
-    pub fn shutdown(&self, grace: Duration) {
+    /// Begins to stop: no run is taken up any more, evaluations stop at their next host call and give their leases back. What
+    /// is asked is still answered, until `shutdown`.
+    pub fn let_go(&self) {
         let inner = &self.inner;
         inner.stopping.store(true, Ordering::Release);
         inner.signals.wake.kick();
         for active in inner.signals.active.lock().values() {
             active.control.stop(Stop::ShuttingDown);
         }
+    }
+
+    /// Stops evaluations at their next host call, gives their leases back, and closes the store. Runs go on at the next
+    /// start. Ops that are under way get `grace` to end; then they are cut off.
+    pub fn shutdown(&self, grace: Duration) {
+        self.let_go();
+        let inner = &self.inner;
         if let Some(thread) = inner.scheduler.lock().take() {
             // A scheduler that panicked has nothing left to wait for.
             let _ = thread.join();
         }
         let deadline = Instant::now() + grace;
-        while !inner.signals.active.lock().is_empty() && Instant::now() < deadline {
-            inner.signals.wake.wait(Duration::from_millis(20));
+        let wait = |deadline: Instant| {
+            let renew_every = Duration::from_millis(u64::try_from(inner.config.lease_ms / 3).unwrap_or(0));
+            let mut renewed = Instant::now();
+            while !inner.signals.active.lock().is_empty() && Instant::now() < deadline {
+                if !inner.config.exclusive && renewed.elapsed() >= renew_every {
+                    renewed = Instant::now();
+                    inner.beat();
+                }
+                inner.signals.wake.wait(Duration::from_millis(20));
+            }
+        };
+        wait(deadline);
+        for active in inner.signals.active.lock().values() {
+            active.control.hurry();
         }
+        wait(Instant::now() + CUT);
         if inner.config.workers > 0
             && let Err(error) = inner.store.commit(Command::Leave { node: inner.config.node.clone() })
         {
@@ -229,6 +265,11 @@ impl Engine {
     pub fn queue_age_ms(&self) -> Result<i64, Problem> {
         let due_ms = self.inner.store.next_due_ms()?;
         Ok(due_ms.map_or(0, |due_ms| (self.now_ms() - due_ms).max(0)))
+    }
+
+    /// Bytes of a run's input, at most.
+    pub fn input_bytes(&self) -> usize {
+        self.inner.config.bounds.input_bytes
     }
 
     /// Whether this process executes runs.

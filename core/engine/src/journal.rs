@@ -300,6 +300,10 @@ impl Journal for LiveJournal {
         overdue.then_some(Stop::Deadline)
     }
 
+    fn cut_off(&self) -> bool {
+        self.stop().is_some_and(|stop| self.control.is_urgent(&stop))
+    }
+
     fn stopped(&self, timeout_ms: u64) -> bool {
         if self.mode == Mode::Rollback {
             self.control.turn_back();

@@ -98,7 +98,7 @@ impl Engine {
         let mut pruned = 0;
         // In small bites: runs that are under way commit between them.
         while let Reply::Count(count @ 1..) =
-            self.inner.store.commit(Command::Prune { default_retention_ms, limit: PRUNE_LIMIT })?
+            self.commit(Command::Prune { default_retention_ms, limit: PRUNE_LIMIT })?
         {
             pruned += count;
         }

@@ -115,7 +115,7 @@ impl Inner {
     }
 
     /// Tells that this node is there, and extends its leases.
-    fn beat(self: &Arc<Self>) {
+    pub(crate) fn beat(self: &Arc<Self>) {
         let (runs, clocks): (Vec<RunId>, Vec<_>) =
             self.signals.active.lock().iter().map(|(run, active)| (run.clone(), active.lease.clone())).unzip();
         let beat = Beat {

@@ -367,6 +367,14 @@ pub enum Command {
     },
     /// Makes, replaces and removes documents, all or none. Answer: `Versions`, one for each change (0: removed).
     Change(Vec<Change>),
+    /// Another command together with changes of documents: both or neither. Where the body of one says `"run": null`, the
+    /// run stands that the command launched. Answer: the command's.
+    With {
+        /// The command.
+        command: Box<Command>,
+        /// The changes.
+        changes: Vec<Change>,
+    },
     /// Another command together with its entry in the audit log, in one transaction. A refused command leaves no entry.
     Audited {
         /// The command.

@@ -62,10 +62,18 @@ text_enum!(
         ApprovalDecided = "approval.decided",
         /// A version of a workflow is in use from now on. Data: workflow, version, digest, by. Of no run.
         WorkflowActivated = "workflow.activated",
-        /// A changed file has mistakes; the version before it stays in use. Data: workflow, digest, error. Of no run.
+        /// A changed file has mistakes, or waits for an admin; the version before it stays in use. Data: workflow, digest, error.
+        /// Of no run.
         WorkflowRejected = "workflow.rejected",
         /// A workflow's file is gone. Data: workflow. Of no run.
         WorkflowRemoved = "workflow.removed",
+        /// A version of a plugin is in use from now on. Data: plugin, version, digest, by. Of no run.
+        PluginActivated = "plugin.activated",
+        /// A changed plugin has mistakes, or waits for an admin; the version before it stays in use. Data: plugin, digest, error.
+        /// Of no run.
+        PluginRejected = "plugin.rejected",
+        /// A plugin's folder is gone. Data: plugin. Of no run.
+        PluginRemoved = "plugin.removed",
         /// The script logged a line. Data: level, message, fields, site.
         Log = "output.log",
         /// The script reports progress. Data: percent, message.

@@ -255,6 +255,12 @@ pub trait Journal: Send + Sync {
     /// A reason for the whole run to go no further, if there is one. Cheap: it is asked often.
     fn stop(&self) -> Option<Stop>;
 
+    /// Whether an op that is under way has to stop, too. When the process ends it gets some time first: an effect that was
+    /// cut off may or may not have happened.
+    fn cut_off(&self) -> bool {
+        self.stop().is_some()
+    }
+
     /// Resolves when `stop` has become `Some`, or after `timeout_ms`: what an op that blocks waits on beside its own work.
     fn stopped(&self, timeout_ms: u64) -> bool;
 

@@ -280,7 +280,7 @@ impl OpCx {
     /// A reason to go no further, for ops that loop.
     pub fn stopped(&self) -> bool {
         let superseded = self.superseded.iter().any(|flag| flag.load(std::sync::atomic::Ordering::Relaxed));
-        superseded || self.journal.stop().is_some()
+        superseded || self.journal.cut_off()
     }
 }
 

@@ -54,7 +54,7 @@ pub struct Global {
     /// When to use colours
     #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, help_heading = "Global options")]
     pub color: Colour,
-    /// Who acts, in records and events [default: the user]
+    /// Who acts on the data folder, in records and events [default: the user]; a server knows it from the token
     #[arg(long = "as", global = true, value_name = "NAME", help_heading = "Global options")]
     pub who: Option<String>,
 }
@@ -78,6 +78,9 @@ pub enum Command {
     /// List, show and steer runs
     #[command(subcommand)]
     Runs(commands::runs::Command),
+    /// What runs ask of people
+    #[command(subcommand)]
+    Approvals(commands::approvals::Command),
     /// List, check, test and rehearse workflows
     #[command(subcommand)]
     Workflows(commands::workflows::Command),
@@ -99,16 +102,19 @@ pub enum Command {
     /// Keep, list and remove secrets
     #[command(subcommand)]
     Secrets(commands::secrets::Command),
+    /// The processes that execute runs on this database: list them, have one hand over its runs
+    #[command(subcommand)]
+    Nodes(commands::nodes::Command),
     /// Launch workflows by the clock
     #[command(subcommand)]
     Schedules(commands::schedules::Command),
     /// The inventory of what runs have made
     #[command(subcommand)]
     Resources(commands::resources::Command),
-    /// Make users and give them roles, straight on the database
+    /// Make users and give them roles: at a server, or straight on the database
     #[command(subcommand)]
     Users(commands::users::Command),
-    /// Issue and revoke API tokens, straight on the database
+    /// Issue and revoke API tokens: at a server, or straight on the database
     #[command(subcommand)]
     Tokens(commands::tokens::Command),
     /// Look at the audit log, and check it

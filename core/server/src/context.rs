@@ -48,8 +48,12 @@ impl Context {
         ))
     }
 
-    /// Opens the data folder.
+    /// Opens the data folder; never where a server is named, as what is meant for it would be done here.
     pub fn open(&self, purpose: Purpose) -> Result<Session, Problem> {
+        if let Some(server) = &self.global.server {
+            return Err(Problem::new(Code::Usage, format!("this can't be done at a server ({server})"))
+                .help("leave --server out, and unset WINDLASS_SERVER"));
+        }
         Session::open(&self.loaded, &self.environment, purpose)
     }
 
@@ -64,6 +68,10 @@ impl Context {
     /// The server that commands go to, if one is named.
     pub fn remote(&self) -> Result<Option<Remote>, Problem> {
         let Some(server) = &self.global.server else { return Ok(None) };
+        if self.global.who.is_some() {
+            return Err(Problem::new(Code::Usage, "a server knows by the token who acts")
+                .help("leave --as out; another token acts for somebody else"));
+        }
         let token = self.global.token.as_deref().ok_or_else(|| {
             Problem::new(Code::Unauthenticated, format!("{server} needs a token"))
                 .help("set WINDLASS_TOKEN, or give --token; `windlass tokens issue` on the server makes one")
@@ -72,14 +80,23 @@ impl Context {
     }
 
     /// Does the work at the server that is named, or in the data folder.
-    pub fn at_desk<T>(&self, work: impl FnOnce(&dyn Desk) -> Result<T, Problem>) -> Result<T, Problem> {
+    pub fn at_desk<T>(&self, work: impl Fn(&dyn Desk) -> Result<T, Problem>) -> Result<T, Problem> {
+        self.at(|remote| work(remote), |session| work(session))
+    }
+
+    /// The same where the two have little in common.
+    pub fn at<T>(
+        &self,
+        there: impl FnOnce(&Remote) -> Result<T, Problem>,
+        here: impl FnOnce(&Session) -> Result<T, Problem>,
+    ) -> Result<T, Problem> {
         match self.remote()? {
             Some(remote) => {
-                let result = work(&remote);
+                let result = there(&remote);
                 Box::new(remote).close();
                 result
             }
-            None => self.with(|session| work(session)),
+            None => self.with(here),
         }
     }
 

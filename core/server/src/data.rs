@@ -1,7 +1,7 @@
 //! The data folder: who may read it, and what is in it.
 //!
 //! Layout: `windlass.db` (with its `-wal`, `-shm` and locks), `lock` (says that this is a data folder), `instance_id`, `secrets.key`,
-//! `files/` (what scripts may write), `detached.log` (output of runs that were let go).
+//! `workflows.seen`, `plugins.seen` (what their files held), `files/` (what scripts may write), `detached.log` (output of runs that were let go).
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -73,6 +73,16 @@ impl DataFolder {
     /// The key that secrets are encrypted with.
     pub fn key_file(&self) -> PathBuf {
         self.path.join("secrets.key")
+    }
+
+    /// What the files of workflows held when a server looked at them last.
+    pub fn seen_file(&self) -> PathBuf {
+        self.path.join("workflows.seen")
+    }
+
+    /// The same of plugins.
+    pub fn seen_plugins_file(&self) -> PathBuf {
+        self.path.join("plugins.seen")
     }
 
     /// What scripts may write.

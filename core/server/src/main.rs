@@ -14,6 +14,7 @@ mod instance;
 mod interrupt;
 mod lock;
 mod plan;
+mod plugins;
 mod providers;
 mod rehearse;
 mod render;

@@ -24,7 +24,7 @@ use crate::{
     commands::workflows,
     config::Config,
     context::Context,
-    desk::{Desk as _, Remote},
+    desk::{Desk as _, Remote, workflow_path},
     exit::Exit,
     plan::{self, Plan, Planned, Recorder, Sign},
     render, values,
@@ -78,7 +78,7 @@ pub fn at_server(
     let input = input.read(&header)?;
     let answer: Value = match keep {
         true => remote.post("/plans", &json!({ "workflow": workflow, "input": input }))?,
-        false => remote.post(&format!("/workflows/{workflow}/rehearse"), &json!({ "input": input }))?,
+        false => remote.post(&format!("{}/rehearse", workflow_path(workflow)?), &json!({ "input": input }))?,
     };
     let plan = if keep { &answer["plan"] } else { &answer };
     context.print(&answer, || {

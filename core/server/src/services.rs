@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::{Value, json};
-use windlass_api::services::{self, Scripts as ScriptService, Secrets as SecretService};
+use windlass_api::services::{self, Plugin, Scripts as ScriptService, Secrets as SecretService};
 use windlass_engine::Engine;
 use windlass_model::{
     Bundle, Problem, Workflow,
@@ -13,14 +13,15 @@ use windlass_script::{Library, Sandbox, check, definitions, permission};
 
 use crate::{
     config::Config,
-    rehearse,
+    plugins, rehearse,
     vault::Vault,
-    versions::{self, Author, Versions},
+    versions::{self, Author, Versions, Widening},
 };
 
-/// Workflows: the versions in use, and the folder that new ones come from.
+/// Workflows and plugins: the versions in use, and the folders that new ones come from.
 pub struct Scripts {
     versions: Arc<Versions>,
+    plugins: Arc<Versions>,
     library: Arc<Library>,
     sandbox: Sandbox,
     config: Config,
@@ -28,8 +29,14 @@ pub struct Scripts {
 
 impl Scripts {
     /// Of these versions.
-    pub fn new(versions: Arc<Versions>, library: Arc<Library>, sandbox: Sandbox, config: Config) -> Self {
-        Self { versions, library, sandbox, config }
+    pub fn new(
+        versions: Arc<Versions>,
+        plugins: Arc<Versions>,
+        library: Arc<Library>,
+        sandbox: Sandbox,
+        config: Config,
+    ) -> Self {
+        Self { versions, plugins, library, sandbox, config }
     }
 }
 
@@ -39,6 +46,7 @@ fn author(author: &services::Author) -> Author {
         source: author.source.clone(),
         why: author.why.clone(),
         made_by: author.made_by.clone(),
+        widening: Widening::Of(author.may_widen.clone()),
     }
 }
 
@@ -67,11 +75,22 @@ impl ScriptService for Scripts {
                 check::source(&self.sandbox, name, source, &find).diagnostics
             }
         };
-        Ok(found.iter().map(|diagnostic| json!(diagnostic)).collect())
+        let shown = found.iter().map(|diagnostic| {
+            let other = || self.library.source(&diagnostic.file).ok().flatten().unwrap_or_default();
+            let own = source.filter(|_| diagnostic.file == name);
+            let mut shown = json!(diagnostic);
+            shown["text"] = check::render(diagnostic, &own.map_or_else(other, str::to_owned)).into();
+            shown
+        });
+        Ok(shown.collect())
     }
 
     fn words(&self, grant: &str) -> String {
         permission::words(grant, |verb| self.sandbox.catalog().verb_words(verb))
+    }
+
+    fn refused(&self, name: &str, grants: &[String]) -> Vec<String> {
+        self.sandbox.policy().exceeding(name, grants).into_iter().map(str::to_owned).collect()
     }
 
     fn definitions(&self) -> Value {
@@ -116,6 +135,32 @@ impl ScriptService for Scripts {
 
     fn activate(&self, name: &str, version: i64, by: &services::Author) -> Result<(), Problem> {
         self.versions.activate(name, version, &author(by))
+    }
+
+    fn plugins(&self) -> Vec<Plugin> {
+        self.plugins.names().iter().filter_map(|name| self.plugin(name)).collect()
+    }
+
+    fn plugin(&self, name: &str) -> Option<Plugin> {
+        let (pinned, problem) = (self.plugins.pin(name).ok(), self.plugins.problem(name));
+        if pinned.is_none() && problem.is_none() {
+            return None;
+        }
+        let manifest = pinned.as_ref().and_then(|pinned| plugins::manifest(&pinned.bundle).ok());
+        Some(Plugin {
+            name: name.to_owned(),
+            version: self.plugins.version(name),
+            digest: pinned.as_ref().map(|pinned| pinned.digest.to_string()),
+            permissions: manifest.as_ref().map(plugins::Manifest::grants).unwrap_or_default(),
+            manifest: manifest.map(|manifest| json!(manifest)),
+            problem,
+        })
+    }
+
+    fn activate_plugin(&self, name: &str, version: i64, by: &services::Author) -> Result<Vec<String>, Problem> {
+        let (_, added) = self.plugins.judged(name, version)?;
+        self.plugins.activate(name, version, &author(by))?;
+        Ok(added)
     }
 }
 

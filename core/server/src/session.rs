@@ -10,8 +10,9 @@ use crate::{
     data::DataFolder,
     instance,
     lock::{self, Lock},
+    plugins::Plugins,
     vault::Vault,
-    versions::Versions,
+    versions::{Seen, Versions},
     wiring::{self, Place, Scripts, World},
 };
 
@@ -37,6 +38,7 @@ pub struct Session {
     folder: DataFolder,
     scripts: Scripts,
     versions: Option<Arc<Versions>>,
+    plugins: Option<Arc<Versions>>,
     vault: Arc<Vault>,
     engine: Engine,
     runtime: tokio::runtime::Runtime,
@@ -70,12 +72,19 @@ impl Session {
         let world = if executing { World::Real } else { World::Rehearsal(None) };
         let scripts = wiring::scripts(config, runtime.handle(), world, vault.clone(), instance.id)?;
         let serves = matches!(purpose, Purpose::Serve | Purpose::Develop);
-        let versions = serves.then(|| Arc::new(Versions::new(scripts.library.clone(), config.workflow_review)));
+        let versions = serves.then(|| {
+            let seen = Seen::kept_in(&folder.seen_file());
+            Arc::new(Versions::new(scripts.library.clone(), config.workflow_review, seen))
+        });
+        let plugins = serves.then(|| {
+            let (plugins, seen) = (Plugins::new(&config.plugins, scripts.sandbox.clone()), folder.seen_plugins_file());
+            Arc::new(Versions::of_plugins(plugins, config.workflow_review, Seen::kept_in(&seen)))
+        });
         let lock = if executing { Lock::try_take(&lock_file)? } else { None };
         let executes = executing && (lock.is_some() || is_shared(loaded));
         let engine = start(loaded, &folder, &scripts, versions.as_ref(), &vault, executes)?;
         vault.attach(Some(engine.clone()));
-        if let Some(versions) = versions.as_ref().filter(|_| executes) {
+        for versions in versions.iter().chain(&plugins).filter(|_| executes) {
             versions.attach(engine.clone())?;
         }
         Ok(Self {
@@ -83,6 +92,7 @@ impl Session {
             folder,
             scripts,
             versions,
+            plugins,
             vault,
             engine,
             runtime,
@@ -126,6 +136,11 @@ impl Session {
     /// The active versions of workflows; only a server has them.
     pub fn versions(&self) -> Option<&Arc<Versions>> {
         self.versions.as_ref()
+    }
+
+    /// The active versions of plugins; only a server has them.
+    pub fn plugins(&self) -> Option<&Arc<Versions>> {
+        self.plugins.as_ref()
     }
 
     /// The vault, to be shared.

@@ -1,8 +1,9 @@
 //! Documents: JSON with a version that only rises, found by id or by unique keys.
 
 use diesel::prelude::*;
+use serde_json::Value;
 use windlass_model::{
-    Code, Problem,
+    Code, Problem, RunId,
     document::{Change, Document, DocumentFilter, Expected},
 };
 
@@ -49,6 +50,15 @@ impl DocumentRow {
 /// Applies changes in their order; the versions that they led to.
 pub(crate) fn change(cx: &mut Cx, changes: &[Change]) -> Applied<Vec<i64>> {
     changes.iter().map(|change| one(cx, change)).collect()
+}
+
+/// Puts the run where the body says `"run": null`.
+pub(crate) fn name_run(change: &mut Change, run: &RunId) {
+    if let Change::Put { body, .. } = change
+        && let Some(place @ Value::Null) = body.get_mut("run")
+    {
+        *place = run.as_str().into();
+    }
 }
 
 fn one(cx: &mut Cx, change: &Change) -> Applied<i64> {

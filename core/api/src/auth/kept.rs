@@ -26,6 +26,8 @@ pub struct UserBody {
     pub email: Option<String>,
     /// Hash of the password (PHC text); without one only OpenID lets them in.
     pub password: Option<String>,
+    /// Rises when all sessions end: one that was opened with an earlier number is none, however late it was written.
+    pub generation: u64,
     /// Whether they are kept out.
     pub disabled: bool,
     /// What they may do, and where.
@@ -67,6 +69,8 @@ pub struct SessionBody {
     pub user: String,
     /// The user's `uid`.
     pub uid: String,
+    /// The user's `generation` when whoever logged in was looked at.
+    pub generation: u64,
     /// When it was last used, to the minute.
     pub seen_at_ms: i64,
     /// From where it was opened.

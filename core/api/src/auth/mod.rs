@@ -69,6 +69,8 @@ pub struct Auth {
     config: AuthConfig,
     secrets: Arc<dyn Secrets>,
     remembered: Remembered,
+    /// Those who only follow: looking at them is no use of their sessions, and must not stand in for one.
+    following: Remembered,
     throttle: Throttle,
     refusals: Refusals,
     /// The session's cookie where people reach us. One of another name may be planted by another host of our domain.
@@ -88,8 +90,9 @@ impl Auth {
     /// With this configuration; seeds are sealed by these secrets.
     pub fn new(config: AuthConfig, secrets: Arc<dyn Secrets>) -> Self {
         let oidc = oidc::Oidc::new(config.oidc.clone());
-        let (remembered, throttle) = (Remembered::default(), Throttle::default());
-        Self { oidc, config, secrets, remembered, throttle, refusals: Refusals::default(), cookie: COOKIE }
+        let (remembered, following) = (Remembered::default(), Remembered::default());
+        let (throttle, refusals) = (Throttle::default(), Refusals::default());
+        Self { oidc, config, secrets, remembered, following, throttle, refusals, cookie: COOKIE }
     }
 
     /// For people who reach the server at this address.
@@ -105,14 +108,36 @@ impl Auth {
         }
     }
 
-    /// Whoever a request's token or cookie says it is.
+    /// Whoever a request's token or cookie says it is. That is a use of it.
     pub fn principal(&self, engine: &Engine, headers: &HeaderMap, from: IpAddr) -> Result<Principal, Problem> {
+        self.looked_up(engine, headers, from, &self.remembered, true)
+    }
+
+    /// The same for somebody who has asked long ago and only follows: a page that stands open keeps no session alive.
+    pub(crate) fn follower(&self, engine: &Engine, headers: &HeaderMap, from: IpAddr) -> Result<Principal, Problem> {
+        match self.shown(headers) {
+            Shown::Token(word) | Shown::Cookie(word) => match self.following.get(&word) {
+                Some(principal) => Ok(principal),
+                None => self.looked_up(engine, headers, from, &self.following, false),
+            },
+            Shown::Nothing => Ok(Principal::anonymous()),
+        }
+    }
+
+    fn looked_up(
+        &self,
+        engine: &Engine,
+        headers: &HeaderMap,
+        from: IpAddr,
+        remembered: &Remembered,
+        used: bool,
+    ) -> Result<Principal, Problem> {
         let shown = self.shown(headers);
         let (Shown::Token(word) | Shown::Cookie(word)) = &shown else { return Ok(Principal::anonymous()) };
-        let era = self.remembered.era();
+        let era = remembered.era();
         let found = match &shown {
-            Shown::Token(token) => self.by_token(engine, token)?,
-            _ => self.by_cookie(engine, word)?,
+            Shown::Token(token) => self.by_token(engine, token, used)?,
+            _ => self.by_cookie(engine, word, used)?,
         };
         let principal = match (found, &shown) {
             (Some(principal), _) => principal,
@@ -124,7 +149,7 @@ impl Auth {
                     .help("issue another one: `windlass tokens issue`, or POST /api/v1/tokens"));
             }
         };
-        self.remembered.put(word, &principal, era);
+        remembered.put(word, &principal, era);
         Ok(principal)
     }
 
@@ -146,6 +171,7 @@ impl Auth {
     /// Forgets everybody who is remembered: somebody's rights, or what proves who they are, has changed.
     pub fn forget(&self) {
         self.remembered.forget();
+        self.following.forget();
     }
 
     /// Opens a session for somebody whom another house vouches for.
@@ -161,9 +187,9 @@ impl Auth {
         sessions::open(engine, &by, user, agent, self.config.session_max_ms, method)
     }
 
-    fn by_token(&self, engine: &Engine, text: &str) -> Result<Option<Principal>, Problem> {
+    fn by_token(&self, engine: &Engine, text: &str, used: bool) -> Result<Option<Principal>, Problem> {
         let Some((token, user)) = tokens::verify(engine, text)? else { return Ok(None) };
-        if token.body.used_at_ms.is_none_or(|used| used + USE_EVERY_MS <= now_ms()) {
+        if used && token.body.used_at_ms.is_none_or(|used| used + USE_EVERY_MS <= now_ms()) {
             let mut used: Token = token.clone();
             used.body.used_at_ms = Some(now_ms());
             note(engine.change(vec![used.put()?]).map(drop));
@@ -175,11 +201,11 @@ impl Auth {
         Ok(Some(principal(name, user.id, Proof::Token(token.id), &bindings)))
     }
 
-    fn by_cookie(&self, engine: &Engine, cookie: &str) -> Result<Option<Principal>, Problem> {
+    fn by_cookie(&self, engine: &Engine, cookie: &str, used: bool) -> Result<Option<Principal>, Problem> {
         let Some((session, user)) = sessions::verify(engine, cookie, self.config.session_idle_ms)? else {
             return Ok(None);
         };
-        if session.body.seen_at_ms + USE_EVERY_MS.min(self.config.session_idle_ms / 4) <= now_ms() {
+        if used && session.body.seen_at_ms + USE_EVERY_MS.min(self.config.session_idle_ms / 4) <= now_ms() {
             note(sessions::touch(engine, &session));
         }
         self.of_session(engine, &session, &user).map(Some)

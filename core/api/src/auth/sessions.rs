@@ -1,7 +1,7 @@
 //! Sessions in browsers: a random word in a cookie; what is kept of it is its hash.
 
 use windlass_engine::Engine;
-use windlass_model::{Problem, document::Expected};
+use windlass_model::{Code, Problem, document::Expected};
 
 use super::{
     kept::{By, Kept, Session, SessionBody, User, now_ms},
@@ -21,7 +21,7 @@ fn id(user: &str, cookie: &str) -> String {
     format!("{user}:{}", secret::hash(cookie))
 }
 
-/// Opens a session.
+/// Opens a session for a user as they were when their password was looked at.
 pub(super) fn open(
     engine: &Engine,
     by: &By,
@@ -35,6 +35,7 @@ pub(super) fn open(
     let body = SessionBody {
         user: user.id.clone(),
         uid: user.body.uid.clone(),
+        generation: user.body.generation,
         seen_at_ms: now_ms(),
         address: by.source.clone(),
         agent: agent.chars().filter(|letter| !letter.is_control()).take(200).collect(),
@@ -45,7 +46,20 @@ pub(super) fn open(
     let place = (user.organisation.as_str(), user.id.as_str());
     let after = serde_json::json!({ "method": method });
     by.audited(engine, "session.open", place, serde_json::Value::Null, after).change(vec![session.put()?])?;
+    // A new password may have come meanwhile: then this is no session, and nobody is told that they have one.
+    if !User::find(engine, &user.id)?.is_some_and(|user| belongs(&session, &user)) {
+        engine.change(vec![session.delete()])?;
+        return Err(
+            Problem::new(Code::Unauthenticated, "the account was changed while you logged in").help("log in again")
+        );
+    }
     Ok(Opened { cookie, session })
+}
+
+/// Whether a session is this user's, and all of theirs weren't ended since.
+fn belongs(session: &Session, user: &User) -> bool {
+    let (session, user) = (&session.body, &user.body);
+    user.uid == session.uid && user.generation == session.generation && !user.disabled
 }
 
 /// The session of a cookie and its user, if it is one of ours, hasn't ended, and its user is let in.
@@ -61,7 +75,7 @@ pub(super) fn verify(engine: &Engine, cookie: &str, idle_ms: i64) -> Result<Opti
         return Ok(None);
     }
     let user = User::find(engine, &session.body.user)?;
-    let user = user.filter(|user| user.body.uid == session.body.uid && !user.body.disabled);
+    let user = user.filter(|user| belongs(&session, user));
     Ok(user.map(|user| (session, user)))
 }
 

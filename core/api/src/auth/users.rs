@@ -180,13 +180,42 @@ pub fn remove(engine: &Engine, by: &By, user: &User) -> Result<(), Problem> {
     Ok(())
 }
 
-/// A new password. It ends every session but the one that is named.
+/// A new password. It ends every session but the one that is named, and those that are just being opened.
 pub fn set_password(engine: &Engine, by: &By, user: &User, password: &str, keep: Option<&str>) -> Result<(), Problem> {
-    let body = UserBody { password: Some(hashed(password, &user.id)?), ..user.body.clone() };
-    let others = sessions(engine, &user.id)?.into_iter().filter(|session| Some(session.id.as_str()) != keep);
-    let ended = others.map(|session| session.delete()).collect();
-    update_with(engine, by, "user.password", user, body, ended)?;
+    let generation = user.body.generation + 1;
+    let body = UserBody { password: Some(hashed(password, &user.id)?), generation, ..user.body.clone() };
+    let mut changes = Vec::new();
+    for mut session in sessions(engine, &user.id)? {
+        if keep != Some(session.id.as_str()) {
+            changes.push(session.delete());
+        } else if session.body.generation == user.body.generation {
+            session.body.generation = generation;
+            changes.push(session.put()?);
+        }
+    }
+    update_with(engine, by, "user.password", user, body, changes)?;
     Ok(())
+}
+
+/// Ends all of a user's sessions, and those that are just being opened.
+pub fn end_sessions(engine: &Engine, by: &By, user: &str) -> Result<(), Problem> {
+    /// Times that somebody else may change the user first: each log-in with a code does.
+    const TRIES: usize = 10;
+    let mut tries = 0;
+    loop {
+        let mut user = User::require(engine, user)?;
+        let sessions = sessions(engine, &user.id)?;
+        user.body.generation += 1;
+        let mut changes: Vec<Change> = sessions.iter().map(Session::delete).collect();
+        changes.push(user.put()?);
+        let place = (user.organisation.as_str(), user.id.as_str());
+        let before = json!({ "sessions": sessions.len() });
+        tries += 1;
+        match by.audited(engine, "session.end", place, before, Value::Null).change(changes) {
+            Err(problem) if problem.code == Code::Conflict && tries < TRIES => {}
+            ended => return ended.map(drop),
+        }
+    }
 }
 
 /// A user's sessions.

@@ -45,7 +45,7 @@ impl Guard {
         let (asked, headers, address) = (api.clone(), self.headers.clone(), self.address);
         let found = match api.auth.remembered(&headers) {
             Some(principal) => Ok(principal),
-            None => hub.read(move || asked.auth.principal(&asked.engine, &headers, address)).await,
+            None => hub.read(move || asked.auth.follower(&asked.engine, &headers, address)).await,
         };
         match found {
             Ok(principal) if principal.is_known() => Ok(Some(principal)),

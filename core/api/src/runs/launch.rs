@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use windlass_engine::Launch;
-use windlass_model::{Code, Problem};
+use windlass_model::{Code, Problem, workflow::Priority};
 
 use crate::{
     Access, Answer, Permission, Request, Route,
@@ -36,6 +36,10 @@ struct LaunchBody {
     organisation: Option<String>,
     /// Id of a plan: the launch is refused if the workflow or the input isn't what was planned.
     plan: Option<String>,
+    /// Which of an organisation's runs begin first when there are more than workers: `low`, `normal` or `high`; if nothing
+    /// is said, the workflow's own.
+    #[schemars(with = "Option<String>")]
+    priority: Option<Priority>,
 }
 
 fn nothing() -> Value {
@@ -91,12 +95,11 @@ fn launch(request: Request) -> Result<Answer, Problem> {
     // The store puts the new run's id in as the target.
     let engine = request.audited("run.launch", &organisation, "", Value::Null, after);
     let by = request.principal.person().to_owned();
-    let (workflow, input, tags) = (body.workflow, body.input, body.tags);
+    let (workflow, input, tags, priority) = (body.workflow, body.input, body.tags, body.priority);
     let launched = engine
-        .launch_if(
-            Launch { workflow, input, by, idempotency_key, tags, organisation, priority: None },
-            |pinned, input| plan.as_ref().map_or(Ok(()), |plan| plan.require(pinned, input)),
-        )
+        .launch_if(Launch { workflow, input, by, idempotency_key, tags, organisation, priority }, |pinned, input| {
+            plan.as_ref().map_or(Ok(()), |plan| plan.require(pinned, input))
+        })
         .map_err(|problem| below("/input", problem))?;
     answer(&LaunchedView { id: launched.run.to_string(), existing: launched.existing })
 }
@@ -118,8 +121,8 @@ pub(crate) fn organisation_of_launch(
     let organisation = named.unwrap_or_else(|| organisation(request, workflow));
     request.require(Permission::Launch, &organisation, workflow)?;
     super::text("organisation", &organisation)?;
-    if organisation != PLATFORM && request.principal.scopes(Permission::Launch).is_none() {
-        // Only who may everything everywhere can come this far with a name that nobody has.
+    if organisation != PLATFORM {
+        // Who may do this everywhere can come this far with a name that nobody has.
         require_organisation(&request.api.engine, &organisation)
             .map_err(|problem| problem.data(json!({ "pointer": "/organisation" })))?;
     }
@@ -136,7 +139,8 @@ fn organisation(request: &Request, workflow: &str) -> String {
     own.map_or(PLATFORM.to_owned(), |scope| scope.organisation)
 }
 
-fn key(request: &Request) -> Result<Option<String>, Problem> {
+/// The key with which the request is sent, if it has one.
+pub(super) fn key(request: &Request) -> Result<Option<String>, Problem> {
     let Some(value) = request.headers.get("idempotency-key") else { return Ok(None) };
     let text = value.to_str().ok().map(str::trim).filter(|text| (1..=KEY_CHARS).contains(&text.len()));
     let text = text.ok_or_else(|| {

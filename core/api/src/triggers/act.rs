@@ -2,13 +2,19 @@
 
 use serde_json::{Value, json};
 use windlass_engine::{Engine, Launch, Launched};
-use windlass_model::{Code, Problem, RunId, audit::NewAudit, query::RunFilter, query::RunRecord};
+use windlass_model::{
+    Code, Problem, RunId,
+    audit::NewAudit,
+    document::Change,
+    query::{RunFilter, RunRecord},
+};
 
 use super::kept::{About, Failure, Rule};
 use crate::{
     Permission, Principal,
     auth::{
         self,
+        binding::{Binding, shared},
         kept::{Kept, now_ms},
     },
 };
@@ -28,20 +34,39 @@ pub struct Actor<'a> {
     id: &'a str,
     about: &'a About,
     owner: Principal,
+    /// What is committed together with what it does.
+    note: Option<Change>,
 }
 
 impl<'a> Actor<'a> {
-    /// Acts for the owner, as they are now.
+    /// Acts for the owner, as they are now, and within what the token allowed that it was set up with.
     pub fn of<T: Rule>(engine: &'a Engine, rule: &'a Kept<T>) -> Result<Self, Problem> {
         let about = rule.body.about();
-        let owner = auth::stands_in(engine, &about.owner, &about.owner_uid)?.ok_or_else(|| {
+        let mut owner = auth::stands_in(engine, &about.owner, &about.owner_uid)?.ok_or_else(|| {
             Problem::new(
                 Code::PermissionDenied,
                 format!("its owner `{}` isn't there any more, or is kept out", about.owner),
             )
             .help("whoever changes it becomes its owner")
         })?;
-        Ok(Self { engine, word: T::WORD, id: &rule.id, about, owner })
+        if let Some(grant) = &about.grant {
+            if grant.expires_at_ms.is_some_and(|end| end <= now_ms()) {
+                return Err(Problem::new(Code::PermissionDenied, "the token that it was set up with has expired")
+                    .help("it acts for whoever changes it, with another token or in a session"));
+            }
+            owner.bindings = shared(&grant.bindings, &auth::held(&owner)).iter().map(Binding::held).collect();
+        }
+        Ok(Self { engine, word: T::WORD, id: &rule.id, about, owner, note: None })
+    }
+
+    /// Commits this together with what it does: both or neither.
+    pub fn noting(self, note: Change) -> Self {
+        Self { note: Some(note), ..self }
+    }
+
+    fn through(&self, entry: NewAudit) -> Engine {
+        let engine = self.engine.audited(entry);
+        self.note.as_ref().map_or(engine.clone(), |note| engine.with(vec![note.clone()]))
     }
 
     /// Refuses unless the owner may do this to the workflow.
@@ -86,7 +111,7 @@ impl<'a> Actor<'a> {
             tags,
             organisation: self.about.organisation.clone(),
         };
-        match self.engine.audited(self.entry("run.launch", "", after)).launch(launch) {
+        match self.through(self.entry("run.launch", "", after)).launch(launch) {
             // It was changed between the launch and the note that it was launched.
             Err(problem) if problem.code == Code::IdempotencyConflict => Ok(None),
             other => other.map(Some),
@@ -106,7 +131,7 @@ impl<'a> Actor<'a> {
         self.require(Permission::Operate, &run.workflow)?;
         let entry = self.entry("run.signal", run.id.as_str(), json!({ "name": name, self.word: self.id }));
         let id = format!("{}:{}:{delivery}", self.word, self.id);
-        self.engine.audited(entry).signal(&run.id, name, payload, self.owner.person(), Some(id))
+        self.through(entry).signal(&run.id, name, payload, self.owner.person(), Some(id))
     }
 
     /// The run of this id and workflow, if it is its organisation's.

@@ -10,14 +10,14 @@ use windlass_model::{
 };
 
 use super::{
-    kept::{Failure, Launched, OutcomeBody, Trigger, TriggerBody},
+    kept::{Failure, Launched, OutcomeBody, Owner, Trigger, TriggerBody},
     rules::{self, AboutChange, RulesQuery},
 };
 use crate::{
     Access, Answer, Permission, Request, Route,
     auth::{
         self,
-        kept::{By, Kept, User},
+        kept::{By, Kept},
     },
     page::Page,
 };
@@ -48,6 +48,8 @@ pub struct TriggerView {
     pub paused: bool,
     /// The user for whom it launches: whoever changed it last.
     pub owner: String,
+    /// Until when it acts: a token set it up, and it doesn't act for longer than that.
+    pub acts_until_ms: Option<i64>,
     /// The last launch.
     pub last: Option<Launched>,
     /// Why the last launch that was refused was.
@@ -196,6 +198,7 @@ fn view(engine: &Engine, trigger: &Trigger) -> Result<TriggerView, Problem> {
         tags: body.tags.clone(),
         paused: body.about.paused,
         owner: body.about.owner.clone(),
+        acts_until_ms: body.about.acts_until_ms(),
         last: outcome.last,
         error: outcome.error,
         created_at_ms: trigger.created_at_ms,
@@ -224,13 +227,13 @@ fn check(engine: &Engine, body: &TriggerBody) -> Result<(), Problem> {
 fn put(
     engine: &Engine,
     by: &By,
-    owner: &User,
+    owner: &Owner,
     before: Option<&Trigger>,
     trigger: &Trigger,
 ) -> Result<Trigger, Problem> {
     check(engine, &trigger.body)?;
     let (verb, old) = before.map_or(("create", Value::Null), |before| ("update", json!(before.body)));
-    debug_assert_eq!(trigger.body.about.owner, owner.id);
+    debug_assert_eq!(trigger.body.about.owner, owner.user.id);
     rules::audited(engine, by, verb, trigger, old, json!(trigger.body)).change(vec![trigger.put()?])?;
     Trigger::require(engine, &trigger.id)
 }

@@ -5,7 +5,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::auth::kept::{Kept, Kind};
+use crate::auth::{
+    binding::Binding,
+    kept::{Kept, Kind, User},
+};
 
 /// What to do about instants that passed while no server ran.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -35,6 +38,30 @@ pub enum Overlap {
     CancelPrevious,
 }
 
+/// What a token allowed with which something was set up: by it, nobody gets more than the token, nor for longer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Grant {
+    /// What it allowed at most.
+    pub bindings: Vec<Binding>,
+    /// When it ends.
+    pub expires_at_ms: Option<i64>,
+}
+
+/// For whom something acts.
+#[derive(Clone, Debug)]
+pub struct Owner {
+    /// The user.
+    pub user: User,
+    /// Within what; none: all that the user may.
+    pub grant: Option<Grant>,
+}
+
+impl From<User> for Owner {
+    fn from(user: User) -> Self {
+        Self { user, grant: None }
+    }
+}
+
 /// Who set something up, and what it is called: the same for all of them.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -49,8 +76,18 @@ pub struct About {
     pub owner: String,
     /// The owner's `uid`: a new user of the same name is somebody else.
     pub owner_uid: String,
+    /// Within what it acts, if a token set it up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grant: Option<Grant>,
     /// Whether it is at rest.
     pub paused: bool,
+}
+
+impl About {
+    /// Until when it acts.
+    pub fn acts_until_ms(&self) -> Option<i64> {
+        self.grant.as_ref().and_then(|grant| grant.expires_at_ms)
+    }
 }
 
 /// A schedule.
@@ -92,6 +129,8 @@ pub struct ScheduleState {
     pub pending: Vec<i64>,
     /// The last launch.
     pub last: Option<Launched>,
+    /// The run that goes on with the work of the last one, if that was continued.
+    pub goes_on_as: Option<String>,
     /// Why the last launch that failed did.
     pub error: Option<Failure>,
     /// Launches.
@@ -250,6 +289,16 @@ pub struct OutcomeBody {
     pub error: Option<Failure>,
 }
 
+/// A delivery that has done its work.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DeliveryBody {
+    /// The run that it launched or signalled; the store puts in one that is launched.
+    pub run: Option<String>,
+    /// Digest of what was sent.
+    pub digest: String,
+}
+
 /// How far the ends of runs were looked through.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -312,6 +361,10 @@ impl Kind for ScheduleState {
 
 impl Kind for OutcomeBody {
     const KIND: &'static str = "outcome";
+}
+
+impl Kind for DeliveryBody {
+    const KIND: &'static str = "delivery";
 }
 
 impl Kind for CursorBody {

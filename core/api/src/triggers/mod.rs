@@ -2,6 +2,7 @@
 
 mod act;
 pub mod cron;
+mod deliveries;
 mod due;
 mod finished;
 pub mod kept;
@@ -18,5 +19,5 @@ pub use act::is_reserved;
 pub use runner::{Bell, Runner};
 
 pub(crate) fn routes() -> Vec<Route> {
-    [schedules::routes(), webhooks::routes(), finished::routes()].into_iter().flatten().collect()
+    [schedules::routes(), webhooks::routes(), deliveries::routes(), finished::routes()].into_iter().flatten().collect()
 }

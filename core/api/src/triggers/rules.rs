@@ -8,12 +8,13 @@ use windlass_model::{Code, Problem, document::DocumentFilter};
 
 use super::{
     act::is_reserved,
-    kept::{About, Rule},
+    kept::{About, Grant, Owner, Rule},
 };
 use crate::{
     Permission, Request,
     auth::{
-        kept::{By, Kept, PLATFORM, User},
+        access::Proof,
+        kept::{By, Kept, PLATFORM, Token, User},
         users::require_organisation,
     },
     page::{self, Page},
@@ -107,9 +108,18 @@ pub fn organisation(request: &Request, named: Option<String>, workflow: &str) ->
     Ok(organisation)
 }
 
-/// The user whose doing the request is.
-pub fn owner(request: &Request) -> Result<User, Problem> {
-    User::require(&request.api.engine, request.principal.person())
+/// The user whose doing the request is, and what the token allows that it was sent with.
+pub fn owner(request: &Request) -> Result<Owner, Problem> {
+    let engine = &request.api.engine;
+    let user = User::require(engine, request.principal.person())?;
+    let grant = match &request.principal.proof {
+        Proof::Token(id) => {
+            let token = Token::require(engine, id)?;
+            Some(Grant { bindings: token.body.bindings, expires_at_ms: token.expires_at_ms })
+        }
+        _ => None,
+    };
+    Ok(Owner { user, grant })
 }
 
 /// A name, if it can be one.
@@ -163,13 +173,14 @@ pub fn require_room<T: Rule>(engine: &Engine, organisation: &str) -> Result<(), 
 }
 
 /// Who it is, and for whom it acts from now on.
-pub fn about(name: String, description: String, organisation: &str, owner: &User, paused: bool) -> About {
+pub fn about(name: String, description: String, organisation: &str, owner: &Owner, paused: bool) -> About {
     About {
         name,
         description,
         organisation: organisation.to_owned(),
-        owner: owner.id.clone(),
-        owner_uid: owner.body.uid.clone(),
+        owner: owner.user.id.clone(),
+        owner_uid: owner.user.body.uid.clone(),
+        grant: owner.grant.clone(),
         paused,
     }
 }
@@ -186,7 +197,7 @@ pub struct AboutChange {
 }
 
 /// Changes them. Whoever does so is the owner from now on.
-pub fn change_about(about: &mut About, change: AboutChange, owner: &User) -> Result<(), Problem> {
+pub fn change_about(about: &mut About, change: AboutChange, owner: &Owner) -> Result<(), Problem> {
     if let Some(name) = change.name {
         about.name = checked_name(&name)?;
     }
@@ -194,8 +205,9 @@ pub fn change_about(about: &mut About, change: AboutChange, owner: &User) -> Res
         about.description = checked_description(description)?;
     }
     about.paused = change.paused.unwrap_or(about.paused);
-    about.owner.clone_from(&owner.id);
-    about.owner_uid.clone_from(&owner.body.uid);
+    about.owner.clone_from(&owner.user.id);
+    about.owner_uid.clone_from(&owner.user.body.uid);
+    about.grant.clone_from(&owner.grant);
     Ok(())
 }
 
@@ -209,7 +221,7 @@ pub fn check_workflow(engine: &Engine, workflow: &str, input: &Value, pointer: &
     match super::template::has_places(input) {
         true => engine.check_workflow(workflow),
         false => engine
-            .check_input(workflow, super::template::fill(input, &Value::Null, pointer)?)
+            .check_input(workflow, super::template::fill(input, &Value::Null, pointer, engine.input_bytes())?)
             .map_err(|problem| crate::runs::below(pointer, problem)),
     }
 }

@@ -106,13 +106,15 @@ struct Work {
     /// Patterns, by schedule and version: reading one costs more than asking it.
     crons: HashMap<String, (i64, Option<Cron>)>,
     states: HashMap<String, Kept<ScheduleState>>,
+    /// The last run of a schedule, if it is known to have ended for good.
+    ended: HashMap<String, String>,
     cursor: Option<Kept<CursorBody>>,
     noted_ms: i64,
 }
 
 impl Work {
     fn new(engine: Engine) -> Self {
-        Self { engine, crons: HashMap::new(), states: HashMap::new(), cursor: None, noted_ms: 0 }
+        Self { engine, crons: HashMap::new(), states: HashMap::new(), ended: HashMap::new(), cursor: None, noted_ms: 0 }
     }
 
     /// Does what is due; how long there is nothing to do.
@@ -133,6 +135,7 @@ impl Work {
         let all = Schedule::all(&self.engine, &DocumentFilter::default(), |_| true)?;
         self.crons.retain(|id, _| all.iter().any(|schedule| schedule.id == *id));
         self.states.retain(|id, _| all.iter().any(|schedule| schedule.id == *id));
+        self.ended.retain(|id, _| all.iter().any(|schedule| schedule.id == *id));
         let mut wait_ms = LOOK_EVERY_MS;
         for schedule in &all {
             let next = self.schedule(schedule, now_ms).unwrap_or_else(|problem| {
@@ -172,8 +175,12 @@ impl Work {
             self.keep(&mut state)?;
         }
         let mut again_ms = None;
+        if schedule.body.overlap != Overlap::Allow && self.may_be_open(&state) {
+            // Also while nothing is due: of a chain of runs, those that have ended may be removed meanwhile.
+            self.open(&mut state)?;
+        }
         while let (Some(at_ms), false) = (state.body.pending.first().copied(), schedule.body.about.paused) {
-            let open = self.open(&state.body)?;
+            let open = self.open(&mut state)?;
             match (schedule.body.overlap, &open) {
                 (Overlap::Queue, Some(_)) => {
                     again_ms = Some(now_ms + FOLLOW_EVERY_MS);
@@ -184,6 +191,7 @@ impl Work {
                     Ok(run) => {
                         let run = run.map(|run| run.to_string());
                         state.body.last = Some(Launched { at_ms, launched_at_ms: now_ms, run });
+                        state.body.goes_on_as = None;
                         state.body.fired += 1;
                     }
                     Err(problem) if is_passing(&problem) => return Err(problem),
@@ -209,10 +217,40 @@ impl Work {
         Ok(())
     }
 
-    /// The last run, if it hasn't ended.
-    fn open(&self, state: &ScheduleState) -> Result<Option<RunRecord>, Problem> {
-        let Some(run) = state.last.as_ref().and_then(|last| last.run.as_deref()) else { return Ok(None) };
-        Ok(self.engine.run(&RunId::from(run))?.filter(|run| !run.state.is_ended()))
+    /// Whether the last run may still be open, as far as is known without looking.
+    fn may_be_open(&self, state: &Kept<ScheduleState>) -> bool {
+        let last = state.body.last.as_ref().and_then(|last| last.run.as_ref());
+        last.is_some_and(|run| self.ended.get(&state.id) != Some(run))
+    }
+
+    /// The last run, or the one that goes on with its work, if that hasn't ended.
+    fn open(&mut self, state: &mut Kept<ScheduleState>) -> Result<Option<RunRecord>, Problem> {
+        let Some(last) = state.body.last.as_ref().and_then(|last| last.run.clone()) else { return Ok(None) };
+        let from = state.body.goes_on_as.clone().unwrap_or_else(|| last.clone());
+        let mut found = self.engine.run(&RunId::from(from.as_str()))?;
+        while let Some(run) = found.take_if(|run| run.state.is_ended()) {
+            found = self.continuation(&run)?;
+            if found.is_none() {
+                break;
+            }
+        }
+        match &found {
+            None => drop(self.ended.insert(state.id.clone(), last)),
+            Some(run) if run.id.as_str() != from => {
+                state.body.goes_on_as = Some(run.id.to_string());
+                self.keep(state)?;
+            }
+            Some(_) => {}
+        }
+        Ok(found)
+    }
+
+    /// The run that goes on with the work of one that has ended.
+    fn continuation(&self, run: &RunRecord) -> Result<Option<RunRecord>, Problem> {
+        let next = run.output.as_ref().and_then(|output| output.get("continued_as")?.as_str());
+        let Some(next) = next.filter(|next| !next.contains('\0')) else { return Ok(None) };
+        // Anybody's output can say so; the run itself knows.
+        Ok(self.engine.run(&RunId::from(next))?.filter(|next| next.continues.as_ref() == Some(&run.id)))
     }
 
     fn fire(
@@ -228,7 +266,7 @@ impl Work {
             actor.cancel(&run)?;
         }
         let context = json!({ "schedule": { "name": body.about.name, "at": cron.wall(at_ms), "at_ms": at_ms } });
-        let input = template::fill(&body.input, &context, "/input")?;
+        let input = template::fill(&body.input, &context, "/input", self.engine.input_bytes())?;
         let launched = actor.launch(&at_ms.to_string(), &body.workflow, input, body.tags.clone())?;
         Ok(launched.map(|launched| launched.run))
     }
@@ -372,7 +410,7 @@ impl Work {
             "launched_by": run.launched_by,
             "ended_at_ms": told.event.at_ms,
         } });
-        let input = template::fill(&body.input, &context, "/input")?;
+        let input = template::fill(&body.input, &context, "/input", self.engine.input_bytes())?;
         let mut tags = body.tags.clone();
         tags.push(format!("depth:{depth}"));
         // A run that was restarted ends again.
@@ -384,7 +422,8 @@ impl Work {
 /// How the run ended, if this event is its end.
 fn end_state(told: &FeedEvent) -> Option<&'static str> {
     match told.event.kind {
-        EventKind::RunSucceeded => Some("succeeded"),
+        // The work goes on as another run: the end comes then.
+        EventKind::RunSucceeded => told.event.data["continued_as"].is_null().then_some("succeeded"),
         // Undone afterwards: the end comes then.
         EventKind::RunFailed => (told.event.data["undo"] != true).then_some("failed"),
         EventKind::RunRolledBack => Some("rolled_back"),

@@ -1,6 +1,8 @@
 //! Inputs with places to fill in: `"${/body/ref}"` stands for a value of what arrived. Alone in its text it keeps its type;
 //! with text around it, it becomes text. `${/body/ref?}` may be missing. `$${` is `${`.
 
+use std::io::{self, Write};
+
 use serde_json::{Map, Value, json};
 use windlass_model::{Code, Problem};
 
@@ -49,60 +51,116 @@ fn walk(
     }
 }
 
-/// The template with its places filled in from `context`.
-pub fn fill(template: &Value, context: &Value, at: &str) -> Result<Value, Problem> {
-    Ok(filled(template, context, at, 0)?.unwrap_or(Value::Null))
+/// The template with its places filled in from `context`: at most `limit` bytes, as JSON. A small template can name a large
+/// value many times: what would be too much is refused before it is made.
+pub fn fill(template: &Value, context: &Value, at: &str, limit: usize) -> Result<Value, Problem> {
+    let mut filler = Filler { context, room: Room(limit), limit };
+    Ok(filler.filled(template, at, 0)?.unwrap_or(Value::Null))
 }
 
-/// `None`: an optional place that nothing was found for.
-fn filled(template: &Value, context: &Value, at: &str, depth: usize) -> Result<Option<Value>, Problem> {
-    if depth > DEEPEST {
-        return Err(wrong(at, format!("it is more than {DEEPEST} levels deep")));
+/// Bytes that may still be written; they are only counted.
+struct Room(usize);
+
+impl Write for Room {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.checked_sub(bytes.len()).ok_or(io::ErrorKind::StorageFull)?;
+        Ok(bytes.len())
     }
-    match template {
-        Value::String(text) => text_filled(text, context, at),
-        Value::Array(items) => {
-            let all = items.iter().enumerate();
-            let all = all.map(|(index, item)| filled(item, context, &format!("{at}/{index}"), depth + 1));
-            let all: Result<Vec<_>, _> = all.collect();
-            Ok(Some(Value::Array(all?.into_iter().flatten().collect())))
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+struct Filler<'a> {
+    context: &'a Value,
+    room: Room,
+    limit: usize,
+}
+
+impl<'a> Filler<'a> {
+    /// `None`: an optional place that nothing was found for.
+    fn filled(&mut self, template: &Value, at: &str, depth: usize) -> Result<Option<Value>, Problem> {
+        if depth > DEEPEST {
+            return Err(wrong(at, format!("it is more than {DEEPEST} levels deep")));
         }
-        Value::Object(fields) => {
-            let mut all = Map::new();
-            for (name, field) in fields {
-                if let Some(value) = filled(field, context, &format!("{at}/{name}"), depth + 1)? {
-                    all.insert(name.clone(), value);
+        match template {
+            Value::String(text) => self.text_filled(text, at),
+            Value::Array(items) => {
+                let mut all = Vec::new();
+                for (index, item) in items.iter().enumerate() {
+                    self.take(1, at)?;
+                    all.extend(self.filled(item, &format!("{at}/{index}"), depth + 1)?);
                 }
+                Ok(Some(Value::Array(all)))
             }
-            Ok(Some(Value::Object(all)))
+            Value::Object(fields) => {
+                let mut all = Map::new();
+                for (name, field) in fields {
+                    self.take(name.len() + 4, at)?;
+                    if let Some(value) = self.filled(field, &format!("{at}/{name}"), depth + 1)? {
+                        all.insert(name.clone(), value);
+                    }
+                }
+                Ok(Some(Value::Object(all)))
+            }
+            other => self.copied(other, at).map(Some),
         }
-        other => Ok(Some(other.clone())),
+    }
+
+    fn text_filled(&mut self, text: &str, at: &str) -> Result<Option<Value>, Problem> {
+        let pieces = pieces(text, at)?;
+        if let [Piece::Place { pointer, optional }] = pieces.as_slice() {
+            return self.found(pointer, *optional, at)?.map(|value| self.copied(value, at)).transpose();
+        }
+        let mut whole = String::new();
+        for piece in &pieces {
+            let text = match piece {
+                Piece::Text(text) => text,
+                Piece::Place { pointer, optional } => match self.found(pointer, *optional, at)? {
+                    Some(Value::String(text)) => text.as_str(),
+                    Some(other) => {
+                        self.measured(other, at)?;
+                        whole.push_str(&other.to_string());
+                        continue;
+                    }
+                    None => continue,
+                },
+            };
+            self.take(text.len(), at)?;
+            whole.push_str(text);
+        }
+        Ok(Some(Value::String(whole)))
+    }
+
+    fn found(&self, pointer: &str, optional: bool, at: &str) -> Result<Option<&'a Value>, Problem> {
+        match self.context.pointer(pointer) {
+            Some(value) => Ok(Some(value)),
+            None if optional => Ok(None),
+            None => Err(wrong(at, format!("nothing stands at `{pointer}` of what arrived"))
+                .help(format!("`${{{pointer}?}}` may be missing"))),
+        }
+    }
+
+    fn copied(&mut self, value: &Value, at: &str) -> Result<Value, Problem> {
+        self.measured(value, at)?;
+        Ok(value.clone())
+    }
+
+    fn measured(&mut self, value: &Value, at: &str) -> Result<(), Problem> {
+        serde_json::to_writer(&mut self.room, value).map_err(|_| too_large(at, self.limit))
+    }
+
+    fn take(&mut self, bytes: usize, at: &str) -> Result<(), Problem> {
+        self.room.0 = self.room.0.checked_sub(bytes).ok_or_else(|| too_large(at, self.limit))?;
+        Ok(())
     }
 }
 
-fn text_filled(text: &str, context: &Value, at: &str) -> Result<Option<Value>, Problem> {
-    let pieces = pieces(text, at)?;
-    let found = |pointer: &str, optional: bool| match context.pointer(pointer) {
-        Some(value) => Ok(Some(value)),
-        None if optional => Ok(None),
-        None => Err(wrong(at, format!("nothing stands at `{pointer}` of what arrived"))
-            .help(format!("`${{{pointer}?}}` may be missing"))),
-    };
-    if let [Piece::Place { pointer, optional }] = pieces.as_slice() {
-        return Ok(found(pointer, *optional)?.cloned());
-    }
-    let mut whole = String::new();
-    for piece in &pieces {
-        match piece {
-            Piece::Text(text) => whole.push_str(text),
-            Piece::Place { pointer, optional } => match found(pointer, *optional)? {
-                Some(Value::String(text)) => whole.push_str(text),
-                Some(other) => whole.push_str(&other.to_string()),
-                None => {}
-            },
-        }
-    }
-    Ok(Some(Value::String(whole)))
+fn too_large(at: &str, limit: usize) -> Problem {
+    Problem::new(Code::LimitExceeded, format!("filled in, it has more than {limit} bytes"))
+        .help("take less of what arrived, or each part only once; the bound of inputs is `bounds.input_bytes`")
+        .data(json!({ "pointer": at }))
 }
 
 fn pieces<'a>(text: &'a str, at: &str) -> Result<Vec<Piece<'a>>, Problem> {
@@ -148,7 +206,7 @@ mod tests {
 
     fn of(template: Value) -> Value {
         let context = json!({ "body": { "n": 3, "ref": "main", "list": [1, { "a/b": true }], "none": null } });
-        fill(&template, &context, "/input").unwrap()
+        fill(&template, &context, "/input", 10_000).unwrap()
     }
 
     #[test]
@@ -181,12 +239,28 @@ mod tests {
             (json!({ "a": ["", "${body}"] }), "/input/a/1"),
             (json!("${/body"), "/input"),
         ] {
-            let problem = fill(&template, &json!({}), "/input").unwrap_err();
+            let problem = fill(&template, &json!({}), "/input", 10_000).unwrap_err();
             assert_eq!(problem.data["pointer"], pointer, "{template}");
         }
         assert!(check(&json!({ "a": "${/body/x}" }), "").is_ok());
         assert!(check(&json!({ "a": "${x}" }), "").is_err());
         let deep = (0..100).fold(json!("${/x}"), |inner, _| json!([inner]));
-        assert!(check(&deep, "").is_err() && fill(&deep, &json!({}), "").is_err());
+        assert!(check(&deep, "").is_err() && fill(&deep, &json!({}), "", 10_000).is_err());
+    }
+
+    #[test]
+    fn what_would_be_too_large_is_not_made() {
+        let context = json!({ "body": "x".repeat(100), "list": ["x".repeat(96)] });
+        let fill = |template: Value| fill(&template, &context, "/input", 1_000).map_err(|problem| problem.code);
+        for place in ["${/body}", "${/list}", "-${/body}", "-${/list}"] {
+            assert!(fill(json!(vec![place; 9])).is_ok(), "{place}");
+            assert_eq!(fill(json!(vec![place; 10])), Err(Code::LimitExceeded), "{place}");
+            let fields: Map<_, _> = (0..10).map(|n| (n.to_string(), place.into())).collect();
+            assert_eq!(fill(fields.into()), Err(Code::LimitExceeded), "{place}");
+            assert_eq!(fill(place.repeat(11).into()), Err(Code::LimitExceeded), "{place}");
+        }
+        assert_eq!(fill(json!({ "x".repeat(1_000): 1 })), Err(Code::LimitExceeded));
+        assert_eq!(fill(json!(vec![0; 1_000])), Err(Code::LimitExceeded));
+        assert!(fill(json!({ "none": vec!["${/none?}"; 400] })).is_ok());
     }
 }

@@ -13,7 +13,7 @@ use windlass_model::{
 use super::{
     kept::{Action, Failure, Launched, OutcomeBody, Scheme, SealedKey, Webhook, WebhookBody},
     rules::{self, AboutChange, RulesQuery},
-    signature, template,
+    signature,
 };
 use crate::{
     Access, Answer, Permission, Request, Route,
@@ -51,6 +51,8 @@ pub struct WebhookView {
     pub paused: bool,
     /// The user for whom it acts: whoever changed it last.
     pub owner: String,
+    /// Until when it acts: a token set it up, and it doesn't act for longer than that.
+    pub acts_until_ms: Option<i64>,
     /// The last delivery that did something.
     pub last: Option<Launched>,
     /// The last delivery, rightly signed, that couldn't.
@@ -125,15 +127,6 @@ pub struct KeyBody {
     revoke: bool,
 }
 
-/// What a delivery has done.
-#[derive(Serialize, JsonSchema)]
-pub struct DeliveredView {
-    /// The run that it launched or signalled.
-    run: String,
-    /// Whether the run was there already: the same delivery arrived before.
-    existing: bool,
-}
-
 pub(super) fn routes() -> Vec<Route> {
     const IF_MATCH: &[(&str, &str)] = &[("If-Match", "The version that the change is meant for, as in `ETag`")];
     let edit = Access::Can(Permission::Edit);
@@ -191,34 +184,6 @@ pub(super) fn routes() -> Vec<Route> {
             .answers::<WebhookKeyed>(200)
             .problems(&[Code::NotFound, Code::InvalidInput, Code::Conflict])
             .handle(rotate),
-        Route::post("/api/v1/hooks/{id}", "webhooks", "Deliver to a webhook")
-            .describe(
-                "For other systems: no token is asked for, but a signature of the body with the webhook's key. The same delivery \
-                 (`webhook-id`, or for GitHub's scheme the same body) does its work once, however often it is sent. 401 is \
-                 all that whoever can't sign gets to know.",
-            )
-            .access(Access::Signed)
-            .headers(&[
-                ("webhook-id", "The delivery's id (Standard Webhooks)"),
-                ("webhook-timestamp", "When it was signed, seconds since 1970 (Standard Webhooks)"),
-                ("webhook-signature", "`v1,<base64>` of HMAC-SHA256 over id, time and body (Standard Webhooks)"),
-                ("X-Hub-Signature-256", "`sha256=<hex>` of HMAC-SHA256 over the body (GitHub)"),
-            ])
-            .raw_body("*/*")
-            .answers::<DeliveredView>(201)
-            .answers::<DeliveredView>(200)
-            .problems(&[
-                Code::Unauthenticated,
-                Code::InvalidInput,
-                Code::WorkflowNotFound,
-                Code::WorkflowInvalid,
-                Code::RunNotFound,
-                Code::PermissionDenied,
-                Code::Conflict,
-                Code::IdempotencyConflict,
-                Code::LimitExceeded,
-            ])
-            .handle(deliver),
     ]
 }
 
@@ -237,6 +202,7 @@ fn view(request: &Request, webhook: &Webhook) -> Result<WebhookView, Problem> {
         action: body.action.clone(),
         paused: body.about.paused,
         owner: body.about.owner.clone(),
+        acts_until_ms: body.about.acts_until_ms(),
         last: outcome.last,
         error: outcome.error,
         created_at_ms: webhook.created_at_ms,
@@ -251,7 +217,8 @@ fn noted(webhook: &Webhook) -> Value {
     value
 }
 
-fn wrong(pointer: &str, message: impl Into<String>) -> Problem {
+/// That a part of what was sent can't be.
+pub(super) fn wrong(pointer: &str, message: impl Into<String>) -> Problem {
     Problem::new(Code::InvalidInput, message).data(json!({ "pointer": pointer }))
 }
 
@@ -303,7 +270,8 @@ fn sealed(
     Ok((key, SealedKey { sealed, until_ms: None }))
 }
 
-fn context(id: &str) -> String {
+/// What a sealed key is bound to.
+pub(super) fn context(id: &str) -> String {
     format!("webhook/{id}")
 }
 
@@ -392,6 +360,8 @@ fn rotate(request: Request) -> Result<Answer, Problem> {
     require(&request, &before.organisation, &before.body.action)?;
     let body: KeyBody = request.json_or_default()?;
     let mut after = before.clone();
+    // Whoever has its key can let it act: from now on for whoever asked for the key.
+    rules::change_about(&mut after.body.about, AboutChange::default(), &rules::owner(&request)?)?;
     let (key, kept) = sealed(&*request.api.secrets, &before.id, before.body.scheme, body.key)?;
     let now = now_ms();
     after.body.keys.retain(|old| !body.revoke && old.until_ms.is_none_or(|until| until > now));
@@ -406,95 +376,4 @@ fn rotate(request: Request) -> Result<Answer, Problem> {
     let webhook = Webhook::require(&request.api.engine, &before.id)?;
     let answer = WebhookKeyed { key, view: view(&request, &webhook)? };
     Ok(Answer::json(&answer)?.version(webhook.version))
-}
-
-/// One delivery. Until its signature is found to be right, nothing is told and nothing is written.
-fn deliver(request: Request) -> Result<Answer, Problem> {
-    let engine = &request.api.engine;
-    let refused = || {
-        Problem::new(Code::Unauthenticated, "there is no such webhook, or the delivery isn't signed with its key")
-            .help("is the body signed as it is sent, byte by byte, and is the sender's clock right?")
-    };
-    let found = Webhook::find(engine, request.parameter("id"))?;
-    let webhook = found.filter(|webhook| !webhook.body.about.paused).ok_or_else(refused)?;
-    let now = now_ms();
-    let open = webhook.body.keys.iter().filter(|key| key.until_ms.is_none_or(|until| until > now));
-    let open = open.map(|key| request.api.secrets.unseal(&context(&webhook.id), &key.sealed));
-    let keys: Vec<Vec<u8>> =
-        open.filter_map(|key| key.ok().and_then(|key| signature::bytes(webhook.body.scheme, &key))).collect();
-    let scheme = webhook.body.scheme;
-    let id = signature::verify(scheme, &keys, &request.headers, &request.body, now, webhook.body.window_ms).map_err(
-        |why| {
-            tracing::info!(webhook = webhook.body.about.name, why, "a delivery was refused");
-            refused()
-        },
-    )?;
-    let done = act(&request, &webhook, &id);
-    let mut outcome: Kept<OutcomeBody> = Kept::find(engine, &webhook.id)?
-        .unwrap_or_else(|| Kept::new(&webhook.id, &webhook.organisation, OutcomeBody::default()));
-    match &done {
-        Ok(done) => {
-            outcome.body.last = Some(Launched { at_ms: now, launched_at_ms: now_ms(), run: Some(done.run.clone()) });
-        }
-        Err(problem) => outcome.body.error = Some(super::act::failure(problem)),
-    }
-    if let Err(problem) = engine.change(vec![outcome.put_expecting(Expected::Any)?]) {
-        tracing::warn!(%problem, "what became of a delivery wasn't written down");
-    }
-    let done = done?;
-    match done.existing {
-        true => Answer::json(&done),
-        false => Answer::created(&format!("/api/v1/runs/{}", done.run), &done),
-    }
-}
-
-fn act(request: &Request, webhook: &Webhook, id: &str) -> Result<DeliveredView, Problem> {
-    let body: Value = match request.body.is_empty() {
-        true => Value::Null,
-        false => request.json()?,
-    };
-    let actor = super::act::Actor::of(&request.api.engine, webhook)?;
-    let context = json!({ "id": id, "body": body, "headers": told(&request.headers) });
-    let text = |template: &str, pointer: &str| match template::fill(&template.into(), &context, pointer)? {
-        Value::String(text) => Ok(text),
-        Value::Null => Err(wrong(pointer, "nothing is there")),
-        other => Ok(other.to_string()),
-    };
-    match &webhook.body.action {
-        Action::Launch { workflow, input, tags } => {
-            let input = template::fill(input, &context, "/action/input")?;
-            let tags = tags.iter().enumerate().map(|(index, tag)| text(tag, &format!("/action/tags/{index}")));
-            let tags = tags.collect::<Result<Vec<_>, _>>()?;
-            rules::checked_tags(&tags, "/action/tags")?;
-            let launched = actor.launch(id, workflow, input, tags)?.ok_or_else(|| {
-                Problem::new(Code::IdempotencyConflict, "a delivery with this id, but another content, came before")
-            })?;
-            Ok(DeliveredView { run: launched.run.to_string(), existing: launched.existing })
-        }
-        Action::Signal { workflow, run, tag, signal, payload } => {
-            let run = match (run, tag) {
-                (Some(run), _) => actor.run(&text(run, "/action/run")?, workflow)?,
-                (None, tag) => actor.tagged(&text(tag.as_deref().unwrap_or_default(), "/action/tag")?, workflow)?,
-            };
-            let payload = template::fill(payload, &context, "/action/payload")?;
-            actor.signal(&run, signal, payload, id)?;
-            Ok(DeliveredView { run: run.id.to_string(), existing: true })
-        }
-    }
-}
-
-/// Headers that inputs may take from: none that prove anything.
-fn told(headers: &http::HeaderMap) -> Value {
-    let secret = [
-        "authorization",
-        "cookie",
-        "proxy-authorization",
-        "webhook-signature",
-        "x-hub-signature-256",
-        "x-hub-signature",
-    ];
-    let all = headers.iter().filter(|(name, _)| !secret.contains(&name.as_str()));
-    all.filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.into())))
-        .collect::<serde_json::Map<_, _>>()
-        .into()
 }

@@ -75,6 +75,11 @@ pub(super) struct Saved {
     /// Why the saved source isn't in use: it waits for an admin.
     #[serde(skip_serializing_if = "Option::is_none")]
     waits: Option<String>,
+    /// Number of the version that waits; an admin can activate it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiting: Option<i64>,
+    /// Grants that it asks for, and the version in use doesn't.
+    added: Vec<String>,
 }
 
 /// A version that was put in use, or would be.
@@ -115,7 +120,9 @@ pub(super) fn routes() -> Vec<Route> {
         Route::put("/api/v1/workflows/{name*}", "workflows", "Save a workflow's source, and put it in use")
             .describe(
                 "The source is checked first; one with mistakes is refused with its `diagnostics`, and nothing changes. If \
-                 somebody else has changed the workflow meanwhile, `expected` doesn't fit, and nothing changes either.",
+                 somebody else has changed the workflow meanwhile, `expected` doesn't fit, and nothing changes either. A source \
+                 that asks for more than the version in use, saved by somebody who isn't an admin, is kept as a version that waits \
+                 for one: `waits` says so. The same holds for `restore`.",
             )
             .access(Access::Can(Permission::Edit))
             .body::<SaveBody>()
@@ -145,10 +152,16 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
-/// Whoever asks, as the author of a version.
-pub(super) fn author(request: &Request, why: &str) -> Result<Author, Problem> {
+/// Whoever asks, as the author of versions of these workflows. To widen what one may do is more than to edit it.
+pub(super) fn author<'a>(
+    request: &Request,
+    why: &str,
+    names: impl IntoIterator<Item = &'a String>,
+) -> Result<Author, Problem> {
     let (by, source) = (request.principal.actor(), request.address.to_string());
-    Ok(Author { by, source, why: runs::text("message", why)?.to_owned(), made_by: None })
+    let why = runs::text("message", why)?.to_owned();
+    let may_widen = names.into_iter().filter(|name| request.may(Permission::Administer, PLATFORM, name));
+    Ok(Author { by, source, why, made_by: None, may_widen: may_widen.cloned().collect() })
 }
 
 /// The name in the path, which whoever asks may change.
@@ -161,7 +174,7 @@ fn changeable(request: &Request) -> Result<String, Problem> {
 fn save(request: Request) -> Result<Answer, Problem> {
     let name = changeable(&request)?;
     let body: SaveBody = request.json()?;
-    let author = author(&request, &body.message)?;
+    let author = author(&request, &body.message, [&name])?;
     put(&request, &name, &body.source, body.expected.as_deref(), &author)
 }
 
@@ -173,10 +186,14 @@ fn put(request: &Request, name: &str, source: &str, expected: Option<&str>, by: 
 /// A workflow as it is right after it was saved.
 pub(super) fn saved(request: &Request, name: &str, source: &str) -> Saved {
     let scripts = &request.api.scripts;
+    let problem = scripts.problem(name);
+    let data = problem.as_ref().map(|problem| &problem.data);
     Saved {
         version: scripts.version(name),
         source_digest: scripts.source_digest(source),
-        waits: scripts.problem(name).map(|problem| problem.message),
+        waiting: data.and_then(|data| data["version"].as_i64()),
+        added: data.and_then(|data| serde_json::from_value(data["added"].clone()).ok()).unwrap_or_default(),
+        waits: problem.map(|problem| problem.message),
         name: name.to_owned(),
     }
 }
@@ -184,7 +201,7 @@ pub(super) fn saved(request: &Request, name: &str, source: &str) -> Saved {
 fn remove(request: Request) -> Result<Answer, Problem> {
     let name = changeable(&request)?;
     let query: RemoveQuery = request.query()?;
-    request.api.scripts.remove(&name, Some(&query.expected), &author(&request, "")?)?;
+    request.api.scripts.remove(&name, Some(&query.expected), &author(&request, "", [&name])?)?;
     Ok(Answer::nothing())
 }
 
@@ -196,7 +213,7 @@ fn restore(request: Request) -> Result<Answer, Problem> {
         false => body.message,
     };
     let source = request.api.scripts.source_of(&name, body.version)?;
-    put(&request, &name, &source, body.expected.as_deref(), &author(&request, &why)?)
+    put(&request, &name, &source, body.expected.as_deref(), &author(&request, &why, [&name])?)
 }
 
 fn activate(request: Request) -> Result<Answer, Problem> {
@@ -221,7 +238,7 @@ fn activate(request: Request) -> Result<Answer, Problem> {
             // To widen what a workflow may do is more than to edit it.
             request.require(Permission::Administer, PLATFORM, &name)?;
         }
-        request.api.scripts.activate(&name, body.version, &author(&request, &body.message)?)?;
+        request.api.scripts.activate(&name, body.version, &author(&request, &body.message, [&name])?)?;
     }
     Answer::json(&Activated { version: body.version, activated: !body.dry_run, added, runs: verdicts })
 }

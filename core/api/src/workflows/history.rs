@@ -46,6 +46,9 @@ struct VersionView {
     /// Whether it is in use.
     #[serde(default)]
     active: bool,
+    /// Whether it waits for an admin: it asked for more than what was in use.
+    #[serde(default)]
+    waits: bool,
 }
 
 pub(super) fn routes() -> Vec<Route> {
@@ -85,7 +88,10 @@ fn history(request: Request) -> Result<Answer, Problem> {
     let items: Result<Vec<VersionView>, _> =
         page.items.into_iter().map(|document| serde_json::from_value::<VersionView>(document.body)).collect();
     let mut items = items.map_err(|error| Problem::new(Code::Storage, format!("a version can't be read: {error}")))?;
-    items.iter_mut().for_each(|version| version.active = Some(version.version) == active);
+    for version in &mut items {
+        version.active = Some(version.version) == active;
+        version.waits &= active.is_none_or(|active| version.version > active);
+    }
     Answer::json(&Page { items, next: page.next })
 }
 

@@ -2,13 +2,15 @@
 
 mod change;
 mod history;
+mod shape;
 mod together;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use windlass_model::{Code, Problem, Workflow};
+use windlass_model::{Code, Problem};
 
+use self::shape::WorkflowHeader;
 use crate::{
     Access, Answer, Permission, Request, Route,
     page::{self, Page},
@@ -40,11 +42,13 @@ struct WorkflowInShort {
     tags: Vec<String>,
     /// Number of the version in use; absent if none is.
     version: Option<i64>,
-    /// Whether it can be launched.
+    /// Whether it can be launched: some version is in use.
     sound: bool,
-    /// Why the file isn't in use, in a sentence.
+    /// Why the file isn't what is in use: it has mistakes (`workflow_invalid`, with `site` and `help`), or waits for an admin
+    /// (`permission_denied`).
     #[serde(skip_serializing_if = "Option::is_none")]
-    problem: Option<String>,
+    #[schemars(with = "Option<Value>")]
+    problem: Option<Problem>,
 }
 
 /// A grant, as it is written and in words.
@@ -59,16 +63,16 @@ struct Grant {
 /// A workflow.
 #[derive(Serialize, JsonSchema)]
 struct WorkflowShown {
-    /// Its header: `name`, `title`, `description`, `inputs` (JSON Schema), `wizard`, `permissions`, `rollback`, `timeout`,
-    /// `concurrency`, `retention`, `tags`.
-    #[schemars(with = "Value")]
-    workflow: Workflow,
+    /// Its header.
+    workflow: WorkflowHeader,
     /// Digest of its sources: what a launch pins.
     digest: String,
     /// Its files: itself, and what it imports.
     files: Vec<String>,
-    /// What it may do.
+    /// What it asks for.
     grants: Vec<Grant>,
+    /// Those of them that the server's policy doesn't allow in its folder.
+    refused_by_policy: Vec<String>,
     /// Its source.
     source: String,
     /// Digest of the source, for a change.
@@ -93,7 +97,8 @@ struct CheckBody {
 struct Checked {
     /// Whether it can be launched.
     sound: bool,
-    /// What is wrong: `severity`, `code`, `message`, `file`, `line`, `column`, `help`.
+    /// What is wrong: `severity`, `code`, `message`, `file`, `line`, `column`, `help`, and all of it as
+    /// `text`, with the line of the source.
     diagnostics: Vec<Value>,
 }
 
@@ -174,7 +179,7 @@ fn list(request: Request) -> Result<Answer, Problem> {
     });
     let mut items = Vec::new();
     for name in names {
-        let rejected = request.api.scripts.problem(&name).map(|problem| problem.message);
+        let rejected = request.api.scripts.problem(&name);
         let version = request.api.scripts.version(&name);
         let item = match request.api.scripts.header(&name) {
             Ok(workflow) => {
@@ -182,8 +187,7 @@ fn list(request: Request) -> Result<Answer, Problem> {
                 WorkflowInShort { name, title, tags, version, sound: true, problem: rejected }
             }
             Err(problem) => {
-                let (tags, problem) = (Vec::new(), Some(problem.message));
-                WorkflowInShort { name, title: None, tags, version, sound: false, problem }
+                WorkflowInShort { name, title: None, tags: Vec::new(), version, sound: false, problem: Some(problem) }
             }
         };
         if query.tag.as_ref().is_none_or(|tag| item.tags.contains(tag)) {
@@ -203,13 +207,14 @@ fn show(request: Request) -> Result<Answer, Problem> {
     let grants = workflow.permissions.iter().map(|grant| Grant { grant: grant.clone(), words: scripts.words(grant) });
     Answer::json(&WorkflowShown {
         grants: grants.collect(),
+        refused_by_policy: scripts.refused(&name, &workflow.permissions),
         digest: scripts.digest(&name)?,
         source_digest: scripts.source_digest(bundle.files.get(&name).map_or("", String::as_str)),
         version: scripts.version(&name),
         problem: scripts.problem(&name),
         source: bundle.files.get(&name).cloned().unwrap_or_default(),
         files: bundle.files.into_keys().collect(),
-        workflow,
+        workflow: workflow.into(),
     })
 }
 

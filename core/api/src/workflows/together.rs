@@ -40,7 +40,8 @@ pub(super) fn routes() -> Vec<Route> {
         Route::post("/api/v1/workflows", "workflows", "Save several workflows and modules: all or none")
             .describe(
                 "Every source is checked first, and so is every workflow that imports one of them. If one has mistakes, they are \
-                 told in `diagnostics`, and nothing changes. Workflows that aren't named stay as they are.",
+                 told in `diagnostics`, and nothing changes. Workflows that aren't named stay as they are. Those that ask for more \
+                 than their version in use wait for an admin, unless one saves them.",
             )
             .access(Access::Can(Permission::Edit))
             .body::<SaveAllBody>()
@@ -63,7 +64,7 @@ fn save_all(request: Request) -> Result<Answer, Problem> {
     if body.files.len() > FILES {
         return Err(Problem::new(Code::LimitExceeded, format!("at most {FILES} files are saved at once")));
     }
-    let mut author = author(&request, &body.message)?;
+    let mut author = author(&request, &body.message, body.files.keys())?;
     if let Some(made_by) = &body.made_by {
         author.made_by = Some(runs::text("made_by", made_by)?.to_owned());
     }

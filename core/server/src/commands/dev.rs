@@ -5,7 +5,7 @@ use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path};
 
 use serde_json::json;
 use windlass_api::auth::{tokens, users};
-use windlass_model::{Code, Problem};
+use windlass_model::{Code, Problem, journal::Workflows as _};
 
 use super::serve::{self, Running};
 use crate::{
@@ -17,7 +17,9 @@ use crate::{
 /// The admin's name.
 const ADMIN: &str = "admin";
 /// The workflow that is launched as an example.
-const EXAMPLE: &str = "lab/two-routers";
+const LAB: &str = "lab/two-routers";
+/// The one where no network namespaces can be made: it needs no rights.
+const TOUR: &str = "lab/tour";
 /// How long a token of a development server is good for.
 const TOKEN_MS: i64 = 30 * 24 * 3_600_000;
 
@@ -108,47 +110,63 @@ fn write(path: &Path, text: &str) -> Result<(), Problem> {
     open.and_then(|mut file| writeln!(file, "{text}")).map_err(|error| unusable(path, &error))
 }
 
-/// What to try: a line that launches the example, or rehearses it where it can't be had, and a line that follows.
+/// What to try: a launch, from where on to follow it, and why it isn't the lab.
 struct Example {
-    path: String,
-    body: String,
+    launch: Option<String>,
     cursor: String,
+    note: Option<&'static str>,
 }
 
 fn example(session: &Session) -> Result<Example, Problem> {
     let engine = session.engine();
-    let taken: Vec<_> = engine.resources(None, true)?.into_iter().map(|record| record.resource.id).collect();
-    let is_free = |lab: &String| !taken.iter().any(|id| id.split('/').next() == Some(lab.as_str()));
-    let lab = (1..).map(|n| if n == 1 { "demo".to_owned() } else { format!("demo{n}") }).find(is_free);
-    let input = json!({ "lab": lab });
-    let (path, body) = match crate::doctor::may_make_namespaces() {
-        Ok(()) => ("/api/v1/runs".to_owned(), json!({ "workflow": EXAMPLE, "input": input })),
-        Err(_) => (format!("/api/v1/workflows/{EXAMPLE}/rehearse"), json!({ "input": input })),
+    let names = session.versions().map(|versions| versions.names()).unwrap_or_default();
+    let usable = |name: &str| session.versions().and_then(|versions| versions.pin(name).ok());
+    let refused = crate::doctor::may_make_namespaces().is_err();
+    let (workflow, input) = if !refused && usable(LAB).is_some() {
+        let taken: Vec<_> = engine.resources(None, true)?.into_iter().map(|record| record.resource.id).collect();
+        let is_free = |lab: &String| !taken.iter().any(|id| id.split('/').next() == Some(lab.as_str()));
+        let lab = (1..).map(|n| if n == 1 { "demo".to_owned() } else { format!("demo{n}") }).find(is_free);
+        (Some(LAB.to_owned()), json!({ "lab": lab }))
+    } else {
+        // In another project: any that asks for nothing, neither rights nor input.
+        let harmless = |name: &String| {
+            usable(name).is_some_and(|pinned| {
+                let required = pinned.workflow.inputs["required"].as_array().is_some_and(|all| !all.is_empty());
+                pinned.workflow.permissions.is_empty() && !required
+            })
+        };
+        let tour = usable(TOUR).map(|_| TOUR.to_owned());
+        (tour.or_else(|| names.into_iter().find(harmless)), json!({}))
     };
+    let note = match &workflow {
+        None => Some("(no workflow here can be launched without input and rights: `windlass workflows ls` lists them)"),
+        Some(name) if refused && name == TOUR => {
+            Some("(this user may make no network namespaces, which the lab needs: `windlass doctor`)")
+        }
+        Some(_) => None,
+    };
+    let launch = workflow.map(|workflow| json!({ "workflow": workflow, "input": input }).to_string());
     // From here on: who follows after the launch misses nothing of it.
-    Ok(Example { path, body: body.to_string(), cursor: engine.feed_end()? })
+    Ok(Example { launch, cursor: engine.feed_end()?, note })
 }
 
 fn welcome(running: &Running, access: &Access, example: &Example) -> String {
     let Running { url, .. } = running;
     let Access { password, token } = access;
-    let Example { path, body, cursor } = example;
-    let (verb, note) = match path.ends_with("/rehearse") {
-        false => ("launch  ", String::new()),
-        true => (
-            "rehearse",
-            "           (this user may make no network namespaces: `windlass doctor`; so this says what would be done)\n"
-                .to_owned(),
-        ),
-    };
+    let Example { launch, cursor, note } = example;
+    let launch = launch.as_ref().map_or_else(String::new, |body| {
+        format!(
+            "launch     curl -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' -d '{body}' '{url}/api/v1/runs'\n"
+        )
+    });
+    let note = note.map_or_else(String::new, |note| format!("           {note}\n"));
     format!(
         "\
 windlass is serving at {url}
 
 log in     user {ADMIN}, password {password}
            curl -c cookies -H 'Content-Type: application/json' -d '{{\"name\":\"{ADMIN}\",\"password\":\"{password}\"}}' '{url}/api/v1/session'
-{verb}   curl -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' -d '{body}' '{url}{path}'
-{note}follow     curl -N -H 'Authorization: Bearer {token}' '{url}/api/v1/events?after={cursor}'
+{launch}{note}follow     curl -N -H 'Authorization: Bearer {token}' '{url}/api/v1/events?after={cursor}'
 reference  {url}/api/docs
 stop       Ctrl-C; open runs go on at the next start
 "

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub mod approvals;
 pub mod audit;
 pub mod completions;
 pub mod config;
@@ -9,6 +10,7 @@ pub mod doctor;
 pub mod exchange;
 pub mod hosts;
 pub mod migrate;
+pub mod nodes;
 pub mod resources;
 pub mod run;
 pub mod runs;
@@ -25,15 +27,58 @@ mod input;
 pub use input::InputArgs;
 mod next;
 
-use windlass_model::Problem;
+use windlass_model::{Code, Problem};
 
 use crate::{cli::Command, context::Context, exit::Exit};
 
+/// What a command makes of `--server`.
+enum Server {
+    /// It works there.
+    Asks,
+    /// It can't be done there, and nothing is done here instead.
+    Refuses(&'static str),
+    /// It is about this program, and looks at no data folder either.
+    Ignores,
+}
+
+/// A new command has to say it, too: what is meant for a server must never change the data folder that happens to be here.
+fn server(command: &Command) -> Server {
+    match command {
+        Command::Run(_)
+        | Command::Runs(_)
+        | Command::Approvals(_)
+        | Command::Workflows(_)
+        | Command::Nodes(_)
+        | Command::Schedules(_)
+        | Command::Secrets(_)
+        | Command::Resources(_)
+        | Command::Users(_)
+        | Command::Tokens(_)
+        | Command::Audit(_) => Server::Asks,
+        Command::Serve(_) | Command::Dev(_) => Server::Refuses("this starts a server here"),
+        Command::Migrate(_) => Server::Refuses("a database is migrated by whoever serves it"),
+        Command::Doctor => Server::Refuses("this looks at the machine that it runs on"),
+        Command::Config(_) => Server::Refuses("this shows the configuration of this machine"),
+        Command::Hosts(_) => {
+            Server::Refuses("this describes what scripts can call here; a server may have other modules")
+        }
+        Command::Definitions(_) => {
+            Server::Refuses("this describes what scripts can call here; GET /api/v1/definitions asks a server")
+        }
+        Command::Completions(_) | Command::Version => Server::Ignores,
+    }
+}
+
 /// Runs a command.
 pub fn dispatch(command: Command, context: &Context) -> Result<Exit, Problem> {
+    if let (Some(address), Server::Refuses(why)) = (&context.global.server, server(&command)) {
+        return Err(Problem::new(Code::Usage, format!("this can't be done at a server ({address}): {why}"))
+            .help("leave --server out; `env -u WINDLASS_SERVER windlass …` does where the variable is set"));
+    }
     match command {
         Command::Run(args) => run::run(&args, context),
         Command::Runs(command) => runs::run(command, context),
+        Command::Approvals(command) => approvals::run(&command, context),
         Command::Workflows(command) => workflows::run(&command, context),
         Command::Serve(args) => serve::run(&args, context),
         Command::Dev(args) => dev::run(&args, context),
@@ -42,6 +87,7 @@ pub fn dispatch(command: Command, context: &Context) -> Result<Exit, Problem> {
         Command::Config(command) => config::run(&command, context),
         Command::Hosts(args) => hosts::run(&args, context),
         Command::Definitions(args) => definitions::run(&args, context),
+        Command::Nodes(command) => nodes::run(&command, context),
         Command::Schedules(command) => schedules::run(&command, context),
         Command::Secrets(command) => secrets::run(&command, context),
         Command::Resources(command) => resources::run(&command, context),

@@ -38,6 +38,9 @@ pub struct Args {
     /// Launch only once with this key: again, it follows the run that is there
     #[arg(long, value_name = "KEY")]
     pub idempotency_key: Option<String>,
+    /// Launch only what this plan says, at a server: refused if another version is in use, or the input differs
+    #[arg(long, value_name = "ID", conflicts_with_all = ["resume", "rehearse"])]
+    pub plan: Option<String>,
     /// Attach a tag to the run
     #[arg(long = "tag", value_name = "TAG")]
     pub tags: Vec<String>,
@@ -76,7 +79,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, Problem> {
 
 fn launch(desk: &dyn Desk, workflow: &str, args: &Args, context: &Context) -> Result<RunId, Problem> {
     let header = desk.workflow(workflow)?;
-    let launched = desk.launch(Launch {
+    let launch = Launch {
         priority: None,
         workflow: workflow.to_owned(),
         input: args.input.read(&header)?,
@@ -84,7 +87,8 @@ fn launch(desk: &dyn Desk, workflow: &str, args: &Args, context: &Context) -> Re
         idempotency_key: args.idempotency_key.clone(),
         tags: args.tags.clone(),
         organisation: String::new(),
-    })?;
+    };
+    let launched = desk.launch(launch, args.plan.as_deref())?;
     if launched.existing {
         context.hint(&format!("run {} was launched with this key before", launched.run));
     }

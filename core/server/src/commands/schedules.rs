@@ -5,7 +5,7 @@ use windlass_api::{
     auth::kept::User,
     triggers::{
         cron::Cron,
-        kept::Schedule,
+        kept::{Owner, Schedule},
         schedules::{self, NewSchedule, ScheduleChange},
     },
 };
@@ -138,6 +138,11 @@ pub fn run(command: &Command, context: &Context) -> Result<Exit, Problem> {
 }
 
 fn at(place: &Place<'_>, desk: &dyn Desk, command: &Command, context: &Context) -> Result<Exit, Problem> {
+    if let (Place::There(_), Command::Add { settings, .. } | Command::Set { settings, .. }) = (place, command)
+        && settings.owner.is_some()
+    {
+        return Err(not_there());
+    }
     match command {
         Command::Ls => {
             let all = place.all()?;
@@ -233,7 +238,7 @@ impl Place<'_> {
                 let owner = owned(engine, context, owner)?;
                 let organisation = new.organisation.take().unwrap_or_else(|| owner.organisation.clone());
                 windlass_api::auth::users::require_organisation(engine, &organisation)?;
-                let made = schedules::create(engine, &users::by(context), &owner, &organisation, new)?;
+                let made = schedules::create(engine, &users::by(context), &owner.into(), &organisation, new)?;
                 Ok(json!(schedules::view(engine, &made)?))
             }
             Self::There(remote) => remote.post("/schedules", &new),
@@ -247,7 +252,8 @@ impl Place<'_> {
                 let before = Schedule::require(engine, &id)?;
                 // Whoever puts it to rest at the data folder needn't be a user.
                 let present = Some(before.body.about.owner.as_str());
-                let owner = owned(engine, context, owner.or(present))?;
+                let grant = before.body.about.grant.clone().filter(|_| owner.is_none());
+                let owner = Owner { user: owned(engine, context, owner.or(present))?, grant };
                 let after =
                     schedules::change(engine, &users::by(context), &owner, &before, read::<ScheduleChange>(change)?)?;
                 Ok(json!(schedules::view(engine, &after)?))
@@ -279,6 +285,11 @@ impl Place<'_> {
             }
         }
     }
+}
+
+fn not_there() -> Problem {
+    Problem::new(Code::Usage, "at a server a schedule launches for whoever makes or changes it")
+        .help("leave --owner out; another token acts for somebody else")
 }
 
 /// The user for whom a schedule of this data folder launches.
@@ -317,6 +328,9 @@ fn print(context: &Context, schedule: &Value) {
             ),
             format!("  missed   {}; overlap {}", text(schedule, "missed"), text(schedule, "overlap").replace('_', "-")),
         ];
+        if let Some(at) = schedule["acts_until_ms"].as_i64() {
+            lines.push(format!("  until    {}: then the token ends that set it up", render::clock(at)));
+        }
         if schedule["paused"] == true {
             lines.push("  it rests: `windlass schedules resume` lets it go on".into());
         }

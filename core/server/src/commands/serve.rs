@@ -1,6 +1,12 @@
 //! `windlass serve`: the API on a database that is there, until the process is told to stop.
 
-use std::{io::Write as _, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    cell::Cell,
+    io::Write as _,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::sync::watch;
 use windlass_api::{
@@ -59,9 +65,15 @@ pub fn serve(
     context: &Context,
     ready: impl FnOnce(&Running) -> Result<(), Problem>,
 ) -> Result<Exit, Problem> {
-    let result = if session.executes() { until_told(&session, args, context, ready) } else { Err(busy(&session)) };
+    let stopping = Cell::new(None);
+    let result = match session.executes() {
+        true => until_told(&session, args, context, &stopping, ready),
+        false => Err(busy(&session)),
+    };
+    // Requests and steps end side by side: neither waits for the other's time first.
     let grace = Duration::from_millis(context.loaded.config.server.grace_ms);
-    session.close_within(grace);
+    let spent = stopping.get().map_or(Duration::ZERO, |since: Instant| since.elapsed());
+    session.close_within(grace.saturating_sub(spent));
     result
 }
 
@@ -75,6 +87,7 @@ fn until_told(
     session: &Session,
     args: &Args,
     context: &Context,
+    stopping: &Cell<Option<Instant>>,
     ready: impl FnOnce(&Running) -> Result<(), Problem>,
 ) -> Result<Exit, Problem> {
     let config = &context.loaded.config;
@@ -102,7 +115,10 @@ fn until_told(
     let routes = Arc::new(windlass_api::routes());
     let listener = ServerConfig { listen: address, ..listener };
     let server = network.block_on(Server::bind(listener, api.clone(), routes))?;
-    let _watching = Watching::start(&config.workflows, versions(session)?.clone())?;
+    let _watching = [
+        Watching::start(&config.workflows, versions(session)?.clone())?,
+        Watching::start(&config.plugins, plugins(session)?.clone())?,
+    ];
     let triggers = Runner::start(session.engine().clone(), api.triggers.clone())?;
     let (stop, stopped) = watch::channel(false);
     let serving = network.spawn(server.serve(stopped));
@@ -112,7 +128,10 @@ fn until_told(
         std::thread::sleep(LOOK_EVERY);
     }
     let told = interrupt.caught();
-    tracing::info!("stopping: requests get {} ms to end", config.server.grace_ms);
+    tracing::info!("stopping: requests and steps get {} ms to end", config.server.grace_ms);
+    stopping.set(Some(Instant::now()));
+    // Whoever takes the runs over can begin at once.
+    session.engine().let_go();
     drop(triggers);
     // Nobody is left to hear it if the listener has ended by itself.
     let _ = stop.send(true);
@@ -162,6 +181,10 @@ fn versions(session: &Session) -> Result<&Arc<Versions>, Problem> {
     session.versions().ok_or_else(|| Problem::new(Code::Internal, "this session has no versions of workflows"))
 }
 
+fn plugins(session: &Session) -> Result<&Arc<Versions>, Problem> {
+    session.plugins().ok_or_else(|| Problem::new(Code::Internal, "this session has no versions of plugins"))
+}
+
 fn api(session: &Session, config: &Config, public_url: String) -> Result<Api, Problem> {
     let duration = |key: &str, text: &str| {
         parse_duration_ms(text).map_err(|error| Problem::new(Code::Configuration, format!("`{key}`: {error}")))
@@ -175,6 +198,7 @@ fn api(session: &Session, config: &Config, public_url: String) -> Result<Api, Pr
     };
     let settings = ApiConfig {
         body_bytes: config.server.body_bytes,
+        bodies_bytes: config.server.bodies_bytes,
         request_ms: config.server.request_timeout_ms,
         concurrency: config.server.concurrency,
         public_url,
@@ -191,6 +215,7 @@ fn api(session: &Session, config: &Config, public_url: String) -> Result<Api, Pr
     };
     let service = Arc::new(Scripts::new(
         versions(session)?.clone(),
+        plugins(session)?.clone(),
         scripts.library.clone(),
         scripts.sandbox.clone(),
         config.clone(),

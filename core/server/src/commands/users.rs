@@ -1,17 +1,19 @@
-//! `windlass users …`: straight on the database, for the first admin and for the day when nobody can log in.
+//! `windlass users …`: at a server, or straight on the database, for the first admin and for the day when nobody can log in.
+
+mod place;
 
 use serde_json::{Value, json};
 use windlass_api::{
     Role,
     auth::{
         binding::Binding,
-        kept::{By, PLATFORM, User, UserBody},
-        made_password, users,
+        kept::{By, PLATFORM},
+        made_password,
     },
 };
-use windlass_engine::Engine;
-use windlass_model::{Code, Problem, document::DocumentFilter};
+use windlass_model::{Code, Problem};
 
+use self::place::{NewUser, Place};
 use super::input;
 use crate::{context::Context, exit::Exit, render};
 
@@ -84,108 +86,81 @@ pub fn by(context: &Context) -> By {
 
 /// Runs the command.
 pub fn run(command: &Command, context: &Context) -> Result<Exit, Problem> {
-    context.with(|session| {
-        let engine = session.engine();
-        match command {
-            Command::Ls => list(engine, context)?,
-            Command::Create { name, organisation, title, email, roles, password_stdin } => {
-                let bindings = roles.iter().map(|role| binding(role, organisation)).collect::<Result<_, _>>()?;
-                let body = UserBody { title: title.clone(), email: email.clone(), bindings, ..UserBody::default() };
-                create(engine, context, (name, organisation), body, *password_stdin)?;
-            }
-            Command::ResetPassword { name, password_stdin, remove_totp } => {
-                reset(engine, context, name, *password_stdin, *remove_totp)?;
-            }
-            Command::Grant { name, role } => change(engine, context, name, "user.update", |user, body| {
-                let binding = binding(role, &user.organisation)?;
-                body.bindings.retain(|held| *held != binding);
-                body.bindings.push(binding);
-                Ok(())
-            })?,
-            Command::Revoke { name, role } => change(engine, context, name, "user.update", |user, body| {
-                let binding = binding(role, &user.organisation)?;
-                if !body.bindings.contains(&binding) {
-                    let message = format!("{name} doesn't hold `{}`", written(&binding));
-                    return Err(Problem::new(Code::NotFound, message).help("`windlass users ls` shows what they hold"));
-                }
-                body.bindings.retain(|held| *held != binding);
-                Ok(())
-            })?,
-            Command::Disable { name } => change(engine, context, name, "user.disable", |_, body| {
-                body.disabled = true;
-                Ok(())
-            })?,
-            Command::Enable { name } => change(engine, context, name, "user.enable", |_, body| {
-                body.disabled = false;
-                Ok(())
-            })?,
+    context.at(
+        |remote| at(&Place::There(remote), command, context),
+        |session| at(&Place::Here(session.engine(), context), command, context),
+    )
+}
+
+fn at(place: &Place<'_>, command: &Command, context: &Context) -> Result<Exit, Problem> {
+    match command {
+        Command::Ls => list(&place.all()?, context),
+        Command::Create { name, organisation, title, email, roles, password_stdin } => {
+            let bindings = roles.iter().map(|role| binding(role, organisation)).collect::<Result<_, _>>()?;
+            let (password, made) = password(*password_stdin)?;
+            let user =
+                place.create(NewUser { name, organisation, title, email: email.as_deref(), bindings }, &password)?;
+            tell(context, user, made);
         }
-        Ok(Exit::Success)
-    })
-}
-
-fn create(
-    engine: &Engine,
-    context: &Context,
-    (name, organisation): (&str, &str),
-    mut body: UserBody,
-    stdin: bool,
-) -> Result<(), Problem> {
-    let name = users::checked_name(name)?;
-    let (password, made) = password(stdin)?;
-    body.password = Some(users::hashed(&password, &name)?);
-    let user = users::create(engine, &by(context), &name, organisation, body)?;
-    tell(context, &user, made);
-    Ok(())
-}
-
-fn reset(engine: &Engine, context: &Context, name: &str, stdin: bool, remove_totp: bool) -> Result<(), Problem> {
-    let user = require(engine, name)?;
-    let (password, made) = password(stdin)?;
-    users::set_password(engine, &by(context), &user, &password, None)?;
-    if remove_totp {
-        let user = require(engine, name)?;
-        let body = UserBody { totp: None, ..user.body.clone() };
-        users::update(engine, &by(context), "user.totp_disable", &user, body)?;
+        Command::ResetPassword { name, password_stdin, remove_totp } => {
+            let user = place.find(name)?;
+            let (password, made) = password(*password_stdin)?;
+            tell(context, place.reset(&user, &password, *remove_totp)?, made);
+        }
+        Command::Grant { name, role } => change(place, context, name, "user.update", |user, bindings, _| {
+            let binding = binding(role, text(user, "organisation"))?;
+            bindings.retain(|held| *held != binding);
+            bindings.push(binding);
+            Ok(())
+        })?,
+        Command::Revoke { name, role } => change(place, context, name, "user.update", |user, bindings, _| {
+            let binding = binding(role, text(user, "organisation"))?;
+            if !bindings.contains(&binding) {
+                let message = format!("{name} doesn't hold `{}`", written(&binding));
+                return Err(Problem::new(Code::NotFound, message).help("`windlass users ls` shows what they hold"));
+            }
+            bindings.retain(|held| *held != binding);
+            Ok(())
+        })?,
+        Command::Disable { name } => change(place, context, name, "user.disable", |_, _, disabled| {
+            *disabled = true;
+            Ok(())
+        })?,
+        Command::Enable { name } => change(place, context, name, "user.enable", |_, _, disabled| {
+            *disabled = false;
+            Ok(())
+        })?,
     }
-    tell(context, &require(engine, name)?, made);
-    Ok(())
+    Ok(Exit::Success)
 }
 
-fn tell(context: &Context, user: &User, made: Option<String>) {
-    let mut shown = users::view(user);
+fn tell(context: &Context, mut user: Value, made: Option<String>) {
     if let Some(password) = &made {
-        shown["password"] = json!(password);
+        user["password"] = json!(password);
     }
-    context.print(&shown, || match made {
-        Some(password) => format!("{} can log in with the password {password}", user.id),
-        None => format!("{} can log in with that password", user.id),
+    context.print(&user, || match made {
+        Some(password) => format!("{} can log in with the password {password}", text(&user, "name")),
+        None => format!("{} can log in with that password", text(&user, "name")),
     });
 }
 
 fn change(
-    engine: &Engine,
+    place: &Place<'_>,
     context: &Context,
     name: &str,
     action: &str,
-    change: impl FnOnce(&User, &mut UserBody) -> Result<(), Problem>,
+    change: impl FnOnce(&Value, &mut Vec<Binding>, &mut bool) -> Result<(), Problem>,
 ) -> Result<(), Problem> {
-    let user = require(engine, name)?;
-    let mut body = user.body.clone();
-    change(&user, &mut body)?;
-    let changed = users::update(engine, &by(context), action, &user, body)?;
+    let user = place.find(name)?;
+    let (mut bindings, mut disabled) = (bindings(&user), user["disabled"] == true);
+    change(&user, &mut bindings, &mut disabled)?;
+    let changed = place.change(&user, action, bindings, disabled)?;
     let roles = roles(&changed);
-    context.print(&users::view(&changed), || match changed.body.disabled {
+    context.print(&changed, || match disabled {
         true => format!("{name} is kept out"),
         false => format!("{name} holds {}", if roles.is_empty() { "nothing".into() } else { roles }),
     });
     Ok(())
-}
-
-fn require(engine: &Engine, name: &str) -> Result<User, Problem> {
-    User::find(engine, &name.to_ascii_lowercase())?.ok_or_else(|| {
-        Problem::new(Code::NotFound, format!("there is no user `{name}`")).help("`windlass users ls` lists them")
-    })
 }
 
 /// The password, and the same if it was made up here.
@@ -196,6 +171,10 @@ fn password(stdin: bool) -> Result<(String, Option<String>), Problem> {
     }
     let made = made_password();
     Ok((made.clone(), Some(made)))
+}
+
+fn text<'a>(user: &'a Value, key: &str) -> &'a str {
+    user[key].as_str().unwrap_or_default()
 }
 
 /// `operator@acme/lab`: the role, the organisation, the folder. `operator` alone holds in the user's organisation.
@@ -216,29 +195,32 @@ pub fn written(binding: &Binding) -> String {
     format!("{}@{}{folder}", role.as_str().unwrap_or_default(), binding.organisation)
 }
 
-fn roles(user: &User) -> String {
-    user.body.bindings.iter().map(written).collect::<Vec<_>>().join(" ")
+fn bindings(user: &Value) -> Vec<Binding> {
+    serde_json::from_value(user["bindings"].clone()).unwrap_or_default()
 }
 
-fn list(engine: &Engine, context: &Context) -> Result<(), Problem> {
-    let all = User::all(engine, &DocumentFilter::default(), |_| true)?;
-    context.print(&all.iter().map(users::view).collect::<Vec<_>>(), || {
+/// What a user or a token may do, as `binding` reads it.
+pub fn roles(holder: &Value) -> String {
+    bindings(holder).iter().map(written).collect::<Vec<_>>().join(" ")
+}
+
+fn list(all: &[Value], context: &Context) {
+    context.print(&all, || {
         let rows = all.iter().map(|user| {
-            let state = match user.body.disabled {
+            let state = match user["disabled"] == true {
                 true => "disabled",
-                false if users::has_totp(user) => "password and code",
-                false if user.body.password.is_some() => "password",
+                false if user["totp"] == true => "password and code",
+                false if user["password"] == true => "password",
                 false => "no password",
             };
-            let email = user.body.email.clone().unwrap_or_default();
-            vec![user.id.clone(), user.organisation.clone(), roles(user), state.to_owned(), email]
+            let own = |key| text(user, key).to_owned();
+            vec![own("name"), own("organisation"), roles(user), state.to_owned(), own("email")]
         });
         if all.is_empty() {
             return "no users: `windlass users create NAME --role 'admin@*'` makes the first".to_owned();
         }
         render::table(&["name", "organisation", "roles", "logs in with", "e-mail"], rows.collect())
     });
-    Ok(())
 }
 
 #[cfg(test)]

@@ -85,7 +85,7 @@ pub enum Command {
 
 /// Whoever acts, as the author of a version.
 pub fn author(context: &Context, why: &str) -> Author {
-    Author { by: context.who(), source: "cli".into(), why: why.to_owned(), made_by: None }
+    Author { by: context.who(), source: "cli".into(), why: why.to_owned(), ..Author::file() }
 }
 
 impl Command {

@@ -9,7 +9,7 @@ use windlass_script::{NoSecrets, check, check::Severity, header, permission};
 use super::{exchange, input::InputArgs, versions};
 use crate::{
     context::Context,
-    desk::{Desk as _, Remote},
+    desk::{Desk as _, Remote, workflow_path},
     exit::Exit,
     rehearse, render, scenario,
     wiring::{self, Scripts, World},
@@ -97,9 +97,14 @@ fn list(context: &Context) -> Result<Exit, Problem> {
 fn print_list(found: &[Value], context: &Context) {
     context.print(&found, || {
         let rows = found.iter().map(|workflow| {
-            let title = workflow["title"].as_str().map(str::to_owned);
-            let broken = || format!("✗ {}", workflow["error"]["message"].as_str().unwrap_or_default());
-            vec![workflow["name"].as_str().unwrap_or_default().to_owned(), title.unwrap_or_else(broken)]
+            let broken = workflow["error"]["message"].as_str().map(|message| format!("✗ {message}"));
+            let words = match (workflow["title"].as_str(), broken) {
+                // At a server an earlier version is in use, and the file isn't.
+                (Some(title), Some(broken)) => format!("{title}  {broken}"),
+                (Some(title), None) => title.to_owned(),
+                (None, broken) => broken.unwrap_or_default(),
+            };
+            vec![workflow["name"].as_str().unwrap_or_default().to_owned(), words]
         });
         render::table(&["workflow", "title"], rows.collect())
     });
@@ -112,23 +117,34 @@ fn at_server(remote: &Remote, command: &Command, context: &Context) -> Result<Ex
             let found: Vec<Value> = remote
                 .workflows()?
                 .into_iter()
-                .map(|workflow| match workflow["sound"].as_bool() {
-                    Some(true) => {
-                        json!({ "name": workflow["name"], "title": workflow["title"], "tags": workflow["tags"] })
+                .map(|workflow| {
+                    let mut told = json!({ "name": workflow["name"] });
+                    if workflow["sound"] == true {
+                        told["title"] = workflow["title"].clone();
+                        told["tags"] = workflow["tags"].clone();
                     }
-                    _ => json!({ "name": workflow["name"], "error": { "message": workflow["problem"] } }),
+                    if !workflow["problem"].is_null() {
+                        told["error"] = workflow["problem"].clone();
+                    }
+                    told
                 })
                 .collect();
             print_list(&found, context);
             Ok(Exit::Success)
         }
         Command::Show { workflow } => {
-            let shown: Value = remote.get(&format!("/workflows/{workflow}"))?;
+            let shown: Value = remote.get(&workflow_path(workflow)?)?;
             let header = remote.workflow(workflow)?;
             let grants = shown["grants"].as_array().cloned().unwrap_or_default();
+            let exceeding: Vec<&str> =
+                shown["refused_by_policy"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
             let all = json!({ "workflow": header, "digest": shown["digest"], "files": shown["files"], "grants": grants,
-                              "refused_by_policy": [] });
-            context.print(&all, || describe(&header, &grants, &[]));
+                              "refused_by_policy": exceeding });
+            context.print(&all, || describe(&header, &grants, &exceeding));
+            if let Ok(Some(problem)) = serde_json::from_value::<Option<Problem>>(shown["problem"].clone()) {
+                context.hint("\nthe file isn't what is in use:");
+                context.hint(&render::problem(&problem, None));
+            }
             Ok(Exit::Success)
         }
         Command::Check { workflows } => check_at_server(remote, workflows, context),
@@ -144,24 +160,27 @@ fn check_at_server(remote: &Remote, names: &[String], context: &Context) -> Resu
     let names = if names.is_empty() { remote.workflow_names()? } else { names.to_vec() };
     let (mut all, mut broken) = (Vec::new(), 0);
     for name in &names {
-        let checked: Value = remote.post(&format!("/workflows/{name}/check"), &json!({}))?;
+        let checked: Value = remote.post(&format!("{}/check", workflow_path(name)?), &json!({}))?;
         let sound = checked["sound"] == true;
         broken += usize::from(!sound);
-        let found = checked["diagnostics"].as_array().cloned().unwrap_or_default();
+        let mut found = checked["diagnostics"].as_array().cloned().unwrap_or_default();
+        // The server has the source that it is about, and shows the place.
+        let shown: Vec<Value> = found.iter_mut().map(|one| one["text"].take()).collect();
+        found.iter_mut().filter_map(Value::as_object_mut).for_each(|one| drop(one.remove("text")));
         if !context.global.json {
             context.line(&format!("{} {name}", if sound { "✓" } else { "✗" }));
-            for one in &found {
-                let text = |key: &str| one[key].as_str().unwrap_or_default().to_owned();
-                let place = format!("{}.rhai:{}:{}", text("file"), one["line"], one["column"]);
-                context.line(&format!("{}[{}]: {}\n  --> {place}", text("severity"), text("code"), text("message")));
-            }
+            shown.iter().for_each(|text| context.line(text.as_str().unwrap_or_default()));
         }
         all.extend(found);
     }
+    checked(&all, names.len(), broken, context)
+}
+
+fn checked(all: &[Value], count: usize, broken: usize, context: &Context) -> Result<Exit, Problem> {
     if context.global.json {
         context.print_json(&all);
     } else {
-        context.line(&format!("{} workflows, {broken} with mistakes", names.len()));
+        context.line(&format!("{count} workflows, {broken} with mistakes"));
     }
     Ok(if broken == 0 { Exit::Success } else { Exit::Usage })
 }
@@ -244,12 +263,7 @@ fn check_all(names: &[String], context: &Context) -> Result<Exit, Problem> {
                 context.line(&check::render(diagnostic, &source));
             }
         }
-        all.extend(found);
+        all.extend(found.iter().map(|diagnostic| json!(diagnostic)));
     }
-    if context.global.json {
-        context.print_json(&all);
-    } else {
-        context.line(&format!("{} workflows, {broken} with mistakes", names.len()));
-    }
-    Ok(if broken == 0 { Exit::Success } else { Exit::Usage })
+    checked(&all, names.len(), broken, context)
 }

@@ -23,6 +23,7 @@ impl Default for Config {
         Self {
             data: PathBuf::from(".windlass"),
             workflows: PathBuf::from("workflows"),
+            plugins: PathBuf::from("plugins"),
             workflow_review: false,
             database: String::new(),
             log: Log::default(),
@@ -78,6 +79,7 @@ impl Default for ServerSettings {
             concurrency: 256,
             head_bytes: 32 << 10,
             body_bytes: 8 << 20,
+            bodies_bytes: 128 << 20,
             head_timeout_ms: 20_000,
             request_timeout_ms: 30_000,
             grace_ms: 10_000,

@@ -12,7 +12,7 @@ const fn key(path: &'static str, doc: &'static str) -> Key {
     Key { path, doc }
 }
 
-/// The keys, in the order of the settings. Keys of `[hosts.<module>]` are documented with their module.
+/// The keys, in the order of the settings.
 pub const KEYS: &[Key] = &[
     key(
         "data",
@@ -20,9 +20,11 @@ pub const KEYS: &[Key] = &[
          the folder of windlass.toml, else the nearest one above that has a `workflows` folder.",
     ),
     key("workflows", "Folder of workflow scripts, `<area>/<name>.rhai`. Relative as `data` is."),
+    key("plugins", "Folder of plugins, `<kind>/<name>`. Relative as `data` is; it needn't be there."),
     key(
         "workflow_review",
-        "Whether a changed workflow that asks for more permissions waits for an admin before it is in use.",
+        "Whether the file of a workflow or plugin that asks for more than the version in use waits for an admin. What somebody \
+         who isn't one saves at a server does so in any case.",
     ),
     key("database", "URL of the database: `sqlite:/path` or `postgres://…`. Empty: an SQLite file in the data folder."),
     key("log.level", "What is logged to standard error: error, warn, info, debug, trace, or `module=level,…`."),
@@ -72,7 +74,14 @@ pub const KEYS: &[Key] = &[
         "Requests that are worked on at once; more wait for `server.request_timeout_ms` at most.",
     ),
     key("server.head_bytes", "Size of a request's head, in bytes."),
-    key("server.body_bytes", "Size of a request's body, in bytes."),
+    key(
+        "server.body_bytes",
+        "Size of a request's body, in bytes. Log-ins have 16 KiB, deliveries to webhooks 1 MiB at most.",
+    ),
+    key(
+        "server.bodies_bytes",
+        "Size of all requests' bodies that are in memory at once, in bytes; a quarter is for callers who aren't known yet.",
+    ),
     key(
         "server.head_timeout_ms",
         "How long a request's head may take, and how long a connection may be idle, in milliseconds.",
@@ -127,6 +136,31 @@ pub const KEYS: &[Key] = &[
         "secrets",
         "Secrets that are kept elsewhere: `name = { from = \"env:NAME\" or \"file:/path\", to = [destinations] }`.",
     ),
+    key(
+        "hosts.exec.programs",
+        "Programs that workflows may be granted. A bare name (`ping`) is looked for in /usr/sbin, /usr/bin, /sbin and /bin; \
+         an absolute path (`/opt/tools/bin/deploy`) is known to scripts by its last part. None are by default.",
+    ),
+    key(
+        "hosts.exec.folders",
+        "Absolute paths of folders that programs may be started in (`cwd`). Without `cwd` a program starts in `/`.",
+    ),
+    key("hosts.exec.env", "Names of environment variables that scripts may set for programs: `TZ`."),
+    key(
+        "hosts.file.folders",
+        "Absolute paths of folders in which workflows may be granted to read and write. None are by default.",
+    ),
+    key(
+        "hosts.file.backup_days",
+        "How many days backups of changed files are kept: for so long a run can be undone after its launch.",
+    ),
+    key(
+        "hosts.http.allow_addresses",
+        "Addresses and networks (`10.0.0.5`, `10.20.0.0/16`, `fd12::/48`) inside the house that requests may go to. Loopback, \
+         private, link-local and otherwise special addresses are refused unless they are in here, or a grant names the \
+         address itself.",
+    ),
+    key("hosts.http.ca_file", "PEM file with certificate authorities to trust beside those of the machine."),
 ];
 
 /// Tables whose keys are the user's own: they are set as a whole.

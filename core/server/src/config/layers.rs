@@ -99,7 +99,7 @@ pub fn load(flags: &Flags, environment: &BTreeMap<String, String>, here: &Path) 
         Some(path) => path.parent().unwrap_or(here).to_owned(),
         None => above(here, |folder| folder.join("workflows").is_dir()).unwrap_or_else(|| here.to_owned()),
     };
-    for name in ["data", "workflows"] {
+    for name in ["data", "workflows", "plugins"] {
         values[name] = json!(root.join(values[name].as_str().unwrap_or_default()));
     }
     let mut config: Config = serde_json::from_value(values)
@@ -224,6 +224,7 @@ fn check(loaded: &Loaded) -> Result<(), Problem> {
         ("server.connections".into(), at_least(config.server.connections as u64, 1)),
         ("server.concurrency".into(), at_least(config.server.concurrency as u64, 1)),
         ("server.head_bytes".into(), at_least(config.server.head_bytes as u64, 8_192)),
+        ("server.bodies_bytes".into(), at_least(config.server.bodies_bytes as u64, config.server.body_bytes as u64)),
         ("server.head_timeout_ms".into(), at_least(config.server.head_timeout_ms, 100)),
         ("server.request_timeout_ms".into(), at_least(config.server.request_timeout_ms, 100)),
         ("server.streams".into(), at_least(config.server.streams as u64, 1)),
@@ -253,6 +254,9 @@ fn check(loaded: &Loaded) -> Result<(), Problem> {
         faults.push(("server.tls_cert".into(), Some("`server.tls_cert` and `server.tls_key` belong together".into())));
     }
     for (name, entry) in &config.secrets {
+        if let Err(problem) = crate::vault::check_name(name) {
+            faults.push((format!("secrets.{name}"), Some(problem.message)));
+        }
         let known = entry.from.strip_prefix("env:").or_else(|| entry.from.strip_prefix("file:"));
         if known.is_none_or(str::is_empty) {
             let fault = "`from` has to be `env:NAME` or `file:/path`; values don't belong into this file";

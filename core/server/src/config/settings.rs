@@ -14,6 +14,8 @@ pub struct Config {
     pub data: PathBuf,
     /// The folder of workflows.
     pub workflows: PathBuf,
+    /// The folder of plugins.
+    pub plugins: PathBuf,
     /// Whether a version that widens permissions waits for an admin.
     pub workflow_review: bool,
     /// The database's URL; empty: an SQLite file in the data folder.
@@ -110,6 +112,8 @@ pub struct ServerSettings {
     pub head_bytes: usize,
     /// Bytes of a request's body.
     pub body_bytes: usize,
+    /// Bytes of all requests' bodies at once.
+    pub bodies_bytes: usize,
     /// Milliseconds that a request's head may take.
     pub head_timeout_ms: u64,
     /// Milliseconds that a request may take.

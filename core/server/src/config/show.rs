@@ -67,7 +67,7 @@ pub fn document() -> String {
             // Writing into a String can't fail.
             let _ = write!(text, "\n[{section}]");
         }
-        let doc = keys::doc(&key).unwrap_or("See the module's page in the reference.");
+        let doc = keys::doc(&key).unwrap_or_default();
         let _ = write!(text, "\n# {doc}\n# {}\n", variable(&key));
         match value {
             Value::Object(map) => {

@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use windlass_model::{Bundle, Code, Problem, audit::AuditFilter, audit::AuditRecord};
 
-use super::{Remote, there::encoded};
+use super::{Remote, encoded, encoded_path as path};
 use crate::{
     lock::Lock,
     session::Session,
-    versions::{self, Author, Versions},
+    versions::{self, Author, Seen, Versions},
 };
 
 pub use crate::versions::Kept;
@@ -124,7 +124,8 @@ impl Session {
                 .help("if it is a server, ask it: give --server and a token; else wait until it has ended"));
         }
         let config = self.config();
-        let versions = Versions::new(self.scripts().library.clone(), config.workflow_review);
+        let seen = Seen::kept_in(&self.folder().seen_file());
+        let versions = Versions::new(self.scripts().library.clone(), config.workflow_review, seen);
         versions.attach(self.engine().clone())?;
         let result = change(&versions);
         drop(lock);
@@ -160,7 +161,9 @@ impl Archive for Session {
 
     fn save(&self, name: &str, source: &str, expected: Option<&str>, author: &Author) -> Result<Saved, Problem> {
         self.changing(|versions| {
-            versions.save(&self.config().workflows, name, source, expected, author)?;
+            // Whoever has the data folder may do everything in it.
+            let author = author.widening([name.to_owned()]);
+            versions.save(&self.config().workflows, name, source, expected, &author)?;
             Ok(saved(versions, name, source))
         })
     }
@@ -171,7 +174,8 @@ impl Archive for Session {
     }
 
     fn remove(&self, name: &str, expected: &str, author: &Author) -> Result<(), Problem> {
-        self.changing(|versions| versions.remove(&self.config().workflows, name, Some(expected), author))
+        let author = author.widening([name.to_owned()]);
+        self.changing(|versions| versions.remove(&self.config().workflows, name, Some(expected), &author))
     }
 
     fn activate(&self, name: &str, version: i64, dry_run: bool, author: &Author) -> Result<Activated, Problem> {
@@ -183,7 +187,7 @@ impl Archive for Session {
                 runs.push(RunVerdict { run: run.to_string(), compatible, verdict: json!(verdict) });
             }
             if !dry_run {
-                versions.activate(name, version, author)?;
+                versions.activate(name, version, &author.widening([name.to_owned()]))?;
             }
             Ok(Activated { version, activated: !dry_run, added, runs })
         })
@@ -191,7 +195,8 @@ impl Archive for Session {
 
     fn save_all(&self, files: &BTreeMap<String, String>, author: &Author) -> Result<SavedAll, Problem> {
         self.changing(|versions| {
-            let changed = versions.save_all(&self.config().workflows, files, author)?;
+            let author = author.widening(files.keys().cloned());
+            let changed = versions.save_all(&self.config().workflows, files, &author)?;
             Ok(SavedAll {
                 unchanged: files.keys().filter(|name| !changed.contains(name)).cloned().collect(),
                 changed: changed.iter().map(|name| saved(versions, name, &files[name])).collect(),
@@ -278,9 +283,4 @@ impl Archive for Remote {
     fn bundle(&self, digest: &str) -> Result<Arc<Bundle>, Problem> {
         self.get(&format!("/bundles/{}", encoded(digest))).map(Arc::new)
     }
-}
-
-/// A workflow's name in a path: what separates its parts stays, everything else is escaped.
-fn path(name: &str) -> String {
-    name.split('/').map(encoded).collect::<Vec<_>>().join("/")
 }

@@ -2,24 +2,47 @@
 
 use std::{sync::Arc, time::Duration};
 
-use serde_json::Value;
-use windlass_engine::{Launch, Launched, Restarted, RunDiff, Verdict, Watcher};
+use serde_json::{Value, json};
+use windlass_api::auth::kept::{By, PLATFORM};
+use windlass_engine::{Engine, Launch, Launched, Restarted, RunDiff, Verdict, Watcher};
 use windlass_model::{
-    Bundle, Event, Problem, RunId, StepPath, Workflow,
+    Bundle, Code, Event, Problem, RunId, StepPath, Workflow,
     journal::Workflows as _,
-    query::{ApprovalRecord, RunFilter, RunRecord},
+    query::{ApprovalFilter, ApprovalRecord, RunFilter, RunRecord},
     resource::ResourceRecord,
     step::StepRecord,
     undo::{StuckAction, UndoRecord},
     wait::{Decision, Resolution},
 };
 
-use super::{Desk, News};
+use super::{Asked, Bulk, Desk, Done, News, Preview, Why};
 use crate::session::Session;
 
 impl News for Watcher {
     fn wait(&mut self, timeout: Duration) {
         Watcher::wait(self, timeout);
+    }
+}
+
+/// Items that are read at once.
+const PAGE: u32 = 500;
+/// Runs that are counted, at most: as many as a server counts.
+const COUNTED: u64 = 10_000;
+/// Runs that a preview shows.
+const SHOWN: u32 = 20;
+
+impl Session {
+    /// An engine whose next command is committed with an entry in the audit log.
+    pub fn entry(&self, action: &str, place: (&str, &str), by: &str, before: Value, after: Value) -> Engine {
+        let by = By { actor: by.to_owned(), source: "cli".into() };
+        by.audited(self.engine(), action, place, before, after)
+    }
+
+    /// The same for a command to a run; the entry says how it was before.
+    fn noted(&self, action: &str, run: &RunId, by: &str, after: Value) -> Result<Engine, Problem> {
+        let record = self.require(run)?;
+        let before = json!({ "state": record.state, "waiting_on": record.waiting_on });
+        Ok(self.entry(action, (&record.organisation, run.as_str()), by, before, after))
     }
 }
 
@@ -76,48 +99,126 @@ impl Desk for Session {
         self.engine().now_ms()
     }
 
-    fn launch(&self, launch: Launch) -> Result<Launched, Problem> {
-        self.engine().launch(launch)
+    fn launch(&self, launch: Launch, plan: Option<&str>) -> Result<Launched, Problem> {
+        if plan.is_some() {
+            return Err(Problem::new(Code::Usage, "plans are kept at a server").help(
+                "give --server, or leave --plan out; `windlass run WORKFLOW --rehearse` shows what it would do",
+            ));
+        }
+        let organisation = if launch.organisation.is_empty() { PLATFORM } else { &launch.organisation };
+        let after = json!({ "workflow": launch.workflow, "tags": launch.tags, "by": launch.by });
+        // The store puts the new run's id in as the target.
+        self.entry("run.launch", (organisation, ""), &launch.by, Value::Null, after).launch(launch)
     }
 
     fn cancel(&self, run: &RunId, by: &str, reason: Option<String>) -> Result<(), Problem> {
-        self.engine().cancel(run, by, reason)
+        self.noted("run.cancel", run, by, json!({ "reason": reason }))?.cancel(run, by, reason)
     }
 
     fn signal(&self, run: &RunId, name: &str, payload: Value, by: &str, id: Option<String>) -> Result<(), Problem> {
-        self.engine().signal(run, name, payload, by, id)
+        self.noted("run.signal", run, by, json!({ "name": name, "id": id }))?.signal(run, name, payload, by, id)
     }
 
     fn decide(&self, run: &RunId, path: &StepPath, decision: Decision) -> Result<(), Problem> {
-        self.engine().decide(run, Some(path), decision)
+        let after = json!({ "step": path, "approved": decision.approved, "comment": decision.comment,
+                            "digest": decision.digest });
+        self.noted("approval.decide", run, &decision.by, after)?.decide(run, Some(path), decision)
     }
 
     fn resolve(&self, run: &RunId, path: &StepPath, resolution: Resolution, by: &str) -> Result<(), Problem> {
-        self.engine().resolve(run, path, resolution, by)
+        let (word, _) = super::words(&resolution);
+        let after = json!({ "step": path, "resolution": word });
+        self.noted("run.resolve", run, by, after)?.resolve(run, path, resolution, by)
     }
 
     fn unstick(&self, run: &RunId, action: StuckAction, by: &str) -> Result<(), Problem> {
-        self.engine().unstick(run, action, by)
+        self.noted("run.unstick", run, by, json!({ "action": action }))?.unstick(run, action, by)
     }
 
     fn unpark(&self, run: &RunId, by: &str) -> Result<(), Problem> {
-        self.engine().unpark(run, by)
+        self.noted("run.unpark", run, by, Value::Null)?.unpark(run, by)
     }
 
     fn retry(&self, run: &RunId, by: &str) -> Result<Launched, Problem> {
-        self.engine().retry(run, by)
+        let record = self.require(run)?;
+        let after = json!({ "workflow": record.workflow, "again": run, "by": by });
+        self.entry("run.retry", (&record.organisation, ""), by, Value::Null, after).retry(run, by)
     }
 
     fn restart(&self, run: &RunId, current: bool, dry_run: bool, by: &str) -> Result<Restarted, Problem> {
-        self.engine().restart(run, current, dry_run, by)
+        let after = json!({ "current": current, "bundle_before": self.require(run)?.bundle });
+        self.noted("run.restart", run, by, after)?.restart(run, current, dry_run, by)
     }
 
     fn upgrade(&self, run: &RunId, dry_run: bool, by: &str) -> Result<Verdict, Problem> {
-        if dry_run { self.engine().verdict(run) } else { self.engine().upgrade(run, by) }
+        if dry_run {
+            return self.engine().verdict(run);
+        }
+        let after = json!({ "bundle_before": self.require(run)?.bundle });
+        self.noted("run.upgrade", run, by, after)?.upgrade(run, by)
     }
 
-    fn prune(&self) -> Result<u64, Problem> {
-        self.engine().prune()
+    fn prune(&self, by: &str) -> Result<u64, Problem> {
+        self.entry("run.prune", (PLATFORM, ""), by, Value::Null, Value::Null).prune()
+    }
+
+    fn inbox(&self, _all: bool, organisation: Option<&str>) -> Result<Vec<Asked>, Problem> {
+        let organisation = organisation.map(str::to_owned);
+        let mut filter = ApprovalFilter { open_only: true, organisation, limit: PAGE, ..ApprovalFilter::default() };
+        let mut all = Vec::new();
+        loop {
+            let page = self.engine().approvals_where(&filter)?;
+            let last = page.last().map(|asked| (asked.asked_at_ms, asked.run.clone(), asked.path.clone()));
+            let ended = page.len() < PAGE as usize;
+            for approval in page {
+                let Some(run) = self.run(&approval.run)? else { continue };
+                let (workflow, organisation, launched_by) = (run.workflow, run.organisation, run.launched_by);
+                // Whoever can write to the data folder may decide on everything in it.
+                all.push(Asked { approval, workflow, organisation, launched_by, may_decide: true, why_not: None });
+            }
+            if ended {
+                return Ok(all);
+            }
+            filter.after = last;
+        }
+    }
+
+    fn preview(&self, which: &RunFilter, _action: Bulk) -> Result<Preview, Problem> {
+        let count = self.engine().count_runs(which, COUNTED + 1)?;
+        let items = self.engine().runs(&RunFilter { limit: SHOWN, ..which.clone() })?;
+        Ok(Preview { count: count.min(COUNTED), more: count > COUNTED, items })
+    }
+
+    fn bulk(&self, which: &RunFilter, expected: Option<u64>, action: Bulk, why: Why<'_>) -> Result<Vec<Done>, Problem> {
+        let Preview { count: found, more, .. } = self.preview(which, action)?;
+        // So many that they weren't all counted are never as many as expected.
+        if let Some(expected) = expected.filter(|expected| *expected != found || more) {
+            let found = if more { format!("more than {found}") } else { found.to_string() };
+            let message = format!("the filter finds {found} runs now, and not {expected}");
+            return Err(Problem::new(Code::PreconditionFailed, message).help("look at the preview again"));
+        }
+        let (by, reason) = (why.by, why.reason.map(str::to_owned));
+        let mut filter = RunFilter { limit: PAGE, ..which.clone() };
+        let mut all = Vec::new();
+        loop {
+            // Older and older ones: what is launched meanwhile isn't among them.
+            let page = self.engine().runs(&filter)?;
+            let Some(last) = page.last() else { return Ok(all) };
+            filter.before = Some(last.id.clone());
+            for run in &page {
+                let done = match action {
+                    Bulk::Cancel => self.cancel(&run.id, by, reason.clone()).map(|()| None),
+                    Bulk::Retry => self.retry(&run.id, by).map(|launched| Some(launched.run.to_string())),
+                    Bulk::Restart => self.restart(&run.id, false, false, by).and_then(super::restarted).map(|()| None),
+                    Bulk::Unpark => self.unpark(&run.id, by).map(|()| None),
+                };
+                let (launched, problem) = match done {
+                    Ok(launched) => (launched, None),
+                    Err(problem) => (None, Some(problem)),
+                };
+                all.push(Done { run: run.id.to_string(), done: problem.is_none(), launched, problem });
+            }
+        }
     }
 
     fn workflow_names(&self) -> Result<Vec<String>, Problem> {

@@ -1,6 +1,6 @@
 //! Requests to a server: JSON there and back, and a server's problem as if it had happened here.
 
-use std::time::Duration;
+use std::{io::Write, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -57,6 +57,11 @@ impl Http {
 
     pub fn patch<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T, Problem> {
         read(self.send(reqwest::Method::PATCH, path, Some(body.clone()), &[])?)
+    }
+
+    pub fn patch_if<T: DeserializeOwned>(&self, path: &str, body: &Value, version: i64) -> Result<T, Problem> {
+        let version = format!("\"{version}\"");
+        read(self.send(reqwest::Method::PATCH, path, Some(body.clone()), &[("if-match", &version)])?)
     }
 
     pub fn delete(&self, path: &str) -> Result<(), Problem> {
@@ -116,10 +121,30 @@ impl Http {
             if status.is_success() {
                 return Ok(bytes.to_vec());
             }
-            match serde_json::from_slice::<Value>(&bytes) {
-                Ok(body) => Err(problem(&body).unwrap_or_else(|| self.odd(&format!("it answered {status}")))),
-                Err(_) => Err(self.odd(&format!("it answered {status}"))),
+            Err(self.refusal(status, &bytes))
+        })
+    }
+
+    fn refusal(&self, status: reqwest::StatusCode, body: &[u8]) -> Problem {
+        let told = serde_json::from_slice::<Value>(body).ok().as_ref().and_then(problem);
+        told.unwrap_or_else(|| self.odd(&format!("it answered {status}")))
+    }
+
+    /// Writes an answer as it comes, however long it is and takes. One that breaks off is an error.
+    pub fn copy(&self, path: &str, out: &mut impl Write) -> Result<(), Problem> {
+        let failed = |error: std::io::Error| Problem::new(Code::System, format!("the output broke off: {error}"));
+        self.runtime.block_on(async {
+            let request = self.request(reqwest::Method::GET, path);
+            let mut answer = request.send().await.map_err(|error| self.unreachable(&error))?;
+            let status = answer.status();
+            if !status.is_success() {
+                let body = answer.bytes().await.map_err(|error| self.unreachable(&error))?;
+                return Err(self.refusal(status, &body));
             }
+            while let Some(piece) = answer.chunk().await.map_err(|error| self.unreachable(&error))? {
+                out.write_all(&piece).map_err(failed)?;
+            }
+            out.flush().map_err(failed)
         })
     }
 

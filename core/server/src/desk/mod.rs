@@ -8,6 +8,7 @@ mod there;
 
 use std::{sync::Arc, time::Duration};
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use windlass_engine::{Launch, Launched, Restarted, RunDiff, Verdict};
 use windlass_model::{
@@ -19,12 +20,85 @@ use windlass_model::{
     wait::{Decision, Resolution},
 };
 
-pub use there::Remote;
+pub use there::{Remote, encoded, encoded_path, workflow_path};
 
 /// Wakes whoever follows a run.
 pub trait News {
     /// Waits until there may be something new, at most so long.
     fn wait(&mut self, timeout: Duration);
+}
+
+/// An open approval, with its run in short.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Asked {
+    #[serde(flatten)]
+    pub approval: ApprovalRecord,
+    pub workflow: String,
+    pub organisation: String,
+    pub launched_by: String,
+    pub may_decide: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why_not: Option<String>,
+}
+
+/// What can be done to many runs.
+#[derive(Clone, Copy, Debug, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Bulk {
+    /// Ask for their end: what they did is undone
+    Cancel,
+    /// Launch each one's workflow again, with its input
+    Retry,
+    /// Restart failed runs from their failed step
+    Restart,
+    /// Let parked runs go on
+    Unpark,
+}
+
+/// Which runs a bulk command would be for.
+#[derive(Debug, Serialize)]
+pub struct Preview {
+    pub count: u64,
+    /// Whether there are more than were counted.
+    pub more: bool,
+    /// The first of them.
+    pub items: Vec<RunRecord>,
+}
+
+/// Who does something to many runs, and why.
+#[derive(Clone, Copy, Debug)]
+pub struct Why<'a> {
+    pub by: &'a str,
+    pub reason: Option<&'a str>,
+}
+
+/// What became of one of many runs.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Done {
+    pub run: String,
+    pub done: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub launched: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Problem>,
+}
+
+/// What became of a step that was in doubt, as the API says it.
+fn words(resolution: &Resolution) -> (&'static str, Value) {
+    match resolution {
+        Resolution::Happened { result } => ("happened", result.clone()),
+        Resolution::Perform => ("perform", Value::Null),
+        Resolution::Fail => ("fail", Value::Null),
+    }
+}
+
+/// A restart that wasn't possible, as a problem.
+fn restarted(restarted: Restarted) -> Result<(), Problem> {
+    match restarted.verdict.is_compatible() {
+        true => Ok(()),
+        false => Err(Problem::new(Code::Divergence, "its scripts and its journal differ")
+            .data(serde_json::json!(restarted.verdict))),
+    }
 }
 
 /// What commands on runs need. The names are the engine's. Who acts (`by`) is for the engine of this data folder only: a
@@ -45,7 +119,8 @@ pub trait Desk: archive::Archive {
     fn watch(&self, run: &RunId, after: i64) -> Box<dyn News>;
     fn now_ms(&self) -> i64;
 
-    fn launch(&self, launch: Launch) -> Result<Launched, Problem>;
+    /// Launches; with a plan's id, only what was planned.
+    fn launch(&self, launch: Launch, plan: Option<&str>) -> Result<Launched, Problem>;
     fn cancel(&self, run: &RunId, by: &str, reason: Option<String>) -> Result<(), Problem>;
     fn signal(&self, run: &RunId, name: &str, payload: Value, by: &str, id: Option<String>) -> Result<(), Problem>;
     fn decide(&self, run: &RunId, path: &StepPath, decision: Decision) -> Result<(), Problem>;
@@ -55,7 +130,13 @@ pub trait Desk: archive::Archive {
     fn retry(&self, run: &RunId, by: &str) -> Result<Launched, Problem>;
     fn restart(&self, run: &RunId, current: bool, dry_run: bool, by: &str) -> Result<Restarted, Problem>;
     fn upgrade(&self, run: &RunId, dry_run: bool, by: &str) -> Result<Verdict, Problem>;
-    fn prune(&self) -> Result<u64, Problem>;
+    fn prune(&self, by: &str) -> Result<u64, Problem>;
+    /// What runs ask of people, oldest first: what whoever asks may decide on, or all that they may see.
+    fn inbox(&self, all: bool, organisation: Option<&str>) -> Result<Vec<Asked>, Problem>;
+    /// Which runs a bulk command would be for.
+    fn preview(&self, which: &RunFilter, action: Bulk) -> Result<Preview, Problem>;
+    /// Does the same to each of these runs; to none if they aren't as many as expected.
+    fn bulk(&self, which: &RunFilter, expected: Option<u64>, action: Bulk, why: Why<'_>) -> Result<Vec<Done>, Problem>;
 
     /// Names of the workflows that can be launched.
     fn workflow_names(&self) -> Result<Vec<String>, Problem>;

@@ -1,6 +1,7 @@
 //! A server, asked over HTTP. Its stream of events only wakes; what is shown is read page by page, as from a database.
 
 use std::{
+    io::Write,
     sync::{Arc, mpsc},
     time::Duration,
 };
@@ -19,7 +20,7 @@ use windlass_model::{
     wait::{Decision, Resolution},
 };
 
-use super::{Desk, News, http::Http};
+use super::{Asked, Bulk, Desk, Done, News, Preview, Why, http::Http};
 
 /// Items of one page.
 const PAGE: u32 = 500;
@@ -41,6 +42,15 @@ struct Page<T> {
 struct LaunchedAnswer {
     id: String,
     existing: bool,
+}
+
+#[derive(Deserialize)]
+struct BulkAnswer {
+    count: Option<u64>,
+    more: bool,
+    items: Vec<RunRecord>,
+    results: Vec<Done>,
+    next: Option<String>,
 }
 
 impl From<LaunchedAnswer> for Launched {
@@ -73,6 +83,16 @@ impl Remote {
     /// Sends JSON that changes what is there.
     pub fn patch<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T, Problem> {
         self.http.patch(path, body)
+    }
+
+    /// The same, if what is there still has this version.
+    pub fn patch_if<T: DeserializeOwned>(&self, path: &str, body: &Value, version: i64) -> Result<T, Problem> {
+        self.http.patch_if(path, body, version)
+    }
+
+    /// Writes an answer as it comes, however long it is.
+    pub fn copy(&self, path: &str, out: &mut impl Write) -> Result<(), Problem> {
+        self.http.copy(path, out)
     }
 
     /// Removes what is there.
@@ -125,6 +145,43 @@ pub fn encoded(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
+/// A workflow's path: what can't be a name is refused before it is read as another path.
+pub fn workflow_path(name: &str) -> Result<String, Problem> {
+    if !windlass_script::is_valid_name(name) {
+        return Err(Problem::new(Code::WorkflowNotFound, format!("`{name}` isn't a workflow's name"))
+            .help("Names look like `lab/two-routers`: letters, digits, `-` and `_`, parts separated by `/`."));
+    }
+    Ok(format!("/workflows/{}", encoded_path(name)))
+}
+
+/// A name of several parts in a path: what separates its parts stays, everything else is escaped.
+pub fn encoded_path(name: &str) -> String {
+    name.split('/').map(encoded).collect::<Vec<_>>().join("/")
+}
+
+/// A filter in the words of the API.
+fn which(filter: &RunFilter) -> Value {
+    let states: Vec<&str> = filter.states.iter().map(|state| state.as_str()).collect();
+    let folder = filter.scopes.iter().flatten().next().map(|scope| format!("{}/*", scope.folder));
+    let inputs: serde_json::Map<String, Value> =
+        filter.inputs.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
+    let mut all = json!({
+        "state": (!states.is_empty()).then(|| states.join(",")),
+        "workflow": filter.workflow.clone().or(folder),
+        "tag": filter.tag,
+        "since": filter.since_ms.map(|at_ms| at_ms.to_string()),
+        "until": filter.until_ms.map(|at_ms| at_ms.to_string()),
+        "text": filter.text,
+        "organisation": filter.organisation,
+        "id": filter.id_prefix,
+        "input": (!inputs.is_empty()).then_some(inputs),
+    });
+    if let Some(map) = all.as_object_mut() {
+        map.retain(|_, value| !value.is_null());
+    }
+    all
+}
+
 impl Desk for Remote {
     fn run(&self, run: &RunId) -> Result<Option<RunRecord>, Problem> {
         match self.http.get(&format!("/runs/{}", encoded(run.as_str()))) {
@@ -134,32 +191,35 @@ impl Desk for Remote {
     }
 
     fn find(&self, part: &str) -> Result<RunRecord, Problem> {
+        let none = || {
+            Problem::new(Code::RunNotFound, format!("there is no run `{part}`"))
+                .help("`windlass runs ls` lists the runs")
+        };
+        // Anything else would be read as another path, or as every run.
+        if part.is_empty() || !part.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return Err(none());
+        }
         if let Some(run) = self.run(&part.into())? {
             return Ok(run);
         }
         let mut found: Vec<RunRecord> = self.list("/runs", &[("id", part.to_lowercase())], 2)?;
-        let none = || {
-            Problem::new(Code::RunNotFound, format!("no run's id begins with `{part}`"))
-                .help("`windlass runs ls` lists the runs")
-        };
-        match found.len() {
-            0 => Err(none()),
-            1 => found.pop().ok_or_else(none),
-            _ => {
-                Err(Problem::new(Code::Usage, format!("several runs' ids begin with `{part}`"))
-                    .help("give more of the id"))
-            }
+        match (found.pop(), found.pop()) {
+            (Some(run), None) => Ok(run),
+            (Some(_), Some(_)) => Err(Problem::new(Code::Usage, format!("several runs begin with `{part}`"))
+                .help("give more of the id, or all of it")),
+            (None, _) => Err(none()),
         }
     }
 
     fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, Problem> {
-        let mut query = Vec::new();
-        if !filter.states.is_empty() {
-            let words: Vec<&str> = filter.states.iter().map(|state| state.as_str()).collect();
-            query.push(("state", words.join(",")));
+        let asked = which(filter);
+        let mut query: Vec<(&str, String)> = Vec::new();
+        let inputs: Vec<(String, String)> =
+            filter.inputs.iter().map(|(name, value)| (format!("input.{}", encoded(name)), value.clone())).collect();
+        for (name, value) in asked.as_object().into_iter().flatten() {
+            query.extend(value.as_str().map(|value| (name.as_str(), value.to_owned())));
         }
-        let named = [("workflow", &filter.workflow), ("tag", &filter.tag), ("id", &filter.id_prefix)];
-        query.extend(named.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))));
+        query.extend(inputs.iter().map(|(name, value)| (name.as_str(), value.clone())));
         let limit = if filter.limit == 0 { 50 } else { filter.limit };
         self.list("/runs", &query, limit as usize)
     }
@@ -228,8 +288,11 @@ impl Desk for Remote {
         windlass_engine::SystemClock::default().now_ms()
     }
 
-    fn launch(&self, launch: Launch) -> Result<Launched, Problem> {
+    fn launch(&self, launch: Launch, plan: Option<&str>) -> Result<Launched, Problem> {
         let mut body = json!({ "workflow": launch.workflow, "input": launch.input, "tags": launch.tags });
+        if let Some(plan) = plan {
+            body["plan"] = plan.into();
+        }
         if !launch.organisation.is_empty() {
             body["organisation"] = launch.organisation.into();
         }
@@ -254,11 +317,7 @@ impl Desk for Remote {
     }
 
     fn resolve(&self, run: &RunId, path: &StepPath, resolution: Resolution, _by: &str) -> Result<(), Problem> {
-        let (word, result) = match resolution {
-            Resolution::Happened { result } => ("happened", result),
-            Resolution::Perform => ("perform", Value::Null),
-            Resolution::Fail => ("fail", Value::Null),
-        };
+        let (word, result) = super::words(&resolution);
         self.command(run, "resolve", &json!({ "step": path.to_string(), "resolution": word, "result": result }))
     }
 
@@ -282,9 +341,41 @@ impl Desk for Remote {
         self.http.post(&format!("/runs/{run}/upgrade"), &json!({ "dry_run": dry_run }))
     }
 
-    fn prune(&self) -> Result<u64, Problem> {
+    fn prune(&self, _by: &str) -> Result<u64, Problem> {
         Err(Problem::new(Code::Usage, "a server removes old runs by itself")
-            .help("`engine.retention` in its windlass.toml says when"))
+            .help("`engine.retention` in its windlass.toml says when, and `retention` in a workflow's header"))
+    }
+
+    fn inbox(&self, all: bool, organisation: Option<&str>) -> Result<Vec<Asked>, Problem> {
+        let mut query = vec![("all", all.to_string())];
+        query.extend(organisation.map(|organisation| ("organisation", organisation.to_owned())));
+        self.list("/approvals", &query, usize::MAX)
+    }
+
+    fn preview(&self, filter: &RunFilter, action: Bulk) -> Result<Preview, Problem> {
+        let body = json!({ "filter": which(filter), "action": action, "preview": true });
+        let BulkAnswer { count, more, items, .. } = self.post("/runs/bulk", &body)?;
+        Ok(Preview { count: count.unwrap_or_default(), more, items })
+    }
+
+    fn bulk(
+        &self,
+        filter: &RunFilter,
+        expected: Option<u64>,
+        action: Bulk,
+        why: Why<'_>,
+    ) -> Result<Vec<Done>, Problem> {
+        let mut body = json!({ "filter": which(filter), "action": action, "preview": false,
+                               "expected_count": expected, "reason": why.reason });
+        // Of this call: what is launched for a run is launched once for each key.
+        let key = format!("windlass-{:032x}", rand::random::<u128>());
+        let mut all = Vec::new();
+        loop {
+            let page: BulkAnswer = self.http.post_with("/runs/bulk", &body, &[("idempotency-key", &key)])?;
+            all.extend(page.results);
+            let Some(next) = page.next else { return Ok(all) };
+            body["cursor"] = next.into();
+        }
     }
 
     fn workflow_names(&self) -> Result<Vec<String>, Problem> {
@@ -297,7 +388,7 @@ impl Desk for Remote {
     }
 
     fn workflow(&self, name: &str) -> Result<Workflow, Problem> {
-        let shown: Value = self.http.get(&format!("/workflows/{name}"))?;
+        let shown: Value = self.http.get(&workflow_path(name)?)?;
         serde_json::from_value(shown["workflow"].clone()).map_err(|error| {
             Problem::new(Code::Unavailable, format!("the server's answer about `{name}` can't be read: {error}"))
         })

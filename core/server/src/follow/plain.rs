@@ -62,6 +62,9 @@ pub fn line(event: &Event, began_at_ms: i64) -> Option<String> {
         EventKind::WorkflowActivated => format!("workflow {} is in use from now on", words::text(&data["workflow"])),
         EventKind::WorkflowRejected => format!("workflow {} has mistakes", words::text(&data["workflow"])),
         EventKind::WorkflowRemoved => format!("workflow {} is gone", words::text(&data["workflow"])),
+        EventKind::PluginActivated => format!("plugin {} is in use from now on", words::text(&data["plugin"])),
+        EventKind::PluginRejected => format!("plugin {} has mistakes", words::text(&data["plugin"])),
+        EventKind::PluginRemoved => format!("plugin {} is gone", words::text(&data["plugin"])),
         EventKind::Annotation => format!("{} = {}", words::text(&data["key"]), words::text(&data["value"])),
     };
     let since_ms = (event.at_ms - began_at_ms).max(0);

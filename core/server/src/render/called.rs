@@ -11,9 +11,17 @@ static CALLED: OnceLock<String> = OnceLock::new();
 /// Remembers how this process was called.
 pub fn remember(global: &Global) {
     let mut words = vec![std::env::args().next().unwrap_or_else(|| "windlass".to_owned())];
-    let folders = [("--config", &global.config), ("--data", &global.data), ("--workflows", &global.workflows)];
-    for (flag, path) in folders {
-        words.extend(path.iter().flat_map(|path| [flag.to_owned(), path.display().to_string()]));
+    let path = |path: &Option<std::path::PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    let flags = [
+        ("--config", path(&global.config), "WINDLASS_CONFIG"),
+        ("--data", path(&global.data), ""),
+        ("--workflows", path(&global.workflows), ""),
+        ("--server", global.server.clone(), "WINDLASS_SERVER"),
+    ];
+    for (flag, value, variable) in flags {
+        // What a variable says is so for the next command, too.
+        let given = value.filter(|value| std::env::var(variable).ok().as_ref() != Some(value));
+        words.extend(given.into_iter().flat_map(|value| [flag.to_owned(), value]));
     }
     let quoted: Vec<String> = words.iter().map(|word| quote(word)).collect();
     // Called once, by `main`.

@@ -11,8 +11,8 @@ use super::{
     seal::{self, Key},
 };
 
-/// The name that the key has in the vault. No script can use it: it may go nowhere.
-pub(super) const DOCUMENT_KEY: &str = "windlass.document-key";
+/// The name that the key has in the vault. No script can use it: it may go nowhere. Nobody can set or remove it.
+const DOCUMENT_KEY: &str = "windlass.document-key";
 
 impl Vault {
     /// Seals a text; `context` is bound to it.
@@ -49,7 +49,7 @@ impl Vault {
         match self.get(DOCUMENT_KEY) {
             Err(problem) if problem.code == Code::SecretNotFound => {
                 let fresh: [u8; 32] = rand::random();
-                self.set(DOCUMENT_KEY, &Zeroizing::new(hex::encode(fresh)), &[])
+                self.keep_own(DOCUMENT_KEY, &Zeroizing::new(hex::encode(fresh)))
             }
             other => other.map(drop),
         }

@@ -9,4 +9,4 @@ mod source;
 
 pub use discreet::Discreet;
 pub use references::resolve;
-pub use source::Vault;
+pub use source::{Vault, check_name};

@@ -64,7 +64,7 @@ impl Vault {
 
     /// Whether there is a secret of this name that scripts may be given.
     pub fn knows(&self, name: &str) -> Result<bool, Problem> {
-        if name == super::documents::DOCUMENT_KEY {
+        if is_own(name) {
             return Ok(false);
         }
         Ok(self.references.contains_key(name) || self.engine()?.sealed_secret(name)?.is_some())
@@ -75,12 +75,7 @@ impl Vault {
         Ok(self.engine()?.secrets()?.into_iter().map(|secret| (secret.name, secret.updated_at_ms)).collect())
     }
 
-    /// Keeps a value, and where it may go.
-    pub fn set(&self, name: &str, value: &str, destinations: &[String]) -> Result<(), Problem> {
-        self.set_through(&self.engine()?, name, value, destinations)
-    }
-
-    /// The same, committed through a handle that may carry an entry of the audit log.
+    /// Keeps a value, and where it may go; committed through a handle that may carry an entry of the audit log.
     pub fn set_through(
         &self,
         through: &Engine,
@@ -102,6 +97,15 @@ impl Vault {
             let message = format!("the secret `{name}` is kept elsewhere ({}), as windlass.toml says", entry.from);
             return Err(Problem::new(Code::Conflict, message).help("change it there, or remove the entry"));
         }
+        self.keep(through, name, value, destinations)
+    }
+
+    /// Keeps a value of ours: its name isn't looked at.
+    pub(super) fn keep_own(&self, name: &str, value: &str) -> Result<(), Problem> {
+        self.keep(&self.engine()?, name, value, &[])
+    }
+
+    fn keep(&self, through: &Engine, name: &str, value: &str, destinations: &[String]) -> Result<(), Problem> {
         let changing = self.keys.change()?;
         let keys = self.keys.read_or_create(&changing)?;
         let policy = json!({ "to": destinations }).to_string();
@@ -109,13 +113,9 @@ impl Vault {
         through.put_secret(name, sealed, policy)
     }
 
-    /// Removes a value.
-    pub fn remove(&self, name: &str) -> Result<(), Problem> {
-        self.remove_through(&self.engine()?, name)
-    }
-
-    /// The same, committed through a handle that may carry an entry of the audit log.
+    /// Removes a value, committed through a handle that may carry an entry of the audit log.
     pub fn remove_through(&self, through: &Engine, name: &str) -> Result<(), Problem> {
+        check_name(name)?;
         let _changing = self.keys.change()?;
         if through.sealed_secret(name)?.is_none() {
             return Err(secret_not_found(name));
@@ -125,8 +125,7 @@ impl Vault {
 
     /// Every secret: name, where it is kept, where it may go.
     pub fn list(&self) -> Result<Vec<Value>, Problem> {
-        let own = |name: &str| name == super::documents::DOCUMENT_KEY;
-        let kept = self.engine()?.secrets()?.into_iter().filter(|secret| !own(&secret.name)).map(|secret| {
+        let kept = self.engine()?.secrets()?.into_iter().filter(|secret| !is_own(&secret.name)).map(|secret| {
             json!({ "name": secret.name, "kept": "database", "to": secret.policy["to"],
                     "created_at_ms": secret.created_at_ms, "updated_at_ms": secret.updated_at_ms })
         });
@@ -138,8 +137,8 @@ impl Vault {
     }
 
     /// Encrypts everything with a new key; how many values. Cut off at any point, it leaves every value readable, and the
-    /// next rotation completes it.
-    pub fn rotate(&self) -> Result<usize, Problem> {
+    /// next rotation completes it. Each is committed through a handle of its own, with its entry of the audit log.
+    pub fn rotate(&self, through: impl Fn(&str) -> Result<Engine, Problem>) -> Result<usize, Problem> {
         let changing = self.keys.change()?;
         let engine = self.engine()?;
         let mut keys = self.keys.read()?;
@@ -149,7 +148,8 @@ impl Vault {
         for secret in &all {
             let Some((sealed, policy)) = engine.sealed_secret(&secret.name)? else { continue };
             let value = seal::open(&keys, &secret.name, &policy, &sealed)?;
-            engine.put_secret(&secret.name, seal::seal(current(&keys)?, &secret.name, &policy, &value)?, policy)?;
+            let sealed = seal::seal(current(&keys)?, &secret.name, &policy, &value)?;
+            through(&secret.name)?.put_secret(&secret.name, sealed, policy)?;
         }
         keys.truncate(1);
         self.keys.write(&keys, &changing)?;
@@ -200,13 +200,23 @@ fn current(keys: &[Key]) -> Result<&Key, Problem> {
     keys.first().ok_or_else(|| Problem::new(Code::Storage, "there is no key to encrypt secrets with"))
 }
 
-fn check_name(name: &str) -> Result<(), Problem> {
+/// Refuses what can't be a secret's name.
+pub fn check_name(name: &str) -> Result<(), Problem> {
     let known = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./".contains(&byte);
     if name.is_empty() || name.len() > 128 || !name.bytes().all(known) {
         return Err(Problem::new(Code::Usage, format!("`{name}` can't be a secret's name"))
             .help("up to 128 letters, digits and `_-./`"));
     }
+    if is_own(name) {
+        let message = format!("`{name}` is kept for the server itself: names of yours don't begin with `windlass.`");
+        return Err(Problem::new(Code::Usage, message).help("choose another name"));
+    }
     Ok(())
+}
+
+/// Whether a secret is the server's own. What it seals can't be read without it, so nobody else may set or remove it.
+fn is_own(name: &str) -> bool {
+    name.starts_with("windlass.")
 }
 
 #[cfg(test)]
@@ -215,10 +225,10 @@ mod tests {
 
     #[test]
     fn names_are_checked() {
-        for name in ["hetzner-token", "acme/dns.key", "A_1"] {
+        for name in ["hetzner-token", "acme/dns.key", "A_1", "windlass", "acme/windlass.x"] {
             check_name(name).unwrap();
         }
-        for name in ["", "a b", "ä", "a\n", &"x".repeat(129)] {
+        for name in ["", "a b", "ä", "a\n", "windlass.document-key", "windlass.x", &"x".repeat(129)] {
             assert!(check_name(name).is_err(), "{name}");
         }
     }

@@ -8,11 +8,7 @@ use std::{
 
 use serde_json::json;
 use windlass_engine::Verdict;
-use windlass_model::{
-    Code, Problem, RunId, RunState,
-    journal::{Pinned, Workflows as _},
-    query::RunFilter,
-};
+use windlass_model::{Code, Problem, RunId, RunState, journal::Pinned, query::RunFilter};
 use windlass_script::{
     check,
     check::{Diagnostic, Severity},
@@ -37,15 +33,18 @@ impl Versions {
     ) -> Result<Vec<String>, Problem> {
         let _changing = self.changing.lock();
         files.keys().try_for_each(|name| require_name(name))?;
+        self.reload()?;
         self.require_sound(files)?;
         let mut changed = BTreeMap::new();
         for (name, source) in files {
             let path = place(folder, name)?;
-            let before = self.library.source(name)?;
+            let before = self.origin.source(name)?;
             if before.as_ref() != Some(source) {
                 changed.insert(name, (path, before));
             }
         }
+        let sources = changed.keys().map(|name| (name.as_str(), files[*name].as_str()));
+        self.wait_first(folder, sources, author)?;
         let mut written: Vec<(&PathBuf, &Option<String>)> = Vec::new();
         for (name, (path, before)) in &changed {
             if let Err(problem) = write(path, &files[*name]) {
@@ -57,24 +56,23 @@ impl Versions {
             }
             written.push((path, before));
         }
-        for name in self.library.list() {
-            self.look(&name, author)?;
-        }
+        let names: Vec<&str> = files.keys().map(String::as_str).collect();
+        self.look_again(&names, author)?;
         Ok(changed.into_keys().cloned().collect())
     }
 
     /// Refuses files with mistakes, and files that would break a workflow which is sound now.
     fn require_sound(&self, files: &BTreeMap<String, String>) -> Result<(), Problem> {
-        let find = |module: &str| files.get(module).cloned().or_else(|| self.library.source(module).ok().flatten());
+        let find = |module: &str| files.get(module).cloned().or_else(|| self.origin.source(module).ok().flatten());
         let mut names: Vec<String> = files.keys().cloned().collect();
-        names.extend(self.library.list().into_iter().filter(|name| {
+        names.extend(self.origin.list().into_iter().filter(|name| {
             // What is broken already doesn't stand in the way.
-            !files.contains_key(name) && self.library.pin(name).is_ok()
+            !files.contains_key(name) && self.origin.pin(name).is_ok()
         }));
         let mut found: Vec<Diagnostic> = Vec::new();
         for name in &names {
             let Some(source) = find(name) else { continue };
-            let checked = check::source(self.library.sandbox(), name, &source, &find).diagnostics;
+            let checked = check::source(self.origin.library()?.sandbox(), name, &source, &find).diagnostics;
             found.extend(checked.into_iter().filter(|one| one.severity == Severity::Error));
         }
         if found.is_empty() {

@@ -117,8 +117,22 @@ pub(crate) fn apply(cx: &mut Cx, command: &Command) -> Applied<Reply> {
         Command::PutSecret { name, sealed, policy } => secrets::put(cx, name, sealed, policy).map(done),
         Command::DeleteSecret { name } => secrets::delete(cx, name).map(Reply::Count),
         Command::Change(changes) => documents::change(cx, changes).map(Reply::Versions),
+        Command::With { command, changes } => {
+            let reply = apply(cx, command)?;
+            let mut changes = changes.clone();
+            // Who launches doesn't know beforehand which run it will be.
+            if let Reply::Launched { run, .. } = &reply {
+                changes.iter_mut().for_each(|change| documents::name_run(change, run));
+            }
+            documents::change(cx, &changes)?;
+            Ok(reply)
+        }
         Command::Audited { command, entry } => {
             let reply = apply(cx, command)?;
+            // What has removed nothing is no change.
+            if matches!(reply, Reply::Count(0)) {
+                return Ok(reply);
+            }
             let mut entry = NewAudit::clone(entry);
             // Who launches doesn't know beforehand which run it will be.
             if let Reply::Launched { run, .. } = &reply

@@ -11,10 +11,10 @@ use windlass_model::{
 
 use super::shapes::{Instant, NewSchedule, ScheduleChange, ScheduleView};
 use crate::{
-    auth::kept::{By, Kept, User, now_ms},
+    auth::kept::{By, Kept, now_ms},
     triggers::{
         cron::Cron,
-        kept::{Schedule, ScheduleBody, ScheduleState},
+        kept::{Owner, Schedule, ScheduleBody, ScheduleState},
         rules::{self, AboutChange},
         template,
     },
@@ -56,6 +56,7 @@ pub fn view(engine: &Engine, schedule: &Schedule) -> Result<ScheduleView, Proble
         ends_at_ms: body.ends_at_ms,
         paused: body.about.paused,
         owner: body.about.owner.clone(),
+        acts_until_ms: body.about.acts_until_ms(),
         next: cron.as_ref().filter(|_| !body.about.paused).map(next).unwrap_or_default(),
         pending: state.pending,
         last: state.last,
@@ -87,21 +88,21 @@ fn check(engine: &Engine, body: &ScheduleBody) -> Result<Cron, Problem> {
             Problem::new(Code::InvalidInput, "it would end before it begins").data(json!({ "pointer": "/ends_at_ms" }))
         );
     }
-    let input = filled(body, &cron, now_ms())?;
+    let input = filled(engine, body, &cron, now_ms())?;
     engine.check_input(&body.workflow, input).map_err(|problem| crate::runs::below("/input", problem))?;
     Ok(cron)
 }
 
-fn filled(body: &ScheduleBody, cron: &Cron, at_ms: i64) -> Result<Value, Problem> {
+fn filled(engine: &Engine, body: &ScheduleBody, cron: &Cron, at_ms: i64) -> Result<Value, Problem> {
     let context = json!({ "schedule": { "name": body.about.name, "at": cron.wall(at_ms), "at_ms": at_ms } });
-    template::fill(&body.input, &context, "/input")
+    template::fill(&body.input, &context, "/input", engine.input_bytes())
 }
 
 /// Makes a schedule that launches for `owner`. Whether they may is for the caller to know.
 pub fn create(
     engine: &Engine,
     by: &By,
-    owner: &User,
+    owner: &Owner,
     organisation: &str,
     new: NewSchedule,
 ) -> Result<Schedule, Problem> {
@@ -137,7 +138,7 @@ fn fresh(schedule: &Schedule) -> Result<Change, Problem> {
 pub fn change(
     engine: &Engine,
     by: &By,
-    owner: &User,
+    owner: &Owner,
     before: &Schedule,
     change: ScheduleChange,
 ) -> Result<Schedule, Problem> {
@@ -186,7 +187,7 @@ pub fn remove(engine: &Engine, by: &By, schedule: &Schedule) -> Result<(), Probl
 pub fn fire(engine: &Engine, by: &By, person: &str, schedule: &Schedule) -> Result<RunId, Problem> {
     let body = &schedule.body;
     let cron = Cron::new(&body.cron, &body.time_zone)?;
-    let input = filled(body, &cron, now_ms())?;
+    let input = filled(engine, body, &cron, now_ms())?;
     let mut tags = body.tags.clone();
     tags.push(format!("schedule:{}", body.about.name));
     let after = json!({ "workflow": body.workflow, "tags": tags, "by": person, "schedule": schedule.id });

@@ -43,6 +43,8 @@ pub struct ScheduleView {
     pub paused: bool,
     /// The user for whom it launches: whoever changed it last.
     pub owner: String,
+    /// Until when it acts: a token set it up, and it doesn't act for longer than that.
+    pub acts_until_ms: Option<i64>,
     /// The next instants; none while it is paused.
     pub next: Vec<Instant>,
     /// Instants whose launch is decided, but not done: they wait for the run before.

@@ -17,7 +17,7 @@ pub struct Args {
     /// The step, when the run asks several things at once
     #[arg(long)]
     step: Option<String>,
-    /// The role that you decide in, if the run asks for one: here nobody but you vouches for it
+    /// The role that you decide in, if the run asks for one: in a data folder nobody but you vouches for it, a server knows
     #[arg(long)]
     role: Option<String>,
     /// Why
@@ -37,6 +37,9 @@ pub fn run(args: &Args, approved: bool, context: &Context, desk: &dyn Desk) -> R
     let run = engine.find(&args.run)?.id;
     let path = args.step.as_deref().map(step).transpose()?;
     let approval = engine.open_approval(&run, path.as_ref())?;
+    if engine.knows_roles() && args.role.is_some() {
+        return Err(Problem::new(Code::Usage, "a server knows which roles you hold").help("leave --role out"));
+    }
     if !engine.knows_roles() {
         check_role(&run, &approval.request, args.role.as_deref())?;
     }

@@ -14,7 +14,16 @@ pub struct LogArgs {
     /// Go on until the run ends
     #[arg(long, short)]
     follow: bool,
+    /// Only lines in which this text occurs, in any case
+    #[arg(long, value_name = "TEXT")]
+    search: Option<String>,
+    /// Only lines at least as grave as this
+    #[arg(long, value_parser = LEVELS)]
+    level: Option<String>,
 }
+
+/// From the least grave to the gravest.
+const LEVELS: [&str; 4] = ["debug", "info", "warn", "error"];
 
 /// Arguments of `events`.
 #[derive(Debug, clap::Args)]
@@ -32,10 +41,22 @@ pub struct EventArgs {
 /// `windlass runs logs`
 pub fn logs(args: &LogArgs, context: &Context, desk: &dyn Desk) -> Result<Exit, Problem> {
     each(&args.run, 0, args.follow, desk, |event, began_at_ms| {
-        if event.kind == EventKind::Log {
+        if event.kind == EventKind::Log && wanted(args, event) {
             show(context, event, began_at_ms);
         }
     })
+}
+
+fn wanted(args: &LogArgs, event: &Event) -> bool {
+    let rank = |level: &str| LEVELS.iter().position(|known| *known == level);
+    let level = event.data["level"].as_str().unwrap_or("info");
+    let grave = args.level.as_deref().is_none_or(|least| rank(level) >= rank(least));
+    let Some(search) = args.search.as_deref().map(str::to_lowercase).filter(|_| grave) else { return grave };
+    let mut text = event.data["message"].as_str().unwrap_or_default().to_owned();
+    for (name, value) in event.data["fields"].as_object().into_iter().flatten() {
+        text.push_str(&format!("  {name}={value}"));
+    }
+    text.to_lowercase().contains(&search)
 }
 
 /// `windlass runs events`

@@ -1,5 +1,6 @@
 //! `windlass runs …`: lists, shows and steers runs.
 
+mod bulk;
 mod decide;
 mod diff;
 mod export;
@@ -9,6 +10,7 @@ mod prune;
 mod restart;
 mod show;
 mod steer;
+mod which;
 
 use windlass_model::{Problem, RunId};
 
@@ -45,7 +47,9 @@ pub enum Command {
     Diff(diff::Args),
     /// Print everything about a run as one JSON document
     Export(export::Args),
-    /// Remove ended runs whose retention is over
+    /// Cancel, retry, restart or unpark many runs
+    Bulk(bulk::Args),
+    /// Remove ended runs whose retention is over, in the data folder; a server does it by itself
     Prune,
     /// Say what to do about an undo that is stuck
     Unstick(steer::UnstickArgs),
@@ -70,6 +74,7 @@ pub fn run(command: Command, context: &Context) -> Result<Exit, Problem> {
         Command::Upgrade(args) => restart::upgrade(args, context, desk),
         Command::Diff(args) => diff::run(args, context, desk),
         Command::Export(args) => export::run(args, context, desk),
+        Command::Bulk(args) => bulk::run(args, context, desk),
         Command::Prune => prune::run(context, desk),
         Command::Unstick(args) => steer::unstick(args, context, desk),
         Command::Unpark(args) => steer::unpark(args, context, desk),

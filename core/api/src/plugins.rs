@@ -1,0 +1,155 @@
+//! Plugins: what is there, what each may reach, what is wrong with it, and which version is in use. Nothing calls them yet.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use windlass_model::{Code, Problem};
+
+use crate::{
+    Access, Answer, Permission, Request, Route,
+    page::{self, Page},
+    runs,
+    services::{Author, Plugin},
+};
+
+/// The organisation that plugins belong to.
+const PLATFORM: &str = "platform";
+
+/// Which plugins.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct PluginsQuery {
+    /// `next` of the page before.
+    cursor: Option<String>,
+    /// At most so many on a page: 1 to 500, 50 if nothing is said.
+    limit: Option<u32>,
+}
+
+/// How a plugin's files stand to the version in use.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum PluginState {
+    /// They are what is in use.
+    InUse,
+    /// They have mistakes, or wait for an admin; a version before them is in use.
+    Behind,
+    /// They have mistakes, or wait for an admin, and no version is in use.
+    Unusable,
+}
+
+/// A plugin.
+#[derive(Serialize, JsonSchema)]
+struct PluginView {
+    /// `kind/name`.
+    name: String,
+    /// How its files stand to the version in use.
+    state: PluginState,
+    /// Number of the version in use; absent if none is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<i64>,
+    /// Digest of the version in use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
+    /// What the version in use may reach: `http:GET https://api.example.net/v1/*`.
+    permissions: Vec<String>,
+    /// Why its files aren't what is in use: `workflow_invalid`, with `site` and `help`, or `permission_denied`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Value>")]
+    problem: Option<Problem>,
+}
+
+/// A plugin with its manifest.
+#[derive(Serialize, JsonSchema)]
+struct PluginShown {
+    /// In short.
+    #[serde(flatten)]
+    plugin: PluginView,
+    /// `plugin.toml` of the version in use: `id`, `version`, `api`, `author`, `title`, `capabilities`, `credentials`, `hosts`,
+    /// `limits`.
+    manifest: Option<Value>,
+}
+
+/// Which version, and why.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ActivatePluginBody {
+    /// Its number.
+    version: i64,
+    /// Why, for the audit log.
+    #[serde(default)]
+    message: String,
+}
+
+/// A version that was put in use.
+#[derive(Serialize, JsonSchema)]
+struct PluginActivated {
+    /// Its number.
+    version: i64,
+    /// What it may reach, and the version in use before couldn't.
+    added: Vec<String>,
+}
+
+pub(crate) fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/api/v1/plugins", "plugins", "List plugins")
+            .describe("A plugin's files are checked when they change, and are in use from then on if they are sound.")
+            .access(Access::Can(Permission::Read))
+            .query::<PluginsQuery>()
+            .answers::<Page<PluginView>>(200)
+            .handle(list),
+        Route::get("/api/v1/plugins/{name*}", "plugins", "Show a plugin")
+            .access(Access::Can(Permission::Read))
+            .answers::<PluginShown>(200)
+            .problems(&[Code::NotFound])
+            .handle(show),
+        Route::post("/api/v1/plugins/{name*}/activate", "plugins", "Put another version of a plugin in use")
+            .describe("With `workflow_review`, a version that may reach more than the one in use waits for this.")
+            .access(Access::Can(Permission::Administer))
+            .body::<ActivatePluginBody>()
+            .answers::<PluginActivated>(200)
+            .problems(&[Code::NotFound, Code::InvalidInput, Code::Conflict])
+            .handle(activate),
+    ]
+}
+
+fn view(plugin: Plugin) -> PluginView {
+    let state = match (&plugin.problem, plugin.version) {
+        (None, _) => PluginState::InUse,
+        (Some(_), Some(_)) => PluginState::Behind,
+        (Some(_), None) => PluginState::Unusable,
+    };
+    let Plugin { name, version, digest, permissions, problem, .. } = plugin;
+    PluginView { name, state, version, digest, permissions, problem }
+}
+
+fn list(request: Request) -> Result<Answer, Problem> {
+    let query: PluginsQuery = request.query()?;
+    let limit = page::limit(query.limit);
+    let plugins = request.api.scripts.plugins().into_iter();
+    let after = plugins.filter(|plugin| query.cursor.as_ref().is_none_or(|cursor| plugin.name > *cursor));
+    let items = after.take(limit as usize + 1).map(view).collect();
+    Answer::json(&Page::of(items, limit, |plugin: &PluginView| plugin.name.clone()))
+}
+
+fn show(request: Request) -> Result<Answer, Problem> {
+    let name = request.parameter("name");
+    let none = || Problem::new(Code::NotFound, format!("there is no plugin `{name}`"));
+    let mut plugin = request.api.scripts.plugin(name).ok_or_else(none)?;
+    let manifest = plugin.manifest.take();
+    Answer::json(&PluginShown { plugin: view(plugin), manifest })
+}
+
+fn activate(request: Request) -> Result<Answer, Problem> {
+    let name = runs::text("name", request.parameter("name"))?.to_owned();
+    request.require(Permission::Administer, PLATFORM, "*")?;
+    let body: ActivatePluginBody = request.json()?;
+    let author = Author {
+        by: request.principal.actor(),
+        source: request.address.to_string(),
+        why: runs::text("message", &body.message)?.to_owned(),
+        made_by: None,
+        may_widen: vec![name.clone()],
+    };
+    let added = request.api.scripts.activate_plugin(&name, body.version, &author)?;
+    Answer::json(&PluginActivated { version: body.version, added })
+}
