@@ -20,7 +20,8 @@ use windlass_model::{
 use crate::{
     connection::AnyConnection,
     error::StoreError,
-    events, journal_log,
+    events,
+    journal_log::{self, LogRow},
     log::SYSTEM,
     schema::{log, runs},
 };
@@ -73,14 +74,23 @@ impl PlaceRow {
     }
 }
 
-/// Places of the next rows.
+/// The next rows, each with its place; a row may have gone with its run meanwhile.
+fn rows(conn: &mut AnyConnection, after: Place, limit: i64) -> QueryResult<Vec<(Place, Option<LogRow>)>> {
+    if let AnyConnection::Sqlite(c) = conn {
+        let found = log::table.filter(log::id.gt(after.id)).order(log::id).limit(limit);
+        let found: Vec<(i64, LogRow)> = found.select((log::id, LogRow::as_select())).load(c)?;
+        return Ok(found.into_iter().map(|(id, row)| (Place { xid: 0, id }, Some(row))).collect());
+    }
+    let places = places(conn, after, limit)?;
+    let ids: Vec<i64> = places.iter().map(|place| place.id).collect();
+    let mut rows: HashMap<i64, LogRow> = journal_log::by_ids(conn, &ids)?.into_iter().collect();
+    Ok(places.into_iter().map(|place| (place, rows.remove(&place.id))).collect())
+}
+
+/// Places of the next rows in PostgreSQL.
 fn places(conn: &mut AnyConnection, after: Place, limit: i64) -> QueryResult<Vec<Place>> {
     match conn {
-        AnyConnection::Sqlite(c) => {
-            let ids: Vec<i64> =
-                log::table.filter(log::id.gt(after.id)).order(log::id).select(log::id).limit(limit).load(c)?;
-            Ok(ids.into_iter().map(|id| Place { xid: 0, id }).collect())
-        }
+        AnyConnection::Sqlite(_) => Ok(Vec::new()),
         AnyConnection::Postgres(c) => {
             let rows: Vec<PlaceRow> = diesel::sql_query(
                 "SELECT xid::text AS xid, id FROM log WHERE (xid, id) > ($1::xid8, $2) \
@@ -119,12 +129,10 @@ pub(crate) fn after(
     let mut page = FeedPage { next: place.to_string(), ..FeedPage::default() };
     let (mut known, mut scanned) = (HashMap::new(), 0);
     while scanned < SCAN {
-        let found = places(conn, place, PAGE)?;
+        let found = rows(conn, place, PAGE)?;
         let full = found.len() as i64 == PAGE;
-        let ids: Vec<i64> = found.iter().map(|place| place.id).collect();
-        let mut rows: HashMap<i64, _> = journal_log::by_ids(conn, &ids)?.into_iter().collect();
-        learn(conn, &mut known, rows.values().map(|row| row.run_id.as_str()))?;
-        for next in found {
+        learn(conn, &mut known, found.iter().filter_map(|(_, row)| Some(row.as_ref()?.run_id.as_str())))?;
+        for (next, row) in found {
             if page.events.len() >= limit as usize {
                 page.more = true;
                 return Ok(page);
@@ -132,8 +140,7 @@ pub(crate) fn after(
             scanned += 1;
             place = next;
             page.next = place.to_string();
-            // A row may have gone with its run between the two reads.
-            let Some(row) = rows.remove(&next.id) else { continue };
+            let Some(row) = row else { continue };
             let run = RunId::from(row.run_id.as_str());
             let owner = known.get(row.run_id.as_str()).cloned().flatten();
             if run.as_str() != SYSTEM && owner.is_none() {
@@ -164,10 +171,12 @@ fn learn<'a>(
     if missing.is_empty() {
         return Ok(());
     }
-    let rows: Vec<(String, String, String)> = runs::table
-        .filter(runs::id.eq_any(missing.iter().copied()))
-        .select((runs::id, runs::organisation, runs::workflow))
-        .load(conn)?;
+    let columns = (runs::id, runs::organisation, runs::workflow);
+    let rows: Vec<(String, String, String)> = match (&mut *conn, missing.first(), missing.len()) {
+        // A statement that is prepared once: mostly there is news of one run.
+        (AnyConnection::Sqlite(c), Some(run), 1) => runs::table.filter(runs::id.eq(*run)).select(columns).load(c)?,
+        _ => runs::table.filter(runs::id.eq_any(missing.iter().copied())).select(columns).load(conn)?,
+    };
     known.extend(missing.into_iter().map(|run| (run.to_owned(), None)));
     known.extend(rows.into_iter().map(|(run, organisation, workflow)| (run, Some((organisation, workflow)))));
     Ok(())

@@ -89,8 +89,9 @@ impl Writer {
         };
         told.commands = batch.len() as u64;
         told.took = began.elapsed();
-        tell_all(batch.into_iter().map(|item| item.done).zip(answers));
+        // Those who follow have a longer way to go than those who are answered.
         (self.options.listener)(&told);
+        tell_all(batch.into_iter().map(|item| item.done).zip(answers));
     }
 
     /// As `transact`; while there is no database to talk to, it waits for one.
