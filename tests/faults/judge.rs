@@ -10,7 +10,7 @@ use windlass_model::{
 };
 use windlass_store::Store;
 
-use super::{Report, customers::Launched, follower::Counts, witness::Seen};
+use super::{Report, cluster::LEASE, customers::Launched, follower::Counts, witness::Seen};
 
 /// All events of all runs, by run.
 pub fn events(store: &Store) -> BTreeMap<String, Vec<Event>> {
@@ -23,7 +23,13 @@ pub fn events(store: &Store) -> BTreeMap<String, Vec<Event>> {
 }
 
 /// Everything that was promised, looked at.
-pub fn judge(store: &Store, launched: &HashMap<String, Launched>, seen: &[Seen], followed: &Counts) -> Report {
+pub fn judge(
+    store: &Store,
+    launched: &HashMap<String, Launched>,
+    seen: &[Seen],
+    followed: &Counts,
+    shared: bool,
+) -> Report {
     let runs = store.runs(&RunFilter { limit: 100_000, ..RunFilter::default() }).expect("runs can be listed");
     let mut court = Court { violations: Vec::new(), seen };
     let mut by_name: HashMap<String, Vec<&RunRecord>> = HashMap::new();
@@ -48,6 +54,9 @@ pub fn judge(store: &Store, launched: &HashMap<String, Launched>, seen: &[Seen],
     court.locks();
     let events = events(store);
     court.events(&events, followed);
+    if shared {
+        court.claims(&events);
+    }
     court.leftovers(store, &runs);
     let recoveries = events
         .values()
@@ -61,6 +70,12 @@ pub fn judge(store: &Store, launched: &HashMap<String, Launched>, seen: &[Seen],
         violations: court.violations,
         ..Report::default()
     }
+}
+
+/// Whether only the node that works on a run writes such an event.
+fn from_worker(kind: EventKind) -> bool {
+    use EventKind as Kind;
+    matches!(kind, Kind::RunStarted | Kind::StepStarted | Kind::StepSucceeded | Kind::StepFailed | Kind::UndoDone)
 }
 
 struct Court<'a> {
@@ -77,6 +92,28 @@ impl Court<'_> {
         self.seen.iter().filter(move |seen| seen.run == run && seen.kind == kind)
     }
 
+    /// Nothing of what a run did comes to the world after what it did later: not even from a node that stood still.
+    fn late(&mut self, name: &str, kind: &str) {
+        let mut last: HashMap<&str, &Seen> = HashMap::new();
+        let mut found = Vec::new();
+        for seen in self.seen.iter().filter(|seen| seen.run == name && seen.kind == "thing") {
+            if let Some(before) = last.insert(&seen.name, seen) {
+                let back = match kind {
+                    "undo" => before.method == "DELETE" && seen.method == "PUT",
+                    "sequence" | "branches" | "child" => seen.value.as_u64() < before.value.as_u64(),
+                    _ => false,
+                };
+                if back {
+                    found.push(format!(
+                        "{name}: {} {} {} came after {} {}",
+                        seen.method, seen.name, seen.value, before.method, before.value
+                    ));
+                }
+            }
+        }
+        self.violations.extend(found);
+    }
+
     /// What is there in the end: the last that was put, and not deleted.
     fn thing(&self, run: &str, name: &str) -> Option<Value> {
         let last = self.of(run, "thing").filter(|seen| seen.name == name).last()?;
@@ -89,6 +126,7 @@ impl Court<'_> {
             self.accuse(format!("{name} ({}) is {}: {:?}", run.id, run.state, run.problem));
             return;
         }
+        self.late(name, kind);
         let output = run.output.clone().unwrap_or_default();
         let steps = input["steps"].as_u64().unwrap_or(0);
         let mut posts: Vec<(String, &Value)> = Vec::new();
@@ -220,6 +258,34 @@ impl Court<'_> {
         let unknown: Vec<_> = followed.keys().filter(|key| key.0 != "system" && !known(key)).collect();
         if !unknown.is_empty() {
             self.accuse(format!("events were told that aren't there: {unknown:?}"));
+        }
+    }
+
+    /// Nobody takes a run from a node that has written to it all the time: its claim holds. (One that was silent for long
+    /// may lose it, even if it has begun to write again.)
+    fn claims(&mut self, events: &BTreeMap<String, Vec<Event>>) {
+        let lease_ms = LEASE.as_millis() as i64;
+        for (run, events) in events {
+            for (index, taken) in events.iter().enumerate() {
+                if taken.kind != EventKind::RunStarted || taken.data["recovery"] != Value::Bool(true) {
+                    continue;
+                }
+                let mut after_ms = taken.at_ms;
+                for before in events[..index].iter().rev().filter(|event| from_worker(event.kind)) {
+                    let silent = after_ms - before.at_ms >= lease_ms / 4;
+                    after_ms = before.at_ms;
+                    if silent {
+                        break;
+                    }
+                    if before.kind == EventKind::RunStarted || taken.at_ms - after_ms >= lease_ms {
+                        self.accuse(format!(
+                            "{run} was taken at its event {} from a node that worked on it",
+                            taken.seq
+                        ));
+                        break;
+                    }
+                }
+            }
         }
     }
 

@@ -39,7 +39,7 @@ pub fn run(options: &Options) -> Report {
         std::thread::sleep(Duration::from_millis(50));
     }
     let seen = witness::ask(stage.witness());
-    let mut report = judge::judge(&store, &launched, &seen, &following.end());
+    let mut report = judge::judge(&store, &launched, &seen, &following.end(), options.nodes > 1);
     report.violations.extend(ended.err());
     report.violations.extend(complaints);
     (report.faults, report.doubts) = (plan.faults.len(), scene.doubts);

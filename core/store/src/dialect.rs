@@ -98,7 +98,7 @@ pub(crate) fn still_due(connection: &mut AnyConnection, ids: Vec<String>, now_ms
 /// Runs whose lease is over, earliest first.
 pub(crate) fn lapsed_runs(connection: &mut AnyConnection, now_ms: i64, limit: i64) -> QueryResult<Vec<String>> {
     // Broken on purpose: as if leases were over long before they are.
-    let now_ms = if crate::failpoint::is_broken("lease") { now_ms + 1_500 } else { now_ms };
+    let now_ms = if crate::failpoint::is_broken("lease") { now_ms + 1_900 } else { now_ms };
     macro_rules! lapsed {
         () => {
             leases::table
