@@ -18,9 +18,9 @@ use windlass_model::{
 use crate::{
     apply::{self, Cx},
     audit,
-    connection::{AnyConnection, Purpose, connect},
+    connection::{AnyConnection, Place, Purpose, connect, place},
     dialect,
-    error::{Applied, Fault, StoreError, is_gone},
+    error::{Applied, Fault, StoreError, is_gone, is_refusal},
     failpoint,
     options::{Committed, StoreOptions},
     queue::{Answer, Item, Queue, tell_all},
@@ -146,7 +146,9 @@ impl Writer {
             Some(connection) => connection,
             empty => {
                 let purpose = Purpose::Write(self.options.durability);
-                let away = |error: StoreError| match error.problem().retryable {
+                // A server was there before: whatever is in the way now may pass.
+                let remote = matches!(place(&self.url), Ok(Place::Postgres(_)));
+                let away = |error: StoreError| match remote || error.problem().retryable {
                     true => Lost::Away(error),
                     false => Lost::Nothing(error),
                 };
@@ -217,8 +219,9 @@ fn transaction(
     }
     failpoint::hit("commit.before");
     if let Err(error) = dialect::commit(connection) {
-        // SQLite says for certain that nothing was committed; PostgreSQL doesn't if the connection broke.
-        let certain = !remote || !is_gone(&error);
+        // SQLite says for certain that nothing was committed. PostgreSQL does if it refuses; but what stands in place of an
+        // answer when the server, or a pooler before it, goes away, says nothing.
+        let certain = !remote || is_refusal(&error);
         let error = StoreError::from(Fault::Sql(error));
         if certain {
             let _ = dialect::roll_back(connection);
