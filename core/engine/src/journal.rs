@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use windlass_model::{
     Bounds, Code, Digest, EffectClass, EventKind, Journal, Outcome, Problem, RunState, StepCall, StepPath, StepState,
     WaitSpec,
-    command::{Command, Given, Lease, Reply},
+    command::{Command, Given, Lease, Reply, Restored},
     event::NewEvent,
     journal::{Begin, Divergence, LocalEffect, Output, Replay, Settled, Stop},
     time::Clock,
@@ -46,6 +46,7 @@ pub(crate) struct LiveJournal {
     pub(crate) time: Time,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) deadline_at_ms: Option<i64>,
+    pub(crate) restored: Restored,
     pub(crate) bounds: Bounds,
     pub(crate) children: ChildLauncher,
     pub(crate) progress: Progress,
@@ -122,6 +123,14 @@ impl LiveJournal {
         record.is_some_and(|record| record.state == RunState::Cancelling)
     }
 
+    /// Records the intent, and that it may have happened before it was recorded.
+    fn doubt(&self, call: &StepCall) -> Stop {
+        let (lease, path) = (self.lease.clone(), call.path.clone());
+        let intent = Command::Begin { lease: lease.clone(), call: Arc::new(call.clone()) };
+        let marked = self.commit(intent).and_then(|_| self.commit(Command::InDoubt { lease, path }));
+        marked.err().unwrap_or(Stop::InDoubt)
+    }
+
     fn settle(&self, command: Command) -> Settled {
         match self.commit(command) {
             Ok(Reply::Outcome(outcome)) => {
@@ -167,12 +176,17 @@ impl Journal for LiveJournal {
         }
         let attempts = match self.recorded.get(&call.path) {
             Some(record) if record.state == StepState::InDoubt => return Begin::Stop(Stop::InDoubt),
+            // An operator has said that it didn't happen.
+            Some(record) if record.attempts == 0 => 1,
             Some(record) if record.class == EffectClass::AtMostOnce => {
                 // The intent is on disk and the outcome isn't: only a person can tell whether it happened.
                 let marked = self.commit(Command::InDoubt { lease: self.lease.clone(), path: call.path.clone() });
                 return Begin::Stop(marked.err().unwrap_or(Stop::InDoubt));
             }
             Some(record) => record.attempts + 1,
+            None if self.restored.doubts(call.class) => return Begin::Stop(self.doubt(call)),
+            // What the backup doesn't know of is looked for.
+            None if self.restored != Restored::No && call.class == EffectClass::Keyed => 2,
             None => 1,
         };
         let step = UnderWay { started_at_ms: self.clock.now_ms(), attempts, _span: self.step_span(call) };

@@ -126,6 +126,7 @@ impl Worker<'_> {
             time: self.inner.config.time.clone(),
             clock: self.inner.clock.clone(),
             deadline_at_ms: self.claimed.deadline_at_ms,
+            restored: self.claimed.restored,
             bounds: self.inner.config.bounds.clone(),
             children: self.inner.children.clone(),
             progress: Progress::new(output_bytes),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::{
-    BundleDigest, NodeId, Outcome, Problem, RunId, RunState, StepCall, StepPath, WaitSpec,
+    BundleDigest, EffectClass, NodeId, Outcome, Problem, RunId, RunState, StepCall, StepPath, WaitSpec,
     audit::NewAudit,
     document::Change,
     event::{EventKind, NewEvent},
@@ -436,8 +436,42 @@ pub struct Claimed {
     pub rollback: Rollback,
     /// When its time is up.
     pub deadline_at_ms: Option<i64>,
+    /// Whether it came back from a backup.
+    pub restored: Restored,
     /// Whether it ever wrote a step or an output: if not, there is no journal to load.
     pub fresh: bool,
+}
+
+/// Whether a run came back from a backup that is older than the world: what its journal lacks may have happened all the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Restored {
+    /// No.
+    #[default]
+    No,
+    /// It was open at the time of the backup.
+    Itself,
+    /// A run launched it that did. The one that was launched in its place before had another id, and so other keys.
+    Above,
+}
+
+impl Restored {
+    /// Of a run that was launched, and marked, then.
+    pub fn of(restored_at_ms: Option<i64>, launched_at_ms: i64) -> Self {
+        match restored_at_ms {
+            None => Self::No,
+            Some(at_ms) if launched_at_ms < at_ms => Self::Itself,
+            Some(_) => Self::Above,
+        }
+    }
+
+    /// Whether a person has to say if a step of this class, of which nothing is recorded, has happened.
+    pub fn doubts(self, class: EffectClass) -> bool {
+        match class {
+            EffectClass::AtMostOnce => self != Self::No,
+            EffectClass::Keyed => self == Self::Above,
+            _ => false,
+        }
+    }
 }
 
 /// What a command answers.

@@ -63,7 +63,7 @@ pub(crate) fn connect(url: &str, purpose: Purpose) -> Result<AnyConnection, Stor
 
 /// A connection is used by one thread at a time, so SQLite needs no locks of its own around each call; and nobody reads
 /// its memory statistics, which are kept under one lock for the whole process.
-fn configure_sqlite() {
+pub(crate) fn configure_sqlite() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
         use libsqlite3_sys as ffi;

@@ -42,6 +42,7 @@ diesel::table! {
         rate_limit -> Nullable<BigInt>,
         rate_per_ms -> Nullable<BigInt>,
         rate_at_ms -> Nullable<BigInt>,
+        restored_at_ms -> Nullable<BigInt>,
     }
 }
 

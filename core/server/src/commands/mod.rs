@@ -2,6 +2,7 @@
 
 pub mod approvals;
 pub mod audit;
+pub mod backup;
 pub mod completions;
 pub mod config;
 pub mod definitions;
@@ -12,11 +13,13 @@ pub mod hosts;
 pub mod migrate;
 pub mod nodes;
 pub mod resources;
+pub mod restore;
 pub mod run;
 pub mod runs;
 pub mod schedules;
 pub mod secrets;
 pub mod serve;
+pub mod store;
 pub mod tokens;
 pub mod users;
 pub mod version;
@@ -57,6 +60,9 @@ fn server(command: &Command) -> Server {
         | Command::Audit(_) => Server::Asks,
         Command::Serve(_) | Command::Dev(_) => Server::Refuses("this starts a server here"),
         Command::Migrate(_) => Server::Refuses("a database is migrated by whoever serves it"),
+        Command::Backup(_) | Command::Restore(_) | Command::Store(_) => {
+            Server::Refuses("this works on the database itself; do it where the server runs")
+        }
         Command::Doctor => Server::Refuses("this looks at the machine that it runs on"),
         Command::Config(_) => Server::Refuses("this shows the configuration of this machine"),
         Command::Hosts(_) => {
@@ -83,6 +89,9 @@ pub fn dispatch(command: Command, context: &Context) -> Result<Exit, Problem> {
         Command::Serve(args) => serve::run(&args, context),
         Command::Dev(args) => dev::run(&args, context),
         Command::Migrate(args) => migrate::run(&args, context),
+        Command::Backup(args) => backup::run(&args, context),
+        Command::Restore(args) => restore::run(&args, context),
+        Command::Store(command) => store::run(&command, context),
         Command::Doctor => doctor::run(context),
         Command::Config(command) => config::run(&command, context),
         Command::Hosts(args) => hosts::run(&args, context),

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use serde_json::json;
 use windlass_model::{
     Code, EventKind, NodeId, Problem, RunId, RunState,
-    command::{Claimed, Lease, NewRun, Reply},
+    command::{Claimed, Lease, NewRun, Reply, Restored},
     workflow::OnConflict,
 };
 
@@ -44,6 +44,7 @@ pub(crate) fn launch(
     let claim = claim.filter(|_| has_room && begins_at_ms <= cx.now_ms);
     let mut row = row(cx, run, continues);
     row.rate_at_ms = rate_at_ms;
+    row.restored_at_ms = restored(cx, run, continues)?;
     if claim.is_some() {
         row.state = RunState::Queued.apply(windlass_model::RunCommand::Claim)?.as_str().to_owned();
         row.started_at_ms = Some(cx.now_ms);
@@ -84,6 +85,7 @@ pub(crate) fn claimed(row: &RunRow, lease: Lease, fresh: bool) -> Claimed {
         input: row.input.as_str().into(),
         rollback: row.rolls_back(),
         deadline_at_ms: row.deadline_at_ms,
+        restored: Restored::of(row.restored_at_ms, row.launched_at_ms),
         fresh,
     }
 }
@@ -126,6 +128,12 @@ fn with_depth<'a>(cx: &mut Cx, run: &'a NewRun, continues: Option<&RunId>) -> Ap
     Ok(Cow::Owned(NewRun { tags, ..run.clone() }))
 }
 
+/// When the run above this one came back from a backup: what this one does may have been done then, too.
+fn restored(cx: &mut Cx, run: &NewRun, continues: Option<&RunId>) -> Applied<Option<i64>> {
+    let Some(above) = continues.or(run.parent.as_ref().map(|(parent, _)| parent)) else { return Ok(None) };
+    Ok(schema::runs::table.find(above.as_str()).select(schema::runs::restored_at_ms).first(cx.conn)?)
+}
+
 /// What a key is counted under: each organisation has keys of its own.
 fn concurrency_key(run: &NewRun) -> Option<String> {
     // A separator that names don't have.
@@ -137,12 +145,16 @@ fn make_room(cx: &mut Cx, run: &NewRun) -> Applied<bool> {
     let Some((name, limit, on_conflict)) = &run.concurrency else { return Ok(true) };
     let key = &concurrency_key(run).unwrap_or_default();
     dialect::exclude_others(cx.conn, key)?;
-    let open: Vec<(String, String)> = schema::runs::table
-        .filter(schema::runs::concurrency_key.eq(key))
-        .filter(schema::runs::ended_at_ms.is_null())
-        .order(schema::runs::id)
-        .select((schema::runs::id, schema::runs::state))
-        .load(cx.conn)?;
+    // Who queues needn't know of the others, who may be very many.
+    let open: Vec<(String, String)> = match on_conflict {
+        OnConflict::Queue => Vec::new(),
+        OnConflict::Reject | OnConflict::CancelPrevious => schema::runs::table
+            .filter(schema::runs::concurrency_key.eq(key))
+            .filter(schema::runs::ended_at_ms.is_null())
+            .order(schema::runs::id)
+            .select((schema::runs::id, schema::runs::state))
+            .load(cx.conn)?,
+    };
     let limit = i64::from(*limit).max(1);
     match on_conflict {
         OnConflict::Reject if open.len() as i64 >= limit => {
@@ -198,5 +210,6 @@ fn row(cx: &Cx, run: &NewRun, continues: Option<&RunId>) -> RunRow {
         rate_limit: run.rate.as_ref().map(|rate| i64::from(rate.limit).max(1)),
         rate_per_ms: run.rate.as_ref().map(|rate| rate.per_ms.max(1)),
         rate_at_ms: None,
+        restored_at_ms: None,
     }
 }
