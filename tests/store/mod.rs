@@ -9,6 +9,7 @@ mod faults;
 mod feed;
 mod group;
 mod journal;
+mod keeping;
 mod launches;
 mod lists;
 mod log;
