@@ -1,9 +1,13 @@
 //! Several real servers on one PostgreSQL: hints, a pooler, restarts and fail-over of the database, nodes that die or drain.
 
+mod children;
+mod deaths;
+mod drains;
 mod hints;
 mod load;
 mod outages;
 mod pooler;
+mod turns;
 
 use std::{
     io::{Read as _, Write as _},
@@ -12,7 +16,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use windlass_tests::{servers::Server, skip};
+use windlass_tests::{nodes::Nodes, servers::Server, skip};
 
 /// A server of its own, or a loud skip.
 fn server() -> Option<Server> {
@@ -32,6 +36,14 @@ fn workflow(name: &str, server: Option<SocketAddr>, header: &str, body: &str) ->
          {header}\n}};\n\n{body}\n"
     );
     (String::leak(name.to_owned()), source)
+}
+
+/// Which nodes took a run up, in order.
+fn started_on(nodes: &Nodes, node: usize, run: &str) -> Vec<String> {
+    let events = nodes.good(node, "GET", &format!("runs/{run}/history?limit=200"), None);
+    let events = events["items"].as_array().cloned().unwrap_or_default();
+    let started = events.iter().filter(|event| event["kind"] == "run.started");
+    started.map(|event| event["data"]["node"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
 /// A web server that lets whoever asks wait.

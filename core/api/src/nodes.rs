@@ -25,7 +25,7 @@ pub struct NodeView {
     pub version: String,
     /// Runs that it evaluates at once, at most.
     pub workers: u32,
-    /// Runs that it evaluated when it was last heard of.
+    /// Runs that it evaluates.
     pub running: u32,
 }
 

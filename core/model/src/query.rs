@@ -253,7 +253,7 @@ pub struct NodeRecord {
     pub version: String,
     /// Runs that it evaluates at once, at most.
     pub workers: u32,
-    /// Runs that it evaluated when it was last heard of.
+    /// Runs that it evaluates: claims that it holds.
     pub running: u32,
     /// It claims nothing more.
     pub draining: bool,

@@ -1,6 +1,7 @@
 //! Hints between nodes, by PostgreSQL's NOTIFY: something of interest was committed, look. A hint carries nothing that
 //! isn't in the database, and may be lost: whoever gets none looks now and then. A pooler in transaction mode takes a LISTEN
-//! and forgets it, so each connection is tried out before anybody relies on it.
+//! and forgets whose it was, so nothing is asked of a connection that a pooler gave, and each is tried out before anybody
+//! relies on it.
 
 use std::{
     ffi::{CStr, CString},
@@ -159,9 +160,11 @@ impl Shared {
 
     /// The thread that listens.
     fn listen(&self, heard: &dyn Fn()) {
+        let mut told = String::new();
         while !self.is_closed() {
             match Listening::open(&self.url).and_then(|mut open| self.try_out(&mut open).map(|()| open)) {
                 Ok(mut open) => {
+                    told.clear();
                     self.arrive.store(true, Ordering::Release);
                     tracing::debug!("hints of other nodes arrive");
                     // What was committed while nobody listened.
@@ -174,7 +177,11 @@ impl Shared {
                     }
                 }
                 Err(reason) => {
-                    tracing::info!(reason, "hints of other nodes don't arrive; looking now and then instead");
+                    // It is tried for ever, and told once.
+                    if told != reason {
+                        tracing::info!(reason, "hints of other nodes don't arrive; looking now and then instead");
+                        told = reason;
+                    }
                     self.pause(AGAIN);
                 }
             }
@@ -192,6 +199,8 @@ impl Shared {
                 return Ok(());
             }
         }
+        // Whoever has the connection next hasn't asked for hints.
+        let _ = open.execute("UNLISTEN *");
         Err("a pooler may stand between, which forgets who listens".to_owned())
     }
 
@@ -221,17 +230,32 @@ impl Listening {
         if unsafe { pq_sys::PQstatus(open.0) } != pq_sys::ConnStatusType::CONNECTION_OK {
             return Err(open.error());
         }
-        let listen = CString::new(format!("LISTEN {CHANNEL}")).map_err(|error| error.to_string())?;
-        // SAFETY: the connection is open, the text is a C string, and the result is freed.
-        let status = unsafe {
-            let result = pq_sys::PQexec(open.0, listen.as_ptr());
-            let status = pq_sys::PQresultStatus(result);
+        // A pooler hands out process ids of its own. It would give the connection that listens to somebody else.
+        // SAFETY: the connection is open.
+        let greeted = unsafe { pq_sys::PQbackendPID(open.0) };
+        if open.execute("SELECT pg_backend_pid()")? != Some(greeted.to_string()) {
+            return Err("a pooler stands between".to_owned());
+        }
+        open.execute(&format!("LISTEN {CHANNEL}"))?;
+        Ok(open)
+    }
+
+    /// Executes a statement; the first value that it gives, if it gives any.
+    fn execute(&self, text: &str) -> Result<Option<String>, String> {
+        let text = CString::new(text).map_err(|error| error.to_string())?;
+        // SAFETY: the connection is open, the text is a C string; the value is copied before the result is freed.
+        unsafe {
+            let result = pq_sys::PQexec(self.0, text.as_ptr());
+            let given = match pq_sys::PQresultStatus(result) {
+                pq_sys::ExecStatusType::PGRES_COMMAND_OK => Ok(None),
+                pq_sys::ExecStatusType::PGRES_TUPLES_OK if pq_sys::PQntuples(result) > 0 => {
+                    let value = CStr::from_ptr(pq_sys::PQgetvalue(result, 0, 0));
+                    Ok(Some(value.to_string_lossy().into_owned()))
+                }
+                _ => Err(self.error()),
+            };
             pq_sys::PQclear(result);
-            status
-        };
-        match status {
-            pq_sys::ExecStatusType::PGRES_COMMAND_OK => Ok(open),
-            _ => Err(open.error()),
+            given
         }
     }
 

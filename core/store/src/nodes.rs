@@ -1,5 +1,7 @@
 //! Which nodes are there. A row is a node's own word: what it may do hangs on its leases, and on nothing that stands here.
 
+use std::collections::HashMap;
+
 use diesel::prelude::*;
 use windlass_model::{Code, NodeId, command::Beat, query::NodeRecord};
 
@@ -8,7 +10,7 @@ use crate::{
     connection::AnyConnection,
     dialect::both,
     error::{Applied, refuse},
-    leases,
+    leases, schema,
     schema::nodes,
 };
 
@@ -66,13 +68,21 @@ type Row = (String, i64, i64, String, i64, i64, bool);
 /// All nodes, by name.
 pub(crate) fn list(conn: &mut AnyConnection) -> QueryResult<Vec<NodeRecord>> {
     let rows: Vec<Row> = nodes::table.order(nodes::id).load(conn)?;
-    let record = |(id, started_at_ms, seen_at_ms, version, workers, running, draining): Row| NodeRecord {
+    // What a node last said may be older than what it has taken up since.
+    let held: Vec<(Option<String>, i64)> = schema::leases::table
+        .filter(schema::leases::expires_at_ms.is_not_null())
+        .group_by(schema::leases::node)
+        .select((schema::leases::node, diesel::dsl::count_star()))
+        .load(conn)?;
+    let held: HashMap<String, i64> =
+        held.into_iter().filter_map(|(node, count)| node.map(|node| (node, count))).collect();
+    let record = |(id, started_at_ms, seen_at_ms, version, workers, _, draining): Row| NodeRecord {
+        running: held.get(&id).map_or(0, |count| u32::try_from(*count).unwrap_or(u32::MAX)),
         id: id.as_str().into(),
         started_at_ms,
         seen_at_ms,
         version,
         workers: u32::try_from(workers).unwrap_or(u32::MAX),
-        running: u32::try_from(running).unwrap_or(u32::MAX),
         draining,
     };
     Ok(rows.into_iter().map(record).collect())
