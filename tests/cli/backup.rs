@@ -173,10 +173,40 @@ fn a_restore_is_refused_while_a_process_executes_and_leaves_all_as_it_was_when_i
 
 #[test]
 fn backups_under_load_are_sound_and_of_one_moment() {
-    let project = project();
     let server = ApiServer::start(&[("lab/load", LOAD)]);
     let data = server.data();
-    let data = data.to_str().unwrap();
+    let places = |round: u64| {
+        let folder = format!("restored{round}");
+        (vec!["--data".to_owned(), data.display().to_string()], vec!["--data".to_owned(), folder])
+    };
+    under_load(&server, places);
+}
+
+#[test]
+fn backups_of_postgres_under_load_are_too() {
+    let Some(url) = postgres::database() else { return skip("no PostgreSQL is installed") };
+    let project = Project::empty();
+    project.write("windlass.toml", &settings(&url));
+    ok(&project, &["migrate"]);
+    let server = ApiServer::start_with(&[("lab/load", LOAD)], &[], &settings(&url));
+    let configuration = |name: &str, url: &str| {
+        project.write(name, &settings(url));
+        vec!["--config".to_owned(), project.path(name).display().to_string()]
+    };
+    let from = configuration("from.toml", &url);
+    under_load(&server, |round| {
+        let target = postgres::database().unwrap();
+        (from.clone(), configuration(&format!("to{round}.toml"), &target))
+    });
+}
+
+/// Backs up and restores while runs are launched: `places` says with which flags.
+fn under_load(server: &ApiServer, places: impl Fn(u64) -> (Vec<String>, Vec<String>)) {
+    let project = Project::empty();
+    let run = |flags: &[String], args: &[&str]| {
+        let args: Vec<&str> = args.iter().copied().chain(flags.iter().map(String::as_str)).collect();
+        project.run(&args)
+    };
     let stop = AtomicBool::new(false);
     let launched = AtomicUsize::new(0);
     std::thread::scope(|scope| {
@@ -188,15 +218,16 @@ fn backups_under_load_are_sound_and_of_one_moment() {
                 }
             });
         }
-        for round in 0..4_u64 {
+        for round in 0..3_u64 {
             wait_until("more runs", SOON, || launched.load(Ordering::SeqCst) as u64 > 40 * (round + 1));
             let at_least = launched.load(Ordering::SeqCst) as u64;
-            let (file, folder) = (format!("load{round}.backup"), format!("restored{round}"));
-            let backed = project.run(&["backup", &file, "--data", data]);
-            let restored = project.run(&["restore", &file, "--data", &folder, "--json"]);
-            let verified = project.run(&["store", "verify", "--data", &folder, "--json"]);
-            let live = project.run(&["store", "verify", "--data", data]);
-            if round == 3 || backed.code + restored.code + verified.code + live.code != 0 {
+            let file = format!("load{round}.backup");
+            let (from, to) = places(round);
+            let backed = run(&from, &["backup", &file]);
+            let restored = run(&to, &["restore", &file, "--json"]);
+            let verified = run(&to, &["store", "verify", "--json"]);
+            let live = run(&from, &["store", "verify"]);
+            if round == 2 || backed.code + restored.code + verified.code + live.code != 0 {
                 stop.store(true, Ordering::SeqCst);
             }
             assert_eq!(backed.code, 0, "{}", backed.stderr);
@@ -206,6 +237,30 @@ fn backups_under_load_are_sound_and_of_one_moment() {
             assert!(verified.json()["checked"]["runs"].as_u64().unwrap() >= at_least, "what was answered is in it");
         }
     });
+}
+
+#[test]
+fn a_server_goes_on_where_everything_was_copied_to_and_tokens_work() {
+    let Some(url) = postgres::database() else { return skip("no PostgreSQL is installed") };
+    let source = r#"const WORKFLOW = #{ name: "lab/wait", title: "t" }; fn run(input) { wait_signal("go"); 7 }"#;
+    let mut server = ApiServer::start(&[("lab/wait", source)]);
+    let run = server.launch("lab/wait", &json!({}));
+    let path = format!("/api/v1/runs/{run}");
+    wait_until("the run to wait", SOON, || server.get(&path).json()["state"] == "waiting");
+    let token = server.token.clone();
+    server.kill();
+    let (project, data) = (Project::empty(), server.data());
+    ok(&project, &["store", "copy", "--to", &url, "--data", data.to_str().unwrap()]);
+    std::fs::write(data.parent().unwrap().join("windlass.toml"), settings(&url)).unwrap();
+    server.restart();
+    assert_eq!(server.send_as(&token, "GET", &path, None).expect(200).json()["state"], "waiting");
+    server.send_as(&token, "POST", &format!("{path}/signal"), Some(&json!({ "name": "go", "payload": {} })));
+    wait_until("the run to end", SOON, || {
+        let run = server.send_as(&token, "GET", &path, None).json();
+        run["state"] == "succeeded" && run["output"] == 7
+    });
+    let there = postgres::sql(&url, &format!("SELECT state FROM runs WHERE id = '{run}'"));
+    assert_eq!(there, "succeeded");
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 use windlass_model::{
-    Code, EffectClass, RunId,
+    Code, EffectClass, Restored, RunId,
     audit::NewAudit,
-    command::{Claimed, Command, Reply, Restored},
+    command::{Claimed, Command, Reply},
     document::{Change, Expected},
     wait::Resolution,
 };

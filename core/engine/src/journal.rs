@@ -13,9 +13,9 @@ use std::{
 
 use parking_lot::Mutex;
 use windlass_model::{
-    Bounds, Code, Digest, EffectClass, EventKind, Journal, Outcome, Problem, RunState, StepCall, StepPath, StepState,
-    WaitSpec,
-    command::{Command, Given, Lease, Reply, Restored},
+    Bounds, Code, Digest, EffectClass, EventKind, Journal, Outcome, Problem, Restored, RunState, StepCall, StepPath,
+    StepState, WaitSpec,
+    command::{Command, Given, Lease, Reply},
     event::NewEvent,
     journal::{Begin, Divergence, LocalEffect, Output, Replay, Settled, Stop},
     time::Clock,

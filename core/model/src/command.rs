@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+pub use crate::node::{Beat, Rate};
+
 use crate::{
-    BundleDigest, EffectClass, NodeId, Outcome, Problem, RunId, RunState, StepCall, StepPath, WaitSpec,
+    BundleDigest, NodeId, Outcome, Problem, Restored, RunId, RunState, StepCall, StepPath, WaitSpec,
     audit::NewAudit,
     document::Change,
     event::{EventKind, NewEvent},
@@ -60,35 +62,6 @@ pub struct NewRun {
     pub tags: Vec<String>,
     /// Fields of the input by which the run can't be found: those that hold secrets.
     pub unindexed: Vec<String>,
-}
-
-/// How often runs of a key may begin.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rate {
-    /// What they share.
-    pub key: String,
-    /// How many may begin within the time.
-    pub limit: u32,
-    /// The time.
-    pub per_ms: i64,
-    /// Whether a launch beyond it is refused instead of beginning later.
-    pub reject: bool,
-}
-
-/// What a node tells of itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Beat {
-    /// Which node.
-    pub node: NodeId,
-    /// When it began: a node that begins anew isn't drained any more.
-    pub started_at_ms: i64,
-    /// Its program's version.
-    pub version: String,
-    /// Runs that it evaluates at once, at most.
-    pub workers: u32,
-    /// Runs that it evaluates now. Only their leases are extended: of a claim whose commit was lost on the way back the
-    /// node knows nothing.
-    pub runs: Vec<RunId>,
 }
 
 /// A change to the store.
@@ -440,38 +413,6 @@ pub struct Claimed {
     pub restored: Restored,
     /// Whether it ever wrote a step or an output: if not, there is no journal to load.
     pub fresh: bool,
-}
-
-/// Whether a run came back from a backup that is older than the world: what its journal lacks may have happened all the same.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Restored {
-    /// No.
-    #[default]
-    No,
-    /// It was open at the time of the backup.
-    Itself,
-    /// A run launched it that did. The one that was launched in its place before had another id, and so other keys.
-    Above,
-}
-
-impl Restored {
-    /// Of a run that was launched, and marked, then.
-    pub fn of(restored_at_ms: Option<i64>, launched_at_ms: i64) -> Self {
-        match restored_at_ms {
-            None => Self::No,
-            Some(at_ms) if launched_at_ms < at_ms => Self::Itself,
-            Some(_) => Self::Above,
-        }
-    }
-
-    /// Whether a person has to say if a step of this class, of which nothing is recorded, has happened.
-    pub fn doubts(self, class: EffectClass) -> bool {
-        match class {
-            EffectClass::AtMostOnce => self != Self::No,
-            EffectClass::Keyed => self == Self::Above,
-            _ => false,
-        }
-    }
 }
 
 /// What a command answers.

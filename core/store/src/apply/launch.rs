@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use diesel::prelude::*;
 use serde_json::json;
 use windlass_model::{
-    Code, EventKind, NodeId, Problem, RunId, RunState,
-    command::{Claimed, Lease, NewRun, Reply, Restored},
+    Code, EventKind, NodeId, Problem, Restored, RunId, RunState,
+    command::{Claimed, Lease, NewRun, Reply},
     workflow::OnConflict,
 };
 
