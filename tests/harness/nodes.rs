@@ -149,22 +149,21 @@ impl Nodes {
         path: &str,
         body: Option<&Value>,
     ) -> Option<(u16, Value)> {
-        self.request(token, node, method, path, body, None)
+        self.request((token, None), node, method, path, body)
     }
 
     /// The same as an admin.
     pub fn ask(&self, node: usize, method: &str, path: &str, body: Option<&Value>) -> Option<(u16, Value)> {
-        self.request(&self.token, node, method, path, body, None)
+        self.request((&self.token, None), node, method, path, body)
     }
 
     fn request(
         &self,
-        token: &str,
+        (token, key): (&str, Option<&str>),
         node: usize,
         method: &str,
         path: &str,
         body: Option<&Value>,
-        key: Option<&str>,
     ) -> Option<(u16, Value)> {
         let method = reqwest::Method::from_bytes(method.as_bytes()).expect("a method");
         let url = format!("http://{}/api/v1/{path}", self.nodes[node].address);
@@ -200,7 +199,7 @@ impl Nodes {
         let body = json!({ "workflow": workflow, "input": input });
         let until = Instant::now() + 2 * SOON;
         for node in (0..self.nodes.len()).cycle().skip(from) {
-            match self.request(&self.token, node, "POST", "runs", Some(&body), Some(key)) {
+            match self.request((&self.token, Some(key)), node, "POST", "runs", Some(&body)) {
                 Some((200 | 201, answer)) => return answer["id"].as_str().expect("an id").to_owned(),
                 Some((status, answer)) if status < 500 && status != 429 => panic!("{status} {answer}"),
                 _ => assert!(Instant::now() < until, "nobody launches {key}"),
