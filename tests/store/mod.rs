@@ -8,6 +8,7 @@ mod ends;
 mod faults;
 mod feed;
 mod group;
+mod growth;
 mod journal;
 mod keeping;
 mod launches;

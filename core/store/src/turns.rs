@@ -10,27 +10,43 @@ use diesel::{
     sql_types::{Array, BigInt, Text},
 };
 
-use crate::{connection::AnyConnection, dialect};
+use crate::{apply::Cx, connection::AnyConnection, dialect};
 
-/// Organisations' workflows' priorities that are looked at in one claim, at most.
-const GROUPS: i64 = 1_000;
+/// Organisations' workflows' priorities that are looked at in one claim, at most; the next claim goes on behind them.
+const GROUPS: usize = 100;
 /// So long a run waits until it counts as one of the next priority.
 const RISES_AFTER_MS: i64 = 300_000;
 
 /// Up to `limit` runs that are due and that nobody holds.
-pub(crate) fn due_runs(conn: &mut AnyConnection, now_ms: i64, limit: usize) -> QueryResult<Vec<String>> {
-    let mut oldest = dialect::due_runs(conn, now_ms, limit as i64 + 1)?;
+pub(crate) fn due_runs(cx: &mut Cx, limit: usize) -> QueryResult<Vec<String>> {
+    let now_ms = cx.now_ms;
+    let mut oldest = dialect::due_runs(cx.conn, now_ms, limit as i64 + 1)?;
     if oldest.len() <= limit {
         return Ok(oldest);
     }
-    let groups = groups(conn)?;
+    let groups = next_groups(cx)?;
     if groups.len() > 1 {
-        let candidates = candidates(conn, &groups, now_ms, limit as i64)?;
-        let chosen = choose(candidates, under_way(conn)?, now_ms, limit);
-        return dialect::still_due(conn, chosen, now_ms);
+        // Whoever has waited longest is among them, wherever its group stands.
+        let mut found = of_runs(cx.conn, &oldest)?;
+        // As many of each as it may come to, and some more; what is missing then is looked for by another round.
+        found.extend(candidates(cx.conn, &groups, now_ms, (limit * 4).div_ceil(groups.len()) as i64)?);
+        let chosen = choose(found, under_way(cx.conn)?, now_ms, limit);
+        return dialect::still_due(cx.conn, chosen, now_ms);
     }
     oldest.truncate(limit);
     Ok(oldest)
+}
+
+/// The next groups in the circle of all: where there are very many, one claim looks at some of them.
+fn next_groups(cx: &mut Cx) -> QueryResult<Vec<String>> {
+    let behind = cx.recent.turn().to_owned();
+    let mut found = groups(cx.conn, &behind, None, GROUPS)?;
+    if found.len() < GROUPS && !behind.is_empty() {
+        found.extend(groups(cx.conn, "", Some(&behind), GROUPS - found.len())?);
+    }
+    // While one look takes in all of them, it always begins at the same place.
+    cx.recent.set_turn(if found.len() < GROUPS { "" } else { found.last().map_or("", String::as_str) });
+    Ok(found)
 }
 
 /// Whose runs they are, and how urgent.
@@ -70,23 +86,41 @@ struct Candidate {
 const GROUP: &str = "organisation || '/' || workflow || '/' || CAST(priority AS TEXT)";
 const GROUP_POSTGRES: &str = "organisation || '/' || workflow || '/' || CAST(priority AS TEXT) COLLATE \"C\"";
 
-/// All groups that have runs with a time, each found by one look into the index.
-fn groups(conn: &mut AnyConnection) -> QueryResult<Vec<String>> {
-    let text = |group: &str| {
+/// Groups behind one and up to another that have runs with a time, each found by one look into the index.
+fn groups(conn: &mut AnyConnection, behind: &str, up_to: Option<&str>, limit: usize) -> QueryResult<Vec<String>> {
+    let text = |group: &str, behind: &str| {
         format!(
             "WITH RECURSIVE g (name) AS ( \
-               SELECT (SELECT {group} FROM runs WHERE due_at_ms IS NOT NULL ORDER BY {group} LIMIT 1) \
+               SELECT (SELECT {group} FROM runs WHERE due_at_ms IS NOT NULL AND {group} > {behind} ORDER BY {group} LIMIT 1) \
                UNION ALL \
                SELECT (SELECT {group} FROM runs WHERE due_at_ms IS NOT NULL AND {group} > g.name ORDER BY {group} LIMIT 1) \
                FROM g WHERE g.name IS NOT NULL \
-             ) SELECT name FROM g WHERE name IS NOT NULL LIMIT {GROUPS}"
+             ) SELECT name FROM g WHERE name IS NOT NULL LIMIT {limit}"
         )
     };
     let names: Vec<Name> = match conn {
-        AnyConnection::Sqlite(c) => diesel::sql_query(text(GROUP)).load(c)?,
-        AnyConnection::Postgres(c) => diesel::sql_query(text(&format!("({GROUP_POSTGRES})"))).load(c)?,
+        AnyConnection::Sqlite(c) => diesel::sql_query(text(GROUP, "?")).bind::<Text, _>(behind).load(c)?,
+        AnyConnection::Postgres(c) => {
+            diesel::sql_query(text(&format!("({GROUP_POSTGRES})"), "$1")).bind::<Text, _>(behind).load(c)?
+        }
     };
-    Ok(names.into_iter().map(|found| found.name).collect())
+    let names = names.into_iter().map(|found| found.name);
+    Ok(names.take_while(|name| up_to.is_none_or(|last| name.as_str() <= last)).collect())
+}
+
+/// These runs, as candidates.
+fn of_runs(conn: &mut AnyConnection, ids: &[String]) -> QueryResult<Vec<Candidate>> {
+    use crate::schema::runs;
+    let rows: Vec<(String, String, i64, String, Option<i64>)> = runs::table
+        .filter(runs::id.eq_any(ids))
+        .select((runs::organisation, runs::workflow, runs::priority, runs::id, runs::due_at_ms))
+        .load(conn)?;
+    let candidate = |(organisation, workflow, priority, id, due_at_ms): (_, _, _, _, Option<i64>)| {
+        let (organisation, workflow): (String, String) = (organisation, workflow);
+        let priority: i64 = priority;
+        Some(Candidate { name: format!("{organisation}/{workflow}/{priority}"), id, due_at_ms: due_at_ms? })
+    };
+    Ok(rows.into_iter().filter_map(candidate).collect())
 }
 
 /// The first due runs of each group.
@@ -120,17 +154,23 @@ fn candidates(conn: &mut AnyConnection, groups: &[String], now_ms: i64, each: i6
 /// How many runs are under way: of an organisation, and of each of its workflows.
 type UnderWay = HashMap<String, HashMap<String, i64>>;
 
+/// Runs that are looked up by one statement.
+const AT_ONCE: usize = 500;
+
 fn under_way(conn: &mut AnyConnection) -> QueryResult<UnderWay> {
     use crate::schema::{leases, runs};
-    let rows: Vec<(String, String, i64)> = leases::table
-        .inner_join(runs::table.on(runs::id.eq(leases::run_id)))
+    // In two steps: grouping a join, SQLite would rather walk all runs that are stored, in the order of the groups.
+    let held: Vec<String> = leases::table
         .filter(leases::expires_at_ms.is_not_null())
-        .group_by((runs::organisation, runs::workflow))
-        .select((runs::organisation, runs::workflow, diesel::dsl::count_star()))
+        .order(leases::expires_at_ms)
+        .select(leases::run_id)
         .load(conn)?;
     let mut counts = UnderWay::new();
-    for (organisation, workflow, count) in rows {
-        counts.entry(organisation).or_default().insert(workflow, count);
+    for ids in held.chunks(AT_ONCE) {
+        let some = runs::table.filter(runs::id.eq_any(ids)).select((runs::organisation, runs::workflow));
+        for (organisation, workflow) in some.load::<(String, String)>(conn)? {
+            *counts.entry(organisation).or_default().entry(workflow).or_default() += 1;
+        }
     }
     Ok(counts)
 }
@@ -143,7 +183,12 @@ fn choose(candidates: Vec<Candidate>, mut under_way: UnderWay, now_ms: i64, limi
             waiting.entry(group).or_default().push_back((due_at_ms, id));
         }
     }
-    waiting.values_mut().for_each(|runs| runs.make_contiguous().sort());
+    for runs in waiting.values_mut() {
+        runs.make_contiguous().sort();
+        // The oldest stand there twice.
+        let mut seen = None;
+        runs.retain(|run| seen.replace(run.clone()).is_none_or(|last| last != *run));
+    }
     let mut chosen = Vec::new();
     while chosen.len() < limit {
         let next =

@@ -35,7 +35,7 @@ pub(crate) fn claim(cx: &mut Cx, by: &By, limit: u32) -> Applied<Reply> {
     }
     // A run that is held back by its concurrency key is due no more, so the next round finds others.
     while taken.len() < limit {
-        let due = turns::due_runs(cx.conn, cx.now_ms, limit - taken.len())?;
+        let due = turns::due_runs(cx, limit - taken.len())?;
         if due.is_empty() {
             break;
         }
