@@ -89,6 +89,7 @@ def terminal(measured):
         lines += [
             f"    {product['title']:<22} {text}" for product, text in zip(measured["products"].values(), cells)
         ]
+    lines += [f"    {line}".replace("**", "") for line in troubles(measured)]
     lines += ["", "Targets"]
     for what, wanted, ratio, word in ratios(measured):
         told = "–" if ratio is None else f"{ratio:.1f} ×"
@@ -129,15 +130,30 @@ def page(measured):
     others = [value for product in products for value in values(product, "others_percent")]
     busy = f"median {statistics.median(others):.0f} %, at most {max(others):.0f} %" if others else "unknown"
     machine = {**measured["machine"], "all cores just before each turn were busy with other work": busy}
+    machine["settings of this run"] = (
+        f"rounds {measured['rounds']}, with waits and tasks {measured['heavy_rounds']}; a rate is measured for "
+        f"{measured['seconds']:g} s; given up after {measured['patience']:g} s (by default 5, 5, 5 s, 180 s)"
+    )
     targets = [
         [what, f"≥ {wanted} ×", "–" if ratio is None else f"{ratio:.1f} ×", word if word == "met" else f"**{word}**"]
         for what, wanted, ratio, word in ratios(measured)
     ]
+    doubts = []
+    if others and statistics.median(others) > 10:
+        doubts.append(
+            f"**The machine was shared while this was measured** (before each turn its cores were busy with other work: {busy}): these "
+            "numbers are those of a crowded machine, and ratios may be those of a lucky or unlucky neighbour."
+        )
+    if measured["rounds"] < 5:
+        doubts.append(f"**Only {measured['rounds']} of the 5 rounds of a whole run were done.**")
     wrong = "\n".join(troubles(measured)) or "Nothing: every product did every workload in every round."
     return PAGE.format(
         date=measured["date"],
+        doubts="".join(f"\n{doubt}\n" for doubt in doubts),
         rounds=measured["rounds"],
-        seconds=measured["seconds"],
+        seconds=f"{measured['seconds']:g}",
+        heavy_rounds=measured["heavy_rounds"],
+        patience=f"{measured['patience']:g}",
         minutes=f"{measured['minutes']:.0f}",
         machine="\n".join(f"- {name}: {text}" for name, text in machine.items()),
         targets=table(["what", "target", "measured", ""], targets),
@@ -158,7 +174,7 @@ Written by `make bench-peers` on {date}, in {minutes} minutes; another machine w
 
 All products run in turn (never two at once) on one machine and one disk, over loopback, each started as its own documentation starts it
 and with its default durability. Each of {rounds} rounds starts all of them anew with empty databases, another one first each time.
-
+{doubts}
 ## Targets
 
 Ratios of the medians. A target that isn't met is shown as MISSED.
@@ -167,11 +183,13 @@ Ratios of the medians. A target that isn't met is shown as MISSED.
 
 ## Numbers
 
-Medians of {rounds} rounds (lowest–highest).
+Medians of {rounds} rounds (lowest–highest); waits and tasks are from {heavy_rounds}. FAILED is explained below.
 
 {table}
 
-What went wrong:
+Fib on PostgreSQL is left out: computing doesn't depend on the database.
+
+What went wrong (what isn't done after {patience} s is given up, and isn't tried in later rounds):
 
 {wrong}
 
@@ -206,7 +224,7 @@ How each is driven: Windlass over its HTTP API with 64 kept connections, and one
 Restate over HTTP through its ingress with 64 kept connections, by the same client program; its service runs on Node. DBOS and Prefect are
 libraries: their client is a Python process with 64 threads that calls the workflow's function, as their documentation does.
 
-Settings that aren't the defaults: ports and folders; telemetry is off; Windlass' bounds of computing time are raised for fib 33, and
+Settings that aren't the defaults: ports and folders; telemetry is off; Windlass' bounds of computing are raised for fib 33, and
 it may start the one program; Prefect's tasks keep their results.
 
 Memory is the products' share (PSS) of what serves and executes: Restate with its Node service, DBOS and Prefect with the Python process
