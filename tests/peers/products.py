@@ -292,7 +292,7 @@ class Prefect(Python):
     name, title, package = "prefect", "Prefect", "prefect"
     durability = (
         "NOT synced: its server's SQLite has `synchronous = NORMAL` in WAL (by its source), and a task's result is a file "
-        "that nobody syncs. States of tasks reach the server later, as events. Results are kept (`persist_result=True`): by "
+        "that nobody syncs. That states of tasks reach the server later, as events, wasn't checked here. Results are kept (`persist_result=True`): by "
         "default they aren't, and a step would then be no durable step."
     )
 

@@ -225,7 +225,7 @@ Restate over HTTP through its ingress with 64 kept connections, by the same clie
 libraries: their client is a Python process with 64 threads that calls the workflow's function, as their documentation does.
 
 Settings that aren't the defaults: ports and folders; telemetry is off; Windlass' bounds of computing are raised for fib 33, and
-it may start the one program; Prefect's tasks keep their results.
+it may start the one program; Prefect's tasks keep their results; DBOS logs only errors (Restate's service logs each run, as by default).
 
 Memory is the products' share (PSS) of what serves and executes: Restate with its Node service, DBOS and Prefect with the Python process
 that is also the client, those on PostgreSQL with its processes.
@@ -233,7 +233,7 @@ that is also the client, those on PostgreSQL with its processes.
 ## What this comparison doesn't say
 
 - **Languages differ.** Windlass' and Restate's servers are compiled; DBOS and Prefect run here in Python, which bounds them at 64 runs. DBOS has
-  SDKs in other languages that are faster. Windlass' scripts are interpreted, and can call only what it offers: no SDK, no library.
+  SDKs in other languages, which aren't measured and may be faster. Windlass' scripts are interpreted, and can call only what it offers: no SDK, no library.
 - **A step is cheap here.** Where each step takes a second, all of these products take ten seconds for ten steps.
 - **fib measures the language**, not the engine: Rhai is an interpreter without a compiler behind it, Node has one, Python lies between. A procedure
   that has to compute calls a program; the rows with a Python program show what that costs, the interpreter's start included.
