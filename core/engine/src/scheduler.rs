@@ -23,6 +23,8 @@ pub(crate) const PRUNE_LIMIT: u32 = 500;
 
 /// How often to look what other nodes have written, at least, when they give hints.
 const WITH_HINTS: Duration = Duration::from_secs(1);
+/// How long to leave alone what is due and couldn't be claimed just now.
+const CONTESTED: Duration = Duration::from_millis(100);
 /// How often a node looks whether it should drain, at most.
 const DRAIN_LOOK_MS: i64 = 1_000;
 
@@ -94,6 +96,8 @@ impl Inner {
             let wait = match until_due {
                 // What is due but can't be claimed (no free worker, concurrency key taken) is kicked when that changes.
                 Some(ms) if !blocked && ms > 0 => poll.min(Duration::from_millis(ms)),
+                // Another node was at it in the same moment, and may have left it.
+                Some(_) if !blocked && !self.config.exclusive => poll.min(CONTESTED),
                 _ => poll,
             };
             self.signals.wake.wait(wait);
@@ -108,8 +112,9 @@ impl Inner {
             return poll;
         }
         let hinted = self.signals.hints.get().is_some_and(Hints::arrive);
-        let rarely = WITH_HINTS.min(Duration::from_millis(u64::try_from(self.config.lease_ms / 6).unwrap_or(0)));
-        let poll = if hinted { poll.max(rarely) } else { poll };
+        let poll = if hinted { poll.max(WITH_HINTS) } else { poll };
+        // Leases are renewed in time, however rarely somebody wants to look.
+        let poll = poll.min(Duration::from_millis(u64::try_from(self.config.lease_ms / 6).unwrap_or(0)));
         let part = u64::from(std::process::id()).wrapping_mul(0x9e37_79b9) % 50;
         poll * u32::try_from(75 + part).unwrap_or(100) / 100
     }
