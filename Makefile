@@ -7,10 +7,10 @@ LAB      ?= demo
 WINDLASS := $(TARGET)/release/windlass --data $(DATA)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run clean-lab test tidy fmt bench docs
+.PHONY: help setup build run clean-lab test tidy fmt soak bench bench-peers docs
 
 help: ## Lists the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Installs what is missing to build, run and test (root on Debian; else says what to install)
 	@bash .ci/setup test
@@ -40,6 +40,18 @@ bench: ## Measures the engine on this machine (more with ARGS="--help")
 	@bash .ci/setup run
 	@cargo build --release --quiet --package windlass-server
 	@WINDLASS_BIN=$(abspath $(TARGET))/release/windlass cargo run --release --quiet --package windlass-tests --bin windlass-bench -- $(ARGS)
+
+bench-peers: ## Measures Windlass beside Restate, DBOS and Prefect, and writes docs/benchmarks.md (more with ARGS="--help")
+	@bash .ci/setup test
+	@cargo build --release --quiet --package windlass-server
+	@cargo build --release --quiet --package windlass-tests --bin windlass-load
+	@python3 -B tests/peers/bench.py --folder "$(TARGET)/peers" --windlass "$(TARGET)/release/windlass" \
+		--load "$(TARGET)/release/windlass-load" --write docs/benchmarks.md $(ARGS)
+
+soak: ## Breaks nodes, networks, disks and databases, and looks whether what is promised holds (SEED=7 SEEDS=1 SECONDS=20)
+	@bash .ci/setup test
+	@cargo build --quiet --package windlass-server --package windlass-tests --bins
+	@$(TARGET)/debug/windlass-soak --seed $(or $(SEED),1) --seeds $(or $(SEEDS),1) --seconds $(or $(SECONDS),20)
 
 docs: build ## Writes the pages that are generated from the code: docs/reference/
 	@bash .ci/docs "$(TARGET)/release/windlass"

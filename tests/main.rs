@@ -4,7 +4,10 @@ mod api;
 mod cli;
 mod crash;
 mod engine;
+#[path = "faults/short.rs"]
+mod faults;
 mod hosts;
+mod nodes;
 mod script;
 mod store;
 mod workflows;

@@ -44,6 +44,8 @@ const CASES: &[(&str, About)] = &[
     ("GET /livez", Nothing),
     ("GET /readyz", Nothing),
     ("GET /metrics", Platform),
+    ("GET /api/v1/nodes", Platform),
+    ("PUT /api/v1/nodes/{id}/drain", Platform),
     ("GET /api/openapi.json", Nothing),
     ("GET /api/docs", Nothing),
     ("GET /api/docs/page.js", Nothing),

@@ -28,6 +28,18 @@ pub fn keep_to(cores: &[usize]) -> bool {
     !cores.is_empty() && complete && sched_setaffinity(THIS_PROCESS, &set).is_ok()
 }
 
+/// Does something on a thread that may use these cores, too, as may all that it starts.
+pub fn with_cores<T: Send>(more: &[usize], act: impl FnOnce() -> T + Send) -> T {
+    let allowed = sched_getaffinity(THIS_PROCESS).unwrap_or_default();
+    let all: Vec<usize> =
+        (0..CpuSet::count()).filter(|&core| allowed.is_set(core).unwrap_or(false) || more.contains(&core)).collect();
+    let act = || {
+        keep_to(&all);
+        act()
+    };
+    std::thread::scope(|scope| scope.spawn(act).join()).unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
 /// A folder of this measurement's own, removed at the end. Refuses memory in place of a disk.
 pub fn folder(parent: &Path) -> io::Result<tempfile::TempDir> {
     if statfs(parent)?.filesystem_type() == TMPFS_MAGIC {
@@ -99,6 +111,33 @@ pub fn own_s() -> f64 {
     let own = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF);
     let seconds = |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
     own.map_or(0.0, |own| seconds(own.user_time()) + seconds(own.system_time()))
+}
+
+/// Processor time of all programs on the cores that this thread may use, in seconds.
+pub fn all_s() -> f64 {
+    work().all_s
+}
+
+/// Processor time of a process so far, in seconds.
+pub fn processor_s(process: u32) -> f64 {
+    stat(process).map_or(0.0, |(_, seconds)| seconds)
+}
+
+/// The same with that of its children that live.
+pub fn processor_s_with_children(process: u32) -> f64 {
+    let folders = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = folders.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let children = pids.filter_map(stat).filter(|(parent, _)| *parent == process);
+    processor_s(process) + children.map(|(_, seconds)| seconds).sum::<f64>()
+}
+
+/// The parent of a process, and its processor time in seconds.
+fn stat(process: u32) -> Option<(u32, f64)> {
+    let text = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The name before may hold anything, but for what comes after its end.
+    let words: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks = |index: usize| words.get(index)?.parse::<f64>().ok();
+    Some((words.get(1)?.parse().ok()?, (ticks(11)? + ticks(12)?) / 100.0))
 }
 
 impl Work {

@@ -6,6 +6,7 @@ mod disk;
 mod machine;
 mod ops;
 mod options;
+mod plot;
 mod report;
 mod wal;
 mod world;

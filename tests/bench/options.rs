@@ -11,6 +11,8 @@ pub struct Options {
     pub pin: bool,
     pub seconds: u64,
     pub folder: PathBuf,
+    /// Where the case that has a plot writes it.
+    pub write_plot: Option<PathBuf>,
 }
 
 impl Options {
@@ -19,7 +21,8 @@ impl Options {
         // Beside the binary is a disk almost everywhere; the system's folder for temporary files often isn't.
         let beside = std::env::current_exe().ok().and_then(|path| path.parent().map(PathBuf::from));
         let folder = beside.unwrap_or_else(std::env::temp_dir);
-        let mut options = Self { only: Vec::new(), json: false, smoke: false, pin: true, seconds: 5, folder };
+        let mut options =
+            Self { only: Vec::new(), json: false, smoke: false, pin: true, seconds: 5, folder, write_plot: None };
         let mut arguments = arguments.peekable();
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().ok_or_else(|| format!("`{argument}` needs a value"));
@@ -31,6 +34,7 @@ impl Options {
                 "--no-pin" => options.pin = false,
                 "--seconds" => options.seconds = value()?.parse().map_err(|_| "`--seconds` needs a whole number")?,
                 "--folder" => options.folder = value()?.into(),
+                "--write-plot" => options.write_plot = Some(value()?.into()),
                 "-h" | "--help" => return Ok(None),
                 other => return Err(format!("`{other}` isn't an option")),
             }
@@ -60,6 +64,7 @@ pub fn help() -> String {
          --json          one JSON document instead of the table\n\
          --seconds N     how long cases measure that run for a time (default 5)\n\
          --folder PATH   where the databases are made (default: beside the binary); has to be a disk\n\
+         --write-plot P  writes the plot of the case `scale` to this file (SVG)\n\
          --no-pin        use all cores; by default the process is pinned to 2, which the targets are for\n\
          --smoke         tiny sizes, no targets: only shows that everything still works\n\n\
          cases:\n{cases}"

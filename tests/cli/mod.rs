@@ -1,6 +1,7 @@
 //! The `windlass` binary as people and scripts use it: real processes, real data folders, real exit codes.
 
 mod audited;
+mod backup;
 mod both;
 mod config;
 mod exit_codes;

@@ -4,6 +4,7 @@ mod branches;
 mod failing;
 mod replaying;
 mod restarting;
+mod restoring;
 mod storage;
 mod undoing;
 mod waiting;

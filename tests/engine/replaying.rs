@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use windlass_engine::{Launch, Verdict};
-use windlass_model::{Code, EventKind, RunState, WaitReason, wait::Resolution};
+use windlass_model::{Code, EventKind, RunState, StepState, WaitReason, wait::Resolution};
 use windlass_tests::World;
 
 #[test]
@@ -31,6 +31,7 @@ fn the_same_key_and_input_give_the_same_run_and_another_input_is_refused() {
     let world = World::new();
     world.script("t/once", "", r#"fn run(input) { probe::touch(input.name) }"#);
     let launch = |name: &str| Launch {
+        priority: None,
         workflow: "t/once".into(),
         input: json!({ "name": name }),
         by: "test".into(),
@@ -164,6 +165,29 @@ fn a_step_in_doubt_that_did_not_happen_is_performed() {
     world.engine().resolve(&run, &"0".parse().unwrap(), Resolution::Perform, "operator").unwrap();
     assert_eq!(world.end(&run).state, RunState::Succeeded);
     assert_eq!(world.witness.count("once", "pay"), 2);
+}
+
+#[test]
+fn doubts_that_are_resolved_while_the_run_goes_on_already_are_taken_up() {
+    let mut world = World::new();
+    let script = r#"fn run(input) { parallel_map((0..12).map(|n| n), |n| { probe::once("pay" + n); n }).len() }"#;
+    let script = script.replace("(0..12).map(|n| n)", "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]");
+    world.script("t/doubts", "", &script);
+    let run = world.crash("t/doubts", "effect.after:12");
+    world.waits(&run);
+    let mut resolved = 0;
+    // The first word has the run go on while the next ones are spoken.
+    while !world.engine().run(&run).unwrap().unwrap().state.is_ended() {
+        let steps = world.engine().steps(&run).unwrap();
+        for step in steps.into_iter().filter(|step| step.state == StepState::InDoubt) {
+            let result = json!({ "verb": "by hand" });
+            let spoken = world.engine().resolve(&run, &step.path, Resolution::Happened { result }, "operator");
+            resolved += usize::from(spoken.is_ok());
+        }
+    }
+    let record = world.end(&run);
+    assert_eq!((record.state, record.output), (RunState::Succeeded, Some(json!(12))), "{:?}", record.problem);
+    assert!(resolved > 1, "{resolved} were in doubt");
 }
 
 #[test]

@@ -2,9 +2,13 @@
 //! a condition.
 
 pub mod api;
+#[path = "../faults/mod.rs"]
+pub mod faults;
+pub mod nodes;
 pub mod postgres;
 pub mod probe;
 pub mod process;
+pub mod servers;
 pub mod skip;
 pub mod sse;
 pub mod world;

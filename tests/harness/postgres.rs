@@ -62,7 +62,7 @@ impl Postgres {
 }
 
 /// The newest version that Debian has put there.
-fn binaries() -> Option<PathBuf> {
+pub fn binaries() -> Option<PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
     let mut folders: Vec<PathBuf> = versions.flatten().map(|entry| entry.path().join("bin")).collect();
     folders.retain(|folder| folder.join("initdb").is_file());

@@ -37,8 +37,19 @@ pub struct Frame {
 impl Follower {
     /// Opens a stream; with `last`, after that event.
     pub fn open(address: SocketAddr, path: &str, token: &str, last: Option<&str>) -> io::Result<Self> {
-        let mut stream = TcpStream::connect(address)?;
-        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        Self::open_within(Duration::from_secs(60), address, path, token, last)
+    }
+
+    /// The same, waiting for no connection, head or bytes for longer than this.
+    pub fn open_within(
+        patience: Duration,
+        address: SocketAddr,
+        path: &str,
+        token: &str,
+        last: Option<&str>,
+    ) -> io::Result<Self> {
+        let mut stream = TcpStream::connect_timeout(&address, patience)?;
+        stream.set_read_timeout(Some(patience))?;
         let last = last.map(|last| format!("last-event-id: {last}\r\n")).unwrap_or_default();
         stream.write_all(
             format!(

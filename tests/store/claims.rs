@@ -5,12 +5,16 @@ use windlass_model::{
     command::{Command, Reply},
 };
 
-use super::world::{World, begin, call, cancel, finish, node, value};
+use super::{
+    nodes::beat,
+    world::{World, begin, call, cancel, finish, node, value},
+};
 
 super::on_both!(
     due_runs_are_taken_oldest_first,
     a_stale_epoch_writes_nothing,
     a_lost_worker_costs_a_recovery,
+    a_run_that_gets_on_is_never_parked,
     too_many_recoveries_park,
     a_run_that_was_being_undone_is_stuck_instead,
     a_release_costs_nothing,
@@ -77,6 +81,25 @@ fn a_lost_worker_costs_a_recovery(w: &World) {
     assert_eq!((kind, &data["recovery"], &data["node"]), (E::RunStarted, &true.into(), &"n2".into()));
 }
 
+fn a_run_that_gets_on_is_never_parked(w: &World) {
+    let mut lease = w.launch_claimed("r1");
+    for at in ["0", "1", "2", "3", "4", "5"] {
+        w.finish(&lease, &call(at, "x", EffectClass::Idempotent), value(1.into()));
+        w.pass(60_000);
+        lease = w.claim_all("n2").remove(0).lease;
+    }
+    assert_eq!(w.store.run(&lease.run).unwrap().unwrap().recoveries, 1);
+    for _ in 0..2 {
+        // Begun is not finished.
+        w.ok(begin(&lease, &call("6", "x", EffectClass::AtMostOnce)));
+        w.pass(60_000);
+        lease = w.claim_all("n2").remove(0).lease;
+    }
+    assert_eq!(w.store.run(&lease.run).unwrap().unwrap().recoveries, 3);
+    w.pass(60_000);
+    assert!(w.claim_all("n2").is_empty());
+}
+
 fn too_many_recoveries_park(w: &World) {
     let run = w.launch_claimed("r1").run;
     for _ in 0..3 {
@@ -136,14 +159,16 @@ fn one_run_is_claimed(w: &World) {
 
 fn leases_are_renewed_until_they_are_declared_over(w: &World) {
     let lease = w.launch_claimed("r1");
-    let renew = |name: &str| Command::RenewLeases { node: node(name), expires_at_ms: w.now() + 100_000 };
-    assert_eq!(w.ok(renew("n1")), Reply::Count(1));
-    assert_eq!(w.ok(renew("n2")), Reply::Count(0));
+    let renew = |name: &str| w.ok(Command::Beat { beat: beat(name, 0), expires_at_ms: w.now() + 100_000 });
+    renew("n2");
+    assert_eq!(w.store.next_due_ms().unwrap(), Some(w.now() + 60_000));
+    renew("n1");
+    assert_eq!(w.store.next_due_ms().unwrap(), Some(w.now() + 100_000));
     w.pass(60_000);
     assert!(w.claim_all("n2").is_empty());
     assert_eq!(w.ok(Command::ExpireLeases { node: Some(node("n2")) }), Reply::Count(0));
     assert_eq!(w.ok(Command::ExpireLeases { node: Some(node("n1")) }), Reply::Count(1));
     assert!(w.heard().last().unwrap().due_now);
-    assert_eq!(w.ok(renew("n1")), Reply::Count(0));
+    renew("n1");
     assert_eq!(w.claim_all("n2")[0].lease.epoch, lease.epoch + 1);
 }

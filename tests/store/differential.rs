@@ -7,14 +7,14 @@ use serde_json::json;
 use windlass_model::{
     EffectClass, EventKind, RunId, StepCall, WaitSpec,
     audit::NewAudit,
-    command::{Command, Given, Lease, Reply},
+    command::{Command, Given, Lease, Rate, Reply},
     document::{Change, Expected},
     event::NewEvent,
     journal::LocalEffect,
     query::FeedFilter,
     undo::StuckAction,
     wait::{ApprovalRequest, Decision, OnExpiry, Resolution},
-    workflow::OnConflict,
+    workflow::{OnConflict, Priority},
 };
 
 use super::world::{
@@ -96,6 +96,9 @@ impl Source {
         let on_conflict = [OnConflict::Queue, OnConflict::Reject, OnConflict::CancelPrevious];
         let on_conflict = on_conflict[self.random.random_range(0..3)];
         run.concurrency = self.random.random_bool(0.4).then(|| ("key".to_owned(), 2, on_conflict));
+        run.priority = [Priority::Low, Priority::Normal, Priority::High][self.random.random_range(0..3)];
+        let reject = self.random.random_bool(0.3);
+        run.rate = self.random.random_bool(0.3).then(|| Rate { key: "rate".to_owned(), limit: 2, per_ms: 20, reject });
         let claim = self.random.random_bool(0.5).then(|| (node("n1"), i64::MAX));
         Command::Launch { run: Box::new(run), claim }
     }

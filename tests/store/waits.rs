@@ -240,7 +240,7 @@ fn a_deadline_makes_a_waiting_run_due(w: &World) {
 fn waits_are_refused_where_they_make_no_sense(w: &World) {
     let lease = w.launch_claimed("r1");
     let before = w.store.dump().unwrap();
-    assert_eq!(w.refused(Command::Suspend { lease: lease.clone() }), Code::IllegalTransition);
+    assert_eq!(w.refused(Command::Suspend { lease: lease.clone() }), Code::Conflict);
     assert_eq!(w.store.dump().unwrap(), before);
     w.ok(Command::Fail { lease: lease.clone(), problem: problem(), undo: true });
     assert_eq!(w.refused(wait_command(&lease, "0", for_signal("go"))), Code::IllegalTransition);

@@ -13,7 +13,7 @@ use windlass_model::{
     command::{Claimed, Command, Lease, NewRun, Reply},
     time::Clock,
     undo::UndoSpec,
-    workflow::Rollback,
+    workflow::{Priority, Rollback},
 };
 use windlass_store::{Committed, Store, StoreError, StoreOptions};
 
@@ -213,6 +213,8 @@ pub fn new_run(id: &str) -> NewRun {
         retention_ms: None,
         parent: None,
         concurrency: None,
+        rate: None,
+        priority: Priority::Normal,
         tags: vec!["lab".into()],
         unindexed: Vec::new(),
     }

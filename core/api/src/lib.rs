@@ -18,6 +18,7 @@ mod health;
 mod idle;
 mod logs;
 mod metrics;
+pub mod nodes;
 mod oidc;
 pub mod openapi;
 mod organisations;

@@ -1,8 +1,8 @@
 //! All routes, resource by resource.
 
 use crate::{
-    Routes, approvals, artifacts, audit, bundles, events, health, logs, metrics, oidc, openapi, organisations, plans,
-    plugins, resources, roles, runs, secrets, session, tokens, triggers, users, workflows,
+    Routes, approvals, artifacts, audit, bundles, events, health, logs, metrics, nodes, oidc, openapi, organisations,
+    plans, plugins, resources, roles, runs, secrets, session, tokens, triggers, users, workflows,
 };
 
 /// The table.
@@ -26,6 +26,7 @@ pub fn routes() -> Routes {
         tokens::routes(),
         organisations::routes(),
         audit::routes(),
+        nodes::routes(),
         workflows::routes(),
         plans::routes(),
         plugins::routes(),

@@ -3,7 +3,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -19,11 +19,11 @@ use windlass_model::{
     journal::Stop,
     time::Clock,
 };
-use windlass_store::{Committed, Store, StoreOptions};
+use windlass_store::{Committed, Hints, Store, StoreOptions};
 
 use crate::{
-    EngineConfig, Time, control::Control, feed::Feed, launch::ChildLauncher, pool::Pool, scheduler::Wake, stats::Stats,
-    worker,
+    EngineConfig, Time, control::Control, feed::Feed, launch::ChildLauncher, lease_clock::LeaseClock, pool::Pool,
+    scheduler::Wake, stats::Stats, worker,
 };
 
 /// Bundles that are kept parsed; a run whose bundle isn't here reads it again.
@@ -51,6 +51,11 @@ pub(crate) struct Inner {
     pub(crate) children: ChildLauncher,
     pub(crate) pool: Pool,
     pub(crate) stopping: AtomicBool,
+    /// This node claims nothing more.
+    draining: AtomicBool,
+    /// More was due at the last claim than there were workers for.
+    pub(crate) backlog: AtomicBool,
+    pub(crate) started_at_ms: i64,
     bundles: Mutex<VecDeque<(BundleDigest, Arc<Bundle>)>>,
     scheduler: Mutex<Option<std::thread::JoinHandle<()>>>,
 }
@@ -58,6 +63,10 @@ pub(crate) struct Inner {
 /// What the store's writer tells the rest of the engine.
 #[derive(Default)]
 pub(crate) struct Signals {
+    /// Another node has committed something.
+    pub(crate) hinted: AtomicBool,
+    /// Tells other nodes that this one has; none where there can't be any.
+    pub(crate) hints: OnceLock<Hints>,
     pub(crate) feed: Arc<Feed>,
     pub(crate) wake: Wake,
     pub(crate) active: Mutex<HashMap<RunId, Active>>,
@@ -69,13 +78,30 @@ pub(crate) struct Signals {
 pub(crate) struct Active {
     pub(crate) control: Arc<Control>,
     pub(crate) deadline_at_ms: Option<i64>,
+    /// How long the claim holds.
+    pub(crate) lease: Arc<LeaseClock>,
+    /// Which claim it is.
+    epoch: i64,
 }
 
 impl Signals {
+    /// An evaluation is over; one that came after it stays.
+    fn forget(&self, run: &RunId, epoch: i64) {
+        let mut active = self.active.lock();
+        if active.get(run).is_some_and(|active| active.epoch == epoch) {
+            active.remove(run);
+        }
+    }
+
     fn committed(&self, committed: &Committed) {
         self.stats.commits.observe(committed.took);
         self.stats.commands.fetch_add(committed.commands, Ordering::Relaxed);
         self.feed.ring(&committed.runs);
+        if !committed.runs.is_empty()
+            && let Some(hints) = self.hints.get()
+        {
+            hints.tell();
+        }
         if !committed.cancelled.is_empty() {
             let active = self.active.lock();
             for run in &committed.cancelled {
@@ -101,6 +127,19 @@ impl Engine {
             ..StoreOptions::new(clock.clone())
         };
         let store = Store::open(&config.url, options)?;
+        if !config.exclusive {
+            let hinted = Arc::downgrade(&signals);
+            let heard = move || {
+                if let Some(signals) = hinted.upgrade() {
+                    signals.hinted.store(true, Ordering::Release);
+                    signals.wake.kick();
+                }
+            };
+            if let Some(hints) = store.hints(Box::new(heard)) {
+                // Nobody else sets it.
+                let _ = signals.hints.set(hints);
+            }
+        }
         if config.exclusive && config.workers > 0 {
             store.commit(Command::ExpireLeases { node: None })?;
         }
@@ -111,6 +150,7 @@ impl Engine {
             config.known_secret.clone(),
         );
         let inner = Arc::new(Inner {
+            started_at_ms: clock.now_ms(),
             pool: Pool::new(config.stack_bytes),
             config,
             store,
@@ -118,6 +158,8 @@ impl Engine {
             signals,
             children,
             stopping: AtomicBool::new(false),
+            draining: AtomicBool::new(false),
+            backlog: AtomicBool::new(false),
             bundles: Mutex::default(),
             scheduler: Mutex::default(),
         });
@@ -186,7 +228,13 @@ impl Engine {
         }
         let deadline = Instant::now() + grace;
         let wait = |deadline: Instant| {
+            let renew_every = Duration::from_millis(u64::try_from(inner.config.lease_ms / 3).unwrap_or(0));
+            let mut renewed = Instant::now();
             while !inner.signals.active.lock().is_empty() && Instant::now() < deadline {
+                if !inner.config.exclusive && renewed.elapsed() >= renew_every {
+                    renewed = Instant::now();
+                    inner.beat();
+                }
                 inner.signals.wake.wait(Duration::from_millis(20));
             }
         };
@@ -195,6 +243,11 @@ impl Engine {
             active.control.hurry();
         }
         wait(Instant::now() + CUT);
+        if inner.config.workers > 0
+            && let Err(error) = inner.store.commit(Command::Leave { node: inner.config.node.clone() })
+        {
+            tracing::warn!(%error, "this node stays in the list of nodes");
+        }
         inner.store.close();
     }
 
@@ -249,36 +302,64 @@ impl Inner {
 
     /// Runs that this process can take on now.
     pub(crate) fn free_workers(&self) -> usize {
+        if self.is_draining() {
+            return 0;
+        }
         self.config.workers.saturating_sub(self.signals.active.lock().len())
+    }
+
+    fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    /// Claims nothing more, and hands over what is under evaluation at its next host call; or goes on.
+    pub(crate) fn drain(&self, draining: bool) {
+        if self.draining.swap(draining, Ordering::AcqRel) == draining {
+            return;
+        }
+        tracing::info!(node = %self.config.node, draining, "whether this node claims runs has changed");
+        if draining {
+            self.signals.active.lock().values().for_each(|active| active.control.stop(Stop::ShuttingDown));
+        } else {
+            self.signals.wake.kick();
+        }
     }
 
     /// A launch takes its run at once when there is a free worker: one commit instead of two.
     pub(crate) fn claim_at_launch(&self) -> Option<(NodeId, i64)> {
-        let may = self.free_workers() > 0 && !self.is_stopping();
+        // Where others wait for a worker already, a launch doesn't go before them.
+        let may = self.free_workers() > 0 && !self.is_stopping() && !self.backlog.load(Ordering::Acquire);
         may.then(|| (self.config.node.clone(), self.lease_expires_at_ms()))
     }
 
     /// Evaluates a claimed run on a script thread.
-    pub(crate) fn start(self: &Arc<Self>, claimed: Claimed) {
+    pub(crate) fn start(self: &Arc<Self>, claimed: Claimed, asked: Instant) {
         let (run, control) = (claimed.lease.run.clone(), Arc::<Control>::default());
-        if self.is_stopping() {
+        if self.is_stopping() || self.is_draining() {
             control.stop(Stop::ShuttingDown);
         }
-        let active = Active { control: control.clone(), deadline_at_ms: claimed.deadline_at_ms };
-        self.signals.active.lock().insert(run.clone(), active);
-        let (inner, name, lease) = (self.clone(), run.clone(), claimed.lease.clone());
+        let epoch = claimed.lease.epoch;
+        let holds = Duration::from_millis(u64::try_from(self.config.lease_ms).unwrap_or(0));
+        let lease = Arc::new(LeaseClock::new((!self.config.exclusive).then_some(holds), asked));
+        let active =
+            Active { control: control.clone(), deadline_at_ms: claimed.deadline_at_ms, lease: lease.clone(), epoch };
+        if let Some(before) = self.signals.active.lock().insert(run.clone(), active) {
+            // This process had the run before, lost it, and doesn't know yet.
+            before.control.stop(Stop::LeaseLost);
+        }
+        let (inner, name, claim) = (self.clone(), run.clone(), claimed.lease.clone());
         // A run that a request launches belongs to that request's trace.
         let span = tracing::info_span!("run", run = %run);
         let spawned = self.pool.spawn(Box::new(move || {
             let _entered = span.entered();
-            worker::work(&inner, claimed, control);
-            inner.signals.active.lock().remove(&run);
+            worker::work(&inner, claimed, control, lease);
+            inner.signals.forget(&run, epoch);
             inner.signals.wake.kick();
         }));
         if let Err(error) = spawned {
             tracing::error!(run = %name, %error, "no thread for the run; it is given back");
-            self.signals.active.lock().remove(&name);
-            self.store.submit(Command::Release(lease), Box::new(|_| {}));
+            self.signals.forget(&name, epoch);
+            self.store.submit(Command::Release(claim), Box::new(|_| {}));
         }
     }
 

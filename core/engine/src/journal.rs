@@ -13,8 +13,8 @@ use std::{
 
 use parking_lot::Mutex;
 use windlass_model::{
-    Bounds, Code, Digest, EffectClass, EventKind, Journal, Outcome, Problem, RunState, StepCall, StepPath, StepState,
-    WaitSpec,
+    Bounds, Code, Digest, EffectClass, EventKind, Journal, Outcome, Problem, Restored, RunState, StepCall, StepPath,
+    StepState, WaitSpec,
     command::{Command, Given, Lease, Reply},
     event::NewEvent,
     journal::{Begin, Divergence, LocalEffect, Output, Replay, Settled, Stop},
@@ -23,7 +23,7 @@ use windlass_model::{
 };
 use windlass_store::{Store, StoreError, failpoint};
 
-use crate::{Time, control::Control, launch::ChildLauncher, recorded::Recorded, stats::Stats};
+use crate::{Time, control::Control, launch::ChildLauncher, lease_clock::LeaseClock, recorded::Recorded, stats::Stats};
 
 /// Which calls may be performed.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -38,12 +38,15 @@ pub(crate) enum Mode {
 pub(crate) struct LiveJournal {
     pub(crate) store: Store,
     pub(crate) lease: Lease,
+    /// Whether this process may still believe in it.
+    pub(crate) holds: Arc<LeaseClock>,
     pub(crate) mode: Mode,
     pub(crate) recorded: Recorded,
     pub(crate) control: Arc<Control>,
     pub(crate) time: Time,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) deadline_at_ms: Option<i64>,
+    pub(crate) restored: Restored,
     pub(crate) bounds: Bounds,
     pub(crate) children: ChildLauncher,
     pub(crate) progress: Progress,
@@ -91,6 +94,15 @@ impl LiveJournal {
         Ok(())
     }
 
+    /// Whether the lease holds, as far as this process can tell without asking.
+    fn believes(&self) -> bool {
+        let holds = self.holds.holds();
+        if !holds {
+            self.control.stop(Stop::LeaseLost);
+        }
+        holds
+    }
+
     fn commit(&self, command: Command) -> Result<Reply, Stop> {
         self.store.commit(command).map_err(|error| {
             let stop = match error {
@@ -109,6 +121,14 @@ impl LiveJournal {
     fn is_cancelling(&self) -> bool {
         let record = self.store.run(&self.lease.run).ok().flatten();
         record.is_some_and(|record| record.state == RunState::Cancelling)
+    }
+
+    /// Records the intent, and that it may have happened before it was recorded.
+    fn doubt(&self, call: &StepCall) -> Stop {
+        let (lease, path) = (self.lease.clone(), call.path.clone());
+        let intent = Command::Begin { lease: lease.clone(), call: Arc::new(call.clone()) };
+        let marked = self.commit(intent).and_then(|_| self.commit(Command::InDoubt { lease, path }));
+        marked.err().unwrap_or(Stop::InDoubt)
     }
 
     fn settle(&self, command: Command) -> Settled {
@@ -156,17 +176,22 @@ impl Journal for LiveJournal {
         }
         let attempts = match self.recorded.get(&call.path) {
             Some(record) if record.state == StepState::InDoubt => return Begin::Stop(Stop::InDoubt),
+            // An operator has said that it didn't happen.
+            Some(record) if record.attempts == 0 => 1,
             Some(record) if record.class == EffectClass::AtMostOnce => {
                 // The intent is on disk and the outcome isn't: only a person can tell whether it happened.
                 let marked = self.commit(Command::InDoubt { lease: self.lease.clone(), path: call.path.clone() });
                 return Begin::Stop(marked.err().unwrap_or(Stop::InDoubt));
             }
             Some(record) => record.attempts + 1,
+            None if self.restored.doubts(call.class) => return Begin::Stop(self.doubt(call)),
+            // What the backup doesn't know of is looked for.
+            None if self.restored != Restored::No && call.class == EffectClass::Keyed => 2,
             None => 1,
         };
         let step = UnderWay { started_at_ms: self.clock.now_ms(), attempts, _span: self.step_span(call) };
         self.progress.under_way.lock().insert(call.path.clone(), step);
-        if call.needs_intent() {
+        if call.needs_intent() && !failpoint::is_broken("intent") {
             let call = Arc::new(call.clone());
             if let Err(stop) = self.commit(Command::Begin { lease: self.lease.clone(), call }) {
                 return Begin::Stop(stop);
@@ -176,6 +201,10 @@ impl Journal for LiveJournal {
             let event = NewEvent::step(EventKind::StepStarted, &call.path, started_data(call));
             let command = Command::Emit { lease: self.lease.clone(), events: vec![event] };
             self.store.submit_lazy_keyed(self.lazy_key(&call.path), command);
+        }
+        // The process may have been paused since, or the answer have come late: somebody else may have the run by now.
+        if !self.believes() {
+            return Begin::Stop(Stop::LeaseLost);
         }
         failpoint::hit("effect.before");
         match (attempts, call.class) {
@@ -217,6 +246,9 @@ impl Journal for LiveJournal {
             clock.advance_by(i64::try_from(delay_ms).unwrap_or(i64::MAX));
         } else {
             self.stopped(delay_ms);
+        }
+        if !self.believes() {
+            return Err(Stop::LeaseLost);
         }
         self.stop().map_or(Ok(()), Err)
     }

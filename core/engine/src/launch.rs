@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
+    time::Instant,
 };
 
 use jsonschema::Validator;
@@ -10,9 +11,10 @@ use parking_lot::Mutex;
 use serde_json::Value;
 use windlass_model::{
     BundleDigest, Code, Problem, RunId, StepPath, Workflow,
-    command::{Command, NewRun, Reply},
+    command::{Command, NewRun, Rate, Reply},
     journal::{Pinned, Workflows},
     time::{Clock, parse_duration_ms},
+    workflow::{OnLimit, Priority, RateLimit},
 };
 use windlass_store::Store;
 
@@ -36,6 +38,8 @@ pub struct Launch {
     pub tags: Vec<String>,
     /// The organisation that it belongs to; empty: `platform`.
     pub organisation: String,
+    /// Instead of the workflow's own.
+    pub priority: Option<Priority>,
 }
 
 /// A launched run.
@@ -64,6 +68,7 @@ impl Engine {
         let mut run = self.inner.children.plan(&pinned, input, launch.by)?;
         run.idempotency_key = launch.idempotency_key;
         run.tags.extend(launch.tags);
+        run.priority = launch.priority.unwrap_or(run.priority);
         if !launch.organisation.is_empty() {
             run.organisation = launch.organisation;
         }
@@ -95,11 +100,11 @@ impl Engine {
 
     pub(crate) fn launch_pinned(&self, pinned: &Pinned, run: NewRun) -> Result<Launched, Problem> {
         self.inner.children.keep(&self.inner.store, pinned)?;
-        let claim = self.inner.claim_at_launch();
+        let (claim, asked) = (self.inner.claim_at_launch(), Instant::now());
         match self.commit(Command::Launch { run: Box::new(run), claim })? {
             Reply::Launched { run, existing, claimed } => {
                 if let Some(claimed) = claimed {
-                    self.inner.start(*claimed);
+                    self.inner.start(*claimed, asked);
                 }
                 Ok(Launched { run, existing })
             }
@@ -206,11 +211,21 @@ impl ChildLauncher {
             parent: None,
             organisation: "platform".into(),
             concurrency: concurrency.map(|rule| (fill_key(&rule.key, &input), rule.limit, rule.on_conflict)),
+            rate: workflow.rate.as_ref().map(|rate| rate_of(rate, &input, &duration)).transpose()?,
+            priority: workflow.priority,
             tags: workflow.tags.clone(),
             unindexed: crate::secret_fields::names(&workflow.inputs),
             input: input.to_string(),
         })
     }
+}
+
+type Duration<'a> = dyn Fn(&Option<String>, &str) -> Result<Option<i64>, Problem> + 'a;
+
+fn rate_of(rate: &RateLimit, input: &Value, duration: &Duration<'_>) -> Result<Rate, Problem> {
+    let per_ms = duration(&Some(rate.per.clone()), "rate.per")?.unwrap_or(1);
+    let reject = rate.on_limit == OnLimit::Reject;
+    Ok(Rate { key: fill_key(&rate.key, input), limit: rate.limit, per_ms, reject })
 }
 
 /// `lab/{lab}` with the input's values in the braces.

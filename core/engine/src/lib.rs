@@ -10,6 +10,7 @@ mod feed;
 mod input;
 mod journal;
 mod launch;
+mod lease_clock;
 mod operate;
 mod pool;
 mod read;
@@ -30,7 +31,7 @@ pub use input::prepare_input;
 pub use launch::{Launch, Launched};
 pub use restart::{Restarted, Verdict};
 pub use secret_fields::{KnownSecret, names as secret_fields};
-pub use windlass_store::{Durability, StoreError, failpoint};
+pub use windlass_store::{Copied, DROP_SQL, Durability, Finding, Store, StoreError, Verified, failpoint, restored_sql};
 
 /// Brings the database at `url` to this program's schema; the answer names the migrations that were applied.
 pub fn migrate(url: &str) -> Result<Vec<String>, windlass_model::Problem> {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use windlass_model::{
-    Code, Problem, RunId, StepPath,
+    Code, NodeId, Problem, RunId, StepPath,
     command::{Command, Reply},
     query::ApprovalRecord,
     undo::StuckAction,
@@ -20,6 +20,11 @@ impl Engine {
     /// Asks for a run's end: what it did is undone.
     pub fn cancel(&self, run: &RunId, by: &str, reason: Option<String>) -> Result<(), Problem> {
         self.command(Command::Cancel { run: run.clone(), by: by.to_owned(), reason })
+    }
+
+    /// Has a node claim nothing more and hand over what it evaluates, or go on.
+    pub fn drain_node(&self, node: &NodeId, draining: bool) -> Result<(), Problem> {
+        self.command(Command::Drain { node: node.clone(), draining })
     }
 
     /// Delivers a signal; it is kept until the run takes it. A second delivery with the same `id` is dropped.
@@ -74,7 +79,7 @@ impl Engine {
         let record = self.require(run)?;
         let tags = Vec::new();
         let (workflow, input, by, organisation) = (record.workflow, record.input, by.to_owned(), record.organisation);
-        self.launch(Launch { workflow, input, by, idempotency_key: None, tags, organisation })
+        self.launch(Launch { workflow, input, by, tags, organisation, ..Launch::default() })
     }
 
     /// Keeps a secret's ciphertext with its policy (JSON text).

@@ -4,10 +4,10 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
 use windlass_model::{
-    Bundle, BundleDigest, Code, Event, Problem, RunId, RunState,
+    Bundle, BundleDigest, Code, Event, NodeId, Problem, RunId, RunState,
     query::{
-        ApprovalFilter, ApprovalRecord, ArtifactRecord, LockRecord, ResourceFilter, RunFilter, RunRecord, RunsPage,
-        Scope, SecretRecord, SignalRecord, StepFilter,
+        ApprovalFilter, ApprovalRecord, ArtifactRecord, LockRecord, NodeRecord, ResourceFilter, RunFilter, RunRecord,
+        RunsPage, Scope, SecretRecord, SignalRecord, StepFilter,
     },
     resource::ResourceRecord,
     step::StepRecord,
@@ -49,6 +49,21 @@ impl Engine {
     /// Runs, newest first.
     pub fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, Problem> {
         Ok(self.inner.store.runs(filter)?)
+    }
+
+    /// The nodes that are there, by name.
+    pub fn nodes(&self) -> Result<Vec<NodeRecord>, Problem> {
+        Ok(self.inner.store.nodes()?)
+    }
+
+    /// The node that this process is.
+    pub fn node(&self) -> &NodeId {
+        &self.inner.config.node
+    }
+
+    /// After so long without a word of it a node's runs are taken over, in milliseconds.
+    pub fn lease_ms(&self) -> i64 {
+        self.inner.config.lease_ms
     }
 
     /// A page of runs, newest first.

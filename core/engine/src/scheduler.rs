@@ -1,16 +1,17 @@
 //! One thread that claims what is due, keeps leases alive, watches deadlines and other processes, and prunes what is old.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
 use parking_lot::{Condvar, Mutex};
 use windlass_model::{
-    RunState,
-    command::{Command, Reply},
+    RunId, RunState,
+    command::{Beat, Command, Reply},
     journal::Stop,
 };
+use windlass_store::Hints;
 
 use crate::{Time, engine::Inner};
 
@@ -19,6 +20,13 @@ const CLAIM: usize = 64;
 /// How often ended runs are looked through for those whose retention is over.
 const PRUNE_EVERY: Duration = Duration::from_secs(3_600);
 pub(crate) const PRUNE_LIMIT: u32 = 500;
+
+/// How often to look what other nodes have written, at least, when they give hints.
+const WITH_HINTS: Duration = Duration::from_secs(1);
+/// How long to leave alone what is due and couldn't be claimed just now.
+const CONTESTED: Duration = Duration::from_millis(100);
+/// How often a node looks whether it should drain, at most.
+const DRAIN_LOOK_MS: i64 = 1_000;
 
 /// What ends the scheduler's sleep: work that is due, or becomes due earlier than it thought.
 #[derive(Default)]
@@ -69,12 +77,12 @@ impl Wake {
 impl Inner {
     /// The scheduler's thread.
     pub(crate) fn schedule(self: Arc<Self>) {
-        let poll = Duration::from_millis(self.config.poll_ms);
         let mut watched = Watched::default();
         let mut polled = Instant::now();
         while !self.is_stopping() {
+            let poll = self.poll();
             let more = self.claim_due();
-            if polled.elapsed() >= poll {
+            if self.signals.hinted.swap(false, Ordering::AcqRel) || polled.elapsed() >= poll {
                 polled = Instant::now();
                 self.look_around(&mut watched);
             }
@@ -88,9 +96,61 @@ impl Inner {
             let wait = match until_due {
                 // What is due but can't be claimed (no free worker, concurrency key taken) is kicked when that changes.
                 Some(ms) if !blocked && ms > 0 => poll.min(Duration::from_millis(ms)),
+                // Another node was at it in the same moment, and may have left it.
+                Some(_) if !blocked && !self.config.exclusive => poll.min(CONTESTED),
                 _ => poll,
             };
             self.signals.wake.wait(wait);
+        }
+    }
+
+    /// How long to wait until it is looked what other processes have written: rarely where they give hints. Not all nodes
+    /// look at the same time.
+    fn poll(&self) -> Duration {
+        let poll = Duration::from_millis(self.config.poll_ms);
+        if self.config.exclusive {
+            return poll;
+        }
+        let hinted = self.signals.hints.get().is_some_and(Hints::arrive);
+        let poll = if hinted { poll.max(WITH_HINTS) } else { poll };
+        // Leases are renewed in time, however rarely somebody wants to look.
+        let poll = poll.min(Duration::from_millis(u64::try_from(self.config.lease_ms / 6).unwrap_or(0)));
+        let part = u64::from(std::process::id()).wrapping_mul(0x9e37_79b9) % 50;
+        poll * u32::try_from(75 + part).unwrap_or(100) / 100
+    }
+
+    /// Tells that this node is there, and extends its leases.
+    pub(crate) fn beat(self: &Arc<Self>) {
+        let (runs, clocks): (Vec<RunId>, Vec<_>) =
+            self.signals.active.lock().iter().map(|(run, active)| (run.clone(), active.lease.clone())).unzip();
+        let beat = Beat {
+            node: self.config.node.clone(),
+            started_at_ms: self.started_at_ms,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            workers: u32::try_from(self.config.workers).unwrap_or(u32::MAX),
+            runs,
+        };
+        let command = Command::Beat { beat, expires_at_ms: self.lease_expires_at_ms() };
+        let (inner, asked) = (self.clone(), Instant::now());
+        let done = move |reply: Result<Reply, _>| match reply {
+            Ok(reply) => {
+                clocks.iter().for_each(|clock| clock.renewed(asked));
+                if let Reply::Drain(draining) = reply {
+                    inner.drain(draining);
+                }
+            }
+            Err(error) => tracing::error!(%error, "leases can't be renewed"),
+        };
+        self.store.submit(command, Box::new(done));
+    }
+
+    fn look_whether_to_drain(&self) {
+        match self.store.nodes() {
+            Ok(nodes) => {
+                let this = nodes.into_iter().find(|node| node.id == self.config.node);
+                this.inspect(|node| self.drain(node.draining && node.started_at_ms == self.started_at_ms));
+            }
+            Err(error) => tracing::debug!(%error, "can't ask whether this node should drain"),
         }
     }
 
@@ -110,7 +170,7 @@ impl Inner {
             return false;
         }
         let now_ms = self.clock.now_ms();
-        if self.config.exclusive && self.next_due_ms().is_none_or(|due_ms| due_ms > now_ms) {
+        if self.next_due_ms().is_none_or(|due_ms| due_ms > now_ms) {
             return false;
         }
         let command = Command::Claim {
@@ -119,10 +179,12 @@ impl Inner {
             expires_at_ms: self.lease_expires_at_ms(),
             max_recoveries: self.config.bounds.recoveries,
         };
+        let asked = Instant::now();
         match self.store.commit(command) {
             Ok(Reply::Claimed(claimed)) => {
                 let full = claimed.len() == limit;
-                claimed.into_iter().for_each(|claimed| self.start(claimed));
+                self.backlog.store(full, Ordering::Release);
+                claimed.into_iter().for_each(|claimed| self.start(claimed, asked));
                 full
             }
             Ok(_) => false,
@@ -150,23 +212,24 @@ impl Inner {
     }
 
     /// What has to be looked at now and then: leases, deadlines, other processes' writes, retention.
-    fn look_around(&self, watched: &mut Watched) {
+    fn look_around(self: &Arc<Self>, watched: &mut Watched) {
         let active: Vec<_> =
             self.signals.active.lock().iter().map(|(run, active)| (run.clone(), active.clone())).collect();
         let now_ms = self.clock.now_ms();
         for (_, active) in active.iter().filter(|(_, active)| active.deadline_at_ms.is_some_and(|at| at <= now_ms)) {
             active.control.stop(Stop::Deadline);
         }
-        if !self.config.exclusive && watched.is_time(|watched| &mut watched.renewed, self.config.lease_ms / 3) {
-            let command =
-                Command::RenewLeases { node: self.config.node.clone(), expires_at_ms: self.lease_expires_at_ms() };
-            self.store
-                .submit(command, Box::new(|reply| drop(reply.map_err(|error| tracing::error!(%error, "leases")))));
+        let executes = self.config.workers > 0 && !self.is_virtual();
+        if executes && watched.is_time(|watched| &mut watched.renewed, self.config.lease_ms / 3) {
+            self.beat();
         }
         let version = self.store.data_version().unwrap_or(watched.version);
         if version != watched.version {
             watched.version = version;
             self.signals.feed.ring_all();
+            if executes && watched.is_time(|watched| &mut watched.drained, DRAIN_LOOK_MS) {
+                self.look_whether_to_drain();
+            }
             for (run, active) in &active {
                 let state = self.store.run(run).ok().flatten().map(|record| record.state);
                 if state == Some(RunState::Cancelling) {
@@ -188,6 +251,7 @@ struct Watched {
     version: i64,
     renewed: Option<Instant>,
     pruned: Option<Instant>,
+    drained: Option<Instant>,
 }
 
 impl Watched {

@@ -19,6 +19,7 @@ use crate::{
     control::Control,
     engine::Inner,
     journal::{LiveJournal, Mode, Progress},
+    lease_clock::LeaseClock,
     recorded::Recorded,
 };
 
@@ -36,8 +37,8 @@ enum Next {
 }
 
 /// Takes a claimed run as far as it goes.
-pub(crate) fn work(inner: &Arc<Inner>, claimed: Claimed, control: Arc<Control>) {
-    let worker = Worker { inner, claimed: &claimed, control };
+pub(crate) fn work(inner: &Arc<Inner>, claimed: Claimed, control: Arc<Control>, holds: Arc<LeaseClock>) {
+    let worker = Worker { inner, claimed: &claimed, control, holds };
     let mut next = match claimed.state {
         RunState::RollingBack => Next::Undo,
         RunState::Cancelling => Next::Forward,
@@ -59,6 +60,8 @@ struct Worker<'a> {
     inner: &'a Arc<Inner>,
     claimed: &'a Claimed,
     control: Arc<Control>,
+    /// How long the claim holds.
+    holds: Arc<LeaseClock>,
 }
 
 impl Worker<'_> {
@@ -116,12 +119,14 @@ impl Worker<'_> {
         Ok(LiveJournal {
             store: self.inner.store.clone(),
             lease: self.lease(),
+            holds: self.holds.clone(),
             mode,
             recorded,
             control: self.control.clone(),
             time: self.inner.config.time.clone(),
             clock: self.inner.clock.clone(),
             deadline_at_ms: self.claimed.deadline_at_ms,
+            restored: self.claimed.restored,
             bounds: self.inner.config.bounds.clone(),
             children: self.inner.children.clone(),
             progress: Progress::new(output_bytes),
@@ -165,7 +170,7 @@ impl Worker<'_> {
 
     fn stopped(&self, stop: Stop) -> Result<Next, StoreError> {
         match stop {
-            Stop::Suspended | Stop::InDoubt => self.conclude(Command::Suspend { lease: self.lease() }, Next::Done),
+            Stop::Suspended | Stop::InDoubt => self.suspend(),
             Stop::ContinueAsNew(input) => self.continue_as_new(&input),
             Stop::Cancelled => self.begin_rollback(),
             Stop::Deadline => {
@@ -185,6 +190,16 @@ impl Worker<'_> {
                 let message = format!("the evaluation ended with {stop:?}");
                 self.fail(Problem::new(Code::Internal, message))
             }
+        }
+    }
+
+    /// Lets the run become rows; if nothing is left to wait for, it is taken up again.
+    fn suspend(&self) -> Result<Next, StoreError> {
+        match self.conclude(Command::Suspend { lease: self.lease() }, Next::Done) {
+            Err(StoreError::Refused(problem)) if problem.code == Code::Conflict => {
+                self.commit(Command::Release(self.lease())).map(|()| Next::Done)
+            }
+            other => other,
         }
     }
 

@@ -5,15 +5,17 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+pub use crate::node::{Beat, Rate};
+
 use crate::{
-    BundleDigest, NodeId, Outcome, Problem, RunId, RunState, StepCall, StepPath, WaitSpec,
+    BundleDigest, NodeId, Outcome, Problem, Restored, RunId, RunState, StepCall, StepPath, WaitSpec,
     audit::NewAudit,
     document::Change,
     event::{EventKind, NewEvent},
     journal::LocalEffect,
     undo::StuckAction,
     wait::{Decision, Resolution},
-    workflow::{OnConflict, Rollback},
+    workflow::{OnConflict, Priority, Rollback},
 };
 
 /// A worker's claim on a run. Every journal write names it and is refused when the epoch has moved on.
@@ -52,6 +54,10 @@ pub struct NewRun {
     pub organisation: String,
     /// Evaluated concurrency key, with the limit and what happens beyond it.
     pub concurrency: Option<(String, u32, OnConflict)>,
+    /// How often runs of the same key may begin.
+    pub rate: Option<Rate>,
+    /// What comes first when there are more runs than workers.
+    pub priority: Priority,
     /// Tags.
     pub tags: Vec<String>,
     /// Fields of the input by which the run can't be found: those that hold secrets.
@@ -95,12 +101,24 @@ pub enum Command {
         /// Until when the lease holds.
         expires_at_ms: i64,
     },
-    /// Extends all leases of a node. Answer: `Count`.
-    RenewLeases {
-        /// The node.
-        node: NodeId,
-        /// Until when.
+    /// A node is there; its leases are extended. Answer: `Drain`, whether it should claim nothing more.
+    Beat {
+        /// What it tells.
+        beat: Beat,
+        /// Until when its leases hold.
         expires_at_ms: i64,
+    },
+    /// A node goes in good order, and is listed no more.
+    Leave {
+        /// Which one.
+        node: NodeId,
+    },
+    /// A node should claim nothing more, and hand over what it evaluates; or go on.
+    Drain {
+        /// Which one.
+        node: NodeId,
+        /// Whether it should.
+        draining: bool,
     },
     /// Ends all leases of a node that is known to be gone (SQLite: the process that had the data folder before).
     /// Their runs are due at once, and count one recovery each. Answer: `Count`.
@@ -391,6 +409,8 @@ pub struct Claimed {
     pub rollback: Rollback,
     /// When its time is up.
     pub deadline_at_ms: Option<i64>,
+    /// Whether it came back from a backup.
+    pub restored: Restored,
     /// Whether it ever wrote a step or an output: if not, there is no journal to load.
     pub fresh: bool,
 }
@@ -419,4 +439,6 @@ pub enum Reply {
     Waiting,
     /// Versions of the changed documents, in the order of the changes.
     Versions(Vec<i64>),
+    /// Whether the node should claim nothing more.
+    Drain(bool),
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    BundleDigest, Problem, ResourceRef, ResourceState, RunId, RunState, StepPath, StepState, WaitReason,
+    BundleDigest, NodeId, Problem, ResourceRef, ResourceState, RunId, RunState, StepPath, StepState, WaitReason,
     wait::ApprovalRequest, wait::Decision, workflow::Rollback,
 };
 
@@ -238,6 +238,25 @@ pub struct LockRecord {
     pub run: RunId,
     /// Since when.
     pub acquired_at_ms: i64,
+}
+
+/// A node, as it last told of itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NodeRecord {
+    /// Its name.
+    pub id: NodeId,
+    /// Since when it is there.
+    pub started_at_ms: i64,
+    /// When it was last heard of.
+    pub seen_at_ms: i64,
+    /// Its program's version.
+    pub version: String,
+    /// Runs that it evaluates at once, at most.
+    pub workers: u32,
+    /// Runs that it evaluates: claims that it holds.
+    pub running: u32,
+    /// It claims nothing more.
+    pub draining: bool,
 }
 
 /// A secret, without its value.

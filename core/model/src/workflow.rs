@@ -33,6 +33,12 @@ pub struct Workflow {
     /// Runs that exclude one another.
     #[serde(default)]
     pub concurrency: Option<Concurrency>,
+    /// How often runs may begin.
+    #[serde(default)]
+    pub rate: Option<RateLimit>,
+    /// Which runs of an organisation begin first when there are more than workers.
+    #[serde(default)]
+    pub priority: Priority,
     /// How long an ended run is kept, as a duration: `30d`.
     #[serde(default)]
     pub retention: Option<String>,
@@ -72,6 +78,52 @@ pub struct Concurrency {
 
 fn one() -> u32 {
     1
+}
+
+/// How often runs may begin, on all nodes together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RateLimit {
+    /// What they share, with inputs in braces: `hetzner/{project}`.
+    pub key: String,
+    /// How many may begin within the time.
+    pub limit: u32,
+    /// The time, as a duration: `1m`.
+    pub per: String,
+    /// What a launch beyond it does.
+    #[serde(default)]
+    pub on_limit: OnLimit,
+}
+
+/// What a launch beyond a rate does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnLimit {
+    /// Begins later.
+    #[default]
+    Queue,
+    /// Is refused.
+    Reject,
+}
+
+/// Which runs of an organisation begin first when there are more than workers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Priority {
+    /// After the others.
+    Low,
+    /// As most.
+    #[default]
+    Normal,
+    /// Before the others.
+    High,
+}
+
+impl Priority {
+    /// As a number that rises with it.
+    pub fn rank(self) -> i64 {
+        self as i64
+    }
 }
 
 /// What a launch beyond a concurrency limit does.

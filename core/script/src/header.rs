@@ -43,7 +43,7 @@ pub(crate) fn of_ast(name: &str, ast: &AST) -> Result<Workflow, Problem> {
         let words = words.rfind(" at line ").map_or(words.as_str(), |at| &words[..at]).to_owned();
         let position = key_in(&words).and_then(|key| key_position(ast, &key)).unwrap_or(position);
         invalid(name, position, format!("WORKFLOW: {words}"))
-            .help("Keys: name, title, description, inputs, wizard, permissions, rollback, timeout, concurrency, retention, tags.")
+            .help("Keys: name, title, description, inputs, wizard, permissions, rollback, timeout, concurrency, rate, priority, retention, tags.")
     })?;
     validate(name, &workflow).map_err(|(key, what)| {
         invalid(name, key_position(ast, key).unwrap_or(position), format!("WORKFLOW.{key}: {what}"))
@@ -153,6 +153,12 @@ fn validate(name: &str, workflow: &Workflow) -> Result<(), (&'static str, String
     }
     if workflow.concurrency.as_ref().is_some_and(|concurrency| concurrency.limit == 0) {
         return Err(("concurrency", "its `limit` is 0: nothing would ever run".into()));
+    }
+    if let Some(rate) = &workflow.rate {
+        if rate.limit == 0 {
+            return Err(("rate", "its `limit` is 0: nothing would ever run".into()));
+        }
+        parse_duration_ms(&rate.per).map_err(|error| ("rate", error.to_string()))?;
     }
     if workflow.inputs.get("type").and_then(Value::as_str) != Some("object") {
         return Err(("inputs", "it has to be a JSON Schema with `type: \"object\"`".into()));

@@ -90,6 +90,13 @@ pub enum Command {
     Dev(commands::serve::Args),
     /// Bring the database to this program's schema
     Migrate(commands::migrate::Args),
+    /// Copy the database into a file, as it is at one moment; servers go on meanwhile
+    Backup(commands::backup::Args),
+    /// Put a backup in the place of the database
+    Restore(commands::restore::Args),
+    /// Check the database, or move everything to another one
+    #[command(subcommand)]
+    Store(commands::store::Command),
     /// Say what this machine can do, and how to get what is missing
     Doctor,
     /// Show the configuration
@@ -102,6 +109,9 @@ pub enum Command {
     /// Keep, list and remove secrets
     #[command(subcommand)]
     Secrets(commands::secrets::Command),
+    /// The processes that execute runs on this database: list them, have one hand over its runs
+    #[command(subcommand)]
+    Nodes(commands::nodes::Command),
     /// Launch workflows by the clock
     #[command(subcommand)]
     Schedules(commands::schedules::Command),

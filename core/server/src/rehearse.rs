@@ -137,6 +137,7 @@ fn rehearse(
     let engine = wiring::rehearsal_engine(config, Arc::new(recorder), workflows.clone(), time.clone(), folder.path())?;
     assume_answers(&time, &engine);
     let launched = engine.launch(Launch {
+        priority: None,
         workflow: workflow.to_owned(),
         input,
         by: by.to_owned(),

@@ -6,6 +6,7 @@ use std::{
 };
 
 use windlass_engine::{Durability, Engine, EngineConfig, Time};
+use windlass_hosts::HostConfig;
 use windlass_model::{
     Code, NodeId, Problem,
     journal::{Runner, Workflows},
@@ -55,7 +56,7 @@ pub fn scripts(
     instance: Arc<str>,
 ) -> Result<Scripts, Problem> {
     let (modules, rehearsal, interceptor) = match world {
-        World::Real => (windlass_hosts::modules(&config.hosts)?, false, None),
+        World::Real => (windlass_hosts::modules(&hosts(config))?, false, None),
         World::Rehearsal(interceptor) => (windlass_hosts::rehearsal_modules(&config.hosts), true, interceptor),
     };
     let sandbox = Sandbox::new(SandboxConfig {
@@ -70,6 +71,17 @@ pub fn scripts(
     });
     let library = Arc::new(Library::new(vec![config.workflows.clone()], sandbox.clone()));
     Ok(Scripts { sandbox, library })
+}
+
+/// Settings of host modules. Where other nodes may take runs over, a request that nobody acknowledges is given up well
+/// before a lease ends: what stands in a socket's buffer must not reach the world after another node went on.
+fn hosts(config: &Config) -> HostConfig {
+    let mut hosts = config.hosts.clone();
+    let is_shared = config.database.starts_with("postgres");
+    if is_shared && hosts.http.unacknowledged_ms == 0 {
+        hosts.http.unacknowledged_ms = u64::try_from(config.engine.lease_ms).unwrap_or(0) * 2 / 3;
+    }
+    hosts
 }
 
 /// What an engine is started for.

@@ -16,7 +16,7 @@ use windlass_model::{
     audit::NewAudit,
     command::{Command, Lease, NewRun, Reply},
     time::Clock,
-    workflow::Rollback,
+    workflow::{Priority, Rollback},
 };
 use windlass_store::{Store, StoreError, StoreOptions};
 
@@ -149,6 +149,8 @@ fn new_run(id: RunId) -> NewRun {
         retention_ms: None,
         parent: None,
         concurrency: None,
+        rate: None,
+        priority: Priority::Normal,
         tags: Vec::new(),
         unindexed: Vec::new(),
     }

@@ -145,6 +145,13 @@ pub(crate) fn after(conn: &mut AnyConnection, after_seq: i64, limit: u32) -> Que
     Ok(rows.into_iter().map(record).collect())
 }
 
+/// The entry as it is hashed.
+pub(crate) fn of_entry(entry: crate::tables::Entry) -> AuditRecord {
+    let crate::tables::Entry { seq, at_ms, actor, organisation, action, target, source, before, after, previous, hash } =
+        entry;
+    record(AuditRow { seq, at_ms, actor, organisation, action, target, source, before, after, previous, hash })
+}
+
 fn record(row: AuditRow) -> AuditRecord {
     AuditRecord {
         seq: row.seq,

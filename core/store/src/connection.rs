@@ -10,7 +10,7 @@ use parking_lot::{Condvar, Mutex};
 use windlass_model::{Code, Problem};
 
 use crate::{
-    error::{StoreError, advice, explain},
+    error::{StoreError, advice, explain, is_gone},
     options::Durability,
 };
 
@@ -63,7 +63,7 @@ pub(crate) fn connect(url: &str, purpose: Purpose) -> Result<AnyConnection, Stor
 
 /// A connection is used by one thread at a time, so SQLite needs no locks of its own around each call; and nobody reads
 /// its memory statistics, which are kept under one lock for the whole process.
-fn configure_sqlite() {
+pub(crate) fn configure_sqlite() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
         use libsqlite3_sys as ffi;
@@ -103,8 +103,8 @@ fn sqlite(path: &Path, purpose: Purpose) -> Result<SqliteConnection, StoreError>
 }
 
 fn postgres(url: &str, purpose: Purpose) -> Result<PgConnection, StoreError> {
-    let mut connection =
-        PgConnection::establish(url).map_err(|error| cannot_open(&without_password(url), &connection_error(error)))?;
+    let mut connection = PgConnection::establish(&patient(url))
+        .map_err(|error| cannot_open(&without_password(url), &connection_error(error)))?;
     // Behind a pooler that gives a connection for one transaction, a named statement is gone in the next.
     connection.set_prepared_statement_cache_size(CacheSize::Disabled);
     // Set for the session; behind a pooler in transaction mode this is only a hint, the server's default is `on`.
@@ -114,6 +114,33 @@ fn postgres(url: &str, purpose: Purpose) -> Result<PgConnection, StoreError> {
             .map_err(|error| StoreError::Failed(explain(&error)))?;
     }
     Ok(connection)
+}
+
+/// How long a server may be silent: what a URL says of it goes before this. Within seconds it is known that a server is
+/// gone, whether it answers no more, or can't be reached.
+const PATIENCE: [(&str, &str); 7] = [
+    ("connect_timeout", "5"),
+    ("keepalives", "1"),
+    ("keepalives_idle", "5"),
+    ("keepalives_interval", "2"),
+    ("keepalives_count", "3"),
+    ("tcp_user_timeout", "10000"),
+    ("application_name", "windlass"),
+];
+
+/// The URL with the time-outs that it doesn't name.
+pub(crate) fn patient(url: &str) -> String {
+    let mut patient = url.to_owned();
+    for (name, value) in PATIENCE {
+        let named = url.split_once('?').is_some_and(|(_, query)| {
+            query.split('&').any(|pair| pair.split_once('=').is_some_and(|(known, _)| known == name))
+        });
+        if !named {
+            let separator = if patient.contains('?') { '&' } else { '?' };
+            patient.push_str(&format!("{separator}{name}={value}"));
+        }
+    }
+    patient
 }
 
 fn connection_error(error: ConnectionError) -> String {
@@ -160,7 +187,7 @@ impl Readers {
     /// Runs `read` on a connection, in one transaction, so that it sees one state of the database.
     pub(crate) fn with<T>(
         &self,
-        read: impl FnOnce(&mut AnyConnection) -> Result<T, diesel::result::Error>,
+        read: impl Fn(&mut AnyConnection) -> Result<T, diesel::result::Error>,
     ) -> Result<T, StoreError> {
         let slot = {
             let mut free = self.free.lock();
@@ -172,18 +199,25 @@ impl Readers {
             }
         };
         let mut held = Held { readers: self, slot };
-        let connection = match &mut held.slot {
-            Some(connection) => connection,
-            empty => empty.insert(connect(&self.url, Purpose::Read)?),
-        };
-        let result = connection.transaction(read);
-        if let Err(error) = &result
-            && !matches!(error, diesel::result::Error::NotFound)
-        {
-            // It may be broken: the next reader opens a new one.
-            held.slot = None;
+        // What was opened a while ago may have lost its server since; what was opened now says how things are.
+        let mut opened_before = held.slot.is_some();
+        loop {
+            let connection = match &mut held.slot {
+                Some(connection) => connection,
+                empty => empty.insert(connect(&self.url, Purpose::Read)?),
+            };
+            let result = connection.transaction(&read);
+            if let Err(error) = &result
+                && !matches!(error, diesel::result::Error::NotFound)
+            {
+                // It may be broken: the next reader opens a new one.
+                held.slot = None;
+                if std::mem::take(&mut opened_before) && is_gone(error) {
+                    continue;
+                }
+            }
+            return result.map_err(|error| StoreError::Failed(explain(&error)));
         }
-        result.map_err(|error| StoreError::Failed(explain(&error)))
     }
 }
 
@@ -207,6 +241,14 @@ mod tests {
     use diesel::{RunQueryDsl as _, dsl::sql, sql_types::BigInt};
 
     use super::*;
+
+    #[test]
+    fn what_a_url_says_of_time_outs_goes_before_ours() {
+        let url = patient("postgres://u@h/db?connect_timeout=1&sslmode=require");
+        assert!(url.starts_with("postgres://u@h/db?connect_timeout=1&sslmode=require&keepalives=1&"), "{url}");
+        assert_eq!(url.matches("connect_timeout").count(), 1);
+        assert!(patient("postgres:///db").starts_with("postgres:///db?connect_timeout=5&"));
+    }
 
     #[test]
     fn after_a_reader_that_panicked_the_next_one_sees_what_is_there_now() {

@@ -102,6 +102,56 @@ pub(crate) fn explain(error: &DieselError) -> Problem {
     }
 }
 
+/// Whether the server is gone, or is none that takes writes any more: another connection may find one.
+pub(crate) fn is_gone(error: &DieselError) -> bool {
+    const SIGNS: [&str; 13] = [
+        "connection",
+        "closed",
+        "terminat",
+        "starting up",
+        "shutting down",
+        "in recovery",
+        "read-only transaction",
+        "timed out",
+        "could not receive data",
+        // What PgBouncer says when its server goes away, and while it is.
+        "conn crashed",
+        "server login",
+        "query_wait_timeout",
+        "pgbouncer",
+    ];
+    match error {
+        DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, _) | DieselError::BrokenTransactionManager => {
+            true
+        }
+        DieselError::DatabaseError(
+            DatabaseErrorKind::Unknown | DatabaseErrorKind::UnableToSendCommand,
+            information,
+        ) => SIGNS.iter().any(|sign| information.message().contains(sign)),
+        DieselError::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, _) => true,
+        DieselError::RollbackErrorOnCommit { commit_error, .. } => is_gone(commit_error),
+        _ => false,
+    }
+}
+
+/// Whether PostgreSQL said itself that it doesn't commit, so that nothing of the transaction is there.
+pub(crate) fn is_refusal(error: &DieselError) -> bool {
+    match error {
+        DieselError::DatabaseError(kind, _) => matches!(
+            kind,
+            DatabaseErrorKind::UniqueViolation
+                | DatabaseErrorKind::ForeignKeyViolation
+                | DatabaseErrorKind::NotNullViolation
+                | DatabaseErrorKind::CheckViolation
+                | DatabaseErrorKind::RestrictViolation
+                | DatabaseErrorKind::ExclusionViolation
+                | DatabaseErrorKind::SerializationFailure
+        ),
+        DieselError::RollbackErrorOnCommit { commit_error, .. } => is_refusal(commit_error),
+        _ => false,
+    }
+}
+
 /// What helps against an error text of SQLite or PostgreSQL, and whether trying again may.
 pub(crate) fn advice(text: &str) -> Option<(&'static str, bool)> {
     const KNOWN: &[(&str, &str, bool)] = &[
@@ -118,6 +168,23 @@ pub(crate) fn advice(text: &str) -> Option<(&'static str, bool)> {
         ("server closed the connection", "check that the database server runs", true),
         ("no connection to the server", "check that the database server runs", true),
         ("deadlock detected", "try again", true),
+        ("lock timeout", "try again", true),
+        ("could not serialize", "try again", true),
+        ("terminating connection", "check that the database server runs", true),
+        ("the database system is", "wait until the database server is up", true),
+        ("session is read-only", "wait until a database server takes writes", true),
+        ("session is not read-only", "wait until a database server takes writes", true),
+        ("read-only transaction", "wait until a database server takes writes", true),
+        ("timeout expired", "check that the database server runs and can be reached", true),
+        ("timed out", "check that the database server runs and can be reached", true),
+        ("No route to host", "check that the database server can be reached", true),
+        ("Network is unreachable", "check that the database server can be reached", true),
+        ("conn crashed", "check that the database server behind the pooler runs", true),
+        ("server login", "check that the database server behind the pooler runs", true),
+        ("query_wait_timeout", "check that the database server behind the pooler runs", true),
+        ("pgbouncer cannot connect", "check that the database server behind the pooler runs", true),
+        ("client_login_timeout", "check that the database server behind the pooler runs", true),
+        ("too many clients", "raise max_connections, or put a pooler in front of the database", true),
     ];
     KNOWN.iter().find(|(part, ..)| text.contains(part)).map(|&(_, help, retryable)| (help, retryable))
 }

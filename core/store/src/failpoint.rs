@@ -35,6 +35,20 @@ fn read() -> Option<Plan> {
     Some(Plan { name: name.to_owned(), left: AtomicU64::new(count.parse().ok()?) })
 }
 
+/// Whether the fault harness has taken this promise away, to see that it notices: `WINDLASS_BREAK=epoch,lease`. Only in
+/// debug builds.
+pub fn is_broken(promise: &str) -> bool {
+    static BROKEN: OnceLock<Vec<String>> = OnceLock::new();
+    if !cfg!(debug_assertions) {
+        return false;
+    }
+    let broken = BROKEN.get_or_init(|| {
+        let text = std::env::var("WINDLASS_BREAK").unwrap_or_default();
+        text.split(',').map(|word| word.trim().to_owned()).filter(|word| !word.is_empty()).collect()
+    });
+    broken.iter().any(|word| word == promise)
+}
+
 /// SIGKILL runs no destructor and flushes nothing: what a power failure leaves of a process.
 fn die() -> ! {
     // SAFETY: kill and getpid take no pointers.

@@ -43,8 +43,9 @@ statement!(
     /// A launched run; no row: there is one with this id.
     Run = "INSERT INTO runs (id, workflow, bundle, state, due_at_ms, input, launched_by, idempotency_key, rollback, parent_run, \
               parent_path, continues, tags, recoveries, launched_at_ms, started_at_ms, deadline_at_ms, \
-              retention_ms, cancel_requested, concurrency_key, concurrency_limit, organisation) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+              retention_ms, cancel_requested, concurrency_key, concurrency_limit, organisation, \
+              priority, rate_key, rate_limit, rate_per_ms, rate_at_ms, restored_at_ms) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
              ON CONFLICT (id) DO NOTHING",
     id: str as Text,
     workflow: str as Text,
@@ -68,6 +69,12 @@ statement!(
     concurrency_key: Option<String> as Nullable<Text>,
     concurrency_limit: Option<i64> as Nullable<BigInt>,
     organisation: str as Text,
+    priority: i64 as BigInt,
+    rate_key: Option<String> as Nullable<Text>,
+    rate_limit: Option<i64> as Nullable<BigInt>,
+    rate_per_ms: Option<i64> as Nullable<BigInt>,
+    rate_at_ms: Option<i64> as Nullable<BigInt>,
+    restored_at_ms: Option<i64> as Nullable<BigInt>,
 );
 
 statement!(

@@ -228,6 +228,13 @@ pub(crate) fn finished_paths(conn: &mut AnyConnection, run: &RunId) -> QueryResu
         .select((log::id, log::path.assume_not_null()))))
 }
 
+/// Number, path and whether it finishes a step, of every row, in the order in which rows stand.
+pub(crate) fn marks(conn: &mut AnyConnection, run: &RunId) -> QueryResult<Vec<(i64, Option<String>, bool)>> {
+    Ok(over_run!(conn, run, 0, found: (i64, Option<String>, bool), false, log::table
+        .filter(log::run_id.eq(run.as_str()))
+        .select((log::seq, log::path, log::op.is_not_null()))))
+}
+
 /// What tells a finished step from others.
 #[derive(Queryable)]
 pub(crate) struct Head {

@@ -7,7 +7,7 @@ use crate::{
     apply::Cx,
     connection::AnyConnection,
     error::{Applied, Fault},
-    hot,
+    failpoint, hot,
     schema::leases,
 };
 
@@ -31,6 +31,13 @@ pub(crate) fn allocate(cx: &mut Cx, lease: &Lease, count: i64) -> Applied<i64> {
                 0 => None,
                 _ => Some(leases::table.find(lease.run.as_str()).select(leases::next_seq).get_result(c)?),
             }
+        }
+        AnyConnection::Postgres(c) if failpoint::is_broken("epoch") => {
+            diesel::update(leases::table.find(lease.run.as_str()))
+                .set(leases::next_seq.eq(leases::next_seq + count))
+                .returning(leases::next_seq)
+                .get_result(c)
+                .optional()?
         }
         AnyConnection::Postgres(c) => diesel::update(leases::table.find(lease.run.as_str()))
             .filter(leases::epoch.eq(lease.epoch))
@@ -129,13 +136,24 @@ pub(crate) fn is_held(cx: &mut Cx, run: &RunId) -> Applied<bool> {
     Ok(expires.flatten().is_some_and(|at| at > cx.now_ms))
 }
 
-/// Extends a node's leases, but for those that were declared over.
-pub(crate) fn renew(cx: &mut Cx, node: &NodeId, expires_at_ms: i64) -> Applied<u64> {
-    let count = diesel::update(leases::table.filter(leases::node.eq(node.as_str())))
+/// Runs whose leases are extended by one statement.
+const RENEWED_AT_ONCE: usize = 500;
+
+/// Extends a node's leases on these runs, but for those that were declared over.
+pub(crate) fn renew(cx: &mut Cx, node: &NodeId, runs: &[RunId], expires_at_ms: i64) -> Applied<()> {
+    for runs in runs.chunks(RENEWED_AT_ONCE) {
+        renew_some(cx, node, runs, expires_at_ms)?;
+    }
+    Ok(())
+}
+
+fn renew_some(cx: &mut Cx, node: &NodeId, runs: &[RunId], expires_at_ms: i64) -> Applied<()> {
+    diesel::update(leases::table.filter(leases::run_id.eq_any(runs.iter().map(RunId::as_str))))
+        .filter(leases::node.eq(node.as_str()))
         .filter(leases::expires_at_ms.gt(0))
         .set(leases::expires_at_ms.eq(expires_at_ms))
         .execute(cx.conn)?;
-    Ok(count as u64)
+    Ok(())
 }
 
 /// Declares leases over: time 0 is always past. The next claim takes the runs, and counts a recovery each.

@@ -9,8 +9,8 @@ use windlass_model::{
     command::{Claimed, Lease},
     document::{Document, DocumentFilter},
     query::{
-        ApprovalFilter, ApprovalRecord, ArtifactRecord, FeedFilter, FeedPage, LockRecord, ResourceFilter, RunFilter,
-        RunRecord, RunsPage, Scope, SecretRecord, SignalRecord, StepFilter, TimerRecord,
+        ApprovalFilter, ApprovalRecord, ArtifactRecord, FeedFilter, FeedPage, LockRecord, NodeRecord, ResourceFilter,
+        RunFilter, RunRecord, RunsPage, Scope, SecretRecord, SignalRecord, StepFilter, TimerRecord,
     },
     resource::ResourceRecord,
     step::StepRecord,
@@ -22,7 +22,7 @@ use crate::{
     connection::{Purpose, connect},
     dialect, documents, dump,
     error::{StoreError, explain},
-    events, feed, kv, leases, lists, locks, resources, runs, secrets, signals, steps,
+    events, feed, kv, leases, lists, locks, nodes, resources, runs, secrets, signals, steps,
     store::Store,
     timers, undo,
 };
@@ -65,6 +65,11 @@ impl Store {
     /// The cursor behind everything that is committed now.
     pub fn feed_end(&self) -> Read<String> {
         self.0.readers.with(|conn| feed::end(conn).map(|place| place.to_string()))
+    }
+
+    /// The nodes that are there, by name.
+    pub fn nodes(&self) -> Read<Vec<NodeRecord>> {
+        self.0.readers.with(nodes::list)
     }
 
     /// Entries of the audit log, newest first.

@@ -40,6 +40,8 @@ pub(crate) struct Recent {
     next_id: Option<i64>,
     /// Bundles that are kept.
     bundles: HashSet<BundleDigest>,
+    /// The group of runs that the last claim looked at last.
+    turn: String,
 }
 
 impl Recent {
@@ -49,6 +51,16 @@ impl Recent {
         if self.runs.len() > RUNS || self.steps > STEPS {
             self.make_room();
         }
+    }
+
+    /// The group behind which the next claim looks; empty: at the first.
+    pub(crate) fn turn(&self) -> &str {
+        &self.turn
+    }
+
+    /// Sets that.
+    pub(crate) fn set_turn(&mut self, group: &str) {
+        group.clone_into(&mut self.turn);
     }
 
     /// A command begins.

@@ -36,6 +36,12 @@ pub(crate) struct RunRow {
     pub concurrency_key: Option<String>,
     pub concurrency_limit: Option<i64>,
     pub organisation: String,
+    pub priority: i64,
+    pub rate_key: Option<String>,
+    pub rate_limit: Option<i64>,
+    pub rate_per_ms: Option<i64>,
+    pub rate_at_ms: Option<i64>,
+    pub restored_at_ms: Option<i64>,
 }
 
 impl RunRow {
@@ -126,6 +132,12 @@ pub(crate) fn create(cx: &mut Cx, row: &RunRow) -> Applied<bool> {
             concurrency_key: &row.concurrency_key,
             concurrency_limit: &row.concurrency_limit,
             organisation: &row.organisation,
+            priority: &row.priority,
+            rate_key: &row.rate_key,
+            rate_limit: &row.rate_limit,
+            rate_per_ms: &row.rate_per_ms,
+            rate_at_ms: &row.rate_at_ms,
+            restored_at_ms: &row.restored_at_ms,
         }
         .execute(c)?,
         AnyConnection::Postgres(c) => {
@@ -178,30 +190,47 @@ pub(crate) fn earliest_due(conn: &mut AnyConnection) -> QueryResult<Option<i64>>
 
 /// Runs of a concurrency key that have begun and haven't ended.
 pub(crate) fn active_with_key(cx: &mut Cx, key: &str) -> Applied<i64> {
+    // The states by name: so those that are queued, perhaps very many, aren't looked at.
+    let active = RunState::ALL.iter().filter(|state| !state.is_ended() && **state != RunState::Queued);
     Ok(runs::table
         .filter(runs::concurrency_key.eq(key))
         .filter(runs::ended_at_ms.is_null())
-        .filter(runs::state.ne(RunState::Queued.as_str()))
+        .filter(runs::state.eq_any(active.map(|state| state.as_str())))
         .count()
         .get_result(cx.conn)?)
 }
 
+/// Queued runs of a concurrency key that are looked at together.
+const QUEUED_AT_ONCE: usize = 16;
+
 /// Makes as many queued runs of a concurrency key due as there is room for, oldest first.
 pub(crate) fn wake_key(cx: &mut Cx, key: &str) -> Applied<()> {
     crate::dialect::exclude_others(cx.conn, key)?;
-    let active = active_with_key(cx, key)?;
-    let queued: Vec<(String, Option<i64>)> = runs::table
-        .filter(runs::concurrency_key.eq(key))
-        .filter(runs::state.eq(RunState::Queued.as_str()))
-        .order(runs::id)
-        .select((runs::id, runs::concurrency_limit))
-        .load(cx.conn)?;
-    for (index, (run, limit)) in queued.into_iter().enumerate() {
-        if active + index as i64 >= limit.unwrap_or(1) {
-            break;
+    let mut active = active_with_key(cx, key)?;
+    let mut last = String::new();
+    loop {
+        let queued: Vec<(String, Option<i64>, Option<i64>)> = runs::table
+            .filter(runs::concurrency_key.eq(key))
+            .filter(runs::ended_at_ms.is_null())
+            .filter(runs::state.eq(RunState::Queued.as_str()))
+            .filter(runs::id.gt(&last))
+            .order(runs::id)
+            .limit(QUEUED_AT_ONCE as i64)
+            .select((runs::id, runs::concurrency_limit, runs::rate_at_ms))
+            .load(cx.conn)?;
+        let full = queued.len() == QUEUED_AT_ONCE;
+        for (run, limit, rate_at_ms) in queued {
+            if active >= limit.unwrap_or(1) {
+                return Ok(());
+            }
+            active += 1;
+            let due_at_ms = rate_at_ms.map_or(cx.now_ms, |at| at.max(cx.now_ms));
+            diesel::update(runs::table.find(&run)).set(runs::due_at_ms.eq(due_at_ms)).execute(cx.conn)?;
+            cx.told.due(due_at_ms, cx.now_ms);
+            last = run;
         }
-        diesel::update(runs::table.find(run)).set(runs::due_at_ms.eq(cx.now_ms)).execute(cx.conn)?;
-        cx.told.due(cx.now_ms, cx.now_ms);
+        if !full {
+            return Ok(());
+        }
     }
-    Ok(())
 }

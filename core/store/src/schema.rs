@@ -37,6 +37,24 @@ diesel::table! {
         concurrency_key -> Nullable<Text>,
         concurrency_limit -> Nullable<BigInt>,
         organisation -> Text,
+        priority -> BigInt,
+        rate_key -> Nullable<Text>,
+        rate_limit -> Nullable<BigInt>,
+        rate_per_ms -> Nullable<BigInt>,
+        rate_at_ms -> Nullable<BigInt>,
+        restored_at_ms -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    nodes (id) {
+        id -> Text,
+        started_at_ms -> BigInt,
+        seen_at_ms -> BigInt,
+        version -> Text,
+        workers -> BigInt,
+        running -> BigInt,
+        draining -> Bool,
     }
 }
 

@@ -428,6 +428,14 @@ pub(crate) fn set_state(cx: &mut Cx, run: &RunId, path: &StepPath, state: StepSt
     Ok(())
 }
 
+/// An intent of which a person has said that nothing came of it.
+pub(crate) fn set_unperformed(cx: &mut Cx, run: &RunId, path: &StepPath) -> Applied<()> {
+    diesel::update(steps::table.find((run.as_str(), path.to_string())))
+        .set((steps::state.eq(StepState::Started.as_str()), steps::attempts.eq(0_i64)))
+        .execute(cx.conn)?;
+    Ok(())
+}
+
 /// Removes an open step; whether it was there.
 pub(crate) fn remove_open(cx: &mut Cx, run: &RunId, path: &str) -> Applied<bool> {
     Ok(diesel::delete(steps::table.find((run.as_str(), path))).execute(cx.conn)? == 1)

@@ -11,6 +11,7 @@ use windlass_model::{
 use crate::{
     connection::{AnyConnection, Purpose, Readers, connect},
     error::StoreError,
+    hints::Hints,
     migrate,
     options::StoreOptions,
     queue::{Answer, Done, Item, Queue, Slot},
@@ -85,6 +86,11 @@ impl Store {
     /// Takes back what `submit_lazy_keyed` put in; false if it is too late.
     pub fn withdraw_lazy(&self, key: u64) -> bool {
         self.0.queue.withdraw(key)
+    }
+
+    /// Takes hints from other processes that work on this database, and sends them; none with SQLite.
+    pub fn hints(&self, heard: Box<dyn Fn() + Send>) -> Option<Hints> {
+        Hints::start(&self.0.url, heard)
     }
 
     /// Commits what waits, ends the writer and folds the log into the database. Later commands fail.

@@ -118,6 +118,12 @@ pub(crate) fn wake_lock(cx: &mut Cx, lock: &str) -> Applied<()> {
     Ok(())
 }
 
+/// Keeps a child from ending on another node while it is decided whether its parent waits: else neither would see the
+/// other, and the parent would wait for ever.
+pub(crate) fn exclude_end_of(cx: &mut Cx, child: &str) -> Applied<()> {
+    Ok(exclude_others(cx.conn, &format!("child\u{1f}{child}"))?)
+}
+
 /// Wakes every run that waits for this child.
 pub(crate) fn wake_parents(cx: &mut Cx, child: &str) -> Applied<()> {
     let parents: Vec<String> = waits::table

@@ -5,6 +5,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     thread::JoinHandle,
+    time::{Duration, Instant},
 };
 
 use diesel::{Connection as _, connection::TransactionManager as _, result::Error as DieselError};
@@ -17,14 +18,19 @@ use windlass_model::{
 use crate::{
     apply::{self, Cx},
     audit,
-    connection::{AnyConnection, Purpose, connect},
+    connection::{AnyConnection, Place, Purpose, connect, place},
     dialect,
-    error::{Applied, Fault, StoreError},
+    error::{Applied, Fault, StoreError, is_gone, is_refusal},
     failpoint,
     options::{Committed, StoreOptions},
     queue::{Answer, Item, Queue, tell_all},
     recent::Recent,
 };
+
+/// How long a batch waits for a database server that is away: long enough for a restart or a fail-over.
+const AWAY: Duration = Duration::from_secs(20);
+/// Between two looks whether it is back.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// Attempts of one command when the database gave up for a reason that passes.
 const ATTEMPTS: u32 = 4;
@@ -62,6 +68,8 @@ struct Writer {
 enum Lost {
     /// Nothing of it is in the database: it can be tried again.
     Nothing(StoreError),
+    /// Nothing of it is in the database, because there is none to talk to.
+    Away(StoreError),
     /// The connection broke while the database committed: nobody knows.
     Unknown(StoreError),
 }
@@ -70,8 +78,9 @@ impl Writer {
     fn process(&mut self, batch: Vec<Item>) {
         let commands: Vec<&Command> = batch.iter().map(|item| &item.command).collect();
         let began = std::time::Instant::now();
-        let (answers, mut told) = match self.transact(&commands) {
+        let (answers, mut told) = match self.transact_patiently(&commands) {
             Ok(done) => done,
+            Err(Lost::Away(error)) => (vec![Err(error); batch.len()], Committed::default()),
             Err(Lost::Unknown(error)) => (vec![Err(error); batch.len()], Committed::default()),
             Err(Lost::Nothing(error)) => {
                 tracing::debug!(%error, commands = batch.len(), "a batch failed; its commands are tried one by one");
@@ -83,6 +92,20 @@ impl Writer {
         // Those who follow have a longer way to go than those who are answered.
         (self.options.listener)(&told);
         tell_all(batch.into_iter().map(|item| item.done).zip(answers));
+    }
+
+    /// As `transact`; while there is no database to talk to, it waits for one.
+    fn transact_patiently(&mut self, commands: &[&Command]) -> Result<(Vec<Answer>, Committed), Lost> {
+        let began = Instant::now();
+        loop {
+            match self.transact(commands) {
+                Err(Lost::Away(error)) if began.elapsed() < AWAY => {
+                    tracing::warn!(%error, commands = commands.len(), "the database is away; trying again");
+                    std::thread::sleep(LOOK_AGAIN);
+                }
+                done => return done,
+            }
+        }
     }
 
     /// A bad command must not hurt its neighbours: each gets a transaction of its own.
@@ -102,7 +125,7 @@ impl Writer {
     fn alone(&mut self, command: &Command) -> (Answer, Committed) {
         let mut attempt = 1;
         loop {
-            match self.transact(&[command]) {
+            match self.transact_patiently(&[command]) {
                 Ok((mut answers, told)) => {
                     let answer = answers.pop().unwrap_or_else(|| Err(StoreError::storage("no answer")));
                     return (answer, told);
@@ -111,7 +134,9 @@ impl Writer {
                     std::thread::sleep(std::time::Duration::from_millis(5 << attempt));
                     attempt += 1;
                 }
-                Err(Lost::Nothing(error) | Lost::Unknown(error)) => return (Err(error), Committed::default()),
+                Err(Lost::Nothing(error) | Lost::Away(error) | Lost::Unknown(error)) => {
+                    return (Err(error), Committed::default());
+                }
             }
         }
     }
@@ -121,7 +146,13 @@ impl Writer {
             Some(connection) => connection,
             empty => {
                 let purpose = Purpose::Write(self.options.durability);
-                empty.insert(connect(&self.url, purpose).map_err(Lost::Nothing)?)
+                // A server was there before: whatever is in the way now may pass.
+                let remote = matches!(place(&self.url), Ok(Place::Postgres(_)));
+                let away = |error: StoreError| match remote || error.problem().retryable {
+                    true => Lost::Away(error),
+                    false => Lost::Nothing(error),
+                };
+                empty.insert(connect(&self.url, purpose).map_err(away)?)
             }
         };
         let now_ms = self.options.clock.now_ms();
@@ -136,6 +167,10 @@ impl Writer {
         match &result {
             Ok((_, told)) => told.ended.iter().for_each(|run| self.recent.forget(run)),
             Err(_) => self.recent.clear(),
+        }
+        // Another connection may find the server that took over.
+        if matches!(result, Err(Lost::Away(_) | Lost::Unknown(_))) {
+            self.connection = None;
         }
         if result.is_err()
             && self.connection.as_mut().is_some_and(|connection| {
@@ -154,7 +189,12 @@ fn transaction(
     commands: &[&Command],
     now_ms: i64,
 ) -> Result<(Vec<Answer>, Committed), Lost> {
-    dialect::begin_write(connection).map_err(nothing)?;
+    let remote = matches!(connection, AnyConnection::Postgres(_));
+    let lost = |error: DieselError| match remote && is_gone(&error) {
+        true => Lost::Away(Fault::Sql(error).into()),
+        false => Lost::Nothing(Fault::Sql(error).into()),
+    };
+    dialect::begin_write(connection).map_err(lost)?;
     let mut answers = Vec::with_capacity(commands.len());
     let mut told = Committed::default();
     let mut audited = Vec::new();
@@ -169,18 +209,19 @@ fn transaction(
             Err(Fault::Sql(error)) => {
                 // If this fails too, the transaction manager is broken, and the connection is dropped.
                 let _ = dialect::roll_back(connection);
-                return Err(nothing(error));
+                return Err(lost(error));
             }
         }
     }
     if let Err(error) = audit::append(connection, audited, now_ms) {
         let _ = dialect::roll_back(connection);
-        return Err(nothing(error));
+        return Err(lost(error));
     }
     failpoint::hit("commit.before");
     if let Err(error) = dialect::commit(connection) {
-        // SQLite says for certain that nothing was committed; PostgreSQL doesn't if the connection broke.
-        let certain = matches!(connection, AnyConnection::Sqlite(_)) || !is_lost(&error);
+        // SQLite says for certain that nothing was committed. PostgreSQL does if it refuses; but what stands in place of an
+        // answer when the server, or a pooler before it, goes away, says nothing.
+        let certain = !remote || is_refusal(&error);
         let error = StoreError::from(Fault::Sql(error));
         if certain {
             let _ = dialect::roll_back(connection);
@@ -212,21 +253,4 @@ fn apply_one(
         recent.undo_command();
     }
     result
-}
-
-fn nothing(error: DieselError) -> Lost {
-    Lost::Nothing(Fault::Sql(error).into())
-}
-
-fn is_lost(error: &DieselError) -> bool {
-    use diesel::result::DatabaseErrorKind as Kind;
-    match error {
-        DieselError::DatabaseError(Kind::ClosedConnection, _) | DieselError::BrokenTransactionManager => true,
-        DieselError::DatabaseError(_, information) => {
-            let message = information.message();
-            message.contains("connection") || message.contains("closed") || message.contains("terminat")
-        }
-        DieselError::RollbackErrorOnCommit { commit_error, .. } => is_lost(commit_error),
-        _ => false,
-    }
 }

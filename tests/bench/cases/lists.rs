@@ -14,7 +14,7 @@ use windlass_model::{
     command::{Command, Lease, NewRun},
     query::{RunFilter, Scope},
     time::Clock,
-    workflow::Rollback,
+    workflow::{Priority, Rollback},
 };
 use windlass_store::{Durability, Store, StoreOptions};
 
@@ -143,6 +143,8 @@ fn new_run(number: u64) -> NewRun {
         parent: None,
         organisation: organisation(mixed(number, 6)),
         concurrency: None,
+        rate: None,
+        priority: Priority::Normal,
         tags,
         unindexed: Vec::new(),
     }

@@ -7,7 +7,10 @@ mod growth;
 mod http;
 mod launch;
 mod lists;
+mod nodes;
 mod replay;
+mod scale;
+mod scale_fill;
 mod steps;
 mod suspended;
 mod watchers;
@@ -69,4 +72,6 @@ pub const ALL: &[Case] = &[
     http::CASE,
     first_event::CASE,
     watchers::CASE,
+    scale::CASE,
+    nodes::CASE,
 ];

@@ -253,6 +253,7 @@ fn one(request: &Request, body: &BulkBody, key: Option<&str>, run: &RunRecord) -
             let after = json!({ "workflow": run.workflow, "again": run.id, "by": by, "bulk": request.id });
             let engine = request.audited("run.retry", &run.organisation, "", Value::Null, after);
             let again = Launch {
+                priority: None,
                 workflow: run.workflow.clone(),
                 input: run.input.clone(),
                 by: by.to_owned(),

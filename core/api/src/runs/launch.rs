@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use windlass_engine::Launch;
-use windlass_model::{Code, Problem};
+use windlass_model::{Code, Problem, workflow::Priority};
 
 use crate::{
     Access, Answer, Permission, Request, Route,
@@ -36,6 +36,10 @@ struct LaunchBody {
     organisation: Option<String>,
     /// Id of a plan: the launch is refused if the workflow or the input isn't what was planned.
     plan: Option<String>,
+    /// Which of an organisation's runs begin first when there are more than workers: `low`, `normal` or `high`; if nothing
+    /// is said, the workflow's own.
+    #[schemars(with = "Option<String>")]
+    priority: Option<Priority>,
 }
 
 fn nothing() -> Value {
@@ -91,9 +95,9 @@ fn launch(request: Request) -> Result<Answer, Problem> {
     // The store puts the new run's id in as the target.
     let engine = request.audited("run.launch", &organisation, "", Value::Null, after);
     let by = request.principal.person().to_owned();
-    let (workflow, input, tags) = (body.workflow, body.input, body.tags);
+    let (workflow, input, tags, priority) = (body.workflow, body.input, body.tags, body.priority);
     let launched = engine
-        .launch_if(Launch { workflow, input, by, idempotency_key, tags, organisation }, |pinned, input| {
+        .launch_if(Launch { workflow, input, by, idempotency_key, tags, organisation, priority }, |pinned, input| {
             plan.as_ref().map_or(Ok(()), |plan| plan.require(pinned, input))
         })
         .map_err(|problem| below("/input", problem))?;

@@ -103,6 +103,7 @@ impl<'a> Actor<'a> {
         let by = self.owner.person().to_owned();
         let after = json!({ "workflow": workflow, "tags": tags, "by": by, self.word: self.id });
         let launch = Launch {
+            priority: None,
             workflow: workflow.to_owned(),
             input,
             by,

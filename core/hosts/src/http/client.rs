@@ -48,7 +48,7 @@ impl Client {
             .map_err(|error| wrong(&error))?
             .with_root_certificates(roots(config)?)
             .with_no_client_auth();
-        let inner = reqwest::Client::builder()
+        let mut inner = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .http1_only()
             .no_proxy()
@@ -57,9 +57,11 @@ impl Client {
             .referer(false)
             .connect_timeout(CONNECT_TIMEOUT)
             .user_agent(concat!("windlass/", env!("CARGO_PKG_VERSION")))
-            .dns_resolver(Arc::new(CheckedResolver { lookup, allowed: allowed.clone() }))
-            .build()
-            .map_err(|error| wrong(&error))?;
+            .dns_resolver(Arc::new(CheckedResolver { lookup, allowed: allowed.clone() }));
+        if config.unacknowledged_ms > 0 {
+            inner = inner.tcp_user_timeout(Duration::from_millis(config.unacknowledged_ms));
+        }
+        let inner = inner.build().map_err(|error| wrong(&error))?;
         Ok(Self { inner, allowed, patience: Mutex::default() })
     }
 

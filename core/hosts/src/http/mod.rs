@@ -26,6 +26,9 @@ pub struct Config {
     pub allow_addresses: Vec<String>,
     /// A PEM file with certificate authorities to trust beside those of the machine.
     pub ca_file: Option<PathBuf>,
+    /// Milliseconds after which what the other end hasn't acknowledged is given up, so that a request of a machine that was
+    /// cut off doesn't arrive after another machine has taken its run over. 0: the client's own, 30 s.
+    pub unacknowledged_ms: u64,
 }
 
 /// The module. Fails when an address can't be read, or the certificates can't.

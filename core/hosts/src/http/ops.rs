@@ -198,7 +198,8 @@ fn send(
 ) -> Result<Value, Problem> {
     let mut request = request::read(cx, args, method, repeatable)?;
     if keyed {
-        let key = blake3::hash(format!("{}/{}", cx.instance, cx.key).as_bytes()).to_hex();
+        // The run and the step, and not the machine: another one that takes the run over sends the same key.
+        let key = blake3::hash(cx.key.as_bytes()).to_hex();
         let value =
             HeaderValue::from_str(&key[..32]).map_err(|error| Problem::new(Code::Internal, error.to_string()))?;
         request.headers.insert(HeaderName::from_static("idempotency-key"), value);

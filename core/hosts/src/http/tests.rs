@@ -26,7 +26,7 @@ use crate::testing::Bench;
 
 /// The module with 127.0.0.1 allowed, and all methods granted on these servers.
 fn bench(servers: &[&Server]) -> Bench {
-    let config = Config { allow_addresses: vec!["127.0.0.1".into()], ca_file: None };
+    let config = Config { allow_addresses: vec!["127.0.0.1".into()], ca_file: None, unacknowledged_ms: 0 };
     let mut bench = Bench::new(module(&config).unwrap(), &[]);
     bench.cx.grants = servers.iter().flat_map(|server| server.grants()).collect();
     bench
@@ -46,7 +46,11 @@ impl Lookup for Names {
 fn with_names(names: &[&[&str]], allow: &[&str], grants: &[&str]) -> (Bench, Arc<Names>) {
     let read = |turn: &&[&str]| turn.iter().map(|text| text.parse().unwrap()).collect();
     let names = Arc::new(Names(names.iter().map(read).collect(), AtomicUsize::new(0)));
-    let config = Config { allow_addresses: allow.iter().map(ToString::to_string).collect(), ca_file: None };
+    let config = Config {
+        allow_addresses: allow.iter().map(ToString::to_string).collect(),
+        ca_file: None,
+        unacknowledged_ms: 0,
+    };
     let client = Client::new(&config, names.clone()).unwrap();
     (Bench::new(ops::module(Some(Arc::new(client))), grants), names)
 }

@@ -2,6 +2,7 @@
 
 pub mod approvals;
 pub mod audit;
+pub mod backup;
 pub mod completions;
 pub mod config;
 pub mod definitions;
@@ -10,12 +11,15 @@ pub mod doctor;
 pub mod exchange;
 pub mod hosts;
 pub mod migrate;
+pub mod nodes;
 pub mod resources;
+pub mod restore;
 pub mod run;
 pub mod runs;
 pub mod schedules;
 pub mod secrets;
 pub mod serve;
+pub mod store;
 pub mod tokens;
 pub mod users;
 pub mod version;
@@ -47,6 +51,7 @@ fn server(command: &Command) -> Server {
         | Command::Runs(_)
         | Command::Approvals(_)
         | Command::Workflows(_)
+        | Command::Nodes(_)
         | Command::Schedules(_)
         | Command::Secrets(_)
         | Command::Resources(_)
@@ -55,6 +60,9 @@ fn server(command: &Command) -> Server {
         | Command::Audit(_) => Server::Asks,
         Command::Serve(_) | Command::Dev(_) => Server::Refuses("this starts a server here"),
         Command::Migrate(_) => Server::Refuses("a database is migrated by whoever serves it"),
+        Command::Backup(_) | Command::Restore(_) | Command::Store(_) => {
+            Server::Refuses("this works on the database itself; do it where the server runs")
+        }
         Command::Doctor => Server::Refuses("this looks at the machine that it runs on"),
         Command::Config(_) => Server::Refuses("this shows the configuration of this machine"),
         Command::Hosts(_) => {
@@ -81,10 +89,14 @@ pub fn dispatch(command: Command, context: &Context) -> Result<Exit, Problem> {
         Command::Serve(args) => serve::run(&args, context),
         Command::Dev(args) => dev::run(&args, context),
         Command::Migrate(args) => migrate::run(&args, context),
+        Command::Backup(args) => backup::run(&args, context),
+        Command::Restore(args) => restore::run(&args, context),
+        Command::Store(command) => store::run(&command, context),
         Command::Doctor => doctor::run(context),
         Command::Config(command) => config::run(&command, context),
         Command::Hosts(args) => hosts::run(&args, context),
         Command::Definitions(args) => definitions::run(&args, context),
+        Command::Nodes(command) => nodes::run(&command, context),
         Command::Schedules(command) => schedules::run(&command, context),
         Command::Secrets(command) => secrets::run(&command, context),
         Command::Resources(command) => resources::run(&command, context),

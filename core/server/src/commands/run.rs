@@ -80,6 +80,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, Problem> {
 fn launch(desk: &dyn Desk, workflow: &str, args: &Args, context: &Context) -> Result<RunId, Problem> {
     let header = desk.workflow(workflow)?;
     let launch = Launch {
+        priority: None,
         workflow: workflow.to_owned(),
         input: args.input.read(&header)?,
         by: context.who(),

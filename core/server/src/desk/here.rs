@@ -33,7 +33,7 @@ const SHOWN: u32 = 20;
 
 impl Session {
     /// An engine whose next command is committed with an entry in the audit log.
-    fn entry(&self, action: &str, place: (&str, &str), by: &str, before: Value, after: Value) -> Engine {
+    pub fn entry(&self, action: &str, place: (&str, &str), by: &str, before: Value, after: Value) -> Engine {
         let by = By { actor: by.to_owned(), source: "cli".into() };
         by.audited(self.engine(), action, place, before, after)
     }

@@ -81,6 +81,7 @@ impl Scene<'_> {
     fn play(&mut self, plan: &ScenarioPlan) -> Result<ScenarioReport, Problem> {
         let mut engine = self.start()?;
         let launched = engine.launch(Launch {
+            priority: None,
             workflow: plan.workflow.clone(),
             input: plan.input.clone(),
             by: LAUNCHER.into(),

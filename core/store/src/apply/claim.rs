@@ -12,10 +12,11 @@ use crate::{
     connection::AnyConnection,
     dialect,
     error::Applied,
-    hot, leases,
+    events, hot, leases,
     log::Log,
+    rates,
     runs::{self, RunRow},
-    schema,
+    schema, turns,
 };
 
 /// Who claims, and on what terms.
@@ -25,7 +26,7 @@ pub(crate) struct By<'a> {
     pub max_recoveries: i64,
 }
 
-/// Takes runs whose worker is lost, then those that are due, oldest first.
+/// Takes runs whose worker is lost, then those that are due: all, or whose turn it is.
 pub(crate) fn claim(cx: &mut Cx, by: &By, limit: u32) -> Applied<Reply> {
     let limit = limit as usize;
     let mut taken = Vec::new();
@@ -34,7 +35,7 @@ pub(crate) fn claim(cx: &mut Cx, by: &By, limit: u32) -> Applied<Reply> {
     }
     // A run that is held back by its concurrency key is due no more, so the next round finds others.
     while taken.len() < limit {
-        let due = dialect::due_runs(cx.conn, cx.now_ms, (limit - taken.len()) as i64)?;
+        let due = turns::due_runs(cx, limit - taken.len())?;
         if due.is_empty() {
             break;
         }
@@ -72,7 +73,10 @@ fn take(cx: &mut Cx, run: &RunId, by: &By, recovery: bool) -> Applied<Option<Cla
             .execute(cx.conn)?;
         return Ok(None);
     };
-    let recoveries = row.recoveries + i64::from(recovery);
+    let recoveries = match recovery {
+        true if has_got_on(cx, run, log.next_seq())? => 1,
+        _ => row.recoveries + i64::from(recovery),
+    };
     if recovery && recoveries > by.max_recoveries {
         park(cx, &mut log, &row, recoveries)?;
         log.write(cx)?;
@@ -85,6 +89,10 @@ fn take(cx: &mut Cx, run: &RunId, by: &By, recovery: bool) -> Applied<Option<Cla
         return Ok(None);
     }
     let fresh = row.started_at_ms.is_none();
+    if fresh && let Some(begins_at_ms) = rates::begin(cx, &row)? {
+        set_due(cx, run, begins_at_ms)?;
+        return Ok(None);
+    }
     let lease = leases::take(cx, run, by.node, by.expires_at_ms)?;
     row.state = next.as_str().to_owned();
     let started_at_ms = row.started_at_ms.unwrap_or(cx.now_ms);
@@ -106,6 +114,19 @@ fn take(cx: &mut Cx, run: &RunId, by: &By, recovery: bool) -> Applied<Option<Cla
     log.run(EventKind::RunStarted, json!({ "node": by.node, "epoch": lease.epoch, "recovery": recovery }));
     log.write(cx)?;
     Ok(Some(claimed(&row, lease, fresh)))
+}
+
+/// Events that are looked at for whether a run got on since it was last taken.
+const LOOK_BACK: i64 = 64;
+
+/// Whether the worker that was lost had finished anything since it took the run. A run that gets on, however often its
+/// workers are lost, isn't what takes them down.
+fn has_got_on(cx: &mut Cx, run: &RunId, next_seq: i64) -> Applied<bool> {
+    use EventKind as Kind;
+    let events = events::after(cx.conn, run, (next_seq - 1 - LOOK_BACK).max(0), LOOK_BACK as u32)?;
+    let since = events.iter().rev().take_while(|event| event.kind != Kind::RunStarted);
+    let finished = |kind| matches!(kind, Kind::StepSucceeded | Kind::StepFailed | Kind::UndoDone | Kind::UndoFailed);
+    Ok(since.map(|event| event.kind).any(finished))
 }
 
 fn has_room(cx: &mut Cx, row: &RunRow) -> Applied<bool> {

@@ -91,9 +91,13 @@ pub(crate) fn end(
 
 /// A parent waits for the run that it launched, which may be many continuations ago.
 fn wake_parents(cx: &mut Cx, row: &RunRow) -> Applied<()> {
+    if row.parent_run.is_some() {
+        timers::exclude_end_of(cx, &row.id)?;
+    }
     timers::wake_parents(cx, &row.id)?;
     let mut earlier = row.continues.clone();
     while let Some(id) = earlier {
+        timers::exclude_end_of(cx, &id)?;
         timers::wake_parents(cx, &id)?;
         earlier = runs::find(cx.conn, &id)?.and_then(|row| row.continues);
     }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use diesel::prelude::*;
 use serde_json::json;
 use windlass_model::{
-    Code, EventKind, NodeId, Problem, RunId, RunState,
+    Code, EventKind, NodeId, Problem, Restored, RunId, RunState,
     command::{Claimed, Lease, NewRun, Reply},
     workflow::OnConflict,
 };
@@ -16,6 +16,7 @@ use crate::{
     error::{Applied, refuse},
     leases,
     log::Log,
+    rates,
     runs::{self, RunRow, rollback_text},
     schema, terms,
 };
@@ -36,16 +37,20 @@ pub(crate) fn launch(
     let run = &with_depth(cx, run, continues)?;
     let input: serde_json::Value = serde_json::from_str(&run.input)?;
     bundles::require(cx, &run.bundle)?;
+    let rate_at_ms = run.rate.as_ref().map(|rate| rates::reserve(cx, run, rate)).transpose()?;
+    let begins_at_ms = rate_at_ms.unwrap_or(cx.now_ms).max(cx.now_ms);
     let has_room = make_room(cx, run)?;
 
-    let claim = claim.filter(|_| has_room);
+    let claim = claim.filter(|_| has_room && begins_at_ms <= cx.now_ms);
     let mut row = row(cx, run, continues);
+    row.rate_at_ms = rate_at_ms;
+    row.restored_at_ms = restored(cx, run, continues)?;
     if claim.is_some() {
         row.state = RunState::Queued.apply(windlass_model::RunCommand::Claim)?.as_str().to_owned();
         row.started_at_ms = Some(cx.now_ms);
     } else if has_room {
-        row.due_at_ms = Some(cx.now_ms);
-        cx.told.due(cx.now_ms, cx.now_ms);
+        row.due_at_ms = Some(begins_at_ms);
+        cx.told.due(begins_at_ms, cx.now_ms);
     }
     if !runs::create(cx, &row)? {
         return refuse(Code::Conflict, format!("there is a run `{}` already", run.id));
@@ -80,6 +85,7 @@ pub(crate) fn claimed(row: &RunRow, lease: Lease, fresh: bool) -> Claimed {
         input: row.input.as_str().into(),
         rollback: row.rolls_back(),
         deadline_at_ms: row.deadline_at_ms,
+        restored: Restored::of(row.restored_at_ms, row.launched_at_ms),
         fresh,
     }
 }
@@ -122,6 +128,12 @@ fn with_depth<'a>(cx: &mut Cx, run: &'a NewRun, continues: Option<&RunId>) -> Ap
     Ok(Cow::Owned(NewRun { tags, ..run.clone() }))
 }
 
+/// When the run above this one came back from a backup: what this one does may have been done then, too.
+fn restored(cx: &mut Cx, run: &NewRun, continues: Option<&RunId>) -> Applied<Option<i64>> {
+    let Some(above) = continues.or(run.parent.as_ref().map(|(parent, _)| parent)) else { return Ok(None) };
+    Ok(schema::runs::table.find(above.as_str()).select(schema::runs::restored_at_ms).first(cx.conn)?)
+}
+
 /// What a key is counted under: each organisation has keys of its own.
 fn concurrency_key(run: &NewRun) -> Option<String> {
     // A separator that names don't have.
@@ -133,12 +145,16 @@ fn make_room(cx: &mut Cx, run: &NewRun) -> Applied<bool> {
     let Some((name, limit, on_conflict)) = &run.concurrency else { return Ok(true) };
     let key = &concurrency_key(run).unwrap_or_default();
     dialect::exclude_others(cx.conn, key)?;
-    let open: Vec<(String, String)> = schema::runs::table
-        .filter(schema::runs::concurrency_key.eq(key))
-        .filter(schema::runs::ended_at_ms.is_null())
-        .order(schema::runs::id)
-        .select((schema::runs::id, schema::runs::state))
-        .load(cx.conn)?;
+    // Who queues needn't know of the others, who may be very many.
+    let open: Vec<(String, String)> = match on_conflict {
+        OnConflict::Queue => Vec::new(),
+        OnConflict::Reject | OnConflict::CancelPrevious => schema::runs::table
+            .filter(schema::runs::concurrency_key.eq(key))
+            .filter(schema::runs::ended_at_ms.is_null())
+            .order(schema::runs::id)
+            .select((schema::runs::id, schema::runs::state))
+            .load(cx.conn)?,
+    };
     let limit = i64::from(*limit).max(1);
     match on_conflict {
         OnConflict::Reject if open.len() as i64 >= limit => {
@@ -189,5 +205,11 @@ fn row(cx: &Cx, run: &NewRun, continues: Option<&RunId>) -> RunRow {
         concurrency_key: concurrency_key(run),
         organisation: run.organisation.clone(),
         concurrency_limit: run.concurrency.as_ref().map(|(_, limit, _)| i64::from(*limit).max(1)),
+        priority: run.priority.rank(),
+        rate_key: run.rate.as_ref().map(|rate| rates::key(&run.organisation, &rate.key)),
+        rate_limit: run.rate.as_ref().map(|rate| i64::from(rate.limit).max(1)),
+        rate_per_ms: run.rate.as_ref().map(|rate| rate.per_ms.max(1)),
+        rate_at_ms: None,
+        restored_at_ms: None,
     }
 }

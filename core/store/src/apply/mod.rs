@@ -22,7 +22,8 @@ use windlass_model::{
 };
 
 use crate::{
-    bundles, connection::AnyConnection, documents, error::Applied, leases, options::Committed, recent::Recent, secrets,
+    bundles, connection::AnyConnection, documents, error::Applied, leases, nodes, options::Committed, recent::Recent,
+    secrets,
 };
 
 /// What a command is applied with.
@@ -54,7 +55,9 @@ pub(crate) fn refuses_before_it_writes(command: &Command) -> bool {
             | Command::Emit { .. }
             | Command::Suspend { .. }
             | Command::Succeed { .. }
-            | Command::RenewLeases { .. }
+            | Command::Beat { .. }
+            | Command::Leave { .. }
+            | Command::Drain { .. }
             | Command::ExpireLeases { .. }
             | Command::Release(_)
             | Command::PutSecret { .. }
@@ -76,7 +79,9 @@ pub(crate) fn apply(cx: &mut Cx, command: &Command) -> Applied<Reply> {
         Command::ClaimRun { run, node, expires_at_ms } => {
             claim::claim_run(cx, run, &claim::By { node, expires_at_ms: *expires_at_ms, max_recoveries: i64::MAX })
         }
-        Command::RenewLeases { node, expires_at_ms } => leases::renew(cx, node, *expires_at_ms).map(Reply::Count),
+        Command::Beat { beat, expires_at_ms } => nodes::beat(cx, beat, *expires_at_ms).map(Reply::Drain),
+        Command::Leave { node } => nodes::leave(cx, node).map(done),
+        Command::Drain { node, draining } => nodes::drain(cx, node, *draining).map(done),
         Command::ExpireLeases { node } => leases::expire(cx, node.as_ref()).map(Reply::Count),
         Command::Release(lease) => claim::release(cx, lease).map(done),
         Command::Begin { lease, call } => step::begin(cx, lease, call),

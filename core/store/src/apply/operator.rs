@@ -31,7 +31,11 @@ pub(crate) fn resolve(cx: &mut Cx, run: &RunId, path: &StepPath, resolution: &Re
     }
     let text = path.to_string();
     let data = json!({ "by": by, "resolution": resolution });
-    steps::remove_open(cx, run, &text)?;
+    // Of a restored run what isn't recorded is in doubt: the step stands for what was said about it.
+    match *resolution == Resolution::Perform && runs::get(cx, run)?.restored_at_ms.is_some() {
+        true => steps::set_unperformed(cx, run, path)?,
+        false => drop(steps::remove_open(cx, run, &text)?),
+    }
     match resolution {
         Resolution::Happened { result } => {
             log.resolved(step.with_outcome(&Outcome::Value(result.to_string().into()))?, data);

@@ -138,6 +138,7 @@ fn on_expiry(request: &ApprovalRequest) -> Outcome {
 
 /// What a child that has ended came to. A child that was continued as a new run is followed.
 fn child_outcome(cx: &mut Cx, child: &RunId) -> Applied<Option<Outcome>> {
+    timers::exclude_end_of(cx, child.as_str())?;
     let Some(mut row) = runs::find(cx.conn, child.as_str())? else {
         let problem = Problem::new(Code::ChildFailed, format!("there is no child run `{child}`"));
         return Ok(Some(Outcome::Error(Arc::new(problem))));

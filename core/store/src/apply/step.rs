@@ -97,7 +97,8 @@ pub(crate) fn emit(cx: &mut Cx, lease: &Lease, new: &[NewEvent]) -> Applied<()> 
 pub(crate) fn in_doubt(cx: &mut Cx, lease: &Lease, path: &StepPath) -> Applied<()> {
     let mut log = Log::held(cx, lease)?;
     // Only a run that can wait for an operator can be in doubt, or one whose undo can be stuck.
-    let state = runs::get(cx, &lease.run)?.run_state();
+    let run = runs::get(cx, &lease.run)?;
+    let state = run.run_state();
     state.apply(RunCommand::Suspend).or_else(|refused| state.apply(RunCommand::StickRollback).map_err(|_| refused))?;
     let Some(row) = steps::find(cx, &lease.run, path)? else {
         return refuse(Code::NotFound, format!("run `{}` has no step {path}", lease.run));
@@ -111,6 +112,10 @@ pub(crate) fn in_doubt(cx: &mut Cx, lease: &Lease, path: &StepPath) -> Applied<(
     }
     steps::set_state(cx, &lease.run, path, StepState::InDoubt)?;
     let args: Value = serde_json::from_str(&row.args)?;
-    log.step(EventKind::StepInDoubt, path, json!({ "op": row.op, "args": args, "site": row.site }));
+    let mut data = json!({ "op": row.op, "args": args, "site": row.site });
+    if run.restored_at_ms.is_some() {
+        data["restored_at_ms"] = json!(run.restored_at_ms);
+    }
+    log.step(EventKind::StepInDoubt, path, data);
     log.write(cx)
 }

@@ -25,7 +25,8 @@ pub(crate) fn suspend(cx: &mut Cx, lease: &Lease) -> Applied<()> {
     let reasons: Vec<WaitReason> =
         WaitReason::ALL.iter().copied().filter(|reason| words.contains(&reason.as_str())).collect();
     if reasons.is_empty() {
-        return refuse(Code::IllegalTransition, format!("run `{run}` can't wait: none of its steps does"));
+        // What it waited for may have come in this very moment: an operator has resolved the step that was in doubt.
+        return refuse(Code::Conflict, format!("run `{run}` can't wait: none of its steps does"));
     }
     let mut due_at_ms = row.deadline_at_ms;
     for wait in &waits {

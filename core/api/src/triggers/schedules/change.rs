@@ -192,6 +192,7 @@ pub fn fire(engine: &Engine, by: &By, person: &str, schedule: &Schedule) -> Resu
     tags.push(format!("schedule:{}", body.about.name));
     let after = json!({ "workflow": body.workflow, "tags": tags, "by": person, "schedule": schedule.id });
     let launch = Launch {
+        priority: None,
         workflow: body.workflow.clone(),
         input,
         by: person.to_owned(),

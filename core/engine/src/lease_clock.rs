@@ -1,0 +1,57 @@
+//! Whether this process may still believe in its claim on a run. The database decides who owns a run; but an effect in the
+//! world asks no database. So a worker looks here right before each effect: a process that was paused, or cut off from the
+//! database for longer than a lease, starts nothing more, whatever it believed before.
+
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+/// How long one claim holds, as far as this process knows.
+#[derive(Debug)]
+pub(crate) struct LeaseClock {
+    /// `None`: it has no end, because no other process executes runs.
+    lease: Option<Duration>,
+    until: Mutex<Instant>,
+}
+
+impl LeaseClock {
+    /// Of a claim that was asked for at this time.
+    pub(crate) fn new(lease: Option<Duration>, asked: Instant) -> Self {
+        Self { lease, until: Mutex::new(asked + lease.unwrap_or_default()) }
+    }
+
+    /// The database has prolonged it; it was asked to at this time.
+    pub(crate) fn renewed(&self, asked: Instant) {
+        let Some(lease) = self.lease else { return };
+        let mut until = self.until.lock();
+        *until = (*until).max(asked + lease);
+    }
+
+    /// Whether it holds.
+    pub(crate) fn holds(&self) -> bool {
+        self.lease.is_none() || windlass_store::failpoint::is_broken("lease") || Instant::now() < *self.until.lock()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_holds_until_it_ends_and_longer_when_it_is_renewed() {
+        let lease = Some(Duration::from_millis(40));
+        let clock = LeaseClock::new(lease, Instant::now());
+        assert!(clock.holds());
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(!clock.holds());
+        clock.renewed(Instant::now());
+        assert!(clock.holds());
+        // An answer that comes late counts from when it was asked for.
+        std::thread::sleep(Duration::from_millis(50));
+        clock.renewed(Instant::now().checked_sub(Duration::from_millis(45)).unwrap());
+        assert!(!clock.holds());
+        let late = Instant::now().checked_sub(Duration::from_millis(45)).unwrap();
+        assert!(!LeaseClock::new(lease, late).holds());
+        assert!(LeaseClock::new(None, late).holds());
+    }
+}

@@ -1,0 +1,10 @@
+DROP TABLE nodes;
+DROP INDEX runs_turns;
+DROP INDEX runs_rate;
+ALTER TABLE runs
+    DROP CONSTRAINT runs_rate_check,
+    DROP COLUMN rate_at_ms,
+    DROP COLUMN rate_per_ms,
+    DROP COLUMN rate_limit,
+    DROP COLUMN rate_key,
+    DROP COLUMN priority;
