@@ -270,11 +270,17 @@ impl Court<'_> {
                 if taken.kind != EventKind::RunStarted || taken.data["recovery"] != Value::Bool(true) {
                     continue;
                 }
-                let mut after_ms = taken.at_ms;
+                let (mut after_ms, mut steps) = (taken.at_ms, 0);
                 for before in events[..index].iter().rev().filter(|event| from_worker(event.kind)) {
                     let silent = after_ms - before.at_ms >= lease_ms / 4;
                     after_ms = before.at_ms;
                     if silent {
+                        break;
+                    }
+                    // A claim that waited for the database may be over when it is written; whoever has it does no step then.
+                    steps += usize::from(before.kind != EventKind::RunStarted);
+                    let worked = steps > 1;
+                    if before.kind == EventKind::RunStarted && !worked {
                         break;
                     }
                     if before.kind == EventKind::RunStarted || taken.at_ms - after_ms >= lease_ms {

@@ -161,6 +161,11 @@ pub const KEYS: &[Key] = &[
          address itself.",
     ),
     key("hosts.http.ca_file", "PEM file with certificate authorities to trust beside those of the machine."),
+    key(
+        "hosts.http.unacknowledged_ms",
+        "After how many milliseconds a request is given up that the other end doesn't acknowledge. 0: with PostgreSQL two thirds of \
+         `engine.lease_ms`, so that it doesn't arrive after another node has taken the run over; else 30 s.",
+    ),
 ];
 
 /// Tables whose keys are the user's own: they are set as a whole.
