@@ -72,11 +72,14 @@ impl<'l, 'a> Construction<'l, 'a> {
             }
             spaces.insert(space.name.clone(), space.clone());
         }
+        let halves: Vec<&Link> = view.links.iter().filter(|link| lab.is_half(link)).collect();
         let mut inner = HashMap::new();
         if !plan.links.is_empty() {
             let places: Vec<Place> = there.iter().map(|space| Place::Namespace(space.kernel.clone())).collect();
             for (space, links) in there.iter().zip(lab.backend.links(&places)) {
-                let links = links.map_err(|fault| fault.problem(format!("reading the links of {}", space.name)))?;
+                let mut links = links.map_err(|fault| fault.problem(format!("reading the links of {}", space.name)))?;
+                // The other end of a half goes with it, before anything is made.
+                links.retain(|link| !halves.iter().any(|half| is_pair(half, link)));
                 inner.insert(space.name.clone(), links);
             }
         }
@@ -84,13 +87,12 @@ impl<'l, 'a> Construction<'l, 'a> {
         let report = json!({ "namespaces": plan.namespaces.iter().filter_map(report).collect::<Vec<_>>() });
         let named = |link: &Link| Some((lab.mark_of(link)?.name, link.name.clone()));
         let on_host = view.links.iter().filter_map(named).collect();
-        let halves = view.links.iter().filter(|link| lab.is_half(link));
         let clean = |link: &Link| Step {
             label: format!("the leftover {}", link.name),
             change: Change::DeleteLink { name: link.name.clone() },
             undo: None,
         };
-        let host = halves.map(clean).collect();
+        let host = halves.into_iter().map(clean).collect();
         Ok(Self { lab, view, numbers, spaces, new_spaces, inner, on_host, host, inside: Steps::new(), report })
     }
 
@@ -254,7 +256,13 @@ impl<'l, 'a> Construction<'l, 'a> {
                 let ends = [veth_end(&spaces[0], a, &spec.a), veth_end(&spaces[1], b, &spec.b)];
                 self.new_link(&label, ends, spec.mtu);
             }
-            (Some(one), Some(other)) if is_pair(one, other) => self.must_be_this_run(one, &label)?,
+            // A half, or one whose other end isn't marked yet: what is missing is set below.
+            (Some(one), Some(other)) if is_pair(one, other) => {
+                let marked = if one.alias.is_some() { one } else { other };
+                if marked.alias.is_some() || marked.group != self.lab.names.group() {
+                    self.must_be_this_run(marked, &label)?;
+                }
+            }
             (one, other) => {
                 let alias = one.or(other).and_then(|link| link.alias.clone());
                 return Err(self.lab.not_ours(&label, self.lab.whose(alias.as_deref())));

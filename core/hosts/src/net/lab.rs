@@ -265,7 +265,8 @@ impl Numbers {
             numbers.nodes.insert(space.name.clone(), space.node);
             numbers.taken_nodes.insert(space.node);
         }
-        for link in &view.links {
+        // Halves are removed before anything is made.
+        for link in view.links.iter().filter(|link| !lab.is_half(link)) {
             match parse(&link.name) {
                 Some(Parsed::Bridge { hash, network }) if hash == lab.names.hash() => {
                     numbers.networks.insert(network);

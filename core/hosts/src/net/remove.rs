@@ -80,7 +80,11 @@ pub fn links(lab: &Lab<'_>, view: &View, names: &[String]) -> Result<(), Problem
 /// Removes bridges, taps or the links of interfaces by what the lab calls them.
 pub fn named(lab: &Lab<'_>, view: &View, names: &[String]) -> Result<(), Problem> {
     let there = names.iter().filter_map(|name| lab.host_link(view, name));
-    let outside = there.filter(|link| lab.may_remove(link.alias.as_deref())).map(|link| link.name.clone());
+    let whole = there.filter(|link| lab.may_remove(link.alias.as_deref()));
+    // What a crash kept from being marked may be what an undo has to remove, and is nobody's otherwise. An undo has the
+    // lock: nobody is about to mark it.
+    let halves = view.links.iter().filter(|link| lab.undoes.is_some() && lab.is_half(link));
+    let outside = whole.chain(halves).map(|link| link.name.clone());
     links(lab, view, &outside.collect::<Vec<_>>())?;
     let mut inside = Steps::new();
     for at in names.iter().filter(|name| name.contains(':') && lab.host_link(view, name).is_none()) {

@@ -1,5 +1,7 @@
 //! The lab logic, called the way the dispatcher calls it, over the twin.
 
+mod interrupted;
+
 use std::sync::Arc;
 
 use serde_json::{Value, json};
