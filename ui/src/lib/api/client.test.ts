@@ -1,0 +1,65 @@
+// The client: addresses, headers, and problems as errors.
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { address, api, configure } from './client';
+import { ApiProblem } from './problem';
+
+const fetched = vi.fn<typeof fetch>();
+beforeEach(() => {
+  vi.stubGlobal('fetch', fetched);
+  fetched.mockReset();
+  configure({ csrf: 'word' });
+});
+afterEach(() => vi.unstubAllGlobals());
+const json = (status: number, body: unknown, headers: Record<string, string> = {}) =>
+  new Response(JSON.stringify(body), { status, headers: { 'content-type': status < 400 ? 'application/json' : 'application/problem+json', ...headers } });
+const sent = (call = 0) => fetched.mock.calls[call]![1]!.headers as Record<string, string>;
+
+describe('the client', () => {
+  it('keeps the slashes of names and escapes the rest', () => {
+    expect(address('/workflows/{name}/source', { name: 'lab/a b?' }, { version: 2, not: null, none: '' })).toBe(
+      '/api/v1/workflows/lab/a%20b%3F/source?version=2',
+    );
+  });
+
+  it('sends the word, the version and the key with changes, and no word with reads', async () => {
+    fetched.mockImplementation(async () => json(200, {}));
+    await api.patch('/schedules/{id}', { path: { id: 's' }, body: { paused: true } as never, ifMatch: 3, idempotencyKey: 'k' });
+    expect(sent()).toMatchObject({ 'x-csrf-token': 'word', 'if-match': '"3"', 'idempotency-key': 'k' });
+    await api.get('/runs', { query: { limit: 1, 'input.lab': 'demo' } });
+    expect(sent(1)).not.toHaveProperty('x-csrf-token');
+    expect(fetched.mock.calls[1]![0]).toBe('/api/v1/runs?limit=1&input.lab=demo');
+  });
+
+  it('throws what the server says', async () => {
+    fetched.mockImplementation(async () => json(429, { code: 'too_many_requests', detail: 'Slowly.', help: 'Wait.', pointer: '/name' }, { 'retry-after': '3' }));
+    const problem = (await api.get('/runs').catch((error: unknown) => error)) as ApiProblem;
+    expect(problem).toBeInstanceOf(ApiProblem);
+    expect(problem).toMatchObject({ code: 'too_many_requests', status: 429, detail: 'Slowly.', help: 'Wait.', retryAfter: 3 });
+    expect(problem.at('/name')).toBe('Slowly.');
+  });
+
+  it('says that there was no answer, or none of the server’s', async () => {
+    fetched.mockRejectedValueOnce(new TypeError('failed'));
+    await expect(api.get('/runs')).rejects.toMatchObject({ code: 'unreachable', status: 0 });
+    fetched.mockResolvedValueOnce(new Response('<html>', { status: 502 }));
+    await expect(api.get('/runs')).rejects.toMatchObject({ code: 'unavailable', status: 502 });
+  });
+
+  it('tells the session when it has ended, but not at log-in', async () => {
+    const ended = vi.fn();
+    configure({ onUnauthenticated: ended });
+    fetched.mockImplementation(async () => json(401, { code: 'unauthenticated', detail: 'No.' }));
+    await expect(api.post('/session', { body: { name: 'a', password: 'b' } })).rejects.toThrow('No.');
+    expect(ended).not.toHaveBeenCalled();
+    await expect(api.get('/runs')).rejects.toThrow('No.');
+    expect(ended).toHaveBeenCalledOnce();
+  });
+
+  it('fetches a new word once when another tab has logged in', async () => {
+    configure({ renew: async () => configure({ csrf: 'new' }) });
+    fetched.mockImplementationOnce(async () => json(403, { code: 'permission_denied', detail: 'X-CSRF-Token is missing' }));
+    fetched.mockImplementationOnce(async () => json(200, {}));
+    await api.post('/runs/{id}/retry', { path: { id: 'r' } } as never);
+    expect(sent(1)['x-csrf-token']).toBe('new');
+  });
+});

@@ -1,0 +1,126 @@
+// The API, typed by its OpenAPI document: `await api.get('/runs/{id}', { path: { id } })` answers a RunShown or throws an
+// ApiProblem. Adds what sessions need (X-CSRF-Token), versions (`ifMatch`) and idempotency keys.
+import type { paths } from './schema';
+import { ApiProblem, problemOf, unreachable } from './problem';
+
+type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
+/** Paths under /api/v1 that have this method. */
+export type PathOf<M extends Method> = {
+  [P in keyof paths]: P extends `/api/v1${infer Rest}` ? (paths[P][M] extends object ? Rest : never) : never;
+}[keyof paths];
+type Operation<P extends string, M extends Method> = `/api/v1${P}` extends keyof paths ? NonNullable<paths[`/api/v1${P}`][M]> : never;
+
+type Member<T, K extends string> = T extends { [key in K]: infer V } ? V : T extends { [key in K]?: infer V } ? V : undefined;
+type InPath<O> = Member<Member<O, 'parameters'>, 'path'>;
+type InQuery<O> = Member<Member<O, 'parameters'>, 'query'>;
+type Json<T> = T extends { content: { 'application/json': infer B } } ? B : undefined;
+/** What is sent with an operation. */
+export type Body<P extends string, M extends Method> = Json<NonNullable<Member<Operation<P, M>, 'requestBody'>>>;
+type Success<R> = R extends object ? Json<R[Extract<keyof R, 200 | 201 | 202>]> : undefined;
+/** What an operation answers. */
+export type Answer<P extends string, M extends Method = 'get'> = Success<Member<Operation<P, M>, 'responses'>>;
+
+export interface Common {
+  signal?: AbortSignal;
+  /** The version that the change is meant for: somebody else's change in between is then refused (`precondition_failed`). */
+  ifMatch?: number;
+  /** The same key and the same body are done once, however often they are sent. */
+  idempotencyKey?: string;
+}
+type Query = Record<string, string | number | boolean | null | undefined>;
+type Options<P extends string, M extends Method> = Common &
+  (InPath<Operation<P, M>> extends object ? { path: InPath<Operation<P, M>> } : { path?: undefined }) & {
+    /** Beyond what the document names, `GET /runs` takes `input.<field>`. */
+    query?: (NonNullable<InQuery<Operation<P, M>>> extends object ? NonNullable<InQuery<Operation<P, M>>> : object) & Query;
+  } & (Body<P, M> extends undefined ? { body?: undefined } : { body?: Body<P, M> });
+type Given<P extends string, M extends Method> = object extends Options<P, M> ? [options?: Options<P, M>] : [options: Options<P, M>];
+
+/** Options as the wire sees them. */
+interface Plain extends Common {
+  path?: Record<string, unknown>;
+  query?: Query;
+  body?: unknown;
+}
+
+let csrf: string | undefined;
+/** Called with every answer that says that one isn't logged in. */
+let onUnauthenticated: () => void = () => {};
+/** Tells the session's word again after another tab has logged in. */
+let renew: () => Promise<void> = async () => {};
+
+/** What the session gives the client. */
+export function configure(session: { csrf?: string; onUnauthenticated?: () => void; renew?: () => Promise<void> }) {
+  if ('csrf' in session) csrf = session.csrf;
+  if (session.onUnauthenticated) onUnauthenticated = session.onUnauthenticated;
+  if (session.renew) renew = session.renew;
+}
+
+/** The address of an operation, for links and downloads. Slashes in a parameter stay: workflows' names have them. */
+export function address(path: string, parameters: Record<string, unknown> = {}, query: Query = {}): string {
+  const filled = path.replace(/\{(\w+)\}/g, (_, name: string) => {
+    return encodeURIComponent(String(parameters[name])).replaceAll('%2F', '/');
+  });
+  const pairs = Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== '');
+  const search = new URLSearchParams(pairs.map(([name, value]) => [name, String(value)])).toString();
+  return `/api/v1${filled}${search ? `?${search}` : ''}`;
+}
+
+/** Sends a request and answers the response if it went well; else throws the problem. */
+export async function send(method: Method, path: string, options: Plain = {}, again = true): Promise<Response> {
+  const headers: Record<string, string> = { accept: 'application/json' };
+  if (options.body !== undefined) headers['content-type'] = 'application/json';
+  if (options.ifMatch !== undefined) headers['if-match'] = `"${options.ifMatch}"`;
+  if (options.idempotencyKey) headers['idempotency-key'] = options.idempotencyKey;
+  if (method !== 'get' && csrf) headers['x-csrf-token'] = csrf;
+  let response: Response;
+  try {
+    response = await fetch(address(path, options.path, options.query), {
+      method: method.toUpperCase(),
+      headers,
+      body: options.body === undefined ? undefined : JSON.stringify(options.body),
+      credentials: 'same-origin',
+      signal: options.signal,
+    });
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'AbortError') throw error;
+    throw unreachable();
+  }
+  if (response.ok) return response;
+  const problem = await problemOf(response);
+  const logsIn = method === 'post' && path === '/session';
+  if (problem.code === 'unauthenticated' && !logsIn) onUnauthenticated();
+  // Another tab has logged in since: the cookie is the new one, the word is still the old one.
+  if (again && problem.code === 'permission_denied' && problem.detail.includes('X-CSRF-Token')) {
+    await renew();
+    return send(method, path, options, false);
+  }
+  throw problem;
+}
+
+async function call(method: Method, path: string, options: Plain = {}): Promise<unknown> {
+  const response = await send(method, path, options);
+  if (response.status === 204) return undefined;
+  return response.headers.get('content-type')?.includes('json') ? response.json() : response.text();
+}
+
+/** One function a method; paths are those of the document without /api/v1. */
+export const api = {
+  get: <P extends PathOf<'get'>>(path: P, ...[options]: Given<P, 'get'>) =>
+    call('get', path, options as Plain) as Promise<Answer<P, 'get'>>,
+  post: <P extends PathOf<'post'>>(path: P, ...[options]: Given<P, 'post'>) =>
+    call('post', path, options as Plain) as Promise<Answer<P, 'post'>>,
+  put: <P extends PathOf<'put'>>(path: P, ...[options]: Given<P, 'put'>) =>
+    call('put', path, options as Plain) as Promise<Answer<P, 'put'>>,
+  patch: <P extends PathOf<'patch'>>(path: P, ...[options]: Given<P, 'patch'>) =>
+    call('patch', path, options as Plain) as Promise<Answer<P, 'patch'>>,
+  delete: <P extends PathOf<'delete'>>(path: P, ...[options]: Given<P, 'delete'>) =>
+    call('delete', path, options as Plain) as Promise<Answer<P, 'delete'>>,
+};
+
+/** Whether it is only that nobody waits for the answer any more. */
+export const aborted = (error: unknown) => error instanceof DOMException && error.name === 'AbortError';
+
+/** A key for a change that must happen once however often its button is pressed. */
+export const onceKey = () => crypto.randomUUID?.() ?? `${Date.now()}-${Math.random().toString(36).slice(2)}`;
+
+export { ApiProblem };

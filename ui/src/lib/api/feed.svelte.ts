@@ -1,0 +1,37 @@
+// One stream of what happens everywhere, shared by all parts of the interface: browsers allow few connections. Runs' states,
+// steps in doubt, decisions and workflows; what single steps do is told by the run's own stream.
+import { follow, type Following, type StreamState } from './stream';
+import type { components } from './schema';
+
+type Event = components['schemas']['Event'];
+type Listener = (events: Event[]) => void;
+
+const KINDS = 'run.*,step.in_doubt,step.resolved,step.waiting,approval.*,workflow.*';
+
+class Feed {
+  /** The connection's state, for a notice. */
+  state = $state.raw<StreamState>({ kind: 'connecting' });
+  #listeners = new Set<Listener>();
+  #following: Following | undefined;
+
+  /** Hears of events from now on, in batches; answers the function that ends it. In a component: `$effect(() => feed.listen(…))`. */
+  listen(listener: Listener): () => void {
+    this.#listeners.add(listener);
+    this.#following ??= follow(`/events?kinds=${KINDS}`, {
+      onEvents: (events) => this.#listeners.forEach((one) => one(events)),
+      onState: (state) => (this.state = state),
+    });
+    return () => {
+      this.#listeners.delete(listener);
+      // A page that is left is often followed by one that listens, too.
+      setTimeout(() => this.#listeners.size === 0 && this.close(), 500);
+    };
+  }
+
+  close() {
+    this.#following?.close();
+    this.#following = undefined;
+  }
+}
+
+export const feed = new Feed();

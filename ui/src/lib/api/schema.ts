@@ -1,0 +1,6847 @@
+// The API's types. Generated from docs/reference/openapi.json by `npm run generate`: don't edit.
+export interface paths {
+    "/api/docs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A page that shows this document */
+        get: operations["get_docs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/docs/page.css": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The page's style */
+        get: operations["get_docs_page_css"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/docs/page.js": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The page's script */
+        get: operations["get_docs_page_js"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/openapi.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** This document */
+        get: operations["get_openapi_json"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/approvals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What waits for your decision, oldest first */
+        get: operations["get_approvals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List entries of the audit log, newest first */
+        get: operations["get_audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audit/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All entries, oldest first, one a line */
+        get: operations["get_audit_export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audit/verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Check that no entry was changed, taken out or put in */
+        get: operations["get_audit_verify"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/bundles/{digest}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Sources by their digest */
+        get: operations["get_bundles_digest"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/definitions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Everything that scripts can call, for editors */
+        get: operations["get_definitions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow everything that you may see
+         * @description Server-sent events of all runs that the asker may read, and of workflows. `id` is a cursor to go on from. Without a cursor the stream begins now. It has no end; a right that is taken away ends it.
+         */
+        get: operations["get_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/hooks/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Deliver to a webhook
+         * @description For other systems: no token is asked for, but a signature of the body with the webhook's key. The same delivery (`webhook-id`, or for GitHub's scheme the same body) does its work once, however often it is sent within 7 days (GitHub's scheme: 30). 401 is all that whoever can't sign gets to know.
+         */
+        post: operations["post_hooks_id"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/locks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Locks that runs hold */
+        get: operations["get_locks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/nodes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The nodes that execute runs */
+        get: operations["get_nodes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/nodes/{id}/drain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Have a node claim nothing more, or go on
+         * @description A node that drains hands its runs over at their next host call; it goes on when it is started anew.
+         */
+        put: operations["put_nodes_id_drain"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organisations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the organisations that one may see */
+        get: operations["get_organisations"];
+        put?: never;
+        /** Make an organisation */
+        post: operations["post_organisations"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organisations/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show an organisation */
+        get: operations["get_organisations_name"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Rename or suspend an organisation
+         * @description Members of a suspended organisation can't act in it; its runs go on.
+         */
+        patch: operations["patch_organisations_name"];
+        trace?: never;
+    };
+    "/api/v1/plans": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List plans, newest first */
+        get: operations["get_plans"];
+        put?: never;
+        /**
+         * Rehearse a workflow, and keep the plan
+         * @description It is kept for 30 days. A launch with its id in `plan` is refused if the workflow or the input is another one by then.
+         */
+        post: operations["post_plans"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/plans/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show a plan */
+        get: operations["get_plans_id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/plugins": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List plugins
+         * @description A plugin's files are checked when they change, and are in use from then on if they are sound.
+         */
+        get: operations["get_plugins"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/plugins/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show a plugin */
+        get: operations["get_plugins_name"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/plugins/{name}/activate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Put another version of a plugin in use
+         * @description With `workflow_review`, a version that may reach more than the one in use waits for this.
+         */
+        post: operations["post_plugins_name_activate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/resources": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What runs have made */
+        get: operations["get_resources"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/roles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List roles, and what they allow */
+        get: operations["get_roles"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List runs, newest first
+         * @description Filters are combined with and. Fields of the input are asked for as `input.<name>=<value>`, any number of them. Only runs that you may see are listed. Where conditions seldom meet, a page can have fewer runs than asked for, or none, and yet a `next`: by then enough was looked through.
+         */
+        get: operations["get_runs"];
+        put?: never;
+        /**
+         * Launch a workflow
+         * @description The run is on disk when this answers. With an `Idempotency-Key`, a second launch of the same workflow in the same organisation answers with the first one's run, and is refused if its input differs.
+         */
+        post: operations["post_runs"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel, retry, restart or unpark many runs
+         * @description First with `preview` for the count, then with `preview: false` and that count. A call works on 1,000 runs at most, and no longer than half the time that a request may take; go on with `cursor` from `next`. Each run is its own command, with its own entry in the audit log. `retry` needs an `Idempotency-Key`: sent again with the same one, because the answer was lost, it launches nothing twice.
+         */
+        post: operations["post_runs_bulk"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show a run */
+        get: operations["get_runs_id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/approvals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a run asks or asked */
+        get: operations["get_runs_id_approvals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/approvals/{step}/decision": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Decide on an approval
+         * @description Nobody decides on what they launched themselves, also not with a token, unless the workflow says so.
+         */
+        post: operations["post_runs_id_approvals_step_decision"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/artifacts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a run has kept for people */
+        get: operations["get_runs_id_artifacts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/artifacts/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download an artifact
+         * @description With the media type that the run gave it, always as a download.
+         */
+        get: operations["get_runs_id_artifacts_name"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ask for a run's end: what it did is undone */
+        post: operations["post_runs_id_cancel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What differs between two runs */
+        get: operations["get_runs_id_diff"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow a run
+         * @description Server-sent events: first those that are there, then those that come. `id` is the event's number, `event` its kind, `data` the event. Ends with `done` when the run has ended and everything was sent; whoever comes back after that gets 204. A comment every 15 seconds shows that the stream lives.
+         */
+        get: operations["get_runs_id_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Everything about a run, as one document */
+        get: operations["get_runs_id_export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A run's events, page by page
+         * @description For following a run as it goes, `/api/v1/runs/{id}/events` streams them.
+         */
+        get: operations["get_runs_id_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a run logged: searched, filtered, by lines */
+        get: operations["get_runs_id_logs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/logs.txt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a run logged, as text to download
+         * @description Takes the same filters; at most 200,000 lines.
+         */
+        get: operations["get_runs_id_logs_txt"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/resolve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Say what became of a step that is in doubt */
+        post: operations["post_runs_id_resolve"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/resources": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a run has made */
+        get: operations["get_runs_id_resources"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/restart": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Restart a failed run from its failed step */
+        post: operations["post_runs_id_restart"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Launch the same workflow again, with the same input */
+        post: operations["post_runs_id_retry"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/signal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send a signal to a run */
+        post: operations["post_runs_id_signal"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/sources": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The sources that a run is pinned to */
+        get: operations["get_runs_id_sources"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/steps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A run's journal, in order of paths */
+        get: operations["get_runs_id_steps"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A run's undo list */
+        get: operations["get_runs_id_undo"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/unpark": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let a run go on that was parked */
+        post: operations["post_runs_id_unpark"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/unstick": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Say what to do about an undo that is stuck */
+        post: operations["post_runs_id_unstick"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{id}/upgrade": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let an open run go on with the current scripts */
+        post: operations["post_runs_id_upgrade"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List schedules */
+        get: operations["get_schedules"];
+        put?: never;
+        /**
+         * Make a schedule
+         * @description Its runs are launched for whoever made or last changed it, and only while they may launch the workflow. An instant is launched once, whatever crashes and however many servers run.
+         */
+        post: operations["post_schedules"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedules/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** When a cron pattern happens */
+        get: operations["get_schedules_preview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedules/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show a schedule */
+        get: operations["get_schedules_id"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove a schedule
+         * @description Runs that it has launched go on.
+         */
+        delete: operations["delete_schedules_id"];
+        options?: never;
+        head?: never;
+        /** Change, pause or resume a schedule */
+        patch: operations["patch_schedules_id"];
+        trace?: never;
+    };
+    "/api/v1/schedules/{id}/run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Launch a schedule's workflow now
+         * @description Besides the schedule, which goes on as before. The run is whoever asks for it's.
+         */
+        post: operations["post_schedules_id_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/secrets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List secrets, without their values */
+        get: operations["get_secrets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/secrets/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show a secret, without its value */
+        get: operations["get_secrets_name"];
+        /** Keep a secret */
+        put: operations["put_secrets_name"];
+        post?: never;
+        /** Remove a secret */
+        delete: operations["delete_secrets_name"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who one is, and what one may do */
+        get: operations["get_session"];
+        put?: never;
+        /**
+         * Log in
+         * @description The answer sets the session's cookie. Programs use tokens instead.
+         */
+        post: operations["post_session"];
+        /** Log out */
+        delete: operations["delete_session"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/oidc": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Names of the OpenID providers that log in */
+        get: operations["get_session_oidc"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/oidc/{provider}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Log in through an OpenID provider
+         * @description For browsers: leads to the provider's page.
+         */
+        get: operations["get_session_oidc_provider"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/oidc/{provider}/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where the provider sends the browser back to */
+        get: operations["get_session_oidc_provider_callback"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change one's password
+         * @description Ends all of one's other sessions.
+         */
+        put: operations["put_session_password"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/totp": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Confirm the second factor with its first code */
+        put: operations["put_session_totp"];
+        /**
+         * Begin to use a second factor
+         * @description It is asked for once its first code was confirmed.
+         */
+        post: operations["post_session_totp"];
+        /** Use no second factor any more */
+        delete: operations["delete_session_totp"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List one's sessions */
+        get: operations["get_sessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End one of one's sessions */
+        delete: operations["delete_sessions_id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List tokens */
+        get: operations["get_tokens"];
+        put?: never;
+        /** Issue a token */
+        post: operations["post_tokens"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tokens/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show a token */
+        get: operations["get_tokens_id"];
+        put?: never;
+        post?: never;
+        /** Revoke a token */
+        delete: operations["delete_tokens_id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/triggers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List triggers */
+        get: operations["get_triggers"];
+        put?: never;
+        /**
+         * Launch a workflow when runs end
+         * @description For runs of the same organisation that end from now on. Each end launches once, for whoever made or last changed the trigger, and only while they may. A chain of triggers ends after eight runs.
+         */
+        post: operations["post_triggers"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/triggers/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show a trigger */
+        get: operations["get_triggers_id"];
+        put?: never;
+        post?: never;
+        /** Remove a trigger */
+        delete: operations["delete_triggers_id"];
+        options?: never;
+        head?: never;
+        /** Change, pause or resume a trigger */
+        patch: operations["patch_triggers_id"];
+        trace?: never;
+    };
+    "/api/v1/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List users */
+        get: operations["get_users"];
+        put?: never;
+        /** Make a user */
+        post: operations["post_users"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show a user */
+        get: operations["get_users_name"];
+        put?: never;
+        post?: never;
+        /** Remove a user, with their sessions and tokens */
+        delete: operations["delete_users_name"];
+        options?: never;
+        head?: never;
+        /** Change a user */
+        patch: operations["patch_users_name"];
+        trace?: never;
+    };
+    "/api/v1/users/{name}/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Give a user a new password
+         * @description Ends all of their sessions. One's own is changed at `/api/v1/session/password`.
+         */
+        put: operations["put_users_name_password"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{name}/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End all of a user's sessions */
+        delete: operations["delete_users_name_sessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{name}/totp": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove a user's second factor
+         * @description One's own is removed at `/api/v1/session/totp`.
+         */
+        delete: operations["delete_users_name_totp"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the server is */
+        get: operations["get_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List webhooks */
+        get: operations["get_webhooks"];
+        put?: never;
+        /**
+         * Make a webhook
+         * @description The key is told only now. It acts for whoever made or last changed it, and only while they may.
+         */
+        post: operations["post_webhooks"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show a webhook */
+        get: operations["get_webhooks_id"];
+        put?: never;
+        post?: never;
+        /** Remove a webhook */
+        delete: operations["delete_webhooks_id"];
+        options?: never;
+        head?: never;
+        /** Change, pause or resume a webhook */
+        patch: operations["patch_webhooks_id"];
+        trace?: never;
+    };
+    "/api/v1/webhooks/{id}/key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Give a webhook a new key
+         * @description The one before holds for another day, so that the sender can be told in peace.
+         */
+        put: operations["put_webhooks_id_key"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workflows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List workflows */
+        get: operations["get_workflows"];
+        put?: never;
+        /**
+         * Save several workflows and modules: all or none
+         * @description Every source is checked first, and so is every workflow that imports one of them. If one has mistakes, they are told in `diagnostics`, and nothing changes. Workflows that aren't named stay as they are. Those that ask for more than their version in use wait for an admin, unless one saves them.
+         */
+        post: operations["post_workflows"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workflows/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show a workflow: what it takes, what it may do */
+        get: operations["get_workflows_name"];
+        /**
+         * Save a workflow's source, and put it in use
+         * @description The source is checked first; one with mistakes is refused with its `diagnostics`, and nothing changes. If somebody else has changed the workflow meanwhile, `expected` doesn't fit, and nothing changes either. A source that asks for more than the version in use, saved by somebody who isn't an admin, is kept as a version that waits for one: `waits` says so. The same holds for `restore`.
+         */
+        put: operations["put_workflows_name"];
+        post?: never;
+        /**
+         * Remove a workflow's file
+         * @description Its versions are kept, and can be restored. Open runs go on.
+         */
+        delete: operations["delete_workflows_name"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workflows/{name}/activate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Put another version in use
+         * @description With `dry_run`, says what would become of open runs, and which grants are new. More grants need an admin.
+         */
+        post: operations["post_workflows_name_activate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workflows/{name}/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check a source for mistakes
+         * @description Nothing is saved or run. With a body, the source in it is checked under this name.
+         */
+        post: operations["post_workflows_name_check"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workflows/{name}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Versions of a workflow, newest first */
+        get: operations["get_workflows_name_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workflows/{name}/rehearse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Say what a run would do, and do nothing
+         * @description The same script in virtual time, against stand-ins: what it would do is the plan.
+         */
+        post: operations["post_workflows_name_rehearse"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workflows/{name}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Save the source of an earlier version as a new one */
+        post: operations["post_workflows_name_restore"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workflows/{name}/source": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A workflow's source as text */
+        get: operations["get_workflows_name_source"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/livez": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether the process answers at all */
+        get: operations["get_livez"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Metrics for Prometheus
+         * @description From the networks of `server.metrics_from`, or with a token that may read everywhere.
+         */
+        get: operations["get_metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/readyz": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether the server can serve, and why not */
+        get: operations["get_readyz"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+}
+export type webhooks = Record<string, never>;
+export interface components {
+    schemas: {
+        /** @description What can be done to many runs. */
+        Action: "cancel" | "retry" | "restart" | "unpark";
+        /** @description What a delivery does. */
+        Action2: {
+            /** @constant */
+            do: "launch";
+            /**
+             * @description Its input; `${/body/…}`, `${/headers/…}` and `${/id}` are filled in.
+             * @default {}
+             */
+            input?: unknown;
+            /**
+             * @description Tags of the run; `${…}` are filled in, too.
+             * @default []
+             */
+            tags?: string[];
+            /** @description The workflow: `area/name`. */
+            workflow: string;
+        } | {
+            /** @constant */
+            do: "signal";
+            /**
+             * @description What the run gets; `${/body}` if nothing is said.
+             * @default ${/body}
+             */
+            payload?: unknown;
+            /**
+             * @description The run's id, such as `${/body/run}`.
+             * @default null
+             */
+            run?: string | null;
+            /** @description The signal's name. */
+            signal: string;
+            /**
+             * @description A tag that exactly one open run has, such as `order-${/body/order}`.
+             * @default null
+             */
+            tag?: string | null;
+            /** @description The workflow whose runs may be signalled: `area/name`. */
+            workflow: string;
+        };
+        /** @description Which version, and why. */
+        ActivateBody: {
+            /**
+             * @description Only say what would happen.
+             * @default false
+             */
+            dry_run?: boolean;
+            /**
+             * @description Why, for the history.
+             * @default
+             */
+            message?: string;
+            /**
+             * Format: int64
+             * @description Its number.
+             */
+            version: number;
+        };
+        /** @description Which version, and why. */
+        ActivatePluginBody: {
+            /**
+             * @description Why, for the audit log.
+             * @default
+             */
+            message?: string;
+            /**
+             * Format: int64
+             * @description Its number.
+             */
+            version: number;
+        };
+        /** @description A version that was put in use, or would be. */
+        Activated: {
+            /** @description Whether it is in use now. */
+            activated: boolean;
+            /** @description Grants that it asks for, and the version in use before didn't. */
+            added: string[];
+            /** @description What would become of open runs if they went on with it. They stay on their own sources until somebody upgrades them. */
+            runs: components["schemas"]["RunVerdict"][];
+            /**
+             * Format: int64
+             * @description Its number.
+             */
+            version: number;
+        };
+        /** @description An approval, asked for and perhaps decided. */
+        ApprovalView: {
+            /**
+             * Format: int64
+             * @description When it was asked.
+             */
+            asked_at_ms: number;
+            /** @description Decisions so far. */
+            decisions: components["schemas"]["DecisionView"][];
+            /** @description The step. */
+            path: string;
+            /** @description What is asked. */
+            request: components["schemas"]["RequestView"];
+            /** @description The run. */
+            run: string;
+            /** @description Whether it is settled. */
+            settled: boolean;
+        };
+        /** @description An artifact, without its content. */
+        ArtifactView: {
+            /**
+             * Format: int64
+             * @description Its size.
+             */
+            bytes: number;
+            /**
+             * Format: int64
+             * @description When it was kept.
+             */
+            created_at_ms: number;
+            /** @description blake3 of its content, hex. */
+            digest: string;
+            /** @description What it is: `text/plain`. */
+            media_type: string;
+            /** @description Its name. */
+            name: string;
+            /** @description Its run. */
+            run: string;
+        };
+        /** @description An entry. */
+        AuditEntry: {
+            /** @description What. */
+            action: string;
+            /** @description Who. */
+            actor: string;
+            /** @description What it is now. */
+            after: unknown;
+            /**
+             * Format: int64
+             * @description When, in milliseconds since 1970.
+             */
+            at_ms: number;
+            /** @description What it was before. */
+            before: unknown;
+            /** @description blake3 of all of the above, hex. */
+            hash: string;
+            /** @description The organisation that it happened in. */
+            organisation: string;
+            /** @description Hash of the entry before this one, hex. */
+            previous: string;
+            /**
+             * Format: int64
+             * @description Its number, from 1; of all organisations.
+             */
+            seq: number;
+            /** @description From where: an address, `cli`. */
+            source: string;
+            /** @description To what. */
+            target: string;
+        };
+        /** @description A role in a part of the house. */
+        Binding: {
+            /**
+             * @description A folder of workflows (`lab`), one workflow (`lab/grid`), or `*`.
+             * @default *
+             */
+            folder?: string;
+            /** @description The organisation it holds in; `*`: in all of them. */
+            organisation: string;
+            /** @description The role. */
+            role: components["schemas"]["Role"];
+        };
+        /** @description What to do to which runs. */
+        BulkBody: {
+            /** @description What to do to each. */
+            action: components["schemas"]["Action"];
+            /** @description `next` of the call before. */
+            cursor?: string | null;
+            /**
+             * Format: uint64
+             * @description How many there were in the preview; refused if there are more or fewer now, or more than are counted (10,000).
+             */
+            expected_count?: number | null;
+            /** @description Which runs. At least one condition. */
+            filter: components["schemas"]["Which"];
+            /**
+             * @description Only say which runs they are.
+             * @default true
+             */
+            preview?: boolean;
+            /** @description Why; runs that are cancelled say so. */
+            reason?: string | null;
+        };
+        /** @description What became of one run. */
+        BulkResult: {
+            /** @description Whether it was done. */
+            done: boolean;
+            /** @description The run that was launched for it, by `retry`. */
+            launched?: string | null;
+            /** @description Why it wasn't done. */
+            problem?: components["schemas"]["ProblemShape"] | null;
+            /** @description The run. */
+            run: string;
+        };
+        /** @description What a bulk command would do, or did. */
+        BulkView: {
+            /**
+             * Format: uint64
+             * @description Runs that the filter finds; only at the first call.
+             */
+            count?: number | null;
+            /** @description The first of them, in a preview. */
+            items: components["schemas"]["RunView"][];
+            /** @description Whether there are more than were counted. */
+            more: boolean;
+            /** @description `cursor` for the next call, if runs are left. */
+            next?: string | null;
+            /** @description What became of each, unless it is a preview. */
+            results: components["schemas"]["BulkResult"][];
+        };
+        /** @description Sources that a run is pinned to. */
+        BundleView: {
+            /** @description The workflow's name. */
+            entry: string;
+            /** @description Sources by module name. */
+            files: {
+                [key: string]: string;
+            };
+        };
+        /** @description Why a run is to end. */
+        CancelBody: {
+            /**
+             * @description Why.
+             * @default null
+             */
+            reason?: string | null;
+        };
+        /** @description One thing that has to be so. */
+        Check: {
+            /** @description What was looked at: `database`, `schema`, `executes`, `stopping`. */
+            name: string;
+            /** @description Whether it is as it has to be. */
+            ok: boolean;
+            /** @description What was found. */
+            reason: string;
+        };
+        /** @description A source to check. */
+        CheckBody: {
+            /**
+             * @description The source; if none is given, the file as it is.
+             * @default null
+             */
+            source?: string | null;
+        };
+        /** @description What was found in a source. */
+        Checked: {
+            /**
+             * @description What is wrong: `severity`, `code`, `message`, `file`, `line`, `column`, `help`, and all of it as
+             *     `text`, with the line of the source.
+             */
+            diagnostics: unknown[];
+            /** @description Whether it can be launched. */
+            sound: boolean;
+        };
+        /** @description Runs that exclude one another. */
+        Concurrency: {
+            /** @description What they share, with inputs in braces: `lab/{lab}`. */
+            key: string;
+            /**
+             * Format: uint32
+             * @description How many may run at once.
+             */
+            limit: number;
+            /** @description What a launch beyond the limit does. */
+            on_conflict: components["schemas"]["OnConflict"];
+        };
+        /** @description A decision. */
+        DecisionBody: {
+            /** @description Approved, or denied. */
+            approved: boolean;
+            /** @description Why. */
+            comment?: string | null;
+            /** @description Digest of what was shown, from the approval's request. */
+            digest: string;
+            /**
+             * @description The form, filled in; needed to approve if there is one.
+             * @default null
+             */
+            form?: unknown;
+        };
+        /** @description A decision that was made. */
+        DecisionView: {
+            /** @description Approved, or denied. */
+            approved: boolean;
+            /** @description Who decided. */
+            by: string;
+            /** @description Why. */
+            comment?: string | null;
+            /** @description Digest of what was shown. */
+            digest: string;
+            /** @description What was filled in. */
+            form: unknown;
+        };
+        /** @description What a delivery has done. */
+        DeliveredView: {
+            /** @description Whether the run was there already: the same delivery arrived before. */
+            existing: boolean;
+            /** @description The run that it launched or signalled. */
+            run: string;
+        };
+        /** @description What differs between two runs; what doesn't differ is null or left out. */
+        DiffView: {
+            /** @description From launch to end, where ended. */
+            elapsed_ms: [
+                number | null,
+                number | null
+            ];
+            /** @description Inputs. */
+            input?: [
+                unknown,
+                unknown
+            ] | null;
+            /** @description Outputs. */
+            output?: [
+                unknown,
+                unknown
+            ] | null;
+            /** @description Sources: module name, text in the first, text in the second. */
+            sources: [
+                string,
+                string | null,
+                string | null
+            ][];
+            /** @description Their states. */
+            states: [
+                string,
+                string
+            ];
+            /** @description Steps, in order of paths: `path`, `first`, `second`, `elapsed_ms`. */
+            steps: unknown[];
+            /** @description Workflow names. */
+            workflow?: [
+                string,
+                string
+            ] | null;
+        };
+        /** @description Whether a node should claim runs. */
+        DrainBody: {
+            /** @description Whether it should claim nothing more, and hand over what it evaluates. */
+            draining: boolean;
+        };
+        /** @description One event. In a stream of one run, the frame's `id` is `seq`, its `event` is `kind`. */
+        Event: {
+            /** @description When it was committed, milliseconds since 1970. */
+            at_ms: number;
+            /** @description The rest, by kind. */
+            data: {
+                [key: string]: unknown;
+            };
+            /** @enum {string} */
+            kind: "run.launched" | "run.started" | "run.waiting" | "run.succeeded" | "run.failed" | "run.cancelling" | "run.rolling_back" | "run.rolled_back" | "run.cancelled" | "run.rollback_stuck" | "run.restarted" | "run.upgraded" | "run.parked" | "step.started" | "step.retrying" | "step.succeeded" | "step.failed" | "step.waiting" | "step.in_doubt" | "step.resolved" | "undo.started" | "undo.done" | "undo.failed" | "undo.skipped" | "signal.received" | "approval.decided" | "workflow.activated" | "workflow.rejected" | "workflow.removed" | "plugin.activated" | "plugin.rejected" | "plugin.removed" | "output.log" | "output.progress" | "output.annotation";
+            /** @description The step, or the output's place. */
+            path?: string | null;
+            /** @description The run; `system` for events of no run. */
+            run: string;
+            /** @description Its number in the run, without a gap. */
+            seq: number;
+        };
+        /** @description Why something didn't happen. */
+        Failure: {
+            /**
+             * Format: int64
+             * @description When.
+             */
+            at_ms: number;
+            /** @description The error's code. */
+            code: string;
+            /** @description What went wrong. */
+            message: string;
+        };
+        /** @description What is wrong. */
+        Fault: {
+            /**
+             * Format: int64
+             * @description The entry.
+             */
+            seq: number;
+            /** @description In words. */
+            what: string;
+        };
+        /** @description A launch out of turn. */
+        FiredView: {
+            /** @description The run. */
+            id: string;
+        };
+        /** @description A grant, as it is written and in words. */
+        Grant: {
+            /** @description `module.verb:scope`. */
+            grant: string;
+            /** @description What it means. */
+            words: string;
+        };
+        /** @description A page of events. */
+        History: {
+            /** @description The events, oldest first. */
+            items: components["schemas"]["HistoryEvent"][];
+            /**
+             * Format: int64
+             * @description `?after=` of the next page; absent if these were the last ones by now.
+             */
+            next?: number | null;
+        };
+        /** @description An event of a run. */
+        HistoryEvent: {
+            /**
+             * Format: int64
+             * @description When it was committed.
+             */
+            at_ms: number;
+            /** @description The rest, by kind. */
+            data: unknown;
+            /**
+             * @description What happened.
+             * @enum {string}
+             */
+            kind: "run.launched" | "run.started" | "run.waiting" | "run.succeeded" | "run.failed" | "run.cancelling" | "run.rolling_back" | "run.rolled_back" | "run.cancelled" | "run.rollback_stuck" | "run.restarted" | "run.upgraded" | "run.parked" | "step.started" | "step.retrying" | "step.succeeded" | "step.failed" | "step.waiting" | "step.in_doubt" | "step.resolved" | "undo.started" | "undo.done" | "undo.failed" | "undo.skipped" | "signal.received" | "approval.decided" | "workflow.activated" | "workflow.rejected" | "workflow.removed" | "plugin.activated" | "plugin.rejected" | "plugin.removed" | "output.log" | "output.progress" | "output.annotation";
+            /** @description The step, or for outputs the lane and the output's ordinal in it. */
+            path?: string | null;
+            /** @description The run. */
+            run: string;
+            /**
+             * Format: int64
+             * @description Its number in the run, from 1, without a gap.
+             */
+            seq: number;
+        };
+        /** @description An open approval, with its run in short. */
+        InboxItem: {
+            /**
+             * Format: int64
+             * @description When it was asked.
+             */
+            asked_at_ms: number;
+            /** @description Decisions so far. */
+            decisions: components["schemas"]["DecisionView"][];
+            /** @description Who launched the run. */
+            launched_by: string;
+            /** @description Whether you may decide on it. */
+            may_decide: boolean;
+            /** @description The run's organisation. */
+            organisation: string;
+            /** @description The step. */
+            path: string;
+            /** @description What is asked. */
+            request: components["schemas"]["RequestView"];
+            /** @description The run. */
+            run: string;
+            /** @description Whether it is settled. */
+            settled: boolean;
+            /** @description Why you may not. */
+            why_not?: string | null;
+            /** @description The run's workflow. */
+            workflow: string;
+        };
+        /** @description An instant. */
+        Instant: {
+            /**
+             * Format: int64
+             * @description Milliseconds since 1970.
+             */
+            at_ms: number;
+            /** @description As a wall clock in the schedule's time zone shows it. */
+            wall: string;
+        };
+        /** @description A new key. */
+        KeyBody: {
+            /**
+             * @description The key; without one, one is made.
+             * @default null
+             */
+            key?: string | null;
+            /**
+             * @description The one before ends at once, instead of after a day.
+             * @default false
+             */
+            revoke?: boolean;
+        };
+        /** @description What to launch. */
+        LaunchBody: {
+            /**
+             * @description Its input; missing fields get the defaults of the workflow's schema.
+             * @default {}
+             */
+            input?: unknown;
+            /** @description The organisation that the run belongs to; if none is named, the one that you may launch this workflow in. */
+            organisation?: string | null;
+            /** @description Id of a plan: the launch is refused if the workflow or the input isn't what was planned. */
+            plan?: string | null;
+            /**
+             * @description Which of an organisation's runs begin first when there are more than workers: `low`, `normal` or `high`; if nothing
+             *     is said, the workflow's own.
+             */
+            priority?: string | null;
+            /**
+             * @description Tags besides the workflow's own.
+             * @default []
+             */
+            tags?: string[];
+            /** @description The workflow: `area/name`. */
+            workflow: string;
+        };
+        /** @description A launch. */
+        Launched: {
+            /**
+             * Format: int64
+             * @description What it was launched for: the instant of a schedule, the end of a run, the arrival of a delivery.
+             */
+            at_ms: number;
+            /**
+             * Format: int64
+             * @description When it was launched.
+             */
+            launched_at_ms: number;
+            /** @description The run; for a signal, the one that got it. */
+            run?: string | null;
+        };
+        /** @description A launched run. */
+        LaunchedView: {
+            /** @description Whether it was there already: the idempotency key was used before, with the same input. */
+            existing: boolean;
+            /** @description The run's id. */
+            id: string;
+        };
+        /** @description A lock that is held. */
+        LockView: {
+            /**
+             * Format: int64
+             * @description Since when.
+             */
+            acquired_at_ms: number;
+            /** @description Its name. */
+            name: string;
+            /** @description Who holds it. */
+            run: string;
+        };
+        /** @description What somebody logs in with. */
+        LogIn: {
+            /** @description Code of the second factor, if there is one: six digits, or a recovery code. */
+            code?: string | null;
+            /** @description Name or e-mail address. */
+            name: string;
+            /** @description Password. */
+            password: string;
+        };
+        /** @description One line. */
+        LogLine: {
+            /**
+             * Format: int64
+             * @description When it was committed.
+             */
+            at_ms: number;
+            /** @description Facts that were logged with it. */
+            fields: unknown;
+            /** @description The branch that it comes from: empty for the run itself, `7/b1/` for the second branch of step 7. */
+            lane: string;
+            /** @description `debug`, `info`, `warn` or `error`. */
+            level: string;
+            /**
+             * Format: uint64
+             * @description Its number in the log, from 1. It never changes.
+             */
+            line: number;
+            /** @description What was logged. */
+            message: string;
+            /**
+             * Format: int64
+             * @description Number of its event.
+             */
+            seq: number;
+            /** @description Where in the script: file, line, column. */
+            site: unknown;
+        };
+        /** @description Lines of a log. */
+        LogPage: {
+            /** @description The lines, oldest first. */
+            lines: components["schemas"]["LogLine"][];
+            /**
+             * @description `?cursor=` of what comes next. There may be fewer lines than asked for, or none, and still more to come: one answer
+             *     searches through 20,000 events at most.
+             */
+            next?: string | null;
+        };
+        /** @description What to do about instants that passed while no server ran. */
+        Missed: "skip" | "once" | "all";
+        /** @description An organisation to be. */
+        NewOrganisation: {
+            /** @description The name: letters, digits and `._-`; never changes. */
+            name: string;
+            /**
+             * @description How people call it.
+             * @default
+             */
+            title?: string;
+        };
+        /** @description What to rehearse and keep. */
+        NewPlan: {
+            /**
+             * @description Its input, as for a launch.
+             * @default null
+             */
+            input?: unknown;
+            /** @description The organisation that it is for; if none is named, the one that you may launch this workflow in. */
+            organisation?: string | null;
+            /** @description The workflow: `area/name`. */
+            workflow: string;
+        };
+        /** @description A schedule to be. */
+        NewSchedule: {
+            /** @description When: five fields (minute, hour, day of month, month, day of week), or six with seconds in front. */
+            cron: string;
+            /**
+             * @description What it is for.
+             * @default
+             */
+            description?: string;
+            /**
+             * Format: int64
+             * @description No instant from this on.
+             * @default null
+             */
+            ends_at_ms?: number | null;
+            /**
+             * @description With which input. `${/schedule/at}` and `${/schedule/at_ms}` are filled in with the instant.
+             * @default {}
+             */
+            input?: unknown;
+            /**
+             * @description Launch up to so much later: `5m`. At most a day.
+             * @default null
+             */
+            jitter?: string | null;
+            /**
+             * @description What to do about instants that passed while no server ran.
+             * @default once
+             */
+            missed?: components["schemas"]["Missed"];
+            /** @description How people will call it. */
+            name: string;
+            /**
+             * @description The organisation; if none is named, the one that you may edit this workflow in.
+             * @default null
+             */
+            organisation?: string | null;
+            /**
+             * @description What to do while the run before is still open.
+             * @default skip
+             */
+            overlap?: components["schemas"]["Overlap"];
+            /**
+             * @description At rest from the beginning.
+             * @default false
+             */
+            paused?: boolean;
+            /**
+             * Format: int64
+             * @description No instant before this.
+             * @default null
+             */
+            starts_at_ms?: number | null;
+            /**
+             * @description With which tags.
+             * @default []
+             */
+            tags?: string[];
+            /**
+             * @description By whose clocks: a name of the IANA database.
+             * @default UTC
+             */
+            time_zone?: string;
+            /** @description What to launch: `area/name`. */
+            workflow: string;
+        };
+        /** @description A trigger to be. */
+        NewTrigger: {
+            /**
+             * @description What it is for.
+             * @default
+             */
+            description?: string;
+            /**
+             * @description With which input. `${/run/id}`, `${/run/output/…}`, `${/run/input/…}`, `${/run/error/message}` … are filled in.
+             * @default {}
+             */
+            input?: unknown;
+            /** @description How people will call it. */
+            name: string;
+            /** @description The runs that it waits for. */
+            on: components["schemas"]["On"];
+            /**
+             * @description The organisation; if none is named, the one that you may edit this workflow in.
+             * @default null
+             */
+            organisation?: string | null;
+            /**
+             * @description At rest from the beginning.
+             * @default false
+             */
+            paused?: boolean;
+            /**
+             * @description With which tags.
+             * @default []
+             */
+            tags?: string[];
+            /** @description What to launch: `area/name`. */
+            workflow: string;
+        };
+        /** @description A user to be. */
+        NewUser: {
+            /**
+             * @description What they may do, and where.
+             * @default []
+             */
+            bindings?: components["schemas"]["Binding"][];
+            /** @description Where mail reaches them; also logs in. */
+            email?: string | null;
+            /** @description The name: letters, digits and `._-`; never changes. */
+            name: string;
+            /** @description The organisation that they belong to; `platform` if nothing is said. */
+            organisation?: string | null;
+            /** @description At least 10 characters; without one they can't log in with a password. */
+            password?: string | null;
+            /**
+             * @description How people call them.
+             * @default
+             */
+            title?: string;
+        };
+        /** @description A webhook to be. */
+        NewWebhook: {
+            /** @description What a delivery does. */
+            action: components["schemas"]["Action2"];
+            /**
+             * @description What it is for.
+             * @default
+             */
+            description?: string;
+            /**
+             * @description A key that the sender has already; without one, one is made.
+             * @default null
+             */
+            key?: string | null;
+            /** @description How people will call it. */
+            name: string;
+            /**
+             * @description The organisation; if none is named, the one that you may edit this workflow in.
+             * @default null
+             */
+            organisation?: string | null;
+            /**
+             * @description At rest from the beginning.
+             * @default false
+             */
+            paused?: boolean;
+            /**
+             * @description How deliveries are signed.
+             * @default standard
+             */
+            scheme?: components["schemas"]["Scheme"];
+            /**
+             * @description How far a delivery's time may be off: `5m`, if nothing is said. 10 seconds to an hour.
+             * @default null
+             */
+            window?: string | null;
+        };
+        /** @description What a node does. */
+        NodeState: "active" | "draining" | "drained" | "lost";
+        /** @description A node. */
+        NodeView: {
+            /** @description Whether it answers this request. */
+            here: boolean;
+            /** @description Its name. */
+            id: string;
+            /**
+             * Format: uint32
+             * @description Runs that it evaluates.
+             */
+            running: number;
+            /**
+             * Format: int64
+             * @description When it was last heard of.
+             */
+            seen_at_ms: number;
+            /**
+             * Format: int64
+             * @description Since when it is there.
+             */
+            started_at_ms: number;
+            /** @description What it does. */
+            state: components["schemas"]["NodeState"];
+            /** @description Its program's version. */
+            version: string;
+            /**
+             * Format: uint32
+             * @description Runs that it evaluates at once, at most.
+             */
+            workers: number;
+        };
+        /** @description The runs that a trigger waits for. */
+        On: {
+            /** @description That end so: `succeeded`, `failed` (nothing was undone), `rolled_back`, `cancelled`, `rollback_stuck`. */
+            states: string[];
+            /**
+             * @description Only those with this tag.
+             * @default null
+             */
+            tag?: string | null;
+            /** @description Of this workflow (`web/deploy`), of a folder of them (`web`), or of all (`*`). */
+            workflow: string;
+        };
+        /** @description What a launch beyond a concurrency limit does. */
+        OnConflict: "queue" | "reject" | "cancel_previous";
+        /** @description What is to be changed; what isn't given stays. */
+        OrganisationChange: {
+            /** @description Whether its members are kept from acting in it. */
+            suspended?: boolean | null;
+            /** @description How people call it. */
+            title?: string | null;
+        };
+        /** @description An organisation. */
+        OrganisationView: {
+            /**
+             * Format: int64
+             * @description When it was made.
+             */
+            created_at_ms: number;
+            /** @description The name, which never changes. */
+            name: string;
+            /** @description Whether its members are kept from acting in it. */
+            suspended: boolean;
+            /** @description How people call it. */
+            title: string;
+            /**
+             * Format: int64
+             * @description Rises with every change; `ETag` and `If-Match`.
+             */
+            version: number;
+        };
+        /** @description What to do while the run before is still open. */
+        Overlap: "allow" | "skip" | "queue" | "cancel_previous";
+        /** @description A page of a list. */
+        Page: {
+            /** @description What stands on it. */
+            items: components["schemas"]["RunView"][];
+            /** @description `?cursor=` of the next page; absent on the last one. */
+            next?: string | null;
+        };
+        /** @description A page of a list. */
+        Page10: {
+            /** @description What stands on it. */
+            items: components["schemas"]["VersionView"][];
+            /** @description `?cursor=` of the next page; absent on the last one. */
+            next?: string | null;
+        };
+        /** @description A page of a list. */
+        Page11: {
+            /** @description What stands on it. */
+            items: components["schemas"]["PlanInShort"][];
+            /** @description `?cursor=` of the next page; absent on the last one. */
+            next?: string | null;
+        };
+        /** @description A page of a list. */
+        Page12: {
+            /** @description What stands on it. */
+            items: components["schemas"]["PluginView"][];
+            /** @description `?cursor=` of the next page; absent on the last one. */
+            next?: string | null;
+        };
+        /** @description A page of a list. */
+        Page13: {
+            /** @description What stands on it. */
+            items: components["schemas"]["ScheduleView"][];
+            /** @description `?cursor=` of the next page; absent on the last one. */
+            next?: string | null;
+        };
+        /** @description A page of a list. */
+        Page14: {
+            /** @description What stands on it. */
+            items: components["schemas"]["WebhookView"][];
+            /** @description `?cursor=` of the next page; absent on the last one. */
+            next?: string | null;
+        };
+        /** @description A page of a list. */
+        Page15: {
+            /** @description What stands on it. */
+            items: components["schemas"]["TriggerView"][];
+            /** @description `?cursor=` of the next page; absent on the last one. */
+            next?: string | null;
+        };
+        /** @description A page of a list. */
+        Page2: {
+            /** @description What stands on it. */
+            items: components["schemas"]["StepView"][];
+            /** @description `?cursor=` of the next page; absent on the last one. */
+            next?: string | null;
+        };
+        /** @description A page of a list. */
+        Page3: {
+            /** @description What stands on it. */
+            items: components["schemas"]["InboxItem"][];
+            /** @description `?cursor=` of the next page; absent on the last one. */
+            next?: string | null;
+        };
+        /** @description A page of a list. */
+        Page4: {
+            /** @description What stands on it. */
+            items: components["schemas"]["ResourceView"][];
+            /** @description `?cursor=` of the next page; absent on the last one. */
+            next?: string | null;
+        };
+        /** @description A page of a list. */
+        Page5: {
+            /** @description What stands on it. */
+            items: components["schemas"]["UserView"][];
+            /** @description `?cursor=` of the next page; absent on the last one. */
+            next?: string | null;
+        };
+        /** @description A page of a list. */
+        Page6: {
+            /** @description What stands on it. */
+            items: components["schemas"]["TokenView"][];
+            /** @description `?cursor=` of the next page; absent on the last one. */
+            next?: string | null;
+        };
+        /** @description A page of a list. */
+        Page7: {
+            /** @description What stands on it. */
+            items: components["schemas"]["OrganisationView"][];
+            /** @description `?cursor=` of the next page; absent on the last one. */
+            next?: string | null;
+        };
+        /** @description A page of a list. */
+        Page8: {
+            /** @description What stands on it. */
+            items: components["schemas"]["AuditEntry"][];
+            /** @description `?cursor=` of the next page; absent on the last one. */
+            next?: string | null;
+        };
+        /** @description A page of a list. */
+        Page9: {
+            /** @description What stands on it. */
+            items: components["schemas"]["WorkflowInShort"][];
+            /** @description `?cursor=` of the next page; absent on the last one. */
+            next?: string | null;
+        };
+        /** @description The present password, once more. */
+        PasswordAgain: {
+            /** @description The present password. */
+            current: string;
+        };
+        /** @description A new password. */
+        PasswordChange: {
+            /** @description The present one. */
+            current: string;
+            /** @description The new one. */
+            password: string;
+        };
+        /** @description A password that was made up; told once. */
+        PasswordMade: {
+            /** @description The password; absent if it was given. */
+            password?: string | null;
+        };
+        /** @description A new password. */
+        PasswordReset: {
+            /** @description At least 10 characters; one is made up if nothing is given. */
+            password?: string | null;
+        };
+        /** @description What can be allowed. */
+        Permission: "read" | "launch" | "operate" | "approve" | "edit" | "manage" | "administer";
+        /** @description A plan in a list. */
+        PlanInShort: {
+            /**
+             * Format: int64
+             * @description When, in milliseconds since 1970.
+             */
+            at_ms: number;
+            /** @description Who planned it. */
+            by: string;
+            /** @description Whether these sources are still in use. */
+            current: boolean;
+            /** @description Digest of what a run would do. */
+            digest: string;
+            /**
+             * Format: int64
+             * @description When it goes by itself.
+             */
+            expires_at_ms?: number | null;
+            /** @description Its id, for a launch. */
+            id: string;
+            /** @description The organisation that it is for. */
+            organisation: string;
+            /** @description Digest of its sources: what a run would have been pinned to. */
+            sources: string;
+            /** @description How the rehearsal ended. */
+            state: string;
+            /**
+             * Format: int64
+             * @description Number of the version that was in use.
+             */
+            version?: number | null;
+            /** @description The workflow. */
+            workflow: string;
+        };
+        /** @description A plan. */
+        PlanShown: {
+            /**
+             * Format: int64
+             * @description When, in milliseconds since 1970.
+             */
+            at_ms: number;
+            /** @description Who planned it. */
+            by: string;
+            /** @description Whether these sources are still in use. */
+            current: boolean;
+            /** @description Digest of what a run would do. */
+            digest: string;
+            /**
+             * Format: int64
+             * @description When it goes by itself.
+             */
+            expires_at_ms?: number | null;
+            /** @description Its id, for a launch. */
+            id: string;
+            /** @description Its input with the schema's defaults, and without what the schema calls secret. */
+            input: unknown;
+            /** @description The organisation that it is for. */
+            organisation: string;
+            /** @description What a run would do, as the rehearsal answered. */
+            plan: unknown;
+            /** @description Fields of the input that aren't kept, for they are secret. */
+            removed: string[];
+            /** @description Digest of its sources: what a run would have been pinned to. */
+            sources: string;
+            /** @description How the rehearsal ended. */
+            state: string;
+            /**
+             * Format: int64
+             * @description Number of the version that was in use.
+             */
+            version?: number | null;
+            /** @description The workflow. */
+            workflow: string;
+        };
+        /** @description A version that was put in use. */
+        PluginActivated: {
+            /** @description What it may reach, and the version in use before couldn't. */
+            added: string[];
+            /**
+             * Format: int64
+             * @description Its number.
+             */
+            version: number;
+        };
+        /** @description A plugin with its manifest. */
+        PluginShown: {
+            /** @description Digest of the version in use. */
+            digest?: string | null;
+            /**
+             * @description `plugin.toml` of the version in use: `id`, `version`, `api`, `author`, `title`, `capabilities`, `credentials`, `hosts`,
+             *     `limits`.
+             */
+            manifest?: unknown;
+            /** @description `kind/name`. */
+            name: string;
+            /** @description What the version in use may reach: `http:GET https://api.example.net/v1/*`. */
+            permissions: string[];
+            /** @description Why its files aren't what is in use: `workflow_invalid`, with `site` and `help`, or `permission_denied`. */
+            problem?: unknown;
+            /** @description How its files stand to the version in use. */
+            state: components["schemas"]["PluginState"];
+            /**
+             * Format: int64
+             * @description Number of the version in use; absent if none is.
+             */
+            version?: number | null;
+        };
+        /** @description How a plugin's files stand to the version in use. */
+        PluginState: "in_use" | "behind" | "unusable";
+        /** @description A plugin. */
+        PluginView: {
+            /** @description Digest of the version in use. */
+            digest?: string | null;
+            /** @description `kind/name`. */
+            name: string;
+            /** @description What the version in use may reach: `http:GET https://api.example.net/v1/*`. */
+            permissions: string[];
+            /** @description Why its files aren't what is in use: `workflow_invalid`, with `site` and `help`, or `permission_denied`. */
+            problem?: unknown;
+            /** @description How its files stand to the version in use. */
+            state: components["schemas"]["PluginState"];
+            /**
+             * Format: int64
+             * @description Number of the version in use; absent if none is.
+             */
+            version?: number | null;
+        };
+        /** @description When a pattern happens. */
+        PreviewView: {
+            /** @description The next instants. */
+            next: components["schemas"]["Instant"][];
+            /** @description The pattern in words. */
+            words: string;
+        };
+        /** @description What failed, why, where, and what to do about it (RFC 9457). */
+        Problem: {
+            /**
+             * @description The stable code.
+             * @enum {string}
+             */
+            code: "invalid_input" | "usage" | "workflow_not_found" | "workflow_invalid" | "run_not_found" | "illegal_transition" | "idempotency_conflict" | "permission_denied" | "invalid_argument" | "script_error" | "limit_exceeded" | "divergence" | "step_timeout" | "wait_timeout" | "run_timeout" | "approval_expired" | "approval_stale" | "child_failed" | "failed_by_operator" | "cancelled" | "undo_failed" | "conflict" | "not_found" | "unsupported" | "system" | "unavailable" | "command_failed" | "secret_misuse" | "secret_not_found" | "storage" | "schema_mismatch" | "data_folder_busy" | "configuration" | "instance_id" | "lease_lost" | "unauthenticated" | "method_not_allowed" | "precondition_failed" | "too_large" | "unsupported_media_type" | "too_many_requests" | "internal";
+            /** @description Facts for programs. */
+            data?: unknown;
+            /** @description What failed and why, in a sentence. */
+            detail: string;
+            /** @description What to do about it. */
+            help?: string;
+            /** @description The path that was asked. */
+            instance: string;
+            /** @description JSON Pointer to the field that is at fault. */
+            pointer?: unknown;
+            /** @description The request's id, for the log. */
+            request: string;
+            /** @description File, line and column, where a script is at fault. */
+            site?: Record<string, never>;
+            /** @description The answer's status. */
+            status: number;
+            /** @description The code in words. */
+            title: string;
+            /** @description `urn:windlass:error:` and the code. */
+            type: string;
+        };
+        /** @description A problem: what failed, where, why, and what to do. */
+        ProblemShape: {
+            /** @description The stable code. */
+            code: string;
+            /** @description Facts for programs. */
+            data?: unknown;
+            /** @description What to do about it. */
+            help?: string | null;
+            /** @description What failed and why, in one sentence. */
+            message: string;
+            /** @description Whether the effect certainly didn't happen. */
+            no_effect?: boolean | null;
+            /** @description Whether trying again may help. */
+            retryable?: boolean | null;
+            /** @description Where in the script: file, line, column. */
+            site?: unknown;
+            /** @description The step that failed, if one did. */
+            step?: string | null;
+        };
+        /** @description How far a run says that it is. */
+        Progress: {
+            /** @description In its words. */
+            message?: string | null;
+            /**
+             * Format: double
+             * @description Percent, if it said so.
+             */
+            percent?: number | null;
+        };
+        /** @description Whether the server can serve. */
+        Readiness: {
+            /** @description What was looked at. */
+            checks: components["schemas"]["Check"][];
+            /** @description Whether all of the checks hold. */
+            ready: boolean;
+        };
+        /** @description What to rehearse with. */
+        RehearseBody: {
+            /**
+             * @description The input, as for a launch.
+             * @default null
+             */
+            input?: unknown;
+        };
+        /** @description What a person is asked. */
+        RequestView: {
+            /** @description Whether whoever launched the run may decide. */
+            allow_self: boolean;
+            /** @description What is shown to decide on. */
+            details: unknown;
+            /** @description Digest of what is shown. A decision names it, and is void for another. */
+            digest: string;
+            /**
+             * Format: int64
+             * @description When it expires.
+             */
+            expires_at_ms?: number | null;
+            /** @description JSON Schema of a form that is filled in with the decision. */
+            form?: unknown;
+            /** @description What expiry means: `fail`, `deny` or `approve`. */
+            on_expiry: string;
+            /**
+             * Format: uint32
+             * @description Different people who have to approve.
+             */
+            quorum: number;
+            /** @description Who may decide: a role's name. */
+            role?: string | null;
+            /** @description The question, in one line. */
+            title: string;
+        };
+        /** @description What became of a step that is in doubt. */
+        ResolveBody: {
+            /** @description What became of it. */
+            resolution: components["schemas"]["Word"];
+            /**
+             * @description The step's result, if it happened.
+             * @default null
+             */
+            result?: unknown;
+            /** @description The step: `12`, `7/b1/3`. */
+            step: string;
+        };
+        /** @description A thing that a run has made. */
+        ResourceView: {
+            /**
+             * Format: int64
+             * @description When it was first intended.
+             */
+            created_at_ms: number;
+            /** @description Its identity at the provider. */
+            id: string;
+            /** @description What it is: `namespace`, `link`. */
+            kind: string;
+            /** @description The step that made it. */
+            path: string;
+            /** @description Who keeps it: `net`, `docker`. */
+            provider: string;
+            /** @description The run that made it. */
+            run: string;
+            /**
+             * @description Its state.
+             * @enum {string}
+             */
+            state: "creating" | "live" | "adopted" | "destroying" | "gone";
+            /**
+             * Format: int64
+             * @description When its state last changed.
+             */
+            updated_at_ms: number;
+        };
+        /** @description On what terms a run is restarted. */
+        RestartBody: {
+            /**
+             * @description On the scripts as they are now, instead of those it was launched with.
+             * @default false
+             */
+            current?: boolean;
+            /**
+             * @description Only say what would happen.
+             * @default false
+             */
+            dry_run?: boolean;
+        };
+        /** @description A run that was restarted, or would be. */
+        RestartedView: {
+            /** @description Steps that are forgotten, and performed again. */
+            dropped: string[];
+            /** @description What becomes of the rest. Unless it is `compatible`, nothing was done. */
+            verdict: components["schemas"]["VerdictView"];
+        };
+        /** @description Which version, and what it replaces. */
+        RestoreBody: {
+            /** @description `source_digest` of the source that is there now; absent if the workflow was removed. */
+            expected?: string | null;
+            /**
+             * @description Why, for the history.
+             * @default
+             */
+            message?: string;
+            /**
+             * Format: int64
+             * @description Its number.
+             */
+            version: number;
+        };
+        /** @description A set of permissions that has a name. */
+        Role: "viewer" | "operator" | "franchisee" | "admin";
+        /** @description A role. */
+        RoleView: {
+            /** @description Its name. */
+            name: components["schemas"]["Role"];
+            /** @description What it allows. */
+            permissions: components["schemas"]["Permission"][];
+        };
+        /** @description Whether a failed run undoes what it did. */
+        Rollback: "auto" | "none";
+        /** @description A run with everything that its page shows first. */
+        RunShown: {
+            /** @description What is asked and not yet decided. */
+            approvals: components["schemas"]["ApprovalView"][];
+            /** @description Digest of the sources that it is pinned to. */
+            bundle: string;
+            /** @description The run that it continues. */
+            continues?: string | null;
+            /**
+             * Format: int64
+             * @description When its time is up.
+             */
+            deadline_at_ms?: number | null;
+            /**
+             * Format: int64
+             * @description When it becomes due, if a time is set; milliseconds since 1970, like every time.
+             */
+            due_at_ms?: number | null;
+            /**
+             * Format: int64
+             * @description When it ended.
+             */
+            ended_at_ms?: number | null;
+            /** @description Its id: 26 characters that sort by the time of launch. */
+            id: string;
+            /** @description Its idempotency key. */
+            idempotency_key?: string | null;
+            /** @description Its input. */
+            input: unknown;
+            /**
+             * Format: int64
+             * @description Number of its last event: where to follow it from.
+             */
+            last_event: number;
+            /**
+             * Format: int64
+             * @description When it was launched.
+             */
+            launched_at_ms: number;
+            /** @description Who launched it. */
+            launched_by: string;
+            /** @description Where to look further. */
+            links: {
+                [key: string]: string;
+            };
+            /**
+             * Format: uint64
+             * @description Things that it made and that are there now.
+             */
+            live_resources: number;
+            /** @description The organisation that it belongs to. */
+            organisation: string;
+            /** @description What it returned. */
+            output?: unknown;
+            /** @description The run that it is a child of, and the step there. */
+            parent?: [
+                string,
+                string
+            ] | null;
+            /** @description Why it failed. */
+            problem?: components["schemas"]["ProblemShape"] | null;
+            /** @description What the script last said about its progress, if it did so lately. */
+            progress?: components["schemas"]["Progress"] | null;
+            /**
+             * Format: uint32
+             * @description Times that a worker was lost while it had the run.
+             */
+            recoveries: number;
+            /** @description Whether a failure undoes: `auto` or `none`. */
+            rollback: string;
+            /**
+             * Format: int64
+             * @description When a worker first took it.
+             */
+            started_at_ms?: number | null;
+            /**
+             * @description Its state.
+             * @enum {string}
+             */
+            state: "queued" | "running" | "waiting" | "cancelling" | "rolling_back" | "rollback_stuck" | "succeeded" | "failed" | "rolled_back" | "cancelled";
+            /** @description Tags. */
+            tags: string[];
+            /** @description Its undo list in numbers. */
+            undo: components["schemas"]["UndoSummary"];
+            /** @description What it waits for, while it waits; several branches may wait for several things. */
+            waiting_on: ("timer" | "signal" | "approval" | "lock" | "child" | "in_doubt" | "parked")[];
+            /** @description The workflow: `area/name`. */
+            workflow: string;
+        };
+        /** @description What would become of a run on other sources. */
+        RunVerdict: {
+            /** @description Whether it could go on. */
+            compatible: boolean;
+            /** @description The run. */
+            run: string;
+            /** @description `verdict`, and with it what was found: as for the upgrade of a run. */
+            verdict: unknown;
+        };
+        /** @description A run. */
+        RunView: {
+            /** @description Digest of the sources that it is pinned to. */
+            bundle: string;
+            /** @description The run that it continues. */
+            continues?: string | null;
+            /**
+             * Format: int64
+             * @description When its time is up.
+             */
+            deadline_at_ms?: number | null;
+            /**
+             * Format: int64
+             * @description When it becomes due, if a time is set; milliseconds since 1970, like every time.
+             */
+            due_at_ms?: number | null;
+            /**
+             * Format: int64
+             * @description When it ended.
+             */
+            ended_at_ms?: number | null;
+            /** @description Its id: 26 characters that sort by the time of launch. */
+            id: string;
+            /** @description Its idempotency key. */
+            idempotency_key?: string | null;
+            /** @description Its input. */
+            input: unknown;
+            /**
+             * Format: int64
+             * @description When it was launched.
+             */
+            launched_at_ms: number;
+            /** @description Who launched it. */
+            launched_by: string;
+            /** @description The organisation that it belongs to. */
+            organisation: string;
+            /** @description What it returned. */
+            output?: unknown;
+            /** @description The run that it is a child of, and the step there. */
+            parent?: [
+                string,
+                string
+            ] | null;
+            /** @description Why it failed. */
+            problem?: components["schemas"]["ProblemShape"] | null;
+            /**
+             * Format: uint32
+             * @description Times that a worker was lost while it had the run.
+             */
+            recoveries: number;
+            /** @description Whether a failure undoes: `auto` or `none`. */
+            rollback: string;
+            /**
+             * Format: int64
+             * @description When a worker first took it.
+             */
+            started_at_ms?: number | null;
+            /**
+             * @description Its state.
+             * @enum {string}
+             */
+            state: "queued" | "running" | "waiting" | "cancelling" | "rolling_back" | "rollback_stuck" | "succeeded" | "failed" | "rolled_back" | "cancelled";
+            /** @description Tags. */
+            tags: string[];
+            /** @description What it waits for, while it waits; several branches may wait for several things. */
+            waiting_on: ("timer" | "signal" | "approval" | "lock" | "child" | "in_doubt" | "parked")[];
+            /** @description The workflow: `area/name`. */
+            workflow: string;
+        };
+        /** @description Sources to save together. */
+        SaveAllBody: {
+            /** @description Sources by name: `lab/two-routers`, `lib/lab`. */
+            files: {
+                [key: string]: string;
+            };
+            /** @description Who wrote them, if that is somebody else: the author of a commit. */
+            made_by?: string | null;
+            /**
+             * @description Why, for the history.
+             * @default
+             */
+            message?: string;
+        };
+        /** @description A source to save. */
+        SaveBody: {
+            /** @description `source_digest` of what you changed; absent for a new workflow. */
+            expected?: string | null;
+            /**
+             * @description Why, for the history.
+             * @default
+             */
+            message?: string;
+            /** @description The whole source. */
+            source: string;
+        };
+        /** @description A workflow that was saved. */
+        Saved: {
+            /** @description Grants that it asks for, and the version in use doesn't. */
+            added: string[];
+            /** @description `area/name`. */
+            name: string;
+            /** @description Digest of the source, for the next change. */
+            source_digest: string;
+            /**
+             * Format: int64
+             * @description Number of the version in use.
+             */
+            version?: number | null;
+            /**
+             * Format: int64
+             * @description Number of the version that waits; an admin can activate it.
+             */
+            waiting?: number | null;
+            /** @description Why the saved source isn't in use: it waits for an admin. */
+            waits?: string | null;
+        };
+        /** @description What was saved. */
+        SavedAll: {
+            /** @description Those that weren't there like this before. */
+            changed: components["schemas"]["Saved"][];
+            /** @description Names of those that were. */
+            unchanged: string[];
+        };
+        /** @description What is to change. What isn't named stays. */
+        ScheduleChange: {
+            /** @description When. */
+            cron?: string | null;
+            /** @description What it is for. */
+            description?: string | null;
+            /**
+             * Format: int64
+             * @description No instant from this on; null: no end.
+             */
+            ends_at_ms?: number | null;
+            /** @description With which input. */
+            input?: unknown;
+            /** @description Launch up to so much later: `5m`; `0s`: on time. */
+            jitter?: string | null;
+            /** @description What to do about instants that passed while no server ran. */
+            missed?: components["schemas"]["Missed"] | null;
+            /** @description Its name. */
+            name?: string | null;
+            /** @description What to do while the run before is still open. */
+            overlap?: components["schemas"]["Overlap"] | null;
+            /** @description At rest, or not any more. Instants that pass while it rests are not made up for. */
+            paused?: boolean | null;
+            /**
+             * Format: int64
+             * @description No instant before this; null: no beginning.
+             */
+            starts_at_ms?: number | null;
+            /** @description With which tags. */
+            tags?: string[] | null;
+            /** @description By whose clocks. */
+            time_zone?: string | null;
+            /** @description What it launches. */
+            workflow?: string | null;
+        };
+        /** @description A schedule. */
+        ScheduleView: {
+            /**
+             * Format: int64
+             * @description Until when it acts: a token set it up, and it doesn't act for longer than that.
+             */
+            acts_until_ms?: number | null;
+            /**
+             * Format: int64
+             * @description When it was made.
+             */
+            created_at_ms: number;
+            /** @description When. */
+            cron: string;
+            /** @description What it is for. */
+            description: string;
+            /**
+             * Format: int64
+             * @description No instant from this on.
+             */
+            ends_at_ms?: number | null;
+            /** @description Why the last launch that was refused was. */
+            error?: components["schemas"]["Failure"] | null;
+            /**
+             * Format: uint64
+             * @description Launches that were refused.
+             */
+            failed: number;
+            /** @description Its id. */
+            id: string;
+            /** @description With which input. */
+            input: unknown;
+            /**
+             * Format: int64
+             * @description Each launch is up to so much later.
+             */
+            jitter_ms: number;
+            /** @description The last launch. */
+            last?: components["schemas"]["Launched"] | null;
+            /**
+             * Format: uint64
+             * @description Launches so far.
+             */
+            launched: number;
+            /** @description What happens to instants that passed while no server ran. */
+            missed: components["schemas"]["Missed"];
+            /**
+             * Format: uint64
+             * @description Instants that passed while no server ran, and that nobody made up for.
+             */
+            missed_instants: number;
+            /** @description How people call it; unique in its organisation. */
+            name: string;
+            /** @description The next instants; none while it is paused. */
+            next: components["schemas"]["Instant"][];
+            /** @description The organisation that it and its runs belong to. */
+            organisation: string;
+            /** @description What happens while the run before is still open. */
+            overlap: components["schemas"]["Overlap"];
+            /** @description The user for whom it launches: whoever changed it last. */
+            owner: string;
+            /** @description Whether it is at rest. */
+            paused: boolean;
+            /** @description Instants whose launch is decided, but not done: they wait for the run before. */
+            pending: number[];
+            /**
+             * Format: uint64
+             * @description Instants left out because the run before was still open.
+             */
+            skipped: number;
+            /**
+             * Format: int64
+             * @description No instant before this.
+             */
+            starts_at_ms?: number | null;
+            /** @description With which tags, besides `schedule:<name>`. */
+            tags: string[];
+            /** @description By whose clocks. */
+            time_zone: string;
+            /**
+             * Format: int64
+             * @description Rises with every change; `ETag` and `If-Match`.
+             */
+            version: number;
+            /** @description When, in words. */
+            words: string;
+            /** @description What it launches. */
+            workflow: string;
+        };
+        /** @description How deliveries are signed. */
+        Scheme: "standard" | "github";
+        /** @description A secret to keep. */
+        SecretBody: {
+            /** @description Where it may go: `https://api.example.net*`, `exec:*`, `file:/etc/app/*`. */
+            to: string[];
+            /** @description Its value. It is never answered, logged or written to the audit log. */
+            value: string;
+        };
+        /** @description A secret, without its value. */
+        SecretView: {
+            /**
+             * Format: int64
+             * @description When it was first set.
+             */
+            created_at_ms?: number | null;
+            /** @description Where it is kept: `database`, or the place that the configuration names. */
+            kept: string;
+            /** @description Its name. */
+            name: string;
+            /** @description Where it may go. */
+            to: string[];
+            /**
+             * Format: int64
+             * @description When its value last changed.
+             */
+            updated_at_ms?: number | null;
+        };
+        /** @description A session. */
+        SessionView: {
+            /** @description From where it was opened. */
+            address: string;
+            /** @description What the browser calls itself. */
+            agent: string;
+            /**
+             * Format: int64
+             * @description When it was opened.
+             */
+            created_at_ms: number;
+            /** @description Whether it is this one. */
+            current: boolean;
+            /**
+             * Format: int64
+             * @description When it ends at the latest.
+             */
+            expires_at_ms?: number | null;
+            /** @description Its id. */
+            id: string;
+            /**
+             * Format: int64
+             * @description When it was last used, to the minute.
+             */
+            seen_at_ms: number;
+        };
+        /** @description A signal. */
+        SignalBody: {
+            /** @description A second delivery with the same id is dropped. */
+            id?: string | null;
+            /** @description Its name. */
+            name: string;
+            /**
+             * @description What the run gets.
+             * @default null
+             */
+            payload?: unknown;
+        };
+        /** @description A step of a run's journal. */
+        StepView: {
+            /** @description Its arguments: canonical JSON, as text. A secret stands as `{"$secret":"name"}`. */
+            args: string;
+            /**
+             * Format: uint32
+             * @description Attempts so far.
+             */
+            attempts: number;
+            /**
+             * @description What a crash between its effect and its record means.
+             * @enum {string}
+             */
+            class: "read" | "idempotent" | "keyed" | "at_most_once" | "wait" | "scope";
+            /** @description Digest of the function and its arguments. */
+            digest: string;
+            /**
+             * Format: int64
+             * @description When its outcome was recorded.
+             */
+            finished_at_ms?: number | null;
+            /** @description The function: `net::create_namespace`. */
+            op: string;
+            /** @description `{"value": JSON as text}` or `{"error": problem}`, once there is one. */
+            outcome?: unknown;
+            /** @description Where it stands in the run: `12`, `7/b1/3`. */
+            path: string;
+            /** @description Where in the script: file, line, column. */
+            site: unknown;
+            /**
+             * Format: int64
+             * @description When the first attempt began.
+             */
+            started_at_ms: number;
+            /**
+             * @description Its state.
+             * @enum {string}
+             */
+            state: "started" | "waiting" | "succeeded" | "failed" | "in_doubt";
+        };
+        /** @description What to do about a stuck undo. */
+        Stuck: "retry" | "skip" | "adopt";
+        /** @description A token that was issued just now. */
+        TokenIssued: {
+            /** @description What it may do at most; never more than its user. */
+            bindings: components["schemas"]["Binding"][];
+            /**
+             * Format: int64
+             * @description When it was issued.
+             */
+            created_at_ms: number;
+            /**
+             * Format: int64
+             * @description When it ends.
+             */
+            expires_at_ms?: number | null;
+            /** @description Its id; the token begins with `wl_` and it. */
+            id: string;
+            /** @description What people call it. */
+            name: string;
+            /** @description The token: `Authorization: Bearer <token>`. It is told only now. */
+            token: string;
+            /**
+             * Format: int64
+             * @description When it was last used, to the minute.
+             */
+            used_at_ms?: number | null;
+            /** @description Whose. */
+            user: string;
+        };
+        /** @description A token to be. */
+        TokenRequest: {
+            /**
+             * @description What it is to be allowed; what you don't hold is left out. None: all that you hold.
+             * @default []
+             */
+            bindings?: components["schemas"]["Binding"][];
+            /**
+             * Format: int64
+             * @description When it ends: at most a year from now, 90 days if nothing is said.
+             */
+            expires_at_ms?: number | null;
+            /** @description What people call it. */
+            name: string;
+        };
+        /** @description A token, without what makes it one. */
+        TokenView: {
+            /** @description What it may do at most; never more than its user. */
+            bindings: components["schemas"]["Binding"][];
+            /**
+             * Format: int64
+             * @description When it was issued.
+             */
+            created_at_ms: number;
+            /**
+             * Format: int64
+             * @description When it ends.
+             */
+            expires_at_ms?: number | null;
+            /** @description Its id; the token begins with `wl_` and it. */
+            id: string;
+            /** @description What people call it. */
+            name: string;
+            /**
+             * Format: int64
+             * @description When it was last used, to the minute.
+             */
+            used_at_ms?: number | null;
+            /** @description Whose. */
+            user: string;
+        };
+        /** @description A code of the second factor. */
+        TotpCode: {
+            /** @description Six digits from the app. */
+            code: string;
+        };
+        /** @description A second factor that waits for its first code. Told once. */
+        TotpEnrolled: {
+            /** @description Codes for the day when the phone is gone; each works once. */
+            recovery: string[];
+            /** @description The seed for the app, base32. */
+            seed: string;
+            /** @description The same for a QR code. */
+            uri: string;
+        };
+        /** @description What is to change. What isn't named stays. */
+        TriggerChange: {
+            /**
+             * @description What it is for.
+             * @default null
+             */
+            description?: string | null;
+            /**
+             * @description With which input.
+             * @default null
+             */
+            input?: unknown;
+            /**
+             * @description Its name.
+             * @default null
+             */
+            name?: string | null;
+            /**
+             * @description The runs that it waits for.
+             * @default null
+             */
+            on?: components["schemas"]["On"] | null;
+            /**
+             * @description At rest, or not any more.
+             * @default null
+             */
+            paused?: boolean | null;
+            /**
+             * @description With which tags.
+             * @default null
+             */
+            tags?: string[] | null;
+            /**
+             * @description What it launches.
+             * @default null
+             */
+            workflow?: string | null;
+        };
+        /** @description A trigger. */
+        TriggerView: {
+            /**
+             * Format: int64
+             * @description Until when it acts: a token set it up, and it doesn't act for longer than that.
+             */
+            acts_until_ms?: number | null;
+            /**
+             * Format: int64
+             * @description When it was made.
+             */
+            created_at_ms: number;
+            /** @description What it is for. */
+            description: string;
+            /** @description Why the last launch that was refused was. */
+            error?: components["schemas"]["Failure"] | null;
+            /** @description Its id. */
+            id: string;
+            /** @description With which input. */
+            input: unknown;
+            /** @description The last launch. */
+            last?: components["schemas"]["Launched"] | null;
+            /** @description How people call it; unique in its organisation. */
+            name: string;
+            /** @description The runs that it waits for. */
+            on: components["schemas"]["On"];
+            /** @description The organisation that it, the runs that it waits for and those that it launches belong to. */
+            organisation: string;
+            /** @description The user for whom it launches: whoever changed it last. */
+            owner: string;
+            /** @description Whether it is at rest. */
+            paused: boolean;
+            /** @description With which tags, besides `trigger:<name>`. */
+            tags: string[];
+            /**
+             * Format: int64
+             * @description Rises with every change; `ETag` and `If-Match`.
+             */
+            version: number;
+            /** @description What it launches. */
+            workflow: string;
+        };
+        /** @description An undo list in numbers. */
+        UndoSummary: {
+            /**
+             * Format: uint64
+             * @description Worked off.
+             */
+            done: number;
+            /**
+             * Format: uint64
+             * @description Tried, and failed.
+             */
+            failed: number;
+            /**
+             * Format: uint64
+             * @description To be worked off if the run fails.
+             */
+            registered: number;
+            /**
+             * Format: uint64
+             * @description Left by an operator.
+             */
+            skipped: number;
+            /**
+             * Format: uint64
+             * @description Without effect, so that there is nothing to undo.
+             */
+            void: number;
+        };
+        /** @description An entry of a run's undo list. */
+        UndoView: {
+            /** @description Why the last attempt failed. */
+            error?: components["schemas"]["ProblemShape"] | null;
+            /** @description The run whose step it takes back: this one, or one that it continues. */
+            origin: string;
+            /** @description The step that it takes back. */
+            path: string;
+            /**
+             * Format: int64
+             * @description Order of registration, from 1. Undone from the highest down.
+             */
+            seq: number;
+            /** @description Where the forward call stands. */
+            site: unknown;
+            /** @description How: an op with its arguments, or the script's own closure. */
+            spec: unknown;
+            /**
+             * @description Its state.
+             * @enum {string}
+             */
+            state: "registered" | "void" | "done" | "failed" | "skipped";
+        };
+        /** @description What to do about a stuck undo. */
+        UnstickBody: {
+            /** @description What to do. */
+            action: components["schemas"]["Stuck"];
+        };
+        /** @description On what terms a run goes on with the current scripts. */
+        UpgradeBody: {
+            /**
+             * @description Only say what would happen.
+             * @default false
+             */
+            dry_run?: boolean;
+        };
+        /** @description What is to be changed; what isn't given stays. */
+        UserChange: {
+            /** @description All that they may do from now on. */
+            bindings?: components["schemas"]["Binding"][] | null;
+            /** @description Whether they are kept out. */
+            disabled?: boolean | null;
+            /** @description Where mail reaches them; empty: nowhere. */
+            email?: string | null;
+            /** @description How people call them. */
+            title?: string | null;
+        };
+        /** @description A user. */
+        UserView: {
+            /** @description What they may do, and where. */
+            bindings: components["schemas"]["Binding"][];
+            /**
+             * Format: int64
+             * @description When they were made.
+             */
+            created_at_ms: number;
+            /** @description Whether they are kept out. */
+            disabled: boolean;
+            /** @description Where mail reaches them; also logs in. */
+            email?: string | null;
+            /** @description The OpenID provider that knows them. */
+            external?: string | null;
+            /** @description The name, which logs in and never changes. */
+            name: string;
+            /** @description The organisation whose managers look after them. */
+            organisation: string;
+            /** @description Whether they have a password. */
+            password: boolean;
+            /** @description How people call them. */
+            title: string;
+            /** @description Whether a second factor is asked for. */
+            totp: boolean;
+            /**
+             * Format: int64
+             * @description Rises with every change; `ETag` and `If-Match`.
+             */
+            version: number;
+        };
+        /** @description What becomes of a run on other scripts. */
+        VerdictView: {
+            /** @description The first call that differs: `path`, `recorded`, `current`. */
+            divergence?: unknown;
+            /** @description What the run would do next: `op`, `args`, `site`. */
+            next?: unknown;
+            /** @description How the scripts fail. */
+            problem?: unknown;
+            /**
+             * Format: uint64
+             * @description Steps that are answered from the record, if it is compatible.
+             */
+            replayed?: number | null;
+            /** @description `compatible`, `diverges` or `fails`. */
+            verdict: string;
+        };
+        /** @description What a check has found. */
+        Verified: {
+            /**
+             * Format: int64
+             * @description Entries that are as they were written, from the first.
+             */
+            entries: number;
+            /** @description What is wrong behind them. */
+            fault?: components["schemas"]["Fault"] | null;
+            /** @description Hash of the last of them: kept elsewhere, it shows later that none was cut off. */
+            last: string;
+        };
+        /** @description What the server is. */
+        Version: {
+            /** @description Version of the API. */
+            api: string;
+            /** @description The program's name. */
+            name: string;
+            /** @description Its version. */
+            version: string;
+        };
+        /** @description A version, as it is kept. */
+        VersionView: {
+            /**
+             * @description Whether it is in use.
+             * @default false
+             */
+            active?: boolean;
+            /**
+             * Format: int64
+             * @description When, milliseconds since 1970.
+             */
+            at_ms: number;
+            /** @description Who made it; `file`: somebody with an editor. */
+            by: string;
+            /** @description Digest of the sources as a whole. */
+            digest: string;
+            /** @description What it asks for. */
+            permissions: string[];
+            /**
+             * Format: int64
+             * @description From 1.
+             */
+            version: number;
+            /**
+             * @description Whether it waits for an admin: it asked for more than what was in use.
+             * @default false
+             */
+            waits?: boolean;
+            /** @description Why. */
+            why: string;
+        };
+        /** @description What is to change. What isn't named stays. */
+        WebhookChange: {
+            /**
+             * @description What a delivery does.
+             * @default null
+             */
+            action?: components["schemas"]["Action2"] | null;
+            /**
+             * @description What it is for.
+             * @default null
+             */
+            description?: string | null;
+            /**
+             * @description Its name.
+             * @default null
+             */
+            name?: string | null;
+            /**
+             * @description At rest, or not any more.
+             * @default null
+             */
+            paused?: boolean | null;
+            /**
+             * @description How far a delivery's time may be off.
+             * @default null
+             */
+            window?: string | null;
+        };
+        /** @description A webhook and its key, which is told only now. */
+        WebhookKeyed: {
+            /** @description What a delivery does. */
+            action: components["schemas"]["Action2"];
+            /**
+             * Format: int64
+             * @description Until when it acts: a token set it up, and it doesn't act for longer than that.
+             */
+            acts_until_ms?: number | null;
+            /**
+             * Format: int64
+             * @description When it was made.
+             */
+            created_at_ms: number;
+            /** @description What it is for. */
+            description: string;
+            /** @description The last delivery, rightly signed, that couldn't. */
+            error?: components["schemas"]["Failure"] | null;
+            /** @description Its id. */
+            id: string;
+            /** @description The key for the sender: `whsec_…` for Standard Webhooks, else as it is. */
+            key: string;
+            /** @description The last delivery that did something. */
+            last?: components["schemas"]["Launched"] | null;
+            /** @description How people call it; unique in its organisation. */
+            name: string;
+            /** @description The organisation that it and its runs belong to. */
+            organisation: string;
+            /** @description The user for whom it acts: whoever changed it last. */
+            owner: string;
+            /** @description Whether it is at rest: deliveries are refused. */
+            paused: boolean;
+            /** @description How they are signed. */
+            scheme: components["schemas"]["Scheme"];
+            /** @description Where deliveries are sent. */
+            url: string;
+            /**
+             * Format: int64
+             * @description Rises with every change; `ETag` and `If-Match`.
+             */
+            version: number;
+            /**
+             * Format: int64
+             * @description How far a delivery's time may be off, where one is signed.
+             */
+            window_ms: number;
+        };
+        /** @description A webhook. */
+        WebhookView: {
+            /** @description What a delivery does. */
+            action: components["schemas"]["Action2"];
+            /**
+             * Format: int64
+             * @description Until when it acts: a token set it up, and it doesn't act for longer than that.
+             */
+            acts_until_ms?: number | null;
+            /**
+             * Format: int64
+             * @description When it was made.
+             */
+            created_at_ms: number;
+            /** @description What it is for. */
+            description: string;
+            /** @description The last delivery, rightly signed, that couldn't. */
+            error?: components["schemas"]["Failure"] | null;
+            /** @description Its id. */
+            id: string;
+            /** @description The last delivery that did something. */
+            last?: components["schemas"]["Launched"] | null;
+            /** @description How people call it; unique in its organisation. */
+            name: string;
+            /** @description The organisation that it and its runs belong to. */
+            organisation: string;
+            /** @description The user for whom it acts: whoever changed it last. */
+            owner: string;
+            /** @description Whether it is at rest: deliveries are refused. */
+            paused: boolean;
+            /** @description How they are signed. */
+            scheme: components["schemas"]["Scheme"];
+            /** @description Where deliveries are sent. */
+            url: string;
+            /**
+             * Format: int64
+             * @description Rises with every change; `ETag` and `If-Match`.
+             */
+            version: number;
+            /**
+             * Format: int64
+             * @description How far a delivery's time may be off, where one is signed.
+             */
+            window_ms: number;
+        };
+        /** @description Which runs. What isn't given doesn't filter. */
+        Which: {
+            /**
+             * @description Whose id begins so.
+             * @default null
+             */
+            id?: string | null;
+            /**
+             * @description Whose input has these values: a field's name (top level only) and its value as text. In a query: `input.name=value`.
+             * @default {}
+             */
+            input?: {
+                [key: string]: string;
+            };
+            /**
+             * @description Of this organisation.
+             * @default null
+             */
+            organisation?: string | null;
+            /**
+             * @description Children of this run.
+             * @default null
+             */
+            parent?: string | null;
+            /**
+             * @description Launched at or after this time: RFC 3339, or milliseconds since 1970.
+             * @default null
+             */
+            since?: string | null;
+            /**
+             * @description In one of these states: a comma list.
+             * @default null
+             */
+            state?: string | null;
+            /**
+             * @description With this tag.
+             * @default null
+             */
+            tag?: string | null;
+            /**
+             * @description In which all of these words occur: id, workflow, tags, who launched it, texts of the input, the error's message.
+             * @default null
+             */
+            text?: string | null;
+            /**
+             * @description Launched before this time: RFC 3339, or milliseconds since 1970.
+             * @default null
+             */
+            until?: string | null;
+            /**
+             * @description Of this workflow (`lab/grid`), or of all in a folder (`lab/*`).
+             * @default null
+             */
+            workflow?: string | null;
+        };
+        /** @description Who one is. */
+        WhoAmI: {
+            /** @description What they may do, and where. */
+            bindings: components["schemas"]["Binding"][];
+            /** @description How they proved it: `session` or `token`. */
+            by: string;
+            /** @description To be sent as `X-CSRF-Token` with everything that changes something; absent for tokens. */
+            csrf?: string | null;
+            /** @description Their name; a token's is `user/token`. */
+            name: string;
+            /** @description All permissions that they have somewhere. */
+            permissions: components["schemas"]["Permission"][];
+            /** @description Whether a second factor is asked for at log-in. */
+            totp: boolean;
+            /** @description The user. */
+            user: string;
+        };
+        /** @description A step of the wizard: its title, and whatever else the header says of it. */
+        WizardStep: {
+            /** @description What `x-step` of its fields names. */
+            title?: string | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description What became of a step. */
+        Word: "happened" | "perform" | "fail";
+        /** @description What a workflow says of itself. */
+        WorkflowHeader: {
+            /** @description Runs that exclude one another. */
+            concurrency?: components["schemas"]["Concurrency"] | null;
+            /** @description What it does, for whom. */
+            description: string;
+            /**
+             * @description JSON Schema (2020-12) of the input. Fields may have `x-step` (title of the wizard's step that they stand in), `x-widget`
+             *     and `x-secret` (the field takes the name of a secret).
+             */
+            inputs: {
+                [key: string]: unknown;
+            };
+            /** @description `area/name`. */
+            name: string;
+            /** @description What the script may do: `module.verb:scope`. */
+            permissions: string[];
+            /** @description How long an ended run is kept, as a duration: `30d`. */
+            retention?: string | null;
+            /** @description Whether a failed run undoes what it did. */
+            rollback: components["schemas"]["Rollback"];
+            /** @description For lists and filters. */
+            tags: string[];
+            /** @description Longest time from launch to end, as a duration: `2h`. */
+            timeout?: string | null;
+            /** @description One line. */
+            title: string;
+            /** @description The wizard's steps, in order. */
+            wizard: components["schemas"]["WizardStep"][];
+        };
+        /** @description A workflow in a list. */
+        WorkflowInShort: {
+            /** @description `area/name`. */
+            name: string;
+            /**
+             * @description Why the file isn't what is in use: it has mistakes (`workflow_invalid`, with `site` and `help`), or waits for an admin
+             *     (`permission_denied`).
+             */
+            problem?: unknown;
+            /** @description Whether it can be launched: some version is in use. */
+            sound: boolean;
+            /** @description Tags. */
+            tags: string[];
+            /** @description One line; absent when the file has mistakes. */
+            title?: string | null;
+            /**
+             * Format: int64
+             * @description Number of the version in use; absent if none is.
+             */
+            version?: number | null;
+        };
+        /** @description A workflow. */
+        WorkflowShown: {
+            /** @description Digest of its sources: what a launch pins. */
+            digest: string;
+            /** @description Its files: itself, and what it imports. */
+            files: string[];
+            /** @description What it asks for. */
+            grants: components["schemas"]["Grant"][];
+            /** @description Why the file differs from what is in use: it has mistakes, or waits for an admin. */
+            problem?: unknown;
+            /** @description Those of them that the server's policy doesn't allow in its folder. */
+            refused_by_policy: string[];
+            /** @description Its source. */
+            source: string;
+            /** @description Digest of the source, for a change. */
+            source_digest: string;
+            /**
+             * Format: int64
+             * @description Number of the version in use.
+             */
+            version?: number | null;
+            /** @description Its header. */
+            workflow: components["schemas"]["WorkflowHeader"];
+        };
+    };
+    responses: never;
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
+}
+export type $defs = Record<string, never>;
+export interface operations {
+    get_docs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html; charset=utf-8": unknown;
+                };
+            };
+        };
+    };
+    get_docs_page_css: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/css; charset=utf-8": unknown;
+                };
+            };
+        };
+    };
+    get_docs_page_js: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/javascript; charset=utf-8": unknown;
+                };
+            };
+        };
+    };
+    get_openapi_json: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    get_approvals: {
+        parameters: {
+            query?: {
+                /** @description All that you may see, and not only those that you may decide on. */
+                all?: boolean;
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description At most so many on a page: 1 to 500, 50 if nothing is said. */
+                limit?: number;
+                /** @description Only those of this organisation. */
+                organisation?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page3"];
+                };
+            };
+        };
+    };
+    get_audit: {
+        parameters: {
+            query?: {
+                /** @description Whose action begins so: `user.`, `run.launch`. */
+                action?: string;
+                /** @description By this actor: `ann`, `token:ann/ci`. */
+                actor?: string;
+                /** @description Where the page before ended. */
+                cursor?: number;
+                /** @description Entries on a page, 1 to 500. */
+                limit?: number;
+                /** @description In this organisation. */
+                organisation?: string;
+                /** @description At or after this time, in milliseconds since 1970. */
+                since_ms?: number;
+                /** @description To this. */
+                target?: string;
+                /** @description Before this time, in milliseconds since 1970. */
+                until_ms?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page8"];
+                };
+            };
+        };
+    };
+    get_audit_export: {
+        parameters: {
+            query?: {
+                /** @description After this number. */
+                after?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": unknown;
+                };
+            };
+        };
+    };
+    get_audit_verify: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Verified"];
+                };
+            };
+        };
+    };
+    get_bundles_digest: {
+        parameters: {
+            query?: {
+                /** @description A run that is pinned to it and that you may see; whoever may see everything needn't name one. */
+                run?: string;
+            };
+            header?: never;
+            path: {
+                digest: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BundleView"];
+                };
+            };
+        };
+    };
+    get_definitions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    get_events: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Go on after this cursor, the `id` of an event; `first`: from the first event that is kept. The header
+                 *     `Last-Event-ID` goes before it. Without either: from now on.
+                 */
+                after?: string;
+                /** @description Of these kinds: a comma list of kinds (`run.failed`) and families (`run.*`). */
+                kinds?: string;
+                /** @description Of runs of this organisation. */
+                organisation?: string;
+                /** @description Of this run. */
+                run?: string;
+                /** @description Of runs of this workflow (`lab/grid`), or of all in a folder (`lab/*`). */
+                workflow?: string;
+            };
+            header?: {
+                /** @description The last id that was received: the stream goes on after it */
+                "Last-Event-ID"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": unknown;
+                };
+            };
+        };
+    };
+    post_hooks_id: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The delivery's id (Standard Webhooks) */
+                "webhook-id"?: string;
+                /** @description When it was signed, seconds since 1970 (Standard Webhooks) */
+                "webhook-timestamp"?: string;
+                /** @description `v1,<base64>` of HMAC-SHA256 over id, time and body (Standard Webhooks) */
+                "webhook-signature"?: string;
+                /** @description `sha256=<hex>` of HMAC-SHA256 over the body (GitHub) */
+                "X-Hub-Signature-256"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "*/*": unknown;
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveredView"];
+                };
+            };
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveredView"];
+                };
+            };
+        };
+    };
+    get_locks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LockView"][];
+                };
+            };
+        };
+    };
+    get_nodes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NodeView"][];
+                };
+            };
+        };
+    };
+    put_nodes_id_drain: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DrainBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NodeView"];
+                };
+            };
+        };
+    };
+    get_organisations: {
+        parameters: {
+            query?: {
+                /** @description Where the page before ended. */
+                cursor?: string;
+                /** @description Organisations on a page, 1 to 500. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page7"];
+                };
+            };
+        };
+    };
+    post_organisations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewOrganisation"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrganisationView"];
+                };
+            };
+        };
+    };
+    get_organisations_name: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrganisationView"];
+                };
+            };
+        };
+    };
+    patch_organisations_name: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that the change is meant for, as in `ETag` */
+                "If-Match"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrganisationChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrganisationView"];
+                };
+            };
+        };
+    };
+    get_plans: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Plans on a page, 1 to 500. */
+                limit?: number;
+                /** @description Of this organisation. */
+                organisation?: string;
+                /** @description Of this workflow. */
+                workflow?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page11"];
+                };
+            };
+        };
+    };
+    post_plans: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPlan"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanShown"];
+                };
+            };
+        };
+    };
+    get_plans_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanShown"];
+                };
+            };
+        };
+    };
+    get_plugins: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description At most so many on a page: 1 to 500, 50 if nothing is said. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page12"];
+                };
+            };
+        };
+    };
+    get_plugins_name: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description May contain slashes. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PluginShown"];
+                };
+            };
+        };
+    };
+    post_plugins_name_activate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description May contain slashes. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ActivatePluginBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PluginActivated"];
+                };
+            };
+        };
+    };
+    get_resources: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Of this kind: `namespace`. */
+                kind?: string;
+                /** @description At most so many on a page: 1 to 500, 50 if nothing is said. */
+                limit?: number;
+                /** @description Whose id begins so. */
+                prefix?: string;
+                /** @description Kept by this provider: `net`. */
+                provider?: string;
+                /** @description Made by this run. */
+                run?: string;
+                /** @description In one of these states: a comma list. If nothing is said: what is there, or perhaps there. */
+                state?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page4"];
+                };
+            };
+        };
+    };
+    get_roles: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoleView"][];
+                };
+            };
+        };
+    };
+    get_runs: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Whose id begins so. */
+                id?: string;
+                /** @description At most so many on a page: 1 to 500, 50 if nothing is said. */
+                limit?: number;
+                /** @description Of this organisation. */
+                organisation?: string;
+                /** @description Children of this run. */
+                parent?: string;
+                /** @description Launched at or after this time: RFC 3339, or milliseconds since 1970. */
+                since?: string;
+                /** @description In one of these states: a comma list. */
+                state?: string;
+                /** @description With this tag. */
+                tag?: string;
+                /** @description In which all of these words occur: id, workflow, tags, who launched it, texts of the input, the error's message. */
+                text?: string;
+                /** @description Launched before this time: RFC 3339, or milliseconds since 1970. */
+                until?: string;
+                /** @description Of this workflow (`lab/grid`), or of all in a folder (`lab/*`). */
+                workflow?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page"];
+                };
+            };
+        };
+    };
+    post_runs: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A second launch with this key and the same input gives the same run */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LaunchBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LaunchedView"];
+                };
+            };
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LaunchedView"];
+                };
+            };
+        };
+    };
+    post_runs_bulk: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description For `retry`: each run is launched again once for each key */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkView"];
+                };
+            };
+        };
+    };
+    get_runs_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunShown"];
+                };
+            };
+        };
+    };
+    get_runs_id_approvals: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApprovalView"][];
+                };
+            };
+        };
+    };
+    post_runs_id_approvals_step_decision: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                /** @description May contain slashes. */
+                step: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DecisionBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApprovalView"];
+                };
+            };
+        };
+    };
+    get_runs_id_artifacts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ArtifactView"][];
+                };
+            };
+        };
+    };
+    get_runs_id_artifacts_name: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                /** @description May contain slashes. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "*/*": unknown;
+                };
+            };
+        };
+    };
+    post_runs_id_cancel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CancelBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunView"];
+                };
+            };
+        };
+    };
+    get_runs_id_diff: {
+        parameters: {
+            query: {
+                /** @description The other run. */
+                with: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DiffView"];
+                };
+            };
+        };
+    };
+    get_runs_id_events: {
+        parameters: {
+            query?: {
+                /** @description Only events after this number; the header `Last-Event-ID` goes before it. */
+                after?: number;
+            };
+            header?: {
+                /** @description The last id that was received: the stream goes on after it */
+                "Last-Event-ID"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": unknown;
+                };
+            };
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_runs_id_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    get_runs_id_history: {
+        parameters: {
+            query?: {
+                /** @description Only those with higher numbers. */
+                after?: number;
+                /** @description At most so many: 1 to 1000, 200 if nothing is said. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["History"];
+                };
+            };
+        };
+    };
+    get_runs_id_logs: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description From this line on; lines count from 1. */
+                from?: number;
+                /** @description At least as grave as this: `debug`, `info`, `warn`, `error`. */
+                level?: string;
+                /** @description At most so many lines: 1 to 5000, 500 if nothing is said. */
+                lines?: number;
+                /** @description In which this text occurs, in any case. */
+                q?: string;
+                /** @description Which this regular expression fits. */
+                regex?: string;
+                /** @description Logged at or after this time: RFC 3339, or milliseconds since 1970. */
+                since?: string;
+                /** @description Of branches of this step: `7`, `7/b1`. */
+                step?: string;
+                /** @description The last so many lines; no cursor, no `from`. */
+                tail?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogPage"];
+                };
+            };
+        };
+    };
+    get_runs_id_logs_txt: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description From this line on; lines count from 1. */
+                from?: number;
+                /** @description At least as grave as this: `debug`, `info`, `warn`, `error`. */
+                level?: string;
+                /** @description At most so many lines: 1 to 5000, 500 if nothing is said. */
+                lines?: number;
+                /** @description In which this text occurs, in any case. */
+                q?: string;
+                /** @description Which this regular expression fits. */
+                regex?: string;
+                /** @description Logged at or after this time: RFC 3339, or milliseconds since 1970. */
+                since?: string;
+                /** @description Of branches of this step: `7`, `7/b1`. */
+                step?: string;
+                /** @description The last so many lines; no cursor, no `from`. */
+                tail?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain; charset=utf-8": unknown;
+                };
+            };
+        };
+    };
+    post_runs_id_resolve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResolveBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunView"];
+                };
+            };
+        };
+    };
+    get_runs_id_resources: {
+        parameters: {
+            query?: {
+                /** @description Also what is gone or adopted. */
+                all?: boolean;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResourceView"][];
+                };
+            };
+        };
+    };
+    post_runs_id_restart: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RestartBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestartedView"];
+                };
+            };
+        };
+    };
+    post_runs_id_retry: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LaunchedView"];
+                };
+            };
+        };
+    };
+    post_runs_id_signal: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignalBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunView"];
+                };
+            };
+        };
+    };
+    get_runs_id_sources: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BundleView"];
+                };
+            };
+        };
+    };
+    get_runs_id_steps: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description At most so many on a page: 1 to 500, 50 if nothing is said. */
+                limit?: number;
+                /** @description Calls of this function, or of a module (`net::*`). */
+                op?: string;
+                /** @description In one of these states: a comma list. */
+                state?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page2"];
+                };
+            };
+        };
+    };
+    get_runs_id_undo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UndoView"][];
+                };
+            };
+        };
+    };
+    post_runs_id_unpark: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunView"];
+                };
+            };
+        };
+    };
+    post_runs_id_unstick: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UnstickBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunView"];
+                };
+            };
+        };
+    };
+    post_runs_id_upgrade: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["UpgradeBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VerdictView"];
+                };
+            };
+        };
+    };
+    get_schedules: {
+        parameters: {
+            query?: {
+                /** @description Where the page before ended. */
+                cursor?: string;
+                /** @description On a page, 1 to 500. */
+                limit?: number;
+                /** @description Of this name. */
+                name?: string;
+                /** @description Of this organisation. */
+                organisation?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page13"];
+                };
+            };
+        };
+    };
+    post_schedules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSchedule"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleView"];
+                };
+            };
+        };
+    };
+    get_schedules_preview: {
+        parameters: {
+            query: {
+                /** @description How many instants, 1 to 100; 5 if nothing is said. */
+                count?: number;
+                /** @description The pattern. */
+                cron: string;
+                /** @description By whose clocks; UTC if nothing is said. */
+                time_zone?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PreviewView"];
+                };
+            };
+        };
+    };
+    get_schedules_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleView"];
+                };
+            };
+        };
+    };
+    delete_schedules_id: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that the change is meant for, as in `ETag` */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    patch_schedules_id: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that the change is meant for, as in `ETag` */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ScheduleChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleView"];
+                };
+            };
+        };
+    };
+    post_schedules_id_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FiredView"];
+                };
+            };
+        };
+    };
+    get_secrets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecretView"][];
+                };
+            };
+        };
+    };
+    get_secrets_name: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description May contain slashes. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecretView"];
+                };
+            };
+        };
+    };
+    put_secrets_name: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description May contain slashes. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SecretBody"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    delete_secrets_name: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description May contain slashes. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WhoAmI"];
+                };
+            };
+        };
+    };
+    post_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LogIn"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WhoAmI"];
+                };
+            };
+        };
+    };
+    delete_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_session_oidc: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string[];
+                };
+            };
+        };
+    };
+    get_session_oidc_provider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                provider: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description See Other */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_session_oidc_provider_callback: {
+        parameters: {
+            query?: {
+                /** @description To be exchanged for tokens. */
+                code?: string;
+                /** @description Why there is no code. */
+                error?: string;
+                /** @description Who sends this. */
+                iss?: string;
+                /** @description What was sent along. */
+                state?: string;
+            };
+            header?: never;
+            path: {
+                provider: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html; charset=utf-8": unknown;
+                };
+            };
+        };
+    };
+    put_session_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordChange"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    put_session_totp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TotpCode"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_session_totp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordAgain"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TotpEnrolled"];
+                };
+            };
+        };
+    };
+    delete_session_totp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordAgain"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionView"][];
+                };
+            };
+        };
+    };
+    delete_sessions_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_tokens: {
+        parameters: {
+            query?: {
+                /** @description Of everybody in organisations that you manage, not only your own. */
+                all?: boolean;
+                /** @description Where the page before ended. */
+                cursor?: string;
+                /** @description Tokens on a page, 1 to 500. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page6"];
+                };
+            };
+        };
+    };
+    post_tokens: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenRequest"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenIssued"];
+                };
+            };
+        };
+    };
+    get_tokens_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenView"];
+                };
+            };
+        };
+    };
+    delete_tokens_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_triggers: {
+        parameters: {
+            query?: {
+                /** @description Where the page before ended. */
+                cursor?: string;
+                /** @description On a page, 1 to 500. */
+                limit?: number;
+                /** @description Of this name. */
+                name?: string;
+                /** @description Of this organisation. */
+                organisation?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page15"];
+                };
+            };
+        };
+    };
+    post_triggers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTrigger"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TriggerView"];
+                };
+            };
+        };
+    };
+    get_triggers_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TriggerView"];
+                };
+            };
+        };
+    };
+    delete_triggers_id: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that the change is meant for, as in `ETag` */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    patch_triggers_id: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that the change is meant for, as in `ETag` */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TriggerChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TriggerView"];
+                };
+            };
+        };
+    };
+    get_users: {
+        parameters: {
+            query?: {
+                /** @description Where the page before ended. */
+                cursor?: string;
+                /** @description Users on a page, 1 to 500. */
+                limit?: number;
+                /** @description Of this organisation. */
+                organisation?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page5"];
+                };
+            };
+        };
+    };
+    post_users: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewUser"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserView"];
+                };
+            };
+        };
+    };
+    get_users_name: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserView"];
+                };
+            };
+        };
+    };
+    delete_users_name: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that the change is meant for, as in `ETag` */
+                "If-Match"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    patch_users_name: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that the change is meant for, as in `ETag` */
+                "If-Match"?: string;
+            };
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserView"];
+                };
+            };
+        };
+    };
+    put_users_name_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PasswordReset"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasswordMade"];
+                };
+            };
+        };
+    };
+    delete_users_name_sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    delete_users_name_totp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Version"];
+                };
+            };
+        };
+    };
+    get_webhooks: {
+        parameters: {
+            query?: {
+                /** @description Where the page before ended. */
+                cursor?: string;
+                /** @description On a page, 1 to 500. */
+                limit?: number;
+                /** @description Of this name. */
+                name?: string;
+                /** @description Of this organisation. */
+                organisation?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page14"];
+                };
+            };
+        };
+    };
+    post_webhooks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewWebhook"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookKeyed"];
+                };
+            };
+        };
+    };
+    get_webhooks_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookView"];
+                };
+            };
+        };
+    };
+    delete_webhooks_id: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that the change is meant for, as in `ETag` */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    patch_webhooks_id: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that the change is meant for, as in `ETag` */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookView"];
+                };
+            };
+        };
+    };
+    put_webhooks_id_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["KeyBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookKeyed"];
+                };
+            };
+        };
+    };
+    get_workflows: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description In this folder. */
+                folder?: string;
+                /** @description At most so many on a page: 1 to 500, 50 if nothing is said. */
+                limit?: number;
+                /** @description With this tag. */
+                tag?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page9"];
+                };
+            };
+        };
+    };
+    post_workflows: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SaveAllBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedAll"];
+                };
+            };
+        };
+    };
+    get_workflows_name: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description May contain slashes. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkflowShown"];
+                };
+            };
+        };
+    };
+    put_workflows_name: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description May contain slashes. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SaveBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Saved"];
+                };
+            };
+        };
+    };
+    delete_workflows_name: {
+        parameters: {
+            query: {
+                /** @description `source_digest` of the source that is there now. */
+                expected: string;
+            };
+            header?: never;
+            path: {
+                /** @description May contain slashes. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_workflows_name_activate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description May contain slashes. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ActivateBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Activated"];
+                };
+            };
+        };
+    };
+    post_workflows_name_check: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description May contain slashes. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CheckBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Checked"];
+                };
+            };
+        };
+    };
+    get_workflows_name_history: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description At most so many on a page: 1 to 500, 50 if nothing is said. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description May contain slashes. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page10"];
+                };
+            };
+        };
+    };
+    post_workflows_name_rehearse: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description May contain slashes. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RehearseBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    post_workflows_name_restore: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description May contain slashes. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RestoreBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Saved"];
+                };
+            };
+        };
+    };
+    get_workflows_name_source: {
+        parameters: {
+            query?: {
+                /** @description Number of a version; if none is named, the one in use. */
+                version?: number;
+            };
+            header?: never;
+            path: {
+                /** @description May contain slashes. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain; charset=utf-8": unknown;
+                };
+            };
+        };
+    };
+    get_livez: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain; charset=utf-8": unknown;
+                };
+            };
+        };
+    };
+    get_metrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain; version=0.0.4; charset=utf-8": unknown;
+                };
+            };
+        };
+    };
+    get_readyz: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Readiness"];
+                };
+            };
+        };
+    };
+}

@@ -1,0 +1,13 @@
+// The present, to the second, for everything that shows how long ago or how long still. One timer for the whole page.
+
+class Clock {
+  now = $state(Date.now());
+  constructor() {
+    setInterval(() => {
+      if (document.visibilityState !== 'hidden') this.now = Date.now();
+    }, 1_000);
+    document.addEventListener('visibilitychange', () => (this.now = Date.now()));
+  }
+}
+
+export const clock = new Clock();

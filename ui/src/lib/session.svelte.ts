@@ -1,0 +1,114 @@
+// Who is logged in, what they may do and where, and the organisation that they look at.
+import { api, configure } from './api/client';
+import { asProblem, type ApiProblem } from './api/problem';
+import type { components } from './api/schema';
+import { feed } from './api/feed.svelte';
+import { stored } from './stored';
+
+type WhoAmI = components['schemas']['WhoAmI'];
+type Permission = WhoAmI['permissions'][number];
+type Organisation = components['schemas']['OrganisationView'];
+
+const organisationKept = stored<string>('organisation');
+
+/** Whether a folder of a binding (`*`, `lab`, `lab/grid`) has this workflow. */
+export const inFolder = (folder: string, workflow: string) =>
+  folder === '*' || folder === workflow || workflow.startsWith(`${folder.replace(/\/\*?$/, '')}/`);
+
+class Session {
+  who = $state.raw<WhoAmI | null>(null);
+  /** `asking` until the server has said who one is. */
+  state = $state<'asking' | 'out' | 'in' | 'unreachable'>('asking');
+  problem = $state.raw<ApiProblem | null>(null);
+  /** Whether a session ended while somebody worked: said at log-in. */
+  expired = $state(false);
+  organisations = $state.raw<Organisation[]>([]);
+  #organisation = $state<string | null>(organisationKept.read());
+  #roles = $state.raw<Map<string, readonly string[]>>(new Map());
+
+  /** The organisation that lists show and launches go to; null: all that one may see. */
+  get organisation(): string | null {
+    const chosen = this.#organisation;
+    return chosen && this.organisations.some((one) => one.name === chosen) ? chosen : null;
+  }
+
+  set organisation(name: string | null) {
+    this.#organisation = name;
+    organisationKept.write(name);
+  }
+
+  /** Asks the server who one is. */
+  async load() {
+    configure({ onUnauthenticated: () => this.#ended(), renew: async () => this.#take(await api.get('/session')) });
+    this.state = 'asking';
+    try {
+      await this.#opened(await api.get('/session'));
+    } catch (error) {
+      const problem = asProblem(error);
+      if (problem.code === 'unauthenticated') {
+        this.state = 'out';
+        this.expired = false;
+      } else {
+        this.problem = problem;
+        this.state = 'unreachable';
+      }
+    }
+  }
+
+  /** Throws the problem if it doesn't go well: `unauthenticated` with a `pointer` of `/code` when a second factor is needed. */
+  async logIn(name: string, password: string, code?: string) {
+    await this.#opened(await api.post('/session', { body: { name, password, code: code || undefined } }));
+  }
+
+  async logOut() {
+    await api.delete('/session').catch(() => {});
+    this.expired = false;
+    this.#leave();
+  }
+
+  /** Whether one holds a permission: somewhere, or in this organisation and for this workflow. */
+  can(permission: Permission, where: { organisation?: string; workflow?: string } = {}): boolean {
+    const who = this.who;
+    if (!who?.permissions.includes(permission)) return false;
+    if (!where.organisation && !where.workflow) return true;
+    return who.bindings.some(
+      (binding) =>
+        (this.#roles.get(binding.role)?.includes(permission) ?? false) &&
+        (!where.organisation || binding.organisation === '*' || binding.organisation === where.organisation) &&
+        (!where.workflow || inFolder(binding.folder ?? '*', where.workflow)),
+    );
+  }
+
+  #take(who: WhoAmI) {
+    this.who = who;
+    configure({ csrf: who.csrf ?? undefined });
+  }
+
+  async #opened(who: WhoAmI) {
+    this.#take(who);
+    const [roles, organisations] = await Promise.all([
+      api.get('/roles').catch(() => []),
+      api.get('/organisations', { query: { limit: 500 } }).catch(() => ({ items: [] as Organisation[] })),
+    ]);
+    this.#roles = new Map((roles ?? []).map((role) => [role.name, role.permissions]));
+    this.organisations = organisations?.items ?? [];
+    this.problem = null;
+    this.expired = false;
+    this.state = 'in';
+  }
+
+  #ended() {
+    if (this.state !== 'in') return;
+    this.expired = true;
+    this.#leave();
+  }
+
+  #leave() {
+    feed.close();
+    configure({ csrf: undefined });
+    this.who = null;
+    this.state = 'out';
+  }
+}
+
+export const session = new Session();

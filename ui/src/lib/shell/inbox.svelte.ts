@@ -1,0 +1,37 @@
+// How many approvals wait for this person: shown in the navigation, kept up to date by the stream of events.
+import { api } from '$lib/api/client';
+import { feed } from '$lib/api/feed.svelte';
+import type { components } from '$lib/api/schema';
+
+type Event = components['schemas']['Event'];
+
+class Inbox {
+  count = $state(0);
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** Follows until the answered function is called. */
+  start(): () => void {
+    void this.load();
+    const stop = feed.listen((events) => events.some(concerns) && this.#soon());
+    return () => {
+      stop();
+      clearTimeout(this.#timer);
+    };
+  }
+
+  async load() {
+    const page = await api.get('/approvals', { query: { limit: 100 } }).catch(() => null);
+    if (page) this.count = page.items.length;
+  }
+
+  /** Many events at once are one question. */
+  #soon() {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.load(), 300);
+  }
+}
+
+const concerns = (event: Event) =>
+  event.kind.startsWith('approval.') || event.kind === 'step.waiting' || event.kind === 'run.waiting' || event.kind === 'run.cancelling';
+
+export const inbox = new Inbox();

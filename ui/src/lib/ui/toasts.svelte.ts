@@ -1,0 +1,41 @@
+// Short messages about what one has just done: what happened, and what to do next.
+import { asProblem } from '../api/problem';
+import type { Tone } from '../states';
+
+export interface Toast {
+  id: number;
+  tone: Extract<Tone, 'good' | 'bad' | 'warn' | 'neutral'>;
+  text: string;
+  detail?: string;
+  /** What to do next: a link or an action. */
+  next?: { label: string; href?: string; onselect?: () => void };
+}
+
+class Toasts {
+  all = $state.raw<Toast[]>([]);
+  #id = 0;
+
+  #show(toast: Omit<Toast, 'id'>, ms: number) {
+    const id = (this.#id += 1);
+    this.all = [...this.all.slice(-3), { ...toast, id }];
+    if (ms) setTimeout(() => this.close(id), ms);
+  }
+
+  good(text: string, next?: Toast['next']) {
+    this.#show({ tone: 'good', text, next }, 6_000);
+  }
+  note(text: string, next?: Toast['next']) {
+    this.#show({ tone: 'neutral', text, next }, 6_000);
+  }
+  /** What failed, from whatever was thrown. Stays until it is closed. */
+  bad(text: string, error?: unknown, next?: Toast['next']) {
+    const problem = error === undefined ? undefined : asProblem(error);
+    const detail = problem && [problem.detail, problem.help].filter(Boolean).join(' — ');
+    this.#show({ tone: 'bad', text, detail, next }, 0);
+  }
+  close(id: number) {
+    this.all = this.all.filter((one) => one.id !== id);
+  }
+}
+
+export const toasts = new Toasts();

@@ -1,0 +1,59 @@
+// All pages: where they are, who sees them, and the file that draws them, which is fetched when it is needed.
+import type { Component } from 'svelte';
+import type { IconName } from '$lib/ui/Icon.svelte';
+import type { Permission } from '$lib/api';
+import { match, type Params } from '$lib/router.svelte';
+
+export interface Route {
+  /** `{id}` is a segment, `{name*}` the rest of the path. The first route that fits is taken. */
+  path: string;
+  /** The page gets its parameters as properties of `params`. */
+  page: () => Promise<{ default: Component<{ params: Params }> }>;
+  /** Without it the page says that one may not. */
+  permission?: Permission;
+  /** Its place in the navigation, if it has one. */
+  nav?: { label: string; icon: IconName; group: string; key?: string };
+  /** The path of the navigation's entry that it belongs to. */
+  under?: string;
+  /** Uses the whole width, without the page's margins: run, editor. */
+  wide?: boolean;
+}
+
+/** A page's file; what it gives gets `params` as its route names them. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- pages type `params` more narrowly than the table can.
+const page = (file: () => Promise<{ default: Component<any> }>) => file as Route['page'];
+
+export const routes: readonly Route[] = [
+  { path: '/', page: page(() => import('./pages/start/Start.svelte')), nav: { label: 'Start', icon: 'home', group: '', key: 'h' } },
+  { path: '/runs', page: page(() => import('./pages/runs/Runs.svelte')), permission: 'read', nav: { label: 'Runs', icon: 'runs', group: '', key: 'r' } },
+  { path: '/runs/{id}', page: page(() => import('./pages/run/Run.svelte')), permission: 'read', under: '/runs', wide: true },
+  { path: '/runs/{id}/diff', page: page(() => import('./pages/run/RunDiff.svelte')), permission: 'read', under: '/runs' },
+  { path: '/workflows', page: page(() => import('./pages/workflows/Workflows.svelte')), permission: 'read', nav: { label: 'Workflows', icon: 'workflow', group: '', key: 'w' } },
+  { path: '/workflows/{name*}', page: page(() => import('./pages/workflows/Workflow.svelte')), permission: 'read', under: '/workflows' },
+  { path: '/launch/{name*}', page: page(() => import('./pages/launch/Launch.svelte')), permission: 'launch', under: '/workflows' },
+  { path: '/edit', page: page(() => import('./pages/editor/NewWorkflow.svelte')), permission: 'edit', under: '/workflows' },
+  { path: '/edit/{name*}', page: page(() => import('./pages/editor/Editor.svelte')), permission: 'read', under: '/workflows', wide: true },
+  { path: '/approvals', page: page(() => import('./pages/approvals/Approvals.svelte')), permission: 'read', nav: { label: 'Approvals', icon: 'inbox', group: '', key: 'a' } },
+  { path: '/schedules', page: page(() => import('./pages/schedules/Schedules.svelte')), permission: 'read', nav: { label: 'Schedules', icon: 'clock', group: 'Automate', key: 's' } },
+  { path: '/schedules/{id}', page: page(() => import('./pages/schedules/Schedule.svelte')), permission: 'read', under: '/schedules' },
+  { path: '/webhooks', page: page(() => import('./pages/webhooks/Webhooks.svelte')), permission: 'read', nav: { label: 'Webhooks', icon: 'hook', group: 'Automate' } },
+  { path: '/webhooks/{id}', page: page(() => import('./pages/webhooks/Webhook.svelte')), permission: 'read', under: '/webhooks' },
+  { path: '/triggers', page: page(() => import('./pages/webhooks/Triggers.svelte')), permission: 'read', nav: { label: 'Triggers', icon: 'trigger', group: 'Automate' } },
+  { path: '/triggers/{id}', page: page(() => import('./pages/webhooks/Trigger.svelte')), permission: 'read', under: '/triggers' },
+  { path: '/audit', page: page(() => import('./pages/audit/Audit.svelte')), permission: 'manage', nav: { label: 'Audit log', icon: 'audit', group: 'Manage' } },
+  { path: '/users', page: page(() => import('./pages/users/Users.svelte')), permission: 'manage', nav: { label: 'Users', icon: 'users', group: 'Manage', key: 'u' } },
+  { path: '/users/{name}', page: page(() => import('./pages/users/User.svelte')), permission: 'manage', under: '/users' },
+  { path: '/organisations', page: page(() => import('./pages/users/Organisations.svelte')), permission: 'administer', nav: { label: 'Organisations', icon: 'building', group: 'Manage' } },
+  { path: '/tokens', page: page(() => import('./pages/tokens/Tokens.svelte')), nav: { label: 'Tokens', icon: 'key', group: 'Manage', key: 't' } },
+  { path: '/secrets', page: page(() => import('./pages/secrets/Secrets.svelte')), permission: 'administer', nav: { label: 'Secrets', icon: 'lock', group: 'Manage' } },
+  { path: '/account', page: page(() => import('./pages/account/Account.svelte')) },
+];
+
+/** The page at a path. */
+export function find(path: string): { route: Route; params: Params } | null {
+  for (const route of routes) {
+    const params = match(route.path, path);
+    if (params) return { route, params };
+  }
+  return null;
+}

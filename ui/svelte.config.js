@@ -1,0 +1,7 @@
+// Svelte's compiler: runes everywhere, warnings about accessibility count.
+import { vitePreprocess } from '@sveltejs/vite-plugin-svelte';
+
+export default {
+  preprocess: vitePreprocess({ script: false }),
+  compilerOptions: { runes: true },
+};
