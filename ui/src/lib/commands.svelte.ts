@@ -1,4 +1,5 @@
 // What the command palette offers besides pages, workflows and runs: things to do on the page that is open.
+import { untrack } from 'svelte';
 import type { IconName } from '$lib/ui/Icon.svelte';
 
 export interface Command {
@@ -14,8 +15,10 @@ class Commands {
 
   /** In a component: `$effect(() => commands.add([{ label: 'Cancel this run', run }]))`. */
   add(commands: Command[]): () => void {
-    this.all = [...this.all, ...commands];
-    return () => (this.all = this.all.filter((one) => !commands.includes(one)));
+    // Whoever adds in an effect isn't to run again when others add.
+    const before = untrack(() => this.all);
+    this.all = [...before, ...commands];
+    return () => (this.all = untrack(() => this.all).filter((one) => !commands.includes(one)));
   }
 }
 

@@ -1,5 +1,5 @@
 // Where one is: the address bar is the state. Paths are matched as the API's are: `{id}` is a segment, `{name*}` the rest.
-import { tick } from 'svelte';
+import { tick, untrack } from 'svelte';
 
 export type Params = Record<string, string>;
 export type QueryChange = Record<string, string | number | boolean | null | undefined>;
@@ -64,6 +64,11 @@ class Router {
 
   /** Goes to a page of ours. */
   go(to: string, { replace = false } = {}) {
+    // An effect that goes somewhere doesn't follow where one is.
+    untrack(() => this.#go(to, replace));
+  }
+
+  #go(to: string, replace: boolean) {
     const url = new URL(to, location.href);
     if (url.pathname !== this.path && !this.#mayLeave(to)) return;
     this.#scrolls.set(this.#position, scrollY);
@@ -79,13 +84,14 @@ class Router {
 
   /** Changes parts of the query string; null or empty takes one out. By default without an entry in the history. */
   setQuery(change: QueryChange, { push = false } = {}) {
-    const query = this.query;
+    const query = untrack(() => this.query);
     for (const [name, value] of Object.entries(change)) {
       if (value === null || value === undefined || value === '') query.delete(name);
       else query.set(name, String(value));
     }
     const search = query.toString();
-    this.go(`${this.path}${search ? `?${search}` : ''}${this.hash}`, { replace: !push });
+    const { path, hash } = untrack(() => ({ path: this.path, hash: this.hash }));
+    this.go(`${path}${search ? `?${search}` : ''}${hash}`, { replace: !push });
   }
 
   /** Asks before the page is left: a guard answers whether it may be. Answers the function that takes the guard away. */

@@ -1,4 +1,5 @@
 // Keys that do something, on this page or everywhere; `?` lists them. Parts that register keys take them away when they go.
+import { untrack } from 'svelte';
 
 export interface Shortcut {
   /** One key (`?`, `j`), two one after the other (`g r`), or with a modifier (`Mod+k`: ⌘ or Ctrl; `Shift+Enter`). */
@@ -30,8 +31,10 @@ class Shortcuts {
 
   /** In a component: `$effect(() => shortcuts.add([{ keys: 'f', label: 'Jump to the first failure', action }]))`. */
   add(shortcuts: Shortcut[]): () => void {
-    this.all = [...this.all, ...shortcuts];
-    return () => (this.all = this.all.filter((one) => !shortcuts.includes(one)));
+    // Whoever adds in an effect isn't to run again when others add.
+    const before = untrack(() => this.all);
+    this.all = [...before, ...shortcuts];
+    return () => (this.all = untrack(() => this.all).filter((one) => !shortcuts.includes(one)));
   }
 
   pressed(event: KeyboardEvent) {

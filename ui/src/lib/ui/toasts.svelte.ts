@@ -1,4 +1,5 @@
 // Short messages about what one has just done: what happened, and what to do next.
+import { untrack } from 'svelte';
 import { asProblem } from '../api/problem';
 import type { Tone } from '../states';
 
@@ -17,7 +18,7 @@ class Toasts {
 
   #show(toast: Omit<Toast, 'id'>, ms: number) {
     const id = (this.#id += 1);
-    this.all = [...this.all.slice(-3), { ...toast, id }];
+    this.all = [...untrack(() => this.all).slice(-3), { ...toast, id }];
     if (ms) setTimeout(() => this.close(id), ms);
   }
 
@@ -34,7 +35,7 @@ class Toasts {
     this.#show({ tone: 'bad', text, detail, next }, 0);
   }
   close(id: number) {
-    this.all = this.all.filter((one) => one.id !== id);
+    this.all = untrack(() => this.all).filter((one) => one.id !== id);
   }
 }
 
