@@ -18,6 +18,8 @@ export default defineConfig(({ mode }) => ({
   preview: { proxy },
   build: {
     target: 'es2022',
+    // Its own file stays, without which the binary's build can't see whether anything changed.
+    emptyOutDir: false,
     // Inlined files would be data: addresses, which the Content-Security-Policy doesn't allow.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },

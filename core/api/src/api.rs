@@ -11,6 +11,7 @@ use crate::{
     events::{EventsConfig, Hub},
     metrics::Metrics,
     services::{Scripts, Secrets},
+    site::Site,
     triggers::Bell,
 };
 
@@ -33,6 +34,8 @@ pub struct ApiConfig {
     pub events: EventsConfig,
     /// Version of the program.
     pub version: String,
+    /// The interface's files.
+    pub site: Site,
     /// Makes a request's span part of the trace that its `traceparent` names, where traces are kept.
     pub join_trace: Option<fn(&tracing::Span, &str)>,
 }
@@ -48,6 +51,7 @@ impl Default for ApiConfig {
             metrics_from: Vec::new(),
             events: EventsConfig::default(),
             version: env!("CARGO_PKG_VERSION").into(),
+            site: Site::default(),
             join_trace: None,
         }
     }

@@ -109,6 +109,9 @@ async fn serve<B: Buf + Send>(
             return (answer.header(header::ALLOW, &allowed), "");
         }
         Found::Nothing => {
+            if let Some(answer) = house.api.config.site.answer(&head.method, &head.path, &head.headers) {
+                return (answer, "site");
+            }
             let problem = Problem::new(Code::NotFound, format!("there is nothing at `{}`", head.path))
                 .help("/api/openapi.json lists everything that there is");
             return (problem::answer(&problem, &head.id, &head.path), "");

@@ -37,6 +37,7 @@ mod secrets;
 pub mod server;
 pub mod services;
 mod session;
+pub mod site;
 mod stall;
 mod tls;
 mod tokens;

@@ -21,6 +21,7 @@ mod render;
 mod scenario;
 mod services;
 mod session;
+mod site;
 mod telemetry;
 mod values;
 mod vault;

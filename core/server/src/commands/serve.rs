@@ -211,6 +211,7 @@ fn api(session: &Session, config: &Config, public_url: String) -> Result<Api, Pr
             ..EventsConfig::default()
         },
         version: env!("CARGO_PKG_VERSION").into(),
+        site: crate::site::SITE,
         join_trace: Some(crate::telemetry::join),
     };
     let service = Arc::new(Scripts::new(

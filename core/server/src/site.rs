@@ -1,0 +1,6 @@
+//! The interface's files, embedded when this was built.
+
+use windlass_api::site::Site;
+
+/// All of them; none if `ui/dist` wasn't there.
+pub const SITE: Site = Site { files: include!(concat!(env!("OUT_DIR"), "/site.rs")) };
