@@ -1,0 +1,269 @@
+// What the browser tests stand on: the real server in a folder of its own, real headless Chromium, axe, pictures.
+import { spawn, type ChildProcess } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+import axe from 'axe-core';
+import { afterAll, afterEach, expect } from 'vitest';
+
+export const root = resolve(import.meta.dirname, '../..');
+const target = resolve(root, process.env.CARGO_TARGET_DIR ?? 'target');
+const binary = () => {
+  const found = [process.env.WINDLASS_BIN, join(target, 'debug/windlass'), join(target, 'release/windlass')].find((path) => path && existsSync(path));
+  if (!found) throw new Error('there is no windlass: cargo build --package windlass-server');
+  return found;
+};
+export const pictures = join(target, 'ui-screenshots');
+
+/** Ends what a test file started, last things first. */
+const endings: (() => unknown)[] = [];
+afterAll(async () => {
+  for (const end of endings.splice(0).reverse()) await end();
+});
+
+export interface ServerOptions {
+  /** Sources by name (`t/wait`); without it the repository's own workflows. */
+  workflows?: Record<string, string>;
+  /** Lines of `windlass.toml`. */
+  settings?: string;
+}
+
+/** A server: `await Server.start()`. Stopped by itself when the test file ends. */
+export class Server {
+  url = '';
+  /** Where browsers go: the server itself, or with UI_DEV=1 a Vite server in front of it, which serves the sources as they are. */
+  page = '';
+  password = '';
+  token = '';
+  #process: ChildProcess | undefined;
+
+  private constructor(readonly folder: string) {}
+
+  static async start(options: ServerOptions = {}): Promise<Server> {
+    const folder = mkdtempSync(join(tmpdir(), 'windlass-ui-'));
+    if (options.workflows) {
+      mkdirSync(join(folder, 'workflows'), { recursive: true });
+      for (const [name, source] of Object.entries(options.workflows)) {
+        const file = join(folder, 'workflows', `${name}.rhai`);
+        mkdirSync(dirname(file), { recursive: true });
+        writeFileSync(file, source);
+      }
+    } else {
+      cpSync(join(root, 'workflows'), join(folder, 'workflows'), { recursive: true });
+    }
+    writeFileSync(join(folder, 'windlass.toml'), options.settings ?? '');
+    const server = new Server(folder);
+    endings.push(() => server.#end());
+    await server.run('127.0.0.1:0');
+    return server;
+  }
+
+  /** Starts it, or starts it again. */
+  async run(listen = new URL(this.url).host) {
+    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('WINDLASS_')));
+    const child = spawn(binary(), ['--json', '--data', join(this.folder, 'data'), 'dev', '--listen', listen], { cwd: this.folder, env });
+    this.#process = child;
+    let output = '';
+    const ready = new Promise<Record<string, string>>((resolve, reject) => {
+      child.stdout!.on('data', (piece: Buffer) => {
+        output += piece.toString();
+        const found = /\{\n[\s\S]*?\n\}/.exec(output);
+        if (found) resolve(JSON.parse(found[0]) as Record<string, string>);
+      });
+      child.stderr!.on('data', (piece: Buffer) => (output += piece.toString()));
+      child.on('exit', (code) => reject(new Error(`windlass ended with ${code}: ${output}`)));
+    });
+    const said = await ready;
+    this.url = said.url!;
+    this.password = said.password!;
+    this.token = said.token!;
+    if (process.env.UI_DEV) this.page ||= await vite(this.url);
+    else this.page = this.url;
+  }
+
+  /** Ends it at once, as a power cut does. */
+  async kill() {
+    await this.#stop('SIGKILL');
+  }
+
+  /** Ends it as Ctrl-C does. */
+  async stop() {
+    await this.#stop('SIGINT');
+  }
+
+  async #stop(signal: 'SIGKILL' | 'SIGINT') {
+    const child = this.#process;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = new Promise((resolve) => child.once('exit', resolve));
+    child.kill(signal);
+    await gone;
+  }
+
+  async #end() {
+    await this.kill();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  /** Asks the API as the admin: `await server.api('POST', '/runs', { workflow: 't/wait' })`. */
+  async api<T = Record<string, unknown>>(method: string, path: string, body?: unknown, token = this.token): Promise<T> {
+    const response = await fetch(`${this.url}/api/v1${path}`, {
+      method,
+      headers: { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+    const text = await response.text();
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
+    return (text ? JSON.parse(text) : undefined) as T;
+  }
+
+  /** Launches a workflow; answers the run's id. */
+  async launch(workflow: string, input: unknown = {}): Promise<string> {
+    return (await this.api<{ id: string }>('POST', '/runs', { workflow, input })).id;
+  }
+
+  /** Waits until a run has one of these states. */
+  async reaches(run: string, ...states: string[]) {
+    return until(`run ${run} to be ${states.join(' or ')}`, async () => {
+      const shown = await this.api<{ state: string } & Record<string, unknown>>('GET', `/runs/${run}`);
+      return states.includes(shown.state) ? shown : undefined;
+    });
+  }
+}
+
+/** Asks until there is an answer. No sleeping for a time that happens to be enough. */
+export async function until<T>(what: string, ask: () => Promise<T | undefined | false> | T | undefined | false, seconds = 30): Promise<T> {
+  const end = Date.now() + seconds * 1_000;
+  for (;;) {
+    const answer = await ask();
+    if (answer) return answer;
+    if (Date.now() > end) throw new Error(`waited ${seconds} s for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** A Vite server in front of a server: no build is needed while one works on pages. */
+async function vite(url: string): Promise<string> {
+  const env = { ...process.env, WINDLASS_URL: url, NO_COLOR: '1' };
+  const child = spawn(process.execPath, ['node_modules/vite/bin/vite.js', '--host', '127.0.0.1', '--port', '5400'], { cwd: join(root, 'ui'), env });
+  endings.push(() => child.kill());
+  return new Promise((resolve, reject) => {
+    let output = '';
+    child.stdout.on('data', (piece: Buffer) => {
+      output += piece.toString();
+      const found = /Local:\s+(http:\/\/[\d.:]+)/.exec(output);
+      if (found) resolve(found[1]!);
+    });
+    child.on('exit', () => reject(new Error(output)));
+  });
+}
+
+let browser: Promise<Browser> | undefined;
+function chrome(): Promise<Browser> {
+  const places = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
+  const executablePath = places.find((path) => path && existsSync(path));
+  if (!executablePath) throw new Error('there is no Chromium: .ci/setup test, or CHROMIUM=/path/to/it');
+  browser ??= chromium.launch({
+    executablePath,
+    args: [
+      '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+      '--disable-component-update', '--disable-sync',
+    ],
+  });
+  if (endings.every((end) => end !== closeBrowser)) endings.unshift(closeBrowser);
+  return browser;
+}
+async function closeBrowser() {
+  await (await browser)?.close();
+  browser = undefined;
+}
+
+/** What pages said that they must not say: mistakes of the interface, and what the Content-Security-Policy refused. */
+let complaints: string[] = [];
+/** Complaints that a test expects: it breaks something on purpose. */
+let expected: RegExp[] = [];
+export const expectComplaint = (pattern: RegExp) => expected.push(pattern);
+afterEach(() => {
+  const all = complaints.filter((text) => !expected.some((pattern) => pattern.test(text)));
+  complaints = [];
+  expected = [];
+  expect(all, 'what the page complained about').toEqual([]);
+});
+
+export interface Look {
+  width?: number;
+  height?: number;
+  scheme?: 'light' | 'dark';
+}
+
+/** A browser of one's own (cookies, storage) with a page that isn't logged in. */
+export async function visit(server: Server, path = '/', { width = 1280, height = 800, scheme = 'light' }: Look = {}): Promise<Page> {
+  const context: BrowserContext = await (await chrome()).newContext({
+    baseURL: server.page, viewport: { width, height }, colorScheme: scheme, locale: 'en-GB', reducedMotion: 'reduce',
+  });
+  endings.push(() => context.close());
+  const page = await context.newPage();
+  page.setDefaultTimeout(15_000);
+  page.on('pageerror', (error) => complaints.push(`${new URL(page.url()).pathname}: ${error.message}`));
+  page.on('console', (message) => {
+    // Refused requests are the API's business: pages show them, and tests look at that.
+    if (message.type() === 'error' && !message.text().startsWith('Failed to load resource')) complaints.push(message.text());
+  });
+  await page.goto(path);
+  return page;
+}
+
+/** Logs in through the form. */
+export async function logIn(page: Page, name: string, password: string) {
+  await page.getByLabel('Name or e-mail address').fill(name);
+  await page.getByLabel('Password').fill(password);
+  await page.getByRole('button', { name: 'Log in', exact: true }).click();
+  await page.locator('.shell').waitFor();
+}
+
+/** A page as the admin, or as somebody else. */
+export async function open(server: Server, path = '/', look: Look & { name?: string; password?: string } = {}): Promise<Page> {
+  const page = await visit(server, path, look);
+  await logIn(page, look.name ?? 'admin', look.password ?? server.password);
+  await page.locator('main h1').waitFor();
+  return page;
+}
+
+/** Fails with what axe finds. */
+export async function accessible(page: Page, where = new URL(page.url()).pathname) {
+  await page.evaluate(axe.source);
+  const found = await page.evaluate(async () => {
+    const { violations } = await (window as unknown as { axe: typeof axe }).axe.run(document, {
+      runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+    });
+    return violations.flatMap((one) => one.nodes.map((node) => `${one.id} (${one.help}): ${node.target.join(' ')}: ${node.failureSummary?.split('\n')[1]?.trim() ?? ''}`));
+  });
+  expect(found, `axe at ${where}`).toEqual([]);
+}
+
+/** Pictures in both schemes, `target/ui-screenshots/<name>-light.png`; looks at both with axe, too. */
+export async function picture(page: Page, name: string, { full = false } = {}) {
+  mkdirSync(pictures, { recursive: true });
+  for (const scheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme: scheme });
+    // Colours fade into one another, and axe would measure what is in between.
+    await page.evaluate(() => Promise.all(document.getAnimations().map((one) => one.finished.catch(() => {}))));
+    await accessible(page, `${name}, ${scheme}`);
+    await page.screenshot({ path: join(pictures, `${name}-${scheme}.png`), fullPage: full });
+  }
+  await page.emulateMedia({ colorScheme: 'light' });
+}
+
+/** Nothing sticks out: the page doesn't scroll sideways. */
+export async function fitsWidth(page: Page) {
+  const wide = await page.evaluate(() => {
+    const limit = document.documentElement.clientWidth;
+    if (document.documentElement.scrollWidth <= limit) return [];
+    const all = [...document.querySelectorAll<HTMLElement>('main *')].filter((one) => one.getBoundingClientRect().right > limit + 1);
+    return all.slice(0, 5).map((one) => `${one.tagName}.${one.className}: ${Math.round(one.getBoundingClientRect().right)} > ${limit}`);
+  });
+  expect(wide, 'what is wider than the screen').toEqual([]);
+}
+
+/** Reads a file of the repository. */
+export const source = (path: string) => readFileSync(join(root, path), 'utf8');
