@@ -7,7 +7,7 @@ LAB      ?= demo
 WINDLASS := $(TARGET)/release/windlass --data $(DATA)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build run clean-lab test tidy fmt soak bench bench-peers docs
+.PHONY: help setup build ui run clean-lab test tidy fmt soak bench bench-peers docs
 
 help: ## Lists the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,8 +17,20 @@ setup: ## Installs what is missing to build, run and test (root on Debian; else 
 
 build: ## Builds the release binary
 	@bash .ci/setup run
+	@$(MAKE) --no-print-directory ui
 	@echo "build: cargo build --release (the first time takes a few minutes)"
 	@cargo build --release --quiet --package windlass-server
+
+# All that the interface's files are made of; the binary embeds what becomes of them.
+UI := ui/index.html ui/package-lock.json ui/vite.config.ts ui/svelte.config.js $(shell find ui/src ui/public ui/scripts -type f)
+
+ui: ## Builds the interface, if something has changed since
+	@if [ -e ui/node_modules/.whole ]; then $(MAKE) --no-print-directory ui/dist/index.html; \
+	else echo "build: WITHOUT THE INTERFACE: Node.js 20.19 and npm build it (.ci/setup run)"; fi
+
+ui/dist/index.html: $(UI)
+	@echo "build: the interface"
+	@cd ui && npm run --silent build >/dev/null
 
 run: build ## Serves at 127.0.0.1:7070, and prints how to log in, launch and follow (Ctrl-C ends it)
 	@exec $(WINDLASS) dev

@@ -11,6 +11,8 @@ mod dependencies;
 mod errors;
 #[path = "tidy/generated.rs"]
 mod generated;
+#[path = "tidy/interface.rs"]
+mod interface;
 #[path = "tidy/layers.rs"]
 mod layers;
 #[path = "tidy/references.rs"]

@@ -28,6 +28,7 @@ mod schedules;
 mod secrets;
 mod serving;
 mod silence;
+mod site;
 mod steering;
 mod streams;
 mod tls;

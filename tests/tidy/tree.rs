@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Folders that hold what builds and runs leave behind.
-const IGNORED: &[&str] = &["target", ".git", ".windlass", "node_modules"];
+const IGNORED: &[&str] = &["target", ".git", ".windlass", "node_modules", "dist"];
 
 /// One text file.
 pub struct File {

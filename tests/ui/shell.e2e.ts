@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { accessible, fitsWidth, logIn, open, picture, Server, until, visit } from './harness';
 
 const HELLO = `const WORKFLOW = #{ name: "t/hello", title: "Says hello" };
-fn run(input) { log_info("hello"); #{ said: "hello" } }
+fn run(input) { log("hello"); #{ said: "hello" } }
 `;
 
 let server: Server;
