@@ -44,6 +44,7 @@ const CASES: &[(&str, About)] = &[
     ("GET /livez", Nothing),
     ("GET /readyz", Nothing),
     ("GET /metrics", Platform),
+    ("GET /api/v1/doctor", Platform),
     ("GET /api/v1/nodes", Platform),
     ("PUT /api/v1/nodes/{id}/drain", Platform),
     ("GET /api/openapi.json", Nothing),
@@ -154,6 +155,7 @@ const CASES: &[(&str, About)] = &[
     ("POST /api/v1/workflows/{name*}/activate", Platform),
     ("POST /api/v1/workflows/{name*}/restore", Platform),
     ("POST /api/v1/workflows/{name*}/check", Nothing),
+    ("POST /api/v1/workflows/{name*}/input", Nothing),
     ("POST /api/v1/workflows/{name*}/rehearse", Nothing),
 ];
 
