@@ -1,5 +1,6 @@
 // One stream of what happens everywhere, shared by all parts of the interface: browsers allow few connections. Runs' states,
 // steps in doubt, decisions and workflows; what single steps do is told by the run's own stream.
+import { api } from './client';
 import { follow, type Following, type StreamState } from './stream';
 import type { components } from './schema';
 
@@ -11,6 +12,8 @@ const KINDS = 'run.*,step.in_doubt,step.resolved,step.waiting,approval.*,workflo
 class Feed {
   /** The connection's state, for a notice. */
   state = $state.raw<StreamState>({ kind: 'connecting' });
+  /** After a break: how many events had been missed. A new object each time. */
+  caughtUp = $state.raw<{ count: number } | null>(null);
   #listeners = new Set<Listener>();
   #following: Following | undefined;
 
@@ -19,13 +22,23 @@ class Feed {
     this.#listeners.add(listener);
     this.#following ??= follow(`/events?kinds=${KINDS}`, {
       onEvents: (events) => this.#listeners.forEach((one) => one(events)),
-      onState: (state) => (this.state = state),
+      onState: (state) => {
+        this.state = state;
+        // The client notices that the session has ended.
+        if (state.kind === 'refused' && state.problem.code === 'unauthenticated') void api.get('/session').catch(() => {});
+      },
+      onCaughtUp: (count) => (this.caughtUp = { count }),
     });
     return () => {
       this.#listeners.delete(listener);
       // A page that is left is often followed by one that listens, too.
       setTimeout(() => this.#listeners.size === 0 && this.close(), 500);
     };
+  }
+
+  /** Tries again now. */
+  retry() {
+    this.#following?.retry();
   }
 
   close() {

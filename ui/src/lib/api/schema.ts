@@ -170,6 +170,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/doctor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What the server's machine can do, and how to get what is missing
+         * @description As `windlass doctor` says it, of the node that answers. It is looked at anew twice a minute at most.
+         */
+        get: operations["get_doctor"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -1500,6 +1520,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/workflows/{name}/input": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check an input, and launch nothing
+         * @description Completed with the schema's defaults and checked as a launch does it, secrets' names as well. What doesn't fit is no error here: it is told in `faults`.
+         */
+        post: operations["post_workflows_name_input"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/workflows/{name}/rehearse": {
         parameters: {
             query?: never;
@@ -1954,6 +1994,11 @@ export interface components {
                 string
             ] | null;
         };
+        /** @description What was looked at on the server's machine. */
+        DoctorView: {
+            /** @description What was looked at. */
+            findings: components["schemas"]["FindingView"][];
+        };
         /** @description Whether a node should claim runs. */
         DrainBody: {
             /** @description Whether it should claim nothing more, and hand over what it evaluates. */
@@ -1997,6 +2042,17 @@ export interface components {
             seq: number;
             /** @description In words. */
             what: string;
+        };
+        /** @description One thing that was looked at. */
+        FindingView: {
+            /** @description What was found. */
+            found: string;
+            /** @description What it is good for, or how to get it; empty where it works. */
+            help: string;
+            /** @description What. */
+            name: string;
+            /** @description How it stands. */
+            standing: components["schemas"]["StandingView"];
         };
         /** @description A launch out of turn. */
         FiredView: {
@@ -2071,6 +2127,25 @@ export interface components {
             why_not?: string | null;
             /** @description The run's workflow. */
             workflow: string;
+        };
+        /** @description An input to check. */
+        InputBody: {
+            /** @description The input, as for a launch. */
+            input: unknown;
+        };
+        /** @description What was found in an input. */
+        InputChecked: {
+            /** @description What doesn't fit; at most 20 places. */
+            faults: components["schemas"]["InputFault"][];
+            /** @description Whether a launch would take it. */
+            fits: boolean;
+        };
+        /** @description A place that doesn't fit. */
+        InputFault: {
+            /** @description What is wrong there. */
+            message: string;
+            /** @description JSON Pointer into the input. */
+            pointer: string;
         };
         /** @description An instant. */
         Instant: {
@@ -3316,6 +3391,8 @@ export interface components {
              */
             payload?: unknown;
         };
+        /** @description How something stands. */
+        StandingView: "fine" | "missing" | "broken";
         /** @description A step of a run's journal. */
         StepView: {
             /** @description Its arguments: canonical JSON, as text. A secret stands as `{"$secret":"name"}`. */
@@ -4212,6 +4289,26 @@ export interface operations {
                 };
                 content: {
                     "application/json": unknown;
+                };
+            };
+        };
+    };
+    get_doctor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DoctorView"];
                 };
             };
         };
@@ -6700,6 +6797,33 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page10"];
+                };
+            };
+        };
+    };
+    post_workflows_name_input: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description May contain slashes. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InputChecked"];
                 };
             };
         };

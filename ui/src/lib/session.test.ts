@@ -1,0 +1,45 @@
+// What somebody may do, and where.
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { inFolder, session } from './session.svelte';
+
+const json = (body: unknown) => new Response(JSON.stringify(body), { headers: { 'content-type': 'application/json' } });
+const who = {
+  name: 'ann', user: 'ann', by: 'session', csrf: 'w', totp: false,
+  permissions: ['read', 'launch'],
+  bindings: [{ role: 'operator', organisation: 'acme', folder: 'lab' }, { role: 'viewer', organisation: '*', folder: '*' }],
+};
+beforeEach(async () => {
+  localStorage.clear();
+  vi.stubGlobal('fetch', vi.fn(async (url: string) => {
+    if (url.endsWith('/session')) return json(who);
+    if (url.endsWith('/roles')) return json([{ name: 'viewer', permissions: ['read'] }, { name: 'operator', permissions: ['read', 'launch'] }]);
+    return json({ items: [{ name: 'acme', title: 'Acme', suspended: false, created_at_ms: 1, version: 1 }] });
+  }));
+  await session.load();
+});
+afterEach(() => vi.unstubAllGlobals());
+
+it('a right holds somewhere, and only there', () => {
+  expect(session.state).toBe('in');
+  expect([session.can('launch'), session.can('manage')]).toEqual([true, false]);
+  expect(session.can('launch', { organisation: 'acme', workflow: 'lab/grid' })).toBe(true);
+  expect(session.can('launch', { organisation: 'acme', workflow: 'prod/grid' })).toBe(false);
+  expect(session.can('launch', { organisation: 'other', workflow: 'lab/grid' })).toBe(false);
+  expect(session.can('read', { organisation: 'other', workflow: 'prod/grid' })).toBe(true);
+});
+
+it('a folder has what is below it, and no namesakes', () => {
+  expect([inFolder('*', 'a/b'), inFolder('lab', 'lab/x'), inFolder('lab', 'labor/x'), inFolder('lab/x', 'lab/x')]).toEqual([true, true, false, true]);
+});
+
+it('an organisation that isn’t there any more isn’t chosen', () => {
+  session.organisation = 'acme';
+  expect(session.organisation).toBe('acme');
+  session.organisation = 'gone';
+  expect(session.organisation).toBeNull();
+});
+
+it('logging out forgets who one was', async () => {
+  await session.logOut();
+  expect([session.state, session.who, session.can('read')]).toEqual(['out', null, false]);
+});
