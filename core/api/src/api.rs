@@ -10,7 +10,7 @@ use crate::{
     auth::Auth,
     events::{EventsConfig, Hub},
     metrics::Metrics,
-    services::{Scripts, Secrets},
+    services::{Machine, Scripts, Secrets},
     site::Site,
     triggers::Bell,
 };
@@ -67,6 +67,8 @@ pub struct Api {
     pub scripts: Arc<dyn Scripts>,
     /// Secrets, which can be set but not read.
     pub secrets: Arc<dyn Secrets>,
+    /// The machine below, if it can be looked at.
+    pub machine: Option<Arc<dyn Machine>>,
     /// Who may come in.
     pub auth: Auth,
     /// Streams of events.
@@ -93,12 +95,19 @@ impl Api {
             config,
             scripts,
             secrets,
+            machine: None,
             auth,
             events,
             triggers: Arc::default(),
             metrics: Metrics::default(),
             stop: watch::Sender::new(false),
         }
+    }
+
+    /// The same with a machine to look at.
+    pub fn on(mut self, machine: Arc<dyn Machine>) -> Self {
+        self.machine = Some(machine);
+        self
     }
 
     /// Tells streams to end, so that those who follow come back to another process.

@@ -12,6 +12,7 @@ mod bodies;
 mod bundles;
 mod connection;
 mod dispatch;
+mod doctor;
 mod events;
 mod forwarded;
 mod health;

@@ -1,7 +1,7 @@
 //! All routes, resource by resource.
 
 use crate::{
-    Routes, approvals, artifacts, audit, bundles, events, health, logs, metrics, nodes, oidc, openapi, organisations,
+    Routes, approvals, artifacts, audit, bundles, doctor, events, health, logs, metrics, nodes, oidc, openapi, organisations,
     plans, plugins, resources, roles, runs, secrets, session, tokens, triggers, users, workflows,
 };
 
@@ -10,6 +10,7 @@ pub fn routes() -> Routes {
     let all = [
         health::routes(),
         metrics::routes(),
+        doctor::routes(),
         openapi::routes(),
         runs::routes(),
         events::routes(),

@@ -128,3 +128,33 @@ pub trait Secrets: Send + Sync {
     /// Text with every known secret's value blotted out.
     fn scrub(&self, text: &str) -> String;
 }
+
+/// How something on a machine stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It works.
+    Fine,
+    /// It isn't there; some workflows need it.
+    Missing,
+    /// It is there, and doesn't work as it should.
+    Broken,
+}
+
+/// One thing that was looked at on a machine.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// What.
+    pub name: String,
+    /// How it stands.
+    pub standing: Standing,
+    /// What was found.
+    pub found: String,
+    /// What it is good for, or how to get it.
+    pub help: String,
+}
+
+/// The machine that the server runs on.
+pub trait Machine: Send + Sync {
+    /// What it can do for workflows. Asked often, it looks seldom.
+    fn examine(&self) -> Vec<Finding>;
+}

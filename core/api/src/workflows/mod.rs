@@ -2,6 +2,7 @@
 
 mod change;
 mod history;
+mod input;
 mod shape;
 mod together;
 
@@ -111,7 +112,7 @@ struct RehearseBody {
 }
 
 pub(crate) fn routes() -> Vec<Route> {
-    [own(), change::routes(), history::routes(), together::routes()].concat()
+    [own(), change::routes(), history::routes(), input::routes(), together::routes()].concat()
 }
 
 fn own() -> Vec<Route> {

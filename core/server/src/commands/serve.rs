@@ -20,6 +20,7 @@ use windlass_model::{Code, Problem, time::parse_duration_ms};
 use crate::{
     config::{Config, ForwardedHeader},
     context::Context,
+    doctor::Doctor,
     exit::Exit,
     interrupt::Interrupt,
     services::{Scripts, Secrets},
@@ -111,7 +112,8 @@ fn until_told(
         "" => format!("{}://{address}", if secure { "https" } else { "http" }),
         url => url.to_owned(),
     };
-    let api = Arc::new(api(session, config, url.clone())?);
+    let machine = Arc::new(Doctor::new(config, &context.environment));
+    let api = Arc::new(api(session, config, url.clone())?.on(machine));
     let routes = Arc::new(windlass_api::routes());
     let listener = ServerConfig { listen: address, ..listener };
     let server = network.block_on(Server::bind(listener, api.clone(), routes))?;

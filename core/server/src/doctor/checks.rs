@@ -1,6 +1,7 @@
 //! The single looks: user, namespaces, devices, services, folders, clock.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, OpenOptions},
     os::unix::net::UnixStream,
     path::Path,
@@ -12,7 +13,7 @@ use nix::sched::CloneFlags;
 
 use super::Finding;
 use crate::{
-    context::Context,
+    config::Config,
     data::DataFolder,
     instance,
     lock::{self, Lock},
@@ -20,7 +21,7 @@ use crate::{
 };
 
 /// All of them, in the order of the report.
-pub fn all(context: &Context) -> Vec<Finding> {
+pub fn all(config: &Config, environment: &BTreeMap<String, String>) -> Vec<Finding> {
     vec![
         user(),
         namespaces(),
@@ -31,11 +32,11 @@ pub fn all(context: &Context) -> Vec<Finding> {
             "without it virtual machines are emulated, and slow; it needs nested virtualisation or bare metal",
         ),
         docker(),
-        programs(context),
-        postgres(context),
-        workflows(context),
-        data_folder(context),
-        instance_id(context),
+        programs(config),
+        postgres(config),
+        workflows(config),
+        data_folder(config),
+        instance_id(environment),
         clock(),
     ]
 }
@@ -92,9 +93,9 @@ fn docker() -> Finding {
     }
 }
 
-fn programs(context: &Context) -> Finding {
+fn programs(config: &Config) -> Finding {
     let folders = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
-    let declared = &context.loaded.config.hosts.exec.programs;
+    let declared = &config.hosts.exec.programs;
     let there = |name: &String| match name.starts_with('/') {
         true => Path::new(name).is_file(),
         false => folders.iter().any(|folder| Path::new(folder).join(name).is_file()),
@@ -111,8 +112,8 @@ fn programs(context: &Context) -> Finding {
     }
 }
 
-fn postgres(context: &Context) -> Finding {
-    let url = &context.loaded.config.database;
+fn postgres(config: &Config) -> Finding {
+    let url = &config.database;
     if !url.starts_with("postgres") {
         return Finding::fine("database", "SQLite; no server is needed");
     }
@@ -127,8 +128,8 @@ fn postgres(context: &Context) -> Finding {
     }
 }
 
-fn workflows(context: &Context) -> Finding {
-    let folder = &context.loaded.config.workflows;
+fn workflows(config: &Config) -> Finding {
+    let folder = &config.workflows;
     match folder.is_dir() {
         true => Finding::fine("workflows", folder.display().to_string()),
         false => Finding::missing(
@@ -139,9 +140,9 @@ fn workflows(context: &Context) -> Finding {
     }
 }
 
-fn data_folder(context: &Context) -> Finding {
+fn data_folder(config: &Config) -> Finding {
     let name = "data folder";
-    let path = &context.loaded.config.data;
+    let path = &config.data;
     if !path.exists() {
         return Finding::fine(name, format!("{} will be made when it is needed", path.display()));
     }
@@ -149,7 +150,7 @@ fn data_folder(context: &Context) -> Finding {
         Ok(folder) => folder,
         Err(problem) => return Finding::broken(name, problem.message, problem.help.unwrap_or_default()),
     };
-    let url = wiring::database_url(&context.loaded.config, &folder);
+    let url = wiring::database_url(config, &folder);
     let Some(file) = wiring::database_file(&url) else {
         return Finding::fine(name, format!("{}; its runs are in PostgreSQL", path.display()));
     };
@@ -170,8 +171,8 @@ fn data_folder(context: &Context) -> Finding {
     }
 }
 
-fn instance_id(context: &Context) -> Finding {
-    match instance::serving(&instance::Places::default(), &context.environment) {
+fn instance_id(environment: &BTreeMap<String, String>) -> Finding {
+    match instance::serving(&instance::Places::default(), environment) {
         Ok(found) => match found.warning {
             Some(warning) => Finding::missing("instance id", warning, "write it to /etc/windlass/instance_id"),
             None => Finding::fine("instance id", format!("{} ({})", found.id, found.origin)),

@@ -2,12 +2,16 @@
 
 mod checks;
 mod disk;
+mod service;
 
 pub use checks::may_make_namespaces;
+pub use service::Doctor;
+
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::context::Context;
+use crate::config::Config;
 
 /// How something stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -49,9 +53,9 @@ impl Finding {
 }
 
 /// Looks at everything. Changes nothing but a file that is removed again.
-pub fn examine(context: &Context) -> Vec<Finding> {
-    let mut findings = checks::all(context);
-    findings.push(disk::sync_time(&context.loaded.config.data));
+pub fn examine(config: &Config, environment: &BTreeMap<String, String>) -> Vec<Finding> {
+    let mut findings = checks::all(config, environment);
+    findings.push(disk::sync_time(&config.data));
     findings
 }
 
