@@ -1,11 +1,17 @@
 // How the interface is built, served while one works on it, and tested.
 import { fileURLToPath } from 'node:url';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
+import type { ProxyOptions } from 'vite';
 import { defineConfig } from 'vitest/config';
 
 // The server that pages talk to while one works on them: `windlass dev`.
 const server = process.env.WINDLASS_URL ?? 'http://127.0.0.1:7070';
-const proxy = Object.fromEntries(['/api', '/livez', '/readyz'].map((path) => [path, { target: server }]));
+const way: ProxyOptions = {
+  target: server,
+  // A stream whose server was killed ends for the browser, too.
+  configure: (proxy) => proxy.on('proxyRes', (upstream, _, answer) => upstream.on('close', () => answer.writableEnded || answer.destroy())),
+};
+const proxy = Object.fromEntries(['/api', '/livez', '/readyz'].map((path) => [path, way]));
 
 export default defineConfig(({ mode }) => ({
   plugins: [svelte()],

@@ -50,6 +50,21 @@ describe('log-in', () => {
   });
 });
 
+describe('a server that goes away', () => {
+  it('is missed, and what happened meanwhile is caught up', async () => {
+    const mortal = await Server.start({ workflows: { 't/hello': HELLO } });
+    const page = await open(mortal);
+    await mortal.kill();
+    await page.getByText('The server can’t be reached. What you see may be old.').waitFor();
+    await picture(page, 'server-away');
+    await mortal.run();
+    const run = await mortal.launch('t/hello');
+    await mortal.reaches(run, 'succeeded');
+    await page.getByRole('button', { name: 'Try now' }).click({ timeout: 5_000 }).catch(() => {});
+    await page.getByText(/Reconnected, \d+ events caught up/).waitFor();
+  });
+});
+
 describe('the account', () => {
   it('sets up a second factor, asks for it, and turns it off', async () => {
     await server.api('POST', '/users', { name: 'tess', password: 'a long enough word', bindings: [{ role: 'viewer', organisation: 'platform' }] });
