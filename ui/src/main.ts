@@ -6,8 +6,11 @@ import { preferences } from '$lib/preferences.svelte';
 import { router } from '$lib/router.svelte';
 import { session } from '$lib/session.svelte';
 import App from './App.svelte';
+import { find } from './routes';
 
 preferences.apply();
 router.start();
 void session.load();
+// The page's file comes while the server is asked who one is.
+void find(location.pathname)?.route.page().catch(() => {});
 mount(App, { target: document.getElementById('app')! });

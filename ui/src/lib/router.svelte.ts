@@ -55,7 +55,8 @@ class Router {
   start() {
     history.scrollRestoration = 'manual';
     history.replaceState({ position: this.#position }, '');
-    addEventListener('popstate', (event) => this.#popped((event.state as { position?: number } | null)?.position ?? 0));
+    // Without a state: somebody changed what stands behind the # in the address bar.
+    addEventListener('popstate', (event) => this.#popped((event.state as { position?: number } | null)?.position ?? this.#position));
     addEventListener('click', (event) => this.#clicked(event));
     addEventListener('beforeunload', (event) => {
       if ([...this.#guards].some((guard) => !guard(''))) event.preventDefault();
@@ -130,9 +131,14 @@ class Router {
     const link = (event.target as Element | null)?.closest?.('a[href]') as HTMLAnchorElement | null;
     if (!link || link.target || link.hasAttribute('download') || link.origin !== location.origin) return;
     if (link.pathname.startsWith('/api/')) return;
-    if (link.pathname === location.pathname && link.search === location.search && link.hash) return;
     event.preventDefault();
-    this.go(link.pathname + link.search + link.hash);
+    this.go(link.pathname + link.search + link.hash, { replace: link.href === location.href });
+    // A place on the page that is there already.
+    const place = link.hash ? document.getElementById(decodeURIComponent(link.hash.slice(1))) : null;
+    if (place) {
+      place.focus();
+      place.scrollIntoView();
+    }
   }
 }
 

@@ -159,11 +159,16 @@ fn welcome(running: &Running, access: &Access, example: &Example) -> String {
             "launch     curl -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' -d '{body}' '{url}/api/v1/runs'\n"
         )
     });
+    let open = match crate::site::SITE.files.is_empty() {
+        false => format!("{url}/ in a browser"),
+        true => "(this was built without the interface: `make build`, with Node.js and npm)".to_owned(),
+    };
     let note = note.map_or_else(String::new, |note| format!("           {note}\n"));
     format!(
         "\
 windlass is serving at {url}
 
+open       {open}
 log in     user {ADMIN}, password {password}
            curl -c cookies -H 'Content-Type: application/json' -d '{{\"name\":\"{ADMIN}\",\"password\":\"{password}\"}}' '{url}/api/v1/session'
 {launch}{note}follow     curl -N -H 'Authorization: Bearer {token}' '{url}/api/v1/events?after={cursor}'
