@@ -1,0 +1,212 @@
+// What is set up once and then works by itself: schedules, tokens, users. Each is made in the browser, and its effect is seen.
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { Page } from 'playwright-core';
+import { accessible, fitsWidth, logIn, open, picture, Server, until, visit } from './harness';
+
+const HELLO = `const WORKFLOW = #{ name: "t/hello", title: "Says hello", inputs: #{ type: "object", additionalProperties: false, properties: #{ who: #{ type: "string", title: "Whom", default: "world", maxLength: 40 } } } };
+fn run(input) { log("hello " + input.who); #{ said: input.who } }
+`;
+
+let server: Server;
+beforeAll(async () => {
+  server = await Server.start({ workflows: { 't/hello': HELLO } });
+});
+/** Wide in both schemes, and narrow. */
+async function looks(page: Page, name: string) {
+  await picture(page, name, { full: true });
+  await page.setViewportSize({ width: 390, height: 844 });
+  await fitsWidth(page);
+  await picture(page, `${name}-390`, { full: true });
+  await page.setViewportSize({ width: 1280, height: 800 });
+}
+const me = async (token: string) => (await fetch(`${server.url}/api/v1/session`, { headers: { authorization: `Bearer ${token}` } })).status;
+
+describe('schedules', () => {
+  it('are set up with the next times in sight, fire, rest, and say what is wrong', async () => {
+    const page = await open(server, '/schedules');
+    await page.getByText('No schedule yet').waitFor();
+    await looks(page, 'schedules-empty');
+    await page.getByRole('link', { name: 'Set up the first one' }).click();
+    await page.getByRole('button', { name: 'Set it up' }).click();
+    await page.getByText('A name is needed.').waitFor();
+    await page.getByLabel('Name').fill('often');
+    await page.getByLabel('Workflow').fill('t/hello');
+    await page.getByText('What t/hello takes').click();
+    await page.getByLabel('Time zone').fill('Europe/Berlin');
+    await page.getByLabel('Cron pattern').fill('61 * * * *');
+    await page.getByText('can\'t be read').waitFor();
+    await page.getByLabel('Cron pattern').fill('30 2 * * *');
+    const next = page.getByRole('list', { name: 'The next times' }).getByRole('listitem');
+    await next.first().getByText(', 02:30 (+0').waitFor();
+    expect(await next.count()).toBe(5);
+    await page.getByLabel('If the run before is still open').selectOption('queue');
+    await looks(page, 'schedule-form');
+    // Its input is refused where it is typed.
+    await page.getByLabel('Input', { exact: true }).fill('{ "who": 7 }');
+    await page.getByLabel('Cron pattern').fill('* * * * * *');
+    await page.getByRole('button', { name: 'Set it up' }).click();
+    await page.locator('.error', { hasText: 'who' }).waitFor();
+    await page.getByLabel('Input', { exact: true }).fill('{ "who": ');
+    await page.getByText('This isn’t JSON').waitFor();
+    await page.getByLabel('Input', { exact: true }).fill('{ "who": "${/schedule/at}" }');
+    await page.getByRole('button', { name: 'Set it up' }).click();
+    await page.getByRole('heading', { name: 'often', level: 1 }).waitFor();
+    // It fires, and the page shows it without being asked.
+    await page.getByRole('table', { name: 'Runs of this schedule' }).getByText('Succeeded').nth(1).waitFor();
+    await page.getByRole('button', { name: 'Pause' }).click();
+    await page.getByText('It is at rest: nothing is launched until somebody').waitFor();
+    await looks(page, 'schedule');
+    const { items } = await server.api<{ items: { input: { who: string } }[] }>('GET', '/runs?tag=schedule:often');
+    expect(items[0]!.input.who).toMatch(/^\d{4}-.*\+0[12]:00/);
+    await page.getByRole('button', { name: 'Run now' }).click();
+    await page.getByRole('link', { name: 'Open the run' }).waitFor();
+    await page.goto('/schedules?show=paused');
+    await page.getByRole('link', { name: 'often' }).waitFor();
+    await looks(page, 'schedules');
+    await page.getByText('Active', { exact: true }).click();
+    await page.getByText('None fits').waitFor();
+    expect(new URL(page.url()).search).toBe('?show=active');
+  });
+
+  it('explain that somebody else changed them meanwhile, and are removed', async () => {
+    const made = await server.api<{ id: string }>('POST', '/schedules', { name: 'contested', workflow: 't/hello', cron: '0 3 * * *' });
+    const page = await open(server, `/schedules/${made.id}/edit`);
+    await page.getByLabel('What it is for').fill('mine');
+    await server.api('PATCH', `/schedules/${made.id}`, { description: 'theirs', cron: '0 4 * * *' });
+    await page.getByRole('button', { name: 'Save the changes' }).click();
+    await page.getByText('Somebody else changed this schedule').waitFor();
+    await accessible(page, 'conflict');
+    await page.getByRole('button', { name: 'Take over theirs' }).click();
+    expect(await page.getByLabel('What it is for').inputValue()).toBe('theirs');
+    await page.getByLabel('What it is for').fill('mine, again');
+    await server.api('PATCH', `/schedules/${made.id}`, { cron: '0 5 * * *' });
+    await page.getByRole('button', { name: 'Save the changes' }).click();
+    await page.getByRole('button', { name: 'Save mine over it' }).click();
+    await page.getByRole('heading', { name: 'contested', level: 1 }).waitFor();
+    // Only what was changed here is written over.
+    expect(await server.api('GET', `/schedules/${made.id}`)).toMatchObject({ description: 'mine, again', cron: '0 5 * * *' });
+    await page.getByRole('button', { name: 'More to do' }).click();
+    await page.getByRole('menuitem', { name: 'Remove…' }).click();
+    await page.getByRole('button', { name: 'Remove the schedule' }).click();
+    await page.getByText('is removed. Its runs stay.').waitFor();
+  });
+});
+
+describe('tokens', () => {
+  it('are shown once, work, and are refused after they were revoked', async () => {
+    const page = await open(server, '/tokens');
+    await page.getByRole('button', { name: 'Issue a token' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Issue a token' });
+    await dialog.getByRole('button', { name: 'Issue the token' }).click();
+    await dialog.getByText('Say what it is for').waitFor();
+    await dialog.getByLabel('Name').fill('ci');
+    await dialog.getByRole('button', { name: 'Add a role' }).click();
+    await dialog.getByLabel('Ends after').selectOption('7');
+    await looks(page, 'token-form');
+    await dialog.getByRole('button', { name: 'Issue the token' }).click();
+    const shown = page.getByRole('region', { name: 'The token' });
+    const token = (await shown.innerText()).trim();
+    await looks(page, 'token-shown');
+    expect(await me(token)).toBe(200);
+    await page.getByRole('button', { name: 'I have copied it' }).click();
+    await shown.waitFor({ state: 'detached' });
+    await page.reload();
+    await page.getByRole('row', { name: /ci/ }).getByText('Viewer').waitFor();
+    await looks(page, 'tokens');
+    await page.getByRole('button', { name: 'Revoke ci' }).click();
+    await page.getByRole('button', { name: 'Revoke the token' }).click();
+    await page.getByText('It is refused from now on').waitFor();
+    expect(await me(token)).toBe(401);
+    expect(await page.content()).not.toContain(token);
+  });
+});
+
+describe('users', () => {
+  it('are made, log in, are helped, kept out, and removed', async () => {
+    const page = await open(server, '/users');
+    await page.getByText('Only you so far').waitFor();
+    await page.getByRole('link', { name: 'New user' }).click();
+    await page.getByLabel('Name', { exact: true }).fill('Not A Name');
+    await page.getByRole('button', { name: 'Make the user' }).click();
+    await page.getByText('Letters, digits').waitFor();
+    await page.getByLabel('Name', { exact: true }).fill('nora');
+    await page.getByLabel('E-mail').fill('nora@example.net');
+    await page.getByLabel('Role 1').selectOption('viewer');
+    await looks(page, 'user-form');
+    await page.getByRole('button', { name: 'Make the user' }).click();
+    const told = await page.getByRole('region', { name: 'What they need to log in' }).innerText();
+    const password = /password: (\S+)/.exec(told)![1]!;
+    const nora = await open(server, '/', { name: 'nora@example.net', password });
+    // What one may not do isn't there.
+    expect(await nora.getByRole('navigation').getByRole('link', { name: 'Users' }).count()).toBe(0);
+    await nora.goto('/schedules');
+    await nora.getByRole('link', { name: 'often' }).click();
+    await nora.getByRole('heading', { name: 'What it launched' }).waitFor();
+    expect(await nora.getByRole('button', { name: 'Run now' }).count()).toBe(0);
+    expect(await nora.getByRole('link', { name: 'Change' }).count()).toBe(0);
+
+    await page.getByRole('link', { name: 'Open nora' }).click();
+    await page.getByRole('heading', { name: 'Access' }).waitFor();
+    await looks(page, 'user');
+    await page.getByRole('button', { name: 'Change' }).click();
+    await page.getByLabel('Role 1').selectOption('operator');
+    await looks(page, 'user-edit');
+    await page.getByRole('button', { name: 'Save the changes' }).click();
+    await page.getByText('nora is saved').waitFor();
+    await nora.reload();
+    await nora.getByRole('button', { name: 'Run now' }).waitFor();
+
+    await page.getByRole('button', { name: 'End all sessions…' }).click();
+    await page.getByRole('button', { name: 'End all sessions', exact: true }).click();
+    await page.getByText('They have to log in again everywhere.').last().waitFor();
+    await nora.reload();
+    await nora.getByRole('heading', { name: 'Log in to Windlass' }).waitFor();
+
+    await page.getByRole('button', { name: 'Give a new password…' }).click();
+    await page.getByRole('button', { name: 'Give the new password' }).click();
+    const fresh = (await page.getByRole('region', { name: 'The new password' }).innerText()).trim();
+    await accessible(page, 'new password');
+    await page.getByRole('button', { name: 'I have copied it' }).click();
+    await logIn(nora, 'nora', fresh);
+
+    await page.getByRole('button', { name: 'Lock the account…' }).click();
+    await accessible(page, 'lock');
+    await page.getByRole('button', { name: 'Lock the account', exact: true }).click();
+    await page.getByText('nora is locked out.').waitFor();
+    await nora.reload();
+    await nora.getByRole('heading', { name: 'Log in to Windlass' }).waitFor();
+    await page.getByRole('button', { name: 'Let them in again…' }).click();
+    await page.getByRole('button', { name: 'Let them in', exact: true }).click();
+    await page.getByText('nora can log in again.').waitFor();
+    await logIn(nora, 'nora', fresh);
+
+    await page.getByRole('button', { name: 'More about this user' }).click();
+    await page.getByRole('menuitem', { name: 'Remove…' }).click();
+    await page.getByLabel('Type “nora” to go on').fill('nora');
+    await page.getByRole('button', { name: 'Remove the user' }).click();
+    await page.getByText('are gone.').waitFor();
+    await page.getByRole('heading', { name: 'Users', level: 1 }).waitFor();
+    await looks(page, 'users');
+    expect(new URL(page.url()).pathname).toBe('/users');
+  });
+
+  it('belong to organisations, which are made, renamed and suspended', async () => {
+    const page = await open(server, '/organisations');
+    await page.getByRole('button', { name: 'New organisation' }).click();
+    await page.getByLabel('Name', { exact: true }).fill('acme');
+    await page.getByLabel('How people call it').fill('Acme Ltd');
+    await page.getByRole('button', { name: 'Make the organisation' }).click();
+    await page.getByRole('row', { name: /Acme Ltd/ }).waitFor();
+    await looks(page, 'organisations');
+    await server.api('POST', '/users', { name: 'olga', organisation: 'acme', password: 'a long enough word', bindings: [{ role: 'operator', organisation: 'acme' }] });
+    const olga = await visit(server);
+    await logIn(olga, 'olga', 'a long enough word');
+    const may = () => olga.evaluate(async () => ((await (await fetch('/api/v1/session')).json()) as { permissions: string[] }).permissions.length);
+    expect(await may()).toBeGreaterThan(0);
+    await page.getByRole('button', { name: 'More about acme' }).click();
+    await page.getByRole('menuitem', { name: 'Suspend…' }).click();
+    await page.getByRole('button', { name: 'Suspend the organisation' }).click();
+    await page.getByRole('row', { name: /Acme Ltd/ }).getByText('Suspended').waitFor();
+    await until('olga to lose her roles', async () => (await may()) === 0);
+  });
+});
