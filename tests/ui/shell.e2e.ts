@@ -31,11 +31,15 @@ describe('log-in', () => {
 
   it('says that a session has ended, and comes back to the page', async () => {
     const page = await open(server, '/account');
+    await page.getByLabel('New password').fill('half typed');
     await page.context().clearCookies();
     await page.keyboard.press('Control+k');
     await page.getByText('Your session has ended').waitFor();
-    await logIn(page, 'admin', server.password);
+    await picture(page, 'session-ended');
+    await page.keyboard.type(server.password);
+    await page.keyboard.press('Enter');
     await page.getByRole('heading', { name: 'Account', level: 1 }).waitFor();
+    expect(await page.getByLabel('New password').inputValue()).toBe('half typed');
   });
 
   it('says that there is no server, and tries again', async () => {

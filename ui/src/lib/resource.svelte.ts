@@ -1,5 +1,6 @@
 // What a page has fetched: its data, that it is coming, or why it isn't there. Call these while a component is set up.
 import { aborted } from './api/client';
+import { session } from './session.svelte';
 import { asProblem, type ApiProblem } from './api/problem';
 
 export interface Resource<T> {
@@ -38,6 +39,8 @@ export function resource<T>(fetcher: (signal: AbortSignal) => Promise<T>): Resou
     loading = false;
   }
   $effect(() => {
+    // After a log-in: what was refused before may be there now.
+    void session.logIns;
     void run();
     return () => current?.abort();
   });

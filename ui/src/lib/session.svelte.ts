@@ -3,6 +3,7 @@ import { api, configure } from './api/client';
 import { asProblem, type ApiProblem } from './api/problem';
 import type { components } from './api/schema';
 import { feed } from './api/feed.svelte';
+import { LOGGED_IN } from './api/stream';
 import { stored } from './stored';
 
 type WhoAmI = components['schemas']['WhoAmI'];
@@ -20,8 +21,8 @@ class Session {
   /** `asking` until the server has said who one is. */
   state = $state<'asking' | 'out' | 'in' | 'unreachable'>('asking');
   problem = $state.raw<ApiProblem | null>(null);
-  /** Whether a session ended while somebody worked: said at log-in. */
-  expired = $state(false);
+  /** Rises with every log-in: what was refused meanwhile is asked for again. */
+  logIns = $state(0);
   organisations = $state.raw<Organisation[]>([]);
   #organisation = $state<string | null>(organisationKept.read());
   #roles = $state.raw<Map<string, readonly string[]>>(new Map());
@@ -47,7 +48,6 @@ class Session {
       const problem = asProblem(error);
       if (problem.code === 'unauthenticated') {
         this.state = 'out';
-        this.expired = false;
       } else {
         this.problem = problem;
         this.state = 'unreachable';
@@ -62,8 +62,7 @@ class Session {
 
   async logOut() {
     await api.delete('/session').catch(() => {});
-    this.expired = false;
-    this.#leave();
+    this.leave();
   }
 
   /** Whether one holds a permission: somewhere, or in this organisation and for this workflow. */
@@ -93,17 +92,20 @@ class Session {
     this.#roles = new Map((roles ?? []).map((role) => [role.name, role.permissions]));
     this.organisations = organisations?.items ?? [];
     this.problem = null;
-    this.expired = false;
     this.state = 'in';
+    this.logIns += 1;
+    dispatchEvent(new Event(LOGGED_IN));
   }
 
   #ended() {
+    // Who one was stays: the page stays, and asks to log in again.
     if (this.state !== 'in') return;
-    this.expired = true;
-    this.#leave();
+    configure({ csrf: undefined });
+    this.state = 'out';
   }
 
-  #leave() {
+  /** Forgets who one was. */
+  leave() {
     feed.close();
     configure({ csrf: undefined });
     this.who = null;

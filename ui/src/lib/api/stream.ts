@@ -36,6 +36,8 @@ export interface Following {
   readonly cursor: string | undefined;
 }
 
+/** What the window is told when somebody has logged in (again). */
+export const LOGGED_IN = 'windlass:logged-in';
 /** Milliseconds of silence after which a connection is thought dead: the server shows itself every 15 s. */
 const SILENCE = 45_000;
 /** Milliseconds without an event that show that everything missed has come. */
@@ -48,6 +50,7 @@ export function follow(path: string, options: FollowOptions): Following {
   let cursor = options.after === undefined ? undefined : String(options.after);
   let closed = false;
   let over = false;
+  let refused = false;
   let paused = false;
   let attempts = 0;
   let broke = false;
@@ -127,7 +130,10 @@ export function follow(path: string, options: FollowOptions): Following {
       if (mine !== connection || closed || paused) return;
       const problem = error instanceof ApiProblem ? error : unreachable();
       const temporary = problem.status === 0 || problem.status === 429 || problem.status >= 500;
-      if (!temporary) return state({ kind: 'refused', problem });
+      if (!temporary) {
+        refused = true;
+        return state({ kind: 'refused', problem });
+      }
       broke = true;
       clearTimeout(lull);
       attempts += 1;
@@ -156,12 +162,17 @@ export function follow(path: string, options: FollowOptions): Following {
   };
   document.addEventListener('visibilitychange', seen);
   window.addEventListener('online', retry);
+  window.addEventListener(LOGGED_IN, again);
 
   function retry() {
     if (closed || over) return;
     attempts = 0;
     paused = false;
+    refused = false;
     void connect();
+  }
+  function again() {
+    if (refused) retry();
   }
 
   function close() {
@@ -170,6 +181,7 @@ export function follow(path: string, options: FollowOptions): Following {
     connection?.abort();
     document.removeEventListener('visibilitychange', seen);
     window.removeEventListener('online', retry);
+    window.removeEventListener(LOGGED_IN, again);
   }
 
   void connect();
