@@ -1,6 +1,6 @@
 // A form's values in an address that people can read: `?input.name=web&input.node.mtu=1500`. Secret fields are never in it.
-import { asSchema, effective, type Schema } from './schema';
-import { below, define, isObject, same, write, read } from './pointer';
+import { asSchema, effective, inOrder, type Schema } from './schema';
+import { below, isObject, same, write } from './pointer';
 import { changes, coerce, fresh, payload, withoutSecrets } from './values';
 
 const PREFIX = 'input.';
@@ -105,9 +105,9 @@ export function rows(given: Schema, value: unknown): { pointer: string; label: s
     const own = effective(schema.properties?.[name], inner, root);
     return { pointer: below('', name), label: own.title ?? name, value: inner, step: own['x-step'] };
   });
-  const order = Object.keys(schema.properties ?? {});
+  const order = inOrder(Object.keys(schema.properties ?? {}), schema);
   const place = (pointer: string) => (order.indexOf(pointer.slice(1)) + order.length + 1) % (order.length + 1);
   return found.sort((a, b) => place(a.pointer) - place(b.pointer));
 }
 
-export { read, define };
+

@@ -186,6 +186,20 @@ export function typeOf(value: unknown): Type {
   return 'object';
 }
 
+/** Names of fields in the order of a form: `x-order` of the group or the fields, then what is required, then the rest. (A script's
+ * maps know no order.) */
+export function inOrder(names: readonly string[], schema: Schema): string[] {
+  const listed = Array.isArray(schema['x-order']) ? (schema['x-order'] as unknown[]) : [];
+  const required = schema.required ?? [];
+  const place = (name: string): number => {
+    const own = asSchema(schema.properties?.[name])['x-order'];
+    if (typeof own === 'number') return own - 1_000_000;
+    if (listed.includes(name)) return listed.indexOf(name) - 100_000;
+    return required.includes(name) ? required.indexOf(name) - 10_000 : 0;
+  };
+  return [...names].sort((a, b) => place(a) - place(b));
+}
+
 /** `dns_zone` → `Dns zone`, where a schema gives no title. */
 export function titleOf(schema: Schema, name: string): string {
   if (schema.title) return schema.title;

@@ -1,5 +1,5 @@
 // The steps of a form: which fields stand in which, and where something is to be put right.
-import { asSchema, effective, type Schema } from './schema';
+import { asSchema, effective, inOrder, type Schema } from './schema';
 import { isObject, split } from './pointer';
 
 export interface Step {
@@ -25,7 +25,7 @@ export function stepsOf(workflow: Formed, value: unknown): Step[] {
     return { title: String(told.title ?? ''), description, fields: [] };
   });
   if (steps.length < 2) return [];
-  for (const name of fieldsOf(schema, value, root)) {
+  for (const name of inOrder(fieldsOf(schema, value, root), schema)) {
     const own = effective(schema.properties?.[name], undefined, root);
     (steps.find((step) => step.title === own['x-step']) ?? steps[0]!).fields.push(name);
   }
