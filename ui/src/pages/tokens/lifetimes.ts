@@ -16,11 +16,11 @@ export function endOf(choice: string, day: string, now: number): number | null {
   return Number.isNaN(end) ? null : end;
 }
 
-/** `soon` in its last week. */
+/** `soon` in its last three days. */
 export function stateOf(expires: number | null | undefined, now: number): 'fine' | 'soon' | 'over' {
   if (expires == null) return 'fine';
   if (expires <= now) return 'over';
-  return expires - now < 7 * DAY ? 'soon' : 'fine';
+  return expires - now < 3 * DAY ? 'soon' : 'fine';
 }
 
 /** How a token is used, ready to be copied. */
