@@ -1,6 +1,6 @@
 // The shell: logging in and out, a second factor, the palette, help, keyboard only, small screens, and every page with axe.
 import { beforeAll, describe, expect, it } from 'vitest';
-import { accessible, fitsWidth, logIn, open, picture, Server, until, visit } from './harness';
+import { accessible, expectComplaint, fitsWidth, logIn, open, picture, Server, until, visit } from './harness';
 
 const HELLO = `const WORKFLOW = #{ name: "t/hello", title: "Says hello" };
 fn run(input) { log("hello"); #{ said: "hello" } }
@@ -51,6 +51,35 @@ describe('log-in', () => {
     await page.unroute('**/api/v1/session');
     await page.getByRole('button', { name: 'Try again' }).click();
     await page.locator('.shell').waitFor();
+  });
+});
+
+describe('the policy', () => {
+  it('has the browser refuse scripts and markup that somebody smuggled in', async () => {
+    // A Vite server sends no policy.
+    if (process.env.UI_DEV) return;
+    const page = await open(server);
+    expectComplaint(/Content Security Policy|Trusted|Refused/i);
+    const done = await page.evaluate(async () => {
+      const element = document.body.appendChild(document.createElement('div'));
+      const attempt = (act: () => unknown) => {
+        try {
+          act();
+          return 'done';
+        } catch {
+          return 'refused';
+        }
+      };
+      const name = 'inner' + 'HTML';
+      return {
+        markup: attempt(() => Object.assign(element, { [name]: '<b>x</b>' })),
+        handler: attempt(() => element.setAttribute('onclick', 'document.title = "smuggled"')),
+        script: attempt(() => document.body.append(Object.assign(document.createElement('script'), { text: 'document.title = "smuggled"' }))),
+        elsewhere: await fetch('http://127.0.0.2:9/').then(() => 'done', () => 'refused'),
+        title: document.title,
+      };
+    });
+    expect(done).toEqual({ markup: 'refused', handler: 'refused', script: 'refused', elsewhere: 'refused', title: expect.not.stringContaining('smuggled') });
   });
 });
 
