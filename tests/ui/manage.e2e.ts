@@ -82,7 +82,7 @@ describe('schedules', () => {
     await server.api('PATCH', `/schedules/${made.id}`, { cron: '0 5 * * *' });
     await page.getByRole('button', { name: 'Save the changes' }).click();
     await page.getByRole('button', { name: 'Save mine over it' }).click();
-    await page.getByRole('heading', { name: 'contested', level: 1 }).waitFor();
+    await page.getByRole('heading', { name: /^contested/, level: 1 }).waitFor();
     // Only what was changed here is written over.
     expect(await server.api('GET', `/schedules/${made.id}`)).toMatchObject({ description: 'mine, again', cron: '0 5 * * *' });
     await page.getByRole('button', { name: 'More to do' }).click();
