@@ -126,7 +126,10 @@ export class Server {
   async reaches(run: string, ...states: string[]) {
     return until(`run ${run} to be ${states.join(' or ')}`, async () => {
       const shown = await this.api<{ state: string } & Record<string, unknown>>('GET', `/runs/${run}`);
-      return states.includes(shown.state) ? shown : undefined;
+      if (states.includes(shown.state)) return shown;
+      const ended = ['succeeded', 'failed', 'rolled_back', 'cancelled'].includes(shown.state);
+      if (ended) throw new Error(`run ${run} is ${shown.state}: ${JSON.stringify(shown.problem ?? null)}`);
+      return undefined;
     });
   }
 }

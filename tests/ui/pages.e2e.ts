@@ -1,0 +1,73 @@
+// Every page, with something on it: wide and narrow, light and dark, looked at with axe; nothing sticks out.
+import { beforeAll, describe, it } from 'vitest';
+import type { Page } from 'playwright-core';
+import { fitsWidth, open, picture, Server } from './harness';
+
+const WORKFLOWS = {
+  't/hello': `const WORKFLOW = #{ name: "t/hello", title: "Says hello", description: "Says hello to whom it is told.",
+  inputs: #{ type: "object", properties: #{ name: #{ type: "string", title: "Name", "default": "world" }, times: #{ type: "integer", minimum: 1, maximum: 9, "default": 2 } } } };
+fn run(input) { for n in 0..input.times { log(\`hello \${input.name}\`) } #{ said: input.times } }
+`,
+  't/fails': `const WORKFLOW = #{ name: "t/fails", title: "Fails on purpose" };
+fn run(input) { log("before"); throw "the disk is full"; }
+`,
+  't/asks': `const WORKFLOW = #{ name: "t/asks", title: "Asks somebody" };
+fn run(input) { approve(#{ title: "Go on with the change?", details: #{ hosts: 3 }, allow_self: true, expires: "7d" }); "done" }
+`,
+  't/waits': `const WORKFLOW = #{ name: "t/waits", title: "Waits for an hour" };
+fn run(input) { sleep("1h"); "done" }
+`,
+};
+
+let server: Server;
+/** Paths of pages by what a picture of them is called. */
+const paths: Record<string, string> = {
+  start: '/', runs: '/runs', workflows: '/workflows', workflow: '/workflows/t/hello', launch: '/launch/t/hello', editor: '/edit/t/hello',
+  'new-workflow': '/edit', approvals: '/approvals', schedules: '/schedules', webhooks: '/webhooks', triggers: '/triggers', audit: '/audit',
+  users: '/users', user: '/users/vera', organisations: '/organisations', tokens: '/tokens', secrets: '/secrets', account: '/account',
+  run: '', 'run-failed': '', 'run-asks': '', diff: '', schedule: '', webhook: '', trigger: '',
+};
+
+beforeAll(async () => {
+  server = await Server.start({ workflows: WORKFLOWS });
+  const make = (path: string, body: unknown) => server.api<{ id: string }>('POST', path, body);
+  const vera = { name: 'vera', title: 'Vera', password: 'a long enough word', bindings: [{ role: 'operator', organisation: 'platform' }] };
+  await make('/users', vera);
+  await make('/organisations', { name: 'acme', title: 'Acme Ltd' });
+  await make('/tokens', { name: 'ci' });
+  await server.api('PUT', '/secrets/acme/dns.key', { value: 'certainly secret', to: ['https://api.example.net*'] });
+  const schedule = await make('/schedules', { name: 'nightly', workflow: 't/hello', cron: '15 3 * * *', input: { name: 'night' } });
+  const webhook = await make('/webhooks', { name: 'deploy', action: { do: 'launch', workflow: 't/hello', input: {} } });
+  const trigger = await make('/triggers', { name: 'after hello', on: { workflow: 't/hello', states: ['failed'] }, workflow: 't/fails' });
+  const hello = await server.launch('t/hello', { name: 'Ann', times: 3 });
+  const again = await server.launch('t/hello', { name: 'Ben', times: 2 });
+  const failed = await server.launch('t/fails');
+  const asks = await server.launch('t/asks');
+  await server.launch('t/waits');
+  await Promise.all([server.reaches(hello, 'succeeded'), server.reaches(again, 'succeeded'), server.reaches(failed, 'failed', 'rolled_back'), server.reaches(asks, 'waiting')]);
+  Object.assign(paths, {
+    run: `/runs/${hello}`, 'run-failed': `/runs/${failed}`, 'run-asks': `/runs/${asks}`, diff: `/runs/${hello}/diff?with=${again}`,
+    schedule: `/schedules/${schedule.id}`, webhook: `/webhooks/${webhook.id}`, trigger: `/triggers/${trigger.id}`,
+  });
+});
+
+/** Waits until a page has what it shows. */
+async function settled(page: Page) {
+  await page.locator('main h1').waitFor();
+  await page.locator('main [aria-busy=true]').first().waitFor({ state: 'detached' });
+  await page.waitForLoadState('load');
+}
+
+describe.each([['wide', 1280, 800], ['narrow', 390, 844]] as const)('every page, %s', (shape, width, height) => {
+  let page: Page;
+  beforeAll(async () => {
+    page = await open(server, '/', { width, height });
+  });
+
+  it.each(Object.keys(paths))('%s', async (name) => {
+    await page.goto(paths[name]!);
+    await settled(page);
+    await fitsWidth(page);
+    await picture(page, shape === 'wide' ? name : `${name}-390`);
+  });
+});
