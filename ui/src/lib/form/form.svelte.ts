@@ -24,6 +24,24 @@ export const form = () => getContext<FormState>(KEY);
 /** Faults of the page and of the server in one table: the page's words first, and the server's where the page sees nothing. */
 export class Faults {
   touched = new SvelteSet<string>();
+  #pressed = false;
+  #later: string[] = [];
+
+  /** Somebody has been in this field. While a button is pressed it isn't said yet: what moves under a press makes it miss. */
+  touch(pointer: string) {
+    if (this.#pressed) this.#later.push(pointer);
+    else this.touched.add(pointer);
+  }
+
+  press() {
+    this.#pressed = true;
+  }
+
+  release() {
+    this.#pressed = false;
+    // The click comes after the release.
+    setTimeout(() => this.#later.splice(0).forEach((pointer) => this.touched.add(pointer)));
+  }
 
   /** By place; the first of a place counts. */
   static table(local: readonly Fault[], server: readonly Fault[]): Map<string, Fault> {
