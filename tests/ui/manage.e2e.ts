@@ -31,7 +31,12 @@ describe('schedules', () => {
     await page.getByText('A name is needed.').waitFor();
     await page.getByLabel('Name').fill('often');
     await page.getByLabel('Workflow').fill('t/hello');
+    // A form that fits the workflow, and JSON for places to be filled in.
+    await page.getByLabel('Whom').fill('Ada');
+    await page.getByText('JSON', { exact: true }).click();
+    expect(await page.getByLabel('Input', { exact: true }).inputValue()).toContain('"Ada"');
     await page.getByText('What t/hello takes').click();
+    await page.getByText('Form', { exact: true }).click();
     await page.getByLabel('Time zone').fill('Europe/Berlin');
     await page.getByLabel('Cron pattern').fill('61 * * * *');
     await page.getByText('can\'t be read').waitFor();
@@ -42,6 +47,7 @@ describe('schedules', () => {
     await page.getByLabel('If the run before is still open').selectOption('queue');
     await looks(page, 'schedule-form');
     // Its input is refused where it is typed.
+    await page.getByText('JSON', { exact: true }).click();
     await page.getByLabel('Input', { exact: true }).fill('{ "who": 7 }');
     await page.getByLabel('Cron pattern').fill('* * * * * *');
     await page.getByRole('button', { name: 'Set it up' }).click();

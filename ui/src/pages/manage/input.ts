@@ -53,3 +53,6 @@ export function skeleton(schema: unknown): unknown {
 
 /** `nightly, by-ann` as a list; commas and spaces part them. */
 export const tagsOf = (text: string) => [...new Set(text.split(/[\s,]+/).filter(Boolean))];
+
+/** Whether there are places to be filled in: `${/body/lab}`. */
+export const placed = (text: string) => /(?<!\$)\$\{/.test(text);
