@@ -34,6 +34,9 @@ use crate::{
 /// What a rehearsal may take before it is given up.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// Why a rehearsal denies what it can't approve.
+const UNFILLED: &str = "denied in a rehearsal: it can't fill in this form";
+
 /// What a rehearsal found.
 struct Rehearsed {
     record: RunRecord,
@@ -198,7 +201,15 @@ fn answer(engine: &Engine, answered: &Mutex<HashSet<String>>) -> Result<bool, Pr
         let by = format!("rehearsal-{}", approval.decisions.len() + 1);
         if answered.lock().insert(format!("{}/{}/{by}", approval.run, approval.path)) {
             let decision = approve(&approval.request, by);
-            engine.decide(&approval.run, Some(&approval.path), decision)?;
+            let denied =
+                Decision { approved: false, comment: Some(UNFILLED.into()), form: Value::Null, ..decision.clone() };
+            match engine.decide(&approval.run, Some(&approval.path), decision) {
+                // A form that can't be guessed: the run goes on all the same, and says so.
+                Err(problem) if problem.code == Code::InvalidInput => {
+                    engine.decide(&approval.run, Some(&approval.path), denied)?;
+                }
+                other => drop(other?),
+            }
             return Ok(true);
         }
     }
@@ -216,11 +227,12 @@ fn answer(engine: &Engine, answered: &Mutex<HashSet<String>>) -> Result<bool, Pr
     Ok(false)
 }
 
-/// An approval with the form's defaults.
+/// An approval with the form's defaults, and with something that fits where it requires more.
 pub fn approve(request: &ApprovalRequest, by: String) -> Decision {
     let mut form = json!({});
     if let Some(schema) = &request.form {
         values::fill_defaults(&mut form, schema);
+        values::fill_required(&mut form, schema);
     }
     Decision {
         by,

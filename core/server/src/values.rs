@@ -25,6 +25,45 @@ pub fn fill_defaults(input: &mut Value, schema: &Value) {
     }
 }
 
+/// Puts something that fits where a map lacks what its schema requires: what a person might have filled in.
+pub fn fill_required(input: &mut Value, schema: &Value) {
+    let Some(map) = input.as_object_mut() else { return };
+    for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        map.entry(name).or_insert_with(|| stand_in(&schema["properties"][name], 0));
+    }
+}
+
+/// A value that most likely fits the schema.
+fn stand_in(schema: &Value, depth: usize) -> Value {
+    let first = |key: &str| schema[key].as_array().and_then(|all| all.first());
+    let given = [schema.get("const"), schema.get("default"), first("examples"), first("enum")];
+    if let Some(value) = given.into_iter().flatten().next() {
+        return value.clone();
+    }
+    if let Some(choice) = first("oneOf").or(first("anyOf")).filter(|_| depth < 8) {
+        return stand_in(choice, depth + 1);
+    }
+    let kind = schema["type"].as_str().or_else(|| first("type").and_then(Value::as_str));
+    let number = |key: &str| schema[key].as_i64();
+    match kind {
+        Some("boolean") => Value::Bool(true),
+        Some("integer" | "number") => number("minimum").or(number("maximum")).unwrap_or(1).into(),
+        Some("object") if depth < 8 => {
+            let names = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            names.map(|name| (name.to_owned(), stand_in(&schema["properties"][name], depth + 1))).collect()
+        }
+        Some("array") if depth < 8 => {
+            let least = usize::try_from(number("minItems").unwrap_or(0).clamp(0, 16)).unwrap_or(0);
+            vec![stand_in(&schema["items"], depth + 1); least].into()
+        }
+        Some("null") => Value::Null,
+        _ => {
+            let least = usize::try_from(number("minLength").unwrap_or(0).clamp(9, 1_000)).unwrap_or(9);
+            format!("{:x<least$}", "rehearsal").into()
+        }
+    }
+}
+
 fn set(input: &mut Value, key: &str, text: &str, schema: &Value, lacks: &str) -> Result<(), Problem> {
     let whole = schema["properties"].get(key).is_some();
     let parts: Vec<&str> = if whole { vec![key] } else { key.split('.').collect() };
