@@ -1,0 +1,49 @@
+// The list of steps as it is drawn: steps, a line where a branch begins, and what child runs did.
+import type { Schema } from '$lib/api';
+import type { Step } from './model';
+import { branchName, depthOf, laneOf } from './paths';
+
+export type ChildStep = Schema<'StepView'>;
+export type Row =
+  | { kind: 'step'; id: string; path: string; step: Step; depth: number; folds: boolean }
+  | { kind: 'branch'; id: string; name: string; depth: number }
+  | { kind: 'child'; id: string; run: string; state?: string; step?: ChildStep; depth: number };
+
+interface Shown {
+  /** Steps whose branches aren't shown. */
+  closed: ReadonlySet<string>;
+  /** Child runs that are shown; null while they are fetched. */
+  children: ReadonlyMap<string, { state: string; steps: ChildStep[] } | null>;
+  /** Only steps with this text in their function, place or arguments. */
+  text: string;
+  moved?: number;
+}
+
+export function rowsOf(steps: readonly Step[], { closed, children, text }: Shown): Row[] {
+  const rows: Row[] = [];
+  const wanted = text.trim().toLowerCase();
+  let lane = '';
+  let hiddenBelow: string | undefined;
+  steps.forEach((step, index) => {
+    if (hiddenBelow !== undefined) {
+      if (step.path.startsWith(hiddenBelow)) return;
+      hiddenBelow = undefined;
+    }
+    if (wanted && !`${step.op} ${step.path}`.toLowerCase().includes(wanted)) return;
+    const depth = depthOf(step.path);
+    const here = laneOf(step.path);
+    if (here !== lane) {
+      lane = here;
+      const name = branchName(step.path);
+      if (name && !wanted) rows.push({ kind: 'branch', id: `${here}@${step.path}`, name, depth });
+    }
+    const folds = steps[index + 1]?.path.startsWith(`${step.path}/`) ?? false;
+    rows.push({ kind: 'step', id: step.path, path: step.path, step, depth, folds });
+    if (folds && closed.has(step.path)) hiddenBelow = `${step.path}/`;
+    const child = step.child ? children.get(step.child) : undefined;
+    if (!step.child || child === undefined) return;
+    rows.push({ kind: 'child', id: `${step.path}@${step.child}`, run: step.child, state: child?.state, depth: depth + 1 });
+    for (const one of child?.steps ?? []) rows.push({ kind: 'child', id: `${step.path}@${step.child}/${one.path}`, run: step.child, step: one, depth: depth + 1 + depthOf(one.path) });
+  });
+  return rows;
+}
