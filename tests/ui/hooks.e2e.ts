@@ -15,6 +15,7 @@ beforeAll(async () => {
 async function looks(page: Page, name: string) {
   await picture(page, name, { full: true });
   await page.setViewportSize({ width: 390, height: 844 });
+  await page.evaluate(() => scrollTo(0, 0));
   await fitsWidth(page);
   await picture(page, `${name}-390`, { full: true });
   await page.setViewportSize({ width: 1280, height: 800 });
@@ -29,7 +30,7 @@ describe('webhooks', () => {
     await page.getByRole('button', { name: 'Make the webhook' }).click();
     await page.getByText('A name is needed.').waitFor();
     await page.getByLabel('Name').fill('push');
-    await page.getByLabel('Workflow').fill('t/hello');
+    await page.getByRole('combobox', { name: 'Workflow' }).fill('t/hello');
     await page.getByText('What t/hello takes').waitFor();
     await page.getByLabel('How old a delivery may be').fill('5 fortnights');
     await page.getByLabel('Input', { exact: true }).fill('{ "who": "${/body/name}" }');
@@ -105,7 +106,7 @@ describe('webhooks', () => {
     await page.getByText('Say which signal').waitFor();
     await looks(page, 'webhook-signal');
     await page.getByText('Launch a workflow', { exact: true }).click();
-    await page.getByLabel('Workflow').fill('t/hello');
+    await page.getByRole('combobox', { name: 'Workflow' }).fill('t/hello');
     await page.getByText('What t/hello takes').waitFor();
     await page.getByLabel('Signature').selectOption('github');
     await page.getByRole('button', { name: 'Make the webhook' }).click();
@@ -126,15 +127,15 @@ describe('triggers', () => {
     await looks(page, 'triggers-empty');
     await page.getByRole('link', { name: 'Set up the first one' }).click();
     await page.getByLabel('Runs of').fill('t/hello');
-    await page.getByLabel('Failed').uncheck();
-    await page.getByLabel('Undone').uncheck();
-    await page.getByLabel('Workflow').fill('t/after');
+    await page.getByLabel('Failed: it').uncheck();
+    await page.getByLabel('Undone: it').uncheck();
+    await page.getByRole('combobox', { name: 'Workflow' }).fill('t/after');
     await page.getByText('What t/after takes').waitFor();
     await page.getByLabel('Input', { exact: true }).fill('{ "who": "${/run/output/said}" }');
     await page.getByLabel('Name').fill('next');
     await page.getByRole('button', { name: 'Set it up' }).click();
     await page.getByText('Choose at least one ending').waitFor();
-    await page.getByLabel('Succeeded').check();
+    await page.getByLabel('Succeeded: it').check();
     await looks(page, 'trigger-form');
     await page.getByRole('button', { name: 'Set it up' }).click();
     await page.getByRole('heading', { name: 'next', level: 1 }).waitFor();

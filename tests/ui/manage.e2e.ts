@@ -15,6 +15,7 @@ beforeAll(async () => {
 async function looks(page: Page, name: string) {
   await picture(page, name, { full: true });
   await page.setViewportSize({ width: 390, height: 844 });
+  await page.evaluate(() => scrollTo(0, 0));
   await fitsWidth(page);
   await picture(page, `${name}-390`, { full: true });
   await page.setViewportSize({ width: 1280, height: 800 });
