@@ -47,7 +47,7 @@ it('from the first log-in to a finished run, without a mouse', async () => {
   await page.getByRole('option', { name: /Start/ }).first().waitFor();
   await page.keyboard.type('launch lab/tour');
   await page.getByRole('option', { name: /Launch lab\/tour/, selected: true }).waitFor();
-  await keep(page, 'palette');
+  await picture(page, 'tour-palette');
   await page.keyboard.press('Enter');
 
   await page.getByRole('heading', { name: 'A tour without rights', level: 1 }).waitFor();
