@@ -1,5 +1,6 @@
 // What a rehearsal answers, as the page reads it.
-import { isObject } from '$lib/form';
+import { isObject } from '$lib/form/pointer';
+import { plural } from '$lib/format';
 
 export interface PlannedStep {
   path: string;
@@ -50,8 +51,8 @@ export function summaryOf(plan: Plan): string {
   const things = (sign: PlannedStep['sign']) => plan.steps.filter((step) => step.sign === sign && !step.undo).reduce((sum, step) => sum + Math.max(1, step.things.length), 0);
   const undone = plan.steps.filter((step) => step.undo).length;
   const parts = [
-    count('create') && `makes ${things('create')}`, count('change') && `changes ${count('change')}`, count('remove') && `removes ${things('remove')}`,
-    count('wait') && `waits ${count('wait') === 1 ? 'once' : `${count('wait')} times`}`, undone && `undoes ${undone}`,
+    count('create') && `makes ${plural(things('create'), 'thing')}`, count('change') && `changes ${plural(count('change'), 'thing')}`, count('remove') && `removes ${plural(things('remove'), 'thing')}`,
+    count('wait') && `waits ${count('wait') === 1 ? 'once' : `${count('wait')} times`}`, undone && `undoes ${plural(undone, 'thing')}`,
   ].filter(Boolean);
   return parts.length ? parts.join(', ') : 'changes nothing outside of the run';
 }

@@ -1,0 +1,170 @@
+// Launching: a nested form, what the server refuses said at its field, rehearsal, launch, links; and a decision by another person.
+import { beforeAll, describe, expect, it } from 'vitest';
+import { fitsWidth, open, picture, Server, until } from './harness';
+
+const SITE = `const WORKFLOW = #{
+    name: "lab/site", title: "Set up a site", description: "Notes a site.",
+    inputs: #{ type: "object", required: ["name", "environment", "nodes"], additionalProperties: false, properties: #{
+        name: #{ type: "string", title: "Name", minLength: 2, "x-step": "Site" },
+        environment: #{ title: "Environment", "default": "test", "x-step": "Site", oneOf: [#{ "const": "test", title: "Test" }, #{ "const": "production", title: "Production" }] },
+        ticket: #{ type: "string", title: "Change ticket", "x-step": "Site" },
+        key: #{ type: "string", title: "Key", "x-secret": true, "x-step": "Site" },
+        nodes: #{ type: "array", title: "Nodes", minItems: 1, "x-step": "Nodes", items: #{ type: "object", required: ["name"], properties: #{
+            name: #{ type: "string", title: "Name" }, disks: #{ type: "array", title: "Disks", items: #{ type: "integer", minimum: 1, maximum: 64 } } } } },
+    }, "if": #{ properties: #{ environment: #{ "const": "production" } } }, then: #{ required: ["ticket"] } },
+    wizard: [#{ title: "Site" }, #{ title: "Nodes" }],
+    permissions: ["kv.write:lab/*"],
+};
+fn run(input) { kv_set("lab/" + input.name, input.environment); #{ site: input.name, nodes: input.nodes.len() } }
+`;
+const ASKS = `const WORKFLOW = #{ name: "t/asks", title: "Asks first", inputs: #{ type: "object", properties: #{ what: #{ type: "string", title: "What", "default": "it" } } } };
+fn run(input) {
+    let said = approve(#{ title: "Do " + input.what + "?", details: #{ what: input.what, machines: 3 },
+        form: #{ type: "object", required: ["window"], properties: #{ window: #{ title: "Window", "enum": ["tonight", "weekend"] } } } });
+    #{ window: said.form.window }
+}
+`;
+const PLAIN = `const WORKFLOW = #{ name: "t/plain", title: "Plain", inputs: #{ type: "object", required: ["host"], properties: #{
+    host: #{ type: "string", title: "Host" }, port: #{ type: "integer", title: "Port", "default": 22, minimum: 1, maximum: 65535 }, token: #{ type: "string", title: "Token", "x-secret": true } } } };
+fn run(input) { #{ host: input.host, port: input.port } }
+`;
+
+let server: Server;
+beforeAll(async () => {
+  server = await Server.start({ workflows: { 'lab/site': SITE, 't/asks': ASKS, 't/plain': PLAIN } });
+  await server.api('POST', '/users', { name: 'bea', password: 'a long enough word', bindings: [{ role: 'operator', organisation: 'platform' }] });
+});
+
+describe('the launch form', () => {
+  it('goes through its steps, says what is wrong where it is, rehearses, and launches', async () => {
+    const page = await open(server, '/launch/lab/site');
+    await page.getByRole('heading', { name: 'Set up a site', level: 1 }).waitFor();
+    await page.getByText('Change stored values under lab/*').waitFor();
+    await page.getByRole('button', { name: 'Next' }).click();
+    await page.getByText('This is needed.').waitFor();
+    expect(await page.evaluate(() => document.activeElement?.getAttribute('aria-invalid'))).toBe('true');
+    await page.getByLabel('Name', { exact: true }).fill('berlin');
+    await page.getByText('Production', { exact: true }).click();
+    await page.getByLabel('Change ticket').fill('CH-7');
+    await picture(page, 'launch-site');
+
+    // What only the server knows: there is no such secret. It is said at the field.
+    await page.getByLabel('Key').fill('no/such-secret');
+    await page.getByLabel('Key').blur();
+    await page.getByText(/there is none of this name/).waitFor();
+    await page.getByLabel('Key').fill('');
+    await page.getByRole('button', { name: 'Next' }).click();
+    await until('the second step', () => new URL(page.url()).searchParams.get('step') === 'nodes');
+
+    await page.getByLabel('Name', { exact: true }).fill('a');
+    await page.getByRole('button', { name: 'Add disk' }).click();
+    await page.keyboard.type('80');
+    await page.keyboard.press('Tab');
+    await page.getByText('Has to be from 1 to 64.').waitFor();
+    await page.getByLabel('Disk 1', { exact: true }).fill('40');
+    await page.getByRole('button', { name: /^Add node/ }).click();
+    await page.keyboard.type('b');
+    await page.getByRole('button', { name: 'Move b up' }).click();
+    await picture(page, 'launch-nodes', { full: true });
+    await page.getByRole('button', { name: 'Review' }).click();
+    await page.getByText('Would succeed').waitFor();
+    await picture(page, 'launch-review', { full: true });
+
+    // Back restores; a change makes the plan one of yesterday.
+    await page.getByRole('button', { name: 'Change Name' }).click();
+    await until('the first step', () => new URL(page.url()).searchParams.get('step') === null);
+    expect(await page.getByLabel('Name', { exact: true }).inputValue()).toBe('berlin');
+    await page.getByLabel('Name', { exact: true }).fill('paris');
+    await page.goBack();
+    await page.getByText('The input has changed since').waitFor();
+    await page.getByRole('button', { name: 'Rehearse again' }).click();
+    await page.getByRole('button', { name: 'Launch as rehearsed' }).click();
+    await until('the run', () => new URL(page.url()).pathname.startsWith('/runs/'));
+    const run = new URL(page.url()).pathname.split('/').pop()!;
+    const ended = await server.reaches(run, 'succeeded');
+    expect(ended.input).toMatchObject({ name: 'paris', environment: 'production', ticket: 'CH-7', nodes: [{ name: 'b' }, { name: 'a', disks: [40] }] });
+
+    const again = await open(server, `/launch/lab/site?from=${run}`);
+    await again.getByText('Filled in from').waitFor();
+    expect(await again.getByLabel('Name', { exact: true }).inputValue()).toBe('paris');
+  });
+
+  it('is filled in by a link, keeps what one typed over a reload, and gives neither secrets away', async () => {
+    const page = await open(server, '/launch/t/plain?input.host=web-1&input.port=8022&input.token=hunter2');
+    const host = page.getByLabel('Host');
+    await host.waitFor();
+    expect([await host.inputValue(), await page.getByLabel('Port').inputValue(), await page.getByLabel('Token').inputValue()]).toEqual(['web-1', '8022', '']);
+    await page.getByLabel('Token').fill('acme/key');
+    await host.fill('web-2');
+    await until('the draft', () => page.evaluate(() => Object.values(sessionStorage).some((text) => String(text).includes('web-2'))));
+    expect(await page.evaluate(() => JSON.stringify({ ...sessionStorage }))).not.toContain('acme/key');
+    await page.reload();
+    await page.getByText('This is what you had filled in.').waitFor();
+    expect([await host.inputValue(), await page.getByLabel('Token').inputValue()]).toEqual(['web-2', '']);
+    await page.getByLabel('Port').fill('many');
+    await page.getByRole('button', { name: 'Launch', exact: true }).click();
+    await page.getByText('Has to be a whole number.').waitFor();
+    await page.getByLabel('Port').fill('');
+    await page.getByRole('button', { name: 'Launch', exact: true }).click();
+    await until('the run', () => new URL(page.url()).pathname.startsWith('/runs/'));
+    const ended = await server.reaches(new URL(page.url()).pathname.split('/').pop()!, 'succeeded');
+    expect(ended.output).toEqual({ host: 'web-2', port: 22 });
+  });
+
+  it('fits a small screen', async () => {
+    const page = await open(server, '/launch/lab/site?step=nodes', { width: 390, height: 844 });
+    await page.getByRole('heading', { name: 'Nodes' }).waitFor();
+    await fitsWidth(page);
+    await picture(page, 'launch-390', { full: true });
+  });
+});
+
+describe('approvals', () => {
+  it('are decided by a second person, live, with the form that belongs to them', async () => {
+    const bea = await open(server, '/approvals', { name: 'bea', password: 'a long enough word' });
+    await bea.getByText('Nothing waits for you').waitFor();
+    const run = await server.launch('t/asks', { what: 'the thing' });
+    await bea.getByRole('heading', { name: 'Do the thing?' }).waitFor();
+    await until('the count in the navigation', () => bea.getByRole('link', { name: /Approvals.*1.*wait/ }).count());
+    await bea.getByRole('button', { name: 'Approve' }).click();
+    await bea.getByText('This is needed.').waitFor();
+    await bea.getByLabel('Window').selectOption('tonight');
+    await bea.getByLabel('Comment').fill('Go on.');
+    await picture(bea, 'approvals');
+
+    // Whoever launched it sees it, and may not decide.
+    const admin = await open(server, '/approvals?show=all');
+    await admin.getByText('You can’t decide on this').waitFor();
+    await bea.getByRole('button', { name: 'Approve' }).click();
+    await bea.getByText('Approved: Do the thing?').waitFor();
+    expect((await server.reaches(run, 'succeeded')).output).toEqual({ window: 'tonight' });
+    await bea.getByText('Nothing waits for you').waitFor();
+    await admin.getByText('Nothing waits for a decision').waitFor();
+  });
+
+  it('fit a small screen', async () => {
+    await server.launch('t/asks', { what: 'the next thing' });
+    const page = await open(server, '/approvals', { name: 'bea', password: 'a long enough word', width: 390, height: 844 });
+    await page.getByRole('heading', { name: 'Do the next thing?' }).waitFor();
+    await fitsWidth(page);
+    await picture(page, 'approvals-390', { full: true });
+  });
+});
+
+describe('the start page', () => {
+  it('says what waits, what failed, how the machine is, and what to do first', async () => {
+    const page = await open(server, '/');
+    await page.getByRole('heading', { name: 'First steps' }).waitFor();
+    await page.getByRole('heading', { name: 'Health' }).waitFor();
+    await page.getByText(/checks? passed/).waitFor();
+    await picture(page, 'start', { full: true });
+    await page.getByRole('button', { name: 'Put the first steps away' }).click();
+    await page.reload();
+    await page.getByRole('heading', { name: 'Waits for you' }).waitFor();
+    expect(await page.getByRole('heading', { name: 'First steps' }).count()).toBe(0);
+    const bea = await open(server, '/', { name: 'bea', password: 'a long enough word', width: 390, height: 844 });
+    await bea.getByText('Do the next thing?').waitFor();
+    await fitsWidth(bea);
+    await picture(bea, 'start-390', { full: true });
+  });
+});
