@@ -1,4 +1,5 @@
 // What a page has fetched: its data, that it is coming, or why it isn't there. Call these while a component is set up.
+import { untrack } from 'svelte';
 import { aborted } from './api/client';
 import { session } from './session.svelte';
 import { asProblem, type ApiProblem } from './api/problem';
@@ -39,10 +40,13 @@ export function resource<T>(fetcher: (signal: AbortSignal) => Promise<T>): Resou
     loading = false;
   }
   $effect(() => {
-    // After a log-in: what was refused before may be there now.
-    void session.logIns;
     void run();
     return () => current?.abort();
+  });
+  // What was refused because the session had ended is there after the log-in. What is there stays: somebody may be changing it.
+  $effect(() => {
+    void session.logIns;
+    if (untrack(() => problem?.code) === 'unauthenticated') void untrack(run);
   });
   return {
     get data() {
