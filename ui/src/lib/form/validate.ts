@@ -168,8 +168,9 @@ export function best(choices: (Schema | boolean)[], value: unknown, root: Schema
     const schema = effective(choice, value, root);
     const constants = Object.entries(schema.properties ?? {}).filter(([, property]) => asSchema(property).const !== undefined || asSchema(property).enum);
     const against = isObject(value) ? constants.filter(([name, property]) => value[name] !== undefined && !fits(property, value[name], root)).length : 0;
-    const wrongType = faults.some((fault) => fault.pointer === '') ? 50 : 0;
-    const weight = against * 1_000 + wrongType + faults.length;
+    const types = schema.type === undefined ? [] : typesOf(schema);
+    const wrongType = value !== undefined && types.length > 0 && !types.some((type) => isType(type, value));
+    const weight = against * 1_000 + (wrongType ? 500 : 0) + faults.length;
     if (weight < least) [found, least] = [index, weight];
   });
   return found;
