@@ -53,6 +53,11 @@ export const routes: readonly Route[] = [
   { path: '/organisations', page: page(() => import('./pages/users/Organisations.svelte')), permission: 'administer', nav: { label: 'Organisations', icon: 'building', group: 'Manage' } },
   { path: '/tokens', page: page(() => import('./pages/tokens/Tokens.svelte')), nav: { label: 'Tokens', icon: 'key', group: 'Manage', key: 't' } },
   { path: '/secrets', page: page(() => import('./pages/secrets/Secrets.svelte')), permission: 'administer', nav: { label: 'Secrets', icon: 'lock', group: 'Manage' } },
+  { path: '/nodes', page: page(() => import('./pages/nodes/Nodes.svelte')), permission: 'administer', nav: { label: 'Server', icon: 'screen', group: 'Manage' } },
+  { path: '/resources', page: page(() => import('./pages/resources/Resources.svelte')), permission: 'read', nav: { label: 'Inventory', icon: 'box', group: 'Manage' } },
+  { path: '/plugins', page: page(() => import('./pages/plugins/Plugins.svelte')), permission: 'read', nav: { label: 'Plugins', icon: 'code', group: 'Manage' } },
+  { path: '/plugins/{name*}', page: page(() => import('./pages/plugins/Plugin.svelte')), permission: 'read', under: '/plugins' },
+  { path: '/bundles/{digest}', page: page(() => import('./pages/bundles/Bundle.svelte')), permission: 'read', under: '/runs' },
   { path: '/account', page: page(() => import('./pages/account/Account.svelte')) },
 ];
 
