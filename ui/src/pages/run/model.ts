@@ -244,7 +244,8 @@ export class RunModel {
         end('succeeded');
         step.fault = undefined;
         step.result = data.result;
-        if ((step.op === 'child' || step.op === 'launch') && isRunId(data.result)) step.child = data.result;
+        // What waits for a child comes right after `child`, and shows it.
+        if (step.op === 'launch' && isRunId(data.result)) step.child = data.result;
         break;
       case 'step.failed':
         end('failed');
