@@ -11,6 +11,7 @@ mod bulk;
 mod crashes;
 mod databases;
 mod events;
+mod forms;
 mod house;
 mod logs;
 mod long_logs;

@@ -21,7 +21,8 @@ export function stepsOf(workflow: Formed, value: unknown): Step[] {
   const schema = effective(root, value, root);
   const steps: Step[] = (workflow.wizard ?? []).map((step) => {
     const told = isObject(step) ? step : { title: step as string };
-    const description = typeof told.description === 'string' ? told.description : undefined;
+    const said = told.description ?? told.help;
+    const description = typeof said === 'string' ? said : undefined;
     return { title: String(told.title ?? ''), description, fields: [] };
   });
   if (steps.length < 2) return [];
