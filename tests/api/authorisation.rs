@@ -156,6 +156,9 @@ const CASES: &[(&str, About)] = &[
     ("POST /api/v1/workflows/{name*}/restore", Platform),
     ("POST /api/v1/workflows/{name*}/check", Nothing),
     ("POST /api/v1/workflows/{name*}/input", Nothing),
+    ("GET /api/v1/workflows/{name*}/file", Nothing),
+    ("POST /api/v1/workflows/{name*}/scenarios", Platform),
+    ("POST /api/v1/workflows/{name*}/editors", Platform),
     ("POST /api/v1/workflows/{name*}/rehearse", Nothing),
 ];
 

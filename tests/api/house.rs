@@ -116,7 +116,23 @@ impl Scripts for NoScripts {
         Value::Null
     }
 
-    fn rehearse(&self, _: &str, _: Value, _: &str) -> Result<Value, Problem> {
+    fn rehearse(&self, _: &str, _: Option<&str>, _: Value, _: &str) -> Result<Value, Problem> {
+        unasked()
+    }
+
+    fn file(&self, _: &str) -> Result<Option<String>, Problem> {
+        unasked()
+    }
+
+    fn scenarios(&self, _: &str) -> Result<Option<String>, Problem> {
+        unasked()
+    }
+
+    fn modules(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn run_scenarios(&self, _: &str, _: Option<&str>, _: Option<&str>) -> Result<Vec<Value>, Problem> {
         unasked()
     }
 

@@ -13,6 +13,7 @@ use crate::{
     services::{Machine, Scripts, Secrets},
     site::Site,
     triggers::Bell,
+    workflows::presence::Editors,
 };
 
 /// How the API behaves.
@@ -76,6 +77,7 @@ pub struct Api {
     /// Wakes whoever launches what is due.
     pub triggers: Arc<Bell>,
     pub(crate) metrics: Metrics,
+    pub(crate) editors: Editors,
     stop: watch::Sender<bool>,
 }
 
@@ -100,6 +102,7 @@ impl Api {
             events,
             triggers: Arc::default(),
             metrics: Metrics::default(),
+            editors: Editors::default(),
             stop: watch::Sender::new(false),
         }
     }

@@ -233,7 +233,7 @@ fn create(request: Request) -> Result<Answer, Problem> {
     let (pinned, input) = engine.prepared(&workflow, input).map_err(|problem| runs::below("/input", problem))?;
     let version = request.api.scripts.version(&workflow);
     let by = request.principal.person().to_owned();
-    let plan = request.api.scripts.rehearse(&workflow, input.clone(), &by)?;
+    let plan = request.api.scripts.rehearse(&workflow, None, input.clone(), &by)?;
     if plan["sources"] != pinned.digest.as_str() {
         let message = format!("`{workflow}` was changed while it was rehearsed");
         return Err(Problem::new(Code::Conflict, message).help("plan it again").retryable());

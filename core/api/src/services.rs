@@ -65,8 +65,21 @@ pub trait Scripts: Send + Sync {
     /// Everything that scripts can call (JSON, as `windlass definitions`).
     fn definitions(&self) -> Value;
 
-    /// The plan: what a run with this input would do (JSON, as `windlass run --rehearse --json`).
-    fn rehearse(&self, workflow: &str, input: Value, by: &str) -> Result<Value, Problem>;
+    /// The plan: what a run with this input would do (JSON, as `windlass run --rehearse --json`); with `source` in the place
+    /// of what is in use.
+    fn rehearse(&self, workflow: &str, source: Option<&str>, input: Value, by: &str) -> Result<Value, Problem>;
+
+    /// What stands in the file of a workflow or of a module, if it is there.
+    fn file(&self, name: &str) -> Result<Option<String>, Problem>;
+
+    /// The scenarios that stand beside it.
+    fn scenarios(&self, name: &str) -> Result<Option<String>, Problem>;
+
+    /// Names of the modules that can be imported.
+    fn modules(&self) -> Vec<String>;
+
+    /// Runs scenarios; sources that are given take the files' places. Each result as `windlass workflows test --json` tells it.
+    fn run_scenarios(&self, name: &str, source: Option<&str>, scenarios: Option<&str>) -> Result<Vec<Value>, Problem>;
 
     /// Number of the version in use.
     fn version(&self, name: &str) -> Option<i64>;

@@ -57,6 +57,23 @@ impl Library {
         names
     }
 
+    /// Names of all modules, sorted: what stands in `lib/`.
+    pub fn modules(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        for root in &self.roots {
+            walk(&root.join("lib"), "lib/", 1, &mut names);
+        }
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// The same files, with those of another folder in front of them.
+    pub fn over(&self, folder: PathBuf) -> Self {
+        let roots = std::iter::once(folder).chain(self.roots.iter().cloned()).collect();
+        Self::new(roots, self.sandbox.clone())
+    }
+
     /// The text of a file by its name; `None` if no root has it.
     pub fn source(&self, name: &str) -> Result<Option<String>, Problem> {
         if !is_valid_name(name) {

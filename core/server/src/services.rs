@@ -1,19 +1,20 @@
 //! What the API asks of scripts and secrets, answered by the sandbox, the library and the vault.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use windlass_api::services::{self, Plugin, Scripts as ScriptService, Secrets as SecretService};
 use windlass_engine::Engine;
 use windlass_model::{
-    Bundle, Problem, Workflow,
+    Bundle, Code, Problem, Workflow,
     journal::{Pinned, Workflows as _},
 };
 use windlass_script::{Library, Sandbox, check, definitions, permission};
 
 use crate::{
     config::Config,
-    plugins, rehearse,
+    plugins, rehearse, scenario,
     vault::Vault,
     versions::{self, Author, Versions, Widening},
 };
@@ -25,7 +26,11 @@ pub struct Scripts {
     library: Arc<Library>,
     sandbox: Sandbox,
     config: Config,
+    testing: Mutex<()>,
 }
+
+/// How long scenarios wait for others.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Scripts {
     /// Of these versions.
@@ -36,7 +41,7 @@ impl Scripts {
         sandbox: Sandbox,
         config: Config,
     ) -> Self {
-        Self { versions, plugins, library, sandbox, config }
+        Self { versions, plugins, library, sandbox, config, testing: Mutex::new(()) }
     }
 }
 
@@ -97,8 +102,34 @@ impl ScriptService for Scripts {
         definitions::json(self.sandbox.catalog())
     }
 
-    fn rehearse(&self, workflow: &str, input: Value, by: &str) -> Result<Value, Problem> {
-        rehearse::plan(&self.config, self.versions.clone(), workflow, input, by)
+    fn rehearse(&self, workflow: &str, source: Option<&str>, input: Value, by: &str) -> Result<Value, Problem> {
+        let Some(source) = source else {
+            return rehearse::plan(&self.config, self.versions.clone(), workflow, input, by);
+        };
+        let beside = versions::beside(workflow, source)?;
+        rehearse::plan(&self.config, Arc::new(self.library.over(beside.path().to_owned())), workflow, input, by)
+    }
+
+    fn file(&self, name: &str) -> Result<Option<String>, Problem> {
+        self.library.source(name)
+    }
+
+    fn scenarios(&self, name: &str) -> Result<Option<String>, Problem> {
+        scenario::source(&self.config, name)
+    }
+
+    fn modules(&self) -> Vec<String> {
+        self.library.modules()
+    }
+
+    fn run_scenarios(&self, name: &str, source: Option<&str>, scenarios: Option<&str>) -> Result<Vec<Value>, Problem> {
+        // They take a whole machine's time if they may: one file after the other.
+        let Some(_turn) = self.testing.try_lock_for(PATIENCE) else {
+            return Err(Problem::new(Code::Unavailable, "other scenarios are being run")
+                .help("try again when they are done")
+                .retryable());
+        };
+        scenario::results(&self.config, name, source, scenarios)
     }
 
     fn version(&self, name: &str) -> Option<i64> {

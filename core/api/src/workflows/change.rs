@@ -165,7 +165,7 @@ pub(super) fn author<'a>(
 }
 
 /// The name in the path, which whoever asks may change.
-fn changeable(request: &Request) -> Result<String, Problem> {
+pub(super) fn changeable(request: &Request) -> Result<String, Problem> {
     let name = named(request, Permission::Edit)?;
     request.require(Permission::Edit, PLATFORM, &name)?;
     Ok(name)

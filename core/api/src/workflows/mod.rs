@@ -1,8 +1,10 @@
 //! Workflows: what is there, what it takes, what it may do, what is wrong with it, and what it would do.
 
 mod change;
+mod desk;
 mod history;
 mod input;
+pub(crate) mod presence;
 mod shape;
 mod together;
 
@@ -109,10 +111,12 @@ struct Checked {
 struct RehearseBody {
     /// The input, as for a launch.
     input: Value,
+    /// A source that isn't saved yet, for whoever may edit the workflow; if none is given, what is in use.
+    source: Option<String>,
 }
 
 pub(crate) fn routes() -> Vec<Route> {
-    [own(), change::routes(), history::routes(), input::routes(), together::routes()].concat()
+    [own(), change::routes(), desk::routes(), history::routes(), input::routes(), together::routes()].concat()
 }
 
 fn own() -> Vec<Route> {
@@ -230,7 +234,10 @@ fn check(request: Request) -> Result<Answer, Problem> {
 fn rehearse(request: Request) -> Result<Answer, Problem> {
     let name = named(&request, Permission::Launch)?;
     let body: RehearseBody = request.json_or_default()?;
+    if body.source.is_some() {
+        request.require(Permission::Edit, change::PLATFORM, &name)?;
+    }
     let input = if body.input.is_null() { json!({}) } else { body.input };
-    let plan = request.api.scripts.rehearse(&name, input, request.principal.person());
+    let plan = request.api.scripts.rehearse(&name, body.source.as_deref(), input, request.principal.person());
     Answer::json(&plan.map_err(|problem| runs::below("/input", problem))?)
 }

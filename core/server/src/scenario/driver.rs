@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -31,12 +31,19 @@ const LAUNCHER: &str = "scenario";
 pub struct Driver {
     config: Config,
     runtime: tokio::runtime::Handle,
+    /// A folder whose files take the places of those of the workflows.
+    beside: Option<PathBuf>,
 }
 
 impl Driver {
     /// A driver.
     pub fn new(config: Config, runtime: tokio::runtime::Handle) -> Self {
-        Self { config, runtime }
+        Self { config, runtime, beside: None }
+    }
+
+    /// The same with the files of this folder in front.
+    pub fn over(self, beside: Option<PathBuf>) -> Self {
+        Self { beside, ..self }
     }
 }
 
@@ -46,7 +53,10 @@ impl ScenarioDriver for Driver {
             .map_err(|error| Problem::new(Code::System, format!("no folder for the scenario: {error}")))?;
         let world = World::Rehearsal(Some(Arc::new(PlannedAnswers::new(&plan))));
         let secrets = Arc::new(Planned(plan.secrets.clone()));
-        let scripts = wiring::scripts(&self.config, &self.runtime, world, secrets, "scenario".into())?;
+        let mut scripts = wiring::scripts(&self.config, &self.runtime, world, secrets, "scenario".into())?;
+        if let Some(beside) = &self.beside {
+            scripts.library = Arc::new(scripts.library.over(beside.clone()));
+        }
         let runner = Arc::new(CrashingRunner::new(scripts.sandbox.clone(), plan.crashes.clone()));
         let mut scene = Scene {
             time: Time::virtual_time(),

@@ -7,12 +7,15 @@ mod report;
 
 use std::{path::PathBuf, sync::Arc, time::Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use windlass_model::{Code, Problem};
-use windlass_script::scenario::{TestResult, run_scenarios};
+use windlass_script::{
+    is_valid_name,
+    scenario::{TestResult, run_scenarios},
+};
 
 use self::driver::Driver;
-use crate::{commands::workflows, context::Context, exit::Exit, render};
+use crate::{commands::workflows, config::Config, context::Context, exit::Exit, render, versions, wiring};
 
 /// Runs the scenarios of these workflows, or of all.
 pub fn command(names: &[String], context: &Context) -> Result<Exit, Problem> {
@@ -50,7 +53,53 @@ pub fn command(names: &[String], context: &Context) -> Result<Exit, Problem> {
 }
 
 fn file(context: &Context, name: &str) -> PathBuf {
-    context.loaded.config.workflows.join(format!("{name}.test.rhai"))
+    place(&context.loaded.config, name)
+}
+
+fn place(config: &Config, name: &str) -> PathBuf {
+    config.workflows.join(format!("{name}.test.rhai"))
+}
+
+/// The scenarios beside a workflow, if there are any.
+pub fn source(config: &Config, name: &str) -> Result<Option<String>, Problem> {
+    let path = place(config, name);
+    if !is_valid_name(name) || path.symlink_metadata().map_or(true, |file| !file.is_file()) {
+        return Ok(None);
+    }
+    let unreadable = |error| Problem::new(Code::System, format!("the scenarios of `{name}` can't be read: {error}"));
+    std::fs::read_to_string(&path).map(Some).map_err(unreadable)
+}
+
+/// Runs scenarios as the command does; sources that are given take the files' places.
+pub fn results(
+    config: &Config,
+    name: &str,
+    workflow: Option<&str>,
+    scenarios: Option<&str>,
+) -> Result<Vec<Value>, Problem> {
+    let text = match scenarios {
+        Some(given) => given.to_owned(),
+        None => source(config, name)?.ok_or_else(|| {
+            Problem::new(Code::NotFound, format!("`{name}` has no scenarios"))
+                .help(format!("they stand beside it: `{name}.test.rhai`"))
+        })?,
+    };
+    let beside = workflow.map(|source| versions::beside(name, source)).transpose()?;
+    let runtime = wiring::runtime()?;
+    let over = beside.as_ref().map(|folder| folder.path().to_owned());
+    let driver = Arc::new(Driver::new(config.clone(), runtime.handle().clone()).over(over));
+    let results = run_scenarios(&format!("{name}.test"), &text, driver);
+    // Dropping a runtime blocks; this thread may be one that must not.
+    runtime.shutdown_background();
+    let shown = results?.into_iter().map(|result| {
+        let mut shown = json!(result);
+        shown["elapsed_ms"] = json!(u64::try_from(result.elapsed.as_millis()).unwrap_or(u64::MAX));
+        if let Some(fields) = shown.as_object_mut() {
+            fields.remove("elapsed");
+        }
+        shown
+    });
+    Ok(shown.collect())
 }
 
 fn show(context: &Context, name: &str, source: &str, result: &TestResult) {

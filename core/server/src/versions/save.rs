@@ -190,6 +190,14 @@ impl Versions {
     }
 }
 
+/// A folder of its own with one file in it, to be put in front of the workflows.
+pub fn beside(name: &str, source: &str) -> Result<tempfile::TempDir, Problem> {
+    let folder = tempfile::tempdir().map_err(|error| unusable(&std::env::temp_dir(), &error))?;
+    let path = place(folder.path(), name)?;
+    fs::write(&path, source).map_err(|error| unusable(&path, &error))?;
+    Ok(folder)
+}
+
 /// Refuses what can't be a workflow's name, or a module's.
 pub(super) fn require_name(name: &str) -> Result<(), Problem> {
     if is_valid_name(name) && name.contains('/') { Ok(()) } else { Err(odd_name(name)) }

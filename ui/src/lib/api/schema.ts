@@ -1503,6 +1503,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/workflows/{name}/editors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Say that one edits a workflow, and hear who else does
+         * @description Kept in memory, for people's sake: nobody is kept out. Say it again every 10 seconds.
+         */
+        post: operations["post_workflows_name_editors"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workflows/{name}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show the file of a workflow or of a module
+         * @description Unlike the workflow itself, it is shown when it has mistakes, too.
+         */
+        get: operations["get_workflows_name_file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/workflows/{name}/history": {
         parameters: {
             query?: never;
@@ -1571,6 +1611,26 @@ export interface paths {
         put?: never;
         /** Save the source of an earlier version as a new one */
         post: operations["post_workflows_name_restore"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workflows/{name}/scenarios": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Run a workflow's scenarios
+         * @description In rehearsals, with virtual time. Nothing is saved: sources in the body take the files' places.
+         */
+        post: operations["post_workflows_name_scenarios"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2004,6 +2064,38 @@ export interface components {
             /** @description Whether it should claim nothing more, and hand over what it evaluates. */
             draining: boolean;
         };
+        /** @description Who else is at it. */
+        Editing: {
+            /** @description Others, those who came first first. Whoever isn't heard of for 30 seconds has left. */
+            others: components["schemas"]["Editor"][];
+        };
+        /** @description Who is at an editor. */
+        EditingBody: {
+            /**
+             * @description Whether it has changes that aren't saved.
+             * @default false
+             */
+            changed?: boolean;
+            /**
+             * @description The page is being left.
+             * @default false
+             */
+            leaving?: boolean;
+            /** @description A word of the page's own choice, which tells two pages of one person apart. */
+            seat: string;
+        };
+        /** @description Somebody at an editor. */
+        Editor: {
+            /** @description The person. */
+            by: string;
+            /** @description Whether they have changes that aren't saved. */
+            changed: boolean;
+            /**
+             * Format: int64
+             * @description Since when, milliseconds since 1970.
+             */
+            since_ms: number;
+        };
         /** @description One event. In a stream of one run, the frame's `id` is `seq`, its `event` is `kind`. */
         Event: {
             /** @description When it was committed, milliseconds since 1970. */
@@ -2042,6 +2134,30 @@ export interface components {
             seq: number;
             /** @description In words. */
             what: string;
+        };
+        /** @description A workflow's file, or a module's. */
+        FileShown: {
+            /** @description Whether it is what is in use. */
+            in_use: boolean;
+            /** @description Whether it is a module, which other files import. */
+            module: boolean;
+            /** @description Names of the modules that can be imported. */
+            modules: string[];
+            /** @description `area/name`, or `lib/name`. */
+            name: string;
+            /** @description Why it isn't what is in use: it has mistakes, or waits for an admin. */
+            problem?: unknown;
+            /** @description Its scenarios, `<name>.test.rhai`. */
+            scenarios?: string | null;
+            /** @description What stands in the file, mistakes and all; if it is gone, what is in use. */
+            source: string;
+            /** @description Digest of that, for a change. */
+            source_digest: string;
+            /**
+             * Format: int64
+             * @description Number of the version in use.
+             */
+            version?: number | null;
         };
         /** @description One thing that was looked at. */
         FindingView: {
@@ -2866,6 +2982,11 @@ export interface components {
              * @default null
              */
             input?: unknown;
+            /**
+             * @description A source that isn't saved yet, for whoever may edit the workflow; if none is given, what is in use.
+             * @default null
+             */
+            source?: string | null;
         };
         /** @description What a person is asked. */
         RequestView: {
@@ -3200,6 +3321,26 @@ export interface components {
             changed: components["schemas"]["Saved"][];
             /** @description Names of those that were. */
             unchanged: string[];
+        };
+        /** @description Scenarios to run. */
+        ScenariosBody: {
+            /**
+             * @description The scenarios; if none are given, `<name>.test.rhai` as it is.
+             * @default null
+             */
+            scenarios?: string | null;
+            /**
+             * @description The workflow's source; if none is given, the file as it is.
+             * @default null
+             */
+            source?: string | null;
+        };
+        /** @description What came of scenarios. */
+        ScenariosRun: {
+            /** @description Whether all of them passed. */
+            passed: boolean;
+            /** @description Each: `name`, `passed`, `message`, `site` with `file`, `line` and `column`, `output`, `elapsed_ms`. */
+            scenarios: unknown[];
         };
         /** @description What is to change. What isn't named stays. */
         ScheduleChange: {
@@ -6773,6 +6914,56 @@ export interface operations {
             };
         };
     };
+    post_workflows_name_editors: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description May contain slashes. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EditingBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Editing"];
+                };
+            };
+        };
+    };
+    get_workflows_name_file: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description May contain slashes. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FileShown"];
+                };
+            };
+        };
+    };
     get_workflows_name_history: {
         parameters: {
             query?: {
@@ -6878,6 +7069,33 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Saved"];
+                };
+            };
+        };
+    };
+    post_workflows_name_scenarios: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description May contain slashes. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ScenariosBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScenariosRun"];
                 };
             };
         };
