@@ -7,6 +7,7 @@ LAB      ?= demo
 WINDLASS := $(TARGET)/release/windlass --data $(DATA)
 
 .DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
 .PHONY: help setup build ui run clean-lab test tidy fmt soak bench bench-peers docs
 
 help: ## Lists the targets
@@ -21,8 +22,8 @@ build: ## Builds the release binary
 	@echo "build: cargo build --release (the first time takes a few minutes)"
 	@cargo build --release --quiet --package windlass-server
 
-# All that the interface's files are made of; the binary embeds what becomes of them.
-UI := ui/index.html ui/package-lock.json ui/vite.config.ts ui/svelte.config.js $(shell find ui/src ui/public ui/scripts -type f)
+# All that the interface's files are made of, folders too (something may be taken out); the binary embeds what becomes of them.
+UI := ui/index.html ui/package-lock.json ui/vite.config.ts ui/svelte.config.js $(shell find ui/src ui/public ui/scripts)
 
 ui: ## Builds the interface, if something has changed since
 	@if [ -e ui/node_modules/.whole ]; then $(MAKE) --no-print-directory ui/dist/index.html; \
