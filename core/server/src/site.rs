@@ -3,4 +3,4 @@
 use windlass_api::site::Site;
 
 /// All of them; none if `ui/dist` wasn't there.
-pub const SITE: Site = Site { files: include!(concat!(env!("OUT_DIR"), "/site.rs")) };
+pub static SITE: Site = Site { files: include!(concat!(env!("OUT_DIR"), "/site.rs")) };
