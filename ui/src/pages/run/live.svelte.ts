@@ -1,6 +1,6 @@
 // A run as it goes: its events from the first on, put into the model in batches, one batch at most for each picture drawn.
 import { follow, type Following, type RunEvent, type StreamState } from '$lib/api';
-import { RunModel, type Line, type Step } from './model';
+import { RunModel, type Line, type Step, type UndoEntry } from './model';
 
 export class Live {
   readonly model = new RunModel();
@@ -82,5 +82,9 @@ export class Live {
   see(step: Step): Step {
     void this.version;
     return { ...step };
+  }
+  seeUndo(entry: UndoEntry): UndoEntry {
+    void this.version;
+    return { ...entry };
   }
 }

@@ -17,9 +17,6 @@ export function comparePaths(a: string, b: string): number {
 /** The branch that a step or an output is in: empty for the run itself, else with a slash at its end. */
 export const laneOf = (path: string) => path.slice(0, path.lastIndexOf('/') + 1);
 
-/** The step that a lane belongs to: `7` for `7/b1/`. */
-export const ownerOf = (lane: string): string | undefined => /^(.*?)\/[a-z]\d+\/$/.exec(lane)?.[1] ?? (lane ? lane.split('/')[0] : undefined);
-
 /** How deep in branches. */
 export const depthOf = (path: string) => (path.match(/\/[a-z]\d+\//g) ?? []).length;
 

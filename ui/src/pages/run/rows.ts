@@ -1,12 +1,13 @@
 // The list of steps as it is drawn: steps, a line where a branch begins, and what child runs did.
 import type { Schema } from '$lib/api';
-import type { Step } from './model';
+import type { Step, UndoEntry } from './model';
 import { branchName, depthOf, laneOf } from './paths';
 
 export type ChildStep = Schema<'StepView'>;
 export type Row =
   | { kind: 'step'; id: string; path: string; step: Step; depth: number; folds: boolean }
   | { kind: 'branch'; id: string; name: string; depth: number }
+  | { kind: 'undo'; id: string; entry: UndoEntry }
   | { kind: 'child'; id: string; run: string; state?: string; step?: ChildStep; depth: number };
 
 interface Shown {
@@ -16,10 +17,11 @@ interface Shown {
   children: ReadonlyMap<string, { state: string; steps: ChildStep[] } | null>;
   /** Only steps with this text in their function, place or arguments. */
   text: string;
-  moved?: number;
+  /** What was taken back, as a part of its own below the steps. */
+  undo?: readonly UndoEntry[];
 }
 
-export function rowsOf(steps: readonly Step[], { closed, children, text }: Shown): Row[] {
+export function rowsOf(steps: readonly Step[], { closed, children, text, undo = [] }: Shown): Row[] {
   const rows: Row[] = [];
   const wanted = text.trim().toLowerCase();
   let lane = '';
@@ -45,5 +47,9 @@ export function rowsOf(steps: readonly Step[], { closed, children, text }: Shown
     rows.push({ kind: 'child', id: `${step.path}@${step.child}`, run: step.child, state: child?.state, depth: depth + 1 });
     for (const one of child?.steps ?? []) rows.push({ kind: 'child', id: `${step.path}@${step.child}/${one.path}`, run: step.child, step: one, depth: depth + 1 + depthOf(one.path) });
   });
+  if (undo.length && !wanted) {
+    rows.push({ kind: 'branch', id: 'undo', name: 'Undo, from the last to the first', depth: 0 });
+    for (const entry of undo) rows.push({ kind: 'undo', id: `undo ${entry.seq}`, entry });
+  }
   return rows;
 }

@@ -1,0 +1,214 @@
+// A run's page and the list of runs in a real browser: failure, jump, restart; a server that is killed; 100,000 lines; keys only.
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { Page } from 'playwright-core';
+import { accessible, fitsWidth, open, picture, Server, until } from './harness';
+
+const WORKFLOWS = {
+  't/breaks': `const WORKFLOW = #{ name: "t/breaks", title: "Fails on purpose", rollback: "none", permissions: ["exec.run:*"] };
+fn run(input) {
+    log("\\u001b[32mgreen\\u001b[0m and plain");
+    let all = parallel_map(["a", "b"], |item| { log(\`branch \${item}\`); random() });
+    exec::run(["sh", "-c", "exit 3"]);
+    log("second part");
+    "done"
+}
+`,
+  't/slow': `const WORKFLOW = #{ name: "t/slow", title: "Logs slowly" };
+fn run(input) { for n in 0..600 { log(\`tick \${n}\`); sleep("100ms"); } "done" }
+`,
+  't/big': `const WORKFLOW = #{ name: "t/big", title: "Many lines" };
+fn run(input) {
+    for n in 0..5000 { random(); }
+    for n in 0..100000 { log(\`line \${n} of many\`); }
+    "done"
+}
+`,
+  't/asks': `const WORKFLOW = #{ name: "t/asks", title: "Asks somebody" };
+fn run(input) { approve(#{ title: "Go on with the change?", details: #{ hosts: 3 }, expires: "7d", allow_self: true }).comment }
+`,
+  't/stuck': `const WORKFLOW = #{ name: "t/stuck", title: "Can't be undone" };
+fn run(input) { on_rollback("takes nothing back", || { throw "no way back" }); random(); throw "it broke" }
+`,
+  't/doubt': `const WORKFLOW = #{ name: "t/doubt", title: "Is killed in the middle", permissions: ["exec.run:*"] };
+fn run(input) { exec::run(["sleep", "60"]); "done" }
+`,
+};
+const SETTINGS = '[policy]\n"t/*" = ["exec.run:*", "kv.*:*"]\n[hosts.exec]\nprograms = ["sh", "sleep"]\n';
+const launch = (name: string) => server.launch(name);
+
+let server: Server;
+beforeAll(async () => {
+  server = await Server.start({ workflows: WORKFLOWS, settings: SETTINGS });
+});
+const loaded = (page: Page) => page.locator('.bench').waitFor();
+
+describe('a run', () => {
+  it('that failed is jumped into, compared, and restarted when what stood in its way is gone', async () => {
+    const run = await launch('t/breaks');
+    await server.reaches(run, 'failed');
+    const page = await open(server, `/runs/${run}`);
+    await loaded(page);
+    await page.getByRole('region', { name: 'Why it failed' }).waitFor();
+    await page.locator('main').press('f');
+    await page.getByRole('region', { name: 'The chosen step' }).getByText('exec::run').waitFor();
+    expect(new URL(page.url()).searchParams.get('step')).toBe('1');
+    await page.getByRole('link', { name: 'Script' }).click();
+    await page.locator('.line.failed').waitFor();
+    expect(await page.locator('.line.failed').innerText()).toContain('exit 3');
+    await picture(page, 'run-failed');
+    // The script is repaired; both versions are looked at before one is chosen.
+    const repaired = WORKFLOWS['t/breaks'].replace('exit 3', 'exit 0');
+    expect(repaired).not.toBe(WORKFLOWS['t/breaks']);
+    await server.api('PUT', '/workflows/t/breaks', { source: repaired, message: 'repaired' });
+    await page.getByRole('button', { name: 'Restart from here' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByText('Compatible').waitFor();
+    await dialog.getByText('The current script', { exact: true }).click();
+    await dialog.locator('.line.added').getByText('exit 0').waitFor();
+    await dialog.getByText('Compatible').waitFor();
+    await accessible(page, 'restart');
+    await dialog.getByRole('button', { name: 'Restart the run' }).click();
+    await server.reaches(run, 'succeeded');
+    await page.locator('.facts').getByText('Succeeded').waitFor();
+    await page.getByRole('link', { name: /^Log/ }).click();
+    await page.locator('[data-line]').getByText('second part').waitFor();
+    // Both attempts are there.
+    await page.locator('.attempts').getByText('×2').waitFor();
+  });
+
+  it('goes on in the page after the server was killed, and says how many events were caught up', async () => {
+    const run = await launch('t/slow');
+    const page = await open(server, `/runs/${run}`);
+    await page.locator('[data-line]').getByText('tick 3', { exact: true }).waitFor();
+    await server.kill();
+    await page.getByText('the connection broke').waitFor();
+    await server.run();
+    await page.getByText(/Reconnected: \d+ events? caught up/).waitFor({ timeout: 30_000 });
+    const lines = await page.locator('[data-line] .text').allInnerTexts();
+    const numbers = lines.map((line) => Number(/tick (\d+)/.exec(line)![1]));
+    expect(numbers).toEqual(numbers.map((_, at) => numbers[0]! + at));
+    await server.api('POST', `/runs/${run}/cancel`, { reason: 'seen enough' });
+    await page.locator('.facts').getByText('Cancelled').waitFor();
+  });
+
+  it('of 100,000 lines and 5,000 steps scrolls, is searched on the server, and each line has an address', async () => {
+    const run = await launch('t/big');
+    await until('100,000 lines', async () => (await server.api<{ state: string }>('GET', `/runs/${run}`)).state === 'succeeded', 80);
+    const page = await open(server, `/runs/${run}#L77777`);
+    await page.getByRole('link', { name: /^Log 100,000/ }).waitFor({ timeout: 60_000 });
+    await page.locator('[data-line="77777"].chosen').waitFor();
+    expect(await page.locator('[data-line]').count()).toBeLessThan(200);
+    await page.getByText('5,000 steps').waitFor();
+    await page.getByRole('searchbox', { name: 'Search all lines' }).fill('line 9999');
+    await page.getByText(/of 11 lines/).waitFor();
+    await page.getByRole('button', { name: 'Next line' }).click();
+    await page.locator('mark').first().waitFor();
+    // The end, and back to the beginning, without a picture that takes long.
+    const log = page.getByRole('region', { name: 'Log', exact: true });
+    await log.evaluate((view) => (view.scrollTop = view.scrollHeight));
+    await page.locator('[data-line="100000"]').waitFor();
+    await log.evaluate((view) => (view.scrollTop = 0));
+    await page.locator('[data-line="1"]').waitFor();
+    // A step chosen far below: the list goes there.
+    await page.getByRole('region', { name: 'Steps and their times' }).press('End');
+    await page.locator('[data-step="4999"].selected').waitFor();
+    await accessible(page, 'run of 100,000 lines');
+  }, 180_000);
+
+  it('that asks is answered on its page', async () => {
+    const run = await launch('t/asks');
+    await server.reaches(run, 'waiting');
+    const page = await open(server, `/runs/${run}`, { width: 390, height: 844 });
+    await page.getByRole('heading', { name: 'Go on with the change?' }).waitFor();
+    await fitsWidth(page);
+    await picture(page, 'run-asks-narrow');
+    await page.getByLabel('Comment').fill('looks good');
+    await page.getByRole('button', { name: 'Approve' }).click();
+    await server.reaches(run, 'succeeded');
+    await page.locator('.facts').getByText('Succeeded').waitFor();
+  });
+
+  it('with a step in doubt is settled on its page', async () => {
+    const run = await launch('t/doubt');
+    await until('the step to begin', async () => (await server.api<{ items: unknown[] }>('GET', `/runs/${run}/steps`)).items.length > 0);
+    await server.kill();
+    await server.run();
+    await server.reaches(run, 'waiting');
+    const page = await open(server, `/runs/${run}`);
+    await page.getByRole('region', { name: 'Step in doubt' }).waitFor();
+    await picture(page, 'run-in-doubt');
+    await page.getByText('It happened', { exact: true }).click();
+    await page.getByLabel('Its result, as JSON').fill('{"code": 0}');
+    await page.getByRole('button', { name: 'Settle it' }).click();
+    await server.reaches(run, 'succeeded');
+    await page.locator('.facts').getByText('Succeeded').waitFor();
+  });
+
+  it('whose undo is stuck says so, and goes on when the entry is skipped', async () => {
+    const run = await launch('t/stuck');
+    await server.reaches(run, 'rollback_stuck');
+    const page = await open(server, `/runs/${run}?part=undo`);
+    await page.getByRole('region', { name: 'Stuck undo' }).getByText('no way back').waitFor();
+    await picture(page, 'run-undo-stuck');
+    await page.getByRole('button', { name: 'Skip it' }).click();
+    await server.reaches(run, 'rolled_back');
+    await page.locator('.facts').getByText('Undone').waitFor();
+  });
+
+  it('is read with the keyboard alone', async () => {
+    const run = await launch('t/breaks');
+    await server.reaches(run, 'succeeded', 'failed');
+    const page = await open(server, '/runs');
+    await page.keyboard.press('/');
+    await page.keyboard.type('t/breaks');
+    await page.waitForURL(/text=/);
+    const row = page.getByRole('row').filter({ hasText: run.slice(-8) }).getByRole('link');
+    await row.focus();
+    await page.keyboard.press('Enter');
+    await loaded(page);
+    await page.getByRole('region', { name: 'Steps and their times' }).focus();
+    await page.keyboard.press('ArrowDown');
+    await page.locator('[data-step="0"].selected').waitFor();
+    await page.keyboard.press('j');
+    await page.locator('[data-step="0/b0/0"].selected').waitFor();
+    await page.keyboard.press('/');
+    await page.keyboard.type('green');
+    await page.keyboard.press('Enter');
+    await page.getByText('1 of 1 line').waitFor();
+    expect(new URL(page.url()).hash).toBe('#L1');
+  });
+});
+
+describe('the list of runs', () => {
+  it('puts what waits first, keeps its filters in the address, and changes as runs do', async () => {
+    const asks = await launch('t/asks');
+    await server.reaches(asks, 'waiting');
+    const page = await open(server, '/runs');
+    await page.getByRole('region', { name: /waits? for you/ }).getByRole('link', { name: 'Go on with the change?' }).first().waitFor();
+    await page.getByLabel('Workflow').fill('t/asks');
+    await page.waitForURL(/workflow=t%2Fasks/);
+    const row = page.getByRole('row').filter({ hasText: asks.slice(-8) });
+    await row.getByText('Waiting').waitFor();
+    const approval = await server.api<{ approvals: { path: string; request: { digest: string } }[] }>('GET', `/runs/${asks}`);
+    await server.api('POST', `/runs/${asks}/approvals/${approval.approvals[0]!.path}/decision`, { approved: true, digest: approval.approvals[0]!.request.digest });
+    await row.getByText('Succeeded').waitFor();
+    await page.reload();
+    expect(await page.getByLabel('Workflow').inputValue()).toBe('t/asks');
+    await page.getByRole('link', { name: 'All', exact: true }).click();
+    await page.getByRole('img', { name: /Durations of/ }).waitFor();
+    await picture(page, 'runs-many');
+  });
+
+  it('cancels many at once, after showing which', async () => {
+    const runs = [await launch('t/asks'), await launch('t/asks')];
+    for (const run of runs) await server.reaches(run, 'waiting');
+    const page = await open(server, '/runs?workflow=t/asks&state=waiting');
+    await page.getByRole('button', { name: 'With all that fit' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByText(/\d+ runs:/).waitFor();
+    await accessible(page, 'bulk');
+    await dialog.getByRole('button', { name: /^Cancel \d+ runs$/ }).click();
+    for (const run of runs) await server.reaches(run, 'cancelled');
+    await page.getByText('No run fits').waitFor();
+  });
+});

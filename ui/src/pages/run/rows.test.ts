@@ -1,0 +1,60 @@
+// The list of steps as it is drawn; paths; plans.
+import { describe, expect, it } from 'vitest';
+import type { RunEvent } from '$lib/api';
+import undone from './recorded/undone.json';
+import parent from './recorded/parent.json';
+import { RunModel, type Step } from './model';
+import { beside } from './plan';
+import { branchName, comparePaths, depthOf, laneOf } from './paths';
+import { rowsOf, type Row } from './rows';
+import { median } from './statistics';
+
+const steps = (recorded: unknown): Step[] => {
+  const model = new RunModel();
+  model.apply(recorded as RunEvent[]);
+  return model.steps;
+};
+const none = { closed: new Set<string>(), children: new Map(), text: '' };
+const shown = (rows: Row[]) => rows.map((row) => (row.kind === 'step' ? row.path : row.kind === 'branch' ? row.name : row.kind === 'undo' ? 'undo' : `child ${row.step?.path ?? row.state}`));
+
+describe('rows', () => {
+  it('names branches and folds them', () => {
+    expect(shown(rowsOf(steps(undone), none))).toEqual(['0', '1', '2', '3', 'branch 1', '3/b0/0', '3/b0/1', 'branch 2', '3/b1/0', '3/b1/1', 'branch 3', '3/b2/0', '3/b2/1', '4']);
+    expect(shown(rowsOf(steps(undone), { ...none, closed: new Set(['3']) }))).toEqual(['0', '1', '2', '3', '4']);
+  });
+  it('finds steps by their function', () => {
+    expect(shown(rowsOf(steps(undone), { ...none, text: 'EXEC' }))).toEqual(['4']);
+  });
+  it('has a child run’s steps under the step that waits for it', () => {
+    const all = steps(parent);
+    const child = all.find((step) => step.child)!.child!;
+    const inside = { path: '0', op: 'sleep', state: 'succeeded' } as never;
+    expect(shown(rowsOf(all, { ...none, children: new Map([[child, { state: 'succeeded', steps: [inside] }]]) }))).toEqual(['0', '1', 'child succeeded', 'child 0', '2']);
+  });
+  it('has the undo as a part of its own', () => {
+    const model = new RunModel();
+    model.apply(undone as unknown as RunEvent[]);
+    expect(rowsOf(model.steps, { ...none, undo: model.undo }).slice(-2)).toMatchObject([{ kind: 'branch', id: 'undo' }, { kind: 'undo', entry: { path: '0' } }]);
+  });
+  it('has one id each', () => {
+    const ids = rowsOf(steps(undone), none).map((row) => row.id);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+});
+
+it('orders paths by their numbers', () => {
+  expect(['10', '9', '3/b10/0', '3/b2/1', '3', '3/b2/0/b1/4', '3/b2/0'].sort(comparePaths)).toEqual(['3', '3/b2/0', '3/b2/0/b1/4', '3/b2/1', '3/b10/0', '9', '10']);
+  expect([laneOf('3/b2/0'), laneOf('4'), depthOf('3/b2/0'), depthOf('4'), branchName('3/b2/0'), branchName('4')]).toEqual(['3/b2/', '', 1, 0, 'branch 3', undefined]);
+});
+
+it('lays a plan beside what happened', () => {
+  const planned = (path: string, op: string) => ({ path, op, args: '[]', note: null, sign: 'change', undo: false });
+  const rows = beside([planned('0', 'on_rollback'), planned('4', 'exec::run'), planned('5', 'file::write')], steps(undone));
+  expect(rows.map((row) => [row.path, Boolean(row.planned), row.real?.state, row.differs])).toEqual([
+    ['0', true, 'succeeded', false], ['4', true, 'failed', true], ['5', true, undefined, false],
+  ]);
+});
+
+it('knows the middle', () => {
+  expect([median([]), median([3]), median([9, 1, 2]), median([1, 2, 3, 10])]).toEqual([null, 3, 2, 2.5]);
+});
