@@ -1,6 +1,7 @@
 // The model of a run, fed with events that a real server gave.
 import { describe, expect, it } from 'vitest';
 import type { RunEvent } from '$lib/api';
+import asked from './recorded/asked.json';
 import doubt from './recorded/doubt.json';
 import parent from './recorded/parent.json';
 import restarted from './recorded/restarted.json';
@@ -87,6 +88,15 @@ it('tells a step in doubt', () => {
   expect(model.waitingOn).toEqual(['in_doubt']);
   expect(model.firstFailure()).toMatchObject({ path: '0', state: 'in_doubt' });
   expect(model.notes.map((note) => note.text)).toEqual(['Went on after its worker was lost']);
+});
+it('takes the word of whoever settles a doubt', () => {
+  const model = modelOf(doubt);
+  expect(model.step('0')).toMatchObject({ state: 'succeeded', result: { code: 0 } });
+  expect(model.state).toBe('succeeded');
+  expect(model.notes.at(-1)!.text).toBe('admin said of step 0: it happened');
+});
+it('says who decided', () => {
+  expect(modelOf(asked).notes.map((note) => note.text)).toEqual(['admin approved step 0: fine']);
 });
 it('tells a stuck undo', () => {
   const model = modelOf(stuck, 10);

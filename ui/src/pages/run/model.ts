@@ -97,6 +97,8 @@ export function siteOf(value: unknown): Site | undefined {
   const site = value as Site;
   return { file: String(site.file).replace(/\.rhai$/, ''), line: site.line, column: site.column };
 }
+const decided = (decision: Record<string, unknown> | undefined, path: string) =>
+  `${String(decision?.by ?? 'Somebody')} ${decision?.approved ? 'approved' : 'denied'} step ${path}${decision?.comment ? `: ${String(decision.comment)}` : ''}`;
 /** Arguments come as JSON, or as text of it. */
 function parsed(value: unknown): unknown {
   if (typeof value !== 'string') return value;
@@ -119,7 +121,10 @@ export class RunModel {
   fault: Fault | undefined;
   output: unknown;
   progress: { percent?: number | null; message?: string | null } | undefined;
-  parked: Fault | undefined;
+  /** Parked, because its worker was lost so many times. */
+  parked: number | undefined;
+  /** The run that goes on where this one ended. */
+  continuedAs: string | undefined;
   annotations = new Map<string, unknown>();
   lines: Line[] = [];
   undo: UndoEntry[] = [];
@@ -166,9 +171,9 @@ export class RunModel {
     if (event.kind === 'output.progress') this.progress = data;
     else if (event.kind === 'output.annotation') this.annotations.set(String(data.key), data.value);
     else if (event.kind === 'approval.decided') {
-      this.notes.push({ seq: event.seq, at: event.at_ms, kind: event.kind, text: `${String(data.by ?? data.actor ?? 'Somebody')} ${data.approved ? 'approved' : 'denied'} step ${path}` });
+      this.notes.push({ seq: event.seq, at: event.at_ms, kind: event.kind, text: decided(data.decision as Record<string, unknown>, path) });
     } else if (event.kind === 'signal.received') {
-      this.notes.push({ seq: event.seq, at: event.at_ms, kind: event.kind, text: `Signal ${String(data.name ?? '')} came` });
+      this.notes.push({ seq: event.seq, at: event.at_ms, kind: event.kind, text: `Signal ${String(data.name ?? '')} came${data.by ? ` from ${String(data.by)}` : ''}` });
     }
   }
 
@@ -256,10 +261,30 @@ export class RunModel {
         step.fault = data.error as Fault | undefined;
         break;
       case 'step.resolved':
-        // What follows says what became of it.
-        if (step.state === 'in_doubt') step.state = 'started';
+        this.#resolved(step, data, event.at_ms, end);
         break;
     }
+  }
+
+  /** Somebody has said what became of a step in doubt: `"perform"`, `"fail"` or `{happened: …}`, in whichever form. */
+  #resolved(step: Step, data: Record<string, unknown>, at: number, end: (state: StepState) => void) {
+    const said = data.resolution as string | Record<string, unknown> | undefined;
+    const word = typeof said === 'string' ? said : String(said?.resolution ?? Object.keys(said ?? {})[0] ?? '');
+    const by = String(data.by ?? 'Somebody');
+    if (word === 'happened') {
+      end('succeeded');
+      const inner = typeof said === 'object' ? (said.result ?? (said.happened as Record<string, unknown> | undefined)?.result) : undefined;
+      step.result = data.result ?? inner;
+      step.fault = undefined;
+    } else if (word === 'fail') {
+      end('failed');
+      step.fault = step.attempts.at(-1)!.fault = (data.error as Fault | undefined) ?? { code: 'failed_by_operator', message: `${by} failed the step, about which there was doubt` };
+    } else if (step.state === 'in_doubt') {
+      // It is performed: its next start follows.
+      step.state = 'started';
+    }
+    const words: Record<string, string> = { happened: 'it happened', fail: 'it failed', perform: 'it has to be performed' };
+    this.notes.push({ seq: this.lastSeq, at, kind: 'step.resolved', text: `${by} said of step ${step.path}: ${words[word] ?? word}` });
   }
 
   #undo(event: RunEvent, data: Record<string, unknown>, path: string) {
@@ -281,16 +306,16 @@ export class RunModel {
   }
 
   #run(event: RunEvent, data: Record<string, unknown>) {
-    const next = event.kind === 'run.failed' ? (data.undo ? 'rolling_back' : 'failed') : runStateOf[event.kind];
+    const next = event.kind === 'run.failed' ? (data.undo ? 'rolling_back' : 'failed') : event.kind === 'run.parked' && data.state === 'rollback_stuck' ? 'rollback_stuck' : runStateOf[event.kind];
     if (!next) return;
     const current = this.worked.at(-1);
     if (current && current.to === undefined) current.to = event.at_ms;
     if (!ended.includes(next)) this.worked.push({ from: event.at_ms, state: next });
     this.state = next;
-    this.waitingOn = event.kind === 'run.waiting' ? ((data.waiting_on as string[]) ?? []) : event.kind === 'run.parked' ? ['parked'] : [];
+    this.waitingOn = event.kind === 'run.waiting' ? ((data.waiting_on as string[]) ?? []) : event.kind === 'run.parked' && next === 'waiting' ? ['parked'] : [];
     this.due = event.kind === 'run.waiting' && typeof data.due_at_ms === 'number' ? data.due_at_ms : undefined;
     this.endedAt = ended.includes(next) ? event.at_ms : undefined;
-    this.parked = event.kind === 'run.parked' ? ((data.error as Fault) ?? { code: 'parked', message: String(data.reason ?? 'The run is parked.') }) : undefined;
+    this.parked = event.kind === 'run.parked' && next === 'waiting' ? Number(data.recoveries) : undefined;
     switch (event.kind) {
       case 'run.launched':
         this.launchedAt = event.at_ms;
@@ -302,11 +327,15 @@ export class RunModel {
       case 'run.failed':
         this.fault = data.error as Fault;
         break;
+      case 'run.cancelling':
+        this.notes.push({ seq: event.seq, at: event.at_ms, kind: event.kind, text: `Cancelled${data.by ? ` by ${String(data.by)}` : ''}${data.reason ? `: ${String(data.reason)}` : ''}` });
+        break;
       case 'run.rolling_back':
         this.undoingAt ??= event.at_ms;
         break;
       case 'run.succeeded':
         this.output = data.output;
+        if (isRunId(data.continued_as)) this.continuedAs = data.continued_as;
         break;
       case 'run.restarted':
         this.restarts += 1;

@@ -10,14 +10,6 @@ export interface View {
   /** What stands behind the question mark. */
   search: string;
 }
-/** Views that everybody has. */
-export const given: readonly View[] = [
-  { name: 'All', search: '' },
-  { name: 'Open', search: 'state=queued,running,waiting,cancelling,rolling_back,rollback_stuck' },
-  { name: 'Waiting', search: 'state=waiting,rollback_stuck' },
-  { name: 'Failed', search: 'state=failed,rolled_back,rollback_stuck' },
-];
-
 export function filtersOf(query: URLSearchParams): Filters {
   const found: Filters = {};
   for (const name of names) {
@@ -46,7 +38,7 @@ export function asQuery(filters: Filters, now: number): Filters {
 export function searchOf(filters: Filters): string {
   const search = new URLSearchParams();
   for (const name of names) if (filters[name]) search.set(name, filters[name]!);
-  return decodeURIComponent(search.toString().replaceAll('+', '%20'));
+  return search.toString();
 }
 /** The change of the address that makes it exactly these. */
 export const exactly = (filters: Filters): QueryChange => Object.fromEntries(names.map((name) => [name, filters[name] ?? null]));
@@ -57,3 +49,11 @@ export function toggled(list: string | undefined, state: string): string | undef
   if (!states.delete(state)) states.add(state);
   return [...states].join(',') || undefined;
 }
+
+/** Views that everybody has. */
+export const given: readonly View[] = [
+  { name: 'All', search: '' },
+  { name: 'Open', search: searchOf({ state: 'queued,running,waiting,cancelling,rolling_back,rollback_stuck' }) },
+  { name: 'Waiting', search: searchOf({ state: 'waiting,rollback_stuck' }) },
+  { name: 'Failed', search: searchOf({ state: 'failed,rolled_back,rollback_stuck' }) },
+];
