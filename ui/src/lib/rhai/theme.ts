@@ -1,0 +1,68 @@
+// How scripts look: colours from the interface's tokens, so that both schemes are right.
+import { HighlightStyle, syntaxHighlighting } from '@codemirror/language';
+import { EditorView } from '@codemirror/view';
+import { tags as t } from '@lezer/highlight';
+
+const colours = HighlightStyle.define([
+  { tag: t.keyword, color: 'var(--undo)' },
+  { tag: [t.string, t.character], color: 'var(--good)' },
+  { tag: [t.number, t.bool], color: 'var(--warn)' },
+  { tag: [t.comment, t.docComment], color: 'var(--text-3)', fontStyle: 'italic' },
+  { tag: t.namespace, color: 'var(--running)' },
+  { tag: [t.function(t.variableName), t.function(t.propertyName)], color: 'var(--accent)' },
+  { tag: t.function(t.definition(t.variableName)), color: 'var(--accent)', fontWeight: '600' },
+  { tag: t.definition(t.propertyName), color: 'var(--running)' },
+  { tag: [t.operator, t.punctuation, t.derefOperator], color: 'var(--text-2)' },
+]);
+
+const look = EditorView.theme({
+  '&': { height: '100%', fontSize: '13px', color: 'var(--text-1)', backgroundColor: 'var(--panel)' },
+  '&.cm-focused': { outline: 'none' },
+  '.cm-scroller': { fontFamily: 'var(--mono)', lineHeight: '20px', overflow: 'auto' },
+  '.cm-content': { caretColor: 'var(--text-1)', padding: '8px 0' },
+  '.cm-cursor, .cm-dropCursor': { borderLeftColor: 'var(--text-1)' },
+  '&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground': { backgroundColor: 'light-dark(#cfd1fb, #3a3f86)' },
+  '.cm-gutters': { backgroundColor: 'var(--panel)', color: 'var(--text-3)', border: 'none' },
+  '.cm-activeLine, .cm-activeLineGutter': { backgroundColor: 'light-dark(rgb(20 24 40 / 4%), rgb(255 255 255 / 4%))' },
+  '.cm-foldPlaceholder': { backgroundColor: 'var(--neutral-ground)', border: 'none', color: 'var(--text-2)', padding: '0 4px' },
+  '&.cm-focused .cm-matchingBracket': { backgroundColor: 'var(--selected)', outline: '1px solid var(--accent)' },
+  '&.cm-focused .cm-nonmatchingBracket': { backgroundColor: 'var(--bad-ground)' },
+  '.cm-tooltip': { backgroundColor: 'var(--raised)', color: 'var(--text-1)', border: '1px solid var(--edge)', borderRadius: 'var(--radius)', boxShadow: 'var(--shadow-l)', font: 'var(--text) / var(--line) var(--font)', maxWidth: 'min(560px, 92vw)' },
+  '.cm-tooltip.cm-tooltip-autocomplete > ul': { fontFamily: 'var(--mono)', fontSize: '12px', maxHeight: '260px' },
+  '.cm-tooltip.cm-tooltip-autocomplete > ul > li': { padding: '2px 8px', lineHeight: '20px' },
+  '.cm-tooltip-autocomplete ul li[aria-selected]': { backgroundColor: 'var(--selected)', color: 'var(--text-1)' },
+  '.cm-completionDetail': { color: 'var(--text-2)', fontStyle: 'normal' },
+  '.cm-completionMatchedText': { textDecoration: 'none', color: 'var(--accent)', fontWeight: '600' },
+  '.cm-completionIcon': { opacity: '1', color: 'var(--text-3)', width: '1.4em' },
+  '.cm-completionInfo': { padding: '0', maxWidth: '420px' },
+  '.cm-diagnostic': { padding: '4px 10px', borderLeftWidth: '3px' },
+  '.cm-diagnostic-error': { borderLeftColor: 'var(--bad)' },
+  '.cm-diagnostic-warning': { borderLeftColor: 'var(--warn)' },
+  '.cm-lintRange-error': { backgroundImage: 'none', textDecoration: 'underline wavy var(--bad)', textUnderlineOffset: '3px' },
+  '.cm-lintRange-warning': { backgroundImage: 'none', textDecoration: 'underline wavy var(--warn)', textUnderlineOffset: '3px' },
+  '.cm-diagnosticAction': { backgroundColor: 'var(--accent)', color: 'var(--on-accent)', borderRadius: 'var(--radius-s)' },
+  '.cm-panels': { backgroundColor: 'var(--sunken)', color: 'var(--text-1)', borderColor: 'var(--edge)' },
+  '.cm-panel.cm-search': { font: 'var(--text-s) / var(--line) var(--font)', padding: '6px 8px' },
+  '.cm-textfield': { backgroundColor: 'var(--panel)', border: '1px solid var(--edge-strong)', borderRadius: 'var(--radius-s)', color: 'inherit' },
+  '.cm-button': { backgroundImage: 'none', backgroundColor: 'var(--raised)', border: '1px solid var(--edge-strong)', borderRadius: 'var(--radius-s)', color: 'inherit' },
+  '.cm-searchMatch': { backgroundColor: 'var(--warn-ground)', outline: '1px solid var(--warn)' },
+  '.cm-searchMatch-selected': { backgroundColor: 'var(--selected)' },
+  '.cm-changedLine': { backgroundColor: 'var(--good-ground) !important' },
+  '&.cm-merge-a .cm-changedLine, .cm-deletedChunk': { backgroundColor: 'var(--bad-ground) !important' },
+  '.cm-changedText': { background: 'none !important', textDecoration: 'underline' },
+  '.cm-deletedText': { background: 'none !important', textDecoration: 'line-through' },
+  '.cm-collapsedLines': { background: 'var(--sunken)', color: 'var(--text-2)', padding: '2px 8px' },
+  '.rh-card': { padding: '8px 12px' },
+  '.rh-card + .rh-card': { borderTop: '1px solid var(--edge)' },
+  '.rh-hover > .rh-doc': { padding: '8px 12px' },
+  '.rh-signature': { fontFamily: 'var(--mono)', fontSize: '12px', overflowWrap: 'anywhere' },
+  '.rh-name': { color: 'var(--accent)' },
+  '.rh-now': { fontWeight: '700', textDecoration: 'underline' },
+  '.rh-returns, .rh-small': { color: 'var(--text-2)' },
+  '.rh-doc, .rh-small': { margin: '4px 0 0', whiteSpace: 'normal' },
+  '.rh-small': { fontSize: '12px' },
+  '.rh-doc code, .rh-small code, .rh-example': { fontFamily: 'var(--mono)', fontSize: '12px' },
+  '.rh-example': { margin: '6px 0 0', padding: '6px 8px', backgroundColor: 'var(--sunken)', borderRadius: 'var(--radius-s)', whiteSpace: 'pre-wrap' },
+});
+
+export const theme = [look, syntaxHighlighting(colours)];
