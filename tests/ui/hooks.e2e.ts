@@ -13,6 +13,7 @@ beforeAll(async () => {
 });
 /** Wide in both schemes, and narrow. */
 async function looks(page: Page, name: string) {
+  await page.evaluate(() => scrollTo(0, 0));
   await picture(page, name, { full: true });
   await page.setViewportSize({ width: 390, height: 844 });
   await page.evaluate(() => scrollTo(0, 0));

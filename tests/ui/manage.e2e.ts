@@ -13,6 +13,7 @@ beforeAll(async () => {
 });
 /** Wide in both schemes, and narrow. */
 async function looks(page: Page, name: string) {
+  await page.evaluate(() => scrollTo(0, 0));
   await picture(page, name, { full: true });
   await page.setViewportSize({ width: 390, height: 844 });
   await page.evaluate(() => scrollTo(0, 0));
@@ -73,6 +74,26 @@ describe('schedules', () => {
     await page.getByText('Active', { exact: true }).click();
     await page.getByText('None fits').waitFor();
     expect(new URL(page.url()).search).toBe('?show=active');
+  });
+
+  it('are set up with the keyboard alone, and ask before typing is lost', async () => {
+    const page = await open(server, '/schedules');
+    await page.keyboard.press('n');
+    await page.getByRole('heading', { name: 'New schedule', level: 1 }).waitFor();
+    await page.getByLabel('Name').focus();
+    await page.keyboard.type('by-keyboard');
+    await page.keyboard.press('Tab');
+    await page.keyboard.type('t/hello');
+    await page.getByLabel('Whom').waitFor();
+    page.once('dialog', (asks) => void asks.dismiss());
+    await page.getByRole('link', { name: 'Leave it' }).press('Enter');
+    expect(new URL(page.url()).pathname).toBe('/schedules/new');
+    await page.getByLabel('Cron pattern').focus();
+    await page.keyboard.type('0 4 * * SUN');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: /^by-keyboard/, level: 1 }).waitFor();
+    await page.goto('/schedules?text=keyboard');
+    await page.getByRole('link', { name: 'by-keyboard' }).waitFor();
   });
 
   it('explain that somebody else changed them meanwhile, and are removed', async () => {

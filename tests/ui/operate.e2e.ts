@@ -1,4 +1,4 @@
-// What admins look after: the audit log and its chain, secrets, nodes, the inventory with its locks, plugins.
+// What admins look after: the audit log and its chain, secrets, nodes, the plans, the inventory with its locks, plugins.
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Page } from 'playwright-core';
 import { accessible, fitsWidth, open, picture, Server, until } from './harness';
@@ -6,12 +6,16 @@ import { accessible, fitsWidth, open, picture, Server, until } from './harness';
 const LOCKED = `const WORKFLOW = #{ name: "t/locked", title: "Holds a lock" };
 fn run(input) { lock("crane"); wait_signal("go"); #{} }
 `;
+const HELLO = `const WORKFLOW = #{ name: "t/hello", title: "Says hello", inputs: #{ type: "object", properties: #{ who: #{ type: "string", "default": "world" } } } };
+fn run(input) { log("hello " + input.who); #{ said: input.who } }
+`;
 let server: Server;
 beforeAll(async () => {
-  server = await Server.start({ workflows: { 't/locked': LOCKED } });
+  server = await Server.start({ workflows: { 't/locked': LOCKED, 't/hello': HELLO } });
 });
 /** Wide in both schemes, and narrow. */
 async function looks(page: Page, name: string) {
+  await page.evaluate(() => scrollTo(0, 0));
   await picture(page, name, { full: true });
   await page.setViewportSize({ width: 390, height: 844 });
   await page.evaluate(() => scrollTo(0, 0));
@@ -102,6 +106,28 @@ describe('the server', () => {
     expect(node!.state).toBe('drained');
     await page.getByRole('button', { name: 'Resume' }).click();
     await page.getByRole('row', { name: /Active/ }).waitFor();
+  });
+
+  it('keeps plans, and launches exactly what was looked at', async () => {
+    const page = await open(server, '/plans');
+    await page.getByText('No plan yet').waitFor();
+    const plan = await server.api<{ id: string }>('POST', '/plans', { workflow: 't/hello', input: { who: 'plan' } });
+    await page.reload();
+    await page.getByRole('link', { name: 't/hello' }).waitFor();
+    await looks(page, 'plans');
+    await page.getByRole('link', { name: 't/hello' }).click();
+    await page.getByText('Would succeed').waitFor();
+    await looks(page, 'plan');
+    await page.getByRole('button', { name: 'Launch exactly this' }).click();
+    await until('the run', () => /^\/runs\/\w+$/.test(new URL(page.url()).pathname));
+    const run = new URL(page.url()).pathname.split('/').pop()!;
+    expect((await server.reaches(run, 'succeeded')).input).toEqual({ who: 'plan' });
+    // Another version is in use: the plan isn't what would happen any more.
+    const { source_digest } = await server.api<{ source_digest: string }>('GET', '/workflows/t/hello');
+    await server.api('PUT', '/workflows/t/hello', { source: HELLO.replace('hello "', 'good day "'), expected: source_digest });
+    await page.goto(`/plans/${plan.id}`);
+    await page.getByText('The workflow was changed since').waitFor();
+    expect(await page.getByRole('button', { name: 'Launch exactly this' }).isDisabled()).toBe(true);
   });
 
   it('has an inventory with locks, plugins, and sources by their digest', async () => {
