@@ -70,7 +70,7 @@ describe('tokens', () => {
 
   it('know templates with code inside, over several lines', () => {
     const found = kinds('let t = `a ${f(`x${1}`, "}")} b\n c` + 1');
-    expect(found.filter(([, kind]) => kind === 'string').map(([text]) => text)).toEqual(['`', 'a ', '`', 'x', '`', '"}"', ' b', ' c`'].filter((one) => found.some(([text]) => text === one)));
+    expect(found.filter(([, kind]) => kind === 'string').map(([text]) => text)).toEqual(['`a ', '`x', '`', '"}"', ' b', ' c`']);
     expect(found).toContainEqual(['f', 'variableName.function']);
     expect(found.at(-1)).toEqual(['1', 'number']);
     expect(found.filter(([text]) => text === '${')).toHaveLength(2);

@@ -45,6 +45,7 @@ const look = EditorView.theme({
   '.cm-panel.cm-search': { font: 'var(--text-s) / var(--line) var(--font)', padding: '6px 8px' },
   '.cm-textfield': { backgroundColor: 'var(--panel)', border: '1px solid var(--edge-strong)', borderRadius: 'var(--radius-s)', color: 'inherit' },
   '.cm-button': { backgroundImage: 'none', backgroundColor: 'var(--raised)', border: '1px solid var(--edge-strong)', borderRadius: 'var(--radius-s)', color: 'inherit' },
+  '.cm-selectionMatch': { backgroundColor: 'var(--neutral-ground)' },
   '.cm-searchMatch': { backgroundColor: 'var(--warn-ground)', outline: '1px solid var(--warn)' },
   '.cm-searchMatch-selected': { backgroundColor: 'var(--selected)' },
   '.cm-changedLine': { backgroundColor: 'var(--good-ground) !important' },
