@@ -170,6 +170,31 @@ describe('lists', () => {
   });
 });
 
+describe('a list of choices', () => {
+  it('moves each with its choice, also one that nothing tells apart yet', async () => {
+    const item: Schema = { type: 'object', title: 'rule', oneOf: [{ title: 'Allow', properties: { port: { type: 'string', title: 'Port' } }, required: ['port'] }, { title: 'Refuse', properties: { reason: { type: 'string', title: 'Reason' } }, required: ['reason'] }] };
+    const { user, sent } = form(object({ rules: { type: 'array', title: 'Rules', items: item } }));
+    await user.click(screen.getByRole('button', { name: 'Add rule' }));
+    await user.click(screen.getByRole('button', { name: 'Add rule' }));
+    await user.click(screen.getAllByText('Refuse')[1]!);
+    await user.type(screen.getByLabelText('Reason'), 'no');
+    await user.type(screen.getByLabelText('Port'), '22');
+    await user.click(screen.getByRole('button', { name: /Move no up/ }));
+    expect(sent()).toEqual({ rules: [{ reason: 'no' }, { port: '22' }] });
+    const fields = screen.getAllByRole('textbox');
+    expect(fields.map((field) => (field as HTMLInputElement).value)).toEqual(['no', '22']);
+  });
+});
+
+describe('an emptied default', () => {
+  it('stays empty while one types elsewhere', async () => {
+    const { user, sent } = form(object({ port: { type: 'integer', title: 'Port', default: 22 }, name: { type: 'string', title: 'Name' } }));
+    await user.clear(screen.getByLabelText(/Port/));
+    await user.type(screen.getByLabelText(/Name/), 'x');
+    expect(sent()).toEqual({ name: 'x' });
+  });
+});
+
 describe('the server’s word', () => {
   it('stands at the field, deep inside as well', () => {
     const schema = object({ nodes: { type: 'array', title: 'Nodes', items: object({ name: { type: 'string', title: 'Name' } }) } });

@@ -7,7 +7,7 @@ import { fromQuery, rows, toCommand, toQuery } from './links';
 import { read, same, write } from './pointer';
 import { problemsOf } from './problems';
 import type { Schema } from './schema';
-import { changes, coerce, fresh, payload, toNumber, withoutSecrets } from './values';
+import { changed, changes, coerce, fresh, payload, toNumber, withoutSecrets } from './values';
 import { slug, stepOf, stepsOf } from './wizard';
 
 describe('beginning', () => {
@@ -30,15 +30,28 @@ describe('beginning', () => {
   });
 });
 
+describe('changing', () => {
+  const schema: Schema = {
+    type: 'object', properties: { port: { default: 22 }, kind: {} },
+    if: { required: ['kind'] }, then: { properties: { more: { default: 1 } }, if: { properties: { more: { const: 1 } } }, then: { properties: { most: { default: 2 } } } },
+  };
+  it.each([
+    ['what somebody has emptied stays empty', { port: 22, kind: 'a' }, { kind: 'b' }, { kind: 'b' }],
+    ['what a condition brings begins with its default', { port: 22 }, { port: 22, kind: 'a' }, { port: 22, kind: 'a', more: 1, most: 2 }],
+    ['what was there stays', { more: 5 }, { kind: 'a', more: 5 }, { kind: 'a', more: 5 }],
+  ])('%s', (_, before, after, value) => expect(changed(schema, schema, before, after)).toEqual(value));
+});
+
 describe('sending', () => {
   const schema: Schema = {
-    type: 'object', properties: { kind: { enum: ['a', 'b'] }, more: { type: 'object', additionalProperties: { type: 'string' } } },
+    type: 'object', properties: { kind: { enum: ['a', 'b'] }, more: { type: 'object', additionalProperties: { type: 'string' } }, strict: { type: 'object', additionalProperties: false, properties: { x: {} } } },
     if: { properties: { kind: { const: 'a' } } }, then: { properties: { x: {} } }, else: { properties: { y: {} } },
   };
   it.each([
     ['fields that don’t apply stay in the form', { kind: 'a', x: 1, y: 2 }, { kind: 'a', x: 1 }],
     ['and come back', { kind: 'b', x: 1, y: 2 }, { kind: 'b', y: 2 }],
     ['names that nobody declares are sent', { kind: 'a', zzz: 1 }, { kind: 'a', zzz: 1 }],
+    ['a group that takes no others loses what it doesn’t know', { kind: 'a', strict: { x: 1, old: 2 } }, { kind: 'a', strict: { x: 1 } }],
     ['nothing is nothing', { kind: 'a', x: undefined }, { kind: 'a' }],
     ['names of one’s own', { kind: 'a', more: { __proto__: 'x', b: 'y' } }, { kind: 'a', more: { b: 'y' } }],
   ])('%s', (_, value, sent) => expect(payload(schema, value)).toEqual(sent));

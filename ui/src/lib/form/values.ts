@@ -54,6 +54,29 @@ function freshObject(given: Schema, root: Schema, value: Record<string, unknown>
   return now;
 }
 
+/** A value after a change: fields that hold only since then begin with their defaults. What somebody has emptied stays empty. */
+export function changed(given: Schema | boolean | undefined, root: Schema, before: unknown, after: Record<string, unknown>): Record<string, unknown> {
+  const known = new Set(Object.keys(effective(given, before, root).properties ?? {}));
+  let now = after;
+  // What is filled in may bring conditions with fields of their own.
+  for (let round = 0; round < 4; round += 1) {
+    const schema = effective(given, now, root);
+    const next = { ...now };
+    let more = false;
+    for (const [name, property] of Object.entries(schema.properties ?? {})) {
+      if (known.has(name)) continue;
+      known.add(name);
+      const own = fresh(property, root, next[name], schema.required?.includes(name) ?? false, 1);
+      if (own === undefined) continue;
+      define(next, name, own);
+      more = true;
+    }
+    now = next;
+    if (!more) break;
+  }
+  return now;
+}
+
 /** `oneOf: [{ const, title }]`: a list of choices with words. */
 export const isTitledEnum = (choices: (Schema | boolean)[]) => choices.every((one) => isObject(one) && one.const !== undefined);
 
@@ -77,6 +100,8 @@ export function payload(given: Schema | boolean | undefined, value: unknown, roo
     const isActive = Object.hasOwn(active, name);
     // A field of another branch stays in the form, in case somebody comes back to it, and isn't sent.
     if (!isActive && known.has(name)) continue;
+    // Nor is one that the schema doesn't know any more: an earlier run's.
+    if (!isActive && !takesMore(schema, name)) continue;
     const property = isActive ? both(schema.properties?.[name], chosen?.properties?.[name]) : schema.additionalProperties;
     const own = payload(property, inner, root, depth + 1);
     if (own !== undefined) define(sent, name, own);
@@ -86,6 +111,18 @@ export function payload(given: Schema | boolean | undefined, value: unknown, roo
 
 function both(a: Schema | boolean | undefined, b: Schema | boolean | undefined): Schema | boolean | undefined {
   return a === undefined ? b : b === undefined || a === b ? a : { allOf: [a, b] };
+}
+
+/** Whether a field that isn't declared may be there. */
+function takesMore(schema: Schema, name: string): boolean {
+  if (schema.additionalProperties !== false && schema.unevaluatedProperties !== false) return true;
+  return Object.keys(schema.patternProperties ?? {}).some((pattern) => {
+    try {
+      return new RegExp(pattern, 'u').test(name);
+    } catch {
+      return true;
+    }
+  });
 }
 
 /** All fields that a schema knows, whatever they depend on. */

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { firstSteps, type Known } from './firstSteps';
 
 const workflow = (name: string, version = 1) => ({ name, title: name, tags: [], version, sound: true });
-const known = (more: Partial<Known> = {}): Known => ({ can: () => true, workflows: [workflow('lab/tour')], lastRun: undefined, tokens: [], totp: false, ticked: new Set(), ...more });
+const known = (more: Partial<Known> = {}): Known => ({ can: () => true, workflows: [workflow('lab/tour')], lastRun: undefined, tokens: [], totp: false, passwordChanged: false, ticked: new Set(), ...more });
 const done = (more: Partial<Known>) => firstSteps(known(more)).filter((step) => step.done).map((step) => step.id);
 
 describe('first steps', () => {
@@ -23,6 +23,7 @@ describe('first steps', () => {
     expect(done({ workflows: [workflow('a/b', 2)] })).toEqual(['edit']);
     expect(done({ tokens: [{ name: 'dev' }] as unknown as Known['tokens'] })).toEqual([]);
     expect(done({ tokens: [{ name: 'ci' }] as unknown as Known['tokens'] })).toEqual(['token']);
+    expect(done({ passwordChanged: true })).toEqual(['password']);
     expect(done({ totp: true, ticked: new Set(['password', 'look']) })).toEqual(['password', 'look', 'factor']);
   });
 });

@@ -10,6 +10,8 @@ export interface Known {
   lastRun: Schema<'RunView'> | undefined;
   tokens: readonly Schema<'TokenView'>[];
   totp: boolean;
+  /** Whether the log of changes says that they have changed their password. */
+  passwordChanged: boolean;
   /** Things that leave no trace at the server: ticked off in this browser. */
   ticked: ReadonlySet<string>;
 }
@@ -32,7 +34,7 @@ export function firstSteps(known: Known): FirstStep[] {
   const steps: (FirstStep | false)[] = [
     {
       id: 'password', title: 'Change your password', text: 'The one you have was made by the server, or by somebody else.',
-      href: '/account', icon: 'lock', done: ticked.has('password'),
+      href: '/account', icon: 'lock', done: known.passwordChanged || ticked.has('password'),
     },
     can('launch') && workflows.length > 0 && {
       id: 'launch', title: tour ? 'Launch the tour' : 'Launch a workflow',
