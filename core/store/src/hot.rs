@@ -10,9 +10,9 @@ use diesel::{
     sqlite::Sqlite,
 };
 
-/// Declares a statement: its text with a `?` for each value, and the values in that order.
-macro_rules! statement {
-    ($(#[$doc:meta])* $name:ident = $sql:literal, $($field:ident: $rust:ty as $sql_type:ty),+ $(,)?) => {
+/// Declares a statement of a database: its text with a `?` for each value, and the values in that order.
+macro_rules! statement_of {
+    ($backend:ty, $connection:ty; $(#[$doc:meta])* $name:ident = $sql:literal, $($field:ident: $rust:ty as $sql_type:ty),+ $(,)?) => {
         $(#[$doc])*
         pub(crate) struct $name<'a> {
             $(pub $field: &'a $rust,)+
@@ -23,8 +23,8 @@ macro_rules! statement {
             const HAS_STATIC_QUERY_ID: bool = true;
         }
 
-        impl<'a> QueryFragment<Sqlite> for $name<'a> {
-            fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        impl<'a> QueryFragment<$backend> for $name<'a> {
+            fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, $backend>) -> QueryResult<()> {
                 let mut pieces = $sql.split('?');
                 pass.push_sql(pieces.next().unwrap_or_default());
                 $(
@@ -35,7 +35,14 @@ macro_rules! statement {
             }
         }
 
-        impl RunQueryDsl<SqliteConnection> for $name<'_> {}
+        impl RunQueryDsl<$connection> for $name<'_> {}
+    };
+}
+pub(crate) use statement_of;
+
+macro_rules! statement {
+    ($($rest:tt)*) => {
+        statement_of!(Sqlite, SqliteConnection; $($rest)*);
     };
 }
 

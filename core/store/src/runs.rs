@@ -140,6 +140,10 @@ pub(crate) fn create(cx: &mut Cx, row: &RunRow) -> Applied<bool> {
             restored_at_ms: &row.restored_at_ms,
         }
         .execute(c)?,
+        AnyConnection::Postgres(_) if cx.batch.is_open() => {
+            cx.batch.launch(row);
+            1
+        }
         AnyConnection::Postgres(c) => {
             diesel::insert_into(runs::table).values(row).on_conflict(runs::id).do_nothing().execute(c)?
         }
@@ -149,6 +153,9 @@ pub(crate) fn create(cx: &mut Cx, row: &RunRow) -> Applied<bool> {
 
 /// The run; refuses the command if there is none.
 pub(crate) fn get(cx: &mut Cx, run: &RunId) -> Applied<RunRow> {
+    if let Some(row) = cx.batch.take_row(run.as_str()) {
+        return Ok(row);
+    }
     find(cx.conn, run.as_str())?.ok_or_else(|| run_not_found(run))
 }
 

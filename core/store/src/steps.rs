@@ -174,13 +174,25 @@ impl Words {
 /// The step at `path`, open or finished.
 pub(crate) fn find(cx: &mut Cx, run: &RunId, path: &StepPath) -> Applied<Option<StepRow>> {
     let path = path.to_string();
-    if !cx.recent.may_have(cx.conn, run, &path)? {
+    if !may_have(cx, run, &path)? {
         return Ok(None);
     }
     match find_open(cx, run, &path)? {
         Some(row) => Ok(Some(row)),
         None => Ok(journal_log::finished_at(cx.conn, run, &path)?.and_then(LogRow::step)),
     }
+}
+
+/// Whether there may be a step at `path`; false is certain. If so, all of the run's log is in its table.
+fn may_have(cx: &mut Cx, run: &RunId, path: &str) -> Applied<bool> {
+    if !cx.recent.has_paths(run) && cx.batch.has_lines(run) {
+        cx.settle()?;
+    }
+    let may = cx.recent.may_have(cx.conn, run, path)?;
+    if may && cx.batch.has_lines(run) {
+        cx.settle()?;
+    }
+    Ok(may)
 }
 
 fn find_open(cx: &mut Cx, run: &RunId, path: &str) -> Applied<Option<StepRow>> {
@@ -278,7 +290,7 @@ fn natural(path: &str) -> Vec<(u8, u64)> {
 pub(crate) fn put_started(cx: &mut Cx, run: &RunId, call: &StepCall) -> Applied<bool> {
     let path = call.path.to_string();
     let site = site_text(&call.site);
-    if cx.recent.may_have(cx.conn, run, &path)?
+    if may_have(cx, run, &path)?
         && find_open(cx, run, &path)?.is_none()
         && journal_log::finished_at(cx.conn, run, &path)?.is_some()
     {
@@ -367,7 +379,7 @@ pub(crate) fn put_finished(cx: &mut Cx, run: &RunId, seq: i64, call: &StepCall, 
     };
     let mut data = None;
     let mut intent = None;
-    if cx.recent.may_have(cx.conn, run, &path)? {
+    if may_have(cx, run, &path)? {
         intent = find_open(cx, run, &path)?;
         match &intent {
             Some(open) if open.class != call.class.as_str() => return Ok(false),

@@ -37,6 +37,7 @@ fn name(spec: &WaitSpec) -> Option<&str> {
 }
 
 pub(crate) fn insert(cx: &mut Cx, run: &RunId, path: &StepPath, spec: &WaitSpec) -> Applied<()> {
+    cx.recent.waits(run);
     diesel::insert_into(waits::table)
         .values((
             waits::run_id.eq(run.as_str()),
@@ -121,7 +122,12 @@ pub(crate) fn wake_lock(cx: &mut Cx, lock: &str) -> Applied<()> {
 /// Keeps a child from ending on another node while it is decided whether its parent waits: else neither would see the
 /// other, and the parent would wait for ever.
 pub(crate) fn exclude_end_of(cx: &mut Cx, child: &str) -> Applied<()> {
-    Ok(exclude_others(cx.conn, &format!("child\u{1f}{child}"))?)
+    Ok(exclude_others(cx.conn, &end_of(child))?)
+}
+
+/// What is excluded then.
+pub(crate) fn end_of(child: &str) -> String {
+    format!("child\u{1f}{child}")
 }
 
 /// Wakes every run that waits for this child.

@@ -18,6 +18,7 @@ use windlass_model::{
 use crate::{
     apply::{self, Cx},
     audit,
+    batch::{self, Batch},
     connection::{AnyConnection, Place, Purpose, connect, place},
     dialect,
     error::{Applied, Fault, StoreError, is_gone, is_refusal},
@@ -198,22 +199,16 @@ fn transaction(
     let mut answers = Vec::with_capacity(commands.len());
     let mut told = Committed::default();
     let mut audited = Vec::new();
-    for command in commands {
-        match apply_one(connection, recent, command, now_ms) {
-            Ok((reply, changes, entries)) => {
-                told.add(changes);
-                audited.extend(entries);
-                answers.push(Ok(reply));
-            }
-            Err(Fault::Refused(problem)) => answers.push(Err(StoreError::Refused(*problem))),
-            Err(Fault::Sql(error)) => {
-                // If this fails too, the transaction manager is broken, and the connection is dropped.
-                let _ = dialect::roll_back(connection);
-                return Err(lost(error));
-            }
-        }
-    }
-    if let Err(error) = audit::append(connection, audited, now_ms) {
+    let applied = apply_all(connection, recent, commands, now_ms, |applied| {
+        answers.push(applied.map(|(reply, changes, entries)| {
+            told.add(changes);
+            audited.extend(entries);
+            reply
+        }));
+    });
+    let audited = applied.and_then(|()| audit::append(connection, audited, now_ms));
+    if let Err(error) = audited {
+        // If this fails too, the transaction manager is broken, and the connection is dropped.
         let _ = dialect::roll_back(connection);
         return Err(lost(error));
     }
@@ -233,24 +228,59 @@ fn transaction(
     Ok((answers, told))
 }
 
+type Done = (Reply, Committed, Vec<NewAudit>);
+
+/// Applies the commands in turn, each answered with what it came to. Those that go along with one another, and stand next to
+/// one another, share their statements.
+fn apply_all(
+    connection: &mut AnyConnection,
+    recent: &mut Recent,
+    commands: &[&Command],
+    now_ms: i64,
+    mut answer: impl FnMut(Result<Done, StoreError>),
+) -> Result<(), DieselError> {
+    let mut batch = Batch::default();
+    for commands in commands.chunk_by(|one, other| batch::goes_along(one) && batch::goes_along(other)) {
+        if commands.iter().all(|command| batch::goes_along(command)) {
+            batch.open(connection, commands)?;
+        }
+        for command in commands {
+            match apply_one(connection, recent, &mut batch, command, now_ms) {
+                Ok(applied) => answer(Ok(applied)),
+                Err(Fault::Refused(problem)) => answer(Err(StoreError::Refused(*problem))),
+                Err(Fault::Sql(error)) => return Err(error),
+            }
+        }
+        batch.close(connection, now_ms)?;
+    }
+    Ok(())
+}
+
 fn apply_one(
     connection: &mut AnyConnection,
     recent: &mut Recent,
+    batch: &mut Batch,
     command: &Command,
     now_ms: i64,
-) -> Applied<(Reply, Committed, Vec<NewAudit>)> {
+) -> Applied<Done> {
     recent.next_command();
+    let alone = !apply::refuses_before_it_writes(command);
+    if alone {
+        // What others left must not be undone with it.
+        batch.settle(connection, now_ms)?;
+    }
     let mut apply = |connection: &mut AnyConnection| {
-        let recent = &mut *recent;
-        let mut cx = Cx { conn: connection, now_ms, recent, told: Committed::default(), entries: Vec::new() };
+        let (recent, batch) = (&mut *recent, &mut *batch);
+        let mut cx = Cx { conn: connection, now_ms, recent, batch, told: Committed::default(), entries: Vec::new() };
         apply::apply(&mut cx, command).map(|reply| (reply, cx.told, cx.entries))
     };
-    if apply::refuses_before_it_writes(command) {
+    if !alone {
         return apply(connection);
     }
     let result = connection.transaction(apply);
     if result.is_err() {
         recent.undo_command();
+        batch.forget();
     }
     result
 }
