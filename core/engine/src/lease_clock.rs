@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-/// What part of a lease has to be left for an effect to begin: what is sent then is acknowledged or given up before the lease
-/// ends. Leases are renewed when two thirds are left, so a slow answer of the database has as long again.
-const LEFT: u32 = 3;
+/// What part of a lease has to be left for an effect to begin: the half. What is sent then is acknowledged or given up, and
+/// what a network stack still held of it is dropped, before the lease ends.
+const LEFT: u32 = 2;
+/// How often a lease is renewed in its time: so often that a database which answers slowly leaves more than that.
+pub(crate) const RENEWALS: i64 = 5;
 
 /// How long one claim holds, as far as this process knows.
 #[derive(Debug)]
