@@ -7,7 +7,7 @@ use std::{
 
 use parking_lot::{Condvar, Mutex};
 use windlass_model::{
-    RunId, RunState,
+    RunId,
     command::{Beat, Command, Reply},
     journal::Stop,
 };
@@ -230,11 +230,10 @@ impl Inner {
             if executes && watched.is_time(|watched| &mut watched.drained, DRAIN_LOOK_MS) {
                 self.look_whether_to_drain();
             }
-            for (run, active) in &active {
-                let state = self.store.run(run).ok().flatten().map(|record| record.state);
-                if state == Some(RunState::Cancelling) {
-                    active.control.stop(Stop::Cancelled);
-                }
+            let runs: Vec<RunId> = active.iter().map(|(run, _)| run.clone()).collect();
+            let cancelling = self.store.cancelling(&runs).unwrap_or_default();
+            for (_, active) in active.iter().filter(|(run, _)| cancelling.contains(run)) {
+                active.control.stop(Stop::Cancelled);
             }
         }
         if self.config.workers > 0 && watched.is_time(|watched| &mut watched.pruned, PRUNE_EVERY.as_millis() as i64) {

@@ -39,6 +39,9 @@ pub(crate) struct Held {
     changed: bool,
 }
 
+/// Run, node, epoch, expiry, next event's number.
+type LeaseRow = (String, Option<String>, i64, Option<i64>, i64);
+
 /// A row of the log that isn't written yet.
 struct Line {
     run: RunId,
@@ -181,7 +184,7 @@ impl Batch {
     fn lock(&mut self, conn: &mut PgConnection, runs: &[&str]) -> QueryResult<()> {
         let columns = (leases::run_id, leases::node, leases::epoch, leases::expires_at_ms, leases::next_seq);
         let query = leases::table.filter(leases::run_id.eq_any(runs)).order(leases::run_id).select(columns);
-        let found: Vec<(String, Option<String>, i64, Option<i64>, i64)> = query.for_update().load(conn)?;
+        let found: Vec<LeaseRow> = query.for_update().load(conn)?;
         for (run, node, epoch, expires_at_ms, next_seq) in found {
             let held = Held { node, epoch, expires_at_ms, next_seq, is_new: false, changed: false };
             self.leases.entry(run.into()).or_insert(held);

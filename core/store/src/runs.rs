@@ -191,6 +191,16 @@ pub(crate) fn counts(conn: &mut AnyConnection, organisations: Option<&[&str]>) -
     Ok(RunState::ALL.iter().map(|&state| (state, count(state))).filter(|(_, count)| *count > 0).collect())
 }
 
+/// Those of these runs that are being cancelled.
+pub(crate) fn cancelling(conn: &mut AnyConnection, among: &[RunId]) -> QueryResult<Vec<RunId>> {
+    let found: Vec<String> = runs::table
+        .filter(runs::id.eq_any(among.iter().map(RunId::as_str)))
+        .filter(runs::state.eq(RunState::Cancelling.as_str()))
+        .select(runs::id)
+        .load(conn)?;
+    Ok(found.into_iter().map(RunId::from).collect())
+}
+
 /// When the first run becomes due.
 pub(crate) fn earliest_due(conn: &mut AnyConnection) -> QueryResult<Option<i64>> {
     // The index holds only runs that have a time: without the filter, SQLite reads all of them.

@@ -238,6 +238,7 @@ fn transaction(
     Ok((answers, told))
 }
 
+/// What a command came to: its answer, what it changed, and what the audit log gets.
 type Done = (Reply, Committed, Vec<NewAudit>);
 
 /// Applies the commands in turn, each answered with what it came to. Those that go along with one another, and stand next to
