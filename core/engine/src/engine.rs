@@ -96,7 +96,7 @@ impl Signals {
     fn committed(&self, committed: &Committed) {
         self.stats.commits.observe(committed.took);
         self.stats.commands.fetch_add(committed.commands, Ordering::Relaxed);
-        self.feed.ring(&committed.runs);
+        self.feed.ring(&committed.runs, committed.kinds);
         if !committed.runs.is_empty()
             && let Some(hints) = self.hints.get()
         {

@@ -157,7 +157,7 @@ pub(crate) fn append(cx: &mut Cx, run: &RunId, seq: i64, row: &NewRow) -> Applie
                 .execute(c)?;
         }
     }
-    cx.told.wrote(run);
+    cx.told.wrote(run, row.kind);
     Ok(())
 }
 

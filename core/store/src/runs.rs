@@ -4,7 +4,9 @@ use diesel::prelude::*;
 use serde_json::Value;
 use windlass_model::{Problem, RunId, RunState, WaitReason, query::RunRecord, workflow::Rollback};
 
-use crate::{apply::Cx, connection::AnyConnection, error::Applied, hot, log::run_not_found, schema::runs};
+use crate::{
+    apply::Cx, connection::AnyConnection, dialect::both, error::Applied, hot, log::run_not_found, schema::runs,
+};
 
 /// A run as it stands in its row.
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]
@@ -103,7 +105,7 @@ fn reasons(text: Option<&str>) -> Vec<WaitReason> {
 }
 
 pub(crate) fn find(conn: &mut AnyConnection, run: &str) -> QueryResult<Option<RunRow>> {
-    runs::table.find(run).select(RunRow::as_select()).get_result(conn).optional()
+    both!(conn, c => runs::table.find(run).select(RunRow::as_select()).get_result(c)).optional()
 }
 
 /// Puts a launched run in; false if there is one with its id.

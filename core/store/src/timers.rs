@@ -7,7 +7,7 @@ use crate::{
     apply::Cx,
     approvals,
     connection::AnyConnection,
-    dialect::exclude_others,
+    dialect::{both, exclude_others},
     error::Applied,
     runs::wake,
     schema::{locks, runs, steps, waits},
@@ -132,12 +132,9 @@ pub(crate) fn end_of(child: &str) -> String {
 
 /// Wakes every run that waits for this child.
 pub(crate) fn wake_parents(cx: &mut Cx, child: &str) -> Applied<()> {
-    let parents: Vec<String> = waits::table
-        .filter(waits::reason.eq(WaitReason::Child.as_str()))
-        .filter(waits::name.eq(child))
-        .order(waits::run_id)
-        .select(waits::run_id)
-        .load(cx.conn)?;
+    let waiting = waits::table.filter(waits::reason.eq(WaitReason::Child.as_str())).filter(waits::name.eq(child));
+    let waiting = waiting.order(waits::run_id).select(waits::run_id);
+    let parents: Vec<String> = both!(cx.conn, c => waiting.load(c))?;
     parents.iter().try_for_each(|parent| wake(cx, parent))
 }
 

@@ -24,9 +24,10 @@ use crate::{
     dialect,
     error::{Applied, Fault, StoreError, is_gone, is_refusal},
     failpoint,
-    options::{Committed, StoreOptions},
+    options::{Committed, Durability, StoreOptions},
     queue::{Answer, Item, Queue, tell_all},
     recent::Recent,
+    room::Room,
 };
 
 /// How long a batch waits for a database server that is away: long enough for a restart or a fail-over.
@@ -46,7 +47,10 @@ pub(crate) fn start(
     queue: Arc<Queue>,
     options: StoreOptions,
 ) -> Result<JoinHandle<()>, StoreError> {
-    let mut writer = Writer { url, connection: Some(connection), options, recent: Recent::default() };
+    let mut writer = Writer { url, connection: Some(connection), options, recent: Recent::default(), room: None };
+    if let (Ok(Place::Sqlite(path)), Durability::Full) = (place(&writer.url), writer.options.durability) {
+        writer.room = Some(Room::new(path));
+    }
     std::thread::Builder::new()
         .name("windlass-writer".to_owned())
         .spawn(move || {
@@ -67,6 +71,8 @@ struct Writer {
     connection: Option<AnyConnection>,
     options: StoreOptions,
     recent: Recent,
+    /// Of SQLite's log, where it is synced.
+    room: Option<Room>,
 }
 
 /// Why a transaction as a whole came to nothing.
@@ -162,9 +168,9 @@ impl Writer {
         let now_ms = self.options.clock.now_ms();
         let commands: Vec<Cow<Command>> = items.iter().map(|item| timely(item, now_ms)).collect();
         let commands: Vec<&Command> = commands.iter().map(|command| &**command).collect();
-        let recent = &mut self.recent;
+        let (recent, room) = (&mut self.recent, self.room.as_mut());
         recent.begin();
-        let result = catch_unwind(AssertUnwindSafe(|| transaction(connection, recent, &commands, now_ms)));
+        let result = catch_unwind(AssertUnwindSafe(|| transaction(connection, recent, room, &commands, now_ms)));
         let result = result.unwrap_or_else(|_| {
             self.connection = None;
             let problem = Problem::new(Code::Internal, "the store panicked while it applied a command");
@@ -200,6 +206,7 @@ fn timely(item: &Item, now_ms: i64) -> Cow<'_, Command> {
 fn transaction(
     connection: &mut AnyConnection,
     recent: &mut Recent,
+    room: Option<&mut Room>,
     commands: &[&Command],
     now_ms: i64,
 ) -> Result<(Vec<Answer>, Committed), Lost> {
@@ -209,6 +216,9 @@ fn transaction(
         false => Lost::Nothing(Fault::Sql(error).into()),
     };
     dialect::begin_write(connection).map_err(lost)?;
+    if let Some(room) = room {
+        room.look();
+    }
     let mut answers = Vec::with_capacity(commands.len());
     let mut told = Committed::default();
     let mut audited = Vec::new();
