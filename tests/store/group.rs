@@ -3,17 +3,18 @@
 use std::sync::{Arc, Barrier, mpsc};
 
 use windlass_model::{
-    Code, EffectClass, EventKind as E,
+    Code, EffectClass, EventKind as E, WaitSpec,
     command::{Command, Lease, Reply},
     event::NewEvent,
 };
 use windlass_store::StoreError;
 
-use super::world::{World, begin, call, creates, finish, new_run, node, value};
+use super::world::{World, begin, call, creates, finish, new_run, node, value, wait_command};
 
 super::on_both!(
     many_threads_commit,
     a_bad_command_does_not_hurt_its_neighbours,
+    a_child_ends_as_its_parent_suspends,
     a_lease_counts_from_when_it_is_given,
     lazy_commands_ride_along_in_order,
     a_lazy_command_can_be_withdrawn,
@@ -44,6 +45,22 @@ fn many_threads_commit(w: &World) {
             });
         }
     });
+}
+
+/// Whichever comes first: the parent that waits goes on.
+fn a_child_ends_as_its_parent_suspends(w: &World) {
+    for (number, child_first) in [true, false].into_iter().enumerate() {
+        let (parent, child) = (w.launch_claimed(&format!("p{number}")), w.launch_claimed(&format!("c{number}")));
+        w.ok(wait_command(&parent, "0", WaitSpec::Child { run: child.run.clone() }));
+        let mut commands =
+            vec![Command::Succeed { lease: child, output: "1".into() }, Command::Suspend { lease: parent.clone() }];
+        if !child_first {
+            commands.reverse();
+        }
+        assert_eq!(together(w, commands), [Ok(()), Ok(())]);
+        let due: Vec<_> = w.claim_all("n1").into_iter().map(|claimed| claimed.lease.run).collect();
+        assert_eq!(due, [parent.run]);
+    }
 }
 
 /// Who was given a run by a database that was away for long has it for as long as everybody else.
