@@ -9,11 +9,12 @@ use windlass_model::{
 };
 use windlass_store::StoreError;
 
-use super::world::{World, begin, call, creates, finish, new_run, value};
+use super::world::{World, begin, call, creates, finish, new_run, node, value};
 
 super::on_both!(
     many_threads_commit,
     a_bad_command_does_not_hurt_its_neighbours,
+    a_lease_counts_from_when_it_is_given,
     lazy_commands_ride_along_in_order,
     a_lazy_command_can_be_withdrawn,
     lazy_commands_are_flushed_at_the_end,
@@ -43,6 +44,33 @@ fn many_threads_commit(w: &World) {
             });
         }
     });
+}
+
+/// Who was given a run by a database that was away for long has it for as long as everybody else.
+fn a_lease_counts_from_when_it_is_given(w: &World) {
+    let hold = Arc::new(Barrier::new(2));
+    let hold_too = hold.clone();
+    w.store.submit(Command::DeleteSecret { name: "none".into() }, Box::new(move |_| drop(hold_too.wait())));
+    let (send, receive) = mpsc::channel();
+    let entry = windlass_model::audit::NewAudit {
+        actor: "user:ann".into(),
+        organisation: "platform".into(),
+        action: "run.launch".into(),
+        target: String::new(),
+        source: "cli".into(),
+        before: serde_json::Value::Null,
+        after: serde_json::Value::Null,
+    };
+    let launch = Command::Launch { run: Box::new(new_run("r1")), claim: Some((node("n1"), w.now() + 100)) };
+    let launch = Command::Audited { command: Box::new(launch), entry: Box::new(entry) };
+    w.store.submit(launch, Box::new(move |answer| send.send(answer).unwrap()));
+    w.pass(90);
+    hold.wait();
+    receive.recv().unwrap().unwrap();
+    w.pass(50);
+    assert!(w.claim_all("n2").is_empty(), "it has had the run for 50 ms of 100");
+    w.pass(50);
+    assert_eq!(w.claim_all("n2").len(), 1);
 }
 
 /// What commands of one batch came to.

@@ -22,7 +22,7 @@ use windlass_model::{
 use windlass_store::{Committed, Hints, Store, StoreOptions};
 
 use crate::{
-    EngineConfig, Time, control::Control, feed::Feed, launch::ChildLauncher, lease_clock::LeaseClock, pool::Pool,
+    EngineConfig, Time, control::Control, feed::Feed, launch::ChildLauncher, lease_clock::{LeaseClock, RENEWALS}, pool::Pool,
     scheduler::Wake, stats::Stats, worker,
 };
 
@@ -228,7 +228,7 @@ impl Engine {
         }
         let deadline = Instant::now() + grace;
         let wait = |deadline: Instant| {
-            let renew_every = Duration::from_millis(u64::try_from(inner.config.lease_ms / 3).unwrap_or(0));
+            let renew_every = Duration::from_millis(u64::try_from(inner.config.lease_ms / RENEWALS).unwrap_or(0));
             let mut renewed = Instant::now();
             while !inner.signals.active.lock().is_empty() && Instant::now() < deadline {
                 if !inner.config.exclusive && renewed.elapsed() >= renew_every {

@@ -13,7 +13,7 @@ use windlass_model::{
 };
 use windlass_store::Hints;
 
-use crate::{Time, engine::Inner};
+use crate::{Time, engine::Inner, lease_clock::RENEWALS};
 
 /// Runs taken in one claim.
 const CLAIM: usize = 64;
@@ -114,7 +114,7 @@ impl Inner {
         let hinted = self.signals.hints.get().is_some_and(Hints::arrive);
         let poll = if hinted { poll.max(WITH_HINTS) } else { poll };
         // Leases are renewed in time, however rarely somebody wants to look.
-        let poll = poll.min(Duration::from_millis(u64::try_from(self.config.lease_ms / 6).unwrap_or(0)));
+        let poll = poll.min(Duration::from_millis(u64::try_from(self.config.lease_ms / RENEWALS / 2).unwrap_or(0)));
         let part = u64::from(std::process::id()).wrapping_mul(0x9e37_79b9) % 50;
         poll * u32::try_from(75 + part).unwrap_or(100) / 100
     }
@@ -220,7 +220,7 @@ impl Inner {
             active.control.stop(Stop::Deadline);
         }
         let executes = self.config.workers > 0 && !self.is_virtual();
-        if executes && watched.is_time(|watched| &mut watched.renewed, self.config.lease_ms / 3) {
+        if executes && watched.is_time(|watched| &mut watched.renewed, self.config.lease_ms / RENEWALS) {
             self.beat();
         }
         let version = self.store.data_version().unwrap_or(watched.version);

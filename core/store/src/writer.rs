@@ -2,6 +2,7 @@
 //! writer commits at once, a busy one batches by itself.
 
 use std::{
+    borrow::Cow,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     thread::JoinHandle,
@@ -33,6 +34,9 @@ use crate::{
 const AWAY: Duration = Duration::from_secs(20);
 /// Between two looks whether it is back.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
+/// So long a command may have waited without its lease being counted anew.
+const WAITED_MS: i64 = 20;
 
 /// Attempts of one command when the database gave up for a reason that passes.
 const ATTEMPTS: u32 = 4;
@@ -83,15 +87,14 @@ enum Lost {
 
 impl Writer {
     fn process(&mut self, batch: Vec<Item>) {
-        let commands: Vec<&Command> = batch.iter().map(|item| &item.command).collect();
         let began = std::time::Instant::now();
-        let (answers, mut told) = match self.transact_patiently(&commands) {
+        let (answers, mut told) = match self.transact_patiently(&batch) {
             Ok(done) => done,
             Err(Lost::Away(error)) => (vec![Err(error); batch.len()], Committed::default()),
             Err(Lost::Unknown(error)) => (vec![Err(error); batch.len()], Committed::default()),
             Err(Lost::Nothing(error)) => {
                 tracing::debug!(%error, commands = batch.len(), "a batch failed; its commands are tried one by one");
-                self.one_by_one(&commands)
+                self.one_by_one(&batch)
             }
         };
         told.commands = batch.len() as u64;
@@ -102,12 +105,12 @@ impl Writer {
     }
 
     /// As `transact`; while there is no database to talk to, it waits for one.
-    fn transact_patiently(&mut self, commands: &[&Command]) -> Result<(Vec<Answer>, Committed), Lost> {
+    fn transact_patiently(&mut self, items: &[Item]) -> Result<(Vec<Answer>, Committed), Lost> {
         let began = Instant::now();
         loop {
-            match self.transact(commands) {
+            match self.transact(items) {
                 Err(Lost::Away(error)) if began.elapsed() < AWAY => {
-                    tracing::warn!(%error, commands = commands.len(), "the database is away; trying again");
+                    tracing::warn!(%error, commands = items.len(), "the database is away; trying again");
                     std::thread::sleep(LOOK_AGAIN);
                 }
                 done => return done,
@@ -116,12 +119,12 @@ impl Writer {
     }
 
     /// A bad command must not hurt its neighbours: each gets a transaction of its own.
-    fn one_by_one(&mut self, commands: &[&Command]) -> (Vec<Answer>, Committed) {
+    fn one_by_one(&mut self, items: &[Item]) -> (Vec<Answer>, Committed) {
         let mut told = Committed::default();
-        let answers = commands
+        let answers = items
             .iter()
-            .map(|command| {
-                let (answer, changes) = self.alone(command);
+            .map(|item| {
+                let (answer, changes) = self.alone(item);
                 told.add(changes);
                 answer
             })
@@ -129,10 +132,10 @@ impl Writer {
         (answers, told)
     }
 
-    fn alone(&mut self, command: &Command) -> (Answer, Committed) {
+    fn alone(&mut self, item: &Item) -> (Answer, Committed) {
         let mut attempt = 1;
         loop {
-            match self.transact_patiently(&[command]) {
+            match self.transact_patiently(std::slice::from_ref(item)) {
                 Ok((mut answers, told)) => {
                     let answer = answers.pop().unwrap_or_else(|| Err(StoreError::storage("no answer")));
                     return (answer, told);
@@ -148,7 +151,7 @@ impl Writer {
         }
     }
 
-    fn transact(&mut self, commands: &[&Command]) -> Result<(Vec<Answer>, Committed), Lost> {
+    fn transact(&mut self, items: &[Item]) -> Result<(Vec<Answer>, Committed), Lost> {
         let connection = match &mut self.connection {
             Some(connection) => connection,
             empty => {
@@ -163,9 +166,11 @@ impl Writer {
             }
         };
         let now_ms = self.options.clock.now_ms();
+        let commands: Vec<Cow<Command>> = items.iter().map(|item| timely(item, now_ms)).collect();
+        let commands: Vec<&Command> = commands.iter().map(|command| &**command).collect();
         let (recent, room) = (&mut self.recent, self.room.as_mut());
         recent.begin();
-        let result = catch_unwind(AssertUnwindSafe(|| transaction(connection, recent, room, commands, now_ms)));
+        let result = catch_unwind(AssertUnwindSafe(|| transaction(connection, recent, room, &commands, now_ms)));
         let result = result.unwrap_or_else(|_| {
             self.connection = None;
             let problem = Problem::new(Code::Internal, "the store panicked while it applied a command");
@@ -188,6 +193,14 @@ impl Writer {
         }
         result
     }
+}
+
+/// A command that has waited, for a database that was away or for others: the lease that it asks for counts from now. Whoever
+/// holds it goes by when it asked, and so believes less.
+fn timely(item: &Item, now_ms: i64) -> Cow<'_, Command> {
+    let waited_ms = now_ms.saturating_sub(item.since_ms);
+    let later = if waited_ms < WAITED_MS { None } else { item.command.with_lease_extended(waited_ms) };
+    later.map_or(Cow::Borrowed(&item.command), Cow::Owned)
 }
 
 fn transaction(
