@@ -62,7 +62,7 @@ impl Stage {
             // A lease here is a twentieth of what it is by default: so is the time for which a stack keeps packets for a
             // neighbour that doesn't answer (3 s by default), and sends them late.
             for (setting, value) in [("retrans_time_ms", 50), ("mcast_solicit", 2), ("ucast_solicit", 2)] {
-                ip_exec(&name, &format!("echo {value} > /proc/sys/net/ipv4/neigh/eth0/{setting}"));
+                ip_exec(name, &format!("echo {value} > /proc/sys/net/ipv4/neigh/eth0/{setting}"));
             }
         }
         let mut command = Command::new(std::env::current_exe().expect("this program"));

@@ -50,7 +50,7 @@ fn many_threads_commit(w: &World) {
 fn a_lease_counts_from_when_it_is_given(w: &World) {
     let hold = Arc::new(Barrier::new(2));
     let hold_too = hold.clone();
-    w.store.submit(Command::DeleteSecret { name: "none".into() }, Box::new(move |_| drop(hold_too.wait())));
+    w.store.submit(Command::DeleteSecret { name: "none".into() }, Box::new(move |_| _ = hold_too.wait()));
     let (send, receive) = mpsc::channel();
     let entry = windlass_model::audit::NewAudit {
         actor: "user:ann".into(),

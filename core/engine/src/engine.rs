@@ -14,7 +14,7 @@ use serde_json::Value;
 use windlass_model::{
     Bundle, BundleDigest, Code, EventKind, NodeId, Problem, RunId,
     audit::NewAudit,
-    command::{Claimed, Command, Reply},
+    command::{Claimed, Command, Lease, Reply},
     document::Change,
     journal::Stop,
     time::Clock,
@@ -22,8 +22,15 @@ use windlass_model::{
 use windlass_store::{Committed, Hints, Store, StoreOptions};
 
 use crate::{
-    EngineConfig, Time, control::Control, feed::Feed, launch::ChildLauncher, lease_clock::{LeaseClock, RENEWALS}, pool::Pool,
-    scheduler::Wake, stats::Stats, worker,
+    EngineConfig, Time,
+    control::Control,
+    feed::Feed,
+    launch::ChildLauncher,
+    lease_clock::{LeaseClock, RENEWALS},
+    pool::Pool,
+    scheduler::Wake,
+    stats::Stats,
+    worker,
 };
 
 /// Bundles that are kept parsed; a run whose bundle isn't here reads it again.
@@ -82,6 +89,13 @@ pub(crate) struct Active {
     pub(crate) lease: Arc<LeaseClock>,
     /// Which claim it is.
     epoch: i64,
+}
+
+impl Active {
+    /// The claim on this run, which it is of.
+    pub(crate) fn claim(&self, run: &RunId) -> Lease {
+        Lease { run: run.clone(), epoch: self.epoch }
+    }
 }
 
 impl Signals {

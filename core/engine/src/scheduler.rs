@@ -8,12 +8,17 @@ use std::{
 use parking_lot::{Condvar, Mutex};
 use windlass_model::{
     RunId,
-    command::{Beat, Command, Reply},
+    command::{Beat, Command, Lease, Reply},
     journal::Stop,
 };
 use windlass_store::Hints;
 
-use crate::{Time, engine::Inner, lease_clock::RENEWALS};
+use crate::{
+    Time,
+    control::Control,
+    engine::{Active, Inner},
+    lease_clock::{LeaseClock, RENEWALS},
+};
 
 /// Runs taken in one claim.
 const CLAIM: usize = 64;
@@ -121,24 +126,33 @@ impl Inner {
 
     /// Tells that this node is there, and extends its leases.
     pub(crate) fn beat(self: &Arc<Self>) {
-        let (runs, clocks): (Vec<RunId>, Vec<_>) =
-            self.signals.active.lock().iter().map(|(run, active)| (run.clone(), active.lease.clone())).unzip();
+        let active: Vec<(Lease, Arc<LeaseClock>, Arc<Control>)> = {
+            let active = self.signals.active.lock();
+            let one =
+                |(run, active): (&RunId, &Active)| (active.claim(run), active.lease.clone(), active.control.clone());
+            active.iter().map(one).collect()
+        };
         let beat = Beat {
             node: self.config.node.clone(),
             started_at_ms: self.started_at_ms,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             workers: u32::try_from(self.config.workers).unwrap_or(u32::MAX),
-            runs,
+            runs: active.iter().map(|(claim, ..)| claim.clone()).collect(),
         };
         let command = Command::Beat { beat, expires_at_ms: self.lease_expires_at_ms() };
         let (inner, asked) = (self.clone(), Instant::now());
         let done = move |reply: Result<Reply, _>| match reply {
-            Ok(reply) => {
-                clocks.iter().for_each(|clock| clock.renewed(asked));
-                if let Reply::Drain(draining) = reply {
-                    inner.drain(draining);
+            Ok(Reply::Beat { draining, held }) => {
+                for (claim, clock, control) in &active {
+                    match held.contains(claim) {
+                        true => clock.renewed(asked),
+                        // Somebody else has it. What is under way here must begin nothing more.
+                        false => control.stop(Stop::LeaseLost),
+                    }
                 }
+                inner.drain(draining);
             }
+            Ok(_) => {}
             Err(error) => tracing::error!(%error, "leases can't be renewed"),
         };
         self.store.submit(command, Box::new(done));

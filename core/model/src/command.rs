@@ -101,7 +101,7 @@ pub enum Command {
         /// Until when the lease holds.
         expires_at_ms: i64,
     },
-    /// A node is there; its leases are extended. Answer: `Drain`, whether it should claim nothing more.
+    /// A node is there; its leases are extended. Answer: `Beat`.
     Beat {
         /// What it tells.
         beat: Beat,
@@ -467,6 +467,11 @@ pub enum Reply {
     Waiting,
     /// Versions of the changed documents, in the order of the changes.
     Versions(Vec<i64>),
-    /// Whether the node should claim nothing more.
-    Drain(bool),
+    /// What a node's beat came to.
+    Beat {
+        /// Whether the node should claim nothing more.
+        draining: bool,
+        /// The claims that were extended. Others are over: somebody else has the runs.
+        held: Vec<Lease>,
+    },
 }

@@ -1,5 +1,7 @@
 //! The narrow table that every journal write goes through: who works on a run, and its next event's number.
 
+use std::collections::HashMap;
+
 use diesel::prelude::*;
 use windlass_model::{Code, NodeId, Problem, RunId, command::Lease};
 
@@ -7,6 +9,7 @@ use crate::{
     apply::Cx,
     batch::Held,
     connection::AnyConnection,
+    dialect::both,
     error::{Applied, Fault},
     failpoint, hot,
     schema::leases,
@@ -174,21 +177,26 @@ pub(crate) fn is_held(cx: &mut Cx, run: &RunId) -> Applied<bool> {
 /// Runs whose leases are extended by one statement.
 const RENEWED_AT_ONCE: usize = 500;
 
-/// Extends a node's leases on these runs, but for those that were declared over.
-pub(crate) fn renew(cx: &mut Cx, node: &NodeId, runs: &[RunId], expires_at_ms: i64) -> Applied<()> {
-    for runs in runs.chunks(RENEWED_AT_ONCE) {
-        renew_some(cx, node, runs, expires_at_ms)?;
+/// Extends a node's claims on these runs, but for those that were declared over; the claims that it still has.
+pub(crate) fn renew(cx: &mut Cx, node: &NodeId, claims: &[Lease], expires_at_ms: i64) -> Applied<Vec<Lease>> {
+    let mut held = Vec::with_capacity(claims.len());
+    for some in claims.chunks(RENEWED_AT_ONCE) {
+        let epochs = renew_some(cx, node, some, expires_at_ms)?;
+        held.extend(some.iter().filter(|claim| epochs.get(claim.run.as_str()) == Some(&claim.epoch)).cloned());
     }
-    Ok(())
+    Ok(held)
 }
 
-fn renew_some(cx: &mut Cx, node: &NodeId, runs: &[RunId], expires_at_ms: i64) -> Applied<()> {
-    diesel::update(leases::table.filter(leases::run_id.eq_any(runs.iter().map(RunId::as_str))))
+/// The epochs of those that were extended.
+fn renew_some(cx: &mut Cx, node: &NodeId, claims: &[Lease], expires_at_ms: i64) -> QueryResult<HashMap<String, i64>> {
+    let runs: Vec<&str> = claims.iter().map(|claim| claim.run.as_str()).collect();
+    let extended: Vec<(String, i64)> = both!(cx.conn, c => diesel::update(leases::table.filter(leases::run_id.eq_any(&runs)))
         .filter(leases::node.eq(node.as_str()))
         .filter(leases::expires_at_ms.gt(0))
         .set(leases::expires_at_ms.eq(expires_at_ms))
-        .execute(cx.conn)?;
-    Ok(())
+        .returning((leases::run_id, leases::epoch))
+        .get_results(c))?;
+    Ok(extended.into_iter().collect())
 }
 
 /// Declares leases over: time 0 is always past. The next claim takes the runs, and counts a recovery each.

@@ -96,7 +96,7 @@ pub(crate) fn apply(cx: &mut Cx, command: &Command) -> Applied<Reply> {
         Command::ClaimRun { run, node, expires_at_ms } => {
             claim::claim_run(cx, run, &claim::By { node, expires_at_ms: *expires_at_ms, max_recoveries: i64::MAX })
         }
-        Command::Beat { beat, expires_at_ms } => nodes::beat(cx, beat, *expires_at_ms).map(Reply::Drain),
+        Command::Beat { beat, expires_at_ms } => nodes::beat(cx, beat, *expires_at_ms),
         Command::Leave { node } => nodes::leave(cx, node).map(done),
         Command::Drain { node, draining } => nodes::drain(cx, node, *draining).map(done),
         Command::ExpireLeases { node } => leases::expire(cx, node.as_ref()).map(Reply::Count),
