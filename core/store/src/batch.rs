@@ -15,7 +15,7 @@ use windlass_model::{
 };
 
 use crate::{
-    apply::refuses_before_it_writes,
+    apply::{Cx, refuses_before_it_writes},
     connection::AnyConnection,
     hot_postgres as hot,
     journal_log::NewRow,
@@ -387,6 +387,18 @@ impl Batch {
     pub(crate) fn has_lines(&self, run: &RunId) -> bool {
         self.log.iter().any(|line| line.run == *run)
     }
+}
+
+/// Whether there may be a step at `path`; false is certain. If so, all of the run's log is in its table.
+pub(crate) fn may_have(cx: &mut Cx, run: &RunId, path: &str) -> QueryResult<bool> {
+    if !cx.recent.has_paths(run) && cx.batch.has_lines(run) {
+        cx.batch.settle(cx.conn, cx.now_ms)?;
+    }
+    let may = cx.recent.may_have(cx.conn, run, path)?;
+    if may && cx.batch.has_lines(run) {
+        cx.batch.settle(cx.conn, cx.now_ms)?;
+    }
+    Ok(may)
 }
 
 impl Held {

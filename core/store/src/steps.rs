@@ -10,6 +10,7 @@ use windlass_model::{
 
 use crate::{
     apply::Cx,
+    batch::may_have,
     connection::AnyConnection,
     dialect::OnlyIf as _,
     error::Applied,
@@ -181,18 +182,6 @@ pub(crate) fn find(cx: &mut Cx, run: &RunId, path: &StepPath) -> Applied<Option<
         Some(row) => Ok(Some(row)),
         None => Ok(journal_log::finished_at(cx.conn, run, &path)?.and_then(LogRow::step)),
     }
-}
-
-/// Whether there may be a step at `path`; false is certain. If so, all of the run's log is in its table.
-fn may_have(cx: &mut Cx, run: &RunId, path: &str) -> Applied<bool> {
-    if !cx.recent.has_paths(run) && cx.batch.has_lines(run) {
-        cx.settle()?;
-    }
-    let may = cx.recent.may_have(cx.conn, run, path)?;
-    if may && cx.batch.has_lines(run) {
-        cx.settle()?;
-    }
-    Ok(may)
 }
 
 fn find_open(cx: &mut Cx, run: &RunId, path: &str) -> Applied<Option<StepRow>> {
