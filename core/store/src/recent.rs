@@ -187,7 +187,8 @@ impl Recent {
         let id = match self.next_id {
             Some(id) => id,
             None => {
-                let last: Option<i64> = schema::log::table.select(diesel::dsl::max(schema::log::id)).get_result(conn)?;
+                let last: Option<i64> =
+                    schema::log::table.select(diesel::dsl::max(schema::log::id)).get_result(conn)?;
                 last.unwrap_or(0) + 1
             }
         };
