@@ -72,6 +72,32 @@ pub fn judge(
     }
 }
 
+/// What the database says of the runs that violations name.
+pub fn stories(store: &Store, violations: &[String]) -> Vec<String> {
+    let runs = store.runs(&RunFilter { limit: 100_000, ..RunFilter::default() }).unwrap_or_default();
+    let named = runs.into_iter().filter(|run| {
+        let name = run.input["name"].as_str().unwrap_or_default();
+        violations.iter().any(|text| {
+            text.contains(run.id.as_str()) || text.strip_prefix(name).is_some_and(|rest| rest.starts_with([':', ' ']))
+        })
+    });
+    let story = |run: RunRecord| {
+        let events = store.events(&run.id, 0, 100_000).unwrap_or_default().into_iter();
+        let events = events.map(|event| {
+            format!(
+                "  {} {} {} {} {}",
+                event.at_ms,
+                event.seq,
+                event.kind.as_str(),
+                event.path.unwrap_or_default(),
+                event.data
+            )
+        });
+        format!("{run:#?}\n{}", events.collect::<Vec<_>>().join("\n"))
+    };
+    named.map(story).collect()
+}
+
 /// Whether only the node that works on a run writes such an event.
 fn from_worker(kind: EventKind) -> bool {
     use EventKind as Kind;

@@ -6,7 +6,7 @@ mod cluster;
 mod customers;
 mod follower;
 mod judge;
-mod plan;
+pub mod plan;
 mod run;
 mod stage;
 pub mod witness;
@@ -23,6 +23,8 @@ pub struct Options {
     pub nodes: usize,
     /// How long things break.
     pub time: Duration,
+    /// Names of the faults that are made; empty: all.
+    pub faults: Vec<String>,
     /// A promise that is taken away, to see that the judge notices: `epoch`, `intent`, `lease`.
     pub broken: Option<String>,
     /// Print what happens.

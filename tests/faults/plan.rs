@@ -44,6 +44,22 @@ pub enum Fault {
     FullDisk,
 }
 
+impl Fault {
+    /// The fault of this name, of this node where it is a node's.
+    pub fn named(name: &str, node: usize) -> Option<Self> {
+        Some(match name {
+            "kill" => Self::Kill(node),
+            "pause" => Self::Pause(node),
+            "cut" => Self::Cut(node),
+            "slow" => Self::Slow(node),
+            "slow-witness" => Self::SlowWitness,
+            "database" => Self::Database,
+            "full-disk" => Self::FullDisk,
+            _ => return None,
+        })
+    }
+}
+
 /// All of it.
 pub struct Plan {
     /// In order of time.
@@ -91,6 +107,11 @@ impl Plan {
         while at < total {
             let node = random.random_range(0..options.nodes);
             let fault = match random.random_range(0..20) {
+                _ if !options.faults.is_empty() => options
+                    .faults
+                    .choose(&mut random)
+                    .and_then(|name| Fault::named(name, node))
+                    .unwrap_or(Fault::Kill(node)),
                 0..6 => Fault::Kill(node),
                 6..11 => Fault::Pause(node),
                 11..14 => Fault::Cut(node),
@@ -121,7 +142,7 @@ mod tests {
     fn the_same_seed_makes_the_same_plan() {
         let plan = |seed| {
             let time = Duration::from_secs(20);
-            let options = Options { seed, nodes: 3, time, broken: None, verbose: false };
+            let options = Options { seed, nodes: 3, time, faults: Vec::new(), broken: None, verbose: false };
             let plan = Plan::new(&options);
             format!("{:?} {:?}", plan.acts, plan.faults)
         };

@@ -28,6 +28,7 @@ pub fn run(options: &Options) -> Report {
     let following = Following::start(cluster.caller.addresses().to_vec(), cluster.caller.token().to_owned());
     let mut scene = Scene { options, heal: Vec::new(), doubts: 0 };
     let mut customers = Customers::new(&cluster.caller);
+    let began_ms = windlass_model::time::Clock::now_ms(&windlass_engine::SystemClock::default());
     scene.play(&plan, &mut stage, &mut cluster, &mut customers);
     scene.make_whole(&mut stage, &mut cluster);
     let (launched, complaints) = customers.finish();
@@ -43,12 +44,20 @@ pub fn run(options: &Options) -> Report {
     report.violations.extend(ended.err());
     report.violations.extend(complaints);
     (report.faults, report.doubts) = (plan.faults.len(), scene.doubts);
+    let accused = judge::stories(&store, &report.violations);
     store.close();
     cluster.stop();
     if options.verbose || !report.violations.is_empty() {
         let file = std::env::temp_dir().join(format!("windlass-soak-{}.log", options.seed));
         let story = serde_json::to_string_pretty(&seen).unwrap_or_default();
-        let _ = std::fs::write(&file, format!("{}\n──── witness\n{story}\n", cluster.logs()));
+        let plan = plan.faults.iter().map(|fault| format!("{:>6} ms: {:?}", fault.at.as_millis(), fault.what));
+        let plan = plan.collect::<Vec<_>>().join("\n");
+        let accused = accused.join("\n");
+        let text = format!(
+            "{}\n──── faults, from {began_ms}\n{plan}\n──── accused\n{accused}\n──── witness\n{story}\n",
+            cluster.logs()
+        );
+        let _ = std::fs::write(&file, text);
         eprintln!("what the nodes and the witness say: {}", file.display());
     }
     report
@@ -146,7 +155,8 @@ impl Scene<'_> {
     /// has undos tried again, lets runs go on that were parked.
     fn wait_for_ends(&mut self, stage: &Stage, cluster: &mut Cluster) -> Result<(), String> {
         let store = open(&cluster.url(stage));
-        let until = Instant::now() + PATIENCE;
+        // What was broken on purpose needn't be waited for.
+        let until = Instant::now() + if self.options.broken.is_some() { PATIENCE / 4 } else { PATIENCE };
         // Whatever was on its way when things were made whole has arrived, or never will.
         std::thread::sleep(LEASE * 2);
         loop {

@@ -4,11 +4,12 @@ use std::{process::ExitCode, time::Duration};
 
 use windlass_tests::faults::{self, Options};
 
-const USAGE: &str = "usage: windlass-soak [--seed N] [--seeds COUNT] [--nodes 1-4] [--seconds S] [--break epoch|intent|lease] [--verbose]
+const USAGE: &str = "usage: windlass-soak [--seed N] [--seeds COUNT] [--nodes 1-4] [--seconds S] [--faults NAMES] [--break epoch|intent|lease] [--verbose]
 
   Runs a mix of workflows while nodes are killed, paused, cut off and slowed, the database crashes and disks fill, and
   compares what the database says with what an independent witness saw. The same seed makes the same plan. Without
-  --nodes, seeds take turns with 1 to 4 nodes (1: SQLite, else PostgreSQL).
+  --nodes, seeds take turns with 1 to 4 nodes (1: SQLite, else PostgreSQL). --faults takes some of kill, pause, cut, slow,
+  slow-witness, database, full-disk, with commas.
 ";
 
 fn main() -> ExitCode {
@@ -22,7 +23,8 @@ fn main() -> ExitCode {
             Err(error) => fail(&error.to_string()),
         };
     }
-    let mut options = Options { seed: 1, nodes: 0, time: Duration::from_secs(20), broken: None, verbose: false };
+    let mut options =
+        Options { seed: 1, nodes: 0, time: Duration::from_secs(20), faults: Vec::new(), broken: None, verbose: false };
     let mut seeds = 1;
     let mut words = arguments.iter();
     while let Some(word) = words.next() {
@@ -37,6 +39,13 @@ fn main() -> ExitCode {
             ("--seeds", Ok(count)) => seeds = count,
             ("--nodes", Ok(nodes @ 1..=4)) => options.nodes = nodes as usize,
             ("--seconds", Ok(seconds)) => options.time = Duration::from_secs(seconds),
+            ("--faults", _) => {
+                options.faults = value.split(',').map(str::to_owned).collect();
+                if let Some(strange) = options.faults.iter().find(|name| faults::plan::Fault::named(name, 0).is_none())
+                {
+                    return fail(&format!("there is no fault `{strange}`\n{USAGE}"));
+                }
+            }
             ("--break", _) => options.broken = Some(value.clone()),
             _ => return fail(USAGE),
         }

@@ -59,6 +59,11 @@ impl Stage {
             ip(&format!("-n {name} link set lo up"));
             ip(&format!("-n {name} addr add 10.231.0.{}/24 dev eth0", node + 10));
             ip(&format!("-n {name} link set eth0 up"));
+            // A lease here is a twentieth of what it is by default: so is the time for which a stack keeps packets for a
+            // neighbour that doesn't answer (3 s by default), and sends them late.
+            for (setting, value) in [("retrans_time_ms", 50), ("mcast_solicit", 2), ("ucast_solicit", 2)] {
+                ip_exec(name, &format!("echo {value} > /proc/sys/net/ipv4/neigh/eth0/{setting}"));
+            }
         }
         let mut command = Command::new(std::env::current_exe().expect("this program"));
         command.args(["witness", &format!("{HUB}:{WITNESS_PORT}")]).env("WINDLASS_SOAK_WITNESS", "1");
@@ -213,6 +218,11 @@ fn as_postgres(program: &Path, folder: &Path) -> Command {
     let mut command = Command::new(program);
     command.uid(user.uid.as_raw()).gid(user.gid.as_raw()).current_dir(folder).env("HOME", folder).stdin(Stdio::null());
     command
+}
+
+fn ip_exec(namespace: &str, shell: &str) {
+    let status = Command::new("ip").args(["netns", "exec", namespace, "sh", "-c", shell]).status();
+    assert!(status.is_ok_and(|status| status.success()), "`{shell}` in {namespace} failed");
 }
 
 fn ip(arguments: &str) {

@@ -19,6 +19,8 @@ use serde_json::Value;
 /// What came.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Seen {
+    /// When.
+    pub at_ms: i64,
     /// `post`, `keyed`, `thing`.
     pub kind: String,
     /// `PUT`, `POST`, `DELETE`.
@@ -110,7 +112,8 @@ impl Witness {
             kind.as_deref() != Some("keyed") || seen.1.insert(key.clone().unwrap_or_default() + path, ()).is_none();
         let text = |word: Option<String>| word.unwrap_or_default();
         let (kind, run, name) = (text(kind), text(run), text(name));
-        seen.0.push(Seen { kind, method: method.to_owned(), run, name, key, value, effective });
+        let at_ms = windlass_model::time::Clock::now_ms(&windlass_engine::SystemClock::default());
+        seen.0.push(Seen { at_ms, kind, method: method.to_owned(), run, name, key, value, effective });
         "{}".to_owned()
     }
 }

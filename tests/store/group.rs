@@ -3,17 +3,19 @@
 use std::sync::{Arc, Barrier, mpsc};
 
 use windlass_model::{
-    Code, EffectClass, EventKind as E,
-    command::{Command, Lease},
+    Code, EffectClass, EventKind as E, WaitSpec,
+    command::{Command, Lease, Reply},
     event::NewEvent,
 };
 use windlass_store::StoreError;
 
-use super::world::{World, begin, call, creates, finish, new_run, value};
+use super::world::{World, begin, call, creates, finish, new_run, node, value, wait_command};
 
 super::on_both!(
     many_threads_commit,
     a_bad_command_does_not_hurt_its_neighbours,
+    a_child_ends_as_its_parent_suspends,
+    a_lease_counts_from_when_it_is_given,
     lazy_commands_ride_along_in_order,
     a_lazy_command_can_be_withdrawn,
     lazy_commands_are_flushed_at_the_end,
@@ -45,8 +47,57 @@ fn many_threads_commit(w: &World) {
     });
 }
 
-/// Commands that stand in the queue together: the writer is held in a callback until all are there.
+/// Whichever comes first: the parent that waits goes on.
+fn a_child_ends_as_its_parent_suspends(w: &World) {
+    for (number, child_first) in [true, false].into_iter().enumerate() {
+        let (parent, child) = (w.launch_claimed(&format!("p{number}")), w.launch_claimed(&format!("c{number}")));
+        w.ok(wait_command(&parent, "0", WaitSpec::Child { run: child.run.clone() }));
+        let mut commands =
+            vec![Command::Succeed { lease: child, output: "1".into() }, Command::Suspend { lease: parent.clone() }];
+        if !child_first {
+            commands.reverse();
+        }
+        assert_eq!(together(w, commands), [Ok(()), Ok(())]);
+        let due: Vec<_> = w.claim_all("n1").into_iter().map(|claimed| claimed.lease.run).collect();
+        assert_eq!(due, [parent.run]);
+    }
+}
+
+/// Who was given a run by a database that was away for long has it for as long as everybody else.
+fn a_lease_counts_from_when_it_is_given(w: &World) {
+    let hold = Arc::new(Barrier::new(2));
+    let hold_too = hold.clone();
+    w.store.submit(Command::DeleteSecret { name: "none".into() }, Box::new(move |_| _ = hold_too.wait()));
+    let (send, receive) = mpsc::channel();
+    let entry = windlass_model::audit::NewAudit {
+        actor: "user:ann".into(),
+        organisation: "platform".into(),
+        action: "run.launch".into(),
+        target: String::new(),
+        source: "cli".into(),
+        before: serde_json::Value::Null,
+        after: serde_json::Value::Null,
+    };
+    let launch = Command::Launch { run: Box::new(new_run("r1")), claim: Some((node("n1"), w.now() + 100)) };
+    let launch = Command::Audited { command: Box::new(launch), entry: Box::new(entry) };
+    w.store.submit(launch, Box::new(move |answer| send.send(answer).unwrap()));
+    w.pass(90);
+    hold.wait();
+    receive.recv().unwrap().unwrap();
+    w.pass(50);
+    assert!(w.claim_all("n2").is_empty(), "it has had the run for 50 ms of 100");
+    w.pass(50);
+    assert_eq!(w.claim_all("n2").len(), 1);
+}
+
+/// What commands of one batch came to.
 fn together(w: &World, commands: Vec<Command>) -> Vec<Result<(), Code>> {
+    let answers = in_one_batch(w, commands).into_iter();
+    answers.map(|answer| answer.map(drop).map_err(|error| error.problem().code)).collect()
+}
+
+/// Commands that stand in the queue together: the writer is held in a callback until all are there.
+pub(super) fn in_one_batch(w: &World, commands: Vec<Command>) -> Vec<Result<Reply, StoreError>> {
     let (hold, held) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
     let (hold_too, held_too) = (hold.clone(), held.clone());
     let block = Box::new(move |_| {
@@ -65,8 +116,8 @@ fn together(w: &World, commands: Vec<Command>) -> Vec<Result<(), Code>> {
     hold.wait();
     let mut answers: Vec<_> = (0..count).map(|_| receive.recv().unwrap()).collect();
     answers.sort_by_key(|(index, _)| *index);
-    assert_eq!(w.heard().len(), 1, "they were one batch");
-    answers.into_iter().map(|(_, answer)| answer.map(drop).map_err(|error| error.problem().code)).collect()
+    assert!(w.heard().len() <= 1, "they weren't one batch");
+    answers.into_iter().map(|(_, answer)| answer).collect()
 }
 
 fn a_bad_command_does_not_hurt_its_neighbours(w: &World) {

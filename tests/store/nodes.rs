@@ -2,7 +2,7 @@
 
 use windlass_model::{
     Code, RunState,
-    command::{Beat, Command, NewRun, Rate, Reply},
+    command::{Beat, Command, Lease, NewRun, Rate, Reply},
     workflow::Priority,
 };
 
@@ -16,6 +16,7 @@ super::on_both!(
     a_rate_holds_for_what_really_began,
     a_rate_refuses,
     what_never_began_gives_its_time_back,
+    a_beat_says_which_claims_are_left,
     nodes_are_listed_drained_and_leave,
     a_claim_that_its_node_knows_nothing_of_ends,
 );
@@ -135,7 +136,13 @@ fn what_never_began_gives_its_time_back(w: &World) {
 
 /// What a node tells.
 pub fn beat(name: &str, started_at_ms: i64) -> Beat {
-    Beat { node: node(name), started_at_ms, version: "1".into(), workers: 4, runs: vec!["r1".into()] }
+    Beat {
+        node: node(name),
+        started_at_ms,
+        version: "1".into(),
+        workers: 4,
+        runs: vec![Lease { run: "r1".into(), epoch: 1 }],
+    }
 }
 
 fn a_claim_that_its_node_knows_nothing_of_ends(w: &World) {
@@ -148,23 +155,43 @@ fn a_claim_that_its_node_knows_nothing_of_ends(w: &World) {
     assert_eq!(taken, ["r2".into()]);
 }
 
+fn a_beat_says_which_claims_are_left(w: &World) {
+    let (first, second) = (w.launch_claimed("r1"), w.launch_claimed("r2"));
+    let tell = |runs: Vec<Lease>, until_ms: i64| {
+        let beat = Beat { runs, ..beat("n1", 0) };
+        match w.ok(Command::Beat { beat, expires_at_ms: w.now() + until_ms }) {
+            Reply::Beat { held, .. } => held,
+            other => panic!("{other:?}"),
+        }
+    };
+    let both = vec![first.clone(), second.clone()];
+    assert_eq!(tell(both.clone(), 100), both);
+    w.pass(101);
+    // Both are over; this node takes one again, another node the other.
+    let again = w.claim(&first.run);
+    assert_eq!(w.claim_all("n2").len(), 1);
+    assert_eq!(tell(both, 100), [], "an old claim isn't the new one");
+    assert_eq!(tell(vec![again.clone(), second], 100), [again]);
+}
+
 fn nodes_are_listed_drained_and_leave(w: &World) {
     let tell = |name: &str, started_at_ms: i64| {
         w.ok(Command::Beat { beat: beat(name, started_at_ms), expires_at_ms: w.now() + 10 })
     };
-    assert_eq!(tell("n2", 5), Reply::Drain(false));
-    assert_eq!(tell("n1", 6), Reply::Drain(false));
+    let answer = |draining: bool| Reply::Beat { draining, held: Vec::new() };
+    assert_eq!(tell("n2", 5), answer(false));
+    assert_eq!(tell("n1", 6), answer(false));
     w.pass(3);
     assert_eq!(w.refused(Command::Drain { node: node("n3"), draining: true }), Code::NotFound);
     w.ok(Command::Drain { node: node("n2"), draining: true });
-    assert_eq!(tell("n2", 5), Reply::Drain(true));
+    assert_eq!(tell("n2", 5), answer(true));
     let seen = || -> Vec<(String, i64, bool)> {
         let nodes = w.store.nodes().unwrap().into_iter();
         nodes.map(|node| (node.id.to_string(), w.now() - node.seen_at_ms, node.draining)).collect()
     };
     assert_eq!(seen(), [("n1".into(), 3, false), ("n2".into(), 0, true)]);
     // A node that was started anew takes part again.
-    assert_eq!(tell("n2", 9), Reply::Drain(false));
+    assert_eq!(tell("n2", 9), answer(false));
     w.ok(Command::Leave { node: node("n2") });
     assert_eq!(seen().len(), 1);
     w.pass(86_400_001);

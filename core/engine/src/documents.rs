@@ -2,10 +2,11 @@
 
 use serde_json::Value;
 use windlass_model::{
-    Code, EventKind, Problem, RunId,
+    Code, EventKind, Problem,
     audit::{AuditFilter, AuditRecord, NewAudit},
     command::{Command, Reply},
     document::{Change, Document, DocumentFilter},
+    event::EventKinds,
     query::{FeedFilter, FeedPage},
 };
 
@@ -61,9 +62,9 @@ impl Engine {
         Ok(self.inner.store.feed_end()?)
     }
 
-    /// Wakes on every event of every run.
-    pub fn watch_all(&self) -> Watcher {
-        self.inner.signals.feed.watch(&RunId::from(crate::feed::ALL))
+    /// Wakes on every event of these kinds, whichever run it is of.
+    pub fn watch_kinds(&self, kinds: EventKinds) -> Watcher {
+        self.inner.signals.feed.watch_kinds(kinds)
     }
 
     /// Tells of something that belongs to no run; whoever follows all events sees it.

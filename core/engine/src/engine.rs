@@ -14,7 +14,7 @@ use serde_json::Value;
 use windlass_model::{
     Bundle, BundleDigest, Code, EventKind, NodeId, Problem, RunId,
     audit::NewAudit,
-    command::{Claimed, Command, Reply},
+    command::{Claimed, Command, Lease, Reply},
     document::Change,
     journal::Stop,
     time::Clock,
@@ -22,8 +22,15 @@ use windlass_model::{
 use windlass_store::{Committed, Hints, Store, StoreOptions};
 
 use crate::{
-    EngineConfig, Time, control::Control, feed::Feed, launch::ChildLauncher, lease_clock::LeaseClock, pool::Pool,
-    scheduler::Wake, stats::Stats, worker,
+    EngineConfig, Time,
+    control::Control,
+    feed::Feed,
+    launch::ChildLauncher,
+    lease_clock::{LeaseClock, RENEWALS},
+    pool::Pool,
+    scheduler::Wake,
+    stats::Stats,
+    worker,
 };
 
 /// Bundles that are kept parsed; a run whose bundle isn't here reads it again.
@@ -84,6 +91,13 @@ pub(crate) struct Active {
     epoch: i64,
 }
 
+impl Active {
+    /// The claim on this run, which it is of.
+    pub(crate) fn claim(&self, run: &RunId) -> Lease {
+        Lease { run: run.clone(), epoch: self.epoch }
+    }
+}
+
 impl Signals {
     /// An evaluation is over; one that came after it stays.
     fn forget(&self, run: &RunId, epoch: i64) {
@@ -96,7 +110,7 @@ impl Signals {
     fn committed(&self, committed: &Committed) {
         self.stats.commits.observe(committed.took);
         self.stats.commands.fetch_add(committed.commands, Ordering::Relaxed);
-        self.feed.ring(&committed.runs);
+        self.feed.ring(&committed.runs, committed.kinds);
         if !committed.runs.is_empty()
             && let Some(hints) = self.hints.get()
         {
@@ -228,7 +242,7 @@ impl Engine {
         }
         let deadline = Instant::now() + grace;
         let wait = |deadline: Instant| {
-            let renew_every = Duration::from_millis(u64::try_from(inner.config.lease_ms / 3).unwrap_or(0));
+            let renew_every = Duration::from_millis(u64::try_from(inner.config.lease_ms / RENEWALS).unwrap_or(0));
             let mut renewed = Instant::now();
             while !inner.signals.active.lock().is_empty() && Instant::now() < deadline {
                 if !inner.config.exclusive && renewed.elapsed() >= renew_every {

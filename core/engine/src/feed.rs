@@ -2,59 +2,103 @@
 
 use std::{
     collections::HashMap,
+    hash::Hash,
     sync::Arc,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
 use parking_lot::{Condvar, Mutex};
-use windlass_model::RunId;
-
-/// Stands in the place of a run for those who follow all of them.
-pub(crate) const ALL: &str = "*";
+use windlass_model::{RunId, event::EventKinds};
 
 #[derive(Default)]
 struct Bell {
     rung: Mutex<u64>,
+    /// Something else has happened since it was rung.
+    missed: AtomicBool,
     changed: Condvar,
     notify: tokio::sync::Notify,
 }
 
-/// Bells, one for each run that somebody watches.
+/// What somebody watches.
+enum Watched {
+    Run(RunId),
+    /// Events of these kinds, of all runs.
+    Kinds(EventKinds),
+}
+
+/// A bell, and how many watch it.
+type Counted = (usize, Arc<Bell>);
+
+/// Bells, one for each thing that somebody watches.
 #[derive(Default)]
 pub(crate) struct Feed {
     watchers: AtomicUsize,
-    bells: Mutex<HashMap<RunId, (usize, Arc<Bell>)>>,
+    runs: Mutex<HashMap<RunId, Counted>>,
+    kinds: Mutex<HashMap<EventKinds, Counted>>,
 }
 
 impl Feed {
-    /// Something of these runs was committed.
-    pub(crate) fn ring(&self, runs: &[RunId]) {
+    /// Events of these kinds, of these runs, were committed.
+    pub(crate) fn ring(&self, runs: &[RunId], kinds: EventKinds) {
         if self.watchers.load(Ordering::Acquire) == 0 {
             return;
         }
         let bells: Vec<_> = {
-            let bells = self.bells.lock();
-            let all = (!runs.is_empty()).then(|| bells.get(&RunId::from(ALL))).flatten();
-            runs.iter().filter_map(|run| bells.get(run)).chain(all).map(|(_, bell)| bell.clone()).collect()
+            let watched = self.runs.lock();
+            runs.iter().filter_map(|run| watched.get(run)).map(|(_, bell)| bell.clone()).collect()
         };
         bells.iter().for_each(|bell| bell.ring());
+        for (wanted, (_, bell)) in self.kinds.lock().iter() {
+            match wanted.meets(kinds) {
+                true => bell.ring(),
+                false => bell.missed.store(true, Ordering::Release),
+            }
+        }
     }
 
     /// Another process has written: everybody looks.
     pub(crate) fn ring_all(&self) {
-        let bells: Vec<_> = self.bells.lock().values().map(|(_, bell)| bell.clone()).collect();
+        let mut bells: Vec<_> = self.runs.lock().values().map(|(_, bell)| bell.clone()).collect();
+        bells.extend(self.kinds.lock().values().map(|(_, bell)| bell.clone()));
         bells.iter().for_each(|bell| bell.ring());
     }
 
     /// Watches a run until the watcher is dropped.
     pub(crate) fn watch(self: &Arc<Self>, run: &RunId) -> Watcher {
-        let mut bells = self.bells.lock();
-        let (count, bell) = bells.entry(run.clone()).or_default();
-        *count += 1;
+        self.watcher(Watched::Run(run.clone()))
+    }
+
+    /// Watches for events of these kinds, of all runs.
+    pub(crate) fn watch_kinds(self: &Arc<Self>, kinds: EventKinds) -> Watcher {
+        self.watcher(Watched::Kinds(kinds))
+    }
+
+    fn watcher(self: &Arc<Self>, watched: Watched) -> Watcher {
+        let bell = match &watched {
+            Watched::Run(run) => counted(&mut self.runs.lock(), run),
+            Watched::Kinds(kinds) => counted(&mut self.kinds.lock(), kinds),
+        };
         self.watchers.fetch_add(1, Ordering::AcqRel);
         let seen = *bell.rung.lock();
-        Watcher { feed: self.clone(), run: run.clone(), bell: bell.clone(), seen }
+        Watcher { feed: self.clone(), watched, bell, seen }
+    }
+}
+
+/// The bell of what is watched by one more from now on.
+fn counted<K: Clone + Eq + Hash>(bells: &mut HashMap<K, Counted>, watched: &K) -> Arc<Bell> {
+    let (count, bell) = bells.entry(watched.clone()).or_default();
+    *count += 1;
+    bell.clone()
+}
+
+/// It is watched by one less.
+fn left<K: Eq + Hash>(bells: &mut HashMap<K, Counted>, watched: &K) {
+    if let Some((count, _)) = bells.get_mut(watched) {
+        *count -= 1;
+        if *count == 0 {
+            bells.remove(watched);
+        }
     }
 }
 
@@ -66,10 +110,10 @@ impl Bell {
     }
 }
 
-/// Waits for news of one run. Read the database first, then wait, then read again: nothing is missed.
+/// Waits for news. Read the database first, then wait, then read again: nothing is missed.
 pub struct Watcher {
     feed: Arc<Feed>,
-    run: RunId,
+    watched: Watched,
     bell: Arc<Bell>,
     seen: u64,
 }
@@ -90,7 +134,18 @@ impl Watcher {
 
     /// What was told until now is known: the caller reads next.
     pub fn mark(&mut self) {
+        self.bell.missed.store(false, Ordering::Release);
         self.seen = *self.bell.rung.lock();
+    }
+
+    /// Whether there may be news since the last call of `mark` or `changed`.
+    pub fn has_news(&self) -> bool {
+        *self.bell.rung.lock() != self.seen
+    }
+
+    /// Whether something has happened that it wasn't to be woken for.
+    pub fn has_missed(&self) -> bool {
+        self.bell.missed.load(Ordering::Acquire)
     }
 
     /// As `wait`, for async callers.
@@ -109,12 +164,9 @@ impl Watcher {
 
 impl Drop for Watcher {
     fn drop(&mut self) {
-        let mut bells = self.feed.bells.lock();
-        if let Some((count, _)) = bells.get_mut(&self.run) {
-            *count -= 1;
-            if *count == 0 {
-                bells.remove(&self.run);
-            }
+        match &self.watched {
+            Watched::Run(run) => left(&mut self.feed.runs.lock(), run),
+            Watched::Kinds(kinds) => left(&mut self.feed.kinds.lock(), kinds),
         }
         self.feed.watchers.fetch_sub(1, Ordering::AcqRel);
     }

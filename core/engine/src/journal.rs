@@ -235,6 +235,10 @@ impl Journal for LiveJournal {
         }
     }
 
+    fn holds(&self) -> bool {
+        self.believes()
+    }
+
     fn retry(&self, call: &StepCall, attempt: u32, delay_ms: u64, problem: &Problem) -> Result<(), Stop> {
         if let Some(step) = self.progress.under_way.lock().get_mut(&call.path) {
             step.attempts += 1;

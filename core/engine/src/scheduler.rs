@@ -7,13 +7,18 @@ use std::{
 
 use parking_lot::{Condvar, Mutex};
 use windlass_model::{
-    RunId, RunState,
-    command::{Beat, Command, Reply},
+    RunId,
+    command::{Beat, Command, Lease, Reply},
     journal::Stop,
 };
 use windlass_store::Hints;
 
-use crate::{Time, engine::Inner};
+use crate::{
+    Time,
+    control::Control,
+    engine::{Active, Inner},
+    lease_clock::{LeaseClock, RENEWALS},
+};
 
 /// Runs taken in one claim.
 const CLAIM: usize = 64;
@@ -114,31 +119,42 @@ impl Inner {
         let hinted = self.signals.hints.get().is_some_and(Hints::arrive);
         let poll = if hinted { poll.max(WITH_HINTS) } else { poll };
         // Leases are renewed in time, however rarely somebody wants to look.
-        let poll = poll.min(Duration::from_millis(u64::try_from(self.config.lease_ms / 6).unwrap_or(0)));
+        let poll = poll.min(Duration::from_millis(u64::try_from(self.config.lease_ms / RENEWALS / 2).unwrap_or(0)));
         let part = u64::from(std::process::id()).wrapping_mul(0x9e37_79b9) % 50;
         poll * u32::try_from(75 + part).unwrap_or(100) / 100
     }
 
     /// Tells that this node is there, and extends its leases.
     pub(crate) fn beat(self: &Arc<Self>) {
-        let (runs, clocks): (Vec<RunId>, Vec<_>) =
-            self.signals.active.lock().iter().map(|(run, active)| (run.clone(), active.lease.clone())).unzip();
+        let active: Vec<(Lease, Arc<LeaseClock>, Arc<Control>)> = {
+            let active = self.signals.active.lock();
+            let one =
+                |(run, active): (&RunId, &Active)| (active.claim(run), active.lease.clone(), active.control.clone());
+            active.iter().map(one).collect()
+        };
         let beat = Beat {
             node: self.config.node.clone(),
             started_at_ms: self.started_at_ms,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             workers: u32::try_from(self.config.workers).unwrap_or(u32::MAX),
-            runs,
+            runs: active.iter().map(|(claim, ..)| claim.clone()).collect(),
         };
         let command = Command::Beat { beat, expires_at_ms: self.lease_expires_at_ms() };
         let (inner, asked) = (self.clone(), Instant::now());
         let done = move |reply: Result<Reply, _>| match reply {
-            Ok(reply) => {
-                clocks.iter().for_each(|clock| clock.renewed(asked));
-                if let Reply::Drain(draining) = reply {
-                    inner.drain(draining);
+            Ok(Reply::Beat { draining, held }) => {
+                // Broken on purpose: as if epochs were looked at nowhere.
+                let all = windlass_store::failpoint::is_broken("epoch");
+                for (claim, clock, control) in &active {
+                    match all || held.contains(claim) {
+                        true => clock.renewed(asked),
+                        // Somebody else has it. What is under way here must begin nothing more.
+                        false => control.stop(Stop::LeaseLost),
+                    }
                 }
+                inner.drain(draining);
             }
+            Ok(_) => {}
             Err(error) => tracing::error!(%error, "leases can't be renewed"),
         };
         self.store.submit(command, Box::new(done));
@@ -220,7 +236,7 @@ impl Inner {
             active.control.stop(Stop::Deadline);
         }
         let executes = self.config.workers > 0 && !self.is_virtual();
-        if executes && watched.is_time(|watched| &mut watched.renewed, self.config.lease_ms / 3) {
+        if executes && watched.is_time(|watched| &mut watched.renewed, self.config.lease_ms / RENEWALS) {
             self.beat();
         }
         let version = self.store.data_version().unwrap_or(watched.version);
@@ -230,11 +246,10 @@ impl Inner {
             if executes && watched.is_time(|watched| &mut watched.drained, DRAIN_LOOK_MS) {
                 self.look_whether_to_drain();
             }
-            for (run, active) in &active {
-                let state = self.store.run(run).ok().flatten().map(|record| record.state);
-                if state == Some(RunState::Cancelling) {
-                    active.control.stop(Stop::Cancelled);
-                }
+            let runs: Vec<RunId> = active.iter().map(|(run, _)| run.clone()).collect();
+            let cancelling = self.store.cancelling(&runs).unwrap_or_default();
+            for (_, active) in active.iter().filter(|(run, _)| cancelling.contains(run)) {
+                active.control.stop(Stop::Cancelled);
             }
         }
         if self.config.workers > 0 && watched.is_time(|watched| &mut watched.pruned, PRUNE_EVERY.as_millis() as i64) {

@@ -101,7 +101,7 @@ pub enum Command {
         /// Until when the lease holds.
         expires_at_ms: i64,
     },
-    /// A node is there; its leases are extended. Answer: `Drain`, whether it should claim nothing more.
+    /// A node is there; its leases are extended. Answer: `Beat`.
     Beat {
         /// What it tells.
         beat: Beat,
@@ -383,6 +383,34 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// The same with a lease that ends so much later; `None` if it asks for none.
+    pub fn with_lease_extended(&self, by_ms: i64) -> Option<Self> {
+        match self {
+            Self::Launch { claim: Some(_), .. }
+            | Self::Claim { .. }
+            | Self::ClaimRun { .. }
+            | Self::Beat { .. }
+            | Self::Audited { .. } => {}
+            _ => return None,
+        }
+        let mut later = self.clone();
+        let until = match &mut later {
+            Self::Launch { claim: Some((_, until)), .. } => until,
+            Self::Claim { expires_at_ms, .. }
+            | Self::ClaimRun { expires_at_ms, .. }
+            | Self::Beat { expires_at_ms, .. } => expires_at_ms,
+            Self::Audited { command, .. } => {
+                **command = command.with_lease_extended(by_ms)?;
+                return Some(later);
+            }
+            _ => return None,
+        };
+        *until = until.saturating_add(by_ms);
+        Some(later)
+    }
+}
+
 /// What a local effect gets from the engine, because a transaction must not draw it itself.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Given {
@@ -439,6 +467,11 @@ pub enum Reply {
     Waiting,
     /// Versions of the changed documents, in the order of the changes.
     Versions(Vec<i64>),
-    /// Whether the node should claim nothing more.
-    Drain(bool),
+    /// What a node's beat came to.
+    Beat {
+        /// Whether the node should claim nothing more.
+        draining: bool,
+        /// The claims that were extended. Others are over: somebody else has the runs.
+        held: Vec<Lease>,
+    },
 }

@@ -83,6 +83,41 @@ text_enum!(
     }
 );
 
+/// A set of kinds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct EventKinds(u64);
+
+// Each kind has a bit.
+const _: () = assert!(EventKind::ALL.len() <= u64::BITS as usize);
+
+impl EventKinds {
+    /// All of them.
+    pub const ALL: Self = Self(u64::MAX);
+
+    /// Adds one.
+    pub fn insert(&mut self, kind: EventKind) {
+        self.0 |= 1 << kind as u32;
+    }
+
+    /// Adds all of the others.
+    pub fn extend(&mut self, others: Self) {
+        self.0 |= others.0;
+    }
+
+    /// Whether one stands in both.
+    pub const fn meets(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+}
+
+impl FromIterator<EventKind> for EventKinds {
+    fn from_iter<I: IntoIterator<Item = EventKind>>(kinds: I) -> Self {
+        let mut set = Self::default();
+        kinds.into_iter().for_each(|kind| set.insert(kind));
+        set
+    }
+}
+
 impl EventKind {
     /// Emitted by the script itself, at most once, counted by lane.
     pub const fn is_output(self) -> bool {
@@ -127,5 +162,20 @@ impl NewEvent {
     /// An event about a step.
     pub fn step(kind: EventKind, path: impl ToString, data: Value) -> Self {
         Self { kind, path: Some(path.to_string()), data: data.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_meets_others_by_what_both_have() {
+        let ends: EventKinds = [EventKind::RunSucceeded, EventKind::Annotation].into_iter().collect();
+        for kind in EventKind::ALL {
+            let alone: EventKinds = [*kind].into_iter().collect();
+            assert_eq!(alone.meets(ends), matches!(kind, EventKind::RunSucceeded | EventKind::Annotation), "{kind}");
+            assert!(alone.meets(EventKinds::ALL) && !alone.meets(EventKinds::default()));
+        }
     }
 }

@@ -261,6 +261,12 @@ pub trait Journal: Send + Sync {
         self.stop().is_some()
     }
 
+    /// Whether the run is still this process's to work on, as far as it can tell: asked right before an effect reaches the
+    /// world, and false early enough that what was begun before is over when another process may go on.
+    fn holds(&self) -> bool {
+        true
+    }
+
     /// Resolves when `stop` has become `Some`, or after `timeout_ms`: what an op that blocks waits on beside its own work.
     fn stopped(&self, timeout_ms: u64) -> bool;
 

@@ -1,6 +1,6 @@
 //! What nodes that share a database tell one another and hold to: that they are there, and how often runs may begin.
 
-use crate::{NodeId, RunId};
+use crate::{NodeId, command::Lease};
 
 /// How often runs of a key may begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,5 +28,5 @@ pub struct Beat {
     pub workers: u32,
     /// Runs that it evaluates now. Only their leases are extended: of a claim whose commit was lost on the way back the
     /// node knows nothing.
-    pub runs: Vec<RunId>,
+    pub runs: Vec<Lease>,
 }

@@ -277,6 +277,13 @@ impl OpCx {
         self.grants.iter().any(|grant| crate::permission::covers(grant, verb, scope))
     }
 
+    /// Tells whether the run is still this process's: asked again right before something reaches the world, where there is
+    /// much in between.
+    pub fn holder(&self) -> impl Fn() -> bool + Send + Sync + 'static {
+        let journal = self.journal.clone();
+        move || journal.holds()
+    }
+
     /// A reason to go no further, for ops that loop.
     pub fn stopped(&self) -> bool {
         let superseded = self.superseded.iter().any(|flag| flag.load(std::sync::atomic::Ordering::Relaxed));

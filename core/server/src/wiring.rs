@@ -73,13 +73,14 @@ pub fn scripts(
     Ok(Scripts { sandbox, library })
 }
 
-/// Settings of host modules. Where other nodes may take runs over, a request that nobody acknowledges is given up well
-/// before a lease ends: what stands in a socket's buffer must not reach the world after another node went on.
+/// Settings of host modules. Where other nodes may take runs over, a connection that isn't made, or a request that nobody
+/// acknowledges, is given up before the part of a lease is over that was left when it began (see `lease_clock`): what stands
+/// in a socket's buffer must not reach the world after another node went on.
 fn hosts(config: &Config) -> HostConfig {
     let mut hosts = config.hosts.clone();
     let is_shared = config.database.starts_with("postgres");
     if is_shared && hosts.http.unacknowledged_ms == 0 {
-        hosts.http.unacknowledged_ms = u64::try_from(config.engine.lease_ms).unwrap_or(0) * 2 / 3;
+        hosts.http.unacknowledged_ms = u64::try_from(config.engine.lease_ms).unwrap_or(0) / 6;
     }
     hosts
 }

@@ -33,8 +33,17 @@ pub(crate) fn append(conn: &mut AnyConnection, entries: Vec<NewAudit>, now_ms: i
         return Ok(());
     }
     dialect::exclude_others(conn, "audit")?;
-    let last: Option<(i64, String)> =
-        audit::table.order(audit::seq.desc()).select((audit::seq, audit::hash)).first(conn).optional()?;
+    let last: Option<(i64, String)> = match conn {
+        // SQLite prepares a statement with a LIMIT anew for each value of it.
+        AnyConnection::Sqlite(c) => {
+            let seq: Option<i64> = audit::table.select(diesel::dsl::max(audit::seq)).get_result(c)?;
+            let entry = |seq| audit::table.find(seq).select((audit::seq, audit::hash)).get_result(c);
+            seq.map(entry).transpose()?
+        }
+        AnyConnection::Postgres(c) => {
+            audit::table.order(audit::seq.desc()).select((audit::seq, audit::hash)).first(c).optional()?
+        }
+    };
     let (mut seq, mut previous) = last.unwrap_or_else(|| (0, "0".repeat(64)));
     let mut rows = Vec::with_capacity(entries.len());
     for entry in entries {

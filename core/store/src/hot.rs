@@ -10,9 +10,28 @@ use diesel::{
     sqlite::Sqlite,
 };
 
-/// Declares a statement: its text with a `?` for each value, and the values in that order.
-macro_rules! statement {
-    ($(#[$doc:meta])* $name:ident = $sql:literal, $($field:ident: $rust:ty as $sql_type:ty),+ $(,)?) => {
+/// What stands between the `?` of a statement, found when this is compiled.
+pub(crate) const fn pieces<const N: usize>(sql: &str) -> [&str; N] {
+    let mut pieces = [""; N];
+    let (mut rest, mut count, mut at) = (sql, 0, 0);
+    while at < rest.len() {
+        if rest.as_bytes()[at] == b'?' {
+            let (piece, tail) = rest.split_at(at);
+            pieces[count] = piece;
+            rest = tail.split_at(1).1;
+            (count, at) = (count + 1, 0);
+        } else {
+            at += 1;
+        }
+    }
+    pieces[count] = rest;
+    assert!(count + 1 == N, "a statement has as many values as places for them");
+    pieces
+}
+
+/// Declares a statement of a database: its text with a `?` for each value, and the values in that order.
+macro_rules! statement_of {
+    ($backend:ty, $connection:ty; $(#[$doc:meta])* $name:ident = $sql:literal, $($field:ident: $rust:ty as $sql_type:ty),+ $(,)?) => {
         $(#[$doc])*
         pub(crate) struct $name<'a> {
             $(pub $field: &'a $rust,)+
@@ -23,9 +42,12 @@ macro_rules! statement {
             const HAS_STATIC_QUERY_ID: bool = true;
         }
 
-        impl<'a> QueryFragment<Sqlite> for $name<'a> {
-            fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-                let mut pieces = $sql.split('?');
+        impl<'a> QueryFragment<$backend> for $name<'a> {
+            fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, $backend>) -> QueryResult<()> {
+                // Walked several times for each execution, and only the first time of all for its text.
+                const VALUES: usize = [$(stringify!($field)),+].len();
+                const PIECES: [&str; VALUES + 1] = $crate::hot::pieces($sql);
+                let mut pieces = PIECES.into_iter();
                 pass.push_sql(pieces.next().unwrap_or_default());
                 $(
                     pass.push_bind_param::<$sql_type, $rust>(self.$field)?;
@@ -35,7 +57,14 @@ macro_rules! statement {
             }
         }
 
-        impl RunQueryDsl<SqliteConnection> for $name<'_> {}
+        impl RunQueryDsl<$connection> for $name<'_> {}
+    };
+}
+pub(crate) use statement_of;
+
+macro_rules! statement {
+    ($($rest:tt)*) => {
+        statement_of!(Sqlite, SqliteConnection; $($rest)*);
     };
 }
 

@@ -133,6 +133,7 @@ pub(crate) fn append(cx: &mut Cx, run: &RunId, seq: i64, row: &NewRow) -> Applie
                 }
             };
         }
+        AnyConnection::Postgres(_) if cx.batch.is_open() => cx.batch.append(run, seq, row),
         AnyConnection::Postgres(c) => {
             let step = row.step.as_ref();
             diesel::insert_into(log::table)
@@ -156,7 +157,7 @@ pub(crate) fn append(cx: &mut Cx, run: &RunId, seq: i64, row: &NewRow) -> Applie
                 .execute(c)?;
         }
     }
-    cx.told.wrote(run);
+    cx.told.wrote(run, row.kind);
     Ok(())
 }
 

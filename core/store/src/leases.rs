@@ -1,11 +1,15 @@
 //! The narrow table that every journal write goes through: who works on a run, and its next event's number.
 
+use std::collections::HashMap;
+
 use diesel::prelude::*;
 use windlass_model::{Code, NodeId, Problem, RunId, command::Lease};
 
 use crate::{
     apply::Cx,
+    batch::Held,
     connection::AnyConnection,
+    dialect::both,
     error::{Applied, Fault},
     failpoint, hot,
     schema::leases,
@@ -23,6 +27,17 @@ pub(crate) fn allocate(cx: &mut Cx, lease: &Lease, count: i64) -> Applied<i64> {
             cx.recent.moved(&lease.run, after);
             return Ok(first);
         }
+    }
+    if let AnyConnection::Postgres(c) = cx.conn
+        && cx.batch.is_open()
+    {
+        let valid =
+            |held: &&mut Held| failpoint::is_broken("epoch") || held.epoch == lease.epoch && held.node.is_some();
+        let held = cx.batch.held(c, &lease.run)?.filter(valid).ok_or_else(|| lease_lost(lease))?;
+        let first = held.allocate(count);
+        cx.recent.see(&lease.run, first);
+        cx.recent.moved(&lease.run, first + count);
+        return Ok(first);
     }
     let next: Option<i64> = match cx.conn {
         AnyConnection::Sqlite(c) => {
@@ -55,13 +70,25 @@ pub(crate) fn allocate(cx: &mut Cx, lease: &Lease, count: i64) -> Applied<i64> {
 
 /// Gives back a number that was set aside a moment ago in this transaction.
 pub(crate) fn give_back(cx: &mut Cx, run: &RunId, count: i64) -> Applied<()> {
-    diesel::update(leases::table.find(run.as_str()))
-        .set(leases::next_seq.eq(leases::next_seq - count))
-        .execute(cx.conn)?;
+    if let Some(held) = kept(cx, run)? {
+        held.allocate(-count);
+    } else {
+        diesel::update(leases::table.find(run.as_str()))
+            .set(leases::next_seq.eq(leases::next_seq - count))
+            .execute(cx.conn)?;
+    }
     if let Some(next) = cx.recent.next_seq(run) {
         cx.recent.moved(run, next - count);
     }
     Ok(())
+}
+
+/// The lease as it is kept for the transaction's end, where it is.
+pub(crate) fn kept<'b>(cx: &'b mut Cx, run: &RunId) -> Applied<Option<&'b mut Held>> {
+    match cx.conn {
+        AnyConnection::Postgres(c) if cx.batch.is_open() => Ok(cx.batch.held(c, run)?),
+        _ => Ok(None),
+    }
 }
 
 pub(crate) fn lease_lost(lease: &Lease) -> Fault {
@@ -84,6 +111,10 @@ pub(crate) fn create(cx: &mut Cx, run: &RunId, holder: Option<&(NodeId, i64)>, n
             let (run, node) = (run.as_str(), &node);
             hot::Lease { run, node, epoch: &epoch, expires_at_ms: &expires_at_ms, next_seq: &next_seq }.execute(c)?
         }
+        AnyConnection::Postgres(_) if cx.batch.is_open() => {
+            cx.batch.create_lease(run, node, epoch, expires_at_ms, next_seq);
+            1
+        }
         AnyConnection::Postgres(c) => diesel::insert_into(leases::table)
             .values((
                 leases::run_id.eq(run.as_str()),
@@ -100,6 +131,9 @@ pub(crate) fn create(cx: &mut Cx, run: &RunId, holder: Option<&(NodeId, i64)>, n
 
 /// Gives the lease to a node; the new epoch.
 pub(crate) fn take(cx: &mut Cx, run: &RunId, node: &NodeId, expires_at_ms: i64) -> Applied<Lease> {
+    if let Some(held) = kept(cx, run)? {
+        return Ok(Lease { run: run.clone(), epoch: held.give(node.as_str(), expires_at_ms) });
+    }
     let epoch: i64 = match cx.conn {
         AnyConnection::Sqlite(c) => {
             let (node, run) = (node.as_str(), run.as_str());
@@ -120,6 +154,10 @@ pub(crate) fn take(cx: &mut Cx, run: &RunId, node: &NodeId, expires_at_ms: i64) 
 
 /// Ends the lease: what comes with its epoch is refused from now on.
 pub(crate) fn free(cx: &mut Cx, run: &RunId) -> Applied<()> {
+    if let Some(held) = kept(cx, run)? {
+        held.free();
+        return Ok(());
+    }
     match cx.conn {
         AnyConnection::Sqlite(c) => hot::FreeLease { run: run.as_str() }.execute(c)?,
         AnyConnection::Postgres(c) => diesel::update(leases::table.find(run.as_str()))
@@ -139,21 +177,26 @@ pub(crate) fn is_held(cx: &mut Cx, run: &RunId) -> Applied<bool> {
 /// Runs whose leases are extended by one statement.
 const RENEWED_AT_ONCE: usize = 500;
 
-/// Extends a node's leases on these runs, but for those that were declared over.
-pub(crate) fn renew(cx: &mut Cx, node: &NodeId, runs: &[RunId], expires_at_ms: i64) -> Applied<()> {
-    for runs in runs.chunks(RENEWED_AT_ONCE) {
-        renew_some(cx, node, runs, expires_at_ms)?;
+/// Extends a node's claims on these runs, but for those that were declared over; the claims that it still has.
+pub(crate) fn renew(cx: &mut Cx, node: &NodeId, claims: &[Lease], expires_at_ms: i64) -> Applied<Vec<Lease>> {
+    let mut held = Vec::with_capacity(claims.len());
+    for some in claims.chunks(RENEWED_AT_ONCE) {
+        let epochs = renew_some(cx, node, some, expires_at_ms)?;
+        held.extend(some.iter().filter(|claim| epochs.get(claim.run.as_str()) == Some(&claim.epoch)).cloned());
     }
-    Ok(())
+    Ok(held)
 }
 
-fn renew_some(cx: &mut Cx, node: &NodeId, runs: &[RunId], expires_at_ms: i64) -> Applied<()> {
-    diesel::update(leases::table.filter(leases::run_id.eq_any(runs.iter().map(RunId::as_str))))
+/// The epochs of those that were extended.
+fn renew_some(cx: &mut Cx, node: &NodeId, claims: &[Lease], expires_at_ms: i64) -> QueryResult<HashMap<String, i64>> {
+    let runs: Vec<&str> = claims.iter().map(|claim| claim.run.as_str()).collect();
+    let extended: Vec<(String, i64)> = both!(cx.conn, c => diesel::update(leases::table.filter(leases::run_id.eq_any(&runs)))
         .filter(leases::node.eq(node.as_str()))
         .filter(leases::expires_at_ms.gt(0))
         .set(leases::expires_at_ms.eq(expires_at_ms))
-        .execute(cx.conn)?;
-    Ok(())
+        .returning((leases::run_id, leases::epoch))
+        .get_results(c))?;
+    Ok(extended.into_iter().collect())
 }
 
 /// Declares leases over: time 0 is always past. The next claim takes the runs, and counts a recovery each.

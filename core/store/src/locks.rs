@@ -11,6 +11,7 @@ pub(crate) fn holder(cx: &mut Cx, name: &str) -> Applied<Option<String>> {
 }
 
 pub(crate) fn acquire(cx: &mut Cx, name: &str, run: &RunId) -> Applied<()> {
+    cx.recent.waits(run);
     diesel::insert_into(locks::table)
         .values((locks::name.eq(name), locks::run_id.eq(run.as_str()), locks::acquired_at_ms.eq(cx.now_ms)))
         .execute(cx.conn)?;
@@ -36,6 +37,7 @@ pub(crate) fn release_all(cx: &mut Cx, run: &RunId) -> Applied<()> {
 
 /// Gives a run's locks to the run that continues it.
 pub(crate) fn hand_over(cx: &mut Cx, from: &RunId, to: &RunId) -> Applied<()> {
+    cx.recent.waits(to);
     diesel::update(locks::table.filter(locks::run_id.eq(from.as_str())))
         .set(locks::run_id.eq(to.as_str()))
         .execute(cx.conn)?;

@@ -53,6 +53,11 @@ impl Log {
 
     /// For everybody else: people, other runs, other programs.
     pub(crate) fn open(cx: &mut Cx, run: &RunId) -> Applied<Self> {
+        if let Some(held) = leases::kept(cx, run)? {
+            let next = held.next_seq;
+            cx.recent.see(run, next);
+            return Ok(Self { run: run.clone(), next, rows: Vec::new() });
+        }
         let next: Option<i64> = match cx.conn {
             // Nobody else writes before this transaction ends.
             AnyConnection::Sqlite(c) => {
@@ -108,6 +113,11 @@ impl Log {
             return Ok(());
         }
         let next = self.next_seq();
+        if let Some(held) = leases::kept(cx, &self.run)? {
+            held.move_to(next);
+            cx.recent.moved(&self.run, next);
+            return self.put(cx);
+        }
         match cx.conn {
             AnyConnection::Sqlite(c) => hot::NextSeq { next_seq: &next, run: self.run.as_str() }.execute(c)?,
             AnyConnection::Postgres(c) => diesel::update(schema::leases::table.find(self.run.as_str()))

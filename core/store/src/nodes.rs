@@ -3,7 +3,11 @@
 use std::collections::HashMap;
 
 use diesel::prelude::*;
-use windlass_model::{Code, NodeId, command::Beat, query::NodeRecord};
+use windlass_model::{
+    Code, NodeId,
+    command::{Beat, Reply},
+    query::NodeRecord,
+};
 
 use crate::{
     apply::Cx,
@@ -17,9 +21,9 @@ use crate::{
 /// Nodes that weren't heard of for so long are forgotten.
 const FORGOTTEN_MS: i64 = 86_400_000;
 
-/// Notes that a node is there, and extends its leases; whether it should claim nothing more.
-pub(crate) fn beat(cx: &mut Cx, beat: &Beat, expires_at_ms: i64) -> Applied<bool> {
-    leases::renew(cx, &beat.node, &beat.runs, expires_at_ms)?;
+/// Notes that a node is there, and extends its leases.
+pub(crate) fn beat(cx: &mut Cx, beat: &Beat, expires_at_ms: i64) -> Applied<Reply> {
+    let held = leases::renew(cx, &beat.node, &beat.runs, expires_at_ms)?;
     let known: Option<(i64, bool)> = nodes::table
         .find(beat.node.as_str())
         .select((nodes::started_at_ms, nodes::draining))
@@ -44,7 +48,7 @@ pub(crate) fn beat(cx: &mut Cx, beat: &Beat, expires_at_ms: i64) -> Applied<bool
             .execute(c))?;
         diesel::delete(nodes::table.filter(nodes::seen_at_ms.lt(cx.now_ms - FORGOTTEN_MS))).execute(cx.conn)?;
     }
-    Ok(draining)
+    Ok(Reply::Beat { draining, held })
 }
 
 /// Forgets a node that goes.

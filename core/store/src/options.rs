@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use windlass_model::{RunId, time::Clock};
+use windlass_model::{EventKind, RunId, event::EventKinds, time::Clock};
 
 /// Whether a commit waits for the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +49,8 @@ impl StoreOptions {
 pub struct Committed {
     /// Runs with new events.
     pub runs: Vec<RunId>,
+    /// The kinds of those events.
+    pub kinds: EventKinds,
     /// Runs that ended.
     pub ended: Vec<RunId>,
     /// Runs whose end was asked for.
@@ -64,8 +66,9 @@ pub struct Committed {
 }
 
 impl Committed {
-    pub(crate) fn wrote(&mut self, run: &RunId) {
+    pub(crate) fn wrote(&mut self, run: &RunId, kind: EventKind) {
         push_once(&mut self.runs, run);
+        self.kinds.insert(kind);
     }
 
     pub(crate) fn run_ended(&mut self, run: &RunId) {
@@ -82,7 +85,8 @@ impl Committed {
     }
 
     pub(crate) fn add(&mut self, other: Self) {
-        other.runs.iter().for_each(|run| self.wrote(run));
+        other.runs.iter().for_each(|run| push_once(&mut self.runs, run));
+        self.kinds.extend(other.kinds);
         other.ended.iter().for_each(|run| self.run_ended(run));
         other.cancelled.iter().for_each(|run| self.run_cancelled(run));
         self.due_now |= other.due_now;

@@ -70,6 +70,8 @@ pub(crate) fn tell_all(answers: impl Iterator<Item = (Done, Answer)>) {
 pub(crate) struct Item {
     pub command: Command,
     pub done: Done,
+    /// Since when it waits, by the store's clock. Of one that nobody waits for it doesn't matter.
+    pub since_ms: i64,
 }
 
 /// Where one thread waits for its answer. A thread has one, and reuses it.
@@ -168,7 +170,7 @@ impl Queue {
             return;
         }
         let number = pending.first + pending.items.len() as u64;
-        pending.items.push_back(Some(Item { command, done: Done::Nobody }));
+        pending.items.push_back(Some(Item { command, done: Done::Nobody, since_ms: i64::MAX }));
         if let Some(key) = key {
             pending.keyed.insert(key, number);
         }

@@ -87,6 +87,14 @@ impl Store {
         self.0.readers.with(|conn| Ok(runs::find(conn, run.as_str())?.map(runs::RunRow::record)))
     }
 
+    /// Those of these runs whose end was asked for and that haven't turned round yet.
+    pub fn cancelling(&self, among: &[RunId]) -> Read<Vec<RunId>> {
+        if among.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.0.readers.with(|conn| runs::cancelling(conn, among))
+    }
+
     /// Runs, newest first.
     pub fn runs(&self, filter: &RunFilter) -> Read<Vec<RunRecord>> {
         self.0.readers.with(|conn| lists::list(conn, filter))

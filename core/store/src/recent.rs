@@ -26,6 +26,8 @@ struct Memory {
     paths: Option<HashSet<u64>>,
     /// The block of the log that certainly names the run.
     block: Option<i64>,
+    /// It certainly never waited, and so has no lock.
+    quiet: bool,
     used: u64,
 }
 
@@ -112,7 +114,7 @@ impl Recent {
     pub(crate) fn see(&mut self, run: &RunId, next_seq: i64) {
         if self.next_seq(run) != Some(next_seq) {
             self.forget(run);
-            let memory = Memory { next_seq, paths: None, block: None, used: self.now };
+            let memory = Memory { next_seq, paths: None, block: None, quiet: false, used: self.now };
             self.runs.insert(run.clone(), memory);
         }
     }
@@ -125,10 +127,22 @@ impl Recent {
         }
     }
 
+    /// Whether the run certainly has no wait and no lock.
+    pub(crate) fn is_quiet(&self, run: &RunId) -> bool {
+        self.runs.get(run).is_some_and(|memory| memory.quiet)
+    }
+
+    /// The run waits, or has come by a lock.
+    pub(crate) fn waits(&mut self, run: &RunId) {
+        if let Some(memory) = self.runs.get_mut(run) {
+            memory.quiet = false;
+        }
+    }
+
     /// A run that has just been created has no steps.
     pub(crate) fn created(&mut self, run: &RunId, next_seq: i64) {
         self.forget(run);
-        let memory = Memory { next_seq, paths: Some(HashSet::new()), block: None, used: self.now };
+        let memory = Memory { next_seq, paths: Some(HashSet::new()), block: None, quiet: true, used: self.now };
         self.runs.insert(run.clone(), memory);
     }
 
@@ -145,6 +159,11 @@ impl Recent {
             }
         };
         Ok(paths.contains(&hash))
+    }
+
+    /// Whether the paths of the run's steps are known.
+    pub(crate) fn has_paths(&self, run: &RunId) -> bool {
+        self.runs.get(run).is_some_and(|memory| memory.paths.is_some())
     }
 
     /// There is a step at `path` now.
@@ -168,7 +187,8 @@ impl Recent {
         let id = match self.next_id {
             Some(id) => id,
             None => {
-                let last: Option<i64> = schema::log::table.select(diesel::dsl::max(schema::log::id)).first(conn)?;
+                let last: Option<i64> =
+                    schema::log::table.select(diesel::dsl::max(schema::log::id)).get_result(conn)?;
                 last.unwrap_or(0) + 1
             }
         };

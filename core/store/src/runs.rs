@@ -4,7 +4,9 @@ use diesel::prelude::*;
 use serde_json::Value;
 use windlass_model::{Problem, RunId, RunState, WaitReason, query::RunRecord, workflow::Rollback};
 
-use crate::{apply::Cx, connection::AnyConnection, error::Applied, hot, log::run_not_found, schema::runs};
+use crate::{
+    apply::Cx, connection::AnyConnection, dialect::both, error::Applied, hot, log::run_not_found, schema::runs,
+};
 
 /// A run as it stands in its row.
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]
@@ -103,7 +105,7 @@ fn reasons(text: Option<&str>) -> Vec<WaitReason> {
 }
 
 pub(crate) fn find(conn: &mut AnyConnection, run: &str) -> QueryResult<Option<RunRow>> {
-    runs::table.find(run).select(RunRow::as_select()).get_result(conn).optional()
+    both!(conn, c => runs::table.find(run).select(RunRow::as_select()).get_result(c)).optional()
 }
 
 /// Puts a launched run in; false if there is one with its id.
@@ -140,6 +142,10 @@ pub(crate) fn create(cx: &mut Cx, row: &RunRow) -> Applied<bool> {
             restored_at_ms: &row.restored_at_ms,
         }
         .execute(c)?,
+        AnyConnection::Postgres(_) if cx.batch.is_open() => {
+            cx.batch.launch(row);
+            1
+        }
         AnyConnection::Postgres(c) => {
             diesel::insert_into(runs::table).values(row).on_conflict(runs::id).do_nothing().execute(c)?
         }
@@ -149,6 +155,9 @@ pub(crate) fn create(cx: &mut Cx, row: &RunRow) -> Applied<bool> {
 
 /// The run; refuses the command if there is none.
 pub(crate) fn get(cx: &mut Cx, run: &RunId) -> Applied<RunRow> {
+    if let Some(row) = cx.batch.take_row(run.as_str()) {
+        return Ok(row);
+    }
     find(cx.conn, run.as_str())?.ok_or_else(|| run_not_found(run))
 }
 
@@ -180,6 +189,16 @@ pub(crate) fn counts(conn: &mut AnyConnection, organisations: Option<&[&str]>) -
     };
     let count = |state: RunState| rows.iter().find(|(word, _)| word == state.as_str()).map_or(0, |(_, n)| *n as u64);
     Ok(RunState::ALL.iter().map(|&state| (state, count(state))).filter(|(_, count)| *count > 0).collect())
+}
+
+/// Those of these runs that are being cancelled.
+pub(crate) fn cancelling(conn: &mut AnyConnection, among: &[RunId]) -> QueryResult<Vec<RunId>> {
+    let found: Vec<String> = runs::table
+        .filter(runs::id.eq_any(among.iter().map(RunId::as_str)))
+        .filter(runs::state.eq(RunState::Cancelling.as_str()))
+        .select(runs::id)
+        .load(conn)?;
+    Ok(found.into_iter().map(RunId::from).collect())
 }
 
 /// When the first run becomes due.

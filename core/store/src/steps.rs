@@ -10,6 +10,7 @@ use windlass_model::{
 
 use crate::{
     apply::Cx,
+    batch::may_have,
     connection::AnyConnection,
     dialect::OnlyIf as _,
     error::Applied,
@@ -174,7 +175,7 @@ impl Words {
 /// The step at `path`, open or finished.
 pub(crate) fn find(cx: &mut Cx, run: &RunId, path: &StepPath) -> Applied<Option<StepRow>> {
     let path = path.to_string();
-    if !cx.recent.may_have(cx.conn, run, &path)? {
+    if !may_have(cx, run, &path)? {
         return Ok(None);
     }
     match find_open(cx, run, &path)? {
@@ -278,7 +279,7 @@ fn natural(path: &str) -> Vec<(u8, u64)> {
 pub(crate) fn put_started(cx: &mut Cx, run: &RunId, call: &StepCall) -> Applied<bool> {
     let path = call.path.to_string();
     let site = site_text(&call.site);
-    if cx.recent.may_have(cx.conn, run, &path)?
+    if may_have(cx, run, &path)?
         && find_open(cx, run, &path)?.is_none()
         && journal_log::finished_at(cx.conn, run, &path)?.is_some()
     {
@@ -367,7 +368,7 @@ pub(crate) fn put_finished(cx: &mut Cx, run: &RunId, seq: i64, call: &StepCall, 
     };
     let mut data = None;
     let mut intent = None;
-    if cx.recent.may_have(cx.conn, run, &path)? {
+    if may_have(cx, run, &path)? {
         intent = find_open(cx, run, &path)?;
         match &intent {
             Some(open) if open.class != call.class.as_str() => return Ok(false),

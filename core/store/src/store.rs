@@ -64,13 +64,13 @@ impl Store {
     /// Applies a command; returns when it is on disk.
     pub fn commit(&self, command: Command) -> Result<Reply, StoreError> {
         let slot = Slot::of_this_thread();
-        self.0.queue.push(Item { command, done: Done::Caller(slot.clone()) });
+        self.0.push(command, Done::Caller(slot.clone()));
         slot.wait()
     }
 
     /// Applies a command; `done` is called on the writer's thread once it is on disk, and must be quick.
     pub fn submit(&self, command: Command, done: Box<dyn FnOnce(Answer) + Send>) {
-        self.0.queue.push(Item { command, done: Done::Callback(done) });
+        self.0.push(command, Done::Callback(done));
     }
 
     /// Applies a command with the next commit, or after `lazy_flush_ms`. A refusal is only traced.
@@ -100,6 +100,10 @@ impl Store {
 }
 
 impl Inner {
+    fn push(&self, command: Command, done: Done) {
+        self.queue.push(Item { command, done, since_ms: self.clock.now_ms() });
+    }
+
     fn close(&self) {
         self.queue.close();
         let writer = self.writer.lock().take();

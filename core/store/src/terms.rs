@@ -120,6 +120,10 @@ impl Words {
 
 /// Adds terms to a run; those that it has stay.
 pub(crate) fn add(cx: &mut Cx, run: &RunId, terms: &BTreeSet<String>) -> Applied<()> {
+    if cx.batch.is_open() {
+        cx.batch.add_terms(run, terms);
+        return Ok(());
+    }
     Ok(dialect::put_terms(cx.conn, run.as_str(), terms)?)
 }
 

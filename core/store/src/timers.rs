@@ -7,7 +7,7 @@ use crate::{
     apply::Cx,
     approvals,
     connection::AnyConnection,
-    dialect::exclude_others,
+    dialect::{both, exclude_others},
     error::Applied,
     runs::wake,
     schema::{locks, runs, steps, waits},
@@ -37,6 +37,7 @@ fn name(spec: &WaitSpec) -> Option<&str> {
 }
 
 pub(crate) fn insert(cx: &mut Cx, run: &RunId, path: &StepPath, spec: &WaitSpec) -> Applied<()> {
+    cx.recent.waits(run);
     diesel::insert_into(waits::table)
         .values((
             waits::run_id.eq(run.as_str()),
@@ -121,17 +122,19 @@ pub(crate) fn wake_lock(cx: &mut Cx, lock: &str) -> Applied<()> {
 /// Keeps a child from ending on another node while it is decided whether its parent waits: else neither would see the
 /// other, and the parent would wait for ever.
 pub(crate) fn exclude_end_of(cx: &mut Cx, child: &str) -> Applied<()> {
-    Ok(exclude_others(cx.conn, &format!("child\u{1f}{child}"))?)
+    Ok(exclude_others(cx.conn, &end_of(child))?)
+}
+
+/// What is excluded then.
+pub(crate) fn end_of(child: &str) -> String {
+    format!("child\u{1f}{child}")
 }
 
 /// Wakes every run that waits for this child.
 pub(crate) fn wake_parents(cx: &mut Cx, child: &str) -> Applied<()> {
-    let parents: Vec<String> = waits::table
-        .filter(waits::reason.eq(WaitReason::Child.as_str()))
-        .filter(waits::name.eq(child))
-        .order(waits::run_id)
-        .select(waits::run_id)
-        .load(cx.conn)?;
+    let waiting = waits::table.filter(waits::reason.eq(WaitReason::Child.as_str())).filter(waits::name.eq(child));
+    let waiting = waiting.order(waits::run_id).select(waits::run_id);
+    let parents: Vec<String> = both!(cx.conn, c => waiting.load(c))?;
     parents.iter().try_for_each(|parent| wake(cx, parent))
 }
 

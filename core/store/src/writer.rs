@@ -2,6 +2,7 @@
 //! writer commits at once, a busy one batches by itself.
 
 use std::{
+    borrow::Cow,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     thread::JoinHandle,
@@ -18,19 +19,24 @@ use windlass_model::{
 use crate::{
     apply::{self, Cx},
     audit,
+    batch::{self, Batch},
     connection::{AnyConnection, Place, Purpose, connect, place},
     dialect,
     error::{Applied, Fault, StoreError, is_gone, is_refusal},
     failpoint,
-    options::{Committed, StoreOptions},
+    options::{Committed, Durability, StoreOptions},
     queue::{Answer, Item, Queue, tell_all},
     recent::Recent,
+    room::Room,
 };
 
 /// How long a batch waits for a database server that is away: long enough for a restart or a fail-over.
 const AWAY: Duration = Duration::from_secs(20);
 /// Between two looks whether it is back.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
+/// So long a command may have waited without its lease being counted anew.
+const WAITED_MS: i64 = 20;
 
 /// Attempts of one command when the database gave up for a reason that passes.
 const ATTEMPTS: u32 = 4;
@@ -41,7 +47,10 @@ pub(crate) fn start(
     queue: Arc<Queue>,
     options: StoreOptions,
 ) -> Result<JoinHandle<()>, StoreError> {
-    let mut writer = Writer { url, connection: Some(connection), options, recent: Recent::default() };
+    let mut writer = Writer { url, connection: Some(connection), options, recent: Recent::default(), room: None };
+    if let (Ok(Place::Sqlite(path)), Durability::Full) = (place(&writer.url), writer.options.durability) {
+        writer.room = Some(Room::new(path));
+    }
     std::thread::Builder::new()
         .name("windlass-writer".to_owned())
         .spawn(move || {
@@ -62,6 +71,8 @@ struct Writer {
     connection: Option<AnyConnection>,
     options: StoreOptions,
     recent: Recent,
+    /// Of SQLite's log, where it is synced.
+    room: Option<Room>,
 }
 
 /// Why a transaction as a whole came to nothing.
@@ -76,15 +87,14 @@ enum Lost {
 
 impl Writer {
     fn process(&mut self, batch: Vec<Item>) {
-        let commands: Vec<&Command> = batch.iter().map(|item| &item.command).collect();
         let began = std::time::Instant::now();
-        let (answers, mut told) = match self.transact_patiently(&commands) {
+        let (answers, mut told) = match self.transact_patiently(&batch) {
             Ok(done) => done,
             Err(Lost::Away(error)) => (vec![Err(error); batch.len()], Committed::default()),
             Err(Lost::Unknown(error)) => (vec![Err(error); batch.len()], Committed::default()),
             Err(Lost::Nothing(error)) => {
                 tracing::debug!(%error, commands = batch.len(), "a batch failed; its commands are tried one by one");
-                self.one_by_one(&commands)
+                self.one_by_one(&batch)
             }
         };
         told.commands = batch.len() as u64;
@@ -95,12 +105,12 @@ impl Writer {
     }
 
     /// As `transact`; while there is no database to talk to, it waits for one.
-    fn transact_patiently(&mut self, commands: &[&Command]) -> Result<(Vec<Answer>, Committed), Lost> {
+    fn transact_patiently(&mut self, items: &[Item]) -> Result<(Vec<Answer>, Committed), Lost> {
         let began = Instant::now();
         loop {
-            match self.transact(commands) {
+            match self.transact(items) {
                 Err(Lost::Away(error)) if began.elapsed() < AWAY => {
-                    tracing::warn!(%error, commands = commands.len(), "the database is away; trying again");
+                    tracing::warn!(%error, commands = items.len(), "the database is away; trying again");
                     std::thread::sleep(LOOK_AGAIN);
                 }
                 done => return done,
@@ -109,12 +119,12 @@ impl Writer {
     }
 
     /// A bad command must not hurt its neighbours: each gets a transaction of its own.
-    fn one_by_one(&mut self, commands: &[&Command]) -> (Vec<Answer>, Committed) {
+    fn one_by_one(&mut self, items: &[Item]) -> (Vec<Answer>, Committed) {
         let mut told = Committed::default();
-        let answers = commands
+        let answers = items
             .iter()
-            .map(|command| {
-                let (answer, changes) = self.alone(command);
+            .map(|item| {
+                let (answer, changes) = self.alone(item);
                 told.add(changes);
                 answer
             })
@@ -122,10 +132,10 @@ impl Writer {
         (answers, told)
     }
 
-    fn alone(&mut self, command: &Command) -> (Answer, Committed) {
+    fn alone(&mut self, item: &Item) -> (Answer, Committed) {
         let mut attempt = 1;
         loop {
-            match self.transact_patiently(&[command]) {
+            match self.transact_patiently(std::slice::from_ref(item)) {
                 Ok((mut answers, told)) => {
                     let answer = answers.pop().unwrap_or_else(|| Err(StoreError::storage("no answer")));
                     return (answer, told);
@@ -141,7 +151,7 @@ impl Writer {
         }
     }
 
-    fn transact(&mut self, commands: &[&Command]) -> Result<(Vec<Answer>, Committed), Lost> {
+    fn transact(&mut self, items: &[Item]) -> Result<(Vec<Answer>, Committed), Lost> {
         let connection = match &mut self.connection {
             Some(connection) => connection,
             empty => {
@@ -156,9 +166,11 @@ impl Writer {
             }
         };
         let now_ms = self.options.clock.now_ms();
-        let recent = &mut self.recent;
+        let commands: Vec<Cow<Command>> = items.iter().map(|item| timely(item, now_ms)).collect();
+        let commands: Vec<&Command> = commands.iter().map(|command| &**command).collect();
+        let (recent, room) = (&mut self.recent, self.room.as_mut());
         recent.begin();
-        let result = catch_unwind(AssertUnwindSafe(|| transaction(connection, recent, commands, now_ms)));
+        let result = catch_unwind(AssertUnwindSafe(|| transaction(connection, recent, room, &commands, now_ms)));
         let result = result.unwrap_or_else(|_| {
             self.connection = None;
             let problem = Problem::new(Code::Internal, "the store panicked while it applied a command");
@@ -183,9 +195,18 @@ impl Writer {
     }
 }
 
+/// A command that has waited, for a database that was away or for others: the lease that it asks for counts from now. Whoever
+/// holds it goes by when it asked, and so believes less.
+fn timely(item: &Item, now_ms: i64) -> Cow<'_, Command> {
+    let waited_ms = now_ms.saturating_sub(item.since_ms);
+    let later = if waited_ms < WAITED_MS { None } else { item.command.with_lease_extended(waited_ms) };
+    later.map_or(Cow::Borrowed(&item.command), Cow::Owned)
+}
+
 fn transaction(
     connection: &mut AnyConnection,
     recent: &mut Recent,
+    room: Option<&mut Room>,
     commands: &[&Command],
     now_ms: i64,
 ) -> Result<(Vec<Answer>, Committed), Lost> {
@@ -195,25 +216,22 @@ fn transaction(
         false => Lost::Nothing(Fault::Sql(error).into()),
     };
     dialect::begin_write(connection).map_err(lost)?;
+    if let Some(room) = room {
+        room.look();
+    }
     let mut answers = Vec::with_capacity(commands.len());
     let mut told = Committed::default();
     let mut audited = Vec::new();
-    for command in commands {
-        match apply_one(connection, recent, command, now_ms) {
-            Ok((reply, changes, entries)) => {
-                told.add(changes);
-                audited.extend(entries);
-                answers.push(Ok(reply));
-            }
-            Err(Fault::Refused(problem)) => answers.push(Err(StoreError::Refused(*problem))),
-            Err(Fault::Sql(error)) => {
-                // If this fails too, the transaction manager is broken, and the connection is dropped.
-                let _ = dialect::roll_back(connection);
-                return Err(lost(error));
-            }
-        }
-    }
-    if let Err(error) = audit::append(connection, audited, now_ms) {
+    let applied = apply_all(connection, recent, commands, now_ms, |applied| {
+        answers.push(applied.map(|(reply, changes, entries)| {
+            told.add(changes);
+            audited.extend(entries);
+            reply
+        }));
+    });
+    let audited = applied.and_then(|()| audit::append(connection, audited, now_ms));
+    if let Err(error) = audited {
+        // If this fails too, the transaction manager is broken, and the connection is dropped.
         let _ = dialect::roll_back(connection);
         return Err(lost(error));
     }
@@ -233,24 +251,60 @@ fn transaction(
     Ok((answers, told))
 }
 
+/// What a command came to: its answer, what it changed, and what the audit log gets.
+type Done = (Reply, Committed, Vec<NewAudit>);
+
+/// Applies the commands in turn, each answered with what it came to. Those that go along with one another, and stand next to
+/// one another, share their statements.
+fn apply_all(
+    connection: &mut AnyConnection,
+    recent: &mut Recent,
+    commands: &[&Command],
+    now_ms: i64,
+    mut answer: impl FnMut(Result<Done, StoreError>),
+) -> Result<(), DieselError> {
+    let mut batch = Batch::default();
+    for commands in commands.chunk_by(|one, other| batch::goes_along(one) && batch::goes_along(other)) {
+        if commands.iter().all(|command| batch::goes_along(command)) {
+            batch.open(connection, commands)?;
+        }
+        for command in commands {
+            match apply_one(connection, recent, &mut batch, command, now_ms) {
+                Ok(applied) => answer(Ok(applied)),
+                Err(Fault::Refused(problem)) => answer(Err(StoreError::Refused(*problem))),
+                Err(Fault::Sql(error)) => return Err(error),
+            }
+        }
+        batch.close(connection, now_ms)?;
+    }
+    Ok(())
+}
+
 fn apply_one(
     connection: &mut AnyConnection,
     recent: &mut Recent,
+    batch: &mut Batch,
     command: &Command,
     now_ms: i64,
-) -> Applied<(Reply, Committed, Vec<NewAudit>)> {
+) -> Applied<Done> {
     recent.next_command();
+    let alone = !apply::refuses_before_it_writes(command);
+    if alone {
+        // What others left must not be undone with it.
+        batch.settle(connection, now_ms)?;
+    }
     let mut apply = |connection: &mut AnyConnection| {
-        let recent = &mut *recent;
-        let mut cx = Cx { conn: connection, now_ms, recent, told: Committed::default(), entries: Vec::new() };
+        let (recent, batch) = (&mut *recent, &mut *batch);
+        let mut cx = Cx { conn: connection, now_ms, recent, batch, told: Committed::default(), entries: Vec::new() };
         apply::apply(&mut cx, command).map(|reply| (reply, cx.told, cx.entries))
     };
-    if apply::refuses_before_it_writes(command) {
+    if !alone {
         return apply(connection);
     }
     let result = connection.transaction(apply);
     if result.is_err() {
         recent.undo_command();
+        batch.forget();
     }
     result
 }

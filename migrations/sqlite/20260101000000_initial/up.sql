@@ -1,4 +1,5 @@
 -- SQLite. Rows of hot tables live in their primary key (WITHOUT ROWID). Times are milliseconds since 1970, JSON is text.
+-- Where a CHECK of a hot table stands in pairs: SQLite builds a table for each list of more than two, whenever it checks.
 
 -- Workflow sources, pinned by digest.
 CREATE TABLE bundles (
@@ -34,11 +35,12 @@ CREATE TABLE runs (
     cancel_requested BOOLEAN NOT NULL DEFAULT FALSE,
     concurrency_key TEXT,
     concurrency_limit BIGINT,
-    CHECK (state IN ('queued', 'running', 'waiting', 'cancelling', 'rolling_back', 'rollback_stuck',
-                     'succeeded', 'failed', 'rolled_back', 'cancelled')),
+    CHECK (state IN ('queued', 'running') OR state IN ('waiting', 'cancelling')
+        OR state IN ('rolling_back', 'rollback_stuck') OR state IN ('succeeded', 'failed')
+        OR state IN ('rolled_back', 'cancelled')),
     CHECK (rollback IN ('auto', 'none')),
     CHECK ((state = 'waiting') = (waiting_on IS NOT NULL)),
-    CHECK ((state IN ('succeeded', 'failed', 'rolled_back', 'cancelled')) = (ended_at_ms IS NOT NULL)),
+    CHECK ((state IN ('succeeded', 'failed') OR state IN ('rolled_back', 'cancelled')) = (ended_at_ms IS NOT NULL)),
     CHECK (ended_at_ms IS NULL OR due_at_ms IS NULL),
     CHECK ((state = 'succeeded') = (output IS NOT NULL)),
     CHECK (state <> 'failed' OR problem IS NOT NULL),
@@ -82,8 +84,8 @@ CREATE TABLE steps (
     attempts BIGINT NOT NULL,
     started_at_ms BIGINT NOT NULL,
     PRIMARY KEY (run_id, path),
-    CHECK (state IN ('started', 'waiting', 'in_doubt')),
-    CHECK (class IN ('read', 'idempotent', 'keyed', 'at_most_once', 'wait', 'scope')),
+    CHECK (state IN ('started', 'waiting') OR state = 'in_doubt'),
+    CHECK (class IN ('read', 'idempotent') OR class IN ('keyed', 'at_most_once') OR class IN ('wait', 'scope')),
     CHECK (attempts >= 0),
     CHECK (length(digest) = 16)
 ) WITHOUT ROWID;
@@ -119,7 +121,7 @@ CREATE TABLE log (
             path IS NOT NULL AND length(digest) = 16 AND args IS NOT NULL AND site IS NOT NULL
             AND outcome IS NOT NULL AND attempts >= 0 AND attempts IS NOT NULL AND started_at_ms IS NOT NULL
             AND digest IS NOT NULL AND class IS NOT NULL AND failed IS NOT NULL
-            AND class IN ('read', 'idempotent', 'keyed', 'at_most_once', 'wait', 'scope')
+            AND (class IN ('read', 'idempotent') OR class IN ('keyed', 'at_most_once') OR class IN ('wait', 'scope'))
             AND CASE kind
                 WHEN 'step.succeeded' THEN NOT failed
                 WHEN 'step.failed' THEN failed

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use windlass_engine::Watcher;
-use windlass_model::{EventKind, Problem, RunId, query::FeedFilter};
+use windlass_model::{EventKind, Problem, RunId, event::EventKinds, query::FeedFilter};
 
 use super::{
     frame,
@@ -22,6 +22,9 @@ use crate::{Api, Permission, Principal};
 const PAGE: u32 = 64;
 /// A follower reads no more often: on a busy server one read brings several events.
 const EVERY: Duration = Duration::from_millis(2);
+
+/// So long after a look it looks again at what it didn't ask for, if there is something: only the cursor moves.
+const OTHERS: Duration = Duration::from_secs(1);
 
 /// Which events.
 #[derive(Default, Deserialize, JsonSchema)]
@@ -40,17 +43,27 @@ pub(super) struct FeedQuery {
     organisation: Option<String>,
 }
 
+/// The kinds that a word names.
+fn named(word: &str) -> impl Iterator<Item = EventKind> {
+    let family = word.strip_suffix('*').filter(|family| family.ends_with('.'));
+    EventKind::ALL.iter().copied().filter(move |one| match family {
+        Some(family) => one.as_str().starts_with(family),
+        None => one.as_str() == word,
+    })
+}
+
 impl FeedQuery {
+    /// Kinds that are asked for.
+    pub(super) fn kinds(&self) -> EventKinds {
+        match &self.kinds {
+            Some(list) => list.split(',').flat_map(named).collect(),
+            None => EventKinds::ALL,
+        }
+    }
+
     pub(super) fn filter(self, principal: &Principal) -> Result<FeedFilter, Problem> {
         let kinds: Vec<String> = self.kinds.iter().flat_map(|list| list.split(',')).map(str::to_owned).collect();
-        let known = |kind: &&String| {
-            let family = kind.strip_suffix('*').filter(|family| family.ends_with('.'));
-            !EventKind::ALL.iter().any(|one| match family {
-                Some(family) => one.as_str().starts_with(family),
-                None => one.as_str() == kind.as_str(),
-            })
-        };
-        if let Some(kind) = kinds.iter().find(known) {
+        if let Some(kind) = kinds.iter().find(|kind| named(kind).next().is_none()) {
             return Err(wrong("kinds", &format!("there are no events of the kind `{kind}`")));
         }
         for (name, text) in [("run", &self.run), ("workflow", &self.workflow), ("organisation", &self.organisation)] {
@@ -77,12 +90,14 @@ pub(super) struct FeedSource {
     cursor: Option<String>,
     told: bool,
     looked: Option<Instant>,
+    /// There may be more than what was read last.
+    more: bool,
 }
 
 impl FeedSource {
     /// With a cursor that is known to be one.
     pub(super) fn new(api: &Arc<Api>, news: Watcher, filter: FeedFilter, cursor: Option<String>) -> Self {
-        Self { api: api.clone(), filter, news, cursor, told: false, looked: None }
+        Self { api: api.clone(), filter, news, cursor, told: false, looked: None, more: true }
     }
 
     /// A frame that only moves the client's cursor: events that it didn't ask for aren't looked at again.
@@ -98,6 +113,7 @@ impl FeedSource {
             let (engine, filter, after) = (self.api.engine.clone(), self.filter.clone(), self.cursor.clone());
             let page = self.api.events.read(move || engine.feed(after.as_deref(), &filter, PAGE)).await?;
             self.cursor = Some(page.next);
+            self.more = page.more;
             let mut text = String::new();
             for event in &page.events {
                 frame::write(&mut text, &event.cursor, &event.event);
@@ -118,6 +134,10 @@ impl Source for FeedSource {
             return Piece::Frames(self.place());
         }
         if let Some(looked) = self.looked {
+            // Who has just been told doesn't look again for nothing, only to find the next news within its rest.
+            if !self.more && !self.news.has_news() && looked.elapsed() < OTHERS {
+                return Piece::Nothing;
+            }
             super::rest(EVERY.saturating_sub(looked.elapsed())).await;
         }
         self.looked = Some(Instant::now());
@@ -134,7 +154,16 @@ impl Source for FeedSource {
     }
 
     async fn changed(&mut self) {
-        self.news.changed().await;
+        let rests = self.looked.map_or(OTHERS, |looked| OTHERS.saturating_sub(looked.elapsed()));
+        tokio::select! {
+            () = self.news.changed() => {}
+            () = tokio::time::sleep(rests) => {
+                if !self.news.has_missed() {
+                    self.news.changed().await;
+                }
+            }
+        }
+        self.more = true;
     }
 
     fn heartbeat(&self) -> Bytes {

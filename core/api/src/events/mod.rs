@@ -128,10 +128,11 @@ async fn all_events(request: Request) -> Result<Answer, Problem> {
     let seat = request.api.events.seat(request.principal.person())?;
     let api = request.api.clone();
     let after = last_event_id(&request)?.map(str::to_owned).or_else(|| query.after.clone());
+    let kinds = query.kinds();
     let filter = query.filter(&request.principal)?;
     let guard = Guard::new(&request, Duration::from_millis(api.config.events.recheck_ms));
     // Before the first look: what is committed after it rings.
-    let news = api.engine.watch_all();
+    let news = api.engine.watch_kinds(kinds);
     let engine = api.engine.clone();
     let begin = move || match after.as_deref() {
         None => engine.feed_end().map(Some),

@@ -19,6 +19,7 @@ use super::{
     Config,
     address::{Allowed, Refused},
     answer, grant,
+    held::Held,
     request::Request,
     resolver::{CheckedResolver, Lookup},
 };
@@ -55,7 +56,10 @@ impl Client {
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .referer(false)
-            .connect_timeout(CONNECT_TIMEOUT)
+            .connect_timeout(match config.unacknowledged_ms {
+                0 => CONNECT_TIMEOUT,
+                ms => CONNECT_TIMEOUT.min(Duration::from_millis(ms)),
+            })
             .user_agent(concat!("windlass/", env!("CARGO_PKG_VERSION")))
             .dns_resolver(Arc::new(CheckedResolver { lookup, allowed: allowed.clone() }));
         if config.unacknowledged_ms > 0 {
@@ -89,7 +93,7 @@ impl Client {
     async fn follow(&self, cx: &OpCx, mut request: Request) -> Result<Value, Problem> {
         self.check(cx, &request).map_err(Problem::no_effect)?;
         for _ in 0..=REDIRECTS {
-            let response = self.send_once(&request).await?;
+            let response = self.send_once(cx, &request).await?;
             let Some(next) = redirect(&request, response.status(), response.headers())? else {
                 return answer::read(&request, response).await;
             };
@@ -103,11 +107,15 @@ impl Client {
         grant::check(&request.verb, &request.url, cx.granted_scopes(&request.verb), &self.allowed)
     }
 
-    async fn send_once(&self, request: &Request) -> Result<reqwest::Response, Problem> {
+    async fn send_once(&self, cx: &OpCx, request: &Request) -> Result<reqwest::Response, Problem> {
+        let holds = cx.holder();
+        if !holds() {
+            return Err(Problem::new(Code::LeaseLost, "another process may go on with the run by now").no_effect());
+        }
         let mut builder =
             self.inner.request(request.method.clone(), request.url.clone()).headers(request.headers.clone());
         if let Some(body) = &request.body {
-            builder = builder.body(body.clone());
+            builder = builder.body(reqwest::Body::wrap(Held::new(body.clone(), holds)));
         }
         builder.send().await.map_err(|error| failure(error, &request.url))
     }

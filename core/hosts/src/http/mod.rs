@@ -4,6 +4,7 @@ mod address;
 mod answer;
 mod client;
 mod grant;
+mod held;
 mod ops;
 mod request;
 mod resolver;
@@ -27,7 +28,8 @@ pub struct Config {
     /// A PEM file with certificate authorities to trust beside those of the machine.
     pub ca_file: Option<PathBuf>,
     /// Milliseconds after which what the other end hasn't acknowledged is given up, so that a request of a machine that was
-    /// cut off doesn't arrive after another machine has taken its run over. 0: the client's own, 30 s.
+    /// cut off doesn't arrive after another machine has taken its run over; the same for making a connection. 0: a sixth of a
+    /// lease where several machines share a database, else the client's own: 30 s, and 10 s.
     pub unacknowledged_ms: u64,
 }
 

@@ -78,8 +78,9 @@ impl<'l, 'a> Construction<'l, 'a> {
             let places: Vec<Place> = there.iter().map(|space| Place::Namespace(space.kernel.clone())).collect();
             for (space, links) in there.iter().zip(lab.backend.links(&places)) {
                 let mut links = links.map_err(|fault| fault.problem(format!("reading the links of {}", space.name)))?;
-                // The other end of a half goes with it, before anything is made.
-                links.retain(|link| !halves.iter().any(|half| is_pair(half, link)));
+                // The other end of a half goes with it, before anything is made. It has no mark; one that has belongs to a
+                // link between namespaces, where the same numbers mean other links.
+                links.retain(|link| link.alias.is_some() || !halves.iter().any(|half| is_pair(half, link)));
                 inner.insert(space.name.clone(), links);
             }
         }

@@ -163,8 +163,9 @@ pub const KEYS: &[Key] = &[
     key("hosts.http.ca_file", "PEM file with certificate authorities to trust beside those of the machine."),
     key(
         "hosts.http.unacknowledged_ms",
-        "After how many milliseconds a request is given up that the other end doesn't acknowledge. 0: with PostgreSQL two thirds of \
-         `engine.lease_ms`, so that it doesn't arrive after another node has taken the run over; else 30 s.",
+        "After how many milliseconds a request is given up that the other end doesn't acknowledge. 0: with PostgreSQL a sixth of \
+         `engine.lease_ms` (and the same for connecting), so that it doesn't arrive after another node has taken the run over; \
+         else 30 s.",
     ),
 ];
 

@@ -9,6 +9,7 @@ use windlass_model::{
 
 use super::{Cx, launch::claimed, set_due};
 use crate::{
+    batch::Taken,
     connection::AnyConnection,
     dialect,
     error::Applied,
@@ -30,6 +31,7 @@ pub(crate) struct By<'a> {
 pub(crate) fn claim(cx: &mut Cx, by: &By, limit: u32) -> Applied<Reply> {
     let limit = limit as usize;
     let mut taken = Vec::new();
+    cx.settle()?;
     for run in dialect::lapsed_runs(cx.conn, cx.now_ms, limit as i64)? {
         taken.extend(take(cx, &run.into(), by, true)?);
     }
@@ -39,9 +41,13 @@ pub(crate) fn claim(cx: &mut Cx, by: &By, limit: u32) -> Applied<Reply> {
         if due.is_empty() {
             break;
         }
+        if cx.batch.is_open() {
+            cx.batch.look_at(cx.conn, &due)?;
+        }
         for run in due {
             taken.extend(take(cx, &run.into(), by, false)?);
         }
+        cx.settle()?;
     }
     Ok(Reply::Claimed(taken))
 }
@@ -82,6 +88,9 @@ fn take(cx: &mut Cx, run: &RunId, by: &By, recovery: bool) -> Applied<Option<Cla
         log.write(cx)?;
         return Ok(None);
     }
+    if row.concurrency_key.is_some() || row.rate_key.is_some() {
+        cx.settle()?;
+    }
     if state == RunState::Queued && !has_room(cx, &row)? {
         diesel::update(schema::runs::table.find(run.as_str()))
             .set(schema::runs::due_at_ms.eq(None::<i64>))
@@ -100,6 +109,10 @@ fn take(cx: &mut Cx, run: &RunId, by: &By, recovery: bool) -> Applied<Option<Cla
         AnyConnection::Sqlite(c) => {
             let (state, run) = (next.as_str(), run.as_str());
             hot::ClaimRun { state, started_at_ms: &started_at_ms, recoveries: &recoveries, run }.execute(c)?
+        }
+        AnyConnection::Postgres(_) if cx.batch.is_open() => {
+            cx.batch.take(Taken { run: run.clone(), state: next.as_str(), started_at_ms, recoveries });
+            1
         }
         AnyConnection::Postgres(c) => diesel::update(schema::runs::table.find(run.as_str()))
             .set((

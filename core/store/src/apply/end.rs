@@ -10,6 +10,7 @@ use windlass_model::{
 
 use super::{Cx, launch::launch};
 use crate::{
+    batch::Ended,
     connection::AnyConnection,
     error::{Applied, refuse},
     hot, leases, locks,
@@ -67,6 +68,11 @@ pub(crate) fn end(
             let (state, run) = (state.as_str(), run.as_str());
             hot::EndRun { state, output: &output, problem: &problem, ended_at_ms: &cx.now_ms, run }.execute(c)?
         }
+        AnyConnection::Postgres(_) if cx.batch.is_open() => {
+            let output = output.map(str::to_owned);
+            cx.batch.end(Ended { run: run.clone(), state: state.as_str(), output, problem });
+            1
+        }
         AnyConnection::Postgres(c) => diesel::update(schema::runs::table.find(run.as_str()))
             .set((
                 schema::runs::state.eq(state.as_str()),
@@ -79,10 +85,13 @@ pub(crate) fn end(
             .execute(c)?,
     };
     leases::free(cx, &run)?;
-    timers::drop_waits(cx, &run, None)?;
-    locks::release_all(cx, &run)?;
+    if !cx.recent.is_quiet(&run) {
+        timers::drop_waits(cx, &run, None)?;
+        locks::release_all(cx, &run)?;
+    }
     wake_parents(cx, row)?;
     if let Some(key) = &row.concurrency_key {
+        cx.settle()?;
         runs::wake_key(cx, key)?;
     }
     cx.told.run_ended(&run);
@@ -91,10 +100,10 @@ pub(crate) fn end(
 
 /// A parent waits for the run that it launched, which may be many continuations ago.
 fn wake_parents(cx: &mut Cx, row: &RunRow) -> Applied<()> {
-    if row.parent_run.is_some() {
+    if cx.batch.is_awaited(&row.id) {
         timers::exclude_end_of(cx, &row.id)?;
+        timers::wake_parents(cx, &row.id)?;
     }
-    timers::wake_parents(cx, &row.id)?;
     let mut earlier = row.continues.clone();
     while let Some(id) = earlier {
         timers::exclude_end_of(cx, &id)?;

@@ -92,6 +92,9 @@ pub(crate) fn claimed(row: &RunRow, lease: Lease, fresh: bool) -> Claimed {
 
 fn existing(cx: &mut Cx, run: &NewRun) -> Applied<Option<RunId>> {
     let Some(key) = &run.idempotency_key else { return Ok(None) };
+    if cx.batch.launches(&run.organisation, &run.workflow, key) {
+        cx.settle()?;
+    }
     let found: Option<(String, String)> = schema::runs::table
         .filter(schema::runs::organisation.eq(&run.organisation))
         .filter(schema::runs::workflow.eq(&run.workflow))

@@ -13,9 +13,7 @@ use super::{Cx, launch::launch};
 use crate::{
     artifacts,
     error::{Applied, Fault, refuse},
-    kv, leases, locks,
-    log::Log,
-    resources, runs, steps,
+    kv, leases, locks, resources, runs, steps,
 };
 
 /// An artifact's size, at most.
@@ -30,19 +28,23 @@ pub(crate) fn local(
     given: &Given,
 ) -> Applied<Reply> {
     let run = &lease.run;
-    Log::held(cx, lease)?;
+    let seq = leases::allocate(cx, lease, 1)?;
     if let Some(outcome) = steps::find(cx, run, &call.path)?.as_ref().and_then(steps::StepRow::outcome) {
+        leases::give_back(cx, run, 1)?;
         return Ok(Reply::Outcome(outcome));
     }
     let outcome = match perform(cx, lease, effect, given) {
         Ok(text) => Outcome::Value(text),
         // A child that can't be launched is an error for the script, as any step's would be.
         Err(Fault::Refused(problem)) if problem.code != Code::Internal => Outcome::Error(Arc::new(*problem)),
-        Err(fault) => return Err(fault),
+        Err(fault) => {
+            leases::give_back(cx, run, 1)?;
+            return Err(fault);
+        }
     };
-    let seq = leases::allocate(cx, lease, 1)?;
     let finished = steps::Finished { outcome: &outcome, attempts: 1, started_at_ms: cx.now_ms };
     if !steps::put_finished(cx, run, seq, call, &finished)? {
+        leases::give_back(cx, run, 1)?;
         return refuse(Code::IllegalTransition, format!("another call stands at step {} of run `{run}`", call.path));
     }
     Ok(Reply::Outcome(outcome))

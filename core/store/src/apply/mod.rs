@@ -18,12 +18,13 @@ use windlass_model::{
     RunId,
     audit::NewAudit,
     command::{Command, Reply},
+    journal::LocalEffect,
     workflow::OnConflict,
 };
 
 use crate::{
-    bundles, connection::AnyConnection, documents, error::Applied, leases, nodes, options::Committed, recent::Recent,
-    secrets,
+    batch::Batch, bundles, connection::AnyConnection, documents, error::Applied, leases, nodes, options::Committed,
+    recent::Recent, secrets,
 };
 
 /// What a command is applied with.
@@ -33,10 +34,19 @@ pub(crate) struct Cx<'a> {
     pub now_ms: i64,
     /// What the writer remembers of runs.
     pub recent: &'a mut Recent,
+    /// What the transaction writes at its end.
+    pub batch: &'a mut Batch,
     /// What the listener will hear.
     pub told: Committed,
     /// Entries of the audit log, which are appended when the transaction's other commands are through.
     pub entries: Vec<NewAudit>,
+}
+
+impl Cx<'_> {
+    /// Writes what was kept for the transaction's end: what is asked next depends on it.
+    pub(crate) fn settle(&mut self) -> Applied<()> {
+        Ok(self.batch.settle(self.conn, self.now_ms)?)
+    }
 }
 
 /// Whether a refusal of this command can only come before its first write. Others get a savepoint.
@@ -45,6 +55,13 @@ pub(crate) fn refuses_before_it_writes(command: &Command) -> bool {
         Command::Audited { command, .. } => return refuses_before_it_writes(command),
         // Others are cancelled before it is known whether there is room.
         Command::Launch { run, .. } => return !matches!(run.concurrency, Some((.., OnConflict::CancelPrevious))),
+        // Its number is given back before it is refused.
+        Command::Local { effect, .. } => {
+            return matches!(
+                effect,
+                LocalEffect::Now | LocalEffect::Random | LocalEffect::Uuid | LocalEffect::KvGet { .. }
+            );
+        }
         _ => {}
     }
     matches!(
@@ -79,7 +96,7 @@ pub(crate) fn apply(cx: &mut Cx, command: &Command) -> Applied<Reply> {
         Command::ClaimRun { run, node, expires_at_ms } => {
             claim::claim_run(cx, run, &claim::By { node, expires_at_ms: *expires_at_ms, max_recoveries: i64::MAX })
         }
-        Command::Beat { beat, expires_at_ms } => nodes::beat(cx, beat, *expires_at_ms).map(Reply::Drain),
+        Command::Beat { beat, expires_at_ms } => nodes::beat(cx, beat, *expires_at_ms),
         Command::Leave { node } => nodes::leave(cx, node).map(done),
         Command::Drain { node, draining } => nodes::drain(cx, node, *draining).map(done),
         Command::ExpireLeases { node } => leases::expire(cx, node.as_ref()).map(Reply::Count),

@@ -28,6 +28,10 @@ pub(crate) fn suspend(cx: &mut Cx, lease: &Lease) -> Applied<()> {
         // What it waited for may have come in this very moment: an operator has resolved the step that was in doubt.
         return refuse(Code::Conflict, format!("run `{run}` can't wait: none of its steps does"));
     }
+    // A child may have ended in this very batch.
+    if !waits.is_empty() {
+        cx.settle()?;
+    }
     let mut due_at_ms = row.deadline_at_ms;
     for wait in &waits {
         let at = match settle::over(cx, run, wait)? {
