@@ -3,9 +3,9 @@ import { snippetCompletion, type Completion, type CompletionContext, type Comple
 import { foldService } from '@codemirror/language';
 import { StateField, type EditorState, type Extension, type Text } from '@codemirror/state';
 import { EditorView, hoverTooltip, keymap, showTooltip, type Tooltip } from '@codemirror/view';
-import { callAt, offersAt, type Offer } from './completions';
+import { offersAt, type Offer } from './completions';
 import { lookUp, type Definition, type Knowledge } from './definitions';
-import { closing, outlineOf, pathAt, tokenIndexAt, variablesAt, type Outline } from './outline';
+import { callAt, closing, outlineOf, pathAt, tokenIndexAt, variablesAt, type Outline } from './outline';
 import { isText } from './tokens';
 
 const outlines = new WeakMap<Text, Outline>();
