@@ -145,10 +145,13 @@ export async function until<T>(what: string, ask: () => Promise<T | undefined | 
   }
 }
 
-/** A Vite server in front of a server: no build is needed while one works on pages. */
+/** A Vite server in front of a server: no build of the binary is needed while one works on pages. UI_DEV=1 serves the sources,
+ * UI_DEV=/path what was built there. */
 async function vite(url: string): Promise<string> {
   const env = { ...process.env, WINDLASS_URL: url, NO_COLOR: '1' };
-  const child = spawn(process.execPath, ['node_modules/vite/bin/vite.js', '--host', '127.0.0.1', '--port', '5400'], { cwd: join(root, 'ui'), env });
+  const built = process.env.UI_DEV!.startsWith('/') ? ['preview', '--outDir', process.env.UI_DEV!] : [];
+  const port = process.env.UI_PORT ?? '5400';
+  const child = spawn(process.execPath, ['node_modules/vite/bin/vite.js', ...built, '--host', '127.0.0.1', '--port', port], { cwd: join(root, 'ui'), env });
   endings.push(() => child.kill());
   return new Promise((resolve, reject) => {
     let output = '';
