@@ -1,8 +1,8 @@
 //! All routes, resource by resource.
 
 use crate::{
-    Routes, approvals, artifacts, audit, bundles, doctor, events, health, logs, metrics, nodes, oidc, openapi, organisations,
-    plans, plugins, resources, roles, runs, secrets, session, tokens, triggers, users, workflows,
+    Routes, approvals, artifacts, audit, bundles, doctor, events, health, logs, metrics, nodes, oidc, openapi,
+    organisations, plans, plugins, resources, roles, runs, secrets, session, tokens, triggers, users, workflows,
 };
 
 /// The table.
