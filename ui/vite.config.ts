@@ -15,6 +15,8 @@ const proxy = Object.fromEntries(['/api', '/livez', '/readyz'].map((path) => [pa
 
 export default defineConfig(({ mode }) => ({
   plugins: [svelte()],
+  // Several Vite servers at once need a folder each.
+  cacheDir: process.env.UI_CACHE,
   resolve: {
     alias: { $lib: fileURLToPath(new URL('./src/lib', import.meta.url)) },
     // Tests run components as browsers do.

@@ -179,7 +179,7 @@ describe('a list of choices', () => {
     await user.click(screen.getAllByText('Refuse')[1]!);
     await user.type(screen.getByLabelText('Reason'), 'no');
     await user.type(screen.getByLabelText('Port'), '22');
-    await user.click(screen.getByRole('button', { name: /Move no up/ }));
+    await user.click(screen.getByRole('button', { name: /Move rule 2 up/i }));
     expect(sent()).toEqual({ rules: [{ reason: 'no' }, { port: '22' }] });
     const fields = screen.getAllByRole('textbox');
     expect(fields.map((field) => (field as HTMLInputElement).value)).toEqual(['no', '22']);
