@@ -158,6 +158,7 @@ const CASES: &[(&str, About)] = &[
     ("POST /api/v1/workflows/{name*}/input", Nothing),
     ("GET /api/v1/workflows/{name*}/file", Nothing),
     ("POST /api/v1/workflows/{name*}/scenarios", Platform),
+    ("PUT /api/v1/workflows/{name*}/scenarios", Platform),
     ("POST /api/v1/workflows/{name*}/editors", Platform),
     ("POST /api/v1/workflows/{name*}/rehearse", Nothing),
 ];

@@ -20,7 +20,7 @@ use windlass_api::{
         users,
     },
     server::{Server, ServerConfig},
-    services::{Author, Plugin, Scripts, Secrets},
+    services::{Author, Checked, Plugin, Scripts, Secrets},
 };
 use windlass_engine::Engine;
 use windlass_model::{Code, Problem, document::Expected, journal::Pinned};
@@ -100,7 +100,7 @@ impl Scripts for NoScripts {
         unasked()
     }
 
-    fn check(&self, _: &str, _: Option<&str>) -> Result<Vec<Value>, Problem> {
+    fn check(&self, _: &str, _: Option<&str>) -> Result<Checked, Problem> {
         unasked()
     }
 
@@ -133,6 +133,10 @@ impl Scripts for NoScripts {
     }
 
     fn run_scenarios(&self, _: &str, _: Option<&str>, _: Option<&str>) -> Result<Vec<Value>, Problem> {
+        unasked()
+    }
+
+    fn save_scenarios(&self, _: &str, _: &str, _: Option<&str>) -> Result<Option<String>, Problem> {
         unasked()
     }
 

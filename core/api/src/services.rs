@@ -38,6 +38,14 @@ pub struct Plugin {
     pub problem: Option<Problem>,
 }
 
+/// What a check found in a source.
+pub struct Checked {
+    /// Diagnostics (JSON, as `windlass workflows check --json`).
+    pub diagnostics: Vec<Value>,
+    /// Header of a source that was given, if it can be read.
+    pub workflow: Option<windlass_model::Workflow>,
+}
+
 /// Workflows: what is there, what it may do, what is wrong with it, and what it would do.
 pub trait Scripts: Send + Sync {
     /// Names of all workflows that are there.
@@ -52,9 +60,8 @@ pub trait Scripts: Send + Sync {
     /// Digest of the active version.
     fn digest(&self, name: &str) -> Result<String, Problem>;
 
-    /// Diagnostics (JSON, as `windlass workflows check --json`) of a source under this name; with `None` of what stands on
-    /// disk.
-    fn check(&self, name: &str, source: Option<&str>) -> Result<Vec<Value>, Problem>;
+    /// What is to be said of a source under this name; with `None` of what stands on disk.
+    fn check(&self, name: &str, source: Option<&str>) -> Result<Checked, Problem>;
 
     /// A grant in plain words.
     fn words(&self, grant: &str) -> String;
@@ -80,6 +87,10 @@ pub trait Scripts: Send + Sync {
 
     /// Runs scenarios; sources that are given take the files' places. Each result as `windlass workflows test --json` tells it.
     fn run_scenarios(&self, name: &str, source: Option<&str>, scenarios: Option<&str>) -> Result<Vec<Value>, Problem>;
+
+    /// Writes the scenarios beside it; an empty text removes them. `expected` is the digest of those that are there, as for
+    /// `save`. What was there before.
+    fn save_scenarios(&self, name: &str, text: &str, expected: Option<&str>) -> Result<Option<String>, Problem>;
 
     /// Number of the version in use.
     fn version(&self, name: &str) -> Option<i64>;

@@ -27,6 +27,7 @@ pub struct Scripts {
     sandbox: Sandbox,
     config: Config,
     testing: Mutex<()>,
+    writing: Mutex<()>,
 }
 
 /// How long scenarios wait for others.
@@ -41,7 +42,7 @@ impl Scripts {
         sandbox: Sandbox,
         config: Config,
     ) -> Self {
-        Self { versions, plugins, library, sandbox, config, testing: Mutex::new(()) }
+        Self { versions, plugins, library, sandbox, config, testing: Mutex::new(()), writing: Mutex::new(()) }
     }
 }
 
@@ -72,12 +73,13 @@ impl ScriptService for Scripts {
         self.versions.pin(name).map(|pinned| pinned.digest.to_string())
     }
 
-    fn check(&self, name: &str, source: Option<&str>) -> Result<Vec<Value>, Problem> {
-        let found = match source {
-            None => self.library.check(name)?,
+    fn check(&self, name: &str, source: Option<&str>) -> Result<services::Checked, Problem> {
+        let (found, workflow) = match source {
+            None => (self.library.check(name)?, None),
             Some(source) => {
                 let find = |module: &str| self.library.source(module).ok().flatten();
-                check::source(&self.sandbox, name, source, &find).diagnostics
+                let checked = check::source(&self.sandbox, name, source, &find);
+                (checked.diagnostics, checked.workflow)
             }
         };
         let shown = found.iter().map(|diagnostic| {
@@ -87,7 +89,7 @@ impl ScriptService for Scripts {
             shown["text"] = check::render(diagnostic, &own.map_or_else(other, str::to_owned)).into();
             shown
         });
-        Ok(shown.collect())
+        Ok(services::Checked { diagnostics: shown.collect(), workflow })
     }
 
     fn words(&self, grant: &str) -> String {
@@ -130,6 +132,11 @@ impl ScriptService for Scripts {
                 .retryable());
         };
         scenario::results(&self.config, name, source, scenarios)
+    }
+
+    fn save_scenarios(&self, name: &str, text: &str, expected: Option<&str>) -> Result<Option<String>, Problem> {
+        let _writing = self.writing.lock();
+        scenario::save(&self.config, name, text, expected)
     }
 
     fn version(&self, name: &str) -> Option<i64> {

@@ -2,10 +2,10 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use windlass_model::{Code, Problem};
 
-use super::{change::changeable, named, presence::Editor};
+use super::{change::{PLATFORM, changeable}, named, presence::Editor};
 use crate::{Access, Answer, Permission, Request, Route, runs};
 
 /// A workflow's file, or a module's.
@@ -28,6 +28,8 @@ struct FileShown {
     problem: Option<Problem>,
     /// Its scenarios, `<name>.test.rhai`.
     scenarios: Option<String>,
+    /// Digest of those, for a change.
+    scenarios_digest: Option<String>,
     /// Names of the modules that can be imported.
     modules: Vec<String>,
 }
@@ -40,6 +42,23 @@ struct ScenariosBody {
     source: Option<String>,
     /// The scenarios; if none are given, `<name>.test.rhai` as it is.
     scenarios: Option<String>,
+}
+
+/// Scenarios to save.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ScenariosSaveBody {
+    /// All of the file; empty: there are to be none.
+    scenarios: String,
+    /// `scenarios_digest` of what you changed; absent if there were none.
+    expected: Option<String>,
+}
+
+/// Scenarios that were saved.
+#[derive(Serialize, JsonSchema)]
+struct ScenariosSaved {
+    /// Digest for the next change; absent if there are none now.
+    scenarios_digest: Option<String>,
 }
 
 /// What came of scenarios.
@@ -88,6 +107,13 @@ pub(super) fn routes() -> Vec<Route> {
             .answers::<ScenariosRun>(200)
             .problems(refused)
             .handle(scenarios),
+        Route::put("/api/v1/workflows/{name*}/scenarios", "workflows", "Save a workflow's scenarios")
+            .describe("In the file beside it, `<name>.test.rhai`. They have no versions: launches don't use them.")
+            .access(Access::Can(Permission::Edit))
+            .body::<ScenariosSaveBody>()
+            .answers::<ScenariosSaved>(200)
+            .problems(&[Code::WorkflowNotFound, Code::WorkflowInvalid, Code::InvalidInput, Code::PreconditionFailed])
+            .handle(save_scenarios),
         Route::post(
             "/api/v1/workflows/{name*}/editors",
             "workflows",
@@ -112,13 +138,15 @@ fn file(request: Request) -> Result<Answer, Problem> {
             .ok_or_else(|| Problem::new(Code::WorkflowNotFound, format!("there is no workflow or module `{name}`")))?,
     };
     let module = name.starts_with("lib/");
+    let text = scripts.scenarios(&name)?;
     Answer::json(&FileShown {
         module,
         source_digest: scripts.source_digest(&source),
         in_use: module || in_use().as_ref() == Some(&source),
         version: scripts.version(&name),
         problem: scripts.problem(&name),
-        scenarios: scripts.scenarios(&name)?,
+        scenarios_digest: text.as_deref().map(|text| scripts.source_digest(text)),
+        scenarios: text,
         modules: scripts.modules(),
         source,
         name,
@@ -131,6 +159,23 @@ fn scenarios(request: Request) -> Result<Answer, Problem> {
     let scenarios = request.api.scripts.run_scenarios(&name, body.source.as_deref(), body.scenarios.as_deref())?;
     let passed = scenarios.iter().all(|one| one["passed"] == true);
     Answer::json(&ScenariosRun { passed, scenarios })
+}
+
+fn save_scenarios(request: Request) -> Result<Answer, Problem> {
+    let name = changeable(&request)?;
+    let body: ScenariosSaveBody = request.json()?;
+    let scripts = &request.api.scripts;
+    if scripts.file(&name)?.is_none() && scripts.version(&name).is_none() {
+        return Err(Problem::new(Code::WorkflowNotFound, format!("there is no workflow `{name}`")));
+    }
+    let before = scripts.save_scenarios(&name, &body.scenarios, body.expected.as_deref())?;
+    let told = |text: Option<&str>| {
+        text.filter(|text| !text.trim().is_empty()).map_or(Value::Null, |text| json!(scripts.source_digest(text)))
+    };
+    let (before, after) = (told(before.as_deref()), told(Some(&body.scenarios)));
+    let entry = request.entry("workflow.scenarios", PLATFORM, &name, before, after.clone());
+    request.api.engine.audit(entry)?;
+    Answer::json(&ScenariosSaved { scenarios_digest: after.as_str().map(str::to_owned) })
 }
 
 fn editors(request: Request) -> Result<Answer, Problem> {

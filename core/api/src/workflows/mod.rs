@@ -103,6 +103,12 @@ struct Checked {
     /// What is wrong: `severity`, `code`, `message`, `file`, `line`, `column`, `help`, and all of it as
     /// `text`, with the line of the source.
     diagnostics: Vec<Value>,
+    /// Header of the source that was sent, if it can be read: what a form is made from.
+    workflow: Option<WorkflowHeader>,
+    /// What that asks for.
+    grants: Vec<Grant>,
+    /// Those of them that the server's policy doesn't allow in its folder.
+    refused_by_policy: Vec<String>,
 }
 
 /// What to rehearse with.
@@ -209,9 +215,8 @@ fn show(request: Request) -> Result<Answer, Problem> {
     let name = named(&request, Permission::Read)?;
     let scripts = &request.api.scripts;
     let (workflow, bundle) = (scripts.header(&name)?, scripts.bundle(&name)?);
-    let grants = workflow.permissions.iter().map(|grant| Grant { grant: grant.clone(), words: scripts.words(grant) });
     Answer::json(&WorkflowShown {
-        grants: grants.collect(),
+        grants: in_words(&request, &workflow.permissions),
         refused_by_policy: scripts.refused(&name, &workflow.permissions),
         digest: scripts.digest(&name)?,
         source_digest: scripts.source_digest(bundle.files.get(&name).map_or("", String::as_str)),
@@ -223,12 +228,24 @@ fn show(request: Request) -> Result<Answer, Problem> {
     })
 }
 
+fn in_words(request: &Request, grants: &[String]) -> Vec<Grant> {
+    let words = |grant: &String| Grant { grant: grant.clone(), words: request.api.scripts.words(grant) };
+    grants.iter().map(words).collect()
+}
+
 fn check(request: Request) -> Result<Answer, Problem> {
     let name = named(&request, Permission::Read)?;
     let body: CheckBody = request.json_or_default()?;
-    let diagnostics = request.api.scripts.check(&name, body.source.as_deref())?;
-    let sound = diagnostics.iter().all(|found| found["severity"] != "error");
-    Answer::json(&Checked { sound, diagnostics })
+    let scripts = &request.api.scripts;
+    let found = scripts.check(&name, body.source.as_deref())?;
+    let asked = found.workflow.as_ref().map_or(&[][..], |workflow| &workflow.permissions);
+    Answer::json(&Checked {
+        sound: found.diagnostics.iter().all(|one| one["severity"] != "error"),
+        grants: in_words(&request, asked),
+        refused_by_policy: scripts.refused(&name, asked),
+        diagnostics: found.diagnostics,
+        workflow: found.workflow.map(Into::into),
+    })
 }
 
 fn rehearse(request: Request) -> Result<Answer, Problem> {

@@ -107,6 +107,8 @@ pub struct Checked {
     pub diagnostics: Vec<Diagnostic>,
     /// Modules that it imports.
     pub imports: Vec<String>,
+    /// What its header says, if it can be read.
+    pub workflow: Option<Workflow>,
 }
 
 /// Checks one source. `find` gives the sources of modules that it may import. Files of `lib/` need no header and no `run`.
@@ -116,7 +118,7 @@ pub fn source(sandbox: &Sandbox, name: &str, source: &str, find: &dyn Fn(&str) -
         let message = format!("the file has {} bytes; at most {limit} are read", source.len());
         let mut diagnostic = Diagnostic::error("too_large", rhai::Position::new(1, 1), message);
         diagnostic.file = name.to_owned();
-        return Checked { diagnostics: vec![diagnostic], imports: Vec::new() };
+        return Checked { diagnostics: vec![diagnostic], imports: Vec::new(), workflow: None };
     }
     let engine = sandbox.shell.engine();
     let healthy = items::compile(&engine, &sandbox.shell.catalog, source);
@@ -145,7 +147,8 @@ pub fn source(sandbox: &Sandbox, name: &str, source: &str, find: &dyn Fn(&str) -
     diagnostics
         .sort_by(|a, b| (a.line, a.column, a.severity, &a.message).cmp(&(b.line, b.column, b.severity, &b.message)));
     diagnostics.dedup();
-    Checked { diagnostics, imports: known.imports() }
+    let imports = known.imports();
+    Checked { diagnostics, imports, workflow }
 }
 
 /// The header if it can be read. A file that has other mistakes is read without them.

@@ -7,7 +7,7 @@ mod kit;
 
 use std::{sync::Arc, time::Duration};
 
-use rhai::{CallFnOptions, Dynamic, Scope, packages::StandardPackage};
+use rhai::{AST, CallFnOptions, Dynamic, Scope, packages::StandardPackage};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use windlass_model::{Bounds, CallSite, Code, Problem};
@@ -163,6 +163,38 @@ pub fn run_scenarios(name: &str, source: &str, driver: Arc<dyn ScenarioDriver>) 
     }
 }
 
+/// Names of a scenario file's `fn test_…()`, in its order; refused if it can't be run at all. Runs nothing.
+pub fn check_scenarios(name: &str, source: &str) -> Result<Vec<String>, Problem> {
+    let engine = bare_engine(&Bounds::default(), &StandardPackage::new());
+    tests_of(name, source, &compile(&engine, name, source)?)
+}
+
+fn compile(engine: &rhai::Engine, name: &str, source: &str) -> Result<AST, Problem> {
+    engine.compile(source).map_err(|error| {
+        let position = error.position();
+        let site = CallSite {
+            file: name.into(),
+            line: position.line().unwrap_or(0) as u32,
+            column: position.position().unwrap_or(0) as u32,
+        };
+        Problem::new(Code::WorkflowInvalid, format!("{name}.rhai: {}", error.err_type())).at(site)
+    })
+}
+
+fn tests_of(name: &str, source: &str, ast: &AST) -> Result<Vec<String>, Problem> {
+    let mut tests: Vec<String> = ast
+        .iter_functions()
+        .filter(|function| function.name.starts_with("test_") && function.params.is_empty())
+        .map(|function| function.name.to_owned())
+        .collect();
+    // In the order of the file, which is how people read them.
+    tests.sort_by_key(|test| source.find(&format!("fn {test}")));
+    match tests.is_empty() {
+        true => Err(Problem::new(Code::WorkflowInvalid, format!("{name}.rhai has no `fn test_…()`"))),
+        false => Ok(tests),
+    }
+}
+
 fn run_file(name: &str, source: &str, driver: &Arc<dyn ScenarioDriver>) -> Result<Vec<TestResult>, Problem> {
     // An assertion needs little; a loop without an end should be noticed soon.
     let bounds = Bounds { script_operations: 5_000_000, ..Bounds::default() };
@@ -173,26 +205,9 @@ fn run_file(name: &str, source: &str, driver: &Arc<dyn ScenarioDriver>) -> Resul
     engine.on_progress(move |_| meter::tick(&bounds));
     kit::register(&mut engine, driver);
     assertions::register(&mut engine);
-    let mut ast = engine.compile(source).map_err(|error| {
-        let position = error.position();
-        let site = CallSite {
-            file: name.into(),
-            line: position.line().unwrap_or(0) as u32,
-            column: position.position().unwrap_or(0) as u32,
-        };
-        Problem::new(Code::WorkflowInvalid, format!("{name}.rhai: {}", error.err_type())).at(site)
-    })?;
+    let mut ast = compile(&engine, name, source)?;
     ast.set_source(name);
-    let mut tests: Vec<String> = ast
-        .iter_functions()
-        .filter(|function| function.name.starts_with("test_") && function.params.is_empty())
-        .map(|function| function.name.to_owned())
-        .collect();
-    // In the order of the file, which is how people read them.
-    tests.sort_by_key(|test| source.find(&format!("fn {test}")));
-    if tests.is_empty() {
-        return Err(Problem::new(Code::WorkflowInvalid, format!("{name}.rhai has no `fn test_…()`")));
-    }
+    let tests = tests_of(name, source, &ast)?;
     let entry: Arc<str> = name.into();
     let run_one = |test: String| {
         let started = std::time::Instant::now();

@@ -4,6 +4,7 @@ mod actors;
 mod crash;
 mod driver;
 mod report;
+mod save;
 
 use std::{path::PathBuf, sync::Arc, time::Instant};
 
@@ -13,6 +14,8 @@ use windlass_script::{
     is_valid_name,
     scenario::{TestResult, run_scenarios},
 };
+
+pub use self::save::save;
 
 use self::driver::Driver;
 use crate::{commands::workflows, config::Config, context::Context, exit::Exit, render, versions, wiring};

@@ -32,7 +32,7 @@ use self::{
 use crate::plugins::Plugins;
 
 pub use kept::{Kept, history, source};
-pub use save::{beside, digest};
+pub use save::{beside, digest, place, write};
 pub use seen::Seen;
 pub use watch::Watching;
 

@@ -209,7 +209,7 @@ fn odd_name(name: &str) -> Problem {
 }
 
 /// The file of a workflow: inside the folder, whatever its name looks like.
-pub(super) fn place(folder: &Path, name: &str) -> Result<PathBuf, Problem> {
+pub fn place(folder: &Path, name: &str) -> Result<PathBuf, Problem> {
     require_name(name)?;
     let odd = || odd_name(name);
     let path = folder.join(format!("{name}.rhai"));
@@ -223,7 +223,7 @@ pub(super) fn place(folder: &Path, name: &str) -> Result<PathBuf, Problem> {
 }
 
 /// Beside it first, then in its place: nobody ever reads half of it.
-pub(super) fn write(path: &Path, source: &str) -> Result<(), Problem> {
+pub fn write(path: &Path, source: &str) -> Result<(), Problem> {
     let folder = path.parent().unwrap_or(path);
     let beside = || -> std::io::Result<()> {
         let mut file = tempfile::Builder::new().prefix(".saving-").tempfile_in(folder)?;

@@ -1625,7 +1625,11 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        put?: never;
+        /**
+         * Save a workflow's scenarios
+         * @description In the file beside it, `<name>.test.rhai`. They have no versions: launches don't use them.
+         */
+        put: operations["put_workflows_name_scenarios"];
         /**
          * Run a workflow's scenarios
          * @description In rehearsals, with virtual time. Nothing is saved: sources in the body take the files' places.
@@ -1969,8 +1973,14 @@ export interface components {
              *     `text`, with the line of the source.
              */
             diagnostics: unknown[];
+            /** @description What that asks for. */
+            grants: components["schemas"]["Grant"][];
+            /** @description Those of them that the server's policy doesn't allow in its folder. */
+            refused_by_policy: string[];
             /** @description Whether it can be launched. */
             sound: boolean;
+            /** @description Header of the source that was sent, if it can be read: what a form is made from. */
+            workflow?: components["schemas"]["WorkflowHeader"] | null;
         };
         /** @description Runs that exclude one another. */
         Concurrency: {
@@ -2149,6 +2159,8 @@ export interface components {
             problem?: unknown;
             /** @description Its scenarios, `<name>.test.rhai`. */
             scenarios?: string | null;
+            /** @description Digest of those, for a change. */
+            scenarios_digest?: string | null;
             /** @description What stands in the file, mistakes and all; if it is gone, what is in use. */
             source: string;
             /** @description Digest of that, for a change. */
@@ -3341,6 +3353,18 @@ export interface components {
             passed: boolean;
             /** @description Each: `name`, `passed`, `message`, `site` with `file`, `line` and `column`, `output`, `elapsed_ms`. */
             scenarios: unknown[];
+        };
+        /** @description Scenarios to save. */
+        ScenariosSaveBody: {
+            /** @description `scenarios_digest` of what you changed; absent if there were none. */
+            expected?: string | null;
+            /** @description All of the file; empty: there are to be none. */
+            scenarios: string;
+        };
+        /** @description Scenarios that were saved. */
+        ScenariosSaved: {
+            /** @description Digest for the next change; absent if there are none now. */
+            scenarios_digest?: string | null;
         };
         /** @description What is to change. What isn't named stays. */
         ScheduleChange: {
@@ -7069,6 +7093,33 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Saved"];
+                };
+            };
+        };
+    };
+    put_workflows_name_scenarios: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description May contain slashes. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ScenariosSaveBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScenariosSaved"];
                 };
             };
         };
