@@ -45,7 +45,7 @@ it('from the first log-in to a finished run, without a mouse', async () => {
 
   await page.keyboard.press('Control+k');
   await page.getByRole('option', { name: /Start/ }).first().waitFor();
-  await page.keyboard.type('launch lab/tour');
+  await page.keyboard.type('launch tour');
   await page.getByRole('option', { name: /Launch lab\/tour/, selected: true }).waitFor();
   await picture(page, 'tour-palette');
   await page.keyboard.press('Enter');

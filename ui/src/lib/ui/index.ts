@@ -17,6 +17,7 @@ export { default as Loading } from './Loading.svelte';
 export { default as Menu } from './Menu.svelte';
 export { default as PageHeader } from './PageHeader.svelte';
 export { default as ProblemNote } from './ProblemNote.svelte';
+export { default as Prose } from './Prose.svelte';
 export { default as Segmented } from './Segmented.svelte';
 export { default as Select } from './Select.svelte';
 export { default as Spinner } from './Spinner.svelte';

@@ -15,11 +15,28 @@ export interface Toast {
 class Toasts {
   all = $state.raw<Toast[]>([]);
   #id = 0;
+  /** When those that go by themselves go; none does while they are held. */
+  #timers = new Map<number, ReturnType<typeof setTimeout>>();
+  #held = false;
 
   #show(toast: Omit<Toast, 'id'>, ms: number) {
     const id = (this.#id += 1);
     this.all = [...untrack(() => this.all).slice(-3), { ...toast, id }];
-    if (ms) setTimeout(() => this.close(id), ms);
+    if (ms) this.#closeIn(id, ms);
+  }
+
+  #closeIn(id: number, ms: number) {
+    clearTimeout(this.#timers.get(id));
+    this.#timers.set(id, setTimeout(() => (this.#held ? this.#closeIn(id, ms) : this.close(id)), ms));
+  }
+
+  /** While the pointer or the focus is on them, they stay. */
+  hold() {
+    this.#held = true;
+  }
+  release() {
+    this.#held = false;
+    for (const id of this.#timers.keys()) this.#closeIn(id, 3_000);
   }
 
   good(text: string, next?: Toast['next']) {
@@ -35,6 +52,8 @@ class Toasts {
     this.#show({ tone: 'bad', text, detail, next }, 0);
   }
   close(id: number) {
+    clearTimeout(this.#timers.get(id));
+    this.#timers.delete(id);
     this.all = untrack(() => this.all).filter((one) => one.id !== id);
   }
 }

@@ -55,7 +55,7 @@ export function firstSteps(known: Known): FirstStep[] {
     },
     can('manage') && {
       id: 'factor', title: 'Turn on a second factor', text: 'Whoever learns your password then still can’t get in.',
-      href: '/account', icon: 'check', done: totp || ticked.has('factor'),
+      href: '/account', icon: 'screen', done: totp || ticked.has('factor'),
     },
   ];
   return steps.filter((step) => step !== false);
