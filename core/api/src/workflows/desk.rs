@@ -5,7 +5,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use windlass_model::{Code, Problem};
 
-use super::{change::{PLATFORM, changeable}, named, presence::Editor};
+use super::{
+    change::{PLATFORM, changeable},
+    named,
+    presence::Editor,
+};
 use crate::{Access, Answer, Permission, Request, Route, runs};
 
 /// A workflow's file, or a module's.

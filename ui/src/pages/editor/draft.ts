@@ -25,8 +25,9 @@ export function keepDraft(name: string, draft: Omit<Draft, 'at'>, now = Date.now
 
 export type Begin = { kind: 'fresh' } | { kind: 'resumed'; draft: Draft } | { kind: 'overtaken'; draft: Draft };
 
-/** How the editor begins: with the file, with a draft of it, or with a draft of something that was changed since. */
+/** How the editor begins: with the file, with a draft of it, or with a draft of something that was changed since. A draft of
+ * something that was removed since is one of a new file. */
 export function beginWith(file: { source: string; digest: string | null }, draft: Draft | null): Begin {
   if (!draft || draft.source === file.source) return { kind: 'fresh' };
-  return draft.digest === file.digest ? { kind: 'resumed', draft } : { kind: 'overtaken', draft };
+  return draft.digest === file.digest || file.digest === null ? { kind: 'resumed', draft } : { kind: 'overtaken', draft };
 }

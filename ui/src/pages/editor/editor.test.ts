@@ -22,6 +22,8 @@ describe('a draft', () => {
     expect(beginWith({ source: 'old', digest: 'd1' }, null)).toEqual({ kind: 'fresh' });
     expect(beginWith({ source: 'old', digest: 'd1' }, draft).kind).toBe('resumed');
     expect(beginWith({ source: 'theirs', digest: 'd2' }, draft).kind).toBe('overtaken');
+    // Somebody removed it.
+    expect(beginWith({ source: '', digest: null }, draft).kind).toBe('resumed');
     // Somebody saved the very same.
     expect(beginWith({ source: 'new', digest: 'd3' }, draft).kind).toBe('fresh');
   });

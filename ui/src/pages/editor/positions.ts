@@ -1,4 +1,18 @@
 // From the server's lines and columns to places in a text, and back.
+import type { ApiProblem } from '$lib/api';
+
+/** A place in a script; lines and columns from 1. */
+export interface Site {
+  file: string;
+  line: number;
+  column: number;
+}
+
+/** Where a problem is, if it is somewhere. */
+export function siteOf(problem: ApiProblem | null): Site | null {
+  const site = problem?.site as Partial<Site> | undefined;
+  return site?.file && site.line ? { file: site.file, line: site.line, column: site.column ?? 1 } : null;
+}
 
 /** Offset of a line and a column, both from 1; columns count characters, as the server does. */
 export function offsetOf(text: string, line: number, column: number): number {
