@@ -21,8 +21,14 @@ interface Shown {
   undo?: readonly UndoEntry[];
 }
 
-export function rowsOf(steps: readonly Step[], { closed, children, text, undo = [] }: Shown): Row[] {
+/** Of a step that takes another one back (`5/u1/0`): the number of the entry that it belongs to. */
+const entryOf = (path: string) => (path.includes('/u') ? Number(/\/u(\d+)\//.exec(path)?.[1]) || 0 : 0);
+
+export function rowsOf(all: readonly Step[], { closed, children, text, undo = [] }: Shown): Row[] {
   const rows: Row[] = [];
+  // What takes steps back stands below, at its entry.
+  const back = all.filter((step) => entryOf(step.path));
+  const steps = back.length ? all.filter((step) => !entryOf(step.path)) : all;
   const wanted = text.trim().toLowerCase();
   let lane = '';
   let hiddenBelow: string | undefined;
@@ -47,9 +53,15 @@ export function rowsOf(steps: readonly Step[], { closed, children, text, undo = 
     rows.push({ kind: 'child', id: `${step.path}@${step.child}`, run: step.child, state: child?.state, depth: depth + 1 });
     for (const one of child?.steps ?? []) rows.push({ kind: 'child', id: `${step.path}@${step.child}/${one.path}`, run: step.child, step: one, depth: depth + 1 + depthOf(one.path) });
   });
-  if (undo.length && !wanted) {
-    rows.push({ kind: 'branch', id: 'undo', name: 'Undo, from the last to the first', depth: 0 });
-    for (const entry of undo) rows.push({ kind: 'undo', id: `undo ${entry.seq}`, entry });
+  const stepBack = (step: Step, depth: number) => {
+    if (!wanted || `${step.op} ${step.path}`.toLowerCase().includes(wanted)) rows.push({ kind: 'step', id: step.path, path: step.path, step, depth, folds: false });
+  };
+  if (undo.length && !wanted) rows.push({ kind: 'branch', id: 'undo', name: 'Undo, from the last to the first', depth: 0 });
+  for (const entry of undo) {
+    if (!wanted) rows.push({ kind: 'undo', id: `undo ${entry.seq}`, entry });
+    for (const step of back) if (entryOf(step.path) === entry.seq) stepBack(step, depthOf(step.path) - depthOf(entry.path));
   }
+  // One whose entry was begun in a record that isn't there.
+  for (const step of back) if (!undo.some((entry) => entry.seq === entryOf(step.path))) stepBack(step, 1);
   return rows;
 }

@@ -1,7 +1,7 @@
 // What the list of runs shows, as it stands in the address bar; the names are those of the API.
 import type { QueryChange } from '$lib/router.svelte';
 
-export const names = ['text', 'workflow', 'state', 'tag', 'id', 'parent', 'since', 'until'] as const;
+export const names = ['text', 'workflow', 'state', 'tag', 'input', 'id', 'parent', 'since', 'until'] as const;
 export type FilterName = (typeof names)[number];
 export type Filters = Partial<Record<FilterName, string>>;
 
@@ -26,12 +26,32 @@ export function moment(text: string, now: number): string {
   return String(now - Number(found[1]) * { m: 60_000, h: 3_600_000, d: 86_400_000 }[found[2] as 'm' | 'h' | 'd']);
 }
 
-/** For the API: what is relative becomes a time. */
-export function asQuery(filters: Filters, now: number): Filters {
-  const query = { ...filters };
-  if (query.since) query.since = moment(query.since, now);
-  if (query.until) query.until = moment(query.until, now);
-  return query;
+/** `name=value other=value`: values that fields of the input must have. */
+export function inputs(text: string | undefined): Record<string, string> {
+  const found: Record<string, string> = {};
+  for (const [, name, quoted, bare] of (text ?? '').matchAll(/([^\s=]+)=(?:"([^"]*)"|(\S*))/g)) found[name!] = quoted ?? bare ?? '';
+  return found;
+}
+
+/** For the API's bodies: what is relative becomes a time. */
+export function asWhich({ input, ...filters }: Filters, now: number) {
+  const which = { ...filters, input: inputs(input) };
+  if (which.since) which.since = moment(which.since, now);
+  if (which.until) which.until = moment(which.until, now);
+  return which;
+}
+/** For its queries. */
+export function asQuery(filters: Filters, now: number): Omit<Filters, 'input'> {
+  const { input, ...query } = asWhich(filters, now);
+  return { ...query, ...Object.fromEntries(Object.entries(input).map(([name, value]) => [`input.${name}`, value])) };
+}
+
+/** Of a comma list of states those that are among some (empty: all are); null if none is. */
+export function within(list: string | null | undefined, some: readonly string[]): string | null | undefined {
+  if (!some.length) return list;
+  const asked = (list ?? '').split(',').filter(Boolean);
+  const both = asked.length ? some.filter((state) => asked.includes(state)) : some;
+  return both.join(',') || null;
 }
 
 /** As it is compared and kept: in one order, without what is empty. */
