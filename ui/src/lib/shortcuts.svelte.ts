@@ -40,7 +40,8 @@ class Shortcuts {
   pressed(event: KeyboardEvent) {
     if (event.defaultPrevented || event.isComposing || ['Shift', 'Control', 'Alt', 'Meta'].includes(event.key)) return;
     const name = nameOf(event);
-    const typing = writes(event.target);
+    // In a shadow root, as the editor is, `target` is only its host.
+    const typing = writes(event.composedPath()[0] ?? event.target);
     const modal = document.querySelector('dialog[open]') !== null;
     const both = this.#before ? `${this.#before} ${name}` : name;
     const fits = (keys: string) => (one: Shortcut) => one.keys === keys && (one.inFields || (!typing && !modal));

@@ -55,3 +55,16 @@ it('a page takes a key over while it is there', () => {
   press('f');
   expect([here.mock.calls.length, everywhere.mock.calls.length]).toEqual([1, 1]);
 });
+
+it('a field in a shadow root does so, too', () => {
+  const help = on('?');
+  const host = document.createElement('div');
+  document.body.append(host);
+  const input = document.createElement('input');
+  host.attachShadow({ mode: 'open' }).append(input);
+  const heard = vi.fn((event: Event) => shortcuts.pressed(event as KeyboardEvent));
+  document.body.addEventListener('keydown', heard, { once: true });
+  input.dispatchEvent(new KeyboardEvent('keydown', { key: '?', bubbles: true, composed: true, cancelable: true }));
+  expect(heard).toHaveBeenCalledOnce();
+  expect(help).not.toHaveBeenCalled();
+});
