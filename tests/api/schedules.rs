@@ -282,6 +282,14 @@ fn a_pattern_can_be_looked_at_and_a_schedule_be_launched_out_of_turn() {
     let preview = preview.json();
     assert_eq!(preview["next"].as_array().unwrap().len(), 3);
     assert!(preview["next"][0]["wall"].as_str().unwrap().contains("T04:00:00+0"), "{preview}");
+    assert_eq!(preview["clock_changes"], json!([]), "four o'clock is far from them");
+    let night =
+        server.get("/api/v1/schedules/preview?cron=30%202%20*%20*%20*&time_zone=Europe/Berlin").expect(200).json();
+    let mut moved: Vec<&Value> =
+        night["clock_changes"].as_array().unwrap().iter().map(|one| &one["by_minutes"]).collect();
+    moved.sort_by_key(|minutes| minutes.as_i64());
+    assert_eq!(moved, [&json!(-60), &json!(60)], "{night}");
+    assert!(night.to_string().contains("T03:00:00+02:00"), "skipped, so right after the gap: {night}");
     server.get("/api/v1/schedules/preview?cron=nonsense").expect(400);
     let id = make(
         &server,

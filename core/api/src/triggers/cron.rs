@@ -12,6 +12,21 @@ const PATTERN_BYTES: usize = 200;
 /// Times of day that one pattern names, at most; with more of them it counts as one with steps.
 const NAMED: usize = 96;
 
+/// How far ahead changes of the clocks are looked for: each zone that has them has two in a year.
+const YEAR_MS: i64 = 400 * 86_400_000;
+/// More instants than these around a change of the clocks tell nobody anything.
+const FEW: usize = 6;
+
+/// The clocks of a zone are put forward or back.
+pub struct ClockChange {
+    /// When, milliseconds since 1970.
+    pub at_ms: i64,
+    /// By how much; less than nothing is back.
+    pub by_minutes: i64,
+    /// The pattern's instants in what is skipped or repeated, and as long before or after it.
+    pub instants: Vec<i64>,
+}
+
 /// A pattern in a time zone.
 #[derive(Clone)]
 pub struct Cron {
@@ -65,6 +80,25 @@ impl Cron {
     /// The first instants after this one.
     pub fn upcoming(&self, after_ms: i64, count: usize) -> Vec<i64> {
         std::iter::successors(self.next(after_ms), |at| self.next(*at)).take(count).collect()
+    }
+
+    /// The next changes of the clocks near which the pattern happens, two at most.
+    pub fn clock_changes(&self, after_ms: i64) -> Vec<ClockChange> {
+        let Ok(after) = Timestamp::from_millisecond(after_ms) else { return Vec::new() };
+        let offset = |ms: i64| self.at(ms).map_or(0, |at| i64::from(at.offset().seconds()));
+        let changes = self.zone.following(after).map(|change| change.timestamp().as_millisecond());
+        let near = changes.take_while(|at_ms| *at_ms < after_ms + YEAR_MS).filter_map(|at_ms| {
+            let by_ms = (offset(at_ms) - offset(at_ms - 1_000)) * 1_000;
+            let (by_minutes, around) = (by_ms / 60_000, at_ms - by_ms.abs()..at_ms + by_ms.abs());
+            let found = self.upcoming(around.start - 1_000, FEW + 1);
+            let instants: Vec<i64> = found.into_iter().take_while(|instant| around.contains(instant)).collect();
+            (by_minutes != 0 && (1..=FEW).contains(&instants.len())).then_some(ClockChange {
+                at_ms,
+                by_minutes,
+                instants,
+            })
+        });
+        near.take(2).collect()
     }
 
     /// The pattern in words.
@@ -180,6 +214,30 @@ mod tests {
         assert_eq!(found, ["2026-10-04T02:30:00+11:00", "2026-10-05T02:15:00+11:00"]);
         let found = from("0 0 * * *", "Asia/Beirut", "2026-03-27T23:00:00Z", 2);
         assert_eq!(found, ["2026-03-29T01:00:00+03:00", "2026-03-30T00:00:00+03:00"]);
+    }
+
+    #[test]
+    fn changes_of_the_clocks_are_told_to_patterns_that_meet_them() {
+        let told = |pattern: &str, zone: &str| {
+            let cron = Cron::new(pattern, zone).unwrap();
+            let walls =
+                |all: &[i64]| all.iter().map(|at| cron.wall(*at)[..16].to_owned()).collect::<Vec<_>>().join(" ");
+            let all = cron.clock_changes(ms("2026-01-01T00:00:00Z"));
+            all.iter()
+                .map(|one| format!("{} {}: {}", cron.wall(one.at_ms), one.by_minutes, walls(&one.instants)))
+                .collect()
+        };
+        let daily: Vec<String> = told("30 2 * * *", "Europe/Berlin");
+        assert_eq!(
+            daily,
+            ["2026-03-29T03:00:00+02:00 60: 2026-03-29T03:00", "2026-10-25T02:00:00+01:00 -60: 2026-10-25T02:30",]
+        );
+        let hourly: Vec<String> = told("0 * * * *", "Europe/Berlin");
+        assert_eq!(hourly[1], "2026-10-25T02:00:00+01:00 -60: 2026-10-25T02:00 2026-10-25T02:00");
+        for (pattern, zone) in [("0 12 * * *", "Europe/Berlin"), ("* * * * *", "Europe/Berlin"), ("30 2 * * *", "UTC")]
+        {
+            assert_eq!(told(pattern, zone), Vec::<String>::new(), "{pattern} {zone}");
+        }
     }
 
     #[test]

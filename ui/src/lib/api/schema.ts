@@ -1982,6 +1982,21 @@ export interface components {
             /** @description Header of the source that was sent, if it can be read: what a form is made from. */
             workflow?: components["schemas"]["WorkflowHeader"] | null;
         };
+        /** @description The clocks are put forward or back. */
+        ClockChangeView: {
+            /**
+             * Format: int64
+             * @description When, milliseconds since 1970.
+             */
+            at_ms: number;
+            /**
+             * Format: int64
+             * @description By how many minutes; less than nothing is back.
+             */
+            by_minutes: number;
+            /** @description When the pattern happens around it. */
+            next: components["schemas"]["Instant"][];
+        };
         /** @description Runs that exclude one another. */
         Concurrency: {
             /** @description What they share, with inputs in braces: `lab/{lab}`. */
@@ -2918,6 +2933,8 @@ export interface components {
         };
         /** @description When a pattern happens. */
         PreviewView: {
+            /** @description The next changes of the clocks, two at most, where the pattern happens so near that they concern it. */
+            clock_changes: components["schemas"]["ClockChangeView"][];
             /** @description The next instants. */
             next: components["schemas"]["Instant"][];
             /** @description The pattern in words. */

@@ -71,6 +71,7 @@ describe('single fields', () => {
   it('without a type take JSON or plain text', async () => {
     const { user, sent } = form(object({ any: { title: 'Any' } }));
     await user.type(screen.getByLabelText(/Any/), '{{"a":1');
+    await user.tab();
     expect(screen.getByText(/isn’t JSON yet/)).toBeTruthy();
     await user.type(screen.getByLabelText(/Any/), '}');
     expect(sent()).toEqual({ any: { a: 1 } });

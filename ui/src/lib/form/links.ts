@@ -1,6 +1,7 @@
 // A form's values in an address that people can read: `?input.name=web&input.node.mtu=1500`. Secret fields are never in it.
-import { asSchema, effective, inOrder, type Schema } from './schema';
-import { below, isObject, same, write } from './pointer';
+import { asSchema, effective, inOrder, titleOf, type Schema } from './schema';
+import { below, isObject, same, split, write } from './pointer';
+import { best } from './validate';
 import { changes, coerce, fresh, payload, withoutSecrets } from './values';
 
 const PREFIX = 'input.';
@@ -97,17 +98,30 @@ export function toCommand(workflow: string, schema: Schema, value: unknown, opti
   return `${words.join(' ')} --input - <<'JSON'\n${JSON.stringify(sent, null, 2)}\nJSON`;
 }
 
-/** Values side by side for a review: one line a field, with the place to change it. */
-export function rows(given: Schema, value: unknown): { pointer: string; label: string; value: unknown; step?: string }[] {
-  const root = asSchema(given);
-  const schema = effective(given, value, root);
-  const found = Object.entries(isObject(value) ? value : {}).map(([name, inner]) => {
-    const own = effective(schema.properties?.[name], inner, root);
-    return { pointer: below('', name), label: own.title ?? name, value: inner, step: own['x-step'] };
-  });
-  const order = inOrder(Object.keys(schema.properties ?? {}), schema);
-  const place = (pointer: string) => (order.indexOf(pointer.slice(1)) + order.length + 1) % (order.length + 1);
-  return found.sort((a, b) => place(a.pointer) - place(b.pointer));
+/** The fields at the top that hold for a value, those of its choice as well. */
+function fieldsAt(root: Schema, value: unknown): Schema {
+  const schema = effective(root, value, root);
+  const choices = schema.oneOf ?? schema.anyOf;
+  const branch = choices && effective(choices[best(choices, value, root)], value, root);
+  return { ...schema, properties: { ...branch?.properties, ...schema.properties }, required: [...(schema.required ?? []), ...(branch?.required ?? [])] };
 }
 
+/** Values side by side for a review: one line a field, with the place to change it. */
+export function rows(given: Schema, value: unknown): { pointer: string; label: string; value: unknown; schema: Schema; step?: string }[] {
+  const root = asSchema(given);
+  const schema = fieldsAt(root, value);
+  const order = inOrder(Object.keys(schema.properties ?? {}), schema);
+  const place = (name: string) => (order.includes(name) ? order.indexOf(name) : order.length);
+  const names = Object.keys(isObject(value) ? value : {}).sort((a, b) => place(a) - place(b));
+  return names.map((name) => {
+    const inner = (value as Record<string, unknown>)[name];
+    const own = effective(schema.properties?.[name], inner, root);
+    return { pointer: below('', name), label: titleOf(own, name), value: inner, schema: own, step: own['x-step'] };
+  });
+}
 
+/** What the field at the top is called that a place belongs to. */
+export function labelOfField(given: Schema, value: unknown, pointer: string): string | undefined {
+  const [name] = split(pointer);
+  return name === undefined ? undefined : titleOf(effective(fieldsAt(asSchema(given), value).properties?.[name], undefined, given), name);
+}

@@ -3,8 +3,16 @@
 export type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
 export type JsonObject = { [name: string]: Json };
 
+/** Text that is to become JSON and isn't yet. It stays in the form, and is a fault wherever it stands. */
+export class Unread {
+  constructor(readonly text: string) {}
+  toJSON() {
+    return this.text;
+  }
+}
+
 export const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
+  typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Unread);
 
 /** One step of a pointer. */
 export const escape = (name: string | number) => String(name).replaceAll('~', '~0').replaceAll('/', '~1');
@@ -59,6 +67,7 @@ export const within = (pointer: string, around: string) => pointer === around ||
 export function same(a: unknown, b: unknown): boolean {
   if (Object.is(a, b) || (a === 0 && b === 0)) return true;
   if (Array.isArray(a) && Array.isArray(b)) return a.length === b.length && a.every((item, index) => same(item, b[index]));
+  if (a instanceof Unread && b instanceof Unread) return a.text === b.text;
   if (!isObject(a) || !isObject(b)) return false;
   const names = Object.keys(a).filter((name) => a[name] !== undefined);
   const others = Object.keys(b).filter((name) => b[name] !== undefined);

@@ -59,6 +59,11 @@ export interface Schema {
 /** References that are followed in a row, and schemas in one another. */
 const DEPTH = 32;
 
+/** Nothing may stand there: `false`, also where it is one part of several (a condition's `else`). */
+export function isForbidden(given: Schema | boolean | undefined, root: Schema): boolean {
+  return given === false || (given !== undefined && given !== true && same(effective(given, undefined, root).not, {}));
+}
+
 /** `true` and what isn't there take everything. */
 export const asSchema = (schema: unknown): Schema => (isObject(schema) ? (schema as Schema) : schema === false ? { not: {} } : {});
 

@@ -1,6 +1,6 @@
 // Checks a value as one types it, in plain words. It isn't the last word: the server checks the same with all of JSON Schema.
 import { misformed } from './formats';
-import { below, isObject, same } from './pointer';
+import { below, isObject, same, Unread } from './pointer';
 import { asSchema, effective, typeOf, typesOf, type Schema, type Type } from './schema';
 import { isName, isSecret } from './secrets';
 
@@ -31,6 +31,7 @@ const several = (count: number, one: string, many = `${one}s`) => `${count} ${co
 /** Everything that doesn't fit. */
 export function faultsOf(given: Schema | boolean | undefined, value: unknown, root: Schema, pointer = '', depth = 0): Fault[] {
   if (depth > DEPTH || value === undefined) return [];
+  if (value instanceof Unread) return [{ pointer, message: 'This isn’t JSON yet: a bracket or a quote is missing.' }];
   const schema = effective(given, value, root);
   const at = (message: string, soft = false): Fault => (soft ? { pointer, message, soft } : { pointer, message });
   if (isSecret(schema)) {

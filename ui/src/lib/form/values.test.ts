@@ -8,6 +8,7 @@ import { read, same, write } from './pointer';
 import { problemsOf } from './problems';
 import type { Schema } from './schema';
 import { changed, changes, coerce, fresh, payload, toNumber, withoutSecrets } from './values';
+import { inWords } from './words';
 import { slug, stepOf, stepsOf } from './wizard';
 
 describe('beginning', () => {
@@ -44,8 +45,8 @@ describe('changing', () => {
 
 describe('sending', () => {
   const schema: Schema = {
-    type: 'object', properties: { kind: { enum: ['a', 'b'] }, more: { type: 'object', additionalProperties: { type: 'string' } }, strict: { type: 'object', additionalProperties: false, properties: { x: {} } } },
-    if: { properties: { kind: { const: 'a' } } }, then: { properties: { x: {} } }, else: { properties: { y: {} } },
+    type: 'object', properties: { kind: { enum: ['a', 'b'] }, more: { type: 'object', additionalProperties: { type: 'string' } }, strict: { type: 'object', additionalProperties: false, properties: { x: {} } }, forbidden: { type: 'integer' } },
+    if: { properties: { kind: { const: 'a' } } }, then: { properties: { x: {} } }, else: { properties: { y: {}, forbidden: false } },
   };
   it.each([
     ['fields that don’t apply stay in the form', { kind: 'a', x: 1, y: 2 }, { kind: 'a', x: 1 }],
@@ -53,6 +54,8 @@ describe('sending', () => {
     ['names that nobody declares are sent', { kind: 'a', zzz: 1 }, { kind: 'a', zzz: 1 }],
     ['a group that takes no others loses what it doesn’t know', { kind: 'a', strict: { x: 1, old: 2 } }, { kind: 'a', strict: { x: 1 } }],
     ['nothing is nothing', { kind: 'a', x: undefined }, { kind: 'a' }],
+    ['what a condition forbids stays in the form', { kind: 'b', forbidden: 1 }, { kind: 'b' }],
+    ['and is sent where it may be', { kind: 'a', forbidden: 1 }, { kind: 'a', forbidden: 1 }],
     ['names of one’s own', { kind: 'a', more: { __proto__: 'x', b: 'y' } }, { kind: 'a', more: { b: 'y' } }],
   ])('%s', (_, value, sent) => expect(payload(schema, value)).toEqual(sent));
 
@@ -143,7 +146,14 @@ describe('links', () => {
   });
   it('say only what differs', () => expect(changes(schema, { host: 'a', port: 22, on: true })).toEqual({ host: 'a' }));
   it('are rows for a review', () => {
-    expect(rows({ ...schema, required: ['port', 'host'] }, { host: 'a', port: 1, z: 2 }).map((row) => row.label)).toEqual(['port', 'host', 'z']);
+    expect(rows({ ...schema, required: ['port', 'host'] }, { host: 'a', port: 1, z: 2 }).map((row) => row.label)).toEqual(['Port', 'Host', 'Z']);
+  });
+  it('are told in words', () => {
+    const place: Schema = { type: 'object', title: 'Address', oneOf: [{ title: 'By DHCP', properties: { kind: { const: 'dhcp' } } }, { title: 'Fixed', properties: { kind: { const: 'fixed' }, ip: { type: 'string', title: 'IP address' } }, required: ['ip'] }] };
+    const told: Schema = { type: 'object', properties: { env: { oneOf: [{ const: 'p', title: 'Production' }, { const: 't', title: 'Test' }] }, at: place, nodes: { type: 'array', items: { type: 'object', properties: { node_name: { type: 'string' }, on: { type: 'boolean' }, at: place } } } } };
+    const value = { env: 'p', at: { kind: 'fixed', ip: '10.0.0.1' }, nodes: [{ node_name: 'a', on: true, at: { kind: 'dhcp' } }, { node_name: 'b', more: 1 }], list: [] };
+    const lines = rows(told, value).map((row) => inWords(row.schema, row.value, told));
+    expect(lines).toEqual(['Production', 'Fixed\nIP address: 10.0.0.1', '1. Node name: a · On: yes · Address: By DHCP\n2. Node name: b · more: 1', 'none']);
   });
 });
 

@@ -1,5 +1,5 @@
 // Values of a form: what it begins with, what typing makes of them, and what is sent.
-import { asSchema, deref, effective, typesOf, type Schema } from './schema';
+import { asSchema, deref, effective, typesOf, isForbidden, type Schema } from './schema';
 import { define, isObject, same } from './pointer';
 import { isSecret } from './secrets';
 import { best } from './validate';
@@ -97,7 +97,7 @@ export function payload(given: Schema | boolean | undefined, value: unknown, roo
   const sent: Record<string, unknown> = {};
   for (const [name, inner] of Object.entries(value)) {
     if (inner === undefined) continue;
-    const isActive = Object.hasOwn(active, name);
+    const isActive = Object.hasOwn(active, name) && !isForbidden(both(schema.properties?.[name], chosen?.properties?.[name]), root);
     // A field of another branch stays in the form, in case somebody comes back to it, and isn't sent.
     if (!isActive && known.has(name)) continue;
     // Nor is one that the schema doesn't know any more: an earlier run's.
@@ -173,7 +173,7 @@ export function coerce(given: Schema | boolean | undefined, text: string, root: 
 /** The value without anything that the schema calls secret. */
 export function withoutSecrets(given: Schema | boolean | undefined, value: unknown, root: Schema = asSchema(given), depth = 0): unknown {
   if (depth > DEPTH || value === undefined) return undefined;
-  if (typeof value !== 'object' || value === null) return mentionsSecret(given, root) ? undefined : value;
+  if (!isObject(value) && !Array.isArray(value)) return mentionsSecret(given, root) ? undefined : value;
   const schema = effective(given, value, root);
   if (isSecret(schema)) return undefined;
   const choices = (schema.oneOf ?? schema.anyOf ?? []).map((choice) => effective(choice, value, root));

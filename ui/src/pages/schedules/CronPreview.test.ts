@@ -5,7 +5,7 @@ import CronPreview from './CronPreview.svelte';
 
 const answer = (body: unknown, status = 200) =>
   new Response(JSON.stringify(body), { status, headers: { 'content-type': status === 200 ? 'application/json' : 'application/problem+json' } });
-const preview = (words: string) => ({ words, next: [{ at_ms: 1_795_265_400_000, wall: '2026-11-21T13:50:00+01:00' }] });
+const preview = (words: string) => ({ words, next: [{ at_ms: 1_795_265_400_000, wall: '2026-11-21T13:50:00+01:00' }], clock_changes: [{ at_ms: 1_806_195_600_000, by_minutes: 60, next: [{ at_ms: 1_806_195_600_000, wall: '2027-03-28T03:00:00+02:00' }] }] });
 
 it('shows the times, and what is wrong instead of old ones', async () => {
   const asked: string[] = [];
@@ -25,6 +25,7 @@ it('shows the times, and what is wrong instead of old ones', async () => {
   await rerender({ cron: '2 * * * *' });
   await waitFor(() => screen.getByText('At 2 * * * *'));
   screen.getByText('Sat 21 Nov 2026, 13:50 (+01:00)');
+  expect(screen.getByRole('list', { name: 'When the clocks change' }).textContent).toBe('1 h forward: Sun 28 Mar 2027, 03:00 (+02:00)');
   await new Promise((resolve) => setTimeout(resolve, 450));
   screen.getByText('At 2 * * * *');
   // Only what stood still was asked.

@@ -11,3 +11,9 @@ export function wallClock(wall: string): string {
   const zone = !offset || offset === 'Z' ? 'UTC' : offset;
   return `${weekday} ${Number(day)} ${MONTHS[Number(month) - 1]} ${year}, ${time}${seconds && seconds !== '00' ? `:${seconds}` : ''} (${zone})`;
 }
+
+/** `60` as `1 h forward`. */
+export function changeWords(minutes: number): string {
+  const by = Math.abs(minutes);
+  return `${by % 60 ? `${by} min` : `${by / 60} h`} ${minutes < 0 ? 'back' : 'forward'}`;
+}

@@ -41,6 +41,19 @@ struct PreviewView {
     words: String,
     /// The next instants.
     next: Vec<Instant>,
+    /// The next changes of the clocks, two at most, where the pattern happens so near that they concern it.
+    clock_changes: Vec<ClockChangeView>,
+}
+
+/// The clocks are put forward or back.
+#[derive(Serialize, JsonSchema)]
+struct ClockChangeView {
+    /// When, milliseconds since 1970.
+    at_ms: i64,
+    /// By how many minutes; less than nothing is back.
+    by_minutes: i64,
+    /// When the pattern happens around it.
+    next: Vec<Instant>,
 }
 
 /// A launch out of turn.
@@ -145,7 +158,12 @@ fn preview(request: Request) -> Result<Answer, Problem> {
     let query: PreviewQuery = request.query()?;
     let cron = Cron::new(&query.cron, query.time_zone.as_deref().unwrap_or("UTC"))?;
     let next = instants(&cron, cron.upcoming(now_ms(), query.count.unwrap_or(SHOWN).clamp(1, 100)));
-    Answer::json(&PreviewView { words: cron.words(), next })
+    let clock_changes = cron.clock_changes(now_ms()).into_iter().map(|change| ClockChangeView {
+        at_ms: change.at_ms,
+        by_minutes: change.by_minutes,
+        next: instants(&cron, change.instants),
+    });
+    Answer::json(&PreviewView { words: cron.words(), next, clock_changes: clock_changes.collect() })
 }
 
 fn show(request: Request) -> Result<Answer, Problem> {
