@@ -26,7 +26,7 @@ build: ## Builds the release binary
 UI := ui/index.html ui/package-lock.json ui/vite.config.ts ui/svelte.config.js $(shell find ui/src ui/public ui/scripts)
 
 ui: ## Builds the interface, if something has changed since
-	@if [ -e ui/node_modules/.whole ]; then $(MAKE) --no-print-directory ui/dist/index.html; \
+	@if [ -e ui/node_modules/.whole ]; then $(MAKE) --silent --no-print-directory ui/dist/index.html; \
 	else echo "build: WITHOUT THE INTERFACE: Node.js 20.19 and npm build it (.ci/setup run)"; fi
 
 ui/dist/index.html: $(UI)

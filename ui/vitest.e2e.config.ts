@@ -1,4 +1,5 @@
-// How the browser tests in tests/ui run: one file after the other, because each has a server and a browser.
+// How the browser tests in tests/ui run: few files at a time, because each has a server and a browser.
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
@@ -15,6 +16,6 @@ export default defineConfig({
     include: ['**/*.e2e.ts'],
     testTimeout: 90_000,
     hookTimeout: 90_000,
-    fileParallelism: false,
+    maxWorkers: Math.max(1, Math.min(3, availableParallelism() - 1)),
   },
 });
