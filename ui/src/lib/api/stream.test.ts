@@ -15,8 +15,8 @@ class Connection {
   say(text: string) {
     this.#writer!.enqueue(new TextEncoder().encode(text));
   }
-  event(id: number) {
-    this.say(`id: ${id}\nevent: output.log\ndata: {"run":"r","seq":${id},"at_ms":1,"kind":"output.log","data":{}}\n\n`);
+  event(id: number, at = 1) {
+    this.say(`id: ${id}\nevent: output.log\ndata: {"run":"r","seq":${id},"at_ms":${at},"kind":"output.log","data":{}}\n\n`);
   }
   close() {
     this.#writer!.close();
@@ -88,6 +88,27 @@ describe('a stream', () => {
     connections[1]!.event(8);
     await settle(2_000);
     expect(caught).toHaveBeenCalledTimes(1);
+  });
+
+  it('tells what it caught up where something happens all the time, too', async () => {
+    start();
+    await settle();
+    connections[0]!.event(1);
+    await settle();
+    connections[0]!.close();
+    await settle(1_300);
+    connections[1]!.event(2);
+    connections[1]!.event(3);
+    for (let id = 4; id < 40; id += 1) {
+      await settle(100);
+      connections[1]!.event(id, Date.now());
+    }
+    await settle();
+    expect(seen).toEqual(Array.from({ length: 39 }, (_, at) => at + 1));
+    // The two that were missed, and what came within the second that the server's clock is read to.
+    expect(caught).toHaveBeenCalledTimes(1);
+    expect(caught.mock.calls[0]![0]).toBeGreaterThanOrEqual(2);
+    expect(caught.mock.calls[0]![0]).toBeLessThan(15);
   });
 
   it('tries again while there is no server, more and more slowly, and at once when asked', async () => {

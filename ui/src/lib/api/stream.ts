@@ -88,6 +88,8 @@ export function follow(path: string, options: FollowOptions): Following {
       const response = await fetch(`/api/v1${path}`, { headers, signal: mine.signal, credentials: 'same-origin', cache: 'no-store' });
       if (response.status === 204) return finish();
       if (!response.ok || !response.body) throw await problemOf(response);
+      // What happens after this wasn't missed. Where something happens all the time there is no lull. (The header knows seconds only.)
+      const present = (Date.parse(response.headers.get('date') ?? '') || Date.now()) + 1_000;
       state({ kind: 'live' });
       attempts = 0;
       const parser = new Parser();
@@ -111,9 +113,10 @@ export function follow(path: string, options: FollowOptions): Following {
         const events = frames.filter((frame) => frame.event !== 'done').map((frame) => JSON.parse(frame.data) as Event);
         if (events.length) {
           if (broke) {
-            caught += events.length;
+            caught += events.filter((event) => event.at_ms <= present).length;
             clearTimeout(lull);
-            lull = setTimeout(tellCaughtUp, LULL);
+            if (events.at(-1)!.at_ms > present) tellCaughtUp();
+            else lull = setTimeout(tellCaughtUp, LULL);
           }
           options.onEvents(events);
         }
