@@ -1,4 +1,4 @@
-// Launching: a nested form, what the server refuses said at its field, rehearsal, launch, links; and a decision by another person.
+// Launching: a nested form, what the server refuses said at its field, rehearsal, launch, links; and the start page.
 import { beforeAll, describe, expect, it } from 'vitest';
 import { fitsWidth, open, picture, Server, until } from './harness';
 
@@ -116,38 +116,6 @@ describe('the launch form', () => {
     await page.getByRole('heading', { name: 'Nodes' }).waitFor();
     await fitsWidth(page);
     await picture(page, 'launch-390', { full: true });
-  });
-});
-
-describe('approvals', () => {
-  it('are decided by a second person, live, with the form that belongs to them', async () => {
-    const bea = await open(server, '/approvals', { name: 'bea', password: 'a long enough word' });
-    await bea.getByText('Nothing waits for you').waitFor();
-    const run = await server.launch('t/asks', { what: 'the thing' });
-    await bea.getByRole('heading', { name: 'Do the thing?' }).waitFor();
-    await until('the count in the navigation', () => bea.getByRole('link', { name: /Approvals.*1.*wait/ }).count());
-    await bea.getByRole('button', { name: 'Approve' }).click();
-    await bea.getByText('This is needed.').waitFor();
-    await bea.getByLabel('Window').selectOption('tonight');
-    await bea.getByLabel('Comment').fill('Go on.');
-    await picture(bea, 'approvals');
-
-    // Whoever launched it sees it, and may not decide.
-    const admin = await open(server, '/approvals?show=all');
-    await admin.getByText('You can’t decide on this').waitFor();
-    await bea.getByRole('button', { name: 'Approve' }).click();
-    await bea.getByText('Approved: Do the thing?').waitFor();
-    expect((await server.reaches(run, 'succeeded')).output).toEqual({ window: 'tonight' });
-    await bea.getByText('Nothing waits for you').waitFor();
-    await admin.getByText('Nothing waits for a decision').waitFor();
-  });
-
-  it('fit a small screen', async () => {
-    await server.launch('t/asks', { what: 'the next thing' });
-    const page = await open(server, '/approvals', { name: 'bea', password: 'a long enough word', width: 390, height: 844 });
-    await page.getByRole('heading', { name: 'Do the next thing?' }).waitFor();
-    await fitsWidth(page);
-    await picture(page, 'approvals-390', { full: true });
   });
 });
 
