@@ -1,7 +1,7 @@
 // The editor's help while one types: completion, what is under the pointer, a call's parameters, folding, going to what is named.
 import { snippetCompletion, type Completion, type CompletionContext, type CompletionResult } from '@codemirror/autocomplete';
 import { foldService } from '@codemirror/language';
-import { StateField, type EditorState, type Extension, type Text } from '@codemirror/state';
+import { StateEffect, StateField, type EditorState, type Extension, type Text } from '@codemirror/state';
 import { EditorView, hoverTooltip, keymap, showTooltip, type Tooltip } from '@codemirror/view';
 import { offersAt, type Offer } from './completions';
 import { lookUp, type Definition, type Knowledge } from './definitions';
@@ -123,23 +123,40 @@ export const source = (assist: Pick<Assist, 'knowledge'>) => (context: Completio
   return { from: found.from, options: found.offers.map(completion), validFor: /^[\w/]*$/ };
 };
 
-const signature = (assist: Assist) =>
-  StateField.define<Tooltip | null>({
-    create: () => null,
+/** Where the call begins whose parameters somebody doesn't want to see. */
+const dismiss = StateEffect.define<number>();
+
+function signature(assist: Assist): Extension {
+  const field = StateField.define<{ tooltip: Tooltip | null; dismissed: number }>({
+    create: () => ({ tooltip: null, dismissed: -1 }),
     update(shown, transaction) {
+      const told = transaction.effects.find((one) => one.is(dismiss));
+      if (told) return { tooltip: null, dismissed: told.value as number };
       if (!transaction.docChanged && !transaction.selection) return shown;
       const { main } = transaction.state.selection;
-      if (!main.empty) return null;
+      const nothing = { tooltip: null, dismissed: -1 };
+      // A place to fill in is selected: that is in the call, too.
+      if (main.to > transaction.state.doc.lineAt(main.from).to) return nothing;
       const outline = outlineOfDoc(transaction.state.doc);
-      const call = callAt(outline, main.head);
-      if (!call) return null;
+      const call = callAt(outline, main.from);
+      if (!call) return nothing;
+      const dismissed = shown.dismissed < 0 ? -1 : transaction.changes.mapPos(shown.dismissed);
+      if (dismissed === call.from) return { tooltip: null, dismissed };
       const forms = lookUp(call.path, outline, assist.knowledge());
       const form = forms.find((one) => one.params.length > call.argument) ?? forms[0];
-      if (!form) return null;
-      return { pos: call.from, above: true, strictSide: false, create: () => ({ dom: describe(form, call.argument, true) }) };
+      if (!form) return nothing;
+      const tooltip: Tooltip = { pos: call.from, above: true, strictSide: false, create: () => ({ dom: describe(form, call.argument, true) }) };
+      return { tooltip, dismissed: -1 };
     },
-    provide: (field) => showTooltip.from(field),
+    provide: (one) => showTooltip.from(one, (value) => value.tooltip),
   });
+  const close = (view: EditorView) => {
+    const { tooltip } = view.state.field(field);
+    if (tooltip) view.dispatch({ effects: dismiss.of(tooltip.pos) });
+    return !!tooltip;
+  };
+  return [field, keymap.of([{ key: 'Escape', run: close }])];
+}
 
 const hover = (assist: Assist) =>
   hoverTooltip((view, at) => {
