@@ -10,6 +10,7 @@ it('moments are told from now, and absolutely', () => {
   const now = Date.UTC(2026, 10, 21, 12, 0, 0);
   const told = [0, 30_000, 300_000, 7_200_000, 3 * 86_400_000, -3_600_000].map((ago) => relative(now - ago, now));
   expect(told).toEqual(['now', '30 s ago', '5 min ago', '2 h ago', '3 days ago', 'in 1 h']);
+  expect([59_400, 59_600, 59.6 * 60_000, 47.6 * 3_600_000].map((ago) => relative(now - ago, now))).toEqual(['59 s ago', '1 min ago', '1 h ago', '2 days ago']);
   expect(absolute(now, 'utc')).toBe('21 Nov 2026, 12:00:00 UTC');
 });
 

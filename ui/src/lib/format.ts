@@ -25,10 +25,11 @@ export function timeOfDay(ms: number, mode: 'local' | 'utc' = 'local'): string {
 /** `5 min ago`, `in 2 h`, `now` */
 export function relative(ms: number, now: number): string {
   const away = Math.abs(now - ms);
+  // What would be rounded up to 60 s is a minute.
   const [count, unit] =
-    away < 60_000 ? [Math.round(away / 1_000), 's']
-    : away < 3_600_000 ? [Math.round(away / 60_000), 'min']
-    : away < 86_400_000 * 2 ? [Math.round(away / 3_600_000), 'h']
+    away < 59_500 ? [Math.round(away / 1_000), 's']
+    : away < 59.5 * 60_000 ? [Math.round(away / 60_000), 'min']
+    : away < 47.5 * 3_600_000 ? [Math.round(away / 3_600_000), 'h']
     : away < 86_400_000 * 60 ? [Math.round(away / 86_400_000), 'days']
     : [Math.round(away / (86_400_000 * 30.4)), 'months'];
   if (unit === 's' && count < 2) return 'now';
