@@ -115,20 +115,21 @@ describe('steps', () => {
     await row(page, '1').getByText('×3').waitFor();
     await row(page, '1').click();
     await chosen(page).getByText('3 attempts').waitFor();
-    expect(await chosen(page).getByText('Connection refused').count()).toBe(4);
+    await until('each with its error, and the step’s', async () => (await chosen(page).getByText('Connection refused').count()) === 4);
     // The undo is a part of its own, from the last to the first, with the steps of each.
     await steps(page).press('End');
+    await row(page, '5/u1/0').waitFor();
     const undone = await steps(page).locator('.line').allInnerTexts();
     const at = (text: string) => undone.findIndex((line) => line.includes(text));
     expect(at('Undo, from the last')).toBeGreaterThan(at('exec::run'));
     expect(at('say goodbye')).toBe(at('Undo, from the last') + 1);
     expect(at('file::restore')).toBeGreaterThan(at('say goodbye'));
-    await row(page, '5/u1/0').waitFor();
     await page.getByRole('link', { name: 'Undo 2' }).click();
     const list = page.getByRole('listitem').filter({ hasText: 'of step' });
+    await list.first().waitFor();
     expect(await list.allInnerTexts()).toEqual([expect.stringContaining('say goodbye'), expect.stringContaining('file::restore')]);
     await page.getByRole('searchbox', { name: 'Find a step' }).fill('uuid');
-    expect(await steps(page).locator('[data-step]').count()).toBe(2);
+    await until('two', async () => (await steps(page).locator('[data-step]').count()) === 2);
     await picture(page, 'run-undone');
   });
 
@@ -142,7 +143,7 @@ describe('steps', () => {
     await line(2).getByText('{"free":"3 %"}').waitFor();
     await page.getByLabel('Level').selectOption('warn');
     await line(1).waitFor({ state: 'detached' });
-    expect(await page.locator('[data-line]').count()).toBe(3);
+    await until('three', async () => (await page.locator('[data-line]').count()) === 3);
     await page.getByLabel('Level').selectOption('debug');
     await line(8).locator('.number').click();
     expect(new URL(page.url()).hash).toBe('#L8');

@@ -13,6 +13,15 @@ fn run(input) {
     "done"
 }
 `,
+  't/typo': `const WORKFLOW = #{ name: "t/typo", title: "Has a typing mistake", rollback: "none" };
+fn run(input) {
+    random();
+    uuid();
+    if "exmaple.net" != "example.net" { fail("the zone isn’t served"); }
+    random();
+    "done"
+}
+`,
   't/slow': `const WORKFLOW = #{ name: "t/slow", title: "Logs slowly" };
 fn run(input) { for n in 0..600 { log(\`tick \${n}\`); sleep("100ms"); } "done" }
 `,
@@ -66,7 +75,7 @@ describe('a run', () => {
     await page.locator('main').press('f');
     await page.getByRole('region', { name: 'The chosen step' }).getByText('exec::run').waitFor();
     expect(new URL(page.url()).searchParams.get('step')).toBe('1');
-    await page.getByRole('link', { name: 'Script' }).click();
+    await page.getByRole('link', { name: 'Script', exact: true }).click();
     const script = page.getByRole('region', { name: /^Source of/ });
     expect(await script.locator('.line.failed').innerText()).toContain('exit 3');
     await picture(page, 'run-failed');
@@ -88,6 +97,52 @@ describe('a run', () => {
     await page.locator('[data-line]').getByText('second part').waitFor();
     // Both attempts are there.
     await page.locator('.attempts').getByText('×2').waitFor();
+  });
+
+  it('that failed is repaired in the editor and goes on from the failed step, with keys alone', async () => {
+    const run = await launch('t/typo');
+    await server.reaches(run, 'failed');
+    const page = await open(server, `/runs/${run}`);
+    const press = async (role: 'link' | 'button', name: string | RegExp, within = page.locator('main')) => {
+      await within.getByRole(role, { name, exact: true }).focus();
+      await page.keyboard.press('Enter');
+    };
+    const card = page.getByRole('region', { name: 'Why it failed' });
+    await card.getByText('the zone isn’t served').waitFor();
+    await press('link', 'Edit the script', card);
+    // The cursor is where it failed.
+    await page.waitForURL(/\/edit\/t\/typo\?line=5/);
+    await until('the line', async () => (await page.locator('.cm-activeLine').innerText()).includes('exmaple.net'));
+    const code = page.getByRole('textbox', { name: 'Script of t/typo', exact: true });
+    await code.focus();
+    await page.keyboard.press('End');
+    await page.keyboard.press('Shift+Home');
+    await page.keyboard.insertText('    if "example.net" != "example.net" { fail("the zone isn’t served"); }');
+    await page.getByText('No mistake found').last().waitFor();
+    await page.keyboard.press('Control+s');
+    const saving = page.getByRole('dialog', { name: 'Save t/typo' });
+    await saving.getByLabel('Why').focus();
+    await page.keyboard.type('a typo');
+    await press('button', 'Save and activate', saving);
+    await page.getByText('version 2 is in use').waitFor();
+    await page.keyboard.press('Escape');
+    await page.goto(`/runs/${run}`);
+    await loaded(page);
+    await press('button', 'Restart from here');
+    const dialog = page.getByRole('dialog', { name: 'Restart from the failed step' });
+    // As it was launched with it would only fail again.
+    await dialog.getByText('Would fail').waitFor();
+    await dialog.getByRole('radio', { name: 'As it was launched with' }).focus();
+    await page.keyboard.press('ArrowRight');
+    await dialog.locator('.line.added').getByText('if "example.net"').waitFor();
+    await dialog.getByText('2 steps are answered from the record').waitFor();
+    await press('button', 'Restart the run', dialog);
+    await page.locator('.facts').getByText('Succeeded').waitFor();
+    await card.waitFor({ state: 'detached' });
+    // What had been done before wasn't done again.
+    const before = page.locator('[data-step="0"]');
+    await before.waitFor();
+    expect(await before.getByText('×2').count()).toBe(0);
   });
 
   it('goes on in the page after the server was killed, and says how many events were caught up', async () => {
@@ -186,6 +241,7 @@ describe('a run', () => {
     await row.focus();
     await page.keyboard.press('Enter');
     await loaded(page);
+    await page.locator('[data-step="0"]').waitFor();
     await page.getByRole('region', { name: 'Steps and their times' }).focus();
     await page.keyboard.press('ArrowDown');
     await page.locator('[data-step="0"].selected').waitFor();
