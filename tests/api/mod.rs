@@ -10,6 +10,7 @@ mod browsers;
 mod bulk;
 mod crashes;
 mod databases;
+mod desk;
 mod events;
 mod forms;
 mod house;
