@@ -373,10 +373,40 @@ fn run(input) { random(); exec::run(["sh", "-c", "exit 3"]); }
     await picture(page, 'restart-diverges');
   });
 
+  it('is only looked at by who may not do more', async () => {
+    const word = 'a long enough word';
+    await server.api('POST', '/users', { name: 'vera', password: word, bindings: [{ role: 'viewer', organisation: 'platform' }] });
+    const asks = await server.launch('t/form');
+    await server.reaches(asks, 'waiting');
+    const page = await shown(asks, '', { name: 'vera', password: word });
+    await page.getByRole('region', { name: 'Approval' }).getByText('You may look, but not decide here.').waitFor();
+    for (const name of ['Cancel', 'Restart from here']) expect(await page.getByRole('button', { name, exact: true }).count(), name).toBe(0);
+    expect(await page.getByRole('link', { name: 'Run again' }).count()).toBe(0);
+    await page.getByRole('button', { name: 'More to do with this run' }).click();
+    const items = await page.getByRole('menuitem').allInnerTexts();
+    expect(items).toContain('Download everything as JSON');
+    expect(items.filter((item) => /signal|Cancel|Launch/.test(item))).toEqual([]);
+    // A run that isn't there says so, and where to go.
+    await page.goto('/runs/01aaaaaaaaaaaaaaaaaaaaaaaa');
+    await page.getByText('The run can’t be shown').waitFor();
+    await accessible(page, 'no such run');
+  });
+
   it('fits a narrow screen', async () => {
     const page = await shown(run, '', { width: 390, height: 844 });
     await row(page, '0').waitFor();
     await fitsWidth(page);
     await picture(page, 'run-narrow', { full: true });
+    await row(page, '1').click();
+    await chosen(page).getByText('3 attempts').waitFor();
+    await page.locator('[data-line="5"]').click();
+    await page.getByRole('region', { name: 'The whole line' }).waitFor();
+    await fitsWidth(page);
+    await picture(page, 'run-narrow-chosen', { full: true });
+    for (const part of ['Script', 'Input and output', 'Created', 'Undo', 'Plan']) {
+      await page.getByRole('link', { name: new RegExp(`^${part}`) }).click();
+      await fitsWidth(page);
+      await accessible(page, `${part}, narrow`);
+    }
   });
 });
