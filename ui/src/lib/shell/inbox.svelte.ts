@@ -1,6 +1,7 @@
 // How many approvals wait for this person: shown in the navigation, kept up to date by the stream of events.
 import { api } from '$lib/api/client';
 import { feed } from '$lib/api/feed.svelte';
+import { session } from '$lib/session.svelte';
 import type { components } from '$lib/api/schema';
 
 type Event = components['schemas']['Event'];
@@ -9,7 +10,7 @@ class Inbox {
   count = $state(0);
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** Follows until the answered function is called. */
+  /** Follows until the answered function is called. In an effect it begins anew with another organisation. */
   start(): () => void {
     void this.load();
     const stop = feed.listen((events) => events.some(concerns) && this.#soon());
@@ -20,7 +21,7 @@ class Inbox {
   }
 
   async load() {
-    const page = await api.get('/approvals', { query: { limit: 100 } }).catch(() => null);
+    const page = await api.get('/approvals', { query: { limit: 100, organisation: session.organisation ?? undefined } }).catch(() => null);
     if (page) this.count = page.items.length;
   }
 
