@@ -63,6 +63,10 @@ fn a_change_to_the_log_is_found() {
     }
     let sound = server.get("/api/v1/audit/verify").expect(200).json();
     assert_eq!(sound["fault"], Value::Null);
+    let some = server.get("/api/v1/audit/export?action=user.&target=admin").expect(200).text;
+    let some: Vec<Value> = some.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(!some.is_empty() && some.iter().all(|one| one["target"] == "admin"), "{some:?}");
+    assert_eq!(server.get("/api/v1/audit/export?until_ms=1").expect(200).text, "");
     let exported = server.get("/api/v1/audit/export").expect(200).text;
     let lines: Vec<Value> = exported.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.len() as i64, sound["entries"].as_i64().unwrap());

@@ -29,9 +29,13 @@ const PLAIN = `const WORKFLOW = #{ name: "t/plain", title: "Plain", inputs: #{ t
 fn run(input) { #{ host: input.host, port: input.port } }
 `;
 
+const FAILS = `const WORKFLOW = #{ name: "t/fails", title: "Fails" };
+fn run(input) { throw "the disk is full"; }
+`;
+
 let server: Server;
 beforeAll(async () => {
-  server = await Server.start({ workflows: { 'lab/site': SITE, 't/asks': ASKS, 't/plain': PLAIN } });
+  server = await Server.start({ workflows: { 'lab/site': SITE, 't/asks': ASKS, 't/plain': PLAIN, 't/fails': FAILS } });
   await server.api('POST', '/users', { name: 'bea', password: 'a long enough word', bindings: [{ role: 'operator', organisation: 'platform' }] });
 });
 
@@ -120,19 +124,60 @@ describe('the launch form', () => {
 });
 
 describe('the start page', () => {
-  it('says what waits, what failed, how the machine is, and what to do first', async () => {
+  it('says what waits, what failed, what runs, and how the machine is', async () => {
+    const failed = await server.launch('t/fails');
+    await server.reaches(failed, 'failed', 'rolled_back');
     const page = await open(server, '/');
-    await page.getByRole('heading', { name: 'First steps' }).waitFor();
     await page.getByRole('heading', { name: 'Health' }).waitFor();
     await page.getByText(/checks? passed/).waitFor();
+    const lost = page.getByRole('region', { name: /Failed this week/ });
+    await lost.getByText('the disk is full').waitFor();
+    await page.getByText('Nothing runs now.').waitFor();
+    // What begins now appears by itself.
+    const asks = await server.launch('t/asks', { what: 'the next thing' });
+    await page.getByRole('region', { name: /Under way/ }).getByRole('link', { name: /t\/asks/ }).waitFor();
+    await page.getByText('Nothing. What needs your decision').waitFor();
     await picture(page, 'start', { full: true });
-    await page.getByRole('button', { name: 'Put the first steps away' }).click();
-    await page.reload();
-    await page.getByRole('heading', { name: 'Waits for you' }).waitFor();
-    expect(await page.getByRole('heading', { name: 'First steps' }).count()).toBe(0);
     const bea = await open(server, '/', { name: 'bea', password: 'a long enough word', width: 390, height: 844 });
-    await bea.getByText('Do the next thing?').waitFor();
+    const mine = bea.getByRole('region', { name: /Waits for you/ });
+    await mine.getByText('Do the next thing?').waitFor();
     await fitsWidth(bea);
     await picture(bea, 'start-390', { full: true });
+    await server.api('POST', `/runs/${asks}/cancel`, {});
+    await mine.getByText('Nothing. What needs your decision').waitFor();
+    await lost.getByRole('link', { name: /t\/fails/ }).click();
+    expect(new URL(page.url()).pathname).toBe(`/runs/${failed}`);
+  });
+
+  it('teaches with first steps, which go one by one, and then all', async () => {
+    await server.api('POST', '/users', { name: 'newt', password: 'a long enough word', bindings: [{ role: 'operator', organisation: 'platform' }] });
+    await server.launch('t/plain', { host: 'any' });
+    const page = await open(server, '/', { name: 'newt', password: 'a long enough word' });
+    const list = page.getByRole('region', { name: 'First steps' });
+    await list.getByRole('link', { name: 'Change a script' }).waitFor();
+    await list.getByLabel('Mark as done: Change your password').click();
+    await list.getByText(/Change your password\s*\(done\)/).waitFor();
+    await list.getByRole('link', { name: 'Look at a run' }).click();
+    await page.locator('main h1').waitFor();
+    const { source_digest } = await server.api<{ source_digest: string }>('GET', '/workflows/t/plain');
+    await server.api('PUT', '/workflows/t/plain', { source: `${PLAIN}// one more line\n`, expected: source_digest });
+    await page.goto('/tokens');
+    await page.getByRole('button', { name: 'Issue the first one' }).click();
+    await page.getByRole('dialog').getByLabel('Name').fill('laptop');
+    await page.getByRole('dialog').getByRole('button', { name: 'Add a role' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Issue the token' }).click();
+    await page.getByRole('region', { name: 'The token' }).waitFor();
+    // All that the list is worked out from is there, and it isn't.
+    const known = ['/workflows?limit=100', '/runs?limit=1', '/tokens'].map((path) => page.waitForResponse((answer) => answer.url().endsWith(`/api/v1${path}`)));
+    await page.goto('/');
+    await Promise.all(known);
+    await page.getByRole('region', { name: /Waits for you/ }).waitFor();
+    expect(await list.count()).toBe(0);
+    // Whoever doesn't want to be taught puts them away.
+    const admin = await open(server, '/');
+    await admin.getByRole('button', { name: 'Put the first steps away' }).click();
+    await admin.reload();
+    await admin.getByRole('heading', { name: 'Waits for you' }).waitFor();
+    expect(await admin.getByRole('heading', { name: 'First steps' }).count()).toBe(0);
   });
 });

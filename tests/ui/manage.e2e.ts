@@ -2,6 +2,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Page } from 'playwright-core';
 import { accessible, fitsWidth, logIn, open, picture, Server, until, visit } from './harness';
+import { codeOf } from './totp';
 
 const HELLO = `const WORKFLOW = #{ name: "t/hello", title: "Says hello", inputs: #{ type: "object", additionalProperties: false, properties: #{ who: #{ type: "string", title: "Whom", "default": "world", maxLength: 40 } } } };
 fn run(input) { log("hello " + input.who); #{ said: input.who } }
@@ -46,6 +47,12 @@ describe('schedules', () => {
     const next = page.getByRole('list', { name: 'The next times' }).getByRole('listitem');
     await next.first().getByText(', 02:30 (+0').waitFor();
     expect(await next.count()).toBe(5);
+    // The night in which there is no half past two, and the one that has it twice.
+    const clocks = page.getByRole('list', { name: 'When the clocks change' });
+    await clocks.getByText('1 h forward:').waitFor();
+    expect(await clocks.innerText()).toMatch(/1 h forward:\s*Sun \d+ Mar \d{4}, 03:00 \(\+02:00\)/);
+    expect(await clocks.innerText()).toMatch(/1 h back:\s*Sun \d+ Oct \d{4}, 02:30 \(\+02:00\)/);
+    await page.getByLabel('Times that passed while no server ran').selectOption('skip');
     await page.getByLabel('If the run before is still open').selectOption('queue');
     await looks(page, 'schedule-form');
     // Its input is refused where it is typed.
@@ -64,6 +71,8 @@ describe('schedules', () => {
     await page.getByRole('button', { name: 'Pause' }).click();
     await page.getByText('It is at rest: nothing is launched until somebody').waitFor();
     await looks(page, 'schedule');
+    const kept = await server.api<{ items: { name: string; missed: string; overlap: string; time_zone: string }[] }>('GET', '/schedules');
+    expect(kept.items[0]).toMatchObject({ name: 'often', missed: 'skip', overlap: 'queue', time_zone: 'Europe/Berlin' });
     const { items } = await server.api<{ items: { input: { who: string } }[] }>('GET', '/runs?tag=schedule:often');
     expect(items[0]!.input.who).toMatch(/^\d{4}-.*\+0[12]:00/);
     await page.getByRole('button', { name: 'Run now' }).click();
@@ -217,6 +226,48 @@ describe('users', () => {
     await page.getByRole('heading', { name: 'Users', level: 1 }).waitFor();
     await looks(page, 'users');
     expect(new URL(page.url()).pathname).toBe('/users');
+  });
+
+  it('who lost their phone are let in again without the second factor', async () => {
+    await server.api('POST', '/users', { name: 'timo', password: 'a long enough word', bindings: [{ role: 'viewer', organisation: 'platform' }] });
+    const timo = await open(server, '/account', { name: 'timo', password: 'a long enough word' });
+    await timo.getByRole('button', { name: 'Set it up…' }).click();
+    await timo.getByLabel('Your password, once more').fill('a long enough word');
+    await timo.getByRole('button', { name: 'Go on' }).click();
+    await timo.getByRole('img', { name: /QR code/ }).waitFor();
+    await timo.getByLabel('Type the code that the app shows').fill(await codeOf((await timo.locator('.seed').innerText()).trim()));
+    await timo.getByRole('button', { name: 'Turn it on' }).click();
+    await timo.getByText('From now on a code is asked for').waitFor();
+
+    const page = await open(server, '/users/timo');
+    await page.getByText('For somebody who lost their phone').waitFor();
+    await page.getByRole('button', { name: 'Remove it…' }).click();
+    await accessible(page, 'second factor');
+    await page.getByRole('button', { name: 'Remove the second factor' }).click();
+    await page.getByText('Their password alone is enough now').waitFor();
+    await page.getByText('They have none: they set it up under Account.').waitFor();
+    const again = await visit(server);
+    await logIn(again, 'timo', 'a long enough word');
+  });
+
+  it('of an organisation are looked after by its franchisee, who sees no others', async () => {
+    await server.api('POST', '/organisations', { name: 'umbra', title: 'Umbra' });
+    await server.api('POST', '/users', { name: 'fred', organisation: 'umbra', password: 'a long enough word', bindings: [{ role: 'franchisee', organisation: 'umbra' }] });
+    const fred = await open(server, '/users', { name: 'fred', password: 'a long enough word' });
+    await fred.getByRole('row', { name: /fred/ }).waitFor();
+    expect(await fred.getByRole('row', { name: /admin/i }).count()).toBe(0);
+    await fred.getByRole('link', { name: 'New user' }).click();
+    await fred.getByLabel('Name', { exact: true }).fill('gina');
+    // Nobody gives what they don't hold.
+    const roles = await fred.getByLabel('Role 1', { exact: true }).locator('option:not([disabled])').allInnerTexts();
+    expect(roles.join(' ')).not.toContain('Admin');
+    await fred.getByLabel('Role 1', { exact: true }).selectOption('operator');
+    await fred.getByRole('button', { name: 'Make the user' }).click();
+    await fred.getByRole('region', { name: 'What they need to log in' }).waitFor();
+    expect(await server.api('GET', '/users/gina')).toMatchObject({ organisation: 'umbra', bindings: [{ role: 'operator', organisation: 'umbra' }] });
+    await fred.goto('/users/admin');
+    await fred.getByRole('alert').waitFor();
+    expect(await fred.getByRole('button', { name: 'Give a new password…' }).count()).toBe(0);
   });
 
   it('belong to organisations, which are made, renamed and suspended', async () => {

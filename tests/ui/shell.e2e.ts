@@ -1,6 +1,7 @@
 // The shell: logging in and out, a second factor, the palette, help, keyboard only, small screens, and every page with axe.
 import { beforeAll, describe, expect, it } from 'vitest';
 import { accessible, expectComplaint, fitsWidth, logIn, open, picture, Server, until, visit } from './harness';
+import { codeOf } from './totp';
 
 const HELLO = `const WORKFLOW = #{ name: "t/hello", title: "Says hello" };
 fn run(input) { log("hello"); #{ said: "hello" } }
@@ -259,15 +260,3 @@ describe('navigation', () => {
     expect(await ground()).not.toBe(before);
   });
 });
-
-/** What an authenticator app would show for a seed (RFC 6238). */
-async function codeOf(seed: string): Promise<string> {
-  const bits = [...seed.replace(/[\s=]/g, '')].map((letter) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(letter).toString(2).padStart(5, '0')).join('');
-  const bytes = Uint8Array.from(bits.match(/.{8}/g)!.map((one) => Number.parseInt(one, 2)));
-  const key = await crypto.subtle.importKey('raw', bytes, { name: 'HMAC', hash: 'SHA-1' }, false, ['sign']);
-  const counter = new DataView(new ArrayBuffer(8));
-  counter.setBigUint64(0, BigInt(Math.floor(Date.now() / 30_000)));
-  const sum = new DataView(await crypto.subtle.sign('HMAC', key, counter.buffer));
-  const at = sum.getUint8(19) & 15;
-  return String((sum.getUint32(at) & 0x7fffffff) % 1_000_000).padStart(6, '0');
-}

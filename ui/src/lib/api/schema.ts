@@ -109,7 +109,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** All entries, oldest first, one a line */
+        /** All entries, or those that are asked for, oldest first, one a line */
         get: operations["get_audit_export"];
         put?: never;
         post?: never;
@@ -4390,8 +4390,20 @@ export interface operations {
     get_audit_export: {
         parameters: {
             query?: {
+                /** @description Whose action begins so: `user.`, `run.launch`. */
+                action?: string;
+                /** @description By this actor: `ann`, `token:ann/ci`. */
+                actor?: string;
                 /** @description After this number. */
                 after?: number;
+                /** @description In this organisation. */
+                organisation?: string;
+                /** @description At or after this time, in milliseconds since 1970. */
+                since_ms?: number;
+                /** @description To this. */
+                target?: string;
+                /** @description Before this time, in milliseconds since 1970. */
+                until_ms?: number;
             };
             header?: never;
             path?: never;
