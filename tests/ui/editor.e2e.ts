@@ -27,7 +27,7 @@ const WORD = 'a long enough word';
 
 let server: Server;
 beforeAll(async () => {
-  const names = ['draft', 'shared', 'late', 'removed', 'keys', 'tested', 'read'];
+  const names = ['draft', 'shared', 'late', 'removed', 'keys', 'tested', 'read', 'gone'];
   server = await Server.start({
     settings: '[policy]\n"t/*" = ["kv.*:*"]\n',
     workflows: {
@@ -213,6 +213,10 @@ describe('a draft', () => {
     await question.getByLabel('Why').fill('less is enough');
     await question.getByRole('button', { name: 'Activate it' }).click();
     await page.getByText('Version 1 of t/waits is in use').waitFor();
+    await page.getByText('Version 1 is in use, and it isn’t what the file holds').waitFor();
+    await page.getByRole('button', { name: 'See what differs' }).click();
+    await page.getByRole('dialog', { name: 'What differs from what is in use' }).getByText('"kv.write:t"').waitFor();
+    await page.keyboard.press('Escape');
     expect((await server.api<{ version: number }>('GET', '/workflows/t/waits')).version).toBe(1);
     await server.api('POST', `/runs/${run}/cancel`, {}).catch(() => {});
   });
@@ -409,6 +413,25 @@ describe('around the editor', () => {
     await looks(page, 'workflow');
     await page.getByRole('link', { name: 'Launch', exact: true }).click();
     await page.waitForURL('**/launch/t/read');
+  });
+
+  it('a workflow is removed, and brought back from its history', async () => {
+    const page = await open(server, '/workflows/t/gone');
+    await page.getByRole('button', { name: 'More about this workflow' }).click();
+    await page.getByRole('menuitem', { name: 'Remove it…' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Remove t/gone?' });
+    await dialog.getByRole('textbox').fill('t/gone');
+    await dialog.getByRole('button', { name: 'Remove the workflow' }).click();
+    await page.waitForURL('**/workflows');
+    await page.getByRole('link', { name: 'lib/words' }).waitFor();
+    await until('it to be gone', async () => !(await page.getByRole('table').innerText()).includes('t/gone'));
+    await page.goto('/workflows/t/gone');
+    await page.getByText('its versions are still here').waitFor();
+    await looks(page, 'workflow-removed');
+    await page.getByRole('button', { name: 'Restore…' }).click();
+    await page.getByRole('button', { name: 'Restore it' }).click();
+    await page.getByRole('heading', { name: 'Greets somebody', level: 1 }).waitFor();
+    await server.reaches(await server.launch('t/gone'), 'succeeded');
   });
 
   it('who may only read can look, and change nothing', async () => {

@@ -40,6 +40,12 @@ const look = EditorView.theme({
   '.cm-diagnostic-warning': { borderLeftColor: 'var(--warn)' },
   '.cm-lintRange-error': { backgroundImage: 'none', textDecoration: 'underline wavy var(--bad)', textUnderlineOffset: '3px' },
   '.cm-lintRange-warning': { backgroundImage: 'none', textDecoration: 'underline wavy var(--warn)', textUnderlineOffset: '3px' },
+  '.cm-lintRange-info, .cm-lintRange-hint': { backgroundImage: 'none', textDecoration: 'underline dotted var(--text-3)', textUnderlineOffset: '3px' },
+  // CodeMirror's own markers are data: images, which the Content-Security-Policy refuses. A circle, and a triangle.
+  '.cm-lint-marker': { width: '9px', height: '9px', margin: '3px 2px 0' },
+  '.cm-lint-marker-error, .cm-lint-marker-warning, .cm-lint-marker-info': { content: 'normal' },
+  '.cm-lint-marker-error': { backgroundColor: 'var(--bad)', borderRadius: '50%' },
+  '.cm-lint-marker-warning': { backgroundColor: 'var(--warn)', clipPath: 'polygon(50% 0, 100% 100%, 0 100%)' },
   '.cm-diagnosticAction': { backgroundColor: 'var(--accent)', color: 'var(--on-accent)', borderRadius: 'var(--radius-s)' },
   '.cm-panels': { backgroundColor: 'var(--sunken)', color: 'var(--text-1)', borderColor: 'var(--edge)' },
   '.cm-panel.cm-search': { font: 'var(--text-s) / var(--line) var(--font)', padding: '8px 36px 4px 8px', display: 'flex', flexWrap: 'wrap', alignItems: 'center', gap: '4px 6px' },

@@ -2,6 +2,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { beginWith, dropDraft, keepDraft, readDraft } from './draft';
 import { offsetOf, rangeOf } from './positions';
+import { inWords } from './presence.svelte';
 import { faultOfName, templates } from './templates';
 import { outlineOf } from '$lib/rhai';
 
@@ -60,5 +61,17 @@ describe('a new workflow', () => {
       expect(outline.functions.length, one.id).toBe(1);
       expect(one.id === 'module' || outline.constants[0]?.name === 'WORKFLOW').toBe(true);
     }
+  });
+});
+
+describe('who else is at it', () => {
+  const one = (by: string, changed = false) => ({ by, changed });
+  it('is told in a sentence', () => {
+    expect(inWords([], 'me')).toBeNull();
+    expect(inWords([one('ada')], 'me')).toEqual({ who: 'ada', rest: 'has this script open, too.' });
+    expect(inWords([one('ada'), one('ada', true), one('bob')], 'me')).toEqual({ who: 'ada and bob', rest: 'have this script open, too, with changes that aren’t saved.' });
+    expect(inWords([one('me')], 'me')).toEqual({ who: 'You', rest: 'have this script open in another window, too.' });
+    expect(inWords([one('ada'), one('me')], 'me')?.who).toBe('ada and you in another window');
+    expect(inWords(['a', 'b', 'c', 'd'].map((by) => one(by)), 'me')?.who).toBe('a, b and 2 others');
   });
 });
