@@ -14,6 +14,7 @@ describe('a plan', () => {
     expect(summaryOf(planOf({ plan: [step('create', ['a', 'b']), step('create'), step('change'), step('wait'), step('remove', ['c']), step('remove', ['c'], true)] }))).toBe('makes 3 things, changes 1 thing, removes 1 thing, waits once, undoes 1 thing');
   });
   it('a draft knows where it was begun', () => {
-    expect(originOf(new URLSearchParams('step=x&input.a=1&from=r&tags=t'))).toBe('input.a=1&from=r');
+    expect(originOf('r', { a: 1 })).toBe(originOf('r', { a: 1 }));
+    expect(new Set([originOf(null, null), originOf('r', null), originOf(null, { a: 1 }), originOf(null, { a: 2 })]).size).toBe(4);
   });
 });
