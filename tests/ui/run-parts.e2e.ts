@@ -36,6 +36,9 @@ fn run(input) { for n in 0..300 { random(); log(\`after step \${n}\`); log("and 
   't/ticks': `const WORKFLOW = #{ name: "t/ticks", title: "Logs slowly" };
 fn run(input) { for n in 0..400 { for k in 0..3 { log(\`tick \${n}.\${k}\`); } progress(n / 4, \`tick \${n}\`); sleep("50ms"); } "done" }
 `,
+  't/flaps': `const WORKFLOW = #{ name: "t/flaps", title: "Waits again and again" };
+fn run(input) { for n in 0..2000 { sleep("20ms"); } }
+`,
   't/waits': `const WORKFLOW = #{ name: "t/waits", title: "Waits for a signal" };
 fn run(input) {
     log("before");
@@ -222,6 +225,21 @@ describe('while it goes', () => {
     await facts(page).getByText('Cancelled').waitFor();
     await page.getByRole('link', { name: 'Input and output' }).click();
     await page.getByText('Cancelled by admin: seen enough', { exact: true }).waitFor();
+  });
+
+  it('the server isn’t asked again for each thing that happens', async () => {
+    const run = await server.launch('t/flaps');
+    const page = await shown(run, '?part=undo');
+    const asked: string[] = [];
+    page.on('request', (request) => asked.push(new URL(request.url()).pathname));
+    const count = async () => Number(/([\d,]+) steps/.exec(await page.locator('.foot[role=status]').innerText())?.[1] ?? 0);
+    await until('some steps', async () => (await count()) > 10);
+    const [from, began] = [await count(), Date.now()];
+    asked.length = 0;
+    await until('many steps', async () => (await count()) > from + 60);
+    const seconds = (Date.now() - began) / 1_000;
+    expect(asked.filter((path) => path.startsWith('/api/')).length, asked.join('\n')).toBeLessThan(6 + 2 * seconds);
+    await server.api('POST', `/runs/${run}/cancel`, {});
   });
 
   it('the script shows where it is, and a signal sends it on', async () => {
