@@ -1,4 +1,5 @@
 // A source that isn't saved yet survives a reload: kept in this browser, with the source that it began from.
+import { session } from '$lib/session.svelte';
 import { stored } from '$lib/stored';
 
 export interface Draft {
@@ -10,7 +11,8 @@ export interface Draft {
   at: number;
 }
 
-const kept = (name: string) => stored<Draft>(`draft.${name}`);
+/** Each person's own: others may use the same browser. */
+const kept = (name: string) => stored<Draft>(`draft.${session.who ? `${session.who.user}:` : ''}${name}`);
 export const readDraft = (name: string): Draft | null => {
   const draft = kept(name).read();
   return draft && typeof draft.source === 'string' && typeof draft.base === 'string' ? draft : null;

@@ -5,6 +5,7 @@ import { offsetOf, rangeOf } from './positions';
 import { inWords } from './presence.svelte';
 import { faultOfName, templates } from './templates';
 import { outlineOf } from '$lib/rhai';
+import { session } from '$lib/session.svelte';
 
 describe('a draft', () => {
   beforeEach(() => localStorage.clear());
@@ -27,6 +28,13 @@ describe('a draft', () => {
     expect(beginWith({ source: '', digest: null }, draft).kind).toBe('resumed');
     // Somebody saved the very same.
     expect(beginWith({ source: 'new', digest: 'd3' }, draft).kind).toBe('fresh');
+  });
+  it('is its author’s alone', () => {
+    session.who = { user: 'ada' } as typeof session.who;
+    keepDraft('a/b', { digest: 'd1', base: 'old', source: 'ada’s' });
+    session.who = { user: 'bob' } as typeof session.who;
+    expect(readDraft('a/b')).toBeNull();
+    session.who = null;
   });
   it('that can’t be read is none', () => {
     localStorage.setItem('windlass.draft.a/b', '{"digest":1}');
