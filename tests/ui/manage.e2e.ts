@@ -1,7 +1,7 @@
 // What is set up once and then works by itself: schedules, tokens, users. Each is made in the browser, and its effect is seen.
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Page } from 'playwright-core';
-import { accessible, fitsWidth, logIn, open, picture, Server, until, visit } from './harness';
+import { accessible, expectComplaint, fitsWidth, logIn, open, picture, Server, until, visit } from './harness';
 import { codeOf } from './totp';
 
 const HELLO = `const WORKFLOW = #{ name: "t/hello", title: "Says hello", inputs: #{ type: "object", additionalProperties: false, properties: #{ who: #{ type: "string", title: "Whom", "default": "world", maxLength: 40 } } } };
@@ -126,6 +126,24 @@ describe('schedules', () => {
     await page.getByRole('menuitem', { name: 'Remove…' }).click();
     await page.getByRole('button', { name: 'Remove the schedule' }).click();
     await page.getByText('is removed. Its runs stay.').waitFor();
+  });
+
+  it('say what to do when the server is gone, and go on when it is back', async () => {
+    const made = await server.api<{ id: string }>('POST', '/schedules', { name: 'patient', workflow: 't/hello', cron: '0 3 * * *' });
+    const page = await open(server, `/schedules/${made.id}`);
+    await page.getByRole('button', { name: 'Pause' }).waitFor();
+    expectComplaint(/./);
+    await server.stop();
+    await page.getByRole('button', { name: 'Pause' }).click();
+    const said = page.getByRole('alert').filter({ hasText: 'It couldn’t be paused.' });
+    await said.waitFor();
+    expect((await said.innerText()).split('\n').filter(Boolean).length, 'why, or what to do').toBeGreaterThan(1);
+    await accessible(page, 'an error');
+    await server.run();
+    await until('the server', async () => (await fetch(`${server.url}/livez`)).ok);
+    await page.getByRole('button', { name: 'Pause' }).click();
+    await page.getByText('It is at rest: nothing is launched until somebody').waitFor();
+    expect(await server.api('GET', `/schedules/${made.id}`)).toMatchObject({ paused: true });
   });
 });
 
