@@ -7,9 +7,12 @@ import { accessible, fitsWidth, open, picture, Server } from './harness';
 const HELLO = `const WORKFLOW = #{ name: "t/hello", title: "Says hello", inputs: #{ type: "object", additionalProperties: false, properties: #{ who: #{ type: "string", title: "Whom", "default": "world", maxLength: 40 } } } };
 fn run(input) { log("hello " + input.who); #{ said: input.who } }
 `;
+const ORDER = `const WORKFLOW = #{ name: "t/order", title: "An order" };
+fn run(input) { #{ paid: wait_signal("paid") } }
+`;
 let server: Server;
 beforeAll(async () => {
-  server = await Server.start({ workflows: { 't/hello': HELLO, 't/after': HELLO.replace('t/hello', 't/after') } });
+  server = await Server.start({ workflows: { 't/hello': HELLO, 't/after': HELLO.replace('t/hello', 't/after'), 't/order': ORDER } });
 });
 /** Wide in both schemes, and narrow. */
 async function looks(page: Page, name: string) {
@@ -118,6 +121,28 @@ describe('webhooks', () => {
     const told = JSON.parse(execFileSync('bash', ['-c', shell], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })) as { existing: boolean };
     // The same body is the same delivery.
     expect(told.existing).toBe(true);
+  });
+});
+
+describe('a webhook that signals', () => {
+  it('wakes the one run that waits for it, and says which is missing', async () => {
+    const page = await open(server, '/webhooks/new');
+    await page.getByLabel('Name').fill('paid');
+    await page.getByText('Signal a run that waits').click();
+    await page.getByRole('combobox', { name: 'Workflow' }).fill('t/order');
+    await page.getByLabel('Signal', { exact: true }).fill('paid');
+    await page.getByLabel('Tag', { exact: true }).fill('order-${/body/order}');
+    await page.getByRole('button', { name: 'Make the webhook' }).click();
+    await page.getByRole('heading', { name: 'paid is ready' }).waitFor();
+    const { id: run } = await server.api<{ id: string }>('POST', '/runs', { workflow: 't/order', input: {}, tags: ['order-7'] });
+    await server.reaches(run, 'waiting');
+    await page.getByLabel('Body').fill('{"order": 8}');
+    await page.getByRole('button', { name: 'Send a test delivery' }).click();
+    await page.getByText('It was refused').waitFor();
+    await page.getByLabel('Body').fill('{"order": 7, "by": "card"}');
+    await page.getByRole('button', { name: 'Send a test delivery' }).click();
+    await page.getByText('Delivered. It signalled').waitFor();
+    expect((await server.reaches(run, 'succeeded')).output).toMatchObject({ paid: { by: 'card' } });
   });
 });
 
