@@ -88,6 +88,8 @@ class Session {
     const [roles, organisations] = await Promise.all([
       api.get('/roles').catch(() => []),
       api.get('/organisations', { query: { limit: 500 } }).catch(() => ({ items: [] as Organisation[] })),
+      // Pages ask for their lists when it hears already.
+      feed.ready(),
     ]);
     this.#roles = new Map((roles ?? []).map((role) => [role.name, role.permissions]));
     this.organisations = organisations?.items ?? [];

@@ -16,24 +16,47 @@ class Feed {
   caughtUp = $state.raw<{ count: number } | null>(null);
   #listeners = new Set<Listener>();
   #following: Following | undefined;
+  /** Who waits until it is heard whether there is a connection. */
+  #waiting = new Set<() => void>();
 
   /** Hears of events from now on, in batches; answers the function that ends it. In a component: `$effect(() => feed.listen(…))`. */
   listen(listener: Listener): () => void {
     this.#listeners.add(listener);
-    this.#following ??= follow(`/events?kinds=${KINDS}`, {
-      onEvents: (events) => this.#listeners.forEach((one) => one(events)),
-      onState: (state) => {
-        this.state = state;
-        // The client notices that the session has ended.
-        if (state.kind === 'refused' && state.problem.code === 'unauthenticated') void api.get('/session').catch(() => {});
-      },
-      onCaughtUp: (count) => (this.caughtUp = { count }),
-    });
+    this.#open();
     return () => {
       this.#listeners.delete(listener);
       // A page that is left is often followed by one that listens, too.
       setTimeout(() => this.#listeners.size === 0 && this.close(), 500);
     };
+  }
+
+  /** Connects, and waits until it hears, though not for long. Who asks for a list after that misses no change of it; before, what
+   * happens between the answer and the connection would be lost. */
+  ready(ms = 1_000): Promise<void> {
+    this.#open();
+    if (this.state.kind !== 'connecting') return Promise.resolve();
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        this.#waiting.delete(done);
+        resolve();
+      };
+      const timer = setTimeout(done, ms);
+      this.#waiting.add(done);
+    });
+  }
+
+  #open() {
+    this.#following ??= follow(`/events?kinds=${KINDS}`, {
+      onEvents: (events) => this.#listeners.forEach((one) => one(events)),
+      onState: (state) => {
+        this.state = state;
+        if (state.kind !== 'connecting') this.#waiting.forEach((done) => done());
+        // The client notices that the session has ended.
+        if (state.kind === 'refused' && state.problem.code === 'unauthenticated') void api.get('/session').catch(() => {});
+      },
+      onCaughtUp: (count) => (this.caughtUp = { count }),
+    });
   }
 
   /** Tries again now. */
@@ -44,6 +67,7 @@ class Feed {
   close() {
     this.#following?.close();
     this.#following = undefined;
+    this.state = { kind: 'connecting' };
   }
 }
 
