@@ -67,6 +67,11 @@ fn a_change_to_the_log_is_found() {
     let some: Vec<Value> = some.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(!some.is_empty() && some.iter().all(|one| one["target"] == "admin"), "{some:?}");
     assert_eq!(server.get("/api/v1/audit/export?until_ms=1").expect(200).text, "");
+    // What somebody's tokens did is theirs.
+    let by = |actor: &str| server.get(&format!("/api/v1/audit?action=organisation.&actor={actor}")).expect(200).json();
+    let mine = by("admin")["items"].as_array().unwrap().len();
+    let exported = server.get("/api/v1/audit/export?action=organisation.&actor=admin").expect(200).text;
+    assert_eq!((mine, exported.lines().count(), by("adm")["items"].as_array().unwrap().len()), (3, 3, 0));
     let exported = server.get("/api/v1/audit/export").expect(200).text;
     let lines: Vec<Value> = exported.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.len() as i64, sound["entries"].as_i64().unwrap());

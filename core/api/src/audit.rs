@@ -48,7 +48,7 @@ struct AuditEntry {
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct AuditQuery {
-    /// By this actor: `ann`, `token:ann/ci`.
+    /// By this actor: `ann` (and her tokens), `token:ann/ci`.
     actor: Option<String>,
     /// Whose action begins so: `user.`, `run.launch`.
     action: Option<String>,
@@ -72,7 +72,7 @@ struct AuditQuery {
 struct ExportQuery {
     /// After this number.
     after: Option<i64>,
-    /// By this actor: `ann`, `token:ann/ci`.
+    /// By this actor: `ann` (and her tokens), `token:ann/ci`.
     actor: Option<String>,
     /// Whose action begins so: `user.`, `run.launch`.
     action: Option<String>,
@@ -89,7 +89,11 @@ struct ExportQuery {
 impl ExportQuery {
     fn wants(&self, record: &AuditRecord) -> bool {
         let is = |wanted: &Option<String>, text: &str| wanted.as_deref().is_none_or(|wanted| wanted == text);
-        is(&self.actor, &record.actor)
+        let by = |actor: &String| {
+            let token = record.actor.strip_prefix("token:").and_then(|token| token.split_once('/'));
+            record.actor == *actor || token.is_some_and(|(user, _)| user == actor)
+        };
+        self.actor.as_ref().is_none_or(by)
             && is(&self.target, &record.target)
             && is(&self.organisation, &record.organisation)
             && self.action.as_deref().is_none_or(|action| record.action.starts_with(action))

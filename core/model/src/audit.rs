@@ -74,7 +74,7 @@ impl AuditRecord {
 pub struct AuditFilter {
     /// Of one of these organisations.
     pub organisations: Option<Vec<String>>,
-    /// By this actor.
+    /// By this actor; by a user's tokens, too.
     pub actor: Option<String>,
     /// Whose action begins so.
     pub action: Option<String>,

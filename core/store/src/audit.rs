@@ -125,7 +125,9 @@ pub(crate) fn list(conn: &mut AnyConnection, filter: &AuditFilter) -> QueryResul
         query = query.filter(audit::organisation.eq_any(organisations));
     }
     if let Some(actor) = &filter.actor {
-        query = query.filter(audit::actor.eq(actor));
+        // What somebody's tokens did is theirs; `0` is the next character after `/`.
+        let own = audit::actor.ge(format!("token:{actor}/")).and(audit::actor.lt(format!("token:{actor}0")));
+        query = query.filter(audit::actor.eq(actor).or(own));
     }
     if let Some(action) = &filter.action {
         query = query.filter(audit::action.ge(action)).filter(audit::action.lt(format!("{action}\u{10ffff}")));

@@ -4355,7 +4355,7 @@ export interface operations {
             query?: {
                 /** @description Whose action begins so: `user.`, `run.launch`. */
                 action?: string;
-                /** @description By this actor: `ann`, `token:ann/ci`. */
+                /** @description By this actor: `ann` (and her tokens), `token:ann/ci`. */
                 actor?: string;
                 /** @description Where the page before ended. */
                 cursor?: number;
@@ -4392,7 +4392,7 @@ export interface operations {
             query?: {
                 /** @description Whose action begins so: `user.`, `run.launch`. */
                 action?: string;
-                /** @description By this actor: `ann`, `token:ann/ci`. */
+                /** @description By this actor: `ann` (and her tokens), `token:ann/ci`. */
                 actor?: string;
                 /** @description After this number. */
                 after?: number;
