@@ -49,19 +49,20 @@ let server: Server;
 beforeAll(async () => {
   server = await Server.start({ workflows: WORKFLOWS, settings: SETTINGS });
 });
-/** All lines of the log, by scrolling over them. */
-async function everyLine(page: Page): Promise<[number, string][]> {
-  const found = new Map<number, string>();
-  const log = page.getByRole('region', { name: 'Log', exact: true });
-  const height = await log.evaluate((view) => view.scrollHeight);
+/** All rows of a long list, by scrolling over them. */
+async function everyRow(page: Page, list: string, row: string, inRow: string): Promise<[string, string, string][]> {
+  const found = new Map<string, [string, string, string]>();
+  const view = page.getByRole('region', { name: list, exact: true });
+  const height = await view.evaluate((view) => view.scrollHeight);
   for (let top = 0; top < height; top += 200) {
-    await log.evaluate((view, top) => new Promise((done) => {
+    await view.evaluate((view, top) => new Promise((done) => {
       view.scrollTop = top;
       requestAnimationFrame(() => requestAnimationFrame(done));
     }), top);
-    for (const [number, text] of await page.locator('[data-line]').evaluateAll((all) => all.map((one) => [Number(one.getAttribute('data-line')), one.querySelector('.text')!.textContent!.trim()] as const))) found.set(number, text);
+    const rows = await page.locator(`[${row}]`).evaluateAll((all, [row, inRow]) => all.map((one) => [one.getAttribute(row!)!, one.querySelector(inRow!)!.textContent!.trim(), one.className] as [string, string, string]), [row, inRow]);
+    for (const one of rows) found.set(one[0], one);
   }
-  return [...found].sort(([a], [b]) => a - b);
+  return [...found.values()].sort(([a], [b]) => Number(a) - Number(b));
 }
 const loaded = (page: Page) => page.locator('.bench').waitFor();
 
@@ -91,7 +92,6 @@ describe('a run', () => {
     await dialog.getByText('Compatible').waitFor();
     await accessible(page, 'restart');
     await dialog.getByRole('button', { name: 'Restart the run' }).click();
-    await server.reaches(run, 'succeeded');
     await page.locator('.facts').getByText('Succeeded').waitFor();
     await page.getByRole('link', { name: /^Log/ }).click();
     await page.locator('[data-line]').getByText('second part').waitFor();
@@ -162,8 +162,14 @@ describe('a run', () => {
     // Not a line is missing or there twice.
     const there = await server.api<{ lines: { line: number; message: string }[] }>('GET', `/runs/${run}/logs?lines=5000`);
     await page.getByRole('link', { name: `Log ${there.lines.length}`, exact: true }).waitFor();
-    expect(await everyLine(page)).toEqual(there.lines.map((one) => [one.line, one.message]));
+    const lines = await everyRow(page, 'Log', 'data-line', '.text');
+    expect(lines.map(([number, text]) => [Number(number), text])).toEqual(there.lines.map((one) => [one.line, one.message]));
     expect(new Set(there.lines.map((one) => one.message)).size).toBe(there.lines.length);
+    // Nor any of the steps, or what became of one.
+    const { items } = await server.api<{ items: { path: string; state: string }[] }>('GET', `/runs/${run}/steps?limit=500`);
+    const rows = await everyRow(page, 'Steps and their times', 'data-step', '.path');
+    expect(rows.map(([path, , looks]) => [path, looks.includes('succeeded')])).toEqual(items.map((one) => [one.path, one.state === 'succeeded']));
+    expect(items.length).toBeGreaterThan(8);
   });
 
   it('of 100,000 lines and 5,000 steps scrolls, is searched on the server, and each line has an address', async () => {
