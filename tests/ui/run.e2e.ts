@@ -33,7 +33,11 @@ fn run(input) {
 }
 `,
   't/asks': `const WORKFLOW = #{ name: "t/asks", title: "Asks somebody" };
-fn run(input) { approve(#{ title: "Go on with the change?", details: #{ hosts: 3 }, expires: "7d", allow_self: true }).comment }
+fn run(input) {
+    let answer = approve(#{ title: "Go on with the change?", details: #{ hosts: 3 }, expires: "7d", allow_self: true });
+    ensure(answer.approved, "denied");
+    answer.comment
+}
 `,
   't/stuck': `const WORKFLOW = #{ name: "t/stuck", title: "Can't be undone" };
 fn run(input) { on_rollback("takes nothing back", || { throw "no way back" }); random(); throw "it broke" }
@@ -205,7 +209,7 @@ describe('a run', () => {
     await picture(page, 'run-asks-narrow');
     await page.getByLabel('Comment').fill('looks good');
     await page.getByRole('button', { name: 'Approve', exact: true }).click();
-    await server.reaches(run, 'succeeded');
+    expect((await server.reaches(run, 'succeeded')).output).toBe('looks good');
     await page.locator('.facts').getByText('Succeeded').waitFor();
   });
 
