@@ -241,6 +241,9 @@ describe('scenarios', () => {
     await page.getByRole('button', { name: 'Write the first one' }).click();
     const editor = page.getByRole('textbox', { name: 'Scenarios of t/tested' });
     await editor.getByText('test_it_succeeds').waitFor();
+    await editor.getByText('assert_eq').hover();
+    await page.locator('.rh-hover').getByText('Fails unless both are the same.').waitFor();
+    await page.mouse.move(5, 5);
     await page.getByRole('button', { name: 'Run the scenarios on the draft' }).click();
     await page.getByText('The scenario passed').waitFor();
     await editor.click();

@@ -90,6 +90,7 @@ export function offersAt(text: string, at: number, outline: Outline, known: Know
   }
   if (/(^|[^.])\.\s*$/.test(before)) {
     const offers: Offer[] = METHODS.map(([method, doc]) => ({ label: method.slice(0, method.indexOf('(')), type: 'method', detail: method.slice(method.indexOf('(')), doc, snippet: method.endsWith('()') ? method : `${method.slice(0, method.indexOf('('))}(\${})` }));
+    offers.unshift(...(known.members ?? []).map((one) => (one.signature.includes('(') ? offer(one, 20) : { label: one.name, type: 'property', doc: one.doc, boost: 20 })));
     if (/\binput\.\s*$/.test(before)) offers.unshift(...known.fields.map((field) => ({ label: field.name, type: 'property', detail: field.type, doc: field.doc, boost: 20 })));
     return { from, offers };
   }

@@ -52,6 +52,8 @@ export interface Knowledge {
   importable: readonly string[];
   /** Names of the input's fields, with what they are for. */
   fields: readonly { name: string; doc: string; type: string }[];
+  /** What follows a dot beyond Rhai's own: functions, and properties, whose signature has no brackets. */
+  members?: readonly Definition[];
 }
 
 export const nothing: Knowledge = { definitions: new Definitions(null), modules: new Map(), importable: [], fields: [] };
@@ -65,7 +67,7 @@ export function own(fn: Outline['functions'][number], prefix = '', module?: stri
 
 /** All definitions of a path: functions with several forms have several. */
 export function lookUp(path: string, outline: Outline, known: Knowledge): Definition[] {
-  if (path.startsWith('.')) return [];
+  if (path.startsWith('.')) return known.members?.filter((one) => `.${one.name}` === path) ?? [];
   const parts = path.split('::');
   const last = parts.pop()!;
   const space = parts.join('::');

@@ -6,4 +6,5 @@ export const rhai = StreamLanguage.define(parser);
 export { assistance, definitionAt, outlineOfDoc, source, type Place } from './assist';
 export { Definitions, nothing, type Knowledge } from './definitions';
 export { outlineOf, type Outline } from './outline';
+export { scenarioKnowledge } from './kit';
 export { theme } from './theme';

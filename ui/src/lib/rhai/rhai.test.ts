@@ -3,10 +3,13 @@ import { CompletionContext } from '@codemirror/autocomplete';
 import { EditorState } from '@codemirror/state';
 import { foldService, getIndentation, IndentContext } from '@codemirror/language';
 import { describe, expect, it } from 'vitest';
+// @ts-expect-error The sources here are a browser's, which has no files; this test has.
+import { readFileSync } from 'node:fs';
 import { rhai } from '.';
 import { definitionAt, describe as card, folding, source } from './assist';
 import { offersAt } from './completions';
 import { Definitions, lookUp, type Knowledge } from './definitions';
+import { functions, members, scenarioKnowledge } from './kit';
 import { callAt, outlineOf, variablesAt } from './outline';
 import { tokensOf } from './tokens';
 
@@ -174,5 +177,30 @@ describe('the text', () => {
     expect(state.facet(foldService)[0]!(state, line.from, line.to)).toEqual({ from: line.to, to: SCRIPT.indexOf('}\n\nprivate') });
     const flat = state.doc.lineAt(SCRIPT.indexOf('lab::attach'));
     expect(state.facet(foldService)[0]!(state, flat.from, flat.to)).toBeNull();
+  });
+});
+
+describe('scenarios', () => {
+  const source = 'fn test_a() {\n    let plan = scenario("t/a");\n    plan.\n    plan.fail("exec::run", \n}\n';
+  const outline = outlineOf(source);
+  it('have functions of their own, with their parameters', () => {
+    const after = offersAt(source, source.indexOf('plan.\n') + 5, outline, scenarioKnowledge)!;
+    const labels = after.offers.slice(0, members.length).map((one) => one.label);
+    expect(labels).toEqual(members.map((one) => one.name));
+    const call = callAt(outline, source.indexOf('"exec::run", ') + 13)!;
+    expect(call).toMatchObject({ path: '.fail', argument: 1 });
+    expect(lookUp(call.path, outline, scenarioKnowledge)[0]!.params[1]!.name).toBe('reason');
+    expect(lookUp('scenario', outline, scenarioKnowledge)[0]!.params.map((one) => one.optional)).toEqual([false, true]);
+  });
+  it('are told of all that there is', () => {
+    // The names in the source are the truth.
+    const read = (file: string): string => readFileSync(`../core/script/src/scenario/${file}.rs`, 'utf8');
+    const registered = [...(read('kit') + read('assertions')).matchAll(/register_fn\(\s*"(\w+)"|\("(\w+)", (?:true|false)\)/g)].map((one) => one[1] ?? one[2]!);
+    expect(registered.length).toBeGreaterThan(10);
+    const known = [...functions, ...members].map((one) => one.name);
+    expect(registered.filter((name) => !known.includes(name))).toEqual([]);
+    const report = /pub struct ScenarioReport \{([\s\S]*?)\n\}/.exec(read('mod'))![1]!;
+    const told = [...report.matchAll(/pub (\w+):/g)].map((one) => one[1]!);
+    expect(told.filter((name) => !known.includes(name))).toEqual([]);
   });
 });
