@@ -120,6 +120,10 @@ impl Scripts for NoScripts {
         unasked()
     }
 
+    fn widened(&self, _: &str, _: &str) -> Result<Vec<String>, Problem> {
+        unasked()
+    }
+
     fn file(&self, _: &str) -> Result<Option<String>, Problem> {
         unasked()
     }

@@ -73,6 +73,16 @@ fn more_grants_take_an_admin_at_every_door() {
     assert!(saved["waits"].as_str().unwrap().contains("exec.run:ls"), "{saved}");
     assert_eq!((output(&server), shown(&server)["problem"]["code"].clone()), (json!(1), json!("permission_denied")));
     assert_eq!(versions(&server), [(2, false, true), (1, true, false)]);
+    // A rehearsal reads what its script may read: of a draft, that is no more than what is in use.
+    let rehearse = |token: &str, source: &str| {
+        server.send_as(token, "POST", &format!("{X}/rehearse"), Some(&json!({ "source": source })))
+    };
+    let refused = rehearse(&olga, &wide).expect(403).json();
+    assert_eq!((&refused["code"], &refused["data"]["added"]), (&json!("permission_denied"), &json!(["exec.run:ls"])));
+    let scenarios = json!({ "source": wide, "scenarios": "fn test_a() {}" });
+    server.send_as(&olga, "POST", &format!("{X}/scenarios"), Some(&scenarios)).expect(403);
+    rehearse(&olga, &source(&["kv.read:*"], "9")).expect(200);
+    rehearse(&server.token, &wide).expect(200);
     // Neither a rescan, nor a restart, nor the same once more makes anything of it.
     server.write_workflow("lab/other", "const WORKFLOW =");
     wait_until("the folder to be looked at", SOON, || {

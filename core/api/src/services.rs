@@ -72,6 +72,9 @@ pub trait Scripts: Send + Sync {
     /// Everything that scripts can call (JSON, as `windlass definitions`).
     fn definitions(&self) -> Value;
 
+    /// Grants that this source asks for and what is in use doesn't; none if it can't be read.
+    fn widened(&self, name: &str, source: &str) -> Result<Vec<String>, Problem>;
+
     /// The plan: what a run with this input would do (JSON, as `windlass run --rehearse --json`); with `source` in the place
     /// of what is in use.
     fn rehearse(&self, workflow: &str, source: Option<&str>, input: Value, by: &str) -> Result<Value, Problem>;

@@ -104,6 +104,11 @@ impl ScriptService for Scripts {
         definitions::json(self.sandbox.catalog())
     }
 
+    fn widened(&self, name: &str, source: &str) -> Result<Vec<String>, Problem> {
+        let header = self.check(name, Some(source))?.workflow;
+        header.map_or(Ok(Vec::new()), |header| self.versions.widens(name, &header))
+    }
+
     fn rehearse(&self, workflow: &str, source: Option<&str>, input: Value, by: &str) -> Result<Value, Problem> {
         let Some(source) = source else {
             return rehearse::plan(&self.config, self.versions.clone(), workflow, input, by);

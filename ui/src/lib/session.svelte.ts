@@ -40,7 +40,7 @@ class Session {
 
   /** Asks the server who one is. */
   async load() {
-    configure({ onUnauthenticated: () => this.#ended(), renew: async () => this.#take(await api.get('/session')) });
+    configure({ onUnauthenticated: () => this.#ended(), renew: () => this.#renewed() });
     this.state = 'asking';
     try {
       await this.#opened(await api.get('/session'));
@@ -60,9 +60,25 @@ class Session {
     await this.#opened(await api.post('/session', { body: { name, password, code: code || undefined } }));
   }
 
+  /** Throws the problem if the server didn't hear of it: one is still logged in then. */
   async logOut() {
-    await api.delete('/session').catch(() => {});
+    try {
+      await api.delete('/session');
+    } catch (error) {
+      if (asProblem(error).code !== 'unauthenticated') throw error;
+    }
     this.leave();
+  }
+
+  /** Another tab has logged in; whether as the same one. As somebody else, nothing is sent in their name. */
+  async #renewed(): Promise<boolean> {
+    const [before, who] = [this.who?.user, await api.get('/session')];
+    if (who.user === before) {
+      this.#take(who);
+      return true;
+    }
+    await this.#opened(who);
+    return false;
   }
 
   /** Whether one holds a permission: somewhere, or in this organisation and for this workflow. */

@@ -1,5 +1,6 @@
 // What somebody may do, and where.
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { api } from './api';
 import { inFolder, session } from './session.svelte';
 
 const json = (body: unknown) => new Response(JSON.stringify(body), { headers: { 'content-type': 'application/json' } });
@@ -37,6 +38,26 @@ it('an organisation that isn’t there any more isn’t chosen', () => {
   expect(session.organisation).toBe('acme');
   session.organisation = 'gone';
   expect(session.organisation).toBeNull();
+});
+
+it('a change isn’t sent again in the name of somebody else', async () => {
+  const calls: string[] = [];
+  vi.stubGlobal('fetch', vi.fn(async (url: string, init?: RequestInit) => {
+    if (url.endsWith('/session')) return json({ ...who, name: 'bob', user: 'bob' });
+    if (url.endsWith('/roles')) return json([]);
+    if (init?.method !== 'POST') return json({ items: [] });
+    calls.push(url);
+    const body = JSON.stringify({ code: 'permission_denied', detail: 'X-CSRF-Token is missing' });
+    return new Response(body, { status: 403, headers: { 'content-type': 'application/json' } });
+  }));
+  await expect(api.post('/runs/{id}/retry', { path: { id: 'r' } } as never)).rejects.toThrow('Nothing was sent');
+  expect([calls.length, session.who?.user]).toEqual([1, 'bob']);
+});
+
+it('who can’t be logged out is still logged in', async () => {
+  vi.stubGlobal('fetch', vi.fn(async () => { throw new TypeError('failed'); }));
+  await expect(session.logOut()).rejects.toMatchObject({ code: 'unreachable' });
+  expect(session.state).toBe('in');
 });
 
 it('logging out forgets who one was', async () => {

@@ -3,7 +3,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use windlass_engine::Verdict;
 use windlass_model::{Code, Problem, RunState, query::RunFilter};
 
@@ -162,6 +162,21 @@ pub(super) fn author<'a>(
     let why = runs::text("message", why)?.to_owned();
     let may_widen = names.into_iter().filter(|name| request.may(Permission::Administer, PLATFORM, name));
     Ok(Author { by, source, why, made_by: None, may_widen: may_widen.cloned().collect() })
+}
+
+/// A rehearsal reads what its script may read: a source that asks for more than what is in use is one for who may widen it.
+pub(super) fn require_grants(request: &Request, name: &str, source: &str) -> Result<(), Problem> {
+    if request.may(Permission::Administer, PLATFORM, name) {
+        return Ok(());
+    }
+    let added = request.api.scripts.widened(name, source)?;
+    if added.is_empty() {
+        return Ok(());
+    }
+    let message = format!("this source asks for more than what is in use: {}", added.join(", "));
+    Err(Problem::new(Code::PermissionDenied, message)
+        .help("save it, and an admin can rehearse it and put it in use; or leave these grants out")
+        .data(json!({ "added": added })))
 }
 
 /// The name in the path, which whoever asks may change.

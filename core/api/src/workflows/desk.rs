@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use windlass_model::{Code, Problem};
 
 use super::{
-    change::{PLATFORM, changeable},
+    change::{PLATFORM, changeable, require_grants},
     named,
     presence::Editor,
 };
@@ -160,6 +160,9 @@ fn file(request: Request) -> Result<Answer, Problem> {
 fn scenarios(request: Request) -> Result<Answer, Problem> {
     let name = changeable(&request)?;
     let body: ScenariosBody = request.json_or_default()?;
+    if let Some(source) = &body.source {
+        require_grants(&request, &name, source)?;
+    }
     let scenarios = request.api.scripts.run_scenarios(&name, body.source.as_deref(), body.scenarios.as_deref())?;
     let passed = scenarios.iter().all(|one| one["passed"] == true);
     Answer::json(&ScenariosRun { passed, scenarios })

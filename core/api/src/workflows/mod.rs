@@ -251,8 +251,9 @@ fn check(request: Request) -> Result<Answer, Problem> {
 fn rehearse(request: Request) -> Result<Answer, Problem> {
     let name = named(&request, Permission::Launch)?;
     let body: RehearseBody = request.json_or_default()?;
-    if body.source.is_some() {
+    if let Some(source) = &body.source {
         request.require(Permission::Edit, change::PLATFORM, &name)?;
+        change::require_grants(&request, &name, source)?;
     }
     let input = if body.input.is_null() { json!({}) } else { body.input };
     let plan = request.api.scripts.rehearse(&name, body.source.as_deref(), input, request.principal.person());

@@ -33,22 +33,33 @@ pub struct Driver {
     runtime: tokio::runtime::Handle,
     /// A folder whose files take the places of those of the workflows.
     beside: Option<PathBuf>,
+    /// When no further scenario begins.
+    until: Option<Instant>,
 }
 
 impl Driver {
     /// A driver.
     pub fn new(config: Config, runtime: tokio::runtime::Handle) -> Self {
-        Self { config, runtime, beside: None }
+        Self { config, runtime, beside: None, until: None }
     }
 
     /// The same with the files of this folder in front.
     pub fn over(self, beside: Option<PathBuf>) -> Self {
         Self { beside, ..self }
     }
+
+    /// The same, for all scenarios of a file together at most so long.
+    pub fn within(self, time: Duration) -> Self {
+        Self { until: Some(Instant::now() + time), ..self }
+    }
 }
 
 impl ScenarioDriver for Driver {
     fn run(&self, plan: ScenarioPlan) -> Result<ScenarioReport, Problem> {
+        if self.until.is_some_and(|until| until <= Instant::now()) {
+            return Err(Problem::new(Code::StepTimeout, "the scenarios of this file take too long together")
+                .help("`windlass workflows test` runs them without that bound"));
+        }
         let folder = tempfile::tempdir()
             .map_err(|error| Problem::new(Code::System, format!("no folder for the scenario: {error}")))?;
         let world = World::Rehearsal(Some(Arc::new(PlannedAnswers::new(&plan))));

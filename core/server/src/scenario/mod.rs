@@ -6,7 +6,11 @@ mod driver;
 mod report;
 mod save;
 
-use std::{path::PathBuf, sync::Arc, time::Instant};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 use windlass_model::{Code, Problem};
@@ -19,6 +23,9 @@ pub use self::save::save;
 
 use self::driver::Driver;
 use crate::{commands::workflows, config::Config, context::Context, exit::Exit, render, versions, wiring};
+
+/// For all scenarios of a file, where others wait for their turn.
+const TOGETHER: Duration = Duration::from_secs(60);
 
 /// Runs the scenarios of these workflows, or of all.
 pub fn command(names: &[String], context: &Context) -> Result<Exit, Problem> {
@@ -90,7 +97,7 @@ pub fn results(
     let beside = workflow.map(|source| versions::beside(name, source)).transpose()?;
     let runtime = wiring::runtime()?;
     let over = beside.as_ref().map(|folder| folder.path().to_owned());
-    let driver = Arc::new(Driver::new(config.clone(), runtime.handle().clone()).over(over));
+    let driver = Arc::new(Driver::new(config.clone(), runtime.handle().clone()).over(over).within(TOGETHER));
     let results = run_scenarios(&format!("{name}.test"), &text, driver);
     // Dropping a runtime blocks; this thread may be one that must not.
     runtime.shutdown_background();

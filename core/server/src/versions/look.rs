@@ -201,7 +201,7 @@ impl Versions {
     }
 
     /// Grants that a version asks for and the one in use doesn't: the last one that was, if the workflow was removed.
-    pub(super) fn widens(&self, name: &str, workflow: &Workflow) -> Result<Vec<String>, Problem> {
+    pub fn widens(&self, name: &str, workflow: &Workflow) -> Result<Vec<String>, Problem> {
         let in_use = self.active.read().get(name).map(|(_, pinned)| pinned.workflow.permissions.clone());
         let held = match in_use {
             Some(permissions) => permissions,

@@ -56,10 +56,23 @@ describe('the client', () => {
   });
 
   it('fetches a new word once when another tab has logged in', async () => {
-    configure({ renew: async () => configure({ csrf: 'new' }) });
+    configure({
+      renew: async () => {
+        configure({ csrf: 'new' });
+        return true;
+      },
+    });
     fetched.mockImplementationOnce(async () => json(403, { code: 'permission_denied', detail: 'X-CSRF-Token is missing' }));
     fetched.mockImplementationOnce(async () => json(200, {}));
     await api.post('/runs/{id}/retry', { path: { id: 'r' } } as never);
     expect(sent(1)['x-csrf-token']).toBe('new');
+  });
+
+  it('sends nothing in the name of somebody else who has logged in', async () => {
+    configure({ renew: async () => false });
+    fetched.mockImplementationOnce(async () => json(403, { code: 'permission_denied', detail: 'X-CSRF-Token is missing' }));
+    const before = fetched.mock.calls.length;
+    await expect(api.post('/runs/{id}/retry', { path: { id: 'r' } } as never)).rejects.toThrow('Nothing was sent');
+    expect(fetched.mock.calls.length).toBe(before + 1);
   });
 });

@@ -45,11 +45,11 @@ interface Plain extends Common {
 let csrf: string | undefined;
 /** Called with every answer that says that one isn't logged in. */
 let onUnauthenticated: () => void = () => {};
-/** Tells the session's word again after another tab has logged in. */
-let renew: () => Promise<void> = async () => {};
+/** Tells the session's word again after another tab has logged in; whether as the same person. */
+let renew: () => Promise<boolean> = async () => false;
 
 /** What the session gives the client. */
-export function configure(session: { csrf?: string; onUnauthenticated?: () => void; renew?: () => Promise<void> }) {
+export function configure(session: { csrf?: string; onUnauthenticated?: () => void; renew?: () => Promise<boolean> }) {
   if ('csrf' in session) csrf = session.csrf;
   if (session.onUnauthenticated) onUnauthenticated = session.onUnauthenticated;
   if (session.renew) renew = session.renew;
@@ -91,8 +91,9 @@ export async function send(method: Method, path: string, options: Plain = {}, ag
   if (problem.code === 'unauthenticated' && !logsIn) onUnauthenticated();
   // Another tab has logged in since: the cookie is the new one, the word is still the old one.
   if (again && problem.code === 'permission_denied' && problem.detail.includes('X-CSRF-Token')) {
-    await renew();
-    return send(method, path, options, false);
+    if (await renew()) return send(method, path, options, false);
+    const detail = 'Somebody else has logged in in another tab of this browser. Nothing was sent.';
+    throw new ApiProblem(problem.code, problem.status, detail, 'Look whether you still want this, and do it again.');
   }
   throw problem;
 }

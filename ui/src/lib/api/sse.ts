@@ -10,7 +10,8 @@ export class Parser {
   #rest = '';
   #data: string[] = [];
   #event = '';
-  /** The last id that was seen: where to go on. */
+  #id: string | undefined;
+  /** The id of the last frame that is whole: where to go on. */
   lastId: string | undefined;
   /** Milliseconds after which the server wants to see us again. */
   retry: number | undefined;
@@ -22,6 +23,7 @@ export class Parser {
     this.#rest = lines.pop() ?? '';
     for (const line of lines) {
       if (line === '') {
+        this.lastId = this.#id;
         if (this.#data.length) frames.push({ id: this.lastId, event: this.#event || 'message', data: this.#data.join('\n') });
         this.#data = [];
         this.#event = '';
@@ -33,7 +35,7 @@ export class Parser {
       const value = colon < 0 ? '' : line.slice(colon + 1).replace(/^ /, '');
       if (field === 'data') this.#data.push(value);
       else if (field === 'event') this.#event = value;
-      else if (field === 'id' && !value.includes('\0')) this.lastId = value;
+      else if (field === 'id' && !value.includes('\0')) this.#id = value;
       else if (field === 'retry' && /^\d+$/.test(value)) this.retry = Number(value);
     }
     return frames;
