@@ -32,10 +32,13 @@ fn run(input) { #{ host: input.host, port: input.port } }
 const FAILS = `const WORKFLOW = #{ name: "t/fails", title: "Fails" };
 fn run(input) { throw "the disk is full"; }
 `;
+const STUCK = `const WORKFLOW = #{ name: "t/stuck", title: "Can't be undone" };
+fn run(input) { on_rollback("takes nothing back", || { throw "no way back" }); random(); throw "it broke" }
+`;
 
 let server: Server;
 beforeAll(async () => {
-  server = await Server.start({ workflows: { 'lab/site': SITE, 't/asks': ASKS, 't/plain': PLAIN, 't/fails': FAILS } });
+  server = await Server.start({ workflows: { 'lab/site': SITE, 't/asks': ASKS, 't/plain': PLAIN, 't/fails': FAILS, 't/stuck': STUCK } });
   await server.api('POST', '/users', { name: 'bea', password: 'a long enough word', bindings: [{ role: 'operator', organisation: 'platform' }] });
 });
 
@@ -152,6 +155,14 @@ describe('the start page', () => {
     await picture(bea, 'start-390', { full: true });
     await server.api('POST', `/runs/${asks}/cancel`, {});
     await mine.getByText('Nothing. What needs your decision').waitFor();
+    // An undo that is stuck waits for whoever may say how it goes on; a viewer isn't asked.
+    await server.api('POST', '/users', { name: 'vera', password: 'a long enough word', bindings: [{ role: 'viewer', organisation: 'platform' }] });
+    const vera = await open(server, '/', { name: 'vera', password: 'a long enough word' });
+    const stuck = await server.launch('t/stuck');
+    await server.reaches(stuck, 'rollback_stuck');
+    await mine.getByText('its undo is stuck: say how it goes on').waitFor();
+    await vera.reload();
+    await vera.getByRole('region', { name: /Waits for you/ }).getByText('Nothing. What needs your decision').waitFor();
     await lost.getByRole('link', { name: /t\/fails/ }).click();
     expect(new URL(page.url()).pathname).toBe(`/runs/${failed}`);
   });
