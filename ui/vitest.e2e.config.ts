@@ -13,9 +13,21 @@ export default defineConfig({
     alias: { 'playwright-core': here('./node_modules/playwright-core/index.mjs'), 'axe-core': here('./node_modules/axe-core/axe.js'), vitest: here('./node_modules/vitest/dist/index.js') },
   },
   test: {
-    include: ['**/*.e2e.ts'],
     testTimeout: 90_000,
     hookTimeout: 90_000,
-    maxWorkers: Math.max(1, Math.min(3, availableParallelism() - 1)),
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'pages',
+          include: ['**/*.e2e.ts'],
+          exclude: ['**/*-speed.e2e.ts'],
+          maxWorkers: Math.max(1, Math.min(3, availableParallelism() - 1)),
+          sequence: { groupOrder: 0 },
+        },
+      },
+      // What is measured runs alone, after everything else, and again if somebody else used the machine meanwhile.
+      { extends: true, test: { name: 'speed', include: ['**/*-speed.e2e.ts'], maxWorkers: 1, retry: 2, sequence: { groupOrder: 1 } } },
+    ],
   },
 });
