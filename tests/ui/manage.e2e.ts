@@ -306,5 +306,14 @@ describe('users', () => {
     await page.getByRole('button', { name: 'Suspend the organisation' }).click();
     await page.getByRole('row', { name: /Acme Ltd/ }).getByText('Suspended').waitFor();
     await until('olga to lose her roles', async () => (await may()) === 0);
+    await page.getByRole('button', { name: 'More about acme' }).click();
+    await page.getByRole('menuitem', { name: 'Let it act again…' }).click();
+    await page.getByRole('button', { name: 'Let it act again', exact: true }).click();
+    await until('olga to have her roles again', async () => (await may()) > 0);
+    await page.getByRole('button', { name: 'More about acme' }).click();
+    await page.getByRole('menuitem', { name: 'Rename…' }).click();
+    await page.getByLabel('How people call it').fill('Acme and Sons');
+    await page.getByRole('dialog').getByRole('button', { name: /^(Save|Rename)/ }).click();
+    await page.getByRole('row', { name: /Acme and Sons/ }).getByText('Active').waitFor();
   });
 });
