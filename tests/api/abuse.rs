@@ -10,6 +10,9 @@ use std::{
 use serde_json::{Value, json};
 use windlass_tests::{ApiServer, wait_until};
 
+/// How long something may take that isn't measured.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 const X: &str = "const WORKFLOW = #{ name: \"lab/x\", title: \"X\" };\n\nfn run(input) {\n    1\n}\n";
 
 fn server(settings: &str) -> ApiServer {
@@ -198,4 +201,41 @@ fn nobody_reads_another_organisations_runs() {
     for path in ["", "/steps", "/history", "/logs", "/events", "/export", "/sources", "/artifacts", "/undo"] {
         assert_eq!(ask(&format!("/api/v1/runs/{run}{path}")).status, 404, "{path}");
     }
+}
+
+#[test]
+fn a_launch_whose_caller_hangs_up_runs_all_the_same() {
+    let server = server("");
+    let launch = |input: &str| {
+        let body = format!("{{\"workflow\":\"lab/x\",\"input\":{{{input}}}}}");
+        let mut stream = TcpStream::connect(server.address()).unwrap();
+        let (token, length) = (&server.token, body.len());
+        let head = format!(
+            "POST /api/v1/runs HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\n\
+             content-length: {length}\r\n\r\n"
+        );
+        stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
+        stream
+    };
+    // The first one keeps the workflow, so that the others need no thread; one is too large for that.
+    let mut answer = [0; 12];
+    launch("").read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 201");
+    let large = format!("\"text\":\"{}\"", "x".repeat(20_000));
+    for round in 0..60 {
+        drop(launch(if round % 20 == 7 { &large } else { "" }));
+    }
+    // What was read was launched, and ends: nothing waits for a lease that nobody holds any more.
+    let of = |query: &str| {
+        server.get(&format!("/api/v1/runs?limit=100{query}")).expect(200).json()["items"].as_array().map(Vec::len)
+    };
+    wait_until("a launch", PATIENCE, || of("") > Some(1));
+    let mut before = None;
+    wait_until("all to have ended", PATIENCE, || {
+        let all = of("");
+        let settled = before == all && of("&state=succeeded") == all;
+        before = all;
+        std::thread::sleep(Duration::from_millis(300));
+        settled
+    });
 }

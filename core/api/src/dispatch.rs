@@ -1,12 +1,20 @@
 //! One filter for everything: finds the route in the table, asks who is there and whether they may, reads the body within
 //! its bounds, calls the handler, and renders what came of it.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::IpAddr,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::{Buf, Bytes};
 use futures_util::Stream;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use tokio::sync::Semaphore;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinHandle,
+};
 use tracing::Instrument as _;
 use warp::{Filter, Reply as _, filters::path::FullPath, reply::Response};
 use windlass_model::{Code, Problem};
@@ -16,7 +24,7 @@ use crate::{
     answer::Body,
     bodies::{Bodies, Held},
     problem,
-    route::{Found, Handler, Route},
+    route::{Answering, Found, Handler, Route},
 };
 
 /// Where a connection comes from; the listener puts it beside each request.
@@ -174,14 +182,26 @@ async fn answer<B: Buf + Send>(
             let _permit = permit;
             handler(request).await
         }
-        Some(Handler::Blocking(handler)) => {
-            let handler = handler.clone();
-            let work = move || {
-                let _permit = permit;
-                handler(request)
-            };
-            blocking(house, work).await
-        }
+        Some(Handler::Blocking(handler)) => match soon(house, route, &request)? {
+            Some((room, answering)) => {
+                let held = (room, permit);
+                // A task of its own comes to its end even if whoever asked is gone.
+                let task = async move {
+                    let _held = held;
+                    answering.await
+                };
+                let task = tokio::spawn(task.in_current_span());
+                ended(limit, task).await
+            }
+            None => {
+                let handler = handler.clone();
+                let work = move || {
+                    let _permit = permit;
+                    handler(request)
+                };
+                blocking(house, work).await
+            }
+        },
         None => Err(Problem::new(Code::Internal, "this route has no handler")),
     }
 }
@@ -202,29 +222,45 @@ fn admit(route: &Route, principal: &Principal) -> Result<(), Problem> {
     }
 }
 
+/// What answers without a thread of its own, if that can be and there is room.
+fn soon(house: &House, route: &Route, request: &Request) -> Result<Option<(OwnedSemaphorePermit, Answering)>, Problem> {
+    let Some(soon) = &route.soon else { return Ok(None) };
+    let Ok(room) = house.room.clone().try_acquire_owned() else { return Ok(None) };
+    let answering = catch_unwind(AssertUnwindSafe(|| soon(request))).map_err(|_| broken(&"a panic"))?;
+    Ok(answering.map(|answering| (room, answering)))
+}
+
 /// Runs what blocks on a thread for such things, within time.
 async fn blocking<T: Send + 'static>(
     house: &House,
     work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
     let limit = Duration::from_millis(house.api.config.request_ms);
-    let busy = || {
-        Problem::new(Code::Unavailable, "the server is busy: the request took too long").help("try again in a moment")
-    };
     let span = tracing::Span::current();
     let permit = tokio::time::timeout(limit, house.room.clone().acquire_owned()).await.map_err(|_| busy())?;
     let task = tokio::task::spawn_blocking(move || {
         let _permit = permit;
         span.in_scope(work)
     });
+    ended(limit, task).await
+}
+
+/// What came of a task, within time; it goes on without those who wait for it.
+async fn ended<T>(limit: Duration, task: JoinHandle<Result<T, Problem>>) -> Result<T, Problem> {
     match tokio::time::timeout(limit, task).await {
         Ok(Ok(result)) => result,
-        Ok(Err(error)) => {
-            tracing::error!(%error, "a handler panicked");
-            Err(Problem::new(Code::Internal, "a mistake in the server: the request's id finds it in the log"))
-        }
+        Ok(Err(error)) => Err(broken(&error)),
         Err(_) => Err(busy()),
     }
+}
+
+fn busy() -> Problem {
+    Problem::new(Code::Unavailable, "the server is busy: the request took too long").help("try again in a moment")
+}
+
+fn broken(error: &dyn std::fmt::Display) -> Problem {
+    tracing::error!(%error, "a handler panicked");
+    Problem::new(Code::Internal, "a mistake in the server: the request's id finds it in the log")
 }
 
 fn render(answer: Answer, head: &Head) -> Response {

@@ -50,6 +50,9 @@ pub enum Handler {
     Streaming(Arc<dyn Fn(Request) -> Answering + Send + Sync>),
 }
 
+/// What answers without blocking where that can be; `None`: the handler does it.
+pub type Soon = Arc<dyn Fn(&Request) -> Option<Answering> + Send + Sync>;
+
 /// A schema, made when the OpenAPI document is.
 pub type SchemaOf = fn(&mut SchemaGenerator) -> Value;
 
@@ -88,6 +91,8 @@ pub struct Route {
     pub problems: &'static [Code],
     /// What it does.
     pub handler: Option<Handler>,
+    /// Asked before a handler that blocks.
+    pub soon: Option<Soon>,
 }
 
 impl Route {
@@ -108,6 +113,7 @@ impl Route {
             answers: Vec::new(),
             problems: &[],
             handler: None,
+            soon: None,
         }
     }
 
@@ -218,6 +224,13 @@ impl Route {
     #[must_use]
     pub fn handle(mut self, handler: impl Fn(Request) -> Result<Answer, Problem> + Send + Sync + 'static) -> Self {
         self.handler = Some(Handler::Blocking(Arc::new(handler)));
+        self
+    }
+
+    /// What saves `handle` its thread where nothing blocks. The answer is awaited to its end, even if whoever asked is gone.
+    #[must_use]
+    pub fn soon(mut self, soon: impl Fn(&Request) -> Option<Answering> + Send + Sync + 'static) -> Self {
+        self.soon = Some(Arc::new(soon));
         self
     }
 

@@ -205,6 +205,11 @@ impl Engine {
     }
 
     pub(crate) fn commit(&self, command: Command) -> Result<Reply, Problem> {
+        Ok(self.inner.store.commit(self.with_rest(command))?)
+    }
+
+    /// The command, with everything that this handle commits together with it.
+    pub(crate) fn with_rest(&self, command: Command) -> Command {
         let command = match self.changes.as_deref() {
             Some(changes) => Command::With { command: Box::new(command), changes: changes.clone() },
             None => command,
@@ -213,11 +218,10 @@ impl Engine {
             Some((kind, data)) => Command::Announced { command: Box::new(command), kind: *kind, data: data.clone() },
             None => command,
         };
-        let command = match &self.entry {
+        match &self.entry {
             Some(entry) => Command::Audited { command: Box::new(command), entry: Box::new((**entry).clone()) },
             None => command,
-        };
-        Ok(self.inner.store.commit(command)?)
+        }
     }
 
     /// Begins to stop: no run is taken up any more, evaluations stop at their next host call and give their leases back. What

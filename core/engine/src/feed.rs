@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     hash::Hash,
     sync::Arc,
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
@@ -14,8 +14,8 @@ use windlass_model::{RunId, event::EventKinds};
 #[derive(Default)]
 struct Bell {
     rung: Mutex<u64>,
-    /// Something else has happened since it was rung.
-    missed: AtomicBool,
+    /// Counts what happened that it isn't rung for.
+    missed: AtomicU64,
     changed: Condvar,
     notify: tokio::sync::Notify,
 }
@@ -49,10 +49,13 @@ impl Feed {
             runs.iter().filter_map(|run| watched.get(run)).map(|(_, bell)| bell.clone()).collect()
         };
         bells.iter().for_each(|bell| bell.ring());
+        if kinds.is_empty() {
+            return;
+        }
         for (wanted, (_, bell)) in self.kinds.lock().iter() {
             match wanted.meets(kinds) {
                 true => bell.ring(),
-                false => bell.missed.store(true, Ordering::Release),
+                false => drop(bell.missed.fetch_add(1, Ordering::AcqRel)),
             }
         }
     }
@@ -81,7 +84,8 @@ impl Feed {
         };
         self.watchers.fetch_add(1, Ordering::AcqRel);
         let seen = *bell.rung.lock();
-        Watcher { feed: self.clone(), watched, bell, seen }
+        let missed = bell.missed.load(Ordering::Acquire);
+        Watcher { feed: self.clone(), watched, bell, seen, missed }
     }
 }
 
@@ -116,6 +120,7 @@ pub struct Watcher {
     watched: Watched,
     bell: Arc<Bell>,
     seen: u64,
+    missed: u64,
 }
 
 impl Watcher {
@@ -134,7 +139,7 @@ impl Watcher {
 
     /// What was told until now is known: the caller reads next.
     pub fn mark(&mut self) {
-        self.bell.missed.store(false, Ordering::Release);
+        self.missed = self.bell.missed.load(Ordering::Acquire);
         self.seen = *self.bell.rung.lock();
     }
 
@@ -143,9 +148,9 @@ impl Watcher {
         *self.bell.rung.lock() != self.seen
     }
 
-    /// Whether something has happened that it wasn't to be woken for.
+    /// Whether something has happened since the last call of `mark` that it wasn't to be woken for.
     pub fn has_missed(&self) -> bool {
-        self.bell.missed.load(Ordering::Acquire)
+        self.bell.missed.load(Ordering::Acquire) != self.missed
     }
 
     /// As `wait`, for async callers.

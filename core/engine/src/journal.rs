@@ -192,6 +192,10 @@ impl Journal for LiveJournal {
         let step = UnderWay { started_at_ms: self.clock.now_ms(), attempts, _span: self.step_span(call) };
         self.progress.under_way.lock().insert(call.path.clone(), step);
         if call.needs_intent() && !failpoint::is_broken("intent") {
+            // An intent without its effect leaves somebody in doubt.
+            if !self.believes() {
+                return Begin::Stop(Stop::LeaseLost);
+            }
             let call = Arc::new(call.clone());
             if let Err(stop) = self.commit(Command::Begin { lease: self.lease.clone(), call }) {
                 return Begin::Stop(stop);

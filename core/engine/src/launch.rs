@@ -16,7 +16,7 @@ use windlass_model::{
     time::{Clock, parse_duration_ms},
     workflow::{OnLimit, Priority, RateLimit},
 };
-use windlass_store::Store;
+use windlass_store::{Store, StoreError};
 
 use crate::{
     Engine, KnownSecret,
@@ -63,6 +63,30 @@ impl Engine {
         launch: Launch,
         fits: impl FnOnce(&Pinned, &Value) -> Result<(), Problem>,
     ) -> Result<Launched, Problem> {
+        let (pinned, run) = self.planned(launch, fits)?;
+        self.launch_pinned(&pinned, run)
+    }
+
+    /// As `launch`, for callers that must not block: checks the input, and comes back with the launch on its way to the disk.
+    /// `Ok(None)`: the database has to be written first, and `launch` does that.
+    pub fn submit_launch(&self, launch: Launch) -> Result<Option<Launching>, Problem> {
+        let (pinned, run) = self.planned(launch, |_, _| Ok(()))?;
+        if !self.inner.children.keeps(&pinned) {
+            return Ok(None);
+        }
+        let (claim, asked) = (self.inner.claim_at_launch(), Instant::now());
+        let (done, answer) = tokio::sync::oneshot::channel();
+        let command = self.with_rest(Command::Launch { run: Box::new(run), claim });
+        // Nobody hears it when whoever launched is gone; `Launching` says what that means.
+        self.inner.store.submit(command, Box::new(move |answer| drop(done.send(answer))));
+        Ok(Some(Launching { engine: self.clone(), asked, answer }))
+    }
+
+    fn planned(
+        &self,
+        launch: Launch,
+        fits: impl FnOnce(&Pinned, &Value) -> Result<(), Problem>,
+    ) -> Result<(Pinned, NewRun), Problem> {
         let (pinned, input) = self.prepared(&launch.workflow, launch.input)?;
         fits(&pinned, &input)?;
         let mut run = self.inner.children.plan(&pinned, input, launch.by)?;
@@ -72,7 +96,7 @@ impl Engine {
         if !launch.organisation.is_empty() {
             run.organisation = launch.organisation;
         }
-        self.launch_pinned(&pinned, run)
+        Ok((pinned, run))
     }
 
     /// Refuses an input that a launch of this workflow would refuse.
@@ -101,7 +125,13 @@ impl Engine {
     pub(crate) fn launch_pinned(&self, pinned: &Pinned, run: NewRun) -> Result<Launched, Problem> {
         self.inner.children.keep(&self.inner.store, pinned)?;
         let (claim, asked) = (self.inner.claim_at_launch(), Instant::now());
-        match self.commit(Command::Launch { run: Box::new(run), claim })? {
+        let reply = self.commit(Command::Launch { run: Box::new(run), claim })?;
+        self.launched(reply, asked)
+    }
+
+    /// It is on disk: what was claimed with it begins.
+    fn launched(&self, reply: Reply, asked: Instant) -> Result<Launched, Problem> {
+        match reply {
             Reply::Launched { run, existing, claimed } => {
                 if let Some(claimed) = claimed {
                     self.inner.start(*claimed, asked);
@@ -110,6 +140,24 @@ impl Engine {
             }
             other => Err(Problem::new(Code::Internal, format!("the store answered a launch with {other:?}"))),
         }
+    }
+}
+
+/// A launch on its way to the disk. `done` has to be awaited to its end, by a task that nobody drops: it is what begins the
+/// run. A run that nobody begins waits until its lease is over.
+#[must_use]
+pub struct Launching {
+    engine: Engine,
+    asked: Instant,
+    answer: tokio::sync::oneshot::Receiver<Result<Reply, StoreError>>,
+}
+
+impl Launching {
+    /// Comes back when it is on disk.
+    pub async fn done(self) -> Result<Launched, Problem> {
+        let gone = |_| Problem::new(Code::Storage, "the store gave no answer to a launch");
+        let reply = self.answer.await.map_err(gone)??;
+        self.engine.launched(reply, self.asked)
     }
 }
 
@@ -177,9 +225,14 @@ impl ChildLauncher {
         Ok(run)
     }
 
+    /// Whether this process has kept the bundle.
+    fn keeps(&self, pinned: &Pinned) -> bool {
+        self.kept.lock().contains(&pinned.digest)
+    }
+
     /// Keeps the bundle, unless this process did so before.
     pub(crate) fn keep(&self, store: &Store, pinned: &Pinned) -> Result<(), Problem> {
-        if self.kept.lock().contains(&pinned.digest) {
+        if self.keeps(pinned) {
             return Ok(());
         }
         let body = pinned.bundle.canonical().into();

@@ -28,7 +28,7 @@ pub use diff::{RunDiff, StepDifference};
 pub use engine::Engine;
 pub use feed::Watcher;
 pub use input::prepare_input;
-pub use launch::{Launch, Launched};
+pub use launch::{Launch, Launched, Launching};
 pub use restart::{Restarted, Verdict};
 pub use secret_fields::{KnownSecret, names as secret_fields};
 pub use windlass_store::{Copied, DROP_SQL, Durability, Finding, Store, StoreError, Verified, failpoint, restored_sql};

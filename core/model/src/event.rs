@@ -104,6 +104,11 @@ impl EventKinds {
         self.0 |= others.0;
     }
 
+    /// Whether there is none.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
     /// Whether one stands in both.
     pub const fn meets(self, other: Self) -> bool {
         self.0 & other.0 != 0

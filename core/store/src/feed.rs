@@ -13,7 +13,7 @@ use diesel::{
     sql_types::{BigInt, Text},
 };
 use windlass_model::{
-    Code, Problem, RunId,
+    Code, EventKind, Problem, RunId,
     query::{FeedEvent, FeedFilter, FeedPage},
 };
 
@@ -30,6 +30,8 @@ use crate::{
 const SCAN: usize = 5_000;
 /// Rows that are read at once.
 const PAGE: i64 = 500;
+/// Runs up to which looking each of them up takes less than preparing a statement for all of them.
+const FEW: usize = 24;
 
 /// A place in the feed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,12 +76,29 @@ impl PlaceRow {
     }
 }
 
-/// The next rows, each with its place; a row may have gone with its run meanwhile.
-fn rows(conn: &mut AnyConnection, after: Place, limit: i64) -> QueryResult<Vec<(Place, Option<LogRow>)>> {
+/// The next rows, each with its place. A row may have gone with its run meanwhile, or be none of those that are asked for.
+fn rows(
+    conn: &mut AnyConnection,
+    after: Place,
+    filter: &FeedFilter,
+    limit: i64,
+) -> QueryResult<Vec<(Place, Option<LogRow>)>> {
     if let AnyConnection::Sqlite(c) = conn {
         let found = log::table.filter(log::id.gt(after.id)).order(log::id).limit(limit);
-        let found: Vec<(i64, LogRow)> = found.select((log::id, LogRow::as_select())).load(c)?;
-        return Ok(found.into_iter().map(|(id, row)| (Place { xid: 0, id }, Some(row))).collect());
+        if filter.kinds.is_empty() && filter.run.is_none() {
+            let found: Vec<(i64, LogRow)> = found.select((log::id, LogRow::as_select())).load(c)?;
+            return Ok(found.into_iter().map(|(id, row)| (Place { xid: 0, id }, Some(row))).collect());
+        }
+        // Most rows are looked at for nothing: what they hold isn't read.
+        let heads: Vec<(i64, String, String)> = found.select((log::id, log::run_id, log::kind)).load(c)?;
+        let row = |(id, run, kind): (i64, String, String)| {
+            // A kind of a later program is told as a log line.
+            let kind = EventKind::parse(&kind).unwrap_or(EventKind::Log);
+            let asked = is_of_run(filter, &run) && is_of_kind(filter, kind.as_str());
+            let row = asked.then(|| log::table.find(id).select(LogRow::as_select()).get_result(c).optional());
+            Ok((Place { xid: 0, id }, row.transpose()?.flatten()))
+        };
+        return heads.into_iter().map(row).collect();
     }
     let places = places(conn, after, limit)?;
     let ids: Vec<i64> = places.iter().map(|place| place.id).collect();
@@ -129,7 +148,7 @@ pub(crate) fn after(
     let mut page = FeedPage { next: place.to_string(), ..FeedPage::default() };
     let (mut known, mut scanned) = (HashMap::new(), 0);
     while scanned < SCAN {
-        let found = rows(conn, place, PAGE)?;
+        let found = rows(conn, place, filter, PAGE)?;
         let full = found.len() as i64 == PAGE;
         learn(conn, &mut known, found.iter().filter_map(|(_, row)| Some(row.as_ref()?.run_id.as_str())))?;
         for (next, row) in found {
@@ -172,9 +191,12 @@ fn learn<'a>(
         return Ok(());
     }
     let columns = (runs::id, runs::organisation, runs::workflow);
-    let rows: Vec<(String, String, String)> = match (&mut *conn, missing.first(), missing.len()) {
-        // A statement that is prepared once: mostly there is news of one run.
-        (AnyConnection::Sqlite(c), Some(run), 1) => runs::table.filter(runs::id.eq(*run)).select(columns).load(c)?,
+    let rows: Vec<(String, String, String)> = match conn {
+        // A statement that is prepared once: mostly there is news of a few runs.
+        AnyConnection::Sqlite(c) if missing.len() <= FEW => {
+            let row = |run: &&str| runs::table.find(*run).select(columns).get_result(c).optional();
+            missing.iter().map(row).filter_map(QueryResult::transpose).collect::<QueryResult<_>>()?
+        }
         _ => runs::table.filter(runs::id.eq_any(missing.iter().copied())).select(columns).load(conn)?,
     };
     known.extend(missing.into_iter().map(|run| (run.to_owned(), None)));
@@ -182,12 +204,20 @@ fn learn<'a>(
     Ok(())
 }
 
+fn is_of_kind(filter: &FeedFilter, kind: &str) -> bool {
+    let fits = |wanted: &String| match wanted.strip_suffix('*') {
+        Some(family) => kind.starts_with(family),
+        None => kind == wanted,
+    };
+    filter.kinds.is_empty() || filter.kinds.iter().any(fits)
+}
+
+fn is_of_run(filter: &FeedFilter, run: &str) -> bool {
+    filter.run.as_ref().is_none_or(|wanted| wanted.as_str() == run)
+}
+
 fn fits(filter: &FeedFilter, found: &FeedEvent) -> bool {
     let event = &found.event;
-    let kind = |wanted: &String| match wanted.strip_suffix('*') {
-        Some(family) => event.kind.as_str().starts_with(family),
-        None => event.kind.as_str() == wanted,
-    };
     // What belongs to no run is about a workflow, in whatever organisation.
     let workflow = found.workflow.as_deref().or_else(|| event.data["workflow"].as_str()).unwrap_or_default();
     let in_scope = |scope: &windlass_model::query::Scope| match &found.organisation {
@@ -198,8 +228,8 @@ fn fits(filter: &FeedFilter, found: &FeedEvent) -> bool {
         Some(folder) => workflow.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')),
         None => workflow == wanted,
     };
-    (filter.kinds.is_empty() || filter.kinds.iter().any(kind))
-        && filter.run.as_ref().is_none_or(|run| *run == event.run)
+    is_of_kind(filter, event.kind.as_str())
+        && is_of_run(filter, event.run.as_str())
         && filter.workflow.as_ref().is_none_or(of_workflow)
         && filter.organisation.as_ref().is_none_or(|wanted| found.organisation.as_ref() == Some(wanted))
         && filter.scopes.as_ref().is_none_or(|scopes| scopes.iter().any(in_scope))

@@ -154,14 +154,13 @@ impl Source for FeedSource {
     }
 
     async fn changed(&mut self) {
-        let rests = self.looked.map_or(OTHERS, |looked| OTHERS.saturating_sub(looked.elapsed()));
-        tokio::select! {
-            () = self.news.changed() => {}
-            () = tokio::time::sleep(rests) => {
-                if !self.news.has_missed() {
-                    self.news.changed().await;
-                }
+        let mut rests = self.looked.map_or(OTHERS, |looked| OTHERS.saturating_sub(looked.elapsed()));
+        loop {
+            tokio::select! {
+                () = self.news.changed() => break,
+                () = tokio::time::sleep(rests) => if self.news.has_missed() { break },
             }
+            rests = OTHERS;
         }
         self.more = true;
     }

@@ -3,13 +3,17 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use tokio::sync::{Semaphore, watch};
+use tokio::{
+    runtime::{Handle, RuntimeFlavor},
+    sync::{Semaphore, watch},
+};
 use windlass_engine::Engine;
 use windlass_model::{Code, Event, Problem, RunId, RunState};
 
@@ -295,10 +299,15 @@ pub(super) fn page(engine: &Engine, run: &RunId, after: i64) -> Result<Option<(B
     Ok(last.map(|last| (text.into(), last)))
 }
 
+/// Reads where it stands: what else the thread has to do is taken over by others meanwhile. To hand the read to another
+/// thread and to be woken by it would take longer than most reads.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Problem> + Send + 'static) -> Result<T, Problem> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or_else(|error| Err(Problem::new(Code::Internal, format!("a read of events broke: {error}"))))
+    let broken = |why: String| Err(Problem::new(Code::Internal, format!("a read of events broke: {why}")));
+    match Handle::current().runtime_flavor() {
+        RuntimeFlavor::MultiThread => tokio::task::block_in_place(|| catch_unwind(AssertUnwindSafe(work)))
+            .unwrap_or_else(|_| broken("a panic".to_owned())),
+        _ => tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| broken(error.to_string())),
+    }
 }
 
 #[cfg(test)]

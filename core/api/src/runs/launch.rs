@@ -4,13 +4,14 @@ use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use windlass_engine::Launch;
+use windlass_engine::{Engine, Launch, Launched};
 use windlass_model::{Code, Problem, workflow::Priority};
 
 use crate::{
     Access, Answer, Permission, Request, Route,
     auth::{kept::PLATFORM, users::require_organisation},
     plans::Agreed,
+    route::Answering,
 };
 
 /// Characters of an idempotency key, at most.
@@ -19,6 +20,8 @@ const KEY_CHARS: usize = 255;
 const TAGS: usize = 32;
 /// Characters of a tag, at most.
 const TAG_CHARS: usize = 128;
+/// Bytes of a request that is checked where others are read, at most: a larger one gets a thread.
+const SOON_BYTES: usize = 16 << 10;
 
 /// What to launch.
 #[derive(Deserialize, JsonSchema)]
@@ -55,6 +58,12 @@ pub(super) struct LaunchedView {
     pub(super) existing: bool,
 }
 
+impl From<Launched> for LaunchedView {
+    fn from(launched: Launched) -> Self {
+        Self { id: launched.run.to_string(), existing: launched.existing }
+    }
+}
+
 pub(super) fn routes() -> Vec<Route> {
     vec![
         Route::post("/api/v1/runs", "runs", "Launch a workflow")
@@ -77,31 +86,76 @@ pub(super) fn routes() -> Vec<Route> {
                 Code::NotFound,
                 Code::PreconditionFailed,
             ])
-            .handle(launch),
+            .handle(launch)
+            .soon(launch_soon),
     ]
 }
 
-fn launch(request: Request) -> Result<Answer, Problem> {
-    let body: LaunchBody = request.json()?;
-    super::text("workflow", &body.workflow)?;
-    let organisation = organisation_of_launch(&request, body.organisation, &body.workflow)?;
-    check_tags(&body.tags)?;
-    let plan = body.plan.as_ref().map(|id| Agreed::find(&request, id, &body.workflow, &organisation)).transpose()?;
-    let idempotency_key = key(&request)?;
-    let mut after = json!({ "workflow": body.workflow, "tags": body.tags, "by": request.principal.person() });
-    if let Some(plan) = body.plan {
-        after["plan"] = plan.into();
+/// A request for a launch, checked.
+struct Asked {
+    launch: Launch,
+    plan: Option<Agreed>,
+    /// Commits the launch together with its entry in the audit log.
+    engine: Engine,
+}
+
+impl Asked {
+    fn read(request: &Request, body: LaunchBody) -> Result<Self, Problem> {
+        super::text("workflow", &body.workflow)?;
+        let organisation = organisation_of_launch(request, body.organisation, &body.workflow)?;
+        check_tags(&body.tags)?;
+        let plan = body.plan.as_ref().map(|id| Agreed::find(request, id, &body.workflow, &organisation)).transpose()?;
+        let idempotency_key = key(request)?;
+        let mut after = json!({ "workflow": body.workflow, "tags": body.tags, "by": request.principal.person() });
+        if let Some(plan) = body.plan {
+            after["plan"] = plan.into();
+        }
+        // The store puts the new run's id in as the target.
+        let engine = request.audited("run.launch", &organisation, "", Value::Null, after);
+        let by = request.principal.person().to_owned();
+        let (workflow, input, tags, priority) = (body.workflow, body.input, body.tags, body.priority);
+        let launch = Launch { workflow, input, by, idempotency_key, tags, organisation, priority };
+        Ok(Self { launch, plan, engine })
     }
-    // The store puts the new run's id in as the target.
-    let engine = request.audited("run.launch", &organisation, "", Value::Null, after);
-    let by = request.principal.person().to_owned();
-    let (workflow, input, tags, priority) = (body.workflow, body.input, body.tags, body.priority);
+}
+
+fn launch(request: Request) -> Result<Answer, Problem> {
+    let Asked { launch, plan, engine } = Asked::read(&request, request.json()?)?;
     let launched = engine
-        .launch_if(Launch { workflow, input, by, idempotency_key, tags, organisation, priority }, |pinned, input| {
-            plan.as_ref().map_or(Ok(()), |plan| plan.require(pinned, input))
-        })
+        .launch_if(launch, |pinned, input| plan.as_ref().map_or(Ok(()), |plan| plan.require(pinned, input)))
         .map_err(|problem| below("/input", problem))?;
-    answer(&LaunchedView { id: launched.run.to_string(), existing: launched.existing })
+    answer(&launched.into())
+}
+
+/// The same without a thread, where all that is asked of the database is the commit.
+fn launch_soon(request: &Request) -> Option<Answering> {
+    if request.body.len() > SOON_BYTES {
+        return None;
+    }
+    // What is wrong is told by `launch`.
+    let body: LaunchBody = request.json().ok()?;
+    let asks = body.plan.is_some() || body.organisation.as_ref().is_some_and(|name| name != PLATFORM);
+    if asks || !request.may(Permission::Launch, PLATFORM, &body.workflow) {
+        return None;
+    }
+    let Asked { launch, engine, .. } = Asked::read(request, body).ok()?;
+    if refers_to_secrets(&launch.input) {
+        return None;
+    }
+    let launching = engine.submit_launch(launch).ok()??;
+    Some(Box::pin(async move {
+        let launched = launching.done().await.map_err(|problem| below("/input", problem))?;
+        answer(&launched.into())
+    }))
+}
+
+/// Whether secrets have to be looked for.
+fn refers_to_secrets(input: &Value) -> bool {
+    match input {
+        Value::Object(fields) => fields.contains_key("$secret") || fields.values().any(refers_to_secrets),
+        Value::Array(items) => items.iter().any(refers_to_secrets),
+        _ => false,
+    }
 }
 
 /// The answer to a launch.

@@ -197,7 +197,7 @@ fn retry(request: Request) -> Result<Answer, Problem> {
     let after = json!({ "workflow": run.workflow, "again": run.id, "by": request.principal.person() });
     let engine = request.audited("run.retry", &run.organisation, "", Value::Null, after);
     let launched = engine.retry(&run.id, request.principal.person())?;
-    launch::answer(&LaunchedView { id: launched.run.to_string(), existing: launched.existing })
+    launch::answer(&launched.into())
 }
 
 fn restart(request: Request) -> Result<Answer, Problem> {
