@@ -42,7 +42,7 @@ describe('the list of runs', () => {
     await until('one folder', async () => (await rows(page).count()) === 4);
     expect(query(page)).toEqual({ workflow: 't/*' });
     await page.getByRole('button', { name: 'State', exact: true }).click();
-    await page.getByRole('menuitemradio', { name: 'Succeeded' }).click();
+    await page.getByRole('menuitemcheckbox', { name: 'Succeeded' }).click();
     await until('three', async () => (await rows(page).count()) === 3);
     expect(query(page)).toEqual({ workflow: 't/*', state: 'succeeded' });
     await page.getByRole('button', { name: 'More', exact: true }).click();

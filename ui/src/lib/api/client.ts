@@ -22,6 +22,8 @@ export type Answer<P extends string, M extends Method = 'get'> = Success<Member<
 
 export interface Common {
   signal?: AbortSignal;
+  /** Is sent even if the page is left. */
+  keepalive?: boolean;
   /** The version that the change is meant for: somebody else's change in between is then refused (`precondition_failed`). */
   ifMatch?: number;
   /** The same key and the same body are done once, however often they are sent. */
@@ -80,6 +82,7 @@ export async function send(method: Method, path: string, options: Plain = {}, ag
       body: options.body === undefined ? undefined : JSON.stringify(options.body),
       credentials: 'same-origin',
       signal: options.signal,
+      keepalive: options.keepalive,
     });
   } catch (error) {
     if (error instanceof DOMException && error.name === 'AbortError') throw error;

@@ -17,6 +17,7 @@ class Inbox {
     return () => {
       stop();
       clearTimeout(this.#timer);
+      this.#timer = undefined;
     };
   }
 
@@ -27,8 +28,10 @@ class Inbox {
 
   /** Many events at once are one question. */
   #soon() {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.load(), 300);
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      void this.load();
+    }, 300);
   }
 }
 

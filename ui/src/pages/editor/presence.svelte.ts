@@ -11,13 +11,14 @@ export class Presence {
   /** Says that one is here until the function that it answers is called. */
   begin(name: string, changed: () => boolean): () => void {
     const say = (leaving = false) =>
-      api.post('/workflows/{name}/editors', { path: { name }, body: { seat: this.#seat, changed: changed(), leaving } }).then(
+      api.post('/workflows/{name}/editors', { path: { name }, body: { seat: this.#seat, changed: changed(), leaving }, keepalive: leaving }).then(
         (answer) => leaving || (this.others = answer.others),
         // Others can't be told of: that is no reason to disturb anybody.
         () => {},
       );
     void say();
-    const timer = setInterval(() => void say(), EVERY);
+    // Who doesn't look at the page doesn't use it: their session may end.
+    const timer = setInterval(() => void (document.hidden || say()), EVERY);
     const leave = () => void say(true);
     addEventListener('pagehide', leave);
     return () => {

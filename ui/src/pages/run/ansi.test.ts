@@ -17,6 +17,8 @@ describe('colours', () => {
   });
   it('leaves out everything else that terminals are told', () => {
     expect(bare('\u001b]0;title\u0007a\u001b[2Kb\u001b[1;1Hc\r\u0000d\u001b]8;;http://x\u001b\\link\u001b]8;;\u001b\\')).toBe('abcdlink');
+    expect(bare('\u001b[?25lspinner\u001b[?25h\u001b(B \u001b[0 q\u001b=done')).toBe('spinner done');
+    expect(pieces('\u001b[>4;2mx')).toEqual([{ text: 'x' }]);
     expect(pieces('\u001b[2K\u001b[31m')).toEqual([{ text: '' }]);
   });
   it('doesn’t choke on a sequence that is cut off', () => {

@@ -8,7 +8,7 @@ export interface Piece {
 }
 
 // eslint-disable-next-line no-control-regex -- these characters are what is looked for.
-const SEQUENCE = /\u001b(?:\[([0-9;:]*)([@-~])|\][^\u0007\u001b]*(?:\u0007|\u001b\\)|[@-Z\\^_])|[\u0000-\u0008\u000b-\u001f\u007f]/g;
+const SEQUENCE = /\u001b(?:\[([0-?]*)[ -/]*([@-~])|\][^\u0007\u001b]*(?:\u0007|\u001b\\)|[ -/]+[0-~]|[0-Z\\^-~])|[\u0000-\u0008\u000b-\u001f\u007f]/g;
 
 interface Style {
   bold: boolean;
@@ -90,7 +90,8 @@ export function pieces(line: string): Piece[] {
   for (const match of line.matchAll(SEQUENCE)) {
     if (match.index > from) found.push({ text: line.slice(from, match.index), classes: classesOf(style) });
     from = match.index + match[0].length;
-    if (match[2] === 'm') change(style, match[1] ? match[1].split(/[;:]/).map(Number) : [0]);
+    // Other programs' own sequences begin with one of `<=>?`.
+    if (match[2] === 'm' && !/[<-?]/.test(match[1]!)) change(style, match[1] ? match[1].split(/[;:]/).map(Number) : [0]);
   }
   if (from < line.length) found.push({ text: line.slice(from), classes: classesOf(style) });
   return found.length ? found : [{ text: '' }];

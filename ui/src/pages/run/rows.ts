@@ -27,8 +27,13 @@ const entryOf = (path: string) => (path.includes('/u') ? Number(/\/u(\d+)\//.exe
 export function rowsOf(all: readonly Step[], { closed, children, text, undo = [] }: Shown): Row[] {
   const rows: Row[] = [];
   // What takes steps back stands below, at its entry.
-  const back = all.filter((step) => entryOf(step.path));
-  const steps = back.length ? all.filter((step) => !entryOf(step.path)) : all;
+  // Steps of the undo, by the entry that they undo.
+  const back = new Map<number, Step[]>();
+  const steps = all.filter((step) => {
+    const entry = entryOf(step.path);
+    if (entry) back.set(entry, [...(back.get(entry) ?? []), step]);
+    return !entry;
+  });
   const wanted = text.trim().toLowerCase();
   let lane = '';
   let hiddenBelow: string | undefined;
@@ -59,9 +64,10 @@ export function rowsOf(all: readonly Step[], { closed, children, text, undo = []
   if (undo.length && !wanted) rows.push({ kind: 'branch', id: 'undo', name: 'Undo, from the last to the first', depth: 0 });
   for (const entry of undo) {
     if (!wanted) rows.push({ kind: 'undo', id: `undo ${entry.seq}`, entry });
-    for (const step of back) if (entryOf(step.path) === entry.seq) stepBack(step, depthOf(step.path) - depthOf(entry.path));
+    for (const step of back.get(entry.seq) ?? []) stepBack(step, depthOf(step.path) - depthOf(entry.path));
+    back.delete(entry.seq);
   }
-  // One whose entry was begun in a record that isn't there.
-  for (const step of back) if (!undo.some((entry) => entry.seq === entryOf(step.path))) stepBack(step, 1);
+  // Those whose entry was begun in a record that isn't there.
+  for (const some of back.values()) for (const step of some) stepBack(step, 1);
   return rows;
 }
