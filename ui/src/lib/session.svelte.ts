@@ -16,6 +16,16 @@ const organisationKept = stored<string>('organisation');
 export const inFolder = (folder: string, workflow: string) =>
   folder === '*' || folder === workflow || workflow.startsWith(`${folder.replace(/\/\*?$/, '')}/`);
 
+interface Where {
+  organisation?: string;
+  workflow?: string;
+}
+const covers = (binding: WhoAmI['bindings'][number], where: Where) =>
+  (!where.organisation || binding.organisation === '*' || binding.organisation === where.organisation) &&
+  (!where.workflow || inFolder(binding.folder ?? '*', where.workflow));
+/** Each holds what those before it do. */
+const RANKS = ['viewer', 'operator', 'franchisee', 'admin'];
+
 class Session {
   who = $state.raw<WhoAmI | null>(null);
   /** `asking` until the server has said who one is. */
@@ -82,16 +92,18 @@ class Session {
   }
 
   /** Whether one holds a permission: somewhere, or in this organisation and for this workflow. */
-  can(permission: Permission, where: { organisation?: string; workflow?: string } = {}): boolean {
+  can(permission: Permission, where: Where = {}): boolean {
     const who = this.who;
     if (!who?.permissions.includes(permission)) return false;
     if (!where.organisation && !where.workflow) return true;
-    return who.bindings.some(
-      (binding) =>
-        (this.#roles.get(binding.role)?.includes(permission) ?? false) &&
-        (!where.organisation || binding.organisation === '*' || binding.organisation === where.organisation) &&
-        (!where.workflow || inFolder(binding.folder ?? '*', where.workflow)),
-    );
+    return who.bindings.some((binding) => (this.#roles.get(binding.role)?.includes(permission) ?? false) && covers(binding, where));
+  }
+
+  /** Whether one holds a role there, or one above it. A role that Windlass doesn't know is an admin's. */
+  holds(role: string, where: Where): boolean {
+    const asked = RANKS.indexOf(role);
+    const enough = RANKS.slice(asked < 0 ? -1 : asked);
+    return this.who?.bindings.some((binding) => enough.includes(binding.role) && covers(binding, where)) ?? false;
   }
 
   #take(who: WhoAmI) {

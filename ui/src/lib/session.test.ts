@@ -29,6 +29,12 @@ it('a right holds somewhere, and only there', () => {
   expect(session.can('read', { organisation: 'other', workflow: 'prod/grid' })).toBe(true);
 });
 
+it('a role holds with those above it, where it was given', () => {
+  const there = { organisation: 'acme', workflow: 'lab/grid' };
+  expect(['viewer', 'operator', 'franchisee', 'admin', 'dba'].map((role) => session.holds(role, there))).toEqual([true, true, false, false, false]);
+  expect(session.holds('operator', { organisation: 'acme', workflow: 'prod/grid' })).toBe(false);
+});
+
 it('a folder has what is below it, and no namesakes', () => {
   expect([inFolder('*', 'a/b'), inFolder('lab', 'lab/x'), inFolder('lab', 'labor/x'), inFolder('lab/x', 'lab/x')]).toEqual([true, true, false, true]);
 });
