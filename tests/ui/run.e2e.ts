@@ -238,7 +238,11 @@ describe('a run', () => {
     const page = await open(server, `/runs/${run}?part=undo`);
     await page.getByRole('region', { name: 'Stuck undo' }).getByText('no way back').waitFor();
     await picture(page, 'run-undo-stuck');
-    await page.getByRole('button', { name: 'Skip it' }).click();
+    await page.getByRole('region', { name: 'Stuck undo' }).getByRole('button', { name: 'Skip it' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Skip this part of the undo?' });
+    await dialog.getByText('this can’t be taken back').waitFor();
+    expect((await server.api<{ state: string }>('GET', `/runs/${run}`)).state).toBe('rollback_stuck');
+    await dialog.getByRole('button', { name: 'Skip it' }).click();
     await server.reaches(run, 'rolled_back');
     await page.locator('.facts').getByText('Undone').waitFor();
   });
@@ -265,5 +269,9 @@ describe('a run', () => {
     await page.keyboard.press('Enter');
     await page.getByText('1 of 1 line').waitFor();
     expect(new URL(page.url()).hash).toBe('#L1');
+    // From line to line.
+    await page.getByRole('region', { name: 'Log', exact: true }).focus();
+    await page.keyboard.press('ArrowDown');
+    await page.locator('[data-line="2"].chosen').waitFor();
   });
 });
