@@ -1,5 +1,6 @@
 // Every page, with something on it: wide and narrow, light and dark, looked at with axe; nothing sticks out.
-import { beforeAll, describe, it } from 'vitest';
+import { readFileSync } from 'node:fs';
+import { beforeAll, describe, expect, it } from 'vitest';
 import type { Page } from 'playwright-core';
 import { fitsWidth, open, picture, Server } from './harness';
 
@@ -25,6 +26,8 @@ const paths: Record<string, string> = {
   start: '/', runs: '/runs', workflows: '/workflows', workflow: '/workflows/t/hello', launch: '/launch/t/hello', editor: '/edit/t/hello',
   'new-workflow': '/edit', approvals: '/approvals', schedules: '/schedules', webhooks: '/webhooks', triggers: '/triggers', audit: '/audit',
   users: '/users', user: '/users/vera', organisations: '/organisations', tokens: '/tokens', secrets: '/secrets', account: '/account',
+  'new-user': '/users/+new', 'new-schedule': '/schedules/new', 'new-webhook': '/webhooks/new', 'new-trigger': '/triggers/new',
+  'edit-schedule': '', 'edit-webhook': '', 'edit-trigger': '', nodes: '/nodes', resources: '/resources', plugins: '/plugins', plans: '/plans',
   run: '', 'run-failed': '', 'run-asks': '', diff: '', schedule: '', webhook: '', trigger: '',
 };
 
@@ -48,6 +51,7 @@ beforeAll(async () => {
   Object.assign(paths, {
     run: `/runs/${hello}`, 'run-failed': `/runs/${failed}`, 'run-asks': `/runs/${asks}`, diff: `/runs/${hello}/diff?with=${again}`,
     schedule: `/schedules/${schedule.id}`, webhook: `/webhooks/${webhook.id}`, trigger: `/triggers/${trigger.id}`,
+    'edit-schedule': `/schedules/${schedule.id}/edit`, 'edit-webhook': `/webhooks/${webhook.id}/edit`, 'edit-trigger': `/triggers/${trigger.id}/edit`,
   });
 });
 
@@ -57,6 +61,18 @@ async function settled(page: Page) {
   await page.locator('main [aria-busy=true]').first().waitFor({ state: 'detached' });
   await page.waitForLoadState('load');
 }
+
+/** Pages about what isn't here: `operate.e2e.ts` makes it, and looks at them. */
+const ELSEWHERE = ['/plans/{id}', '/plugins/{name*}', '/bundles/{digest}'];
+
+it('there is no page that nobody looks at', () => {
+  const table = readFileSync(new URL('../../ui/src/routes.ts', import.meta.url), 'utf8');
+  const patterns = [...table.matchAll(/\{ path: '([^']+)'/g)].map((match) => match[1]!);
+  expect(patterns.length).toBeGreaterThan(30);
+  const looked = Object.values(paths).map((path) => path.split('?')[0]!);
+  const fits = (pattern: string) => new RegExp(`^${pattern.replace(/\+/g, '\\+').replace(/\{\w+\*\}/g, '.+').replace(/\{\w+\}/g, '[^/]+')}$`);
+  expect(patterns.filter((pattern) => !ELSEWHERE.includes(pattern) && !looked.some((path) => fits(pattern).test(path)))).toEqual([]);
+});
 
 describe.each([['wide', 1280, 800], ['narrow', 390, 844]] as const)('every page, %s', (shape, width, height) => {
   let page: Page;
