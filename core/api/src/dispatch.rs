@@ -154,6 +154,9 @@ async fn answer<B: Buf + Send>(
         }
     };
     admit(route, &principal)?;
+    if route.soon.is_some() {
+        api.engine.expect_launch();
+    }
     // A signature can't be had from a browser that another site's page makes send things.
     if !route.method.is_safe() && route.access != Access::Signed {
         api.auth.refuse_cross_site(&principal, &head.headers, &api.config)?;

@@ -224,6 +224,11 @@ impl Engine {
         }
     }
 
+    /// Whether the database is a file of this process: a short read takes no longer than handing it to another thread.
+    pub fn reads_quickly(&self) -> bool {
+        self.inner.config.exclusive
+    }
+
     /// Begins to stop: no run is taken up any more, evaluations stop at their next host call and give their leases back. What
     /// is asked is still answered, until `shutdown`.
     pub fn let_go(&self) {

@@ -67,6 +67,11 @@ impl Engine {
         self.launch_pinned(&pinned, run)
     }
 
+    /// A launch will come in a moment: what takes a while to wake up is woken now.
+    pub fn expect_launch(&self) {
+        self.inner.store.expect();
+    }
+
     /// As `launch`, for callers that must not block: checks the input, and comes back with the launch on its way to the disk.
     /// `Ok(None)`: the database has to be written first, and `launch` does that.
     pub fn submit_launch(&self, launch: Launch) -> Result<Option<Launching>, Problem> {

@@ -9,6 +9,7 @@ use std::{
 };
 
 use diesel::{
+    connection::DefaultLoadingMode,
     prelude::*,
     sql_types::{BigInt, Text},
 };
@@ -30,7 +31,7 @@ use crate::{
 const SCAN: usize = 5_000;
 /// Rows that are read at once.
 const PAGE: i64 = 500;
-/// Runs up to which looking each of them up takes less than preparing a statement for all of them.
+/// Rows, and runs, up to which what takes least for a few is done.
 const FEW: usize = 24;
 
 /// A place in the feed.
@@ -84,13 +85,20 @@ fn rows(
     limit: i64,
 ) -> QueryResult<Vec<(Place, Option<LogRow>)>> {
     if let AnyConnection::Sqlite(c) = conn {
-        let found = log::table.filter(log::id.gt(after.id)).order(log::id).limit(limit);
-        if filter.kinds.is_empty() && filter.run.is_none() {
-            let found: Vec<(i64, LogRow)> = found.select((log::id, LogRow::as_select())).load(c)?;
-            return Ok(found.into_iter().map(|(id, row)| (Place { xid: 0, id }, Some(row))).collect());
+        // Without a LIMIT: with one, SQLite prepares a statement anew each time.
+        let found = log::table.filter(log::id.gt(after.id)).order(log::id);
+        let narrow = !filter.kinds.is_empty() || filter.run.is_some();
+        let first = if narrow { limit.min(FEW as i64) } else { limit };
+        let rows = found.select((log::id, LogRow::as_select())).load_iter::<(i64, LogRow), DefaultLoadingMode>(c)?;
+        let place = |row: QueryResult<(i64, LogRow)>| row.map(|(id, row)| (Place { xid: 0, id }, Some(row)));
+        let rows: Vec<_> = rows.take(first as usize).map(place).collect::<QueryResult<_>>()?;
+        if first == limit || rows.len() < first as usize {
+            return Ok(rows);
         }
-        // Most rows are looked at for nothing: what they hold isn't read.
-        let heads: Vec<(i64, String, String)> = found.select((log::id, log::run_id, log::kind)).load(c)?;
+        // Most of many rows are looked at for nothing: what they hold isn't read.
+        let heads = found.select((log::id, log::run_id, log::kind));
+        let heads = heads.load_iter::<(i64, String, String), DefaultLoadingMode>(c)?;
+        let heads: Vec<_> = heads.take(limit as usize).collect::<QueryResult<_>>()?;
         let row = |(id, run, kind): (i64, String, String)| {
             // A kind of a later program is told as a log line.
             let kind = EventKind::parse(&kind).unwrap_or(EventKind::Log);
@@ -150,7 +158,12 @@ pub(crate) fn after(
     while scanned < SCAN {
         let found = rows(conn, place, filter, PAGE)?;
         let full = found.len() as i64 == PAGE;
-        learn(conn, &mut known, found.iter().filter_map(|(_, row)| Some(row.as_ref()?.run_id.as_str())))?;
+        let asked = |row: &&LogRow| {
+            let kind = EventKind::parse(&row.kind).unwrap_or(EventKind::Log);
+            is_of_run(filter, &row.run_id) && is_of_kind(filter, kind.as_str())
+        };
+        let asked = found.iter().filter_map(|(_, row)| row.as_ref().filter(asked));
+        learn(conn, &mut known, asked.map(|row| row.run_id.as_str()))?;
         for (next, row) in found {
             if page.events.len() >= limit as usize {
                 page.more = true;

@@ -204,13 +204,29 @@ macro_rules! over_run {
 
 /// Rows with numbers above `after`, at most `limit`.
 pub(crate) fn after(conn: &mut AnyConnection, run: &RunId, after: i64, limit: i64) -> QueryResult<Vec<LogRow>> {
-    let mut rows = over_run!(conn, run, after, found: LogRow, found.len() as i64 >= limit, log::table
-        .filter(log::run_id.eq(run.as_str()))
-        .filter(log::seq.gt(after))
-        .limit(limit)
-        .select(LogRow::as_select()));
-    rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    Ok(rows)
+    match conn {
+        AnyConnection::Sqlite(c) => {
+            let (limit, mut found) = (usize::try_from(limit).unwrap_or(usize::MAX), Vec::new());
+            for (from, to) in ranges(c, run, after)? {
+                // Without a LIMIT: with one, SQLite prepares a statement anew each time.
+                let rows = log::table.filter(log::run_id.eq(run.as_str())).filter(log::seq.gt(after));
+                let rows = rows.select(LogRow::as_select()).filter(log::id.between(from, to)).order(log::id);
+                let rows = rows.load_iter::<LogRow, DefaultLoadingMode>(c)?.take(limit - found.len());
+                found.extend(rows.collect::<QueryResult<Vec<_>>>()?);
+                if found.len() >= limit {
+                    break;
+                }
+            }
+            Ok(found)
+        }
+        AnyConnection::Postgres(c) => log::table
+            .filter(log::run_id.eq(run.as_str()))
+            .filter(log::seq.gt(after))
+            .order(log::seq)
+            .limit(limit)
+            .select(LogRow::as_select())
+            .load(c),
+    }
 }
 
 /// Rows that finish a step.

@@ -19,6 +19,9 @@ use crate::error::StoreError;
 /// Callers that are woken together: the writer wakes the first, who wakes the others.
 const WOKEN_TOGETHER: usize = 8;
 
+/// So long the writer stays awake for a command that is being prepared.
+const EXPECTED: Duration = Duration::from_micros(500);
+
 pub(crate) type Answer = Result<Reply, StoreError>;
 
 /// Who is told when the command is on disk.
@@ -131,6 +134,8 @@ struct Pending {
     flush_at: Option<Instant>,
     /// The writer sleeps without a time limit, and has to be woken even for a lazy item.
     asleep: bool,
+    /// Until then a command may come any moment.
+    expected_until: Option<Instant>,
     closed: bool,
 }
 
@@ -159,6 +164,18 @@ impl Queue {
         let first = pending.urgent == 1;
         drop(pending);
         if first {
+            self.arrived.notify_one();
+        }
+    }
+
+    /// Somebody prepares a command: a writer that sleeps wakes up meanwhile, which takes it about as long.
+    pub(crate) fn expect(&self) {
+        // Where the lock is held, the writer is awake.
+        let Some(mut pending) = self.pending.try_lock() else { return };
+        let wake = pending.asleep && pending.urgent == 0;
+        if wake {
+            pending.expected_until = Some(Instant::now() + EXPECTED);
+            drop(pending);
             self.arrived.notify_one();
         }
     }
@@ -203,6 +220,7 @@ impl Queue {
             let due = pending.flush_at.is_some_and(|at| at <= Instant::now());
             if pending.urgent > 0 || due || pending.closed {
                 let batch = pending.drain(limit);
+                pending.expected_until = None;
                 if !batch.is_empty() {
                     return Some(batch);
                 }
@@ -210,6 +228,14 @@ impl Queue {
                     return None;
                 }
                 continue;
+            }
+            if let Some(until) = pending.expected_until {
+                if until > Instant::now() {
+                    // Whoever prepares it may need this processor.
+                    parking_lot::MutexGuard::unlocked(&mut pending, std::thread::yield_now);
+                    continue;
+                }
+                pending.expected_until = None;
             }
             match pending.flush_at {
                 Some(at) => {
@@ -242,5 +268,38 @@ impl Pending {
             self.flush_at = None;
         }
         batch
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use windlass_model::NodeId;
+
+    use super::*;
+
+    #[test]
+    fn a_command_that_is_expected_finds_the_writer_awake_and_one_that_stays_away_lets_it_sleep() {
+        let queue = Arc::new(Queue::new(1_000_000));
+        let taker = queue.clone();
+        let taken = std::thread::spawn(move || taker.take(8).map(|batch| batch.len()));
+        let asleep = || queue.pending.lock().asleep;
+        let wait_for = |what: bool| {
+            let began = Instant::now();
+            while asleep() != what {
+                assert!(began.elapsed() < Duration::from_secs(20), "asleep: {}", !what);
+            }
+        };
+        wait_for(true);
+        queue.pending.lock().expected_until = Some(Instant::now() + Duration::from_secs(3_600));
+        queue.arrived.notify_one();
+        wait_for(false);
+        // Nothing came: it sleeps again.
+        queue.pending.lock().expected_until = Some(Instant::now());
+        wait_for(true);
+        queue.expect();
+        let command = Command::Leave { node: NodeId::from("n") };
+        queue.push(Item { command, done: Done::Callback(Box::new(|_| {})), since_ms: 0 });
+        assert_eq!(taken.join().ok(), Some(Some(1)));
+        queue.close();
     }
 }

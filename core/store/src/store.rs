@@ -73,6 +73,11 @@ impl Store {
         self.0.push(command, Done::Callback(done));
     }
 
+    /// A command will come in a moment: whoever writes it is woken now.
+    pub fn expect(&self) {
+        self.0.queue.expect();
+    }
+
     /// Applies a command with the next commit, or after `lazy_flush_ms`. A refusal is only traced.
     pub fn submit_lazy(&self, command: Command) {
         self.0.queue.push_lazy(None, command);

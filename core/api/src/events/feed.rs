@@ -92,12 +92,14 @@ pub(super) struct FeedSource {
     looked: Option<Instant>,
     /// There may be more than what was read last.
     more: bool,
+    /// It has read all that there was a moment ago.
+    abreast: bool,
 }
 
 impl FeedSource {
     /// With a cursor that is known to be one.
     pub(super) fn new(api: &Arc<Api>, news: Watcher, filter: FeedFilter, cursor: Option<String>) -> Self {
-        Self { api: api.clone(), filter, news, cursor, told: false, looked: None, more: true }
+        Self { api: api.clone(), filter, news, cursor, told: false, looked: None, more: true, abreast: false }
     }
 
     /// A frame that only moves the client's cursor: events that it didn't ask for aren't looked at again.
@@ -111,9 +113,11 @@ impl FeedSource {
     async fn look(&mut self) -> Result<Option<Bytes>, Problem> {
         loop {
             let (engine, filter, after) = (self.api.engine.clone(), self.filter.clone(), self.cursor.clone());
-            let page = self.api.events.read(move || engine.feed(after.as_deref(), &filter, PAGE)).await?;
+            let short = std::mem::take(&mut self.abreast) && engine.reads_quickly();
+            let read = move || engine.feed(after.as_deref(), &filter, PAGE);
+            let page = if short { self.api.events.read_news(read).await? } else { self.api.events.read(read).await? };
             self.cursor = Some(page.next);
-            self.more = page.more;
+            (self.more, self.abreast) = (page.more, !page.more);
             let mut text = String::new();
             for event in &page.events {
                 frame::write(&mut text, &event.cursor, &event.event);

@@ -189,6 +189,12 @@ impl Hub {
         .await
     }
 
+    /// The same for a read that certainly is short: nobody else has to take over the thread meanwhile.
+    pub(super) async fn read_news<T>(&self, read: impl FnOnce() -> Result<T, Problem>) -> Result<T, Problem> {
+        let _permit = self.reads.acquire().await;
+        catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| Err(broken("a panic")))
+    }
+
     /// Follows a run: what is kept of it, and word of news.
     pub(super) fn join(self: &Arc<Self>, engine: &Engine, run: &RunId) -> (Arc<Channel>, watch::Receiver<u64>) {
         let mut channels = self.channels.lock();
@@ -302,12 +308,15 @@ pub(super) fn page(engine: &Engine, run: &RunId, after: i64) -> Result<Option<(B
 /// Reads where it stands: what else the thread has to do is taken over by others meanwhile. To hand the read to another
 /// thread and to be woken by it would take longer than most reads.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Problem> + Send + 'static) -> Result<T, Problem> {
-    let broken = |why: String| Err(Problem::new(Code::Internal, format!("a read of events broke: {why}")));
     match Handle::current().runtime_flavor() {
         RuntimeFlavor::MultiThread => tokio::task::block_in_place(|| catch_unwind(AssertUnwindSafe(work)))
-            .unwrap_or_else(|_| broken("a panic".to_owned())),
-        _ => tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| broken(error.to_string())),
+            .unwrap_or_else(|_| Err(broken("a panic"))),
+        _ => tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(broken(&error.to_string()))),
     }
+}
+
+fn broken(why: &str) -> Problem {
+    Problem::new(Code::Internal, format!("a read of events broke: {why}"))
 }
 
 #[cfg(test)]
