@@ -69,7 +69,7 @@ impl Engine {
 
     /// A launch will come in a moment: what takes a while to wake up is woken now.
     pub fn expect_launch(&self) {
-        self.inner.store.expect();
+        self.inner.store.anticipate();
     }
 
     /// As `launch`, for callers that must not block: checks the input, and comes back with the launch on its way to the disk.

@@ -169,7 +169,7 @@ impl Queue {
     }
 
     /// Somebody prepares a command: a writer that sleeps wakes up meanwhile, which takes it about as long.
-    pub(crate) fn expect(&self) {
+    pub(crate) fn anticipate(&self) {
         // Where the lock is held, the writer is awake.
         let Some(mut pending) = self.pending.try_lock() else { return };
         let wake = pending.asleep && pending.urgent == 0;
@@ -296,7 +296,7 @@ mod tests {
         // Nothing came: it sleeps again.
         queue.pending.lock().expected_until = Some(Instant::now());
         wait_for(true);
-        queue.expect();
+        queue.anticipate();
         let command = Command::Leave { node: NodeId::from("n") };
         queue.push(Item { command, done: Done::Callback(Box::new(|_| {})), since_ms: 0 });
         assert_eq!(taken.join().ok(), Some(Some(1)));

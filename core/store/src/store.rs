@@ -74,8 +74,8 @@ impl Store {
     }
 
     /// A command will come in a moment: whoever writes it is woken now.
-    pub fn expect(&self) {
-        self.0.queue.expect();
+    pub fn anticipate(&self) {
+        self.0.queue.anticipate();
     }
 
     /// Applies a command with the next commit, or after `lazy_flush_ms`. A refusal is only traced.
