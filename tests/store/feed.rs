@@ -17,6 +17,7 @@ use super::world::{World, new_run};
 super::on_both!(
     everything_is_told_once_in_order,
     filters_narrow_and_move_on,
+    a_narrow_filter_tells_of_many_events_what_it_should,
     a_change_and_its_announcement_are_one,
     nothing_is_lost_or_doubled_while_others_write,
     a_bad_cursor_is_refused,
@@ -119,6 +120,31 @@ fn filters_narrow_and_move_on(w: &World) {
     let page = w.store.feed(None, &kinds(&["run.failed"]), 10).unwrap();
     assert!(page.events.is_empty() && !page.more);
     assert_eq!(page.next, all(w, &FeedFilter::default(), 100).last().unwrap().cursor);
+}
+
+fn a_narrow_filter_tells_of_many_events_what_it_should(w: &World) {
+    // More than are read at once, and more than are looked at whole.
+    for n in 0..300 {
+        w.ok(Command::Launch { run: Box::new(new_run(&format!("r{}", n / 10 * 100 + n % 10))), claim: None });
+        w.ok(announce("lab/grid"));
+    }
+    settle(w, 600);
+    let whole = all(w, &FeedFilter::default(), 1_000);
+    let kinds = |kind: &str| FeedFilter { kinds: vec![kind.into()], ..FeedFilter::default() };
+    let of_run = FeedFilter { run: Some("r2907".into()), ..FeedFilter::default() };
+    for (filter, count) in
+        [(kinds("run.launched"), 300), (kinds("workflow.*"), 300), (of_run, 1), (kinds("run.failed"), 0)]
+    {
+        let fits = |told: &&FeedEvent| match &filter.run {
+            Some(run) => told.event.run == *run,
+            None => told.event.kind.as_str().starts_with(filter.kinds[0].trim_end_matches('*')),
+        };
+        let expected: Vec<_> = whole.iter().filter(fits).cloned().collect();
+        assert_eq!(expected.len(), count);
+        for size in [7, 1_000] {
+            assert!(all(w, &filter, size) == expected, "{filter:?} in pages of {size}");
+        }
+    }
 }
 
 fn nothing_is_lost_or_doubled_while_others_write(w: &World) {

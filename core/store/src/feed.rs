@@ -100,10 +100,8 @@ fn rows(
         let heads = heads.load_iter::<(i64, String, String), DefaultLoadingMode>(c)?;
         let heads: Vec<_> = heads.take(limit as usize).collect::<QueryResult<_>>()?;
         let row = |(id, run, kind): (i64, String, String)| {
-            // A kind of a later program is told as a log line.
-            let kind = EventKind::parse(&kind).unwrap_or(EventKind::Log);
-            let asked = is_of_run(filter, &run) && is_of_kind(filter, kind.as_str());
-            let row = asked.then(|| log::table.find(id).select(LogRow::as_select()).get_result(c).optional());
+            let row = may_fit(filter, &run, &kind)
+                .then(|| log::table.find(id).select(LogRow::as_select()).get_result(c).optional());
             Ok((Place { xid: 0, id }, row.transpose()?.flatten()))
         };
         return heads.into_iter().map(row).collect();
@@ -158,11 +156,8 @@ pub(crate) fn after(
     while scanned < SCAN {
         let found = rows(conn, place, filter, PAGE)?;
         let full = found.len() as i64 == PAGE;
-        let asked = |row: &&LogRow| {
-            let kind = EventKind::parse(&row.kind).unwrap_or(EventKind::Log);
-            is_of_run(filter, &row.run_id) && is_of_kind(filter, kind.as_str())
-        };
-        let asked = found.iter().filter_map(|(_, row)| row.as_ref().filter(asked));
+        let asked = found.iter().filter_map(|(_, row)| row.as_ref());
+        let asked = asked.filter(|row| may_fit(filter, &row.run_id, &row.kind));
         learn(conn, &mut known, asked.map(|row| row.run_id.as_str()))?;
         for (next, row) in found {
             if page.events.len() >= limit as usize {
@@ -217,16 +212,16 @@ fn learn<'a>(
     Ok(())
 }
 
-fn is_of_kind(filter: &FeedFilter, kind: &str) -> bool {
-    let fits = |wanted: &String| match wanted.strip_suffix('*') {
+/// What the row itself says against the filter.
+fn may_fit(filter: &FeedFilter, run: &str, kind: &str) -> bool {
+    // A kind of a later program is told as a log line.
+    let kind = EventKind::parse(kind).unwrap_or(EventKind::Log).as_str();
+    let named = |wanted: &String| match wanted.strip_suffix('*') {
         Some(family) => kind.starts_with(family),
         None => kind == wanted,
     };
-    filter.kinds.is_empty() || filter.kinds.iter().any(fits)
-}
-
-fn is_of_run(filter: &FeedFilter, run: &str) -> bool {
-    filter.run.as_ref().is_none_or(|wanted| wanted.as_str() == run)
+    (filter.kinds.is_empty() || filter.kinds.iter().any(named))
+        && filter.run.as_ref().is_none_or(|wanted| wanted.as_str() == run)
 }
 
 fn fits(filter: &FeedFilter, found: &FeedEvent) -> bool {
@@ -241,8 +236,7 @@ fn fits(filter: &FeedFilter, found: &FeedEvent) -> bool {
         Some(folder) => workflow.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')),
         None => workflow == wanted,
     };
-    is_of_kind(filter, event.kind.as_str())
-        && is_of_run(filter, event.run.as_str())
+    may_fit(filter, event.run.as_str(), event.kind.as_str())
         && filter.workflow.as_ref().is_none_or(of_workflow)
         && filter.organisation.as_ref().is_none_or(|wanted| found.organisation.as_ref() == Some(wanted))
         && filter.scopes.as_ref().is_none_or(|scopes| scopes.iter().any(in_scope))
