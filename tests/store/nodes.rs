@@ -1,12 +1,16 @@
 //! What several nodes share: turns, priorities, rates, and the list of nodes.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use windlass_model::{
     Code, RunState,
     command::{Beat, Command, Lease, NewRun, Rate, Reply},
     workflow::Priority,
 };
 
-use super::world::{World, new_run, node};
+use windlass_store::Store;
+
+use super::world::{START_MS, World, new_run, node};
 
 super::on_both!(
     organisations_and_workflows_take_turns,
@@ -18,6 +22,7 @@ super::on_both!(
     what_never_began_gives_its_time_back,
     a_beat_says_which_claims_are_left,
     nodes_are_listed_drained_and_leave,
+    a_node_that_says_it_is_there_stays_drained,
     a_claim_that_its_node_knows_nothing_of_ends,
 );
 
@@ -172,6 +177,29 @@ fn a_beat_says_which_claims_are_left(w: &World) {
     assert_eq!(w.claim_all("n2").len(), 1);
     assert_eq!(tell(both, 100), [], "an old claim isn't the new one");
     assert_eq!(tell(vec![again.clone(), second], 100), [again]);
+}
+
+fn a_node_that_says_it_is_there_stays_drained(w: &World) {
+    let tell = |store: &Store| store.commit(Command::Beat { beat: beat("n1", 5), expires_at_ms: START_MS + 10 });
+    tell(&w.store).unwrap();
+    let (other, done) = (w.second(), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                tell(&other).unwrap();
+            }
+        });
+        for n in 0..300 {
+            let draining = n % 2 == 0;
+            w.ok(Command::Drain { node: node("n1"), draining });
+            let listed: Vec<bool> = w.store.nodes().unwrap().iter().map(|node| node.draining).collect();
+            if listed != [draining] {
+                done.store(true, Ordering::Relaxed);
+                panic!("drained {n} times: {listed:?}");
+            }
+        }
+        done.store(true, Ordering::Relaxed);
+    });
 }
 
 fn nodes_are_listed_drained_and_leave(w: &World) {

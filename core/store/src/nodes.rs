@@ -24,30 +24,29 @@ const FORGOTTEN_MS: i64 = 86_400_000;
 /// Notes that a node is there, and extends its leases.
 pub(crate) fn beat(cx: &mut Cx, beat: &Beat, expires_at_ms: i64) -> Applied<Reply> {
     let held = leases::renew(cx, &beat.node, &beat.runs, expires_at_ms)?;
-    let known: Option<(i64, bool)> = nodes::table
-        .find(beat.node.as_str())
-        .select((nodes::started_at_ms, nodes::draining))
-        .first(cx.conn)
-        .optional()?;
-    // A node that has begun anew isn't the one that was to be drained.
-    let draining = known.is_some_and(|(started_at_ms, draining)| draining && started_at_ms == beat.started_at_ms);
     let row = (
         nodes::started_at_ms.eq(beat.started_at_ms),
         nodes::seen_at_ms.eq(cx.now_ms),
         nodes::version.eq(&beat.version),
         nodes::workers.eq(i64::from(beat.workers)),
         nodes::running.eq(beat.runs.len() as i64),
-        nodes::draining.eq(draining),
     );
-    if known.is_some() {
-        diesel::update(nodes::table.find(beat.node.as_str())).set(row).execute(cx.conn)?;
-    } else {
+    // A node that has begun anew isn't the one that was to be drained. The database says it of the row as it stands when it
+    // is written: somebody may drain the node at this moment.
+    let draining = nodes::draining.and(nodes::started_at_ms.eq(beat.started_at_ms));
+    let known: Option<bool> = both!(cx.conn, c => diesel::update(nodes::table.find(beat.node.as_str()))
+        .set((row, nodes::draining.eq(draining)))
+        .returning(nodes::draining)
+        .get_result(c)
+        .optional())?;
+    if known.is_none() {
         both!(cx.conn, c => diesel::insert_into(nodes::table)
-            .values((nodes::id.eq(beat.node.as_str()), row))
+            .values((nodes::id.eq(beat.node.as_str()), row, nodes::draining.eq(false)))
             .on_conflict_do_nothing()
             .execute(c))?;
         diesel::delete(nodes::table.filter(nodes::seen_at_ms.lt(cx.now_ms - FORGOTTEN_MS))).execute(cx.conn)?;
     }
+    let draining = known.unwrap_or(false);
     Ok(Reply::Beat { draining, held })
 }
 
