@@ -241,6 +241,27 @@ fn a_failed_run_is_restarted_on_scripts_that_fit() {
 }
 
 #[test]
+fn a_restart_from_an_earlier_step_says_what_is_done_again() {
+    let desk = Desk::of(World::new());
+    let body = r#"fn run(input) { probe::touch("a"); probe::once("b"); probe::read("c"); fail("late") }"#;
+    desk.world().script("t/late", "rollback: \"none\"", body);
+    let run = desk.launch("t/late");
+    desk.world().ended_as(&run, RunState::Failed);
+    let from = |step: &str, dry: bool| desk.ask(&run, "restart", json!({ "from": step, "dry_run": dry }));
+    assert_eq!(from("first", true).json(400)["pointer"], "/from");
+    assert_eq!(from("7", true).json(400)["pointer"], "/from");
+    let dry = from("1", true).json(200);
+    assert_eq!(dry["dropped"], json!(["1", "2"]));
+    assert_eq!(dry["again"], json!([{ "path": "1", "op": "probe::once", "class": "at_most_once" }]));
+    assert_eq!(dry["verdict"]["next"]["op"], "probe::once");
+    assert_eq!(desk.noted(&run), []);
+    from("1", false).json(200);
+    desk.world().ended_as(&run, RunState::Failed);
+    assert_eq!((desk.world().witness.count("touch", "a"), desk.world().witness.count("once", "b")), (1, 2));
+    assert_eq!(desk.noted(&run), [entry("run.restart", "failed")]);
+}
+
+#[test]
 fn a_signal_with_an_id_arrives_once_and_none_after_the_end() {
     let desk = Desk::of(World::new());
     desk.world().script("t/two", "", r#"fn run(input) { [wait_signal("go"), wait_signal("go")] }"#);

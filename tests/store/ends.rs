@@ -77,6 +77,7 @@ fn a_failed_run_is_restarted(w: &World) {
         run: lease.run.clone(),
         bundle: bundle.into(),
         drop: vec![path("1"), path("9")],
+        from: None,
         by: "ann".into(),
     };
     assert_eq!(w.refused(restart("b1")), Code::IllegalTransition);
