@@ -125,6 +125,13 @@ fn what_became_of_a_step_in_doubt_is_said_once() {
     let other = desk.ask(&run, "resolve", json!({ "step": "7", "resolution": "fail" }));
     assert!([400, 404, 409].contains(&other.status), "{other:?}");
     assert_eq!(desk.noted(&run), [], "what was refused left an entry");
+    // It is found by what it waits for.
+    let found = |list: &str| {
+        let page = desk.house.get(&format!("/runs?waiting_on={list}")).json(200);
+        page["items"].as_array().unwrap().iter().any(|one| one["id"] == run.as_str())
+    };
+    assert_eq!((found("parked,in_doubt"), found("signal,timer")), (true, false));
+    assert_eq!(desk.house.get("/runs?waiting_on=godot").json(400)["data"]["parameter"], "waiting_on");
 
     let shown = desk.ask(&run, "resolve", happened.clone()).json(200);
     assert_eq!(shown["id"], run.as_str());

@@ -285,5 +285,17 @@ export async function fitsWidth(page: Page) {
   expect(wide, 'what is wider than the screen').toEqual([]);
 }
 
+/** Pictures at 1280 and at 390 px in both schemes, axe, and nothing that sticks out. `full: false`: what is in sight, where it is. */
+export async function looks(page: Page, name: string, { full = true } = {}) {
+  const top = async () => full && (await page.evaluate(() => scrollTo(0, 0)));
+  await top();
+  await picture(page, name, { full });
+  await page.setViewportSize({ width: 390, height: 844 });
+  await top();
+  await fitsWidth(page);
+  await picture(page, `${name}-390`, { full: true });
+  await page.setViewportSize({ width: 1280, height: 800 });
+}
+
 /** Reads a file of the repository. */
 export const source = (path: string) => readFileSync(join(root, path), 'utf8');

@@ -42,7 +42,21 @@ fn run(input) {
 fn run(input) { kv_set("t/mended", "yes"); }
 `,
 };
-const SETTINGS = `[policy]\n"t/*" = ["kv.*:*", "inventory.*:*", "exec.run:*"]\n[hosts.exec]\nprograms = ["sh"]\n`;
+Object.assign(WORKFLOWS, {
+  't/many': `const WORKFLOW = #{ name: "t/many", title: "Many steps" };
+fn run(input) { for n in 0..620 { uuid(); } }
+`,
+  't/parent': `const WORKFLOW = #{ name: "t/parent", title: "Has a child with many steps", permissions: ["run.launch:t/many"] };
+fn run(input) { child("t/many", #{}) }
+`,
+  't/once': `const WORKFLOW = #{ name: "t/once", title: "Must not be done twice", permissions: ["exec.run:sh"] };
+fn run(input) { exec::run(["sh", "-c", "exec sleep 60"]); }
+`,
+  't/waits': `const WORKFLOW = #{ name: "t/waits", title: "Waits" };
+fn run(input) { wait_signal("go", #{ timeout: "1d" }); }
+`,
+});
+const SETTINGS = `[policy]\n"t/*" = ["kv.*:*", "inventory.*:*", "exec.run:*", "run.launch:*"]\n[hosts.exec]\nprograms = ["sh"]\n`;
 
 let server: Server;
 beforeAll(async () => {
@@ -174,5 +188,53 @@ describe('a restart', () => {
     await page.locator('.facts').getByText('Succeeded').waitFor();
     expect((await server.api<{ output: string }>('GET', `/runs/${run}`)).output).toBe('now yes');
     await page.locator('[data-line]').getByText('mended: yes').waitFor();
+  });
+});
+
+describe('what is not there at first', () => {
+  it('is told of a child’s steps, and loaded', async () => {
+    const run = await server.launch('t/parent');
+    await server.reaches(run, 'succeeded');
+    const page = await shown(run);
+    const steps = page.getByRole('region', { name: 'Steps and their times' });
+    await page.getByRole('button', { name: 'Show the child run' }).click();
+    await steps.locator('.child').getByText('uuid').first().waitFor();
+    const down = () => steps.evaluate((view) => (view.scrollTop = view.scrollHeight));
+    const more = page.getByRole('button', { name: 'Its first 500 steps are shown: load more' });
+    await until('the end of what is shown', async () => (await down(), more.isVisible()));
+    await more.click();
+    await more.waitFor({ state: 'detached' });
+    await until('the last step', async () => (await down(), steps.locator('.child').getByText('619', { exact: true }).isVisible()));
+  });
+
+  it('is a stream that the server refuses: that is said, and asked for again', async () => {
+    const run = await server.launch('t/waits');
+    await server.reaches(run, 'waiting');
+    const page = await open(server, '/runs');
+    const refusal = { type: 'urn:windlass:error:unavailable', title: 'permission denied', status: 403, code: 'permission_denied', detail: 'You may not follow this run any more.' };
+    await page.route(`**/runs/${run}/events*`, (route) => route.fulfill({ status: 403, contentType: 'application/problem+json', body: JSON.stringify(refusal) }));
+    await page.goto(`/runs/${run}`);
+    const notice = page.getByRole('region', { name: 'Steps', exact: true }).getByRole('status');
+    await notice.getByText('You may not follow this run any more.').waitFor();
+    await accessible(page, 'a refused stream');
+    await page.unroute(`**/runs/${run}/events*`);
+    await notice.getByRole('button', { name: 'Try again' }).click();
+    await notice.getByText('live').waitFor();
+    await page.locator('[data-step="0"]').getByText('wait_signal').waitFor();
+  });
+
+  it('is found all the same when it waits for an operator behind many that wait for something else', async () => {
+    const doubt = await server.launch('t/once');
+    await until('its step', async () => (await server.api<{ items: unknown[] }>('GET', `/runs/${doubt}/steps`)).items.length > 0);
+    await server.kill();
+    await server.run();
+    await server.reaches(doubt, 'waiting');
+    for (let some = 0; some < 7; some += 1) await Promise.all(Array.from({ length: 30 }, () => server.launch('t/waits')));
+    const page = await open(server, '/runs');
+    const mine = page.getByRole('region', { name: /waits? for you/ });
+    await mine.getByText('a step is in doubt').waitFor();
+    expect(await mine.getByRole('link', { name: 't/once' }).getAttribute('href')).toBe(`/runs/${doubt}`);
+    await page.goto('/');
+    await page.getByText('a step may or may not have happened: look, and say which').waitFor();
   });
 });

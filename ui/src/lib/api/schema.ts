@@ -4179,6 +4179,11 @@ export interface components {
              */
             until?: string | null;
             /**
+             * @description Waiting for one of these, perhaps among others: a comma list of what runs tell in `waiting_on`.
+             * @default null
+             */
+            waiting_on?: string | null;
+            /**
              * @description Of this workflow (`lab/grid`), or of all in a folder (`lab/*`).
              * @default null
              */
@@ -5037,6 +5042,8 @@ export interface operations {
                 text?: string;
                 /** @description Launched before this time: RFC 3339, or milliseconds since 1970. */
                 until?: string;
+                /** @description Waiting for one of these, perhaps among others: a comma list of what runs tell in `waiting_on`. */
+                waiting_on?: string;
                 /** @description Of this workflow (`lab/grid`), or of all in a folder (`lab/*`). */
                 workflow?: string;
             };

@@ -9,6 +9,7 @@ import { branchName, comparePaths, depthOf, laneOf } from './paths';
 import { rowsOf, type Row } from './rows';
 import { median } from './statistics';
 
+const step = (path: string, op: string) => ({ path, op, state: 'succeeded', from: 0, attempts: [], seq: 0, line: 0 }) as Step;
 const steps = (recorded: unknown): Step[] => {
   const model = new RunModel();
   model.apply(recorded as RunEvent[]);
@@ -37,13 +38,18 @@ describe('rows', () => {
     expect(rowsOf(model.steps, { ...none, undo: model.undo }).slice(-2)).toMatchObject([{ kind: 'branch', id: 'undo' }, { kind: 'undo', entry: { path: '0' } }]);
   });
   it('has the steps of an undo at their entry, not at what they take back', () => {
-    const step = (path: string, op: string) => ({ path, op, state: 'succeeded', from: 0, attempts: [], seq: 0, line: 0 }) as Step;
     const entry = (seq: number, path: string) => ({ seq, path, label: `back ${seq}`, state: 'done' as const, from: 0 });
     const all = [step('0', 'write'), step('0/u1/0', 'restore'), step('1', 'parallel'), step('1/b0/0', 'make'), step('1/b0/0/u2/0', 'unmake'), step('2', 'exec')];
     const rows = rowsOf(all, { ...none, undo: [entry(2, '1/b0/0'), entry(1, '0')] });
     expect(shown(rows)).toEqual(['0', '1', 'branch 1', '1/b0/0', '2', 'Undo, from the last to the first', 'undo', '1/b0/0/u2/0', 'undo', '0/u1/0']);
     expect(rows.find((row) => row.kind === 'step' && row.path === '0')).toMatchObject({ folds: false });
     expect(shown(rowsOf(all, { ...none, text: 'restore', undo: [entry(1, '0')] }))).toEqual(['0/u1/0']);
+  });
+  it('says that a child run has more steps than are shown', () => {
+    const waits = { ...step('4', 'wait_child'), child: 'c1' };
+    const one = { path: '0', op: 'now' } as never;
+    const row = (more: boolean) => rowsOf([waits], { ...none, children: new Map([['c1', { state: 'running', steps: [one], more }]]) }).filter((row) => row.kind === 'child').map((row) => row.more);
+    expect([row(false), row(true)]).toEqual([[undefined, undefined], [undefined, undefined, 1]]);
   });
   it('has one id each', () => {
     const ids = rowsOf(steps(undone), none).map((row) => row.id);
