@@ -228,3 +228,23 @@ fn what_is_done_again_says_again_what_it_says_and_nothing_else_does() {
     assert_eq!(from(Some("0"))[3..], ["a is done", "in a branch", "b is done"]);
     assert_eq!(from(Some("2"))[6..], ["b is done"]);
 }
+
+#[test]
+fn a_restart_from_between_lock_and_unlock_waits_for_the_lock_again() {
+    let world = World::new();
+    let body = r#"fn run(input) { lock("L"); probe::touch("in"); unlock("L"); probe::refuse("b"); }"#;
+    world.script("t/between", r#"rollback: "none""#, body);
+    world.script("t/other", "", r#"fn run(input) { lock("L"); wait_signal("leave"); }"#);
+    let run = world.launch("t/between", json!({}));
+    assert_eq!(world.end(&run).state, RunState::Failed);
+    let other = world.launch("t/other", json!({}));
+    world.waits(&other);
+    world.witness.saw("allow b ");
+    let from: StepPath = "1".parse().unwrap();
+    world.engine().restart_from(&run, Some(&from), false, false, "operator").unwrap();
+    assert_eq!(world.waits(&run).waiting_on, vec![windlass_model::WaitReason::Lock]);
+    assert_eq!(world.witness.count("touch", "in"), 1, "it isn't inside while another run is");
+    world.engine().signal(&other, "leave", json!(null), "test", None).unwrap();
+    world.ended_as(&run, RunState::Succeeded);
+    assert_eq!(world.witness.count("touch", "in"), 2);
+}

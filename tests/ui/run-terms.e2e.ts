@@ -32,6 +32,7 @@ fn run(input) {
     log("begins");
     kv_set("t/late", 1);
     exec::run(["sh", "-c", "echo once"]);
+    let said = wait_signal("go", #{ timeout: "1h" });
     let there = kv_get("t/mended");
     log(\`mended: \${there}\`);
     if there == () { fail("not mended yet") }
@@ -162,6 +163,8 @@ describe('the plan that a run was launched with', () => {
 describe('a restart', () => {
   it('begins with an earlier step, and says what is done again', async () => {
     const run = await server.launch('t/late');
+    const go = () => server.api('POST', `/runs/${run}/signal`, { name: 'go' });
+    await go();
     await server.reaches(run, 'failed');
     await server.reaches(await server.launch('t/mends'), 'succeeded');
     const page = await shown(run);
@@ -169,15 +172,17 @@ describe('a restart', () => {
     await page.locator('[data-step="1"]').click();
     const step = page.getByRole('region', { name: 'The chosen step' });
     await step.getByRole('button', { name: 'Restart from this step' }).click();
+    await page.getByRole('dialog', { name: 'Restart from step 1' }).waitFor();
     const dialog = page.getByRole('dialog');
     await dialog.getByText('Done again, though it was done').waitFor();
     await dialog.getByText('1 exec::run').waitFor();
     await dialog.getByText('1 of them happens a second time').waitFor();
+    await dialog.getByText('Waited for again, though it came: 2 wait_signal').waitFor();
     await dialog.getByRole('heading', { name: /It goes on with exec::run/ }).waitFor();
     await accessible(page, 'a restart from a step');
     await picture(page, 'restart-earlier');
     // Another step is chosen in the list; both scripts are offered, with what differs between them.
-    await dialog.getByLabel('From').selectOption({ label: 'step 2: kv_get' });
+    await dialog.getByLabel('From').selectOption({ label: 'step 3: kv_get' });
     await dialog.getByText('Done again').waitFor({ state: 'detached' });
     await dialog.getByText('Compatible').waitFor();
     await server.save('t/late', WORKFLOWS['t/late'].replace('    there\n', '    "now " + there\n'), 'says more');

@@ -132,8 +132,11 @@ impl Engine {
             dropped.extend(later.iter().map(|step| step.path.clone()));
         }
         let verdict = self.judge(&record, &pinned, &dropped)?;
-        // The end of the run gave its locks back: they are waited for again before the run goes on.
-        dropped.extend(held_locks(&steps));
+        // The end of the run gave its locks back: those that it held where it goes on are waited for again before it does.
+        let forgotten: HashSet<&StepPath> = dropped.iter().collect();
+        let kept: Vec<&StepRecord> = steps.iter().filter(|step| !forgotten.contains(&step.path)).collect();
+        let held = held_locks(&kept);
+        dropped.extend(held);
         let mut seen = HashSet::new();
         dropped.retain(|path| seen.insert(path.clone()));
         if !dry_run && verdict.is_compatible() {
@@ -206,9 +209,10 @@ fn failed_steps(record: &RunRecord, steps: &[StepRecord]) -> Vec<StepPath> {
 }
 
 /// Waits for locks that the run held when it failed: those of which no later step gave the lock back.
-fn held_locks(steps: &[StepRecord]) -> Vec<StepPath> {
+fn held_locks(steps: &[&StepRecord]) -> Vec<StepPath> {
     let mut held: Vec<&StepRecord> = Vec::new();
-    let mut in_order: Vec<&StepRecord> = steps.iter().filter(|step| step.state == StepState::Succeeded).collect();
+    let mut in_order: Vec<&StepRecord> =
+        steps.iter().copied().filter(|step| step.state == StepState::Succeeded).collect();
     in_order.sort_by_key(|step| (step.finished_at_ms, step.path.ordinal));
     let name =
         |step: &StepRecord| serde_json::from_str::<serde_json::Value>(&step.args).ok().map(|args| args[0].clone());
