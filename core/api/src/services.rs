@@ -191,6 +191,6 @@ pub trait Things: Send + Sync {
     /// Whether the record of the step that made such a thing can tell more.
     fn ask(&self, thing: &ResourceRef) -> bool;
 
-    /// What that step's record tells.
-    fn facts(&self, thing: &ResourceRef, step: &StepRecord) -> Facts;
+    /// What that step's record tells of each of these things, which it made: it is read once for all of them.
+    fn facts(&self, things: &[&ResourceRef], step: &StepRecord) -> Vec<Facts>;
 }

@@ -13,23 +13,32 @@ struct Knows {
     provider: &'static str,
     /// Of which kinds.
     kinds: &'static [&'static str],
-    /// From the thing, and the arguments and the result of the step that made it.
-    facts: fn(&ResourceRef, &Value, &Value) -> Facts,
+    /// Of each of these things, from the arguments and the result of the step that made them.
+    facts: fn(&[&ResourceRef], &Value, &Value) -> Vec<Facts>,
 }
 
 /// A module that knows nothing more of its things isn't here.
 const KNOW: &[Knows] = &[Knows { provider: "net", kinds: &["namespace"], facts: net::facts }];
 
-fn knows(thing: &ResourceRef) -> Option<&'static Knows> {
-    KNOW.iter().find(|one| *one.provider == *thing.provider && one.kinds.contains(&&*thing.kind))
+fn is_of(known: &Knows, thing: &ResourceRef) -> bool {
+    *known.provider == *thing.provider && known.kinds.contains(&&*thing.kind)
 }
 
 /// Whether a module knows more of such a thing.
 pub fn are_known(thing: &ResourceRef) -> bool {
-    knows(thing).is_some()
+    KNOW.iter().any(|known| is_of(known, thing))
 }
 
-/// What its module knows of a thing, from the arguments and the result of the step that made it.
-pub fn of(thing: &ResourceRef, args: &Value, result: &Value) -> Facts {
-    knows(thing).map(|one| (one.facts)(thing, args, result)).unwrap_or_default()
+/// What a module knows of each of these things, from the arguments and the result of the step that made them all.
+pub fn of(things: &[&ResourceRef], args: &Value, result: &Value) -> Vec<Facts> {
+    let mut found = vec![Facts::default(); things.len()];
+    for known in KNOW {
+        // A step is one module's, but not all that it makes need be known.
+        let own: Vec<usize> = (0..things.len()).filter(|index| is_of(known, things[*index])).collect();
+        let refs: Vec<&ResourceRef> = own.iter().map(|index| things[*index]).collect();
+        if !refs.is_empty() {
+            own.iter().zip((known.facts)(&refs, args, result)).for_each(|(index, facts)| found[*index] = facts);
+        }
+    }
+    found
 }

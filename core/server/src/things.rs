@@ -14,14 +14,13 @@ impl Things for Inventory {
         facts::are_known(thing) || HOSTS.iter().all(|host| *host.name != *thing.provider)
     }
 
-    fn facts(&self, thing: &ResourceRef, step: &StepRecord) -> Facts {
-        if !facts::are_known(thing) {
-            return windlass_script::told(&step.op, &step.args);
-        }
+    fn facts(&self, things: &[&ResourceRef], step: &StepRecord) -> Vec<Facts> {
         let json = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
         match &step.outcome {
-            Some(Outcome::Value(result)) => facts::of(thing, &json(&step.args), &json(result)),
-            _ => Facts::default(),
+            Some(Outcome::Value(result)) if things.iter().any(|thing| facts::are_known(thing)) => {
+                facts::of(things, &json(&step.args), &json(result))
+            }
+            _ => things.iter().map(|_| windlass_script::told(&step.op, &step.args)).collect(),
         }
     }
 }

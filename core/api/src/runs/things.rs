@@ -5,10 +5,9 @@ use std::collections::HashMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 use windlass_model::{
-    Facts, Problem, ResourceState, RunId, StepPath,
+    Facts, Problem, ResourceRef, ResourceState, RunId, StepPath,
     facts::{Console, Money},
     resource::ResourceRecord,
-    step::StepRecord,
 };
 
 use crate::Request;
@@ -113,27 +112,35 @@ fn view(row: ResourceRecord, facts: Facts) -> ResourceView {
     }
 }
 
-/// Rows of the inventory with what is known of them. The steps that made them are read once, one run after the other.
+/// Steps that are read at once.
+const PIECE: usize = 500;
+
+/// Rows of the inventory with what is known of them. Each step that made some of them is read once.
 pub(crate) fn shown(request: &Request, rows: Vec<ResourceRecord>) -> Result<Vec<ResourceView>, Problem> {
-    let Some(things) = request.api.things.as_deref() else {
-        return Ok(rows.into_iter().map(|row| view(row, Facts::default())).collect());
-    };
-    let asks = |row: &ResourceRecord| row.state != ResourceState::Gone && things.ask(&row.resource);
-    let mut paths: HashMap<RunId, Vec<StepPath>> = HashMap::new();
-    for row in rows.iter().filter(|row| asks(row)) {
-        paths.entry(row.origin.clone()).or_default().push(row.path.clone());
-    }
-    let mut steps: HashMap<(RunId, StepPath), StepRecord> = HashMap::new();
-    for (run, paths) in paths {
-        for step in request.api.engine.steps_at(&run, &paths)? {
-            steps.insert((run.clone(), step.path.clone()), step);
+    let mut facts: Vec<Facts> = rows.iter().map(|_| Facts::default()).collect();
+    if let Some(things) = request.api.things.as_deref() {
+        let mut asked: HashMap<&RunId, HashMap<&StepPath, Vec<usize>>> = HashMap::new();
+        for (index, row) in rows.iter().enumerate() {
+            if row.state != ResourceState::Gone && things.ask(&row.resource) {
+                asked.entry(&row.origin).or_default().entry(&row.path).or_default().push(index);
+            }
+        }
+        for (run, places) in asked {
+            let paths: Vec<StepPath> = places.keys().map(|path| (*path).clone()).collect();
+            for piece in paths.chunks(PIECE) {
+                for step in request.api.engine.steps_at(run, piece)? {
+                    let made = places.get(&step.path).map(Vec::as_slice).unwrap_or_default();
+                    let refs: Vec<&ResourceRef> = made.iter().map(|index| &rows[*index].resource).collect();
+                    for (index, known) in made.iter().zip(things.facts(&refs, &step)) {
+                        facts[*index] = known;
+                    }
+                }
+            }
         }
     }
-    let views = rows.into_iter().map(|row| {
-        let step = steps.get(&(row.origin.clone(), row.path.clone())).filter(|_| asks(&row));
-        let mut facts = step.map(|step| things.facts(&row.resource, step)).unwrap_or_default();
-        // A secret may have been stored since.
-        let open = |text: &str| request.api.secrets.scrub(text) == text;
+    // A secret may have been stored since.
+    let open = |text: &str| request.api.secrets.scrub(text) == text;
+    let views = rows.into_iter().zip(facts).map(|(row, mut facts)| {
         facts.consoles.retain(|console| match console {
             Console::Command { title, command: text } | Console::Link { title, url: text } => open(title) && open(text),
         });

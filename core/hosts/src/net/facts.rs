@@ -1,22 +1,33 @@
 //! How to get into a namespace.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 use windlass_model::{Facts, ResourceRef, facts::Console};
 
-/// A shell in the namespace, under the name that the kernel knows it by: the step's result tells it.
-pub fn facts(thing: &ResourceRef, _: &Value, result: &Value) -> Facts {
-    let name = thing.id.rsplit('/').next().unwrap_or_default();
+/// A shell in each namespace, under the name that the kernel knows it by: the step's result tells it.
+pub fn facts(things: &[&ResourceRef], _: &Value, result: &Value) -> Vec<Facts> {
     let made: &[Value] = match (result, &result["namespaces"]) {
         (Value::Array(all), _) | (_, Value::Array(all)) => all,
         (one, _) => std::slice::from_ref(one),
     };
-    let found = made.iter().find(|one| one["name"] == name).and_then(|one| one["namespace"].as_str());
-    // It goes into a shell: an operator may have given the result by hand.
-    let plain = |name: &&str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-    let named = found.filter(plain).filter(|name| !name.is_empty() && !name.starts_with('-'));
-    let console = named
-        .and_then(|space| Console::command(&format!("Shell in {name}"), &format!("ip netns exec {space} sh")).ok());
-    Facts { monthly_cost: None, consoles: console.into_iter().collect() }
+    let pairs = made.iter().filter_map(|one| Some((one["name"].as_str()?, one["namespace"].as_str()?)));
+    let spaces: HashMap<&str, &str> = pairs.collect();
+    let of = |thing: &&ResourceRef| {
+        let name = thing.id.rsplit('/').next().unwrap_or_default();
+        let shell = spaces
+            .get(name)
+            .filter(|space| is_plain(space))
+            .and_then(|space| Console::command(&format!("Shell in {name}"), &format!("ip netns exec {space} sh")).ok());
+        Facts { monthly_cost: None, consoles: shell.into_iter().collect() }
+    };
+    things.iter().map(of).collect()
+}
+
+/// It goes into a shell: an operator may have given the result by hand.
+fn is_plain(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    !name.is_empty() && !name.starts_with('-') && name.bytes().all(plain)
 }
 
 #[cfg(test)]
@@ -27,7 +38,7 @@ mod tests {
 
     fn commands(result: &Value) -> Vec<String> {
         let thing = ResourceRef { provider: "net".into(), kind: "namespace".into(), id: "demo/r1".into() };
-        let known = facts(&thing, &json!(["demo", "r1"]), result);
+        let known = facts(&[&thing], &json!(["demo", "r1"]), result).remove(0);
         known
             .consoles
             .into_iter()
