@@ -61,14 +61,6 @@ export class Server {
 
   /** Starts it, or starts it again. */
   async run(listen = new URL(this.url).host) {
-    // A program that a killed server was just about to start holds on to the data folder for a moment.
-    await until('the data folder', () => this.#run(listen).then(() => true, (error: Error) => {
-      if (error.message.includes('data_folder_busy')) return false;
-      throw error;
-    }));
-  }
-
-  async #run(listen: string) {
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('WINDLASS_')));
     const child = spawn(binary(), ['--json', '--data', join(this.folder, 'data'), 'dev', '--listen', listen], { cwd: this.folder, env });
     this.#process = child;
