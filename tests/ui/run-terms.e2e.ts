@@ -176,7 +176,7 @@ describe('a restart', () => {
     const dialog = page.getByRole('dialog');
     await dialog.getByText('Done again, though it was done').waitFor();
     await dialog.getByText('1 exec::run').waitFor();
-    await dialog.getByText('1 of them happens a second time').waitFor();
+    await dialog.getByText('It happens a second time').waitFor();
     await dialog.getByText('Waited for again, though it came: 2 wait_signal').waitFor();
     await dialog.getByRole('heading', { name: /It goes on with exec::run/ }).waitFor();
     await accessible(page, 'a restart from a step');
