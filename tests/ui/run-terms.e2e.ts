@@ -3,16 +3,16 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { accessible, fitsWidth, open, picture, Server, until } from './harness';
 
 const WORKFLOWS = {
-  't/makes': `const WORKFLOW = #{ name: "t/makes", title: "Makes servers", rollback: "none", permissions: ["inventory.write:hetzner"] };
+  't/makes': `const WORKFLOW = #{ name: "t/makes", title: "Makes servers", rollback: "none", permissions: ["inventory.write:acme"] };
 fn run(input) {
-    resource_created(#{ provider: "hetzner", kind: "server", id: "4711", monthly_cost: "4.90 EUR", console: [
+    resource_created(#{ provider: "acme", kind: "server", id: "4711", monthly_cost: "4.90 EUR", console: [
         "https://console.example.net/servers/4711", #{ title: "Shell", command: "ssh root@192.0.2.7" } ] });
-    resource_created(#{ provider: "hetzner", kind: "volume", id: "v1", monthly_cost: "1.10 EUR" });
+    resource_created(#{ provider: "acme", kind: "volume", id: "v1", monthly_cost: "1.10 EUR" });
     resource_created(#{ provider: "other-cloud", kind: "server", id: "o1", monthly_cost: "3 USD" });
     wait_signal("go", #{ timeout: "1h" });
-    resource_deleted("hetzner", "server", "4711");
+    resource_deleted("acme", "server", "4711");
 }
-`.replace('write:hetzner', 'write:*'),
+`.replace('write:acme', 'write:*'),
   't/planned': `const WORKFLOW = #{ name: "t/planned", title: "Does as planned, or not",
     inputs: #{ type: "object", properties: #{ fails: #{ type: "boolean", "default": false } } }, permissions: ["kv.*:t/*"] };
 fn run(input) {
@@ -80,7 +80,7 @@ describe('what a run has made', () => {
     const page = await shown(run, '?part=made');
     await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
     await page.getByText('≈ 6.00 € + 3.00 $ a month').waitFor();
-    const machine = page.locator('main').getByRole('listitem').filter({ hasText: 'hetzner server' });
+    const machine = page.locator('main').getByRole('listitem').filter({ hasText: 'acme server' });
     await machine.getByText('≈ 4.90 € a month').waitFor();
     const link = machine.getByRole('link', { name: /^Console/ });
     expect([await link.getAttribute('href'), await link.getAttribute('target'), await link.getAttribute('rel')]).toEqual(['https://console.example.net/servers/4711', '_blank', 'noopener noreferrer']);

@@ -42,9 +42,9 @@ pub(super) fn all() -> Vec<Builtin> {
             params: const { &[Param::required("resource", Kind::Map, "what was made")] },
             returns: "()",
             permission: Permission::Needs { verb: "inventory.write", scope: provider_of_map, words: WORDS },
-            example: "resource_created(#{ provider: \"hetzner\", kind: \"server\", id: \"4711\", monthly_cost: \"4.90 EUR\",\n\
+            example: "resource_created(#{ provider: \"acme\", kind: \"server\", id: \"4711\", monthly_cost: \"4.90 EUR\",\n\
                       console: \"https://console.example.net/servers/4711\" });\n\
-                      on_rollback(\"delete it\", || resource_deleted(\"hetzner\", \"server\", \"4711\"));",
+                      on_rollback(\"delete it\", || resource_deleted(\"acme\", \"server\", \"4711\"));",
             run: created,
         },
         Builtin {
@@ -53,14 +53,14 @@ pub(super) fn all() -> Vec<Builtin> {
                   recorded. Needs `inventory.write:PROVIDER`.",
             params: const {
                 &[
-                    Param::required("provider", Kind::String, "who kept it: `hetzner`"),
+                    Param::required("provider", Kind::String, "who kept it: `acme`"),
                     Param::required("kind", Kind::String, "what it was: `server`"),
                     Param::required("id", Kind::String, "its identity there"),
                 ]
             },
             returns: "()",
             permission: Permission::Needs { verb: "inventory.write", scope: provider, words: WORDS },
-            example: "resource_deleted(\"hetzner\", \"server\", \"4711\");",
+            example: "resource_deleted(\"acme\", \"server\", \"4711\");",
             run: deleted,
         },
     ]

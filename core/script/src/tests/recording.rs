@@ -9,19 +9,17 @@ use windlass_model::{
 use super::fixture::Fixture;
 use crate::{testing, told};
 
-const THING: &str = r#"resource_created(#{ provider: "hetzner", kind: "server", id: "7", monthly_cost: "4.90 EUR", console: ["https://a.example/7", #{ title: "Shell", command: "ssh a" }] });"#;
+const THING: &str = r#"resource_created(#{ provider: "acme", kind: "server", id: "7", monthly_cost: "4.90 EUR", console: ["https://a.example/7", #{ title: "Shell", command: "ssh a" }] });"#;
 
 fn thing() -> ResourceRef {
-    ResourceRef { provider: "hetzner".into(), kind: "server".into(), id: "7".into() }
+    ResourceRef { provider: "acme".into(), kind: "server".into(), id: "7".into() }
 }
 
 #[test]
 fn a_step_records_the_thing_and_tells_what_is_known_of_it() {
     let fixture = Fixture::new();
-    let source = testing::source(
-        &["inventory.write:hetzner"],
-        &format!("{THING} resource_deleted(\"hetzner\", \"server\", \"7\");"),
-    );
+    let source =
+        testing::source(&["inventory.write:acme"], &format!("{THING} resource_deleted(\"acme\", \"server\", \"7\");"));
     assert!(matches!(fixture.run_source(&source), Ending::Returned(_)));
     let steps = fixture.journal.steps.lock();
     let mut calls: Vec<_> = steps.values().map(|(call, _)| call).collect();
@@ -41,7 +39,7 @@ fn a_step_records_the_thing_and_tells_what_is_known_of_it() {
 
 #[test]
 fn who_was_not_granted_it_records_nothing_whatever_the_arguments() {
-    for body in [THING, "resource_created(#{ provider: 7 })", "resource_deleted(\"hetzner\", \"*\", \"\")"] {
+    for body in [THING, "resource_created(#{ provider: 7 })", "resource_deleted(\"acme\", \"*\", \"\")"] {
         for grants in [&["t.*:*"][..], &["inventory.write:other"]] {
             let fixture = Fixture::new();
             let ending = fixture.run_source(&testing::source(grants, body));
@@ -59,7 +57,7 @@ fn a_secret_is_not_recorded_and_neither_is_its_value() {
         fixture.secrets.held.lock().push("hunter2-is-my-password".into());
         fixture.sandbox.learn_secrets();
         let body =
-            format!("resource_created(#{{ provider: \"hetzner\", kind: \"server\", id: \"7\", console: {console} }})");
+            format!("resource_created(#{{ provider: \"acme\", kind: \"server\", id: \"7\", console: {console} }})");
         let ending = fixture.run_source(&testing::source(&["inventory.write:*", "secret.*:*"], &body));
         let Ending::Failed(problem) = ending else { panic!("{console}: {ending:?}") };
         assert!(!format!("{problem:?}").contains("hunter2"), "{problem:?}");
