@@ -159,6 +159,20 @@ fn scenarios_are_saved_once_and_over_nobodys() {
 }
 
 #[test]
+fn scenarios_are_read_within_the_bound_of_scripts() {
+    let server = server();
+    let path = server.workflows().join("lab/x.test.rhai");
+    std::fs::write(&path, "// one line more\n".repeat(20_000)).unwrap();
+    let refused = [server.get(&format!("{X}/file")), server.post(&format!("{X}/scenarios"), &json!({}))];
+    for answer in refused {
+        assert_eq!(answer.json()["code"], "limit_exceeded", "{answer:?}");
+        assert!(answer.text.contains("source_bytes"), "{answer:?}");
+    }
+    std::fs::write(&path, PASSES).unwrap();
+    assert_eq!(file(&server)["scenarios"], PASSES);
+}
+
+#[test]
 fn scenarios_are_written_beside_their_workflow_and_nowhere_else() {
     let server = server();
     let body = json!({ "scenarios": PASSES });

@@ -33,6 +33,7 @@ mod silence;
 mod site;
 mod steering;
 mod streams;
+mod things;
 mod tls;
 mod triggers;
 mod versions;

@@ -56,6 +56,17 @@ fn a_launch_that_names_a_plan_is_what_was_planned_or_refused() {
     let same = json!({ "workflow": "lab/x", "input": { "key": "very-secret-word", "count": 3 }, "plan": id });
     let run = launch(same.clone()).expect(201).json()["id"].as_str().unwrap().to_owned();
     assert_eq!(server.ended(&run)["output"], 3);
+    // The run tells which plan it was launched with, and is found by it; a later launch of the same isn't.
+    let shown = |run: &str| server.get(&format!("/api/v1/runs/{run}")).expect(200).json();
+    assert_eq!((&shown(&run)["plan"], &shown(&run)["tags"]), (&json!(id), &json!([format!("plan:{id}")])));
+    let found = server.get(&format!("/api/v1/runs?tag=plan:{id}")).expect(200).json()["items"].clone();
+    assert_eq!((found.as_array().unwrap().len(), &found[0]["id"]), (1, &json!(run)));
+    let again = server.post(&format!("/api/v1/runs/{run}/retry"), &json!({})).expect(201).json();
+    let again = again["id"].as_str().unwrap();
+    server.ended(again);
+    assert_eq!(shown(again)["plan"], Value::Null);
+    let forged = json!({ "workflow": "lab/x", "input": input, "tags": [format!("plan:{id}")] });
+    assert_eq!(launch(forged).expect(400).json()["data"]["pointer"], "/tags/0");
     for other in [json!({ "key": "another-word" }), json!({ "key": "very-secret-word", "count": 4 })] {
         let refused = launch(json!({ "workflow": "lab/x", "input": other, "plan": id })).expect(412).json();
         assert_eq!(refused["data"]["pointer"], "/input", "{refused}");
@@ -68,7 +79,7 @@ fn a_launch_that_names_a_plan_is_what_was_planned_or_refused() {
     wait_until("the plan to be out of date", SOON, || !current());
     let refused = launch(same.clone()).expect(412).json();
     assert_eq!((&refused["code"], &refused["data"]["pointer"]), (&json!("precondition_failed"), &json!("/plan")));
-    assert_eq!(runs(&server), 1);
+    assert_eq!(runs(&server), 2);
     server.post("/api/v1/workflows/lab/x/activate", &json!({ "version": 1 })).expect(200);
     launch(same).expect(201);
     let audit = server.get("/api/v1/audit?action=run.launch").expect(200).json();

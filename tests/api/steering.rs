@@ -125,6 +125,13 @@ fn what_became_of_a_step_in_doubt_is_said_once() {
     let other = desk.ask(&run, "resolve", json!({ "step": "7", "resolution": "fail" }));
     assert!([400, 404, 409].contains(&other.status), "{other:?}");
     assert_eq!(desk.noted(&run), [], "what was refused left an entry");
+    // It is found by what it waits for.
+    let found = |list: &str| {
+        let page = desk.house.get(&format!("/runs?waiting_on={list}")).json(200);
+        page["items"].as_array().unwrap().iter().any(|one| one["id"] == run.as_str())
+    };
+    assert_eq!((found("parked,in_doubt"), found("signal,timer")), (true, false));
+    assert_eq!(desk.house.get("/runs?waiting_on=godot").json(400)["data"]["parameter"], "waiting_on");
 
     let shown = desk.ask(&run, "resolve", happened.clone()).json(200);
     assert_eq!(shown["id"], run.as_str());
@@ -237,6 +244,27 @@ fn a_failed_run_is_restarted_on_scripts_that_fit() {
     assert_eq!((ended.state, ended.output), (RunState::Succeeded, Some(json!("mended"))));
     assert_eq!(desk.world().witness.count("touch", "a"), 1, "what was done isn't done again");
     assert_eq!(desk.ask(&run, "restart", json!({})).code(409), "illegal_transition");
+    assert_eq!(desk.noted(&run), [entry("run.restart", "failed")]);
+}
+
+#[test]
+fn a_restart_from_an_earlier_step_says_what_is_done_again() {
+    let desk = Desk::of(World::new());
+    let body = r#"fn run(input) { probe::touch("a"); probe::once("b"); probe::read("c"); fail("late") }"#;
+    desk.world().script("t/late", "rollback: \"none\"", body);
+    let run = desk.launch("t/late");
+    desk.world().ended_as(&run, RunState::Failed);
+    let from = |step: &str, dry: bool| desk.ask(&run, "restart", json!({ "from": step, "dry_run": dry }));
+    assert_eq!(from("first", true).json(400)["pointer"], "/from");
+    assert_eq!(from("7", true).json(400)["pointer"], "/from");
+    let dry = from("1", true).json(200);
+    assert_eq!(dry["dropped"], json!(["1", "2"]));
+    assert_eq!(dry["again"], json!([{ "path": "1", "op": "probe::once", "class": "at_most_once" }]));
+    assert_eq!(dry["verdict"]["next"]["op"], "probe::once");
+    assert_eq!(desk.noted(&run), []);
+    from("1", false).json(200);
+    desk.world().ended_as(&run, RunState::Failed);
+    assert_eq!((desk.world().witness.count("touch", "a"), desk.world().witness.count("once", "b")), (1, 2));
     assert_eq!(desk.noted(&run), [entry("run.restart", "failed")]);
 }
 

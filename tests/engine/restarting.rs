@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use windlass_engine::Verdict;
-use windlass_model::{Code, RunState};
+use windlass_model::{Code, EventKind, RunState, StepPath};
 use windlass_tests::World;
 
 const BROKEN: &str = r#"fn run(input) {
@@ -111,4 +111,140 @@ fn a_restart_with_other_arguments_keeps_the_undo_of_the_first_attempt() {
     world.engine().cancel(&run, "operator", None).unwrap();
     world.ended_as(&run, RunState::Cancelled);
     assert!(world.witness.standing().is_empty(), "{:?}", world.witness.standing());
+}
+
+const LATER: &str = r#"fn run(input) {
+    let n = probe::touch("first");
+    probe::make("thing");
+    parallel([|| probe::touch("left"), || probe::touch("right")]);
+    probe::refuse("b");
+    "done"
+}"#;
+
+#[test]
+fn a_run_is_restarted_from_an_earlier_step_and_does_all_that_came_after_it_again() {
+    let world = World::new();
+    world.script("t/later", r#"rollback: "none""#, LATER);
+    let run = world.launch("t/later", json!({}));
+    assert_eq!(world.end(&run).state, RunState::Failed);
+    let from: StepPath = "1".parse().unwrap();
+    let dry = world.engine().restart_from(&run, Some(&from), false, true, "operator").unwrap();
+    let dropped: Vec<String> = dry.dropped.iter().map(ToString::to_string).collect();
+    assert_eq!(dropped, ["3", "1", "2", "2/b0/0", "2/b1/0"]);
+    let again: Vec<String> = dry.again.iter().map(|step| format!("{} {}", step.path, step.op)).collect();
+    assert_eq!(again, ["1 probe::make", "2/b0/0 probe::touch", "2/b1/0 probe::touch"]);
+    let Verdict::Compatible { replayed, next: Some(next) } = &dry.verdict else { panic!("{dry:?}") };
+    assert_eq!((*replayed, &*next.op), (1, "probe::make"));
+    assert_eq!(world.witness.count("make", "thing"), 1, "nothing was done");
+    world.witness.saw("allow b ");
+    let restarted = world.engine().restart_from(&run, Some(&from), false, false, "operator").unwrap();
+    assert_eq!(restarted.dropped, dry.dropped);
+    world.ended_as(&run, RunState::Succeeded);
+    let count = |what, name| world.witness.count(what, name);
+    assert_eq!((count("touch", "first"), count("make", "thing")), (1, 2));
+    assert_eq!((count("touch", "left"), count("touch", "right")), (2, 2));
+    assert_eq!(world.witness.standing(), ["thing"], "twice is the same as once");
+}
+
+#[test]
+fn what_was_done_again_is_undone_once_and_wholly() {
+    let world = World::new();
+    let body = r#"fn run(input) { probe::make("one"); probe::make("two"); fail("late") }"#;
+    world.script("t/again", r#"rollback: "none""#, body);
+    let run = world.launch("t/again", json!({}));
+    assert_eq!(world.end(&run).state, RunState::Failed);
+    // The current script makes something else there: what the first call has made is still to be taken back.
+    world.script("t/again", r#"rollback: "none""#, &body.replace("one", "other"));
+    let from: StepPath = "0".parse().unwrap();
+    world.engine().restart_from(&run, Some(&from), true, false, "operator").unwrap();
+    world.ended_as(&run, RunState::Failed);
+    assert_eq!(world.witness.standing(), ["one", "two", "other"]);
+    world.engine().cancel(&run, "operator", None).unwrap();
+    world.ended_as(&run, RunState::Cancelled);
+    assert!(world.witness.standing().is_empty(), "{:?}", world.witness.standing());
+}
+
+#[test]
+fn a_restart_that_could_not_be_taken_back_or_would_double_something_is_refused() {
+    let world = World::new();
+    let body = r#"fn run(input) {
+        probe::touch("a");
+        on_rollback("own", || probe::touch("undone"));
+        probe::keyed("k");
+        parallel([|| probe::touch("x")]);
+        fail("late")
+    }"#;
+    world.script("t/closed", r#"rollback: "none""#, body);
+    let run = world.launch("t/closed", json!({}));
+    assert_eq!(world.end(&run).state, RunState::Failed);
+    let ask = |from: &str| world.engine().restart_from(&run, Some(&from.parse().unwrap()), false, false, "operator");
+    for (from, code, words) in [
+        ("0", Code::Conflict, "step 1 registered an undo"),
+        ("1", Code::Conflict, "step 1 registered an undo"),
+        ("2", Code::Conflict, "step 2 (probe::keyed) made something"),
+        ("3/b0/0", Code::InvalidInput, "inside of a branch"),
+        ("9", Code::InvalidInput, "no step 9"),
+    ] {
+        let problem = ask(from).unwrap_err();
+        assert!(problem.code == code && problem.message.contains(words), "{from}: {problem:?}");
+    }
+    assert_eq!(world.engine().run(&run).unwrap().unwrap().state, RunState::Failed, "nothing was changed");
+    assert_eq!(world.witness.count("touch", "x"), 1);
+    ask("3").unwrap();
+    world.ended_as(&run, RunState::Failed);
+    assert_eq!(world.witness.count("touch", "x"), 2);
+}
+
+#[test]
+fn what_is_done_again_says_again_what_it_says_and_nothing_else_does() {
+    let world = World::new();
+    let body = r#"fn run(input) {
+        log("begin");
+        probe::touch("a");
+        log("a is done");
+        parallel([|| log("in a branch")]);
+        probe::touch("b");
+        log("b is done");
+        fail("late");
+    }"#;
+    world.script("t/says", r#"rollback: "none""#, body);
+    let run = world.launch("t/says", json!({}));
+    let said = || {
+        world.end(&run);
+        let events = world.engine().events(&run, 0, 1_000).unwrap();
+        let lines = events.into_iter().filter(|event| event.kind == EventKind::Log);
+        lines.map(|event| event.data["message"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let first = ["begin", "a is done", "in a branch", "b is done"];
+    assert_eq!(said(), first);
+    let from = |step: Option<&str>| {
+        let step = step.map(|step| step.parse::<StepPath>().unwrap());
+        world.engine().restart_from(&run, step.as_ref(), false, false, "operator").unwrap();
+        said().split_off(first.len())
+    };
+    assert_eq!(from(Some("2")), ["b is done"]);
+    assert_eq!(from(Some("1")), ["b is done", "in a branch", "b is done"]);
+    assert_eq!(from(None), ["b is done", "in a branch", "b is done"], "nothing is said again");
+    assert_eq!(from(Some("0"))[3..], ["a is done", "in a branch", "b is done"]);
+    assert_eq!(from(Some("2"))[6..], ["b is done"]);
+}
+
+#[test]
+fn a_restart_from_between_lock_and_unlock_waits_for_the_lock_again() {
+    let world = World::new();
+    let body = r#"fn run(input) { lock("L"); probe::touch("in"); unlock("L"); probe::refuse("b"); }"#;
+    world.script("t/between", r#"rollback: "none""#, body);
+    world.script("t/other", "", r#"fn run(input) { lock("L"); wait_signal("leave"); }"#);
+    let run = world.launch("t/between", json!({}));
+    assert_eq!(world.end(&run).state, RunState::Failed);
+    let other = world.launch("t/other", json!({}));
+    world.waits(&other);
+    world.witness.saw("allow b ");
+    let from: StepPath = "1".parse().unwrap();
+    world.engine().restart_from(&run, Some(&from), false, false, "operator").unwrap();
+    assert_eq!(world.waits(&run).waiting_on, vec![windlass_model::WaitReason::Lock]);
+    assert_eq!(world.witness.count("touch", "in"), 1, "it isn't inside while another run is");
+    world.engine().signal(&other, "leave", json!(null), "test", None).unwrap();
+    world.ended_as(&run, RunState::Succeeded);
+    assert_eq!(world.witness.count("touch", "in"), 2);
 }

@@ -131,7 +131,7 @@ impl Source {
                 Command::Unstick { run, action: action[self.random.random_range(0..3)], by }
             }
             7 => Command::Unpark { run, by },
-            8 => Command::Restart { run, bundle: "b1".into(), drop: vec![at], by },
+            8 => Command::Restart { run, bundle: "b1".into(), drop: vec![at], from: None, by },
             _ => Command::Upgrade { run, bundle: "b1".into(), by },
         }
     }

@@ -1,9 +1,12 @@
 //! Ends, restarts, upgrades, going on as a new run, pruning.
 
+use std::collections::HashMap;
+
 use serde_json::json;
 use windlass_model::{
     Code, EffectClass, EventKind as E, ResourceState, RunState, WaitSpec,
-    command::{Command, NewRun, Reply},
+    command::{Command, Lease, NewRun, Reply},
+    event::NewEvent,
     query::RunFilter,
     undo::{UndoSpec, UndoState},
 };
@@ -15,6 +18,7 @@ super::on_both!(
     a_failure_keeps_what_is_there,
     cancelling_depends_on_the_state,
     a_failed_run_is_restarted,
+    what_a_restart_forgets_was_not_said,
     a_failed_run_can_be_cancelled,
     sources_are_replaced_while_nobody_holds_the_run,
     a_run_goes_on_as_a_new_one,
@@ -77,6 +81,7 @@ fn a_failed_run_is_restarted(w: &World) {
         run: lease.run.clone(),
         bundle: bundle.into(),
         drop: vec![path("1"), path("9")],
+        from: None,
         by: "ann".into(),
     };
     assert_eq!(w.refused(restart("b1")), Code::IllegalTransition);
@@ -94,6 +99,42 @@ fn a_failed_run_is_restarted(w: &World) {
     assert_eq!(w.last_event(&lease.run).1["dropped"], json!(["1"]));
     let again = w.claim_all("n1").remove(0);
     assert_eq!((again.bundle.as_str(), again.fresh), ("b2", false));
+}
+
+fn what_a_restart_forgets_was_not_said(w: &World) {
+    let first = w.launch_claimed("r1");
+    let line = |place: &str| NewEvent { kind: E::Log, path: Some(place.into()), data: "{\"message\":\"m\"}".into() };
+    let say = |lease: &Lease, places: &[&str]| {
+        w.ok(Command::Emit { lease: lease.clone(), events: places.iter().map(|place| line(place)).collect() });
+    };
+    let done = |lease: &Lease, at: &str| w.finish(lease, &call(at, "x", EffectClass::Read), value(1.into()));
+    let outputs = || w.store.journal(&first.run).unwrap().outputs;
+    let restart = |lease: Lease, from: Option<&str>, drop: &[&str]| {
+        let run = lease.run.clone();
+        w.ok(Command::Fail { lease, problem: problem(), undo: false });
+        let (drop, from) = (drop.iter().map(|at| path(at)).collect(), from.map(path));
+        w.ok(Command::Restart { run: run.clone(), bundle: "b1".into(), drop, from, by: "ann".into() });
+        w.claim(&run)
+    };
+    say(&first, &["#0", "#1"]);
+    done(&first, "0");
+    say(&first, &["#2"]);
+    done(&first, "1");
+    say(&first, &["2/b0/#0", "2/b1/#0", "#3"]);
+    done(&first, "2");
+    say(&first, &["#4"]);
+    let second = restart(first.clone(), Some("1"), &["1", "2"]);
+    assert_eq!(outputs(), HashMap::from([(String::new(), 3)]), "branches of later steps are to come");
+    // What is left of the journal can be read by its paths.
+    let left = w.store.steps_at(&first.run, &[path("0"), path("1"), path("9")]).unwrap();
+    assert_eq!(left.iter().map(|step| step.path.to_string()).collect::<Vec<_>>(), ["0"]);
+    done(&second, "1");
+    // It said nothing new until it failed again: what was forgotten before stays forgotten.
+    let third = restart(second, Some("1"), &["1"]);
+    assert_eq!(outputs()[""], 3);
+    say(&third, &["#3", "2/b0/#0"]);
+    restart(third, None, &[]);
+    assert_eq!(outputs(), HashMap::from([(String::new(), 4), ("2/b0/".into(), 1)]), "a plain restart forgets nothing");
 }
 
 fn a_failed_run_can_be_cancelled(w: &World) {

@@ -4,7 +4,7 @@
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
 use serde_json::{Value, json};
 use windlass_model::{
-    Code, Problem, RunId, RunState,
+    Code, Problem, RunId, RunState, WaitReason, WaitSpec,
     command::{Command, Given, NewRun, Reply},
     document::{Change, DocumentFilter, Expected},
     journal::LocalEffect,
@@ -93,6 +93,12 @@ impl House {
                     let problem = Problem::new(Code::CommandFailed, "Kabel 42 is unplugged in Berlin");
                     w.ok(Command::Fail { lease, problem, undo: number % 2 == 0 });
                 }
+                4 => {
+                    let due_at_ms = w.now() + 1_000_000;
+                    w.wait(&lease, "1", WaitSpec::Timer { due_at_ms });
+                    w.park(&lease, "0", WaitSpec::Signal { name: "go".into(), expires_at_ms: None });
+                }
+                5 => w.park(&lease, "0", WaitSpec::Signal { name: "go".into(), expires_at_ms: None }),
                 _ => {}
             }
         }
@@ -134,6 +140,10 @@ impl House {
             15 => filter.text = Some(run.id.as_str()[..20].to_owned()),
             16 => filter.since_ms = Some(run.launched_at_ms),
             17 => filter.until_ms = Some(run.launched_at_ms),
+            19 => {
+                let reason = if run.waiting_on.is_empty() { WaitReason::InDoubt } else { run.waiting_on[0] };
+                filter.waiting_on = vec![reason, WaitReason::Lock];
+            }
             18 => filter.id_prefix = Some(run.id.as_str()[..9].to_owned()),
             _ => filter.before = Some(run.id),
         }
@@ -184,7 +194,7 @@ fn pick_word(random: &mut StdRng) -> &'static str {
     WORDS.choose(random).unwrap()
 }
 
-const KINDS: usize = 20;
+const KINDS: usize = 21;
 
 fn words(text: &str) -> Vec<String> {
     let all = text.split(|c: char| !c.is_alphanumeric()).map(str::to_lowercase);
@@ -228,7 +238,9 @@ fn fits(run: &RunRecord, filter: &RunFilter) -> bool {
         !asked.is_empty() && asked.iter().all(|word| there.contains(word) || run.id.as_str().starts_with(word.as_str()))
     };
     let parent = filter.parent.as_ref().is_none_or(|asked| run.parent.as_ref().is_some_and(|(id, _)| id == asked));
+    let waits = filter.waiting_on.is_empty() || filter.waiting_on.iter().any(|reason| run.waiting_on.contains(reason));
     (filter.states.is_empty() || filter.states.contains(&run.state))
+        && waits
         && workflow
         && parent
         && filter.tag.as_ref().is_none_or(|tag| run.tags.contains(tag))

@@ -1,7 +1,7 @@
-// What tests of the editor do again and again: a script to edit, the text, the cursor, pictures in both sizes.
+// What tests of the editor do again and again: a script to edit, the text, the cursor.
 import type { Page } from 'playwright-core';
 import { vi } from 'vitest';
-import { fitsWidth, picture, type Server } from './harness';
+import type { Server } from './harness';
 
 // Pictures in two sizes and two schemes take their time, each with axe.
 vi.setConfig({ testTimeout: 180_000 });
@@ -60,13 +60,4 @@ export async function behind(page: Page, name: string, piece: string) {
 }
 export async function rubOut(page: Page, count: number) {
   for (let index = 0; index < count; index += 1) await page.keyboard.press('Backspace');
-}
-
-/** Pictures, axe and widths, at 1280 and at 390 px. */
-export async function looks(page: Page, name: string) {
-  await picture(page, name);
-  await page.setViewportSize({ width: 390, height: 844 });
-  await fitsWidth(page);
-  await picture(page, `${name}-390`, { full: true });
-  await page.setViewportSize({ width: 1280, height: 800 });
 }

@@ -3,8 +3,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { behind, code, fileOf, greeting, looks, POLICY, savedByOther, script, sound, text, WORD } from './editing';
-import { open, picture, Server, until } from './harness';
+import { behind, code, fileOf, greeting, POLICY, savedByOther, script, sound, text, WORD } from './editing';
+import { looks, open, picture, Server, until } from './harness';
 
 let server: Server;
 beforeAll(async () => {
@@ -18,7 +18,7 @@ describe('two people', () => {
     const [ada, bob] = [await open(server, '/edit/t/shared'), await open(server, '/edit/t/shared', { name: 'bob', password: WORD })];
     await bob.getByText('admin has this script open').waitFor();
     await ada.getByText('bob has this script open').waitFor({ timeout: 20_000 });
-    await looks(ada, 'editor-others');
+    await looks(ada, 'editor-others', { full: false });
     // Different places, and the same one.
     await behind(ada, 't/shared', 'title: "Greets somebody');
     await ada.keyboard.insertText(' warmly');
@@ -38,7 +38,7 @@ describe('two people', () => {
     await conflict.getByText('Both changed 1 place').waitFor();
     await conflict.getByRole('region', { name: 'Theirs' }).getByText('// bob').waitFor();
     await conflict.getByRole('region', { name: 'Yours' }).getByText('// ada').waitFor();
-    await looks(ada, 'editor-conflict');
+    await looks(ada, 'editor-conflict', { full: false });
     for (const [view, piece] of [['What they changed', 'Greets people'], ['What you changed', 'Greets somebody warmly']] as const) {
       await conflict.getByText(view).click();
       await conflict.locator('.cm-content', { hasText: piece }).first().waitFor();
@@ -99,7 +99,7 @@ describe('two people', () => {
 describe('around the editor', () => {
   it('a new workflow begins from a template', async () => {
     const page = await open(server, '/workflows');
-    await looks(page, 'workflows');
+    await looks(page, 'workflows', { full: false });
     await page.getByLabel('Find by name or title').fill('t/key');
     await until('one row', async () => (await page.getByRole('row').count()) === 2);
     await page.getByRole('link', { name: 'New workflow' }).click();
@@ -107,7 +107,7 @@ describe('around the editor', () => {
     await page.getByText('A name is needed.').waitFor();
     await page.getByLabel('Name', { exact: true }).fill('t/mine');
     await page.getByLabel('Title').fill('My own');
-    await looks(page, 'editor-new');
+    await looks(page, 'editor-new', { full: false });
     await page.getByRole('button', { name: 'Go on in the editor' }).click();
     await page.getByText('New, not saved yet').waitFor();
     await sound(page);
@@ -127,7 +127,7 @@ describe('around the editor', () => {
     await page.getByRole('link', { name: 'lib/words' }).waitFor();
     await page.getByText('let said = words::greeting(input.who);').waitFor();
     await page.getByText('In use').first().waitFor();
-    await looks(page, 'workflow');
+    await looks(page, 'workflow', { full: false });
     await page.getByRole('link', { name: 'Launch', exact: true }).click();
     await page.waitForURL('**/launch/t/read');
   });
@@ -156,7 +156,7 @@ describe('around the editor', () => {
     await until('it to be gone', async () => !(await page.getByRole('table').innerText()).includes('t/gone'));
     await page.goto('/workflows/t/gone');
     await page.getByText('its versions are still here').waitFor();
-    await looks(page, 'workflow-removed');
+    await looks(page, 'workflow-removed', { full: false });
     await page.getByRole('button', { name: 'Restore…' }).click();
     await page.getByRole('button', { name: 'Restore it' }).click();
     await page.getByRole('heading', { name: 'Greets somebody', level: 1 }).waitFor();
@@ -175,7 +175,7 @@ describe('around the editor', () => {
     expect(await text(page, 't/read')).toBe(before);
     expect(await page.getByRole('button', { name: 'Save…' }).count()).toBe(0);
     expect(await page.getByRole('dialog').count()).toBe(0);
-    await looks(page, 'editor-reader');
+    await looks(page, 'editor-reader', { full: false });
   });
 
   it('the keyboard is enough', async () => {

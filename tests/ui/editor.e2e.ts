@@ -1,8 +1,8 @@
 // The editor: mistakes while one types, help from the definitions, the draft tried and tested, saved, brought back; drafts that
 // stay; scenarios.
 import { beforeAll, describe, expect, it } from 'vitest';
-import { behind, code, fileOf, greeting, looks, POLICY, rubOut, script, sound, text, WORD } from './editing';
-import { open, picture, Server, until } from './harness';
+import { behind, code, fileOf, greeting, POLICY, rubOut, script, sound, text, WORD } from './editing';
+import { looks, open, picture, Server, until } from './harness';
 
 const FAILS = '    fail("not friendly enough");';
 const SCENARIOS = 'fn test_it_greets() {\n    let report = scenario("t/greet", #{ who: "Ada" }).run();\n    assert_eq(report.state, "succeeded");\n}\n';
@@ -23,14 +23,14 @@ describe('while one types', () => {
   it('mistakes are shown where they are, and gone when they are fixed', async () => {
     const page = await open(server, '/edit/t/greet');
     await sound(page);
-    await looks(page, 'editor');
+    await looks(page, 'editor', { full: false });
     await behind(page, 't/greet', 'log(said);');
     await page.keyboard.insertText(' lgo(said);');
     await page.getByRole('button', { name: 'there is no function `lgo`' }).waitFor();
     await page.getByText('t/greet:13:16').waitFor();
     await page.locator('.cm-lintRange-error', { hasText: 'lgo' }).waitFor();
     await page.keyboard.press('Escape');
-    await looks(page, 'editor-mistake');
+    await looks(page, 'editor-mistake', { full: false });
     // Saved, it would break launches: the server refuses, and the draft stays.
     await page.getByRole('button', { name: 'Save…' }).click();
     const dialog = page.getByRole('dialog', { name: 'Save t/greet' });
@@ -91,7 +91,7 @@ describe('while one types', () => {
     await page.getByRole('tab', { name: 'Outline' }).click();
     await page.getByRole('button', { name: 'run(input)' }).click();
     await until('the cursor at run', async () => (await page.locator('.cm-activeLine').innerText()).includes('fn run(input)'));
-    await looks(page, 'editor-outline');
+    await looks(page, 'editor-outline', { full: false });
   });
 });
 
@@ -105,7 +105,7 @@ describe('a draft', () => {
     await page.getByRole('button', { name: 'Run the scenarios', exact: true }).click();
     await page.getByText('1 of 1 failed').waitFor();
     await page.getByRole('button', { name: 'Show line 3 of the scenarios' }).waitFor();
-    await looks(page, 'editor-scenarios');
+    await looks(page, 'editor-scenarios', { full: false });
     await behind(page, 't/greet', FAILS.trim());
     await rubOut(page, FAILS.trim().length);
     await page.getByRole('button', { name: 'Run the scenarios on the draft' }).click();
@@ -119,7 +119,7 @@ describe('a draft', () => {
     await page.getByLabel('Whom').fill('Ada');
     await page.getByRole('button', { name: 'Rehearse the draft' }).click();
     await page.getByText('Would succeed').waitFor();
-    await looks(page, 'editor-try');
+    await looks(page, 'editor-try', { full: false });
     expect((await fileOf(server, 't/greet')).source, 'nothing is saved yet').toContain('not friendly enough');
     await code(page, 't/greet').click();
     await page.keyboard.press('Control+s');
@@ -192,7 +192,7 @@ describe('a draft', () => {
     expect((await server.api<{ version: number }>('GET', '/workflows/t/wider')).version).toBe(1);
     const admin = await open(server, '/workflows/t/wider');
     await admin.getByText('A version waits for an admin').waitFor();
-    await looks(admin, 'workflow-waits');
+    await looks(admin, 'workflow-waits', { full: false });
     await admin.getByRole('button', { name: 'Activate…' }).click();
     const question = admin.getByRole('dialog', { name: 'Activate version 2' });
     await question.getByText('Asks for more').waitFor();
@@ -210,7 +210,7 @@ describe('a draft', () => {
     await page.reload();
     await page.getByText('This is your draft from').waitFor();
     expect(await text(page, 't/draft')).toContain('// mine');
-    await looks(page, 'editor-draft');
+    await looks(page, 'editor-draft', { full: false });
     await page.getByRole('button', { name: 'See what differs' }).click();
     await page.getByRole('dialog', { name: 'What differs' }).getByText('// mine').waitFor();
     await page.keyboard.press('Escape');
@@ -220,6 +220,26 @@ describe('a draft', () => {
     await page.reload();
     await sound(page);
     expect(await page.getByText('This is your draft').count()).toBe(0);
+  });
+
+  it('keeps the last letter, too, when one goes to another page at once', async () => {
+    const page = await open(server, '/edit/t/draft');
+    await sound(page);
+    await behind(page, 't/draft', 'log(said);');
+    // The moment in which a draft is kept by itself never comes.
+    await page.evaluate(() => {
+      const real = window.setTimeout;
+      window.setTimeout = ((work: () => void, ms?: number) => real(work, ms === 250 ? 1e9 : ms)) as typeof setTimeout;
+    });
+    await page.keyboard.insertText(' // at once');
+    await page.getByRole('navigation').getByRole('link', { name: 'Runs', exact: true }).first().click();
+    await page.getByRole('heading', { name: 'Runs', level: 1 }).waitFor();
+    await page.goBack();
+    await page.getByText('This is your draft from').waitFor();
+    expect(await text(page, 't/draft')).toContain('// at once');
+    await page.getByRole('button', { name: 'Discard it…' }).click();
+    await page.getByRole('button', { name: 'Discard the draft' }).click();
+    await until('the saved source', async () => !(await text(page, 't/draft')).includes('// at once'));
   });
 
   it('of a script that was removed meanwhile is still there', async () => {
@@ -261,7 +281,7 @@ describe('scenarios', () => {
     await page.getByText('The scenarios are saved.').waitFor();
     const file = await server.api<{ scenarios: string; scenarios_digest: string }>('GET', '/workflows/t/tested/file');
     expect(file.scenarios).toContain('test_it_succeeds');
-    await looks(page, 'editor-scenarios-edit');
+    await looks(page, 'editor-scenarios-edit', { full: false });
     // Somebody else's come first.
     await server.api('PUT', '/workflows/t/tested/scenarios', { scenarios: `${file.scenarios}\nfn test_theirs() {}\n`, expected: file.scenarios_digest });
     await editor.click();

@@ -61,14 +61,6 @@ export class Server {
 
   /** Starts it, or starts it again. */
   async run(listen = new URL(this.url).host) {
-    // A program that a killed server was just about to start holds on to the data folder for a moment.
-    await until('the data folder', () => this.#run(listen).then(() => true, (error: Error) => {
-      if (error.message.includes('data_folder_busy')) return false;
-      throw error;
-    }));
-  }
-
-  async #run(listen: string) {
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('WINDLASS_')));
     const child = spawn(binary(), ['--json', '--data', join(this.folder, 'data'), 'dev', '--listen', listen], { cwd: this.folder, env });
     this.#process = child;
@@ -283,6 +275,18 @@ export async function fitsWidth(page: Page) {
     return all.slice(0, 5).map((one) => `${one.tagName}.${one.className}: ${Math.round(one.getBoundingClientRect().right)} > ${limit}`);
   });
   expect(wide, 'what is wider than the screen').toEqual([]);
+}
+
+/** Pictures at 1280 and at 390 px in both schemes, axe, and nothing that sticks out. `full: false`: what is in sight, where it is. */
+export async function looks(page: Page, name: string, { full = true } = {}) {
+  const top = async () => full && (await page.evaluate(() => scrollTo(0, 0)));
+  await top();
+  await picture(page, name, { full });
+  await page.setViewportSize({ width: 390, height: 844 });
+  await top();
+  await fitsWidth(page);
+  await picture(page, `${name}-390`, { full: true });
+  await page.setViewportSize({ width: 1280, height: 800 });
 }
 
 /** Reads a file of the repository. */

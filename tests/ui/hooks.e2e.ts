@@ -1,8 +1,7 @@
 // Webhooks and triggers: made in the browser; what a sender's call and the end of a run launch.
 import { execFileSync } from 'node:child_process';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { Page } from 'playwright-core';
-import { accessible, fitsWidth, open, picture, Server } from './harness';
+import { accessible, looks, open, Server } from './harness';
 
 const HELLO = `const WORKFLOW = #{ name: "t/hello", title: "Says hello", inputs: #{ type: "object", additionalProperties: false, properties: #{ who: #{ type: "string", title: "Whom", "default": "world", maxLength: 40 } } } };
 fn run(input) { log("hello " + input.who); #{ said: input.who } }
@@ -14,16 +13,6 @@ let server: Server;
 beforeAll(async () => {
   server = await Server.start({ workflows: { 't/hello': HELLO, 't/after': HELLO.replace('t/hello', 't/after'), 't/order': ORDER } });
 });
-/** Wide in both schemes, and narrow. */
-async function looks(page: Page, name: string) {
-  await page.evaluate(() => scrollTo(0, 0));
-  await picture(page, name, { full: true });
-  await page.setViewportSize({ width: 390, height: 844 });
-  await page.evaluate(() => scrollTo(0, 0));
-  await fitsWidth(page);
-  await picture(page, `${name}-390`, { full: true });
-  await page.setViewportSize({ width: 1280, height: 800 });
-}
 
 describe('webhooks', () => {
   it('show their key once, take a delivery from a shell and one from the page, and get new keys', async () => {

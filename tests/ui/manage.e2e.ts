@@ -1,7 +1,6 @@
 // What is set up once and then works by itself: schedules, tokens, users. Each is made in the browser, and its effect is seen.
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { Page } from 'playwright-core';
-import { accessible, expectComplaint, fitsWidth, logIn, open, picture, Server, until, visit } from './harness';
+import { accessible, expectComplaint, logIn, looks, open, Server, until, visit } from './harness';
 import { codeOf } from './totp';
 
 const HELLO = `const WORKFLOW = #{ name: "t/hello", title: "Says hello", inputs: #{ type: "object", additionalProperties: false, properties: #{ who: #{ type: "string", title: "Whom", "default": "world", maxLength: 40 } } } };
@@ -12,16 +11,6 @@ let server: Server;
 beforeAll(async () => {
   server = await Server.start({ workflows: { 't/hello': HELLO } });
 });
-/** Wide in both schemes, and narrow. */
-async function looks(page: Page, name: string) {
-  await page.evaluate(() => scrollTo(0, 0));
-  await picture(page, name, { full: true });
-  await page.setViewportSize({ width: 390, height: 844 });
-  await page.evaluate(() => scrollTo(0, 0));
-  await fitsWidth(page);
-  await picture(page, `${name}-390`, { full: true });
-  await page.setViewportSize({ width: 1280, height: 800 });
-}
 const me = async (token: string) => (await fetch(`${server.url}/api/v1/session`, { headers: { authorization: `Bearer ${token}` } })).status;
 
 describe('schedules', () => {

@@ -3,8 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { Page } from 'playwright-core';
-import { accessible, fitsWidth, open, picture, Server, until } from './harness';
+import { accessible, looks, open, Server, until } from './harness';
 
 const LOCKED = `const WORKFLOW = #{ name: "t/locked", title: "Holds a lock" };
 fn run(input) { lock("crane"); wait_signal("go"); #{} }
@@ -34,16 +33,6 @@ let server: Server;
 beforeAll(async () => {
   server = await Server.start({ workflows: { 't/locked': LOCKED, 't/hello': HELLO, 'lab/makes': MAKES } });
 });
-/** Wide in both schemes, and narrow. */
-async function looks(page: Page, name: string) {
-  await page.evaluate(() => scrollTo(0, 0));
-  await picture(page, name, { full: true });
-  await page.setViewportSize({ width: 390, height: 844 });
-  await page.evaluate(() => scrollTo(0, 0));
-  await fitsWidth(page);
-  await picture(page, `${name}-390`, { full: true });
-  await page.setViewportSize({ width: 1280, height: 800 });
-}
 
 describe('the audit log', () => {
   it('is filtered by the address, shows what changed, is checked and exported', async () => {

@@ -292,6 +292,9 @@ describe('while it goes', () => {
     const page = await shown(run, '?part=made');
     const made = page.locator('main').getByRole('listitem').filter({ hasText: 'net namespace' });
     await made.getByText('There').waitFor();
+    await made.getByRole('button', { name: /^Shell in a/ }).click();
+    await page.getByRole('dialog').getByText(/^ip netns exec nve[0-9a-z]+-a sh$/).waitFor();
+    await page.keyboard.press('Escape');
     await made.getByRole('button', { name: 'of step 0' }).click();
     await chosen(page).getByText('net::create_namespace').waitFor();
     await server.api('POST', `/runs/${run}/signal`, { name: 'go', id: 'one' });

@@ -20,6 +20,8 @@ use crate::{
 const KIND: &str = "plan";
 /// The kind that holds what a run would do; lists don't read it.
 const STEPS: &str = "plan_steps";
+/// What stands before a plan's id in the tag of a run that was launched with it.
+pub(crate) const PLAN_TAG: &str = "plan:";
 /// How long a plan is kept.
 const KEPT_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
 /// Bytes of a plan as JSON, at most.
@@ -125,7 +127,7 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::post("/api/v1/plans", "plans", "Rehearse a workflow, and keep the plan")
             .describe(
                 "It is kept for 30 days. A launch with its id in `plan` is refused if the workflow or the input is another one \
-                 by then.",
+                 by then; its run carries the tag `plan:<id>`.",
             )
             .access(Access::Can(Permission::Launch))
             .body::<NewPlan>()
@@ -351,6 +353,11 @@ fn digest(input: &Value) -> String {
     blake3::hash(text.as_bytes()).to_hex().to_string()
 }
 
+/// The plan that a run was launched with. The workflow's own tags come before those of the launch.
+pub(crate) fn of_run(tags: &[String]) -> Option<&str> {
+    tags.iter().rev().find_map(|tag| tag.strip_prefix(PLAN_TAG))
+}
+
 /// A plan that a launch names.
 pub(crate) struct Agreed {
     id: String,
@@ -370,6 +377,11 @@ impl Agreed {
         }
         let input = request.api.secrets.unseal(&context(id), &body.input_seal)?;
         Ok(Self { id: id.to_owned(), sources: body.sources, input })
+    }
+
+    /// The tag that its runs carry.
+    pub(crate) fn tag(&self) -> String {
+        format!("{PLAN_TAG}{}", self.id)
     }
 
     /// Refuses what isn't as it was planned: these are the sources and the input that the launch would pin.

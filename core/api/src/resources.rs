@@ -12,7 +12,11 @@ use windlass_model::{
 use crate::{
     Access, Answer, Permission, Request, Route,
     page::{self, Page},
-    runs::{self, filter::clean, view::ResourceView},
+    runs::{
+        self,
+        filter::clean,
+        things::{self, ResourceView},
+    },
 };
 
 /// Which things.
@@ -107,7 +111,7 @@ fn list(request: Request) -> Result<Answer, Problem> {
     };
     let found = request.api.engine.resources_where(&filter)?;
     let page = Page::of(found, limit, place);
-    Answer::json(&Page { items: page.items.into_iter().map(ResourceView::from).collect(), next: page.next })
+    Answer::json(&Page { items: things::shown(&request, page.items)?, next: page.next })
 }
 
 /// Order of the list, and its cursor: newest last, things of one run and time together.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use windlass_engine::Engine;
-use windlass_model::{Problem, journal::Pinned};
+use windlass_model::{Facts, Problem, ResourceRef, journal::Pinned, step::StepRecord};
 
 /// Who changes a workflow, from where, and why.
 #[derive(Clone, Debug)]
@@ -184,4 +184,13 @@ pub struct Finding {
 pub trait Machine: Send + Sync {
     /// What it can do for workflows. Asked often, it looks seldom.
     fn examine(&self) -> Vec<Finding>;
+}
+
+/// What is known of things that runs have made, beyond that they are there.
+pub trait Things: Send + Sync {
+    /// Whether the record of the step that made such a thing can tell more.
+    fn ask(&self, thing: &ResourceRef) -> bool;
+
+    /// What that step's record tells of each of these things, which it made: it is read once for all of them.
+    fn facts(&self, things: &[&ResourceRef], step: &StepRecord) -> Vec<Facts>;
 }

@@ -15,6 +15,7 @@ mod operate;
 mod pool;
 mod read;
 mod recorded;
+mod repeated;
 mod replaying;
 mod restart;
 mod scheduler;
@@ -29,7 +30,7 @@ pub use engine::Engine;
 pub use feed::Watcher;
 pub use input::prepare_input;
 pub use launch::{Launch, Launched, Launching};
-pub use restart::{Restarted, Verdict};
+pub use restart::{Again, Restarted, Verdict};
 pub use secret_fields::{KnownSecret, names as secret_fields};
 pub use windlass_store::{Copied, DROP_SQL, Durability, Finding, Store, StoreError, Verified, failpoint, restored_sql};
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
 use windlass_model::{
-    Bundle, BundleDigest, Code, Event, NodeId, Problem, RunId, RunState,
+    Bundle, BundleDigest, Code, Event, NodeId, Problem, RunId, RunState, StepPath,
     query::{
         ApprovalFilter, ApprovalRecord, ArtifactRecord, LockRecord, NodeRecord, ResourceFilter, RunFilter, RunRecord,
         RunsPage, Scope, SecretRecord, SignalRecord, StepFilter,
@@ -94,6 +94,11 @@ impl Engine {
     /// A run's journal, page by page.
     pub fn steps_where(&self, run: &RunId, filter: &StepFilter) -> Result<Vec<StepRecord>, Problem> {
         Ok(self.inner.store.steps_where(run, filter)?)
+    }
+
+    /// Those of these steps of a run that there are, in no order.
+    pub fn steps_at(&self, run: &RunId, paths: &[StepPath]) -> Result<Vec<StepRecord>, Problem> {
+        Ok(self.inner.store.steps_at(run, paths)?)
     }
 
     /// A run's events after a number.

@@ -1,6 +1,9 @@
 //! Going on with a run on other terms: from its failed step, or on other scripts. A divergence shows before anything runs.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 use windlass_model::{
@@ -11,7 +14,7 @@ use windlass_model::{
     step::StepRecord,
 };
 
-use crate::{Engine, recorded::Recorded, replaying::ReplayingJournal};
+use crate::{Engine, recorded::Recorded, repeated, replaying::ReplayingJournal};
 
 /// What becomes of a run on other scripts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,8 +51,22 @@ impl Verdict {
 pub struct Restarted {
     /// Records that are forgotten, and performed again.
     pub dropped: Vec<StepPath>,
+    /// Those of them that had their effect: they have it a second time.
+    #[serde(default)]
+    pub again: Vec<Again>,
     /// What becomes of the rest.
     pub verdict: Verdict,
+}
+
+/// A step that had its effect and is performed again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Again {
+    /// Which.
+    pub path: StepPath,
+    /// The function.
+    pub op: Arc<str>,
+    /// What doing it twice means.
+    pub class: EffectClass,
 }
 
 impl Engine {
@@ -82,6 +99,18 @@ impl Engine {
     /// Restarts a failed run from its failed step, on its own scripts or the current ones. With `dry_run`, only says
     /// what would happen.
     pub fn restart(&self, run: &RunId, current: bool, dry_run: bool, by: &str) -> Result<Restarted, Problem> {
+        self.restart_from(run, None, current, dry_run, by)
+    }
+
+    /// The same from an earlier step: it and all that came after it are performed again.
+    pub fn restart_from(
+        &self,
+        run: &RunId,
+        from: Option<&StepPath>,
+        current: bool,
+        dry_run: bool,
+        by: &str,
+    ) -> Result<Restarted, Problem> {
         let record = self.require(run)?;
         if record.state != RunState::Failed {
             let message =
@@ -95,15 +124,27 @@ impl Engine {
         };
         let steps = self.steps(run)?;
         let mut dropped = failed_steps(&record, &steps);
+        let mut again = Vec::new();
+        if let Some(from) = from {
+            let later = repeated::since(from, &steps)?;
+            repeated::require(run, from, &later, &self.undo_list(run)?)?;
+            again.extend(later.iter().filter_map(|step| repeated::again(step)));
+            dropped.extend(later.iter().map(|step| step.path.clone()));
+        }
         let verdict = self.judge(&record, &pinned, &dropped)?;
-        // The end of the run gave its locks back: they are waited for again before the run goes on.
-        dropped.extend(held_locks(&steps));
+        // The end of the run gave its locks back: those that it held where it goes on are waited for again before it does.
+        let forgotten: HashSet<&StepPath> = dropped.iter().collect();
+        let kept: Vec<&StepRecord> = steps.iter().filter(|step| !forgotten.contains(&step.path)).collect();
+        let held = held_locks(&kept);
+        dropped.extend(held);
+        let mut seen = HashSet::new();
+        dropped.retain(|path| seen.insert(path.clone()));
         if !dry_run && verdict.is_compatible() {
             self.inner.children.keep(&self.inner.store, &pinned)?;
             let (run, bundle, drop, by) = (run.clone(), pinned.digest, dropped.clone(), by.to_owned());
-            self.commit(Command::Restart { run, bundle, drop, by })?;
+            self.commit(Command::Restart { run, bundle, drop, from: from.cloned(), by })?;
         }
-        Ok(Restarted { dropped, verdict })
+        Ok(Restarted { dropped, again, verdict })
     }
 
     fn pinned_of(&self, record: &RunRecord) -> Result<Pinned, Problem> {
@@ -114,6 +155,7 @@ impl Engine {
 
     fn judge(&self, record: &RunRecord, pinned: &Pinned, dropped: &[StepPath]) -> Result<Verdict, Problem> {
         let mut steps = self.steps(&record.id)?;
+        let dropped: HashSet<&StepPath> = dropped.iter().collect();
         steps.retain(|step| !dropped.contains(&step.path) && !step.path.is_undo());
         let journal = Arc::new(ReplayingJournal::new(Recorded::new(steps, HashMap::new())));
         let job = Job {
@@ -167,9 +209,10 @@ fn failed_steps(record: &RunRecord, steps: &[StepRecord]) -> Vec<StepPath> {
 }
 
 /// Waits for locks that the run held when it failed: those of which no later step gave the lock back.
-fn held_locks(steps: &[StepRecord]) -> Vec<StepPath> {
+fn held_locks(steps: &[&StepRecord]) -> Vec<StepPath> {
     let mut held: Vec<&StepRecord> = Vec::new();
-    let mut in_order: Vec<&StepRecord> = steps.iter().filter(|step| step.state == StepState::Succeeded).collect();
+    let mut in_order: Vec<&StepRecord> =
+        steps.iter().copied().filter(|step| step.state == StepState::Succeeded).collect();
     in_order.sort_by_key(|step| (step.finished_at_ms, step.path.ordinal));
     let name =
         |step: &StepRecord| serde_json::from_str::<serde_json::Value>(&step.args).ok().map(|args| args[0].clone());

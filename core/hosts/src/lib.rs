@@ -8,6 +8,7 @@ use windlass_model::Problem;
 use windlass_script::host::HostModule;
 
 pub mod exec;
+pub mod facts;
 pub mod file;
 pub mod http;
 pub mod lab_names;

@@ -312,6 +312,8 @@ pub enum Command {
         bundle: BundleDigest,
         /// Steps to forget.
         drop: Vec<StepPath>,
+        /// An earlier step than the failed one, from which on all are among them.
+        from: Option<StepPath>,
         /// Who.
         by: String,
     },

@@ -119,6 +119,8 @@ pub struct FeedEvent {
 pub struct RunFilter {
     /// In one of these states.
     pub states: Vec<RunState>,
+    /// Waiting for one of these, perhaps among others.
+    pub waiting_on: Vec<WaitReason>,
     /// Of this workflow.
     pub workflow: Option<String>,
     /// With this tag.

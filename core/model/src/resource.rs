@@ -68,8 +68,10 @@ pub struct ResourceRecord {
     /// What.
     #[serde(flatten)]
     pub resource: ResourceRef,
-    /// The run that made it.
+    /// The run that it belongs to: the one that made it, or one that continues that.
     pub run: RunId,
+    /// The run whose step made it.
+    pub origin: RunId,
     /// The organisation of that run.
     #[serde(default = "platform")]
     pub organisation: String,

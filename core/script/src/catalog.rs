@@ -70,6 +70,11 @@ impl Catalog {
         Self { modules, builtins, ops, global, verbs, common: OnceLock::new() }
     }
 
+    /// Whether there is a host module of this name.
+    pub(crate) fn has_module(&self, name: &str) -> bool {
+        self.modules.iter().any(|module| module.name == name)
+    }
+
     pub(crate) fn op(&self, full: &str) -> Option<&Arc<OpEntry>> {
         self.ops.get(full)
     }
@@ -86,6 +91,13 @@ impl Catalog {
     /// Functions without a module: asked of the engine once, which takes a while.
     pub(crate) fn common(&self, ask: impl FnOnce() -> Arities) -> &Arities {
         self.common.get_or_init(ask)
+    }
+
+    /// The verbs that calls of an op (`net::destroy`) or a built-in function (`kv_set`) need.
+    pub fn verbs_of<'a>(&'a self, call: &'a str) -> impl Iterator<Item = &'static str> + 'a {
+        let op = self.op(call).map(|entry| entry.index);
+        let indices = op.into_iter().chain(self.builtins_named(call).map(|entry| entry.index));
+        indices.filter_map(|index| self.verbs.get(index).copied().flatten())
     }
 
     /// What a verb means in plain words, for launch forms.

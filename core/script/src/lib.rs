@@ -33,6 +33,7 @@ mod scrub;
 mod secret;
 mod throw;
 
+pub use builtin::told;
 pub use catalog::Catalog;
 pub use library::Library;
 pub use memory::{CountingAllocator, thread_net_bytes};

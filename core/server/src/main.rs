@@ -23,6 +23,7 @@ mod services;
 mod session;
 mod site;
 mod telemetry;
+mod things;
 mod values;
 mod vault;
 mod versions;

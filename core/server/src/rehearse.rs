@@ -101,7 +101,7 @@ fn document(workflow: &str, rehearsed: &Rehearsed) -> Value {
     let record = &rehearsed.record;
     json!({
         "workflow": workflow, "state": record.state, "digest": rehearsed.digest,
-        "sources": record.bundle, "plan": rehearsed.planned,
+        "sources": record.bundle, "run": record.id, "plan": rehearsed.planned,
         "grants": rehearsed.grants, "output": record.output, "problem": record.problem,
         "duration_ms": record.ended_at_ms.map(|ended_ms| ended_ms - record.launched_at_ms),
         "text": describe(workflow, rehearsed),
@@ -162,14 +162,14 @@ fn rehearse(
     let record = ended?;
     let Plan { steps: planned, used } = std::mem::take(&mut *planned.lock());
     let digest = plan::digest(record.bundle.as_str(), &record.input, &planned);
+    let catalog = scripts.sandbox.catalog();
     let grants = header
         .iter()
         .flat_map(|workflow| &workflow.permissions)
         .map(|grant| {
             let module = grant.split(['.', ':']).next().unwrap_or_default();
-            let used =
-                used.iter().any(|op| op.starts_with(&format!("{module}::")) || op.starts_with(&format!("{module}_")));
-            let words = permission::words(grant, |verb| scripts.sandbox.catalog().verb_words(verb));
+            let used = used.iter().any(|op| catalog.verbs_of(op).any(|verb| verb.split('.').next() == Some(module)));
+            let words = permission::words(grant, |verb| catalog.verb_words(verb));
             json!({ "grant": grant, "words": words, "used": used })
         })
         .collect();

@@ -80,7 +80,7 @@ impl Session {
             let (plugins, seen) = (Plugins::new(&config.plugins, scripts.sandbox.clone()), folder.seen_plugins_file());
             Arc::new(Versions::of_plugins(plugins, config.workflow_review, Seen::kept_in(&seen)))
         });
-        let lock = if executing { Lock::try_take(&lock_file)? } else { None };
+        let lock = if executing { Lock::take_unless_held(&lock_file)? } else { None };
         let executes = executing && (lock.is_some() || is_shared(loaded));
         let engine = start(loaded, &folder, &scripts, versions.as_ref(), &vault, executes)?;
         vault.attach(Some(engine.clone()));

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 
 use diesel::prelude::*;
-use windlass_model::{Event, EventKind, RunId, event::NewEvent};
+use serde_json::Value;
+use windlass_model::{Event, EventKind, RunId, StepPath, event::NewEvent};
 
 use crate::{
     apply::Cx,
     connection::AnyConnection,
     error::Applied,
-    journal_log::{self, LogRow, NewRow},
+    journal_log::{self, LogRow, NewRow, Uttered},
 };
 
 /// Writes events with consecutive numbers from `first`.
@@ -34,14 +35,32 @@ pub(crate) fn event(run: &RunId, row: LogRow) -> Event {
     Event { run: run.clone(), seq: row.seq, at_ms: row.at_ms, kind, path: row.path, data }
 }
 
-/// How many outputs each lane has emitted, and the bytes of all of them.
+/// How many outputs each lane has emitted, and the bytes of all of them. Those of steps that a restart has forgotten don't count:
+/// the steps are performed again, and say again what they say.
 pub(crate) fn outputs(conn: &mut AnyConnection, run: &RunId) -> QueryResult<(HashMap<String, u32>, u64)> {
-    let rows = journal_log::outputs(conn, run)?;
-    let mut lanes = HashMap::new();
+    Ok(counted(journal_log::outputs(conn, run)?))
+}
+
+/// How many outputs the run's own lane had emitted when it came to this step.
+pub(crate) fn outputs_before(conn: &mut AnyConnection, run: &RunId, step: &StepPath) -> QueryResult<u32> {
+    // Of a step that came to no end nothing came after it.
+    let end = journal_log::finished_at(conn, run, &step.to_string())?.map_or(i64::MAX, |row| row.seq);
+    let mut rows = journal_log::outputs(conn, run)?;
+    rows.retain(|row| row.seq < end);
+    Ok(counted(rows).0.get("").copied().unwrap_or(0))
+}
+
+fn counted(mut rows: Vec<Uttered>) -> (HashMap<String, u32>, u64) {
+    rows.sort_by_key(|row| row.seq);
+    let mut lanes: HashMap<String, u32> = HashMap::new();
     let mut bytes = 0;
-    for (path, data) in rows {
-        bytes += data.len() as u64;
-        let place = path.as_deref().and_then(|path| path.rsplit_once('#'));
+    for row in rows {
+        if row.kind == EventKind::RunRestarted.as_str() {
+            forget(&mut lanes, &serde_json::from_str(&row.data).unwrap_or_default());
+            continue;
+        }
+        bytes += row.data.len() as u64;
+        let place = row.path.as_deref().and_then(|path| path.rsplit_once('#'));
         if let Some((lane, ordinal)) = place
             && let Ok(ordinal) = ordinal.parse::<u32>()
         {
@@ -49,5 +68,19 @@ pub(crate) fn outputs(conn: &mut AnyConnection, run: &RunId) -> QueryResult<(Has
             *count = (*count).max(ordinal + 1);
         }
     }
-    Ok((lanes, bytes))
+    (lanes, bytes)
+}
+
+/// A restart from an earlier step: the run's own lane is back where it was then, and later branches are to come.
+fn forget(lanes: &mut HashMap<String, u32>, restart: &Value) {
+    let Some(from) = restart["from"].as_str().and_then(|text| text.parse::<StepPath>().ok()) else { return };
+    lanes.retain(|lane, _| lane.is_empty() || from.ordinal > root_ordinal(lane));
+    if let Some(outputs) = restart["outputs"].as_u64() {
+        lanes.insert(String::new(), u32::try_from(outputs).unwrap_or(u32::MAX));
+    }
+}
+
+/// The step of the run's own lane that a branch belongs to.
+fn root_ordinal(lane: &str) -> u32 {
+    lane.split('/').next().and_then(|first| first.parse().ok()).unwrap_or(u32::MAX)
 }

@@ -284,12 +284,22 @@ pub(crate) fn finished_at(conn: &mut AnyConnection, run: &RunId, path: &str) -> 
     .pop())
 }
 
-/// Path and data of a run's outputs.
-pub(crate) fn outputs(conn: &mut AnyConnection, run: &RunId) -> QueryResult<Vec<(Option<String>, String)>> {
-    Ok(over_run!(conn, run, 0, found: (Option<String>, String), false, log::table
+/// An output, or a restart.
+#[derive(Queryable)]
+pub(crate) struct Uttered {
+    pub seq: i64,
+    pub kind: String,
+    pub path: Option<String>,
+    pub data: String,
+}
+
+/// A run's outputs, and the restarts among them.
+pub(crate) fn outputs(conn: &mut AnyConnection, run: &RunId) -> QueryResult<Vec<Uttered>> {
+    const KINDS: [&str; 4] = ["output.log", "output.progress", "output.annotation", "run.restarted"];
+    Ok(over_run!(conn, run, 0, found: Uttered, false, log::table
         .filter(log::run_id.eq(run.as_str()))
-        .filter(log::kind.eq("output.log").or(log::kind.eq("output.progress")).or(log::kind.eq("output.annotation")))
-        .select((log::path, log::data.assume_not_null()))))
+        .filter(log::kind.eq(KINDS[0]).or(log::kind.eq(KINDS[1])).or(log::kind.eq(KINDS[2])).or(log::kind.eq(KINDS[3])))
+        .select((log::seq, log::kind, log::path, log::data.assume_not_null()))))
 }
 
 /// Takes the step out of a row; the event stays, as history.

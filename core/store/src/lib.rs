@@ -40,6 +40,7 @@ mod runs;
 mod schema;
 mod secrets;
 mod signals;
+mod step_order;
 mod steps;
 mod store;
 mod tables;

@@ -110,6 +110,7 @@ struct Wanted {
     organisation: Option<String>,
     workflow: Option<String>,
     states: Vec<&'static str>,
+    waiting_on: Vec<&'static str>,
     parent: Option<String>,
     terms: Vec<String>,
     words: Vec<String>,
@@ -129,6 +130,7 @@ impl Wanted {
         let mut base = Self {
             organisation: filter.organisation.clone(),
             states: filter.states.iter().map(|state| state.as_str()).collect(),
+            waiting_on: filter.waiting_on.iter().map(|reason| reason.as_str()).collect(),
             parent: filter.parent.as_ref().map(ToString::to_string),
             ..Self::default()
         };
@@ -149,6 +151,10 @@ impl Wanted {
         for list in [&mut base.terms, &mut base.words] {
             list.sort_unstable();
             list.dedup();
+        }
+        if !base.waiting_on.is_empty() && base.states.is_empty() {
+            // Only these wait, and they have an index.
+            base.states.push(RunState::Waiting.as_str());
         }
         base.states.sort_unstable();
         base.states.dedup();
@@ -202,7 +208,8 @@ impl Wanted {
 
     fn conditions(&self) -> usize {
         let columns = [&self.organisation, &self.workflow, &self.parent].into_iter().flatten().count();
-        columns + usize::from(!self.states.is_empty()) + self.terms.len() + self.words.len()
+        let lists = [&self.states, &self.waiting_on].into_iter().filter(|list| !list.is_empty()).count();
+        columns + lists + self.terms.len() + self.words.len()
     }
 
     fn runs(&self, index: &'static str, equal: &[(&'static str, &str)]) -> Stream {
@@ -340,6 +347,14 @@ impl Wanted {
         }
         if by_term && has_columns {
             sql.add(") > 0");
+        }
+        if !self.waiting_on.is_empty() {
+            // No index has it: it is looked up in the row. It is a list with commas.
+            sql.add(" AND (SELECT count(*) FROM runs w WHERE w.id = d.id AND (1 = 0");
+            for reason in &self.waiting_on {
+                sql.add(" OR (',' || w.waiting_on || ',') LIKE ").bind(&format!("%,{reason},%"));
+            }
+            sql.add(")) > 0");
         }
         for other in self.terms.iter().filter(|other| Some(other.as_str()) != term) {
             sql.add(" AND ").has_term("d.id", other);

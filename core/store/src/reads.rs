@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use serde_json::Value;
 use windlass_model::{
-    BundleDigest, Event, RunId, RunState,
+    BundleDigest, Event, RunId, RunState, StepPath,
     audit::{AuditFilter, AuditRecord},
     command::{Claimed, Lease},
     document::{Document, DocumentFilter},
@@ -118,6 +118,11 @@ impl Store {
     /// Steps of a run, page by page.
     pub fn steps_where(&self, run: &RunId, filter: &StepFilter) -> Read<Vec<StepRecord>> {
         self.0.readers.with(|conn| steps::page(conn, run, filter))
+    }
+
+    /// Those of these steps of a run that there are, in no order.
+    pub fn steps_at(&self, run: &RunId, paths: &[StepPath]) -> Read<Vec<StepRecord>> {
+        self.0.readers.with(|conn| steps::at(conn, run, paths))
     }
 
     /// Events of a run with numbers above `after_seq`, at most `limit`.

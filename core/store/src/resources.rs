@@ -23,6 +23,7 @@ struct ResourceRow {
     provider: String,
     kind: String,
     id: String,
+    origin: String,
     path: String,
     state: String,
     created_at_ms: i64,
@@ -287,6 +288,7 @@ fn record(row: ResourceRow) -> ResourceRecord {
     ResourceRecord {
         resource: ResourceRef { provider: row.provider.into(), kind: row.kind.into(), id: row.id.into() },
         run: row.run_id.into(),
+        origin: row.origin.into(),
         organisation: row.organisation,
         path: steps::path(&row.path),
         // The table's CHECK admits no other words than those of the model.

@@ -1,6 +1,9 @@
 //! Steps: the journal's rows.
 
-use std::{cmp::Ordering, collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use diesel::prelude::*;
 use windlass_model::{
@@ -18,6 +21,7 @@ use crate::{
     hot,
     journal_log::{self, LogRow, NewRow, NewStep},
     schema::steps,
+    step_order::in_order,
 };
 
 /// A step: an open one, or a finished one from the log.
@@ -207,14 +211,6 @@ pub(crate) fn of_run(conn: &mut AnyConnection, run: &RunId) -> QueryResult<Vec<S
     Ok(records)
 }
 
-// Most stand in order already, and in one lane: their ordinals decide.
-fn in_order(one: &StepPath, other: &StepPath) -> Ordering {
-    match one.lane == other.lane {
-        true => one.ordinal.cmp(&other.ordinal),
-        false => natural(&one.to_string()).cmp(&natural(&other.to_string())),
-    }
-}
-
 /// A page of a run's steps. Of the steps that aren't on it only the place is read.
 pub(crate) fn page(conn: &mut AnyConnection, run: &RunId, filter: &StepFilter) -> QueryResult<Vec<StepRecord>> {
     let fits = |op: &str, state: &str| {
@@ -247,6 +243,23 @@ pub(crate) fn page(conn: &mut AnyConnection, run: &RunId, filter: &StepFilter) -
     Ok(records)
 }
 
+/// Those of these steps that there are, in no order.
+pub(crate) fn at(conn: &mut AnyConnection, run: &RunId, paths: &[StepPath]) -> QueryResult<Vec<StepRecord>> {
+    let asked: HashSet<String> = paths.iter().map(ToString::to_string).collect();
+    let open: Vec<OpenRow> = steps::table.filter(steps::run_id.eq(run.as_str())).select(open_columns!()).load(conn)?;
+    let mut rows: Vec<StepRow> = open.into_iter().map(StepRow::open).filter(|row| asked.contains(&row.path)).collect();
+    let finished = journal_log::finished_paths(conn, run)?;
+    let ids: Vec<i64> = finished.into_iter().filter(|(_, path)| asked.contains(path)).map(|(id, _)| id).collect();
+    for piece in ids.chunks(PIECE) {
+        rows.extend(journal_log::by_ids(conn, piece)?.into_iter().filter_map(|(_, row)| row.step()));
+    }
+    let mut words = Words::default();
+    Ok(rows.into_iter().map(|row| row.record(&mut words)).collect())
+}
+
+/// Steps that are read at once.
+const PIECE: usize = 500;
+
 /// Where a step stands.
 enum Place {
     Open(Box<StepRow>),
@@ -262,17 +275,6 @@ impl Place {
     fn row(self) -> Option<StepRow> {
         if let Self::Open(row) = self { Some(*row) } else { None }
     }
-}
-
-/// A path's parts as letter and number, which compare as people count.
-fn natural(path: &str) -> Vec<(u8, u64)> {
-    path.split('/')
-        .map(|part| {
-            let digits = part.trim_start_matches(|letter: char| !letter.is_ascii_digit());
-            let letter = if digits.len() == part.len() { 0 } else { part.as_bytes()[0] };
-            (letter, digits.parse().unwrap_or(u64::MAX))
-        })
-        .collect()
 }
 
 /// Records a step's intent; a second intent counts an attempt. False if the step has gone beyond that.
@@ -474,13 +476,6 @@ pub(crate) fn any_in_doubt(cx: &mut Cx, run: &RunId) -> Applied<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn paths_sort_as_people_count() {
-        let mut paths = vec!["10", "2", "7/b1/3", "7", "7/b10/0", "7/b1/3/p0/1", "7/b2/0", "8", "7/p0/0"];
-        paths.sort_by_key(|path| natural(path));
-        assert_eq!(paths, ["2", "7", "7/b1/3", "7/b1/3/p0/1", "7/b2/0", "7/b10/0", "7/p0/0", "8", "10"]);
-    }
 
     #[test]
     fn sites_survive_a_round_trip() {

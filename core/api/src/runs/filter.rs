@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::json;
 use std::collections::BTreeMap;
 use windlass_model::{
-    Code, Problem, RunId, RunState,
+    Code, Problem, RunId, RunState, WaitReason,
     query::{RunFilter, Scope},
 };
 
@@ -17,6 +17,8 @@ use crate::{Permission, Principal};
 pub(crate) struct Which {
     /// In one of these states: a comma list.
     pub(crate) state: Option<String>,
+    /// Waiting for one of these, perhaps among others: a comma list of what runs tell in `waiting_on`.
+    pub(crate) waiting_on: Option<String>,
     /// Of this workflow (`lab/grid`), or of all in a folder (`lab/*`).
     pub(crate) workflow: Option<String>,
     /// With this tag.
@@ -51,6 +53,8 @@ pub(crate) struct Query {
 pub(crate) struct Parameters {
     /// In one of these states: a comma list.
     state: Option<String>,
+    /// Waiting for one of these, perhaps among others: a comma list of what runs tell in `waiting_on`.
+    waiting_on: Option<String>,
     /// Of this workflow (`lab/grid`), or of all in a folder (`lab/*`).
     workflow: Option<String>,
     /// With this tag.
@@ -112,6 +116,7 @@ impl Query {
             let which = &mut query.which;
             let place = match name.as_str() {
                 "state" => &mut which.state,
+                "waiting_on" => &mut which.waiting_on,
                 "workflow" => &mut which.workflow,
                 "tag" => &mut which.tag,
                 "since" => &mut which.since,
@@ -151,6 +156,7 @@ impl Which {
         }
         let mut filter = RunFilter {
             states: self.states()?,
+            waiting_on: self.reasons()?,
             tag: self.tag.clone(),
             parent: self.parent.as_deref().map(RunId::from),
             organisation: self.organisation.clone(),
@@ -177,6 +183,18 @@ impl Which {
             RunState::parse(word).ok_or_else(|| {
                 let all: Vec<&str> = RunState::ALL.iter().map(|state| state.as_str()).collect();
                 wrong("state", format!("`{word}` isn't a state")).help(format!("states: {}", all.join(", ")))
+            })
+        });
+        parsed.collect()
+    }
+
+    fn reasons(&self) -> Result<Vec<WaitReason>, Problem> {
+        let list = self.waiting_on.iter().flat_map(|list| list.split(','));
+        let parsed = list.map(str::trim).filter(|word| !word.is_empty()).map(|word| {
+            WaitReason::parse(word).ok_or_else(|| {
+                let all: Vec<&str> = WaitReason::ALL.iter().map(|reason| reason.as_str()).collect();
+                wrong("waiting_on", format!("`{word}` is nothing that runs wait for"))
+                    .help(format!("they wait for: {}", all.join(", ")))
             })
         });
         parsed.collect()
@@ -220,6 +238,10 @@ mod tests {
         ] {
             assert_eq!(Query::parse(text).unwrap_err().data["parameter"], named, "{text}");
         }
+        let waits = Query::parse("waiting_on=in_doubt,%20parked").unwrap().which;
+        assert_eq!(waits.reasons().unwrap(), [WaitReason::InDoubt, WaitReason::Parked]);
+        let wrong = Query::parse("waiting_on=godot").unwrap().which.reasons().unwrap_err();
+        assert_eq!(wrong.data["parameter"], "waiting_on");
         assert_eq!(time_ms("since", "yesterday").unwrap_err().data["parameter"], "since");
     }
 

@@ -113,7 +113,8 @@ impl Asked {
         // The store puts the new run's id in as the target.
         let engine = request.audited("run.launch", &organisation, "", Value::Null, after);
         let by = request.principal.person().to_owned();
-        let (workflow, input, tags, priority) = (body.workflow, body.input, body.tags, body.priority);
+        let (workflow, input, priority) = (body.workflow, body.input, body.priority);
+        let tags = body.tags.into_iter().chain(plan.as_ref().map(Agreed::tag)).collect();
         let launch = Launch { workflow, input, by, idempotency_key, tags, organisation, priority };
         Ok(Self { launch, plan, engine })
     }
@@ -222,7 +223,7 @@ fn check_tags(tags: &[String]) -> Result<(), Problem> {
     if let Some(index) = tags.iter().position(|tag| crate::triggers::is_reserved(tag)) {
         return Err(wrong(
             format!("/tags/{index}"),
-            format!("`{}` is a tag that only schedules and triggers give", tags[index]),
+            format!("`{}` is a tag that only schedules, triggers and plans give", tags[index]),
         ));
     }
     match tags.iter().position(|tag| !fits(tag)) {

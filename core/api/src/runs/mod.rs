@@ -6,6 +6,7 @@ mod launch;
 mod list;
 mod show;
 mod steer;
+pub(crate) mod things;
 pub(crate) mod view;
 
 pub(crate) use launch::{below, organisation_of_launch};

@@ -10,7 +10,8 @@ use windlass_model::{Code, Event, EventKind, Problem, StepState, query::StepFilt
 
 use super::{
     filter::clean,
-    view::{ApprovalView, ResourceView, RunView, StepView, UndoView},
+    things::{self, ResourceView},
+    view::{ApprovalView, RunView, StepView, UndoView},
     visible,
 };
 use crate::{
@@ -33,6 +34,8 @@ struct RunShown {
     last_event: i64,
     /// What the script last said about its progress, if it did so lately.
     progress: Option<Progress>,
+    /// Id of the plan that it was launched with, if it was: what was rehearsed. Plans go after 30 days.
+    plan: Option<String>,
     /// Where to look further.
     links: BTreeMap<&'static str, String>,
 }
@@ -238,7 +241,8 @@ fn show(request: Request) -> Result<Answer, Problem> {
     let own = format!("/api/v1/runs/{}", run.id);
     let links = parts.into_iter().map(|part| (part, format!("{own}/{part}")));
     let links = links.chain([("self", own.clone()), ("bundle", format!("/api/v1/bundles/{}", run.bundle))]).collect();
-    Answer::json(&RunShown { approvals, undo, live_resources, last_event, progress, links, run: run.into() })
+    let plan = crate::plans::of_run(&run.tags).map(str::to_owned);
+    Answer::json(&RunShown { approvals, undo, live_resources, last_event, progress, plan, links, run: run.into() })
 }
 
 /// Events from the end in which progress is looked for: a run that says nothing for so long says nothing.
@@ -305,7 +309,7 @@ fn resources(request: Request) -> Result<Answer, Problem> {
     let run = request.run(Permission::Read)?;
     let query: ResourcesQuery = request.query()?;
     let rows = request.api.engine.resources(Some(&run.id), !query.all.unwrap_or(false))?;
-    Answer::json(&rows.into_iter().map(ResourceView::from).collect::<Vec<_>>())
+    Answer::json(&things::shown(&request, rows)?)
 }
 
 fn approvals(request: Request) -> Result<Answer, Problem> {

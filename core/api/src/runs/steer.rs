@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use windlass_engine::{Engine, Verdict};
-use windlass_model::{Code, Problem, StepPath, query::RunRecord, undo::StuckAction, wait::Resolution};
+use windlass_model::{Code, EffectClass, Problem, StepPath, query::RunRecord, undo::StuckAction, wait::Resolution};
 
 use super::{
     launch::{self, LaunchedView},
@@ -29,6 +29,8 @@ struct RestartBody {
     current: bool,
     /// Only say what would happen.
     dry_run: bool,
+    /// From this step of the run's own lane instead of the failed one: it and all that came after it are performed again.
+    from: Option<String>,
 }
 
 /// On what terms a run goes on with the current scripts.
@@ -113,11 +115,25 @@ struct VerdictView {
     problem: Option<Value>,
 }
 
+/// A step that had its effect and is performed again.
+#[derive(Serialize, JsonSchema)]
+struct AgainView {
+    /// Which.
+    path: String,
+    /// The function.
+    op: String,
+    /// What doing it twice means: `idempotent` is the same as once, `at_most_once` isn't.
+    #[schemars(schema_with = "super::view::effect_class")]
+    class: EffectClass,
+}
+
 /// A run that was restarted, or would be.
 #[derive(Serialize, JsonSchema)]
 struct RestartedView {
     /// Steps that are forgotten, and performed again.
     dropped: Vec<String>,
+    /// Those of them that had their effect: they have it a second time.
+    again: Vec<AgainView>,
     /// What becomes of the rest. Unless it is `compatible`, nothing was done.
     #[schemars(with = "VerdictView")]
     verdict: Verdict,
@@ -145,10 +161,18 @@ pub(super) fn routes() -> Vec<Route> {
                 Code::Conflict,
             ])
             .handle(retry),
-        command("/api/v1/runs/{id}/restart", "Restart a failed run from its failed step")
+        command("/api/v1/runs/{id}/restart", "Restart a failed run from its failed step, or an earlier one")
             .body::<RestartBody>()
             .answers::<RestartedView>(200)
-            .problems(&[Code::RunNotFound, Code::IllegalTransition, Code::WorkflowNotFound, Code::WorkflowInvalid])
+            .problems(&[
+                Code::RunNotFound,
+                Code::IllegalTransition,
+                Code::WorkflowNotFound,
+                Code::WorkflowInvalid,
+                Code::InvalidInput,
+                Code::Conflict,
+                Code::LimitExceeded,
+            ])
             .handle(restart),
         command("/api/v1/runs/{id}/upgrade", "Let an open run go on with the current scripts")
             .body::<UpgradeBody>()
@@ -203,10 +227,15 @@ fn retry(request: Request) -> Result<Answer, Problem> {
 fn restart(request: Request) -> Result<Answer, Problem> {
     let run = request.run(Permission::Operate)?;
     let body: RestartBody = request.json_or_default()?;
-    let engine = noted(&request, "restart", &run, json!({ "current": body.current, "bundle_before": run.bundle }));
-    let restarted = engine.restart(&run.id, body.current, body.dry_run, request.principal.person())?;
+    let from = body.from.as_deref().map(|from| step("/from", from)).transpose()?;
+    let after = json!({ "current": body.current, "bundle_before": run.bundle, "from": from });
+    let engine = noted(&request, "restart", &run, after);
+    let person = request.principal.person();
+    let restarted = engine.restart_from(&run.id, from.as_ref(), body.current, body.dry_run, person)?;
     let dropped = restarted.dropped.iter().map(ToString::to_string).collect();
-    Answer::json(&RestartedView { dropped, verdict: restarted.verdict })
+    let again = restarted.again.into_iter();
+    let again = again.map(|one| AgainView { path: one.path.to_string(), op: one.op.to_string(), class: one.class });
+    Answer::json(&RestartedView { dropped, again: again.collect(), verdict: restarted.verdict })
 }
 
 fn upgrade(request: Request) -> Result<Answer, Problem> {

@@ -4,9 +4,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 use serde_json::Value;
 use windlass_model::{
-    Problem, ResourceState, RunState, StepState, WaitReason,
+    Problem, RunState, StepState, WaitReason,
     query::{ApprovalRecord, RunRecord},
-    resource::ResourceRecord,
     step::StepRecord,
     undo::{UndoRecord, UndoSpec, UndoState},
     wait::OnExpiry,
@@ -16,7 +15,7 @@ use windlass_model::{
 /// The words of an enumeration of the model, as a schema.
 macro_rules! words {
     ($name:ident, $of:ty) => {
-        fn $name(_: &mut SchemaGenerator) -> Schema {
+        pub(super) fn $name(_: &mut SchemaGenerator) -> Schema {
             let words: Vec<&str> = <$of>::ALL.iter().map(|word| word.as_str()).collect();
             json_schema!({ "type": "string", "enum": words })
         }
@@ -27,7 +26,6 @@ words!(wait_reason, WaitReason);
 words!(step_state, StepState);
 words!(effect_class, windlass_model::EffectClass);
 words!(undo_state, UndoState);
-words!(resource_state, ResourceState);
 
 fn wait_reasons(generator: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "array", "items": wait_reason(generator) })
@@ -237,43 +235,6 @@ impl From<UndoRecord> for UndoView {
             site: entry.site,
             state: entry.state,
             error: entry.error,
-        }
-    }
-}
-
-/// A thing that a run has made.
-#[derive(Serialize, JsonSchema)]
-pub(crate) struct ResourceView {
-    /// Who keeps it: `net`, `docker`.
-    provider: String,
-    /// What it is: `namespace`, `link`.
-    kind: String,
-    /// Its identity at the provider.
-    id: String,
-    /// The run that made it.
-    run: String,
-    /// The step that made it.
-    path: String,
-    /// Its state.
-    #[schemars(schema_with = "resource_state")]
-    state: ResourceState,
-    /// When it was first intended.
-    created_at_ms: i64,
-    /// When its state last changed.
-    updated_at_ms: i64,
-}
-
-impl From<ResourceRecord> for ResourceView {
-    fn from(row: ResourceRecord) -> Self {
-        Self {
-            provider: row.resource.provider.to_string(),
-            kind: row.resource.kind.to_string(),
-            id: row.resource.id.to_string(),
-            run: row.run.to_string(),
-            path: row.path.to_string(),
-            state: row.state,
-            created_at_ms: row.created_at_ms,
-            updated_at_ms: row.updated_at_ms,
         }
     }
 }

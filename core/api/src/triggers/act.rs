@@ -17,10 +17,11 @@ use crate::{
         binding::{Binding, shared},
         kept::{Kept, now_ms},
     },
+    plans::PLAN_TAG,
 };
 
-/// Keys and tags that begin so are made here, and by nobody else.
-const RESERVED: [&str; 4] = ["schedule:", "webhook:", "trigger:", "depth:"];
+/// Keys and tags that begin so are made by the API, and by nobody who asks it.
+const RESERVED: [&str; 5] = ["schedule:", "webhook:", "trigger:", "depth:", PLAN_TAG];
 
 /// Whether a key or tag can't be given by callers.
 pub fn is_reserved(text: &str) -> bool {

@@ -2,6 +2,7 @@
 
 mod backend;
 mod construct;
+mod facts;
 mod fault;
 mod kernel;
 mod lab;
@@ -22,6 +23,7 @@ use windlass_script::host::HostModule;
 
 pub use self::{
     backend::{LinkWatch, NetBackend},
+    facts::facts,
     fault::Fault,
 };
 

@@ -6,6 +6,7 @@ mod branches;
 mod call;
 mod child;
 mod failing;
+mod inventory;
 mod locks;
 mod output;
 mod polling;
@@ -17,6 +18,7 @@ mod values;
 mod waits;
 
 pub(crate) use call::{Call, duration_ms};
+pub use inventory::told;
 pub(crate) use output::printed;
 
 use rhai::Dynamic;
@@ -44,7 +46,7 @@ pub(crate) struct Builtin {
 
 /// All of them, in the order of the reference.
 pub(crate) fn all() -> Vec<Builtin> {
-    let groups: [fn() -> Vec<Builtin>; 12] = [
+    let groups: [fn() -> Vec<Builtin>; 13] = [
         waits::all,
         polling::all,
         branches::all,
@@ -53,6 +55,7 @@ pub(crate) fn all() -> Vec<Builtin> {
         child::all,
         values::all,
         store::all,
+        inventory::all,
         artifacts::all,
         output::all,
         rollback::all,

@@ -9,6 +9,7 @@ mod fixture;
 mod libraries;
 mod locking;
 mod naming;
+mod recording;
 mod scenarios;
 mod secrecy;
 mod suspension;

@@ -223,5 +223,7 @@ fn api(session: &Session, config: &Config, public_url: String) -> Result<Api, Pr
         scripts.sandbox.clone(),
         config.clone(),
     ));
-    Ok(Api::new(session.engine().clone(), settings, service, secrets.clone(), Auth::new(auth, secrets)))
+    let auth = Auth::new(auth, secrets.clone());
+    let api = Api::new(session.engine().clone(), settings, service, secrets, auth);
+    Ok(api.knowing(Arc::new(crate::things::Inventory)))
 }

@@ -7,7 +7,9 @@ mod report;
 mod save;
 
 use std::{
-    path::PathBuf,
+    fs::File,
+    io::Read as _,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -43,8 +45,7 @@ pub fn command(names: &[String], context: &Context) -> Result<Exit, Problem> {
     let (started, mut all, mut failed) = (Instant::now(), Vec::new(), 0);
     for name in &chosen {
         let path = file(context, name);
-        let source = std::fs::read_to_string(&path)
-            .map_err(|error| Problem::new(Code::NotFound, format!("{} can't be read: {error}", path.display())))?;
+        let source = read(&path, &context.loaded.config)?;
         let results = run_scenarios(&format!("{name}.test"), &source, driver.clone())?;
         failed += results.iter().filter(|result| !result.passed).count();
         if !context.global.json {
@@ -76,8 +77,24 @@ pub fn source(config: &Config, name: &str) -> Result<Option<String>, Problem> {
     if !is_valid_name(name) || path.symlink_metadata().map_or(true, |file| !file.is_file()) {
         return Ok(None);
     }
-    let unreadable = |error| Problem::new(Code::System, format!("the scenarios of `{name}` can't be read: {error}"));
-    std::fs::read_to_string(&path).map(Some).map_err(unreadable)
+    read(&path, config).map(Some)
+}
+
+/// A file of scenarios, within the bound of scripts.
+fn read(path: &Path, config: &Config) -> Result<String, Problem> {
+    let limit = config.bounds.source_bytes;
+    let unreadable = |error: std::io::Error| {
+        let code = if error.kind() == std::io::ErrorKind::NotFound { Code::NotFound } else { Code::System };
+        Problem::new(code, format!("{} can't be read: {error}", path.display()))
+    };
+    let mut text = String::new();
+    let file = File::open(path).map_err(unreadable)?;
+    file.take(limit as u64 + 1).read_to_string(&mut text).map_err(unreadable)?;
+    match text.len() > limit {
+        false => Ok(text),
+        true => Err(Problem::new(Code::LimitExceeded, format!("{} has more than {limit} bytes", path.display()))
+            .help("The bound is `source_bytes`. Move functions into `lib/`.")),
+    }
 }
 
 /// Runs scenarios as the command does; sources that are given take the files' places.

@@ -13,7 +13,7 @@ use super::{Cx, set_due};
 use crate::{
     approvals, bundles,
     error::{Applied, refuse},
-    leases,
+    events, leases,
     log::Log,
     resources, runs, schema, steps, undo,
 };
@@ -91,11 +91,19 @@ pub(crate) fn unpark(cx: &mut Cx, run: &RunId) -> Applied<()> {
 }
 
 /// A failed run goes on from the steps that are left of its journal.
-pub(crate) fn restart(cx: &mut Cx, run: &RunId, bundle: &BundleDigest, drop: &[StepPath], by: &str) -> Applied<()> {
+pub(crate) fn restart(
+    cx: &mut Cx,
+    run: &RunId,
+    bundle: &BundleDigest,
+    drop: &[StepPath],
+    from: Option<&StepPath>,
+    by: &str,
+) -> Applied<()> {
     let mut log = Log::open(cx, run)?;
     let row = runs::get(cx, run)?;
     let next = row.run_state().apply(RunCommand::Restart)?;
     bundles::require(cx, bundle)?;
+    let outputs = from.map(|from| events::outputs_before(cx.conn, run, from)).transpose()?;
     let dropped = steps::remove(cx, run, drop)?;
     cx.recent.forget(run);
     for path in drop {
@@ -114,7 +122,12 @@ pub(crate) fn restart(cx: &mut Cx, run: &RunId, bundle: &BundleDigest, drop: &[S
             schema::runs::recoveries.eq(0_i64),
         ))
         .execute(cx.conn)?;
-    log.run(EventKind::RunRestarted, json!({ "bundle": bundle, "dropped": dropped, "by": by }));
+    let mut data = json!({ "bundle": bundle, "dropped": dropped, "by": by });
+    if let Some(from) = from {
+        data["from"] = json!(from);
+        data["outputs"] = json!(outputs);
+    }
+    log.run(EventKind::RunRestarted, data);
     log.write(cx)?;
     set_due(cx, run, cx.now_ms)
 }

@@ -335,7 +335,7 @@ export interface paths {
         put?: never;
         /**
          * Rehearse a workflow, and keep the plan
-         * @description It is kept for 30 days. A launch with its id in `plan` is refused if the workflow or the input is another one by then.
+         * @description It is kept for 30 days. A launch with its id in `plan` is refused if the workflow or the input is another one by then; its run carries the tag `plan:<id>`.
          */
         post: operations["post_plans"];
         delete?: never;
@@ -758,7 +758,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Restart a failed run from its failed step */
+        /** Restart a failed run from its failed step, or an earlier one */
         post: operations["post_runs_id_restart"];
         delete?: never;
         options?: never;
@@ -1802,6 +1802,18 @@ export interface components {
              */
             version: number;
         };
+        /** @description A step that had its effect and is performed again. */
+        AgainView: {
+            /**
+             * @description What doing it twice means: `idempotent` is the same as once, `at_most_once` isn't.
+             * @enum {string}
+             */
+            class: "read" | "idempotent" | "keyed" | "at_most_once" | "wait" | "scope";
+            /** @description The function. */
+            op: string;
+            /** @description Which. */
+            path: string;
+        };
         /** @description An approval, asked for and perhaps decided. */
         ApprovalView: {
             /**
@@ -2008,6 +2020,34 @@ export interface components {
             limit: number;
             /** @description What a launch beyond the limit does. */
             on_conflict: components["schemas"]["OnConflict"];
+        };
+        /** @description How a thing is reached. */
+        ConsoleKind: "command" | "link";
+        /** @description A way to get at a thing: a command for a terminal on the machine that made it, or an address for a browser. */
+        ConsoleView: {
+            /** @description The command: one line. */
+            command?: string | null;
+            /** @description `command` or `link`. */
+            kind: components["schemas"]["ConsoleKind"];
+            /** @description What it opens. */
+            title: string;
+            /** @description The address: `http` or `https`. */
+            url?: string | null;
+        };
+        /** @description An amount of money. */
+        CostView: {
+            /**
+             * Format: int64
+             * @description In the currency's smallest unit: 490 is 4.90 EUR.
+             */
+            amount: number;
+            /** @description The currency's three letters (ISO 4217). */
+            currency: string;
+            /**
+             * Format: uint32
+             * @description Digits behind the point when it is written: 2 for EUR.
+             */
+            digits: number;
         };
         /** @description A decision. */
         DecisionBody: {
@@ -3058,6 +3098,8 @@ export interface components {
         };
         /** @description A thing that a run has made. */
         ResourceView: {
+            /** @description How to get at it, if that is known and it isn't gone. */
+            consoles: components["schemas"]["ConsoleView"][];
             /**
              * Format: int64
              * @description When it was first intended.
@@ -3067,11 +3109,15 @@ export interface components {
             id: string;
             /** @description What it is: `namespace`, `link`. */
             kind: string;
+            /** @description What it costs in a month, if that is known and it isn't gone. */
+            monthly_cost?: components["schemas"]["CostView"] | null;
+            /** @description The run whose step made it: `run`, or one that `run` continues. */
+            origin: string;
             /** @description The step that made it. */
             path: string;
             /** @description Who keeps it: `net`, `docker`. */
             provider: string;
-            /** @description The run that made it. */
+            /** @description The run that it belongs to. */
             run: string;
             /**
              * @description Its state.
@@ -3096,9 +3142,16 @@ export interface components {
              * @default false
              */
             dry_run?: boolean;
+            /**
+             * @description From this step of the run's own lane instead of the failed one: it and all that came after it are performed again.
+             * @default null
+             */
+            from?: string | null;
         };
         /** @description A run that was restarted, or would be. */
         RestartedView: {
+            /** @description Those of them that had their effect: they have it a second time. */
+            again: components["schemas"]["AgainView"][];
             /** @description Steps that are forgotten, and performed again. */
             dropped: string[];
             /** @description What becomes of the rest. Unless it is `compatible`, nothing was done. */
@@ -3189,6 +3242,8 @@ export interface components {
                 string,
                 string
             ] | null;
+            /** @description Id of the plan that it was launched with, if it was: what was rehearsed. Plans go after 30 days. */
+            plan?: string | null;
             /** @description Why it failed. */
             problem?: components["schemas"]["ProblemShape"] | null;
             /** @description What the script last said about its progress, if it did so lately. */
@@ -4124,6 +4179,11 @@ export interface components {
              */
             until?: string | null;
             /**
+             * @description Waiting for one of these, perhaps among others: a comma list of what runs tell in `waiting_on`.
+             * @default null
+             */
+            waiting_on?: string | null;
+            /**
              * @description Of this workflow (`lab/grid`), or of all in a folder (`lab/*`).
              * @default null
              */
@@ -4982,6 +5042,8 @@ export interface operations {
                 text?: string;
                 /** @description Launched before this time: RFC 3339, or milliseconds since 1970. */
                 until?: string;
+                /** @description Waiting for one of these, perhaps among others: a comma list of what runs tell in `waiting_on`. */
+                waiting_on?: string;
                 /** @description Of this workflow (`lab/grid`), or of all in a folder (`lab/*`). */
                 workflow?: string;
             };

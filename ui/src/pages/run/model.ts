@@ -100,7 +100,7 @@ export function siteOf(value: unknown): Site | undefined {
 const decided = (decision: Record<string, unknown> | undefined, path: string) =>
   `${String(decision?.by ?? 'Somebody')} ${decision?.approved ? 'approved' : 'denied'} step ${path}${decision?.comment ? `: ${String(decision.comment)}` : ''}`;
 /** Arguments come as JSON, or as text of it. */
-function parsed(value: unknown): unknown {
+export function parsed(value: unknown): unknown {
   if (typeof value !== 'string') return value;
   try {
     return JSON.parse(value);

@@ -4,17 +4,24 @@ import type { Step, UndoEntry } from './model';
 import { branchName, depthOf, laneOf } from './paths';
 
 export type ChildStep = Schema<'StepView'>;
+/** What is shown of a child run. */
+export interface ShownChild {
+  state: string;
+  steps: ChildStep[];
+  /** It has more steps than these. */
+  more?: boolean;
+}
 export type Row =
   | { kind: 'step'; id: string; path: string; step: Step; depth: number; folds: boolean }
   | { kind: 'branch'; id: string; name: string; depth: number }
   | { kind: 'undo'; id: string; entry: UndoEntry }
-  | { kind: 'child'; id: string; run: string; state?: string; step?: ChildStep; depth: number };
+  | { kind: 'child'; id: string; run: string; state?: string; step?: ChildStep; /** Steps that are shown, where there are more. */ more?: number; depth: number };
 
 interface Shown {
   /** Steps whose branches aren't shown. */
   closed: ReadonlySet<string>;
   /** Child runs that are shown; null while they are fetched. */
-  children: ReadonlyMap<string, { state: string; steps: ChildStep[] } | null>;
+  children: ReadonlyMap<string, ShownChild | null>;
   /** Only steps with this text in their function, place or arguments. */
   text: string;
   /** What was taken back, as a part of its own below the steps. */
@@ -57,6 +64,7 @@ export function rowsOf(all: readonly Step[], { closed, children, text, undo = []
     if (!step.child || child === undefined) return;
     rows.push({ kind: 'child', id: `${step.path}@${step.child}`, run: step.child, state: child?.state, depth: depth + 1 });
     for (const one of child?.steps ?? []) rows.push({ kind: 'child', id: `${step.path}@${step.child}/${one.path}`, run: step.child, step: one, depth: depth + 1 + depthOf(one.path) });
+    if (child?.more) rows.push({ kind: 'child', id: `${step.path}@${step.child}…`, run: step.child, more: child.steps.length, depth: depth + 1 });
   });
   const stepBack = (step: Step, depth: number) => {
     if (!wanted || `${step.op} ${step.path}`.toLowerCase().includes(wanted)) rows.push({ kind: 'step', id: step.path, path: step.path, step, depth, folds: false });

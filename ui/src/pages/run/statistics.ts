@@ -7,3 +7,9 @@ export function median(values: readonly number[]): number | null {
   const middle = sorted.length >> 1;
   return sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
+
+/** How a run that goes on stands to what it usually takes: `longer than usual`, `about 2 min left`, or nothing to say. */
+export function pace(taken: number, usual: number | null): { late: boolean; left: number | null } {
+  if (usual === null) return { late: false, left: null };
+  return { late: taken > usual * 1.5, left: taken < usual ? usual - taken : null };
+}
