@@ -15,6 +15,7 @@ pub mod net;
 mod support;
 #[cfg(test)]
 mod testing;
+pub mod web;
 
 /// A module and the two ways to make it.
 pub struct Host {

@@ -1,8 +1,6 @@
 //! Plugins: a folder for each below a folder for each kind, `registrars/example`, with `plugin.toml` and `main.rhai`. They are
 //! read and checked here, as `versions` asks for it. Nothing calls them yet.
 
-mod manifest;
-
 use std::{
     collections::BTreeMap,
     fs,
@@ -17,9 +15,10 @@ use windlass_script::{
     Sandbox, check,
     check::{Diagnostic, Severity},
     is_valid_name,
+    plugin::manifest,
 };
 
-pub use manifest::Manifest;
+pub use windlass_script::plugin::Manifest;
 
 const MANIFEST: &str = "plugin.toml";
 const SCRIPT: &str = "main.rhai";

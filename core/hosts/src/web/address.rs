@@ -50,7 +50,7 @@ const fn v6(head: [u16; 3], prefix: u8) -> Ipv6Net {
 }
 
 /// Why an address isn't a public one, if it isn't.
-pub(super) fn special(address: IpAddr) -> Option<&'static str> {
+pub(crate) fn special(address: IpAddr) -> Option<&'static str> {
     match address {
         IpAddr::V4(address) => SPECIAL_V4.iter().find(|(range, _)| range.contains(&address)).map(|(_, what)| *what),
         IpAddr::V6(address) => {
@@ -64,10 +64,10 @@ pub(super) fn special(address: IpAddr) -> Option<&'static str> {
 
 /// What the configuration allows beyond public addresses.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Allowed(Vec<IpNet>);
+pub(crate) struct Allowed(Vec<IpNet>);
 
 impl Allowed {
-    pub(super) fn read(texts: &[String]) -> Result<Self, Problem> {
+    pub(crate) fn read(texts: &[String]) -> Result<Self, Problem> {
         let read = |text: &String| {
             let range = text.parse::<IpNet>().ok();
             range.or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from)).ok_or_else(|| {
@@ -81,7 +81,7 @@ impl Allowed {
     }
 
     /// Fails for an address that is special and not in the list.
-    pub(super) fn check(&self, address: IpAddr) -> Result<(), Refused> {
+    pub(crate) fn check(&self, address: IpAddr) -> Result<(), Refused> {
         match special(address) {
             Some(what) if !self.0.iter().any(|range| range.contains(&address)) => Err(Refused { address, what }),
             _ => Ok(()),
@@ -92,13 +92,13 @@ impl Allowed {
 /// A request may not go to this address.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{address} is {what}")]
-pub(super) struct Refused {
-    pub(super) address: IpAddr,
+pub(crate) struct Refused {
+    pub(crate) address: IpAddr,
     what: &'static str,
 }
 
 impl Refused {
-    pub(super) fn problem(&self, host: &str) -> Problem {
+    pub(crate) fn problem(&self, host: &str) -> Problem {
         Problem::new(Code::PermissionDenied, format!("requests may not go to {host}: {self}")).help(format!(
             "if it is meant, an administrator adds \"{}\" to `allow_addresses` under [hosts.http]",
             self.address

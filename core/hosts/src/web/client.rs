@@ -13,7 +13,6 @@ use rustls::pki_types::{CertificateDer, pem::PemObject};
 use serde_json::Value;
 use url::Url;
 use windlass_model::{Code, Problem};
-use windlass_script::host::OpCx;
 
 use super::{
     Config,
@@ -30,16 +29,26 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Headers that may follow a redirect to another origin. Anything else may be a credential.
 const HARMLESS: [header::HeaderName; 3] = [header::ACCEPT, header::ACCEPT_LANGUAGE, header::USER_AGENT];
 
+/// Who sends: what they were granted, and whether the run is still theirs.
+pub(crate) struct Guard<'a> {
+    /// The scopes that they were granted for a verb.
+    pub(crate) granted: &'a (dyn Fn(&str) -> Vec<String> + Sync),
+    /// Asked once more when the connection is there.
+    pub(crate) holds: Arc<dyn Fn() -> bool + Send + Sync>,
+}
+
 /// One for all runs: connections are kept, and each was checked when it was made.
-pub(super) struct Client {
+pub(crate) struct Client {
     inner: reqwest::Client,
     allowed: Arc<Allowed>,
+    /// Where requests for a host really go: simulators, which an administrator has named.
+    instead: HashMap<String, Url>,
     /// Until when an origin has asked to be left alone.
     patience: Mutex<HashMap<url::Origin, Instant>>,
 }
 
 impl Client {
-    pub(super) fn new(config: &Config, lookup: Arc<dyn Lookup>) -> Result<Self, Problem> {
+    pub(crate) fn new(config: &Config, lookup: Arc<dyn Lookup>) -> Result<Self, Problem> {
         let allowed = Arc::new(Allowed::read(&config.allow_addresses)?);
         let wrong =
             |error: &dyn Error| Problem::new(Code::Configuration, format!("the HTTP client can't be made: {error}"));
@@ -66,18 +75,24 @@ impl Client {
             inner = inner.tcp_user_timeout(Duration::from_millis(config.unacknowledged_ms));
         }
         let inner = inner.build().map_err(|error| wrong(&error))?;
-        Ok(Self { inner, allowed, patience: Mutex::default() })
+        Ok(Self { inner, allowed, instead: HashMap::new(), patience: Mutex::default() })
+    }
+
+    /// Sends what is for these hosts to other places. What they are granted and what is signed stays as it was.
+    pub(crate) fn instead(mut self, places: HashMap<String, Url>) -> Self {
+        self.instead = places;
+        self
     }
 
     /// Sends it, and follows redirects that are granted. A request that may be repeated waits first, if its server has
     /// asked for that: so the next attempt comes when it is welcome.
-    pub(super) async fn send(&self, cx: &OpCx, request: Request) -> Result<Value, Problem> {
+    pub(crate) async fn send(&self, guard: &Guard<'_>, request: Request) -> Result<Value, Problem> {
         let (limit, origin) = (request.timeout, request.url.origin());
         let until = self.patience.lock().get(&origin).copied();
         if let Some(until) = until.filter(|_| request.repeatable) {
             tokio::time::sleep_until(until.into()).await;
         }
-        let result = tokio::time::timeout(limit, self.follow(cx, request)).await.unwrap_or_else(|_| {
+        let result = tokio::time::timeout(limit, self.follow(guard, request)).await.unwrap_or_else(|_| {
             let ms = limit.as_millis();
             Err(Problem::new(Code::StepTimeout, format!("the request took longer than {ms} ms")).retryable())
         });
@@ -90,34 +105,48 @@ impl Client {
         result
     }
 
-    async fn follow(&self, cx: &OpCx, mut request: Request) -> Result<Value, Problem> {
-        self.check(cx, &request).map_err(Problem::no_effect)?;
+    async fn follow(&self, guard: &Guard<'_>, mut request: Request) -> Result<Value, Problem> {
+        self.check(guard, &request).map_err(Problem::no_effect)?;
         for _ in 0..=REDIRECTS {
-            let response = self.send_once(cx, &request).await?;
+            let response = self.send_once(guard, &request).await?;
             let Some(next) = redirect(&request, response.status(), response.headers())? else {
                 return answer::read(&request, response).await;
             };
             turn(&mut request, response.status(), next)?;
-            self.check(cx, &request)?;
+            self.check(guard, &request)?;
         }
         Err(Problem::new(Code::Unavailable, format!("the server redirected more than {REDIRECTS} times")))
     }
 
-    fn check(&self, cx: &OpCx, request: &Request) -> Result<(), Problem> {
-        grant::check(&request.verb, &request.url, cx.granted_scopes(&request.verb), &self.allowed)
+    fn check(&self, guard: &Guard<'_>, request: &Request) -> Result<(), Problem> {
+        let granted = (guard.granted)(&request.verb);
+        grant::check(&request.verb, &request.url, granted.iter().map(String::as_str), &self.allowed)
     }
 
-    async fn send_once(&self, cx: &OpCx, request: &Request) -> Result<reqwest::Response, Problem> {
-        let holds = cx.holder();
+    async fn send_once(&self, guard: &Guard<'_>, request: &Request) -> Result<reqwest::Response, Problem> {
+        let holds = guard.holds.clone();
         if !holds() {
             return Err(Problem::new(Code::LeaseLost, "another process may go on with the run by now").no_effect());
         }
-        let mut builder =
-            self.inner.request(request.method.clone(), request.url.clone()).headers(request.headers.clone());
+        let (url, host) = self.place(&request.url);
+        let mut builder = self.inner.request(request.method.clone(), url).headers(request.headers.clone());
+        if let Some(host) = host {
+            builder = builder.header(header::HOST, host);
+        }
         if let Some(body) = &request.body {
-            builder = builder.body(reqwest::Body::wrap(Held::new(body.clone(), holds)));
+            builder = builder.body(reqwest::Body::wrap(Held::new(body.clone(), move || holds())));
         }
         builder.send().await.map_err(|error| failure(error, &request.url))
+    }
+
+    /// Where a URL really leads, with the name to ask for if that is elsewhere.
+    fn place(&self, url: &Url) -> (Url, Option<String>) {
+        let host = url.host_str().unwrap_or_default();
+        let Some(place) = self.instead.get(host) else { return (url.clone(), None) };
+        let mut there = place.clone();
+        there.set_path(url.path());
+        there.set_query(url.query());
+        (there, Some(host.to_owned()))
     }
 }
 
@@ -190,7 +219,7 @@ fn turn(request: &mut Request, status: StatusCode, next: Url) -> Result<(), Prob
 }
 
 /// What a failed exchange means. The URL's query may hold secrets and is never shown.
-pub(super) fn failure(error: reqwest::Error, url: &Url) -> Problem {
+pub(crate) fn failure(error: reqwest::Error, url: &Url) -> Problem {
     let error = error.without_url();
     let host = url.host_str().unwrap_or_default();
     let chain: Vec<&dyn Error> = std::iter::successors(Some(&error as &dyn Error), |&error| error.source()).collect();

@@ -15,7 +15,7 @@ const EXCERPT_BYTES: usize = 2_000;
 const LONGEST_PATIENCE_MS: u64 = 60_000;
 
 /// The answer as `#{ status, headers, body, json }`, or the error that its status is for this request.
-pub(super) async fn read(request: &Request, mut response: reqwest::Response) -> Result<Value, Problem> {
+pub(crate) async fn read(request: &Request, mut response: reqwest::Response) -> Result<Value, Problem> {
     let status = response.status().as_u16();
     let headers = response.headers().clone();
     let mut bytes: Vec<u8> = Vec::new();
@@ -94,7 +94,7 @@ fn shown(headers: &HeaderMap) -> BTreeMap<&str, String> {
 }
 
 /// What a rehearsal assumes.
-pub(super) fn assumed(method: &Method) -> Value {
+pub(crate) fn assumed(method: &Method) -> Value {
     let json = if *method == Method::HEAD { Value::Null } else { json!({}) };
     json!({ "status": 200, "headers": {}, "body": "", "json": json })
 }

@@ -7,14 +7,16 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use super::address::{Allowed, Refused};
 
 /// Looks names up. The seam where tests answer for a hostile name server.
-pub(super) trait Lookup: Send + Sync {
+pub trait Lookup: Send + Sync {
+    /// The addresses of a name.
     fn lookup(&self, host: String) -> Found;
 }
 
-pub(super) type Found = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
+/// What a lookup is while it is under way.
+pub type Found = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
 
 /// What the machine is configured to ask.
-pub(super) struct SystemLookup;
+pub struct SystemLookup;
 
 impl Lookup for SystemLookup {
     fn lookup(&self, host: String) -> Found {
@@ -26,9 +28,9 @@ impl Lookup for SystemLookup {
 }
 
 /// Gives the connector only addresses that a request may go to.
-pub(super) struct CheckedResolver {
-    pub(super) lookup: Arc<dyn Lookup>,
-    pub(super) allowed: Arc<Allowed>,
+pub(crate) struct CheckedResolver {
+    pub(crate) lookup: Arc<dyn Lookup>,
+    pub(crate) allowed: Arc<Allowed>,
 }
 
 impl Resolve for CheckedResolver {

@@ -8,7 +8,7 @@ use super::address::Allowed;
 use crate::support;
 
 /// The scope of a URL, as grants write it: without query and fragment.
-pub(super) fn scope(url: &Url) -> String {
+pub(crate) fn scope(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);
     url.set_fragment(None);
@@ -16,7 +16,7 @@ pub(super) fn scope(url: &Url) -> String {
 }
 
 /// Reads a URL that a request may be sent to at all.
-pub(super) fn read(text: &str) -> Result<Url, Problem> {
+pub(crate) fn read(text: &str) -> Result<Url, Problem> {
     let url = Url::parse(text).map_err(|error| support::invalid(format!("that isn't a URL: {error}")))?;
     if !matches!(url.scheme(), "https" | "http") || url.host().is_none() {
         return Err(support::invalid("a URL has to begin with https:// or http:// and to name a host"));
@@ -42,7 +42,7 @@ fn climbs(path: &str) -> bool {
 }
 
 /// Fails unless one of the grants allows the URL, and the URL's host, if it is an address, may be reached.
-pub(super) fn check<'a>(
+pub(crate) fn check<'a>(
     verb: &str,
     url: &Url,
     granted: impl Iterator<Item = &'a str>,

@@ -10,14 +10,14 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
 /// A body that isn't sent by a process that lost the run while it connected. The head of the request waits for it.
-pub(super) struct Held {
+pub(crate) struct Held {
     data: Option<Bytes>,
     holds: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
 impl Held {
     /// These bytes, sent if `holds` says so when the connection is there.
-    pub(super) fn new(data: Vec<u8>, holds: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(data: Vec<u8>, holds: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         Self { data: Some(data.into()), holds: Box::new(holds) }
     }
 }
