@@ -60,6 +60,8 @@ text_enum!(
         System = "system",
         /// A remote side didn't answer, or answered with a failure.
         Unavailable = "unavailable",
+        /// A registrar understood, and refused; `data.kind` says why.
+        RegistrarRefused = "registrar_refused",
         /// A program ended with a failure.
         CommandFailed = "command_failed",
         /// A secret can't go there.

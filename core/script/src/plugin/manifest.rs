@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use windlass_model::{CallSite, Code, Problem};
 
+use super::Refusal;
+
 /// The contract that this program knows.
 pub const API: u32 = 1;
 /// Methods that a plugin may use.
@@ -30,6 +32,12 @@ pub struct Manifest {
     pub title: String,
     /// What it can do.
     pub capabilities: Vec<String>,
+    /// The kinds of refusal that its provider lets it tell apart; each has a recorded exchange.
+    #[serde(default)]
+    pub refusals: Vec<String>,
+    /// What whoever uses it should know: a sentence for the table of registrars.
+    #[serde(default)]
+    pub notes: String,
     /// What whoever uses it fills in.
     #[serde(default)]
     pub credentials: BTreeMap<String, Credential>,
@@ -50,6 +58,9 @@ pub struct Credential {
     /// Whether its value is never shown, not to the plugin either.
     #[serde(default)]
     pub secret: bool,
+    /// Whether it may be left out.
+    #[serde(default)]
+    pub optional: bool,
     /// Where one finds it.
     #[serde(default)]
     pub help: String,
@@ -147,6 +158,9 @@ impl Manifest {
         }
         if self.capabilities.is_empty() {
             return Err("`capabilities` is empty".into());
+        }
+        if let Some(unknown) = self.refusals.iter().find(|kind| Refusal::parse(kind).is_none()) {
+            return Err(format!("`{unknown}` is no kind of refusal"));
         }
         self.hosts.iter().try_for_each(Host::check)?;
         self.limits.check()
