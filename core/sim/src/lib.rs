@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod control;
 pub mod faults;
+pub mod hetzner;
 pub mod http;
 
 pub use clock::Clock;
