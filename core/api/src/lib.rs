@@ -10,6 +10,7 @@ mod audit_check;
 pub mod auth;
 mod bodies;
 mod bundles;
+pub mod claims;
 mod connection;
 mod dispatch;
 mod doctor;

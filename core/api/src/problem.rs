@@ -14,6 +14,7 @@ pub fn status(code: Code) -> StatusCode {
         Code::PermissionDenied | Code::SecretMisuse => StatusCode::FORBIDDEN,
         Code::WorkflowNotFound | Code::RunNotFound | Code::NotFound | Code::SecretNotFound => StatusCode::NOT_FOUND,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        Code::Gone => StatusCode::GONE,
         Code::Conflict
         | Code::IllegalTransition
         | Code::IdempotencyConflict

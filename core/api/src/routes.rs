@@ -1,7 +1,7 @@
 //! All routes, resource by resource.
 
 use crate::{
-    Routes, approvals, artifacts, audit, bundles, doctor, events, health, logs, metrics, nodes, oidc, openapi,
+    Routes, approvals, artifacts, audit, bundles, claims, doctor, events, health, logs, metrics, nodes, oidc, openapi,
     organisations, plans, plugins, resources, roles, runs, secrets, session, tokens, triggers, users, workflows,
 };
 
@@ -19,6 +19,7 @@ pub fn routes() -> Routes {
         approvals::routes(),
         resources::routes(),
         bundles::routes(),
+        claims::routes(),
         secrets::routes(),
         session::routes(),
         oidc::routes(),

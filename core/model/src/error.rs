@@ -60,6 +60,8 @@ text_enum!(
         System = "system",
         /// A remote side didn't answer, or answered with a failure.
         Unavailable = "unavailable",
+        /// It was there once, and can't be had any more.
+        Gone = "gone",
         /// A registrar understood, and refused; `data.kind` says why.
         RegistrarRefused = "registrar_refused",
         /// A program ended with a failure.

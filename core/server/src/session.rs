@@ -1,11 +1,18 @@
 //! A session on a data folder: the engine, and whether this process executes the runs in it or joins one that does.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use windlass_engine::Engine;
+use windlass_hosts::services::Services;
 use windlass_model::{Problem, journal::Workflows};
 
 use crate::{
+    claims::Book,
     config::Loaded,
     data::DataFolder,
     instance,
@@ -40,6 +47,8 @@ pub struct Session {
     versions: Option<Arc<Versions>>,
     plugins: Option<Arc<Versions>>,
     vault: Arc<Vault>,
+    /// Where the API is that this process serves.
+    served: Arc<OnceLock<String>>,
     engine: Engine,
     runtime: tokio::runtime::Runtime,
     purpose: Purpose,
@@ -70,7 +79,9 @@ impl Session {
         let vault = Arc::new(Vault::new(folder.key_file(), config.secrets.clone()));
         let executing = purpose != Purpose::Command;
         let world = if executing { World::Real } else { World::Rehearsal(None) };
-        let scripts = wiring::scripts(config, runtime.handle(), world, vault.clone(), instance.id)?;
+        let served = Arc::new(OnceLock::new());
+        let services = Services { claims: Arc::new(Book::new(vault.clone(), served.clone())), ..Services::default() };
+        let scripts = wiring::scripts(config, runtime.handle(), world, vault.clone(), &services, instance.id)?;
         let serves = matches!(purpose, Purpose::Serve | Purpose::Develop);
         let versions = serves.then(|| {
             let seen = Seen::kept_in(&folder.seen_file());
@@ -94,6 +105,7 @@ impl Session {
             versions,
             plugins,
             vault,
+            served,
             engine,
             runtime,
             purpose,
@@ -141,6 +153,12 @@ impl Session {
     /// The active versions of plugins; only a server has them.
     pub fn plugins(&self) -> Option<&Arc<Versions>> {
         self.plugins.as_ref()
+    }
+
+    /// An API is served here.
+    pub fn serves_at(&self, url: &str) {
+        // A process serves one.
+        let _ = self.served.set(url.to_owned());
     }
 
     /// The vault, to be shared.

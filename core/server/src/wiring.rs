@@ -6,7 +6,7 @@ use std::{
 };
 
 use windlass_engine::{Durability, Engine, EngineConfig, Time};
-use windlass_hosts::HostConfig;
+use windlass_hosts::{HostConfig, services::Services};
 use windlass_model::{
     Code, NodeId, Problem,
     journal::{Runner, Workflows},
@@ -53,10 +53,11 @@ pub fn scripts(
     runtime: &tokio::runtime::Handle,
     world: World,
     secrets: Arc<dyn SecretSource>,
+    services: &Services,
     instance: Arc<str>,
 ) -> Result<Scripts, Problem> {
     let (modules, rehearsal, interceptor) = match world {
-        World::Real => (windlass_hosts::modules(&hosts(config))?, false, None),
+        World::Real => (windlass_hosts::modules_in(&hosts(config), services)?, false, None),
         World::Rehearsal(interceptor) => (windlass_hosts::rehearsal_modules(&config.hosts), true, interceptor),
     };
     let sandbox = Sandbox::new(SandboxConfig {

@@ -112,6 +112,7 @@ fn until_told(
         "" => format!("{}://{address}", if secure { "https" } else { "http" }),
         url => url.to_owned(),
     };
+    session.serves_at(&url);
     let machine = Arc::new(Doctor::new(config, &context.environment));
     let api = Arc::new(api(session, config, url.clone())?.on(machine));
     let routes = Arc::new(windlass_api::routes());

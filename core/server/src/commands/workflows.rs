@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use windlass_hosts::services::Services;
 use windlass_model::{Code, Problem, Workflow, journal::Workflows as _};
 use windlass_script::{NoSecrets, check, check::Severity, header, permission};
 
@@ -74,7 +75,7 @@ pub fn scripts(context: &Context) -> Result<(Scripts, tokio::runtime::Runtime), 
     let runtime = wiring::runtime()?;
     let world = World::Rehearsal(None);
     let scripts =
-        wiring::scripts(&context.loaded.config, runtime.handle(), world, Arc::new(NoSecrets), "rehearsal".into())?;
+        wiring::scripts(&context.loaded.config, runtime.handle(), world, Arc::new(NoSecrets), &Services::default(), "rehearsal".into())?;
     Ok((scripts, runtime))
 }
 

@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use windlass_hosts::services::Services;
 use windlass_engine::{Engine, Launch, Time};
 use windlass_model::{Code, Problem, RunId, RunState, query::RunRecord};
 use windlass_script::{
@@ -64,7 +65,7 @@ impl ScenarioDriver for Driver {
             .map_err(|error| Problem::new(Code::System, format!("no folder for the scenario: {error}")))?;
         let world = World::Rehearsal(Some(Arc::new(PlannedAnswers::new(&plan))));
         let secrets = Arc::new(Planned(plan.secrets.clone()));
-        let mut scripts = wiring::scripts(&self.config, &self.runtime, world, secrets, "scenario".into())?;
+        let mut scripts = wiring::scripts(&self.config, &self.runtime, world, secrets, &Services::default(), "scenario".into())?;
         if let Some(beside) = &self.beside {
             scripts.library = Arc::new(scripts.library.over(beside.clone()));
         }

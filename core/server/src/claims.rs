@@ -1,0 +1,100 @@
+//! Claims, as scripts make them: the words in the vault, the rest where the API finds it.
+
+use std::sync::{Arc, OnceLock};
+
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use rand::RngCore as _;
+use windlass_api::claims::{self, NewClaim};
+use windlass_hosts::claim::{Claims, Offer, Offered};
+use windlass_model::{Code, Problem, RunId};
+use windlass_script::SecretSource as _;
+use zeroize::Zeroizing;
+
+use crate::vault::Vault;
+
+/// The book of one process.
+pub struct Book {
+    vault: Arc<Vault>,
+    /// Where the API of this process is, once it is served.
+    url: Arc<OnceLock<String>>,
+}
+
+impl Book {
+    /// Of this vault; `url` is known once an API is served.
+    pub fn new(vault: Arc<Vault>, url: Arc<OnceLock<String>>) -> Self {
+        Self { vault, url }
+    }
+
+    fn make(&self, name: &str, bytes: usize, to: &[String]) -> Result<bool, Problem> {
+        match self.vault.get(name) {
+            Ok(_) => return Ok(false),
+            Err(problem) if problem.code == Code::SecretNotFound => {}
+            Err(problem) => return Err(problem),
+        }
+        let mut random = Zeroizing::new(vec![0; bytes]);
+        rand::rng().fill_bytes(&mut random);
+        let value = Zeroizing::new(BASE64_URL_SAFE_NO_PAD.encode(&*random));
+        self.vault.set_through(&self.vault.attached()?, name, &value, to)?;
+        Ok(true)
+    }
+
+    fn remove(&self, name: &str) -> Result<(), Problem> {
+        match self.vault.remove_through(&self.vault.attached()?, name) {
+            Err(problem) if problem.code == Code::SecretNotFound => Ok(()),
+            other => other,
+        }
+    }
+}
+
+/// The secret that is a claim's word.
+fn word_of(claim: &str) -> String {
+    format!("made/claims/{claim}")
+}
+
+impl Claims for Book {
+    fn generate(&self, name: &str, bytes: usize, to: &[String]) -> Result<bool, Problem> {
+        self.make(name, bytes, to)
+    }
+
+    fn forget(&self, name: &str) -> Result<(), Problem> {
+        self.remove(name)
+    }
+
+    fn offer(&self, offer: &Offer) -> Result<Offered, Problem> {
+        let Some(url) = self.url.get() else {
+            return Err(Problem::new(
+                Code::Unavailable,
+                "this process serves no API, so no machine could ask for a claim",
+            )
+            .help("launch the run at a server: `windlass serve`, or `windlass run --server`")
+            .no_effect());
+        };
+        let word = word_of(&offer.name);
+        self.make(&word, 32, &offer.word_to)?;
+        let id = claims::offer(
+            &self.vault.attached()?,
+            |context, plain| self.vault.seal_text(context, plain),
+            &NewClaim {
+                name: offer.name.clone(),
+                run: offer.run.clone(),
+                key: offer.key.clone(),
+                values: offer.values.iter().map(|(key, value)| (key.clone(), value.to_string())).collect(),
+                word: self.vault.get(&word)?.to_string(),
+                returns: offer.returns.clone(),
+                returns_to: offer.returns_to.clone(),
+                signal: offer.signal.clone(),
+                open_ms: offer.open_ms,
+            },
+        )?;
+        Ok(Offered { url: format!("{url}/api/v1/claims/{id}"), id, word })
+    }
+
+    fn withdraw(&self, name: &str, run: &RunId) -> Result<(), Problem> {
+        let engine = self.vault.attached()?;
+        let returns = claims::returns(&engine, name)?;
+        if claims::withdraw(&engine, name, run)? {
+            returns.iter().try_for_each(|returned| self.remove(&claims::returned(name, returned)))?;
+        }
+        self.remove(&word_of(name))
+    }
+}
