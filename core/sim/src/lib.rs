@@ -8,6 +8,7 @@ pub mod control;
 pub mod faults;
 pub mod hetzner;
 pub mod http;
+pub mod registrars;
 
 pub use clock::Clock;
 pub use control::{Control, Seen, Simulator, serve};

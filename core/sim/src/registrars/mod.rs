@@ -1,0 +1,107 @@
+//! Registrars, simulated: the wire protocols of seven, as far as plugins use them, over one book of domains each.
+//!
+//! Their answers are written after the registrars' own documents. What couldn't be looked up there says so at its place.
+
+pub mod book;
+mod cloudflare;
+mod dynadot;
+mod godaddy;
+mod inwx;
+mod namecheap;
+mod ovh;
+mod porkbun;
+#[cfg(test)]
+mod tests;
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+pub use book::Book;
+pub use inwx::{SEED, USER_WITH_TAN};
+
+use crate::{Clock, Control, Server, serve};
+
+/// A registrar that can be simulated.
+pub struct Kind {
+    /// As its plugin is called.
+    pub name: &'static str,
+    /// The hosts that it stands for.
+    pub hosts: &'static [&'static str],
+    /// Credentials that may do everything, by the fields of its plugin.
+    pub credentials: &'static [(&'static str, &'static str)],
+    /// The field that tells what they may do: with another of the book's keys there, they may do less.
+    pub key: &'static str,
+    start: fn(SocketAddr, Arc<Book>, &Control) -> io::Result<Server>,
+}
+
+/// All of them.
+pub const KINDS: &[Kind] = &[
+    Kind {
+        name: "cloudflare",
+        hosts: &["api.cloudflare.com"],
+        credentials: &[("token", book::GOOD)],
+        key: "token",
+        start: |address, book, control| serve(address, Arc::new(cloudflare::Cloudflare { book }), control),
+    },
+    Kind {
+        name: "dynadot",
+        hosts: &["api.dynadot.com"],
+        credentials: &[("key", book::GOOD)],
+        key: "key",
+        start: |address, book, control| serve(address, Arc::new(dynadot::Dynadot::new(book)), control),
+    },
+    Kind {
+        name: "godaddy",
+        hosts: &["api.godaddy.com", "api.ote-godaddy.com"],
+        credentials: &[("key", book::GOOD), ("secret", book::SECRET)],
+        key: "key",
+        start: |address, book, control| serve(address, Arc::new(godaddy::GoDaddy { book }), control),
+    },
+    Kind {
+        name: "inwx",
+        hosts: &["api.domrobot.com", "api.ote.domrobot.com"],
+        credentials: &[("user", book::USER), ("password", book::GOOD)],
+        key: "password",
+        start: |address, book, control| serve(address, Arc::new(inwx::Inwx::new(book, control.clock.clone())), control),
+    },
+    Kind {
+        name: "namecheap",
+        hosts: &["api.namecheap.com", "api.sandbox.namecheap.com"],
+        credentials: &[("user", book::USER), ("key", book::GOOD), ("client_ip", "192.0.2.10")],
+        key: "key",
+        start: |address, book, control| serve(address, Arc::new(namecheap::Namecheap { book }), control),
+    },
+    Kind {
+        name: "ovh",
+        hosts: &["eu.api.ovh.com", "ca.api.ovh.com"],
+        credentials: &[("app_key", ovh::APP_KEY), ("app_secret", book::SECRET), ("consumer_key", book::GOOD)],
+        key: "consumer_key",
+        start: |address, book, control| serve(address, Arc::new(ovh::Ovh::new(book, control.clock.clone())), control),
+    },
+    Kind {
+        name: "porkbun",
+        hosts: &["api.porkbun.com"],
+        credentials: &[("key", book::GOOD), ("secret", book::SECRET)],
+        key: "key",
+        start: |address, book, control| serve(address, Arc::new(porkbun::Porkbun { book }), control),
+    },
+];
+
+/// One that runs.
+pub struct Running {
+    /// Which.
+    pub kind: &'static Kind,
+    /// Its domains.
+    pub book: Arc<Book>,
+    /// Its faults and its clock.
+    pub control: Control,
+    /// Its socket.
+    pub server: Server,
+}
+
+/// Starts the simulator of this name; `None` if there is none.
+pub fn start(name: &str, address: SocketAddr) -> Option<io::Result<Running>> {
+    let kind = KINDS.iter().find(|kind| kind.name == name)?;
+    let (book, control) = (Arc::<Book>::default(), Control::new(Clock::system()));
+    let server = (kind.start)(address, book.clone(), &control);
+    Some(server.map(|server| Running { kind, book, control, server }))
+}
