@@ -59,6 +59,8 @@ const CASES: &[(&str, About)] = &[
     ("GET /api/v1/audit/export", List),
     ("GET /api/v1/audit/verify", Platform),
     ("GET /api/v1/bundles/{digest}", Nothing),
+    ("POST /api/v1/claims/{id}/fetch", Nothing),
+    ("POST /api/v1/claims/{id}/reports", Nothing),
     ("GET /api/v1/events", List),
     ("GET /api/v1/locks", List),
     ("GET /api/v1/organisations", List),
