@@ -89,7 +89,7 @@ fn pattern_host(pattern: &str) -> Option<&str> {
 
 /// Whether a pattern covers a URL. `*` alone: any https URL. Else scheme and port have to be equal, the host equal or
 /// below `*.`, and the path equal or matched by a pattern in which `*` stands for anything.
-fn covers(pattern: &str, url: &Url) -> bool {
+pub(crate) fn covers(pattern: &str, url: &Url) -> bool {
     if pattern == "*" {
         return url.scheme() == "https";
     }

@@ -19,8 +19,6 @@ use crate::secret::url_encode;
 const DEPTH: usize = 16;
 /// Parts of one expression.
 const PARTS: usize = 4_096;
-/// Seconds that a one-time password is shown.
-pub const TOTP_SECONDS: u64 = 30;
 
 /// Something that is computed from credentials and text.
 #[derive(Clone, Debug)]
@@ -314,7 +312,7 @@ mod tests {
         let seed = base32("GEZDGNBVGY3TQOJQ gezdgnbvgy3tqojq==").unwrap();
         assert_eq!(&*seed, b"12345678901234567890");
         for (time, code) in [(59, "287082"), (1_111_111_109, "081804"), (20_000_000_000_u64, "353130")] {
-            assert_eq!(*code_at(&seed, time / TOTP_SECONDS).unwrap(), code);
+            assert_eq!(*code_at(&seed, time / 30).unwrap(), code);
         }
         assert!(base32("no1").is_err());
     }
