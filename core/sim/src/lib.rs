@@ -3,6 +3,7 @@
 //! A simulator is a folder here and an implementation of [`Simulator`]; [`serve`] gives it a socket, faults, a clock and a
 //! record of what it was asked. README.md tells how to add one.
 
+pub mod agent;
 pub mod clock;
 pub mod control;
 pub mod faults;
