@@ -3,12 +3,14 @@
 mod api;
 mod cli;
 mod crash;
+mod dns;
 mod engine;
 #[path = "faults/short.rs"]
 mod faults;
 mod hosts;
 mod nodes;
 mod script;
+mod sim;
 mod store;
 mod workflows;
 

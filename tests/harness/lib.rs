@@ -2,6 +2,7 @@
 //! a condition.
 
 pub mod api;
+pub mod clients;
 #[path = "../faults/mod.rs"]
 pub mod faults;
 pub mod nodes;

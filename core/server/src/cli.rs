@@ -127,6 +127,8 @@ pub enum Command {
     /// Look at the audit log, and check it
     #[command(subcommand)]
     Audit(commands::audit::Command),
+    /// Play a provider: its protocol on a loopback address, with faults on demand
+    Sim(commands::sim::Args),
     /// Completions for a shell
     Completions(commands::completions::Args),
     /// Version, and what was built in

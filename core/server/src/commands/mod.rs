@@ -19,6 +19,7 @@ pub mod runs;
 pub mod schedules;
 pub mod secrets;
 pub mod serve;
+pub mod sim;
 pub mod store;
 pub mod tokens;
 pub mod users;
@@ -71,7 +72,7 @@ fn server(command: &Command) -> Server {
         Command::Definitions(_) => {
             Server::Refuses("this describes what scripts can call here; GET /api/v1/definitions asks a server")
         }
-        Command::Completions(_) | Command::Version => Server::Ignores,
+        Command::Completions(_) | Command::Sim(_) | Command::Version => Server::Ignores,
     }
 }
 
@@ -103,6 +104,7 @@ pub fn dispatch(command: Command, context: &Context) -> Result<Exit, Problem> {
         Command::Users(command) => users::run(&command, context),
         Command::Tokens(command) => tokens::run(&command, context),
         Command::Audit(command) => audit::run(&command, context),
+        Command::Sim(args) => sim::run(&args, context),
         Command::Completions(args) => completions::run(&args),
         Command::Version => version::run(context),
     }

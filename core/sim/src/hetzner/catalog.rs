@@ -101,7 +101,8 @@ pub(super) struct Catalog {
 
 impl Catalog {
     /// With all prices times `factor`.
-    pub(super) fn new(factor: f64) -> Self {
+    /// `sold_out` says which sizes can't be had where.
+    pub(super) fn new(factor: f64, sold_out: &[(String, String)]) -> Self {
         let places: Vec<Value> = LOCATIONS.iter().zip(1..).map(|(place, id)| location(id, place)).collect();
         let types = SIZES.iter().zip(101..).map(|(size, id)| server_type(id, size, factor));
         let balancers = BALANCERS.iter().zip(1..).map(|(balancer, id)| {
@@ -127,8 +128,17 @@ impl Catalog {
             json!({ "id": id, "name": name, "description": words, "type": "public", "deprecation": null,
                     "architecture": architecture })
         });
+        let mut server_types: Vec<Value> = types.collect();
+        for one in &mut server_types {
+            let name = one["name"].as_str().unwrap_or_default().to_owned();
+            for place in one["locations"].as_array_mut().into_iter().flatten() {
+                let gone = sold_out.iter().any(|(of, at)| *of == name && place["name"] == **at);
+                place["available"] = json!(!gone);
+                place["recommended"] = json!(!gone);
+            }
+        }
         Self {
-            server_types: types.collect(),
+            server_types,
             load_balancer_types: balancers.collect(),
             images: images.collect(),
             isos: isos.collect(),

@@ -198,8 +198,9 @@ fn bare(target: &Value) -> Result<Value, Refusal> {
 
 pub(super) fn delete(project: &mut Project, id: i64) -> Result<Reply, Refusal> {
     project.demand_unprotected("load_balancers", id, "delete")?;
-    project.remove("load_balancers", id);
-    Ok(Reply::Empty)
+    let gone = move |project: &mut Project| project.remove("load_balancers", id);
+    let action = project.begin("delete_load_balancer", &[("load_balancer", id)], Box::new(gone));
+    Ok(Reply::Json(200, json!({ "action": action })))
 }
 
 pub(super) fn act(project: &mut Project, id: i64, verb: &str, body: &Value) -> Result<Option<Reply>, Refusal> {

@@ -15,7 +15,10 @@ pub(super) fn create(project: &mut Project, body: &Value) -> Result<Reply, Refus
     let name = text(body, "name")?;
     let labels = labels::read(body)?;
     let kind = one_of(body, "type", &["ipv4", "ipv6"])?.to_owned();
-    one_of(body, "assignee_type", &["server"])?;
+    // The contract wants it always; the provider and its clients only with an assignee.
+    if !body["assignee_id"].is_null() {
+        one_of(body, "assignee_type", &["server"])?;
+    }
     if !body["datacenter"].is_null() {
         return Err(invalid("datacenter", "is gone; use location"));
     }

@@ -39,7 +39,7 @@ pub(super) fn singular(kind: &str) -> &str {
 impl Project {
     pub(super) fn new(config: Config) -> Self {
         Self {
-            catalog: Catalog::new(config.price_factor),
+            catalog: Catalog::new(config.price_factor, &config.sold_out),
             config,
             now_ms: 0,
             fails_later: None,

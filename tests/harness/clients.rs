@@ -1,0 +1,37 @@
+//! Providers' own clients: Python programs in an environment that `.ci/setup` makes.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::skip::skip;
+
+/// The Python that has the providers' clients; `None`, said out loud, where `.ci/setup` hasn't made it.
+pub fn python() -> Option<PathBuf> {
+    let test = env::current_exe().expect("this test has a file");
+    // target/<profile>/deps/<test>: the folder of tools stands beside the profile.
+    let target = test.ancestors().nth(3).expect("cargo puts tests into target/<profile>/deps");
+    let python = target.join("tools/clients/bin/python");
+    if python.is_file() && target.join("tools/clients/requirements.txt").is_file() {
+        return Some(python);
+    }
+    skip(&format!("no providers' clients at {} (`make setup` makes them)", python.display()));
+    None
+}
+
+/// Runs a program of `tests/tools/clients` to its end, and gives what it wrote; panics with it when it fails.
+pub fn drive(python: &Path, program: &str, args: &[&str]) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tools/clients");
+    let output = Command::new(python).arg("-B").arg(folder.join(program)).args(args).output().expect("python runs");
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{program} failed:\n{text}");
+    text
+}
+
+/// An HTTP client for tests that speak to simulators themselves.
+pub fn http() -> reqwest::Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::new()
+}
