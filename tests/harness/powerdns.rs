@@ -117,11 +117,8 @@ impl PowerDns {
 
     fn try_api(&self, method: &str, path: &str, body: Value) -> Option<(u16, Value)> {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::blocking::Client::builder()
-            .no_proxy()
-            .timeout(Duration::from_secs(10))
-            .build()
-            .expect("a client");
+        let client =
+            reqwest::blocking::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build().expect("a client");
         let url = format!("{}/api/v1/servers/localhost{path}", self.url());
         let mut request = client.request(method.parse().expect("a method"), url);
         request = request.header("X-API-Key", KEY).header("Accept", "application/json");
@@ -155,11 +152,16 @@ impl PowerDns {
 
     /// What an rrset holds by the API; empty if there is none.
     pub fn records(&self, zone: &str, name: &str, kind: &str) -> Vec<String> {
-        let (status, answer) = self.api("GET", &format!("/zones/{zone}?rrset_name={name}&rrset_type={kind}"), Value::Null);
+        let (status, answer) =
+            self.api("GET", &format!("/zones/{zone}?rrset_name={name}&rrset_type={kind}"), Value::Null);
         if status != 200 {
             return Vec::new();
         }
-        let records = answer["rrsets"][0]["records"].as_array().cloned().unwrap_or_default();
+        // Asked for one, it shows comments of others too, each beside an empty rrset.
+        let found = answer["rrsets"].as_array().into_iter().flatten();
+        let records = found.filter(|rrset| rrset["name"] == name && rrset["type"] == kind);
+        let records =
+            records.flat_map(|rrset| rrset["records"].as_array().cloned().unwrap_or_default()).collect::<Vec<_>>();
         records.iter().filter_map(|record| record["content"].as_str().map(str::to_owned)).collect()
     }
 
@@ -176,13 +178,8 @@ impl PowerDns {
         let key = keys[0]["dnskey"].as_str().expect("the zone has a key");
         let mut parts = key.splitn(4, ' ');
         let mut part = || parts.next().expect("a DNSKEY has four parts");
-        let text = format!(
-            "trust-anchors {{ \"{anchor}\" static-key {} {} {} \"{}\"; }};\n",
-            part(),
-            part(),
-            part(),
-            part()
-        );
+        let text =
+            format!("trust-anchors {{ \"{anchor}\" static-key {} {} {} \"{}\"; }};\n", part(), part(), part(), part());
         let file = self.folder.path().join(format!("anchor-{}", anchor.trim_end_matches('.')));
         fs::write(&file, text).expect("the folder can be written");
         let (file, root) = (file.display().to_string(), format!("+root={anchor}"));
@@ -196,7 +193,7 @@ impl PowerDns {
             .stdin(Stdio::null())
             .output()
             .unwrap_or_else(|error| panic!("{program} can't be started: {error}"));
-        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+        String::from_utf8_lossy(&output.stdout).into_owned() + &*String::from_utf8_lossy(&output.stderr)
     }
 }
 
