@@ -9,6 +9,7 @@ mod engine;
 mod faults;
 mod hosts;
 mod nodes;
+mod provision;
 mod script;
 mod sim;
 mod store;

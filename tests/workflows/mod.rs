@@ -125,6 +125,9 @@ fn input(name: &str) -> Value {
         "lab/grid" => json!({ "lab": "t-grid", "rows": 2, "columns": 2 }),
         "lab/destroy" => json!({ "lab": "t-none" }),
         "lab/tour" => json!({ "stops": 2 }),
+        "provision/flip-nameservers" => {
+            json!({ "domain": "customer.example", "mode": "byo-manual", "nameservers": ["ns1.example.net", "ns2.example.net"] })
+        }
         other => panic!("give the test an input for {other}"),
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     auth::Auth,
     events::{EventsConfig, Hub},
     metrics::Metrics,
-    services::{Machine, Scripts, Secrets},
+    services::{Machine, Pool, Scripts, Secrets},
     site::Site,
     triggers::Bell,
     workflows::presence::Editors,
@@ -70,6 +70,8 @@ pub struct Api {
     pub secrets: Arc<dyn Secrets>,
     /// The machine below, if it can be looked at.
     pub machine: Option<Arc<dyn Machine>>,
+    /// Names that are given out, if any are.
+    pub pool: Option<Arc<dyn Pool>>,
     /// Who may come in.
     pub auth: Auth,
     /// Streams of events.
@@ -98,6 +100,7 @@ impl Api {
             scripts,
             secrets,
             machine: None,
+            pool: None,
             auth,
             events,
             triggers: Arc::default(),
@@ -110,6 +113,12 @@ impl Api {
     /// The same with a machine to look at.
     pub fn on(mut self, machine: Arc<dyn Machine>) -> Self {
         self.machine = Some(machine);
+        self
+    }
+
+    /// The same with names to give out.
+    pub fn giving(mut self, pool: Arc<dyn Pool>) -> Self {
+        self.pool = Some(pool);
         self
     }
 

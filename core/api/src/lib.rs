@@ -27,6 +27,7 @@ mod organisations;
 mod page;
 mod plans;
 mod plugins;
+mod pool;
 mod problem;
 mod proxy;
 mod request;

@@ -2,7 +2,7 @@
 
 use crate::{
     Routes, approvals, artifacts, audit, bundles, claims, doctor, events, health, logs, metrics, nodes, oidc, openapi,
-    organisations, plans, plugins, resources, roles, runs, secrets, session, tokens, triggers, users, workflows,
+    organisations, plans, plugins, pool, resources, roles, runs, secrets, session, tokens, triggers, users, workflows,
 };
 
 /// The table.
@@ -32,6 +32,7 @@ pub fn routes() -> Routes {
         workflows::routes(),
         plans::routes(),
         plugins::routes(),
+        pool::routes(),
         triggers::routes(),
     ];
     Routes::new(all.into_iter().flatten().collect())

@@ -185,3 +185,75 @@ pub trait Machine: Send + Sync {
     /// What it can do for workflows. Asked often, it looks seldom.
     fn examine(&self) -> Vec<Finding>;
 }
+
+/// A name of a pool that isn't free.
+#[derive(Clone, Debug)]
+pub struct PoolName {
+    /// The full name.
+    pub name: String,
+    /// The domain that it is under.
+    pub domain: String,
+    /// The rest.
+    pub label: String,
+    /// `reserved`, `active` or `releasing`.
+    pub state: String,
+    /// The organisation that it is for.
+    pub organisation: String,
+    /// Where it points.
+    pub addresses: Vec<String>,
+    /// When it was reserved.
+    pub since_ms: i64,
+    /// When the reservation runs out, or the name is free.
+    pub until_ms: Option<i64>,
+}
+
+/// Why a name can't be had.
+#[derive(Clone, Debug)]
+pub struct PoolRefusal {
+    /// `unsupported-pool`, `reserved`, `taken` or `invalid-format`.
+    pub reason: String,
+    /// The same in words.
+    pub detail: String,
+}
+
+/// A name that was reserved.
+#[derive(Clone, Debug)]
+pub struct PoolReservation {
+    /// The full name.
+    pub name: String,
+    /// What renews, commits and releases it.
+    pub token: String,
+    /// When the reservation runs out.
+    pub until_ms: i64,
+    /// Name servers of its zone.
+    pub nameservers: Vec<String>,
+    /// DS records that stand in the domain's zone.
+    pub ds: Vec<String>,
+}
+
+/// Names under domains of the house. Changes are written through the handle that is given, so with the entry that it carries.
+pub trait Pool: Send + Sync {
+    /// The domains.
+    fn domains(&self) -> Result<Vec<String>, Problem>;
+
+    /// Why a name can't be had, if it can't.
+    fn check(&self, domain: &str, label: &str) -> Result<Option<PoolRefusal>, Problem>;
+
+    /// Reserves a name for an organisation.
+    fn reserve(&self, through: &Engine, domain: &str, label: &str, organisation: &str) -> Result<PoolReservation, Problem>;
+
+    /// Lets a reservation run on; when it runs out (the end of time, if the name is given out).
+    fn renew(&self, through: &Engine, name: &str, token: &str) -> Result<i64, Problem>;
+
+    /// Gives a reserved name out; where it points now.
+    fn commit(&self, through: &Engine, name: &str, token: &str, addresses: &[String]) -> Result<Vec<String>, Problem>;
+
+    /// Gives a name back, without a token for whoever may; when it is free, if it rests first.
+    fn release(&self, through: &Engine, name: &str, token: Option<&str>) -> Result<Option<i64>, Problem>;
+
+    /// A name that isn't free.
+    fn find(&self, name: &str) -> Result<Option<PoolName>, Problem>;
+
+    /// Names that aren't free, by name, after this one.
+    fn list(&self, domain: Option<&str>, after: Option<&str>, limit: u32) -> Result<Vec<PoolName>, Problem>;
+}

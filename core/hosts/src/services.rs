@@ -8,6 +8,8 @@ use windlass_model::{Code, Problem, RunId};
 use crate::{
     authority::Shared,
     claim::{Claims, Offer, Offered},
+    pool::{Book, Entry, Row},
+    registrar::{Plugins, Source},
 };
 
 /// What the process gives to modules.
@@ -15,14 +17,18 @@ use crate::{
 pub struct Services {
     /// Keeps claims.
     pub claims: Arc<dyn Claims>,
+    /// Knows the plugins that were approved.
+    pub plugins: Arc<dyn Plugins>,
     /// The name servers that several modules write to.
     pub name_servers: Shared,
+    /// Keeps who has which name of a pool.
+    pub names: Arc<dyn Book>,
 }
 
 impl Default for Services {
     /// Nothing: for looking at what there is, and for tests of modules that need none of it.
     fn default() -> Self {
-        Self { claims: Arc::new(Absent), name_servers: Shared::default() }
+        Self { claims: Arc::new(Absent), plugins: Arc::new(Absent), name_servers: Shared::default(), names: Arc::new(Absent) }
     }
 }
 
@@ -50,5 +56,41 @@ impl Claims for Absent {
 
     fn withdraw(&self, _: &str, _: &RunId) -> Result<(), Problem> {
         Self::problem("claims")
+    }
+}
+
+impl Plugins for Absent {
+    fn approved(&self, _: &str, _: &RunId) -> Result<Arc<Source>, Problem> {
+        Self::problem("plugins")
+    }
+
+    fn keep(&self, _: &str, _: &serde_json::Value) -> Result<(), Problem> {
+        Self::problem("values")
+    }
+
+    fn kept(&self, _: &str) -> Result<Option<serde_json::Value>, Problem> {
+        Self::problem("values")
+    }
+}
+
+impl Book for Absent {
+    fn find(&self, _: &str) -> Result<Option<Entry>, Problem> {
+        Self::problem("book of names")
+    }
+
+    fn list(&self, _: Option<&str>, _: u32) -> Result<Vec<Entry>, Problem> {
+        Self::problem("book of names")
+    }
+
+    fn put(&self, _: &Row, _: i64) -> Result<Option<i64>, Problem> {
+        Self::problem("book of names")
+    }
+
+    fn remove(&self, _: &str, _: i64) -> Result<bool, Problem> {
+        Self::problem("book of names")
+    }
+
+    fn is_open(&self, _: &RunId) -> Result<bool, Problem> {
+        Self::problem("book of names")
     }
 }

@@ -50,6 +50,8 @@ text_enum!(
         Cancelled = "cancelled",
         /// An undo failed.
         UndoFailed = "undo_failed",
+        /// A name can't be given out to anybody: no such pool, kept for the house, or no label.
+        NameRefused = "name_refused",
         /// Something of that name is there, and isn't ours.
         Conflict = "conflict",
         /// There is no such thing.

@@ -14,6 +14,7 @@ mod git;
 mod instance;
 mod interrupt;
 mod lock;
+mod names;
 mod plan;
 mod plugins;
 mod providers;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use windlass_engine::Engine;
-use windlass_hosts::services::Services;
+use windlass_hosts::{authority::Shared, services::Services};
 use windlass_model::{Problem, journal::Workflows};
 
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
     data::DataFolder,
     instance,
     lock::{self, Lock},
+    names::{Names, PoolService},
     plugins::Plugins,
     vault::Vault,
     versions::{Seen, Versions},
@@ -47,6 +48,8 @@ pub struct Session {
     versions: Option<Arc<Versions>>,
     plugins: Option<Arc<Versions>>,
     vault: Arc<Vault>,
+    /// The name servers that scripts and the API share.
+    name_servers: Shared,
     /// Where the API is that this process serves.
     served: Arc<OnceLock<String>>,
     engine: Engine,
@@ -80,7 +83,11 @@ impl Session {
         let executing = purpose != Purpose::Command;
         let world = if executing { World::Real } else { World::Rehearsal(None) };
         let served = Arc::new(OnceLock::new());
-        let services = Services { claims: Arc::new(Book::new(vault.clone(), served.clone())), ..Services::default() };
+        let services = Services {
+            claims: Arc::new(Book::new(vault.clone(), served.clone())),
+            names: Arc::new(Names::new(vault.clone())),
+            ..Services::default()
+        };
         let scripts = wiring::scripts(config, runtime.handle(), world, vault.clone(), &services, instance.id)?;
         let serves = matches!(purpose, Purpose::Serve | Purpose::Develop);
         let versions = serves.then(|| {
@@ -105,6 +112,7 @@ impl Session {
             versions,
             plugins,
             vault,
+            name_servers: services.name_servers,
             served,
             engine,
             runtime,
@@ -153,6 +161,12 @@ impl Session {
     /// The active versions of plugins; only a server has them.
     pub fn plugins(&self) -> Option<&Arc<Versions>> {
         self.plugins.as_ref()
+    }
+
+    /// What the API asks of pools.
+    pub fn pool(&self) -> PoolService {
+        let (config, servers) = (self.loaded.config.hosts.clone(), self.name_servers.clone());
+        PoolService::new(config, servers, self.vault.clone(), self.runtime.handle().clone())
     }
 
     /// An API is served here.

@@ -16,18 +16,22 @@ mod powerdns;
 mod rrset;
 mod server;
 mod servers;
+#[cfg(test)]
+mod tests;
 
 use std::{collections::BTreeMap, future::Future, pin::Pin};
 
 use windlass_model::Problem;
 
+pub use change::Changed;
 pub use config::{Config, Serialise, ServerConfig};
 pub use create::{Created, NewZone};
+pub use delegate::Delegation;
 pub use names::{below, name, within};
 pub use plan::{Plan, plan};
 pub use rrset::{Change, Rrset, ZoneHead, ZoneKey};
 pub use server::{Hand, Server};
-pub use servers::Servers;
+pub use servers::{Servers, Shared};
 
 /// What a server answers in its own time.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send + 'a>>;
@@ -77,7 +81,3 @@ pub trait Authoritative: Send + Sync {
     /// The zone as the text of a zone file.
     fn export<'a>(&'a self, zone: &'a str) -> Answer<'a, String>;
 }
-
-pub use change::Changed;
-pub use delegate::Delegation;
-pub use servers::Shared;

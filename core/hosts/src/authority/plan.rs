@@ -77,3 +77,54 @@ pub(super) fn refused(zone: &str, present: &[Rrset], plan: &Plan) -> Vec<String>
     }
     reasons
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rrset(name: &str, kind: &str, record: &str) -> Rrset {
+        Rrset { name: name.into(), kind: kind.into(), ttl: 60, records: vec![record.into()], owner: None }
+    }
+
+    /// A zone with so many addresses.
+    fn zone(count: usize) -> Vec<Rrset> {
+        (0..count).map(|n| rrset(&format!("h{n}.a.example"), "A", "192.0.2.1")).collect()
+    }
+
+    #[test]
+    fn too_much_at_once_is_refused_from_ten_rrsets_on() {
+        for (there, changed, refused) in
+            [(9, 9, false), (10, 3, false), (10, 4, true), (100, 30, false), (100, 31, true)]
+        {
+            let present = zone(there);
+            let mut desired = present.clone();
+            desired.iter_mut().take(changed).for_each(|one| one.records = vec!["192.0.2.2".into()]);
+            let updated = plan("a.example", &present, &desired, true, |_| true);
+            assert_eq!((updated.update.len(), !updated.refused.is_empty()), (changed, refused), "{changed} of {there}");
+            let deleted = plan("a.example", &present, &present[changed..], true, |_| true);
+            assert_eq!((deleted.delete.len(), !deleted.refused.is_empty()), (changed, refused), "{changed} of {there}");
+            let created = plan(
+                "a.example",
+                &present,
+                &[present.clone(), vec![rrset("x.a.example", "A", "192.0.2.1")]].concat(),
+                true,
+                |_| true,
+            );
+            assert_eq!((created.create.len(), created.refused.len()), (1, 0));
+        }
+    }
+
+    #[test]
+    fn what_is_not_ours_or_the_zones_own_is_left_out_or_refused() {
+        let mut present = vec![rrset("a.example", "SOA", "x"), rrset("a.example", "NS", "ns1.example.")];
+        present.push(rrset("theirs.a.example", "A", "192.0.2.1"));
+        let all = plan("a.example", &present, &[], true, |rrset| rrset.name != "theirs.a.example");
+        assert_eq!((all.delete.len(), all.unchanged, all.refused.len()), (0, 0, 0));
+        let own = plan("a.example", &present, &[rrset("a.example", "NS", "ns2.example.")], true, |_| true);
+        assert!(own.refused.iter().any(|reason| reason.contains("name servers of a.example itself")), "{own:?}");
+        let theirs = plan("a.example", &present, &[rrset("theirs.a.example", "A", "192.0.2.9")], false, |_| false);
+        assert!(theirs.refused.iter().any(|reason| reason.contains("isn't ours")), "{theirs:?}");
+        let same = plan("a.example", &present, &[rrset("a.example", "NS", "NS1.example")], true, |_| true);
+        assert_eq!((same.unchanged, same.refused.len()), (1, 0), "written otherwise, and the same");
+    }
+}

@@ -39,6 +39,8 @@ pub struct Row {
     pub run: Option<RunId>,
     /// The organisation that it is for.
     pub organisation: String,
+    /// Whether its delegation may stand in the domain's zone.
+    pub delegated: bool,
     /// Whether it was ever given out.
     pub served: bool,
     /// Where it points, once it was committed.

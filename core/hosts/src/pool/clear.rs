@@ -25,15 +25,18 @@ impl Pool {
                     .retryable()
             })?;
         }
-        match server.undelegate(&row.domain, &row.name, &hand).await {
-            // The pool's own zone is gone: so is the delegation.
-            Err(problem) if problem.code != Code::NotFound => return Err(problem),
-            _ => {}
+        if row.delegated {
+            match server.undelegate(&row.domain, &row.name, &hand).await {
+                // The pool's own zone is gone: so is the delegation.
+                Err(problem) if problem.code != Code::NotFound => return Err(problem),
+                _ => {}
+            }
         }
         if until_ms > now_ms() {
             return Ok(Released { free: false, free_at_ms: Some(until_ms) });
         }
-        server.remove(&row.name, &hand).await?;
+        // Only the zone that this reservation has made: somebody else's of that name stays.
+        server.remove_made(&row.name, &row.key, &hand).await?;
         self.book.remove(&row.name, version)?;
         Ok(Released { free: true, free_at_ms: None })
     }

@@ -192,16 +192,19 @@ impl Pool {
                 false => None,
             });
         }
-        // Somebody may have put it there by hand.
+        Ok(match self.stands(&place).await? {
+            true => taken(format!("{} is taken: it stands on the name server", place.name)),
+            false => None,
+        })
+    }
+
+    /// Whether somebody has put the name there by hand.
+    async fn stands(&self, place: &Place) -> Result<bool, Problem> {
         let there = match place.server.backend.rrsets(&place.domain, Some(&place.name)).await {
             Err(problem) if self.rehearses && problem.code == Code::NotFound => Vec::new(),
             other => other?,
         };
-        let zone = place.server.backend.zone(&place.name).await?;
-        Ok(match !there.is_empty() || zone.is_some() {
-            true => taken(format!("{} is taken: it stands on the name server", place.name)),
-            false => None,
-        })
+        Ok(!there.is_empty() || place.server.backend.zone(&place.name).await?.is_some())
     }
 
     /// Reserves a name: the row first, then its zone, signed, with NS and DS in the parent.
@@ -216,13 +219,17 @@ impl Pool {
         let token = hex::encode(rand::random::<[u8; 24]>());
         let ttl_s = ttl_s.unwrap_or(self.config.reservation_s).clamp(1, 7 * 24 * 3_600);
         let until_ms = now_ms().saturating_add(i64::try_from(ttl_s).unwrap_or(i64::MAX).saturating_mul(1_000));
-        let (row, version) = self.take(&place, holder, &token, until_ms).await?;
-        match self.build(&place, &row, holder).await {
+        if self.book.find(&place.name)?.is_none() && self.stands(&place).await? {
+            let detail = format!("{} is taken: it stands on the name server", place.name);
+            return Err(Refused { reason: Reason::Taken, detail }.problem());
+        }
+        let mut entry = self.take(&place, holder, &token, until_ms).await?;
+        match self.build(&place, &mut entry, holder).await {
             Ok(ds) => Ok(Reserved { name: place.name, token, until_ms, nameservers: place.nameservers, ds }),
             Err(problem) => {
                 // What may go better the next time is left to that; else nobody keeps a name that can't be had.
                 if !problem.retryable && problem.code != Code::LeaseLost {
-                    let _ = self.clear(&place.server, Entry { row, version }).await;
+                    let _ = self.clear(&place.server, entry).await;
                 }
                 Err(problem)
             }
@@ -230,7 +237,7 @@ impl Pool {
     }
 
     /// The row, for this holder.
-    async fn take(&self, place: &Place, holder: &Holder, token: &str, until_ms: i64) -> Result<(Row, i64), Problem> {
+    async fn take(&self, place: &Place, holder: &Holder, token: &str, until_ms: i64) -> Result<Entry, Problem> {
         let taken = |row: &Row| {
             let detail = match row.state {
                 State::Releasing => format!("{} was given back, and rests for a while", row.name),
@@ -251,6 +258,7 @@ impl Pool {
                         committed_by: None,
                         run: holder.run.clone(),
                         organisation: holder.organisation.clone(),
+                        delegated: false,
                         served: false,
                         addresses: Vec::new(),
                         since_ms: now_ms(),
@@ -269,14 +277,14 @@ impl Pool {
                 }
             };
             if let Some(version) = self.book.put(&row, seen)? {
-                return Ok((row, version));
+                return Ok(Entry { row, version });
             }
         }
         Err(changed_meanwhile(&place.name))
     }
 
     /// The zone, and its delegation with DS; the DS records.
-    async fn build(&self, place: &Place, row: &Row, holder: &Holder) -> Result<Vec<String>, Problem> {
+    async fn build(&self, place: &Place, entry: &mut Entry, holder: &Holder) -> Result<Vec<String>, Problem> {
         let still = || {
             if (holder.holds)() {
                 Ok(())
@@ -296,9 +304,15 @@ impl Pool {
             place.server.create(zone(&place.domain), true, &keyless).await?;
         }
         still()?;
-        let hand = Hand { key: Some(row.key.clone()), ..Hand::of_platform() };
+        let hand = Hand { key: Some(entry.row.key.clone()), ..Hand::of_platform() };
         let created = place.server.create(zone(&place.name), false, &hand).await?;
         still()?;
+        if !entry.row.delegated {
+            // Noted before it is done: only what we may have put there is taken away again.
+            let row = Row { delegated: true, ..entry.row.clone() };
+            let version = self.book.put(&row, entry.version)?.ok_or_else(|| changed_meanwhile(&place.name))?;
+            *entry = Entry { row, version };
+        }
         let to = Delegation { nameservers: place.nameservers.clone(), ds: created.ds.clone(), ttl: TTL };
         place.server.delegate(&place.domain, &place.name, &to, &keyless).await?;
         Ok(created.ds)
