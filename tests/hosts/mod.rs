@@ -2,6 +2,7 @@
 
 mod exec;
 mod file;
+mod hetzner;
 mod http;
 mod net;
 mod net_twin;

@@ -16,7 +16,8 @@ use windlass_tests::{
 
 use super::contract::{Checked, Contract};
 
-const CONTRACT: &str = include_str!("../data/hetzner-cloud.json");
+/// What the provider has published, as `tests/tools/contract` trims it.
+pub const CONTRACT: &str = include_str!("../data/hetzner-cloud.json");
 
 fn quick() -> Config {
     Config { pace: 0.01, requests: 100_000, ..Config::default() }

@@ -1,4 +1,4 @@
 //! Simulators, asked by the providers' own clients and held against the providers' contracts.
 
-mod contract;
-mod hetzner;
+pub mod contract;
+pub mod hetzner;

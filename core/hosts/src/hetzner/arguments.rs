@@ -88,13 +88,37 @@ pub(super) fn shown(value: &Value) -> String {
     }
 }
 
+/// Where a secret goes that a machine is booted with.
+const USER_DATA: &str = "user-data";
+
 /// Options of which only these are known. No secret may stand in them: the provider keeps and shows them.
 pub(super) fn options(args: &Args, known: &[&str]) -> Result<Map<String, Value>, Problem> {
     let Value::Object(given) = args.get("opts") else { return Ok(Map::new()) };
+    checked(given.clone(), known)
+}
+
+/// The same for what makes a thing: in `user_data` a secret may stand whose own policy names that place, as the word of a
+/// claim does, which opens something once and nothing after that.
+pub(super) fn creation(cx: &OpCx, args: &Args, known: &[&str]) -> Result<Map<String, Value>, Problem> {
+    let Value::Object(given) = args.get("opts") else { return Ok(Map::new()) };
+    let mut given = given.clone();
+    let secret = given.get("user_data").filter(|data| data.is_object()).cloned();
+    if secret.is_some() {
+        given.remove("user_data");
+    }
+    let mut checked = checked(given, known)?;
+    if let Some(secret) = secret {
+        let shown = cx.reveal(&secret, USER_DATA).map_err(Problem::no_effect)?;
+        checked.insert("user_data".into(), Value::from(shown.as_str()));
+    }
+    Ok(checked)
+}
+
+fn checked(given: Map<String, Value>, known: &[&str]) -> Result<Map<String, Value>, Problem> {
     if let Some(strange) = given.keys().find(|key| !known.contains(&key.as_str())) {
         return Err(invalid(format!("there is no option `{strange}`; known: {}", known.join(", "))));
     }
-    let given = Value::Object(given.clone());
+    let given = Value::Object(given);
     if holds_secret(&given) {
         return Err(Problem::new(
             Code::SecretMisuse,

@@ -281,7 +281,13 @@ impl Project {
         match wanted {
             Reference::Name(name) => {
                 let found = self.all(&format!("/{kind}"), &[("name", name)]).await?;
-                Ok(found.into_iter().find(|one| one["name"] == name.as_str()))
+                let found = found.into_iter().find(|one| one["name"] == name.as_str());
+                if kind != "images" || found.is_some() {
+                    return Ok(found);
+                }
+                // A snapshot has no name: it is known by what it is described as.
+                let snapshots = self.all("/images", &[("type", "snapshot")]).await?;
+                Ok(snapshots.into_iter().find(|one| one["description"] == name.as_str()))
             }
             Reference::Id(id) => match self.get(&format!("/{kind}/{id}")).await {
                 Ok(mut answer) => Ok(Some(answer[singular].take())),

@@ -119,7 +119,14 @@ async fn whole(project: &Project, kind: Kind, found: &Value) -> Result<Value, Pr
         }
         project.wait(&running(&actions)).await?;
     }
-    object(project, kind, found).await
+    // An image's making is its server's action.
+    loop {
+        let object = object(project, kind, found).await?;
+        if kind.plural != "images" || object["status"] != "creating" {
+            return Ok(object);
+        }
+        tokio::time::sleep(project.cloud.poll).await;
+    }
 }
 
 fn running(actions: &[Value]) -> Vec<i64> {
