@@ -153,6 +153,14 @@ impl Office {
         }
     }
 
+    /// Forgets what providers have asked for: simulators are asked on.
+    pub(super) fn forget_patience(&self) {
+        self.used.lock().values_mut().for_each(|used| {
+            used.patience = None;
+            used.sent.clear();
+        });
+    }
+
     /// The time step for a one-time password: providers take each once, so the next one is waited for.
     pub(super) fn step(&self, seed: &[u8], wait: Wait<'_>) -> Result<u64, Problem> {
         let key = blake3::hash(seed);

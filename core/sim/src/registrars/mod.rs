@@ -30,8 +30,17 @@ pub struct Kind {
     pub credentials: &'static [(&'static str, &'static str)],
     /// The field that tells what they may do: with another of the book's keys there, they may do less.
     pub key: &'static str,
+    /// What other keys lead to when they are tried: the kind of refusal, and the key.
+    pub refused: &'static [(&'static str, &'static str)],
+    /// What it answers to a request for a domain whose registry can't do it: status and code, if it has words for that.
+    pub unsupported_tld: Option<(u16, &'static str)>,
     start: fn(SocketAddr, Arc<Book>, &Control) -> io::Result<Server>,
 }
+
+/// A key that nobody knows.
+const WRONG: &str = "sim-wrong-key";
+const USUAL: &[(&str, &str)] =
+    &[("invalid_credentials", WRONG), ("ip_not_allowed", book::ELSEWHERE), ("account_not_eligible", book::INELIGIBLE)];
 
 /// All of them.
 pub const KINDS: &[Kind] = &[
@@ -40,6 +49,12 @@ pub const KINDS: &[Kind] = &[
         hosts: &["api.cloudflare.com"],
         credentials: &[("token", book::GOOD)],
         key: "token",
+        refused: &[
+            ("invalid_credentials", WRONG),
+            ("insufficient_rights", book::INELIGIBLE),
+            ("ip_not_allowed", book::ELSEWHERE),
+        ],
+        unsupported_tld: None,
         start: |address, book, control| serve(address, Arc::new(cloudflare::Cloudflare { book }), control),
     },
     Kind {
@@ -47,6 +62,8 @@ pub const KINDS: &[Kind] = &[
         hosts: &["api.dynadot.com"],
         credentials: &[("key", book::GOOD)],
         key: "key",
+        refused: USUAL,
+        unsupported_tld: None,
         start: |address, book, control| serve(address, Arc::new(dynadot::Dynadot::new(book)), control),
     },
     Kind {
@@ -54,6 +71,8 @@ pub const KINDS: &[Kind] = &[
         hosts: &["api.godaddy.com", "api.ote-godaddy.com"],
         credentials: &[("key", book::GOOD), ("secret", book::SECRET)],
         key: "key",
+        refused: &[("invalid_credentials", WRONG), ("account_not_eligible", book::INELIGIBLE)],
+        unsupported_tld: None,
         start: |address, book, control| serve(address, Arc::new(godaddy::GoDaddy { book }), control),
     },
     Kind {
@@ -61,6 +80,8 @@ pub const KINDS: &[Kind] = &[
         hosts: &["api.domrobot.com", "api.ote.domrobot.com"],
         credentials: &[("user", book::USER), ("password", book::GOOD)],
         key: "password",
+        refused: USUAL,
+        unsupported_tld: None,
         start: |address, book, control| serve(address, Arc::new(inwx::Inwx::new(book, control.clock.clone())), control),
     },
     Kind {
@@ -68,6 +89,8 @@ pub const KINDS: &[Kind] = &[
         hosts: &["api.namecheap.com", "api.sandbox.namecheap.com"],
         credentials: &[("user", book::USER), ("key", book::GOOD), ("client_ip", "192.0.2.10")],
         key: "key",
+        refused: USUAL,
+        unsupported_tld: Some((200, "2030280")),
         start: |address, book, control| serve(address, Arc::new(namecheap::Namecheap { book }), control),
     },
     Kind {
@@ -75,6 +98,8 @@ pub const KINDS: &[Kind] = &[
         hosts: &["eu.api.ovh.com", "ca.api.ovh.com"],
         credentials: &[("app_key", ovh::APP_KEY), ("app_secret", book::SECRET), ("consumer_key", book::GOOD)],
         key: "consumer_key",
+        refused: USUAL,
+        unsupported_tld: None,
         start: |address, book, control| serve(address, Arc::new(ovh::Ovh::new(book, control.clock.clone())), control),
     },
     Kind {
@@ -82,6 +107,8 @@ pub const KINDS: &[Kind] = &[
         hosts: &["api.porkbun.com"],
         credentials: &[("key", book::GOOD), ("secret", book::SECRET)],
         key: "key",
+        refused: USUAL,
+        unsupported_tld: None,
         start: |address, book, control| serve(address, Arc::new(porkbun::Porkbun { book }), control),
     },
 ];
