@@ -159,7 +159,7 @@ fn offer(claims: &Arc<dyn Claims>) -> Op {
                     "`values`: what is fetched, secrets or text by name (their policies allow `claim:<name>`); `returns`: names \
                      of secrets that may come back, kept as `made/claims/<name>/<returned>`, and `returns_to`: where those may \
                      go; `signal`: what reports are called (`claim/<name>`); `word_to`: where the word may go \
-                     (`[\"https://*\"]`); `open`: how long (`\"2h\"`).",
+                     (`[\"user-data\"]`); `open`: how long (`\"2h\"`).",
                 ),
             ]
         },
@@ -207,7 +207,7 @@ fn make(claims: &dyn Claims, cx: &OpCx, args: &Args) -> Result<Value, Problem> {
         returns: options.returns,
         returns_to: options.returns_to,
         signal: signal.clone(),
-        word_to: if options.word_to.is_empty() { vec!["https://*".into()] } else { options.word_to },
+        word_to: if options.word_to.is_empty() { vec!["user-data".into()] } else { options.word_to },
         open_ms,
     })?;
     Ok(json!({ "id": offered.id, "url": offered.url, "word": offered.word, "signal": signal }))
