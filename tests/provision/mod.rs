@@ -22,8 +22,15 @@ struct World {
 }
 
 const GRANTS: &[&str] = &[
-    "hetzner.*:*", "claim.*:*", "secret.use:made/*", "secret.use:registrar/*", "pool.*:*", "dns.read:*", "dns.write:*",
-    "dns.check:*", "registrar.*:*",
+    "hetzner.*:*",
+    "claim.*:*",
+    "secret.use:made/*",
+    "secret.use:registrar/*",
+    "pool.*:*",
+    "dns.read:*",
+    "dns.write:*",
+    "dns.check:*",
+    "registrar.*:*",
 ];
 
 /// The workflows of the area, and what they import.
