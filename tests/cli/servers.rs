@@ -102,7 +102,7 @@ const CASES: &[(Does, &str)] = &[
     (Asks, "audit verify"),
     (Asks, "audit ls"),
     (Asks, "audit export"),
-    (Ignores, "sim hetzner --pace 2000"),
+    (Refuses, "sim hetzner"),
     (Ignores, "completions bash"),
     (Ignores, "version"),
 ];

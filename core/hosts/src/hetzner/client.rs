@@ -77,7 +77,8 @@ impl Cloud {
         Ok(Self {
             place: Place::Real { base, destination },
             http: client(http.unacknowledged_ms, http.ca_file.as_deref()).map_err(|error| {
-                Problem::new(Code::Configuration, format!("the HTTP client can't be made: {error}"))
+                let file = http.ca_file.as_deref().unwrap_or(std::path::Path::new("")).display();
+                Problem::new(Code::Configuration, format!("hosts.http.ca_file: {file}: {error}"))
             })?,
             secrets: config.projects.iter().map(|(name, project)| (name.clone(), project.secret.clone())).collect(),
             poll: Duration::from_millis(config.poll_ms.max(1)),

@@ -130,6 +130,13 @@ fn a_platform_is_made_and_taken_away() {
     world.ask(11, "create_rrset", json!(["acme", "example.com", "www", "A", ["192.0.2.1"], { "ttl": 300 }]));
     let image = world.ask(12, "create_image", json!(["acme", "before", { "server": "cp-1" }]));
     assert_eq!((&image["status"], &image["description"]), (&json!("available"), &json!("before")));
+    let copy = world.ask(
+        14,
+        "create_server",
+        json!(["acme", "copy", { "server_type": "cx33", "image": image, "location": "fsn1" }]),
+    );
+    assert_eq!(copy["image"], image["id"], "a snapshot has no name");
+    world.undo(14, "delete_server", json!(["acme", "copy"])).unwrap();
     let mine = world.ask(13, "list_servers", json!(["acme", { "mine": true, "labels": { "role": "cp" } }]));
     assert_eq!(mine.as_array().map(Vec::len), Some(1));
 

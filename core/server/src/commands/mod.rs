@@ -12,6 +12,7 @@ pub mod exchange;
 pub mod hosts;
 pub mod migrate;
 pub mod nodes;
+pub mod plugin;
 pub mod resources;
 pub mod restore;
 pub mod run;
@@ -55,11 +56,12 @@ fn server(command: &Command) -> Server {
         | Command::Nodes(_)
         | Command::Schedules(_)
         | Command::Secrets(_)
+        | Command::Plugin(_)
         | Command::Resources(_)
         | Command::Users(_)
         | Command::Tokens(_)
         | Command::Audit(_) => Server::Asks,
-        Command::Serve(_) | Command::Dev(_) => Server::Refuses("this starts a server here"),
+        Command::Serve(_) | Command::Dev(_) | Command::Sim(_) => Server::Refuses("this starts a server here"),
         Command::Migrate(_) => Server::Refuses("a database is migrated by whoever serves it"),
         Command::Backup(_) | Command::Restore(_) | Command::Store(_) => {
             Server::Refuses("this works on the database itself; do it where the server runs")
@@ -72,7 +74,7 @@ fn server(command: &Command) -> Server {
         Command::Definitions(_) => {
             Server::Refuses("this describes what scripts can call here; GET /api/v1/definitions asks a server")
         }
-        Command::Completions(_) | Command::Sim(_) | Command::Version => Server::Ignores,
+        Command::Completions(_) | Command::Version => Server::Ignores,
     }
 }
 
@@ -100,6 +102,7 @@ pub fn dispatch(command: Command, context: &Context) -> Result<Exit, Problem> {
         Command::Nodes(command) => nodes::run(&command, context),
         Command::Schedules(command) => schedules::run(&command, context),
         Command::Secrets(command) => secrets::run(&command, context),
+        Command::Plugin(command) => plugin::run(&command, context),
         Command::Resources(command) => resources::run(&command, context),
         Command::Users(command) => users::run(&command, context),
         Command::Tokens(command) => tokens::run(&command, context),

@@ -21,6 +21,7 @@ mod small;
 #[cfg(test)]
 mod tests;
 mod volumes;
+mod zonefile;
 mod zones;
 
 use std::{collections::BTreeMap, sync::Arc};

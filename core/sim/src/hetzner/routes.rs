@@ -277,7 +277,7 @@ fn in_zone(
     body: &Value,
 ) -> Result<Option<Reply>, Refusal> {
     match (below, &request.method) {
-        (["zonefile"], &Method::GET) => zones::zonefile(project, zone).map(Some),
+        (["zonefile"], &Method::GET) => zones::export(project, zone).map(Some),
         (["rrsets"], &Method::GET) => {
             Ok(Some(Reply::Json(200, page(request, "rrsets", zones::rrsets(project, zone)?, 2 * LARGEST)?)))
         }

@@ -6,7 +6,7 @@ use super::{
     Reply, labels,
     project::Project,
     refusal::{Refusal, flag, int, invalid, list, one_of, optional_int, optional_text, taken, text, unprocessable},
-    render,
+    render, zonefile,
 };
 
 const TYPES: &[&str] = &[
@@ -37,11 +37,13 @@ pub(super) fn create(project: &mut Project, body: &Value) -> Result<Reply, Refus
         let servers = SERVERS.iter().map(|server| json!({ "value": server, "comment": "" }));
         sets.push(json!({ "name": "@", "type": "NS", "ttl": 3600, "labels": {}, "protection": { "change": false },
                           "records": servers.collect::<Vec<_>>() }));
-        for wanted in list(body, "rrsets")? {
+        let mut wanted = list(body, "rrsets")?;
+        if let Some(file) = optional_text(body, "zonefile")? {
+            wanted.extend(zonefile::read(file, &name)?);
+        }
+        for wanted in wanted {
             let made = rrset(&wanted)?;
-            if sets.iter().any(|held| is(held, &made["name"], &made["type"])) {
-                sets.retain(|held| !is(held, &made["name"], &made["type"]));
-            }
+            sets.retain(|held| !is(held, &made["name"], &made["type"]));
             sets.push(made);
         }
     } else if list(body, "primary_nameservers")?.is_empty() {
@@ -126,6 +128,18 @@ pub(super) fn delete(project: &mut Project, id: i64) -> Result<Reply, Refusal> {
 pub(super) fn act(project: &mut Project, id: i64, verb: &str, body: &Value) -> Result<Option<Reply>, Refusal> {
     let primary = project.get("zones", id)?["mode"] == "primary";
     let (wants_primary, field, value) = match verb {
+        "import_zonefile" => {
+            let held = project.get("zones", id)?;
+            let name = held["name"].as_str().unwrap_or_default();
+            let old = held["_rrsets"].as_array().cloned().unwrap_or_default();
+            if old.iter().any(|set| set["protection"]["change"] == true) {
+                return Err(Refusal::new(423, "protected", "a record set is protected against changes"));
+            }
+            let new = zonefile::read(text(body, "zonefile")?, name)?;
+            let new = new.iter().map(rrset).collect::<Result<Vec<_>, _>>()?;
+            let soa = old.into_iter().filter(|set| set["type"] == "SOA");
+            (true, "_rrsets", json!(soa.chain(new).collect::<Vec<_>>()))
+        }
         "change_ttl" => (true, "ttl", json!(int(body, "ttl")?)),
         "change_protection" => (primary, "protection", json!({ "delete": flag(body, "delete", false)? })),
         "change_primary_nameservers" => (false, "primary_nameservers", json!(list(body, "primary_nameservers")?)),
@@ -260,7 +274,7 @@ pub(super) fn with_rrset(
 }
 
 /// `GET /zones/{id}/zonefile`
-pub(super) fn zonefile(project: &Project, zone: i64) -> Result<Reply, Refusal> {
+pub(super) fn export(project: &Project, zone: i64) -> Result<Reply, Refusal> {
     let held = project.get("zones", zone)?;
     let (name, ttl) = (held["name"].as_str().unwrap_or_default(), &held["ttl"]);
     let mut lines = vec![format!("$ORIGIN {name}."), format!("$TTL {ttl}")];

@@ -102,7 +102,8 @@ fn same(one: &Value, other: &Value) -> bool {
     one["type"] == kind && one[kind] == other[kind]
 }
 
-fn name_or_id(value: &Value) -> Value {
+/// An image as the API wants it: its name, or its id as text.
+pub(in crate::hetzner) fn name_or_id(value: &Value) -> Value {
     let id = value["id"].as_i64().or_else(|| value.as_i64());
     id.map_or_else(|| value.clone(), |id| json!(id.to_string()))
 }

@@ -233,8 +233,12 @@ async fn creation(
             Value::Array(items) => {
                 for item in items.iter_mut() {
                     let id = id_of(project, plural, singular, item).await?;
-                    // The API takes keys by id or name, as text or number, and firewalls in objects.
-                    *item = if *field == "firewalls" { json!({ "firewall": id }) } else { json!(id) };
+                    // Keys are wanted as text, and firewalls in objects.
+                    *item = match *field {
+                        "firewalls" => json!({ "firewall": id }),
+                        "ssh_keys" => json!(id.to_string()),
+                        _ => json!(id),
+                    };
                 }
             }
             Value::Null => {}
@@ -246,6 +250,9 @@ async fn creation(
             let id = id_of(project, "servers", "server", &target["server"]).await?;
             target["server"] = json!({ "id": id });
         }
+    }
+    if let Some(image) = opts.get_mut("image") {
+        *image = super::acts::name_or_id(image);
     }
     if kind.plural == "images" {
         return image(project, name, &opts, labels).await;
