@@ -29,12 +29,14 @@ pub(super) fn ops(cloud: &Arc<Cloud>) -> Vec<Op> {
             rehearse: Rehearse::Assume(|_| json!({ "valid": true, "reason": "", "message": "" })),
             ..look(
                 cloud,
-                "check_token",
-                ALONE,
-                r#"hetzner::check_token("acme").valid"#,
-                "#{ valid: bool, reason: string, message: string }",
-                "Whether the project's token is good, found by a read that changes nothing. `reason` is `invalid_credentials` when \
+                (
+                    "check_token",
+                    ALONE,
+                    r#"hetzner::check_token("acme").valid"#,
+                    "#{ valid: bool, reason: string, message: string }",
+                    "Whether the project's token is good, found by a read that changes nothing. `reason` is `invalid_credentials` when \
                  it isn't. That a token may only read shows when something is to be made: `insufficient_rights`.",
+                ),
                 |_, _, project| cx_block(project, |project| async move { check(&project).await }),
             )
         },
@@ -45,14 +47,16 @@ pub(super) fn ops(cloud: &Arc<Cloud>) -> Vec<Op> {
             }),
             ..look(
                 cloud,
-                "server_types",
-                WHERE,
-                r#"hetzner::server_types("acme", #{ location: "fsn1" }).filter(|size| size.cores >= 2)[0].name"#,
-                "array",
-                "What servers can be ordered: `name`, `description`, `category`, `cores`, `memory_gb`, `disk_gb`, `architecture`, \
+                (
+                    "server_types",
+                    WHERE,
+                    r#"hetzner::server_types("acme", #{ location: "fsn1" }).filter(|size| size.cores >= 2)[0].name"#,
+                    "array",
+                    "What servers can be ordered: `name`, `description`, `category`, `cores`, `memory_gb`, `disk_gb`, `architecture`, \
                  `cpu_type`, `locations`, `available` (locations with stock, as far as the provider tells), `price_hourly` and \
                  `price_monthly` (net, in `currency`; of `location`, else of the cheapest). Sizes that are about to be withdrawn are \
                  left out.",
+                ),
                 |_, args, project| {
                     let opts = options(args, &["location", "architecture"])?;
                     let text = |name: &str| opts.get(name).and_then(Value::as_str).map(str::to_owned);
@@ -68,12 +72,14 @@ pub(super) fn ops(cloud: &Arc<Cloud>) -> Vec<Op> {
             }),
             ..look(
                 cloud,
-                "load_balancer_types",
-                WHERE,
-                r#"hetzner::load_balancer_types("acme")[0].name"#,
-                "array",
-                "What load balancers can be ordered: `name`, `max_services`, `max_targets`, `max_connections`, `price_hourly` and \
+                (
+                    "load_balancer_types",
+                    WHERE,
+                    r#"hetzner::load_balancer_types("acme")[0].name"#,
+                    "array",
+                    "What load balancers can be ordered: `name`, `max_services`, `max_targets`, `max_connections`, `price_hourly` and \
                  `price_monthly` (net, in `currency`).",
+                ),
                 |_, args, project| {
                     let opts = options(args, &["location", "architecture"])?;
                     let location = opts.get("location").and_then(Value::as_str).map(str::to_owned);
@@ -83,11 +89,13 @@ pub(super) fn ops(cloud: &Arc<Cloud>) -> Vec<Op> {
         },
         look(
             cloud,
-            "locations",
-            ALONE,
-            r#"hetzner::locations("acme").len()"#,
-            "array",
-            "Where things can be: `name`, `city`, `country`, `network_zone`, `description`.",
+            (
+                "locations",
+                ALONE,
+                r#"hetzner::locations("acme").len()"#,
+                "array",
+                "Where things can be: `name`, `city`, `country`, `network_zone`, `description`.",
+            ),
             |_, _, project| {
                 cx_block(project, |project| async move {
                     let mut all = project.all("/locations", &[]).await?;
@@ -104,12 +112,14 @@ pub(super) fn ops(cloud: &Arc<Cloud>) -> Vec<Op> {
             rehearse: Rehearse::Assume(|_| json!({ "currency": "EUR", "vat_rate": "19.000000" })),
             ..look(
                 cloud,
-                "prices",
-                ALONE,
-                r#"hetzner::prices("acme").currency"#,
-                "map",
-                "All prices as the provider tells them: `currency`, `vat_rate`, `volume` (a GB a month), `primary_ips`, \
+                (
+                    "prices",
+                    ALONE,
+                    r#"hetzner::prices("acme").currency"#,
+                    "map",
+                    "All prices as the provider tells them: `currency`, `vat_rate`, `volume` (a GB a month), `primary_ips`, \
                  `server_types`, `load_balancer_types`, `image`, `server_backup`.",
+                ),
                 |_, _, project| {
                     cx_block(project, |project| async move { Ok(project.get("/pricing").await?["pricing"].take()) })
                 },
@@ -117,11 +127,7 @@ pub(super) fn ops(cloud: &Arc<Cloud>) -> Vec<Op> {
         },
         look(
             cloud,
-            "isos",
-            ALONE,
-            r#"hetzner::isos("acme").len()"#,
-            "array",
-            "ISO images that a server can start from.",
+            ("isos", ALONE, r#"hetzner::isos("acme").len()"#, "array", "ISO images that a server can start from."),
             |_, _, project| cx_block(project, |project| async move { Ok(json!(project.all("/isos", &[]).await?)) }),
         ),
         Op {
@@ -130,11 +136,13 @@ pub(super) fn ops(cloud: &Arc<Cloud>) -> Vec<Op> {
             timeout_ms: super::kinds::TIMEOUT_MS,
             ..look(
                 cloud,
-                "wait_for",
-                ALONE,
-                r#"hetzner::wait_for("acme", [])"#,
-                "()",
-                "Waits until actions that something else has begun have ended. `command_failed` when one ends in an error.",
+                (
+                    "wait_for",
+                    ALONE,
+                    r#"hetzner::wait_for("acme", [])"#,
+                    "()",
+                    "Waits until actions that something else has begun have ended. `command_failed` when one ends in an error.",
+                ),
                 |_, args, project| {
                     let ids: Vec<i64> = args.read("actions")?;
                     if ids.len() > 1_000 {
@@ -156,13 +164,12 @@ where
     Ok(Box::pin(work(project)))
 }
 
+/// Name, parameters, example, shape of the result, documentation.
+type Words = (&'static str, &'static [Param], &'static str, &'static str, &'static str);
+
 fn look(
     cloud: &Arc<Cloud>,
-    name: &'static str,
-    params: &'static [Param],
-    example: &'static str,
-    returns: &'static str,
-    doc: &'static str,
+    (name, params, example, returns, doc): Words,
     ask: fn(&OpCx, &Args, Project) -> Result<Answer<'static>, Problem>,
 ) -> Op {
     let cloud = cloud.clone();

@@ -84,7 +84,7 @@ fn catalogue(project: &Project, request: &Request, kind: &str, rest: &[&str]) ->
     match rest {
         [] => Ok(Some(Reply::Json(200, page(request, kind, list.clone(), LARGEST)?))),
         [id] => {
-            let found = list.iter().find(|one| one["id"].to_string() == *id);
+            let found = list.iter().find(|one| id.parse::<i64>().is_ok_and(|id| one["id"] == id));
             let found = found.ok_or_else(|| not_found(singular(kind), id))?;
             Ok(Some(Reply::Json(200, json!({ singular(kind): found }))))
         }

@@ -24,7 +24,7 @@ pub(super) fn acts() -> Vec<Act> {
                 let there = has(&held["services"], |one| {
                     ["listen_port", "destination_port", "protocol"].iter().all(|field| one[*field] == service[*field])
                 });
-                Ok((!there).then(|| ("add_service", service)))
+                Ok((!there).then_some(("add_service", service)))
             }),
         },
         Act {
@@ -62,7 +62,7 @@ pub(super) fn acts() -> Vec<Act> {
                 if let Some(private) = args.get("target")["use_private_ip"].as_bool() {
                     target["use_private_ip"] = json!(private);
                 }
-                Ok((!there).then(|| ("add_target", target)))
+                Ok((!there).then_some(("add_target", target)))
             }),
         },
         Act {
@@ -74,7 +74,7 @@ pub(super) fn acts() -> Vec<Act> {
             example: r#"hetzner::create_load_balancer("acme", "lb", #{ load_balancer_type: "lb11", location: "fsn1" }); hetzner::add_target("acme", "lb", #{ label_selector: "role=web" }); hetzner::remove_target("acme", "lb", #{ label_selector: "role=web" })"#,
             plan: plan!(|project, held, args| {
                 let target = target(project, args.get("target")).await?;
-                Ok(has(&held["targets"], |one| same(one, &target)).then(|| ("remove_target", target)))
+                Ok(has(&held["targets"], |one| same(one, &target)).then_some(("remove_target", target)))
             }),
         },
         Act {

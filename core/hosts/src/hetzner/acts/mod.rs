@@ -17,7 +17,7 @@ mod balancers;
 mod fittings;
 mod servers;
 
-use std::sync::Arc;
+use std::{pin::Pin, sync::Arc};
 
 use serde_json::{Value, json};
 use windlass_model::{EffectClass, Problem};
@@ -73,6 +73,9 @@ const ATTACHED: &[Param] =
 /// What is asked for: the API's verb and its body. None: it is so already.
 type Plan = Option<(&'static str, Value)>;
 
+/// Works out what is to be asked for, from the thing as it is and the call's arguments.
+type Planning<'a> = Pin<Box<dyn Future<Output = Result<Plan, Problem>> + Send + 'a>>;
+
 /// An action.
 struct Act {
     name: &'static str,
@@ -81,11 +84,7 @@ struct Act {
     params: &'static [Param],
     undo: Undo,
     example: &'static str,
-    plan: for<'a> fn(
-        &'a Project,
-        &'a Value,
-        &'a Args,
-    ) -> std::pin::Pin<Box<dyn Future<Output = Result<Plan, Problem>> + Send + 'a>>,
+    plan: for<'a> fn(&'a Project, &'a Value, &'a Args) -> Planning<'a>,
 }
 
 fn back(name: &'static str) -> Undo {
