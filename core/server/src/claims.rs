@@ -7,7 +7,7 @@ use rand::RngCore as _;
 use windlass_api::claims::{self, NewClaim};
 use windlass_hosts::claim::{Claims, Offer, Offered};
 use windlass_model::{Code, Problem, RunId};
-use windlass_script::SecretSource as _;
+use windlass_script::{SecretPolicy, SecretSource};
 use zeroize::Zeroizing;
 
 use crate::vault::Vault;
@@ -42,6 +42,25 @@ impl Book {
         match self.vault.remove_through(&self.vault.attached()?, name) {
             Err(problem) if problem.code == Code::SecretNotFound => Ok(()),
             other => other,
+        }
+    }
+}
+
+/// Secrets of a rehearsal: what a run would have made stands in for itself.
+pub struct StandIns<S>(pub S);
+
+impl<S: SecretSource> SecretSource for StandIns<S> {
+    fn get(&self, name: &str) -> Result<Zeroizing<String>, Problem> {
+        match self.0.get(name) {
+            Err(_) if name.starts_with("made/") => Ok(Zeroizing::new(format!("stand-in for {name}"))),
+            known => known,
+        }
+    }
+
+    fn policy(&self, name: &str) -> Result<SecretPolicy, Problem> {
+        match self.0.policy(name) {
+            Err(_) if name.starts_with("made/") => Ok(SecretPolicy::anywhere()),
+            known => known,
         }
     }
 }

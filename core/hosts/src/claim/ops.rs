@@ -148,7 +148,8 @@ fn offer(claims: &Arc<dyn Claims>) -> Op {
     let claims = claims.clone();
     Op {
         name: "offer",
-        doc: "A claim. `secret(offered.word)` is its word, which goes where `word_to` says. Errors: `conflict` (there is one of \
+        doc: "A claim. `secret(offered.word)` is its word, which goes where `word_to` says. In a rehearsal (`rehearsed`) \
+              nobody will ask for it or report: don't wait. Errors: `conflict` (there is one of \
               this name), `unavailable` (this process serves no API that a machine could ask).",
         params: const {
             &[
@@ -163,7 +164,7 @@ fn offer(claims: &Arc<dyn Claims>) -> Op {
                 ),
             ]
         },
-        returns: "#{ id: string, url: string, word: string, signal: string }",
+        returns: "#{ id: string, url: string, word: string, signal: string, rehearsed: bool }",
         permission: Permission::Needs { verb: "claim.offer", scope: name_scope, words: "hand secrets to machines as" },
         class: EffectClass::Idempotent,
         undo: Undo::Op { name: "withdraw", args: |args| vec![args.get("name").clone()] },
@@ -210,7 +211,7 @@ fn make(claims: &dyn Claims, cx: &OpCx, args: &Args) -> Result<Value, Problem> {
         word_to: if options.word_to.is_empty() { vec!["user-data".into()] } else { options.word_to },
         open_ms,
     })?;
-    Ok(json!({ "id": offered.id, "url": offered.url, "word": offered.word, "signal": signal }))
+    Ok(json!({ "id": offered.id, "url": offered.url, "word": offered.word, "signal": signal, "rehearsed": cx.rehearsal }))
 }
 
 fn withdraw(claims: &Arc<dyn Claims>) -> Op {
