@@ -178,13 +178,12 @@ fn an_undo_leaves_what_somebody_else_has_put_there_since() {
         world.shop.run(GRANTS, r#"dns::replace("acme.pool.test", #{ name: "a", type: "A", record: "192.0.2.2" })"#);
     result.expect("it is granted");
     world.pdns.put("acme.pool.test.", "a.acme.pool.test.", "A", 60, &["192.0.2.3"]);
-    job.undo = journal.undo.lock().iter().rev().cloned().collect();
-    let problem = world.shop.try_roll_back(&job, &journal).expect_err("somebody else's isn't overwritten");
+    let problem = world.shop.try_roll_back(&mut job, &journal).expect_err("somebody else's isn't overwritten");
     assert_eq!(problem.code, Code::Conflict, "{problem:?}");
     assert_eq!(world.pdns.dig(&["a.acme.pool.test", "A"]), ["192.0.2.3"]);
     // A zone that somebody took away meanwhile: there is nothing left to put back.
     world.pdns.api("DELETE", "/zones/acme.pool.test.", Value::Null);
-    world.shop.try_roll_back(&job, &journal).expect("nothing is left to do");
+    world.shop.try_roll_back(&mut job, &journal).expect("nothing is left to do");
     assert!(!zone_exists(&world.pdns, "acme.pool.test."));
 }
 

@@ -1,6 +1,7 @@
 //! `dns` and `pool` on real PowerDNS servers, from scripts, with `dig` and `delv` as witnesses.
 
 mod delegation;
+mod flip;
 mod hostile;
 mod pool;
 mod zones;

@@ -136,7 +136,7 @@ fn a_plan_is_applied_as_it_was_looked_at() {
 fn a_zone_goes_out_and_comes_back_the_same() {
     let Some(world) = World::new() else { return };
     world.result(CHILD);
-    let body = r#"[dns::rrsets("acme.pool.test"), dns::transfer("acme.pool.test"), dns::parse("acme.pool.test", dns::export("acme.pool.test"))]"#;
+    let body = r#"[dns::rrsets("acme.pool.test"), dns::transfer("acme.pool.test"), dns::parse("acme.pool.test", dns::zone_file("acme.pool.test"))]"#;
     let result = world.result(body);
     let shape = |rrsets: &serde_json::Value| {
         let all = rrsets.as_array().expect("an array").iter().filter(|one| one["type"] != "SOA");

@@ -21,6 +21,7 @@ use windlass_hosts::{HOSTS, HostConfig, modules, rehearsal_modules};
 use windlass_model::{
     Bounds, Problem,
     journal::{Ending, Job, Runner},
+    undo::UndoRecord,
 };
 use windlass_script::{
     NoSecrets, Policy, STACK_BYTES, Sandbox, SandboxConfig,
@@ -81,8 +82,9 @@ impl Shop {
         self.run(grants, body).0
     }
 
-    /// Undoes what the job lists; why it can't be.
-    pub(crate) fn try_roll_back(&self, job: &Job, journal: &Arc<MemoryJournal>) -> Result<(), Problem> {
+    /// Undoes what a run has done, last first; why it can't be.
+    pub(crate) fn try_roll_back(&self, job: &mut Job, journal: &Arc<MemoryJournal>) -> Result<(), Problem> {
+        list_undo(job, journal);
         journal.undone.lock().clear();
         on_a_script_thread(|| self.sandbox.roll_back(job, journal.clone()));
         journal.undone.lock().iter().try_for_each(|(_, result)| result.clone())
@@ -90,12 +92,18 @@ impl Shop {
 
     /// Undoes what a run has done, last first.
     pub(crate) fn roll_back(&self, mut job: Job, journal: &Arc<MemoryJournal>) {
-        job.undo = journal.undo.lock().iter().rev().cloned().collect();
+        list_undo(&mut job, journal);
         let ending = on_a_script_thread(|| self.sandbox.roll_back(&job, journal.clone()));
         assert!(matches!(ending, Ending::Returned(_)), "{ending:?}");
         let undone = journal.undone.lock();
         assert!(undone.len() == job.undo.len() && undone.iter().all(|(_, result)| result.is_ok()), "{undone:?}");
     }
+}
+
+/// What a run has registered, last first.
+fn list_undo(job: &mut Job, journal: &MemoryJournal) {
+    let own = |entry: &UndoRecord| UndoRecord { origin: job.run.clone(), ..entry.clone() };
+    job.undo = journal.undo.lock().iter().rev().map(own).collect();
 }
 
 /// Scripts need more stack than a test's thread has.

@@ -89,12 +89,33 @@ impl Server {
         rrset.owner.as_deref() == Some(&self.config.owner)
     }
 
-    /// Marks a zone that is there as ours, or as nobody's.
-    pub async fn claim(&self, zone: &str, ours: bool, hand: &Hand) -> Result<(), Problem> {
+    /// Marks a zone that is there as ours, unless it is; the mark tells by which step, too.
+    pub async fn claim(&self, zone: &str, hand: &Hand) -> Result<(), Problem> {
         let _turn = self.turn(zone).await;
+        let head = self.head(zone).await?;
+        if self.owns(&head).await? {
+            return Ok(());
+        }
         hand.check()?;
-        let owner = if ours { vec![self.config.owner.clone()] } else { Vec::new() };
-        self.backend.set_metadata(zone, OWNER, &owner).await
+        let step = hand.key.as_ref().map(|key| self.mark(key));
+        let owners: Vec<String> = [self.config.owner.clone()].into_iter().chain(step).collect();
+        self.backend.set_metadata(zone, OWNER, &owners).await
+    }
+
+    /// Takes that mark away again; the one of this step only, if it is an undo. Whether it was there.
+    pub async fn disclaim(&self, zone: &str, of: Option<&str>, hand: &Hand) -> Result<bool, Problem> {
+        let _turn = self.turn(zone).await;
+        if self.backend.zone(zone).await?.is_none() {
+            return Ok(false);
+        }
+        let owners = self.backend.metadata(zone).await?.remove(OWNER).unwrap_or_default();
+        let wanted = of.map_or_else(|| self.config.owner.clone(), |key| self.mark(key));
+        if !owners.contains(&wanted) {
+            return Ok(false);
+        }
+        hand.check()?;
+        self.backend.set_metadata(zone, OWNER, &[]).await?;
+        Ok(true)
     }
 
     /// A zone that has to be there.

@@ -118,8 +118,8 @@ pub(super) fn ops(here: &Here) -> Vec<Op> {
         Op {
             doc: "A zone as the text of a zone file.",
             returns: "string",
-            example: r#"dns::create_zone("a.example.net"); dns::export("a.example.net").contains("SOA")"#,
-            ..here.look("export", |here, cx, args| {
+            example: r#"dns::create_zone("a.example.net"); dns::zone_file("a.example.net").contains("SOA")"#,
+            ..here.look("zone_file", |here, cx, args| {
                 let (zone, server) = here.place(args)?;
                 Ok(cx.block_on(server.backend.export(&zone))?.into())
             })

@@ -24,10 +24,39 @@ pub(super) fn parse(zone: &str, text: &str) -> Result<Vec<Rrset>, Problem> {
         return Err(invalid("a zone file here can't `$INCLUDE` other files"));
     }
     let origin = Name::from_ascii(format!("{zone}.")).map_err(|error| invalid(format!("{zone}: {error}")))?;
-    let (_, sets) = Parser::new(text, None, Some(origin))
+    let (_, sets) = Parser::new(spelled_out(zone, text), None, Some(origin))
         .parse()
         .map_err(|error| invalid(format!("the zone file can't be read: {error}")))?;
     rrsets(zone, sets.values().flat_map(|set| set.records_without_rrsigs()))
+}
+
+/// The same text with the origin's name where `@` stands for it behind a record's type: the parser knows it only in front.
+fn spelled_out(zone: &str, text: &str) -> String {
+    let mut origin = format!("{zone}.");
+    let mut out = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let mut words = line.split_whitespace();
+        if words.next().is_some_and(|word| word.eq_ignore_ascii_case("$ORIGIN"))
+            && let Some(name) = words.next()
+        {
+            origin = if name.ends_with('.') { name.to_owned() } else { format!("{name}.{origin}") };
+        }
+        let (mut quoted, mut escaped, mut comment, mut before) = (false, false, false, '\n');
+        let mut letters = line.chars().peekable();
+        while let Some(letter) = letters.next() {
+            let alone =
+                before.is_whitespace() && letters.peek().is_none_or(|next| next.is_whitespace() || *next == ';');
+            match letter {
+                '@' if before != '\n' && alone && !quoted && !comment => out.push_str(&origin),
+                _ => out.push(letter),
+            }
+            comment |= letter == ';' && !quoted && !escaped;
+            quoted ^= letter == '"' && !escaped && !comment;
+            escaped = letter == '\\' && !escaped;
+            before = letter;
+        }
+    }
+    out
 }
 
 /// Records put together by name and type.
@@ -67,4 +96,51 @@ fn content(data: &RData) -> String {
         format!("\"{letters}\"")
     };
     text.txt_data.iter().map(|part| quoted(part)).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(text: &str) -> Vec<String> {
+        let read = parse("a.example", text).unwrap();
+        read.iter().map(|set| format!("{} {} {} {}", set.name, set.kind, set.ttl, set.records.join(" | "))).collect()
+    }
+
+    #[test]
+    fn a_zone_file_is_read_as_people_write_it() {
+        let text = "$TTL 1h\n\
+            @ IN SOA ns1 hostmaster ( 1 10800 3600 604800 300 ) ; made by the server\n\
+            @ IN NS ns1.example.net.\n@ IN MX 10 @\n\
+            www 60 IN CNAME @ ; the zone itself\n\
+            txt IN TXT \"a @ b; c\" \"d \\\" e\"\n\
+            $ORIGIN sub\nx IN CNAME @\n@ IN A 192.0.2.1\n@ IN A 192.0.2.2\n";
+        assert_eq!(
+            lines(text),
+            [
+                "a.example MX 3600 10 a.example.",
+                "a.example NS 3600 ns1.example.net.",
+                "sub.a.example A 3600 192.0.2.1 | 192.0.2.2",
+                "txt.a.example TXT 3600 \"a @ b; c\" \"d \\\" e\"",
+                "www.a.example CNAME 60 a.example.",
+                "x.sub.a.example CNAME 3600 sub.a.example.",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_no_zone_file_or_reaches_out_is_refused() {
+        for text in [
+            "$INCLUDE /etc/passwd\n",
+            "$TTL 60\n\t$include /etc/passwd\n",
+            "nonsense",
+            "$TTL 60\nwww IN A nowhere\n",
+            "$TTL 60\nwww.other.example. IN A 192.0.2.1\n",
+            "$TTL 60\nwww IN TXT \"open\n",
+        ] {
+            assert_eq!(parse("a.example", text).unwrap_err().code, windlass_model::Code::InvalidArgument, "{text}");
+        }
+        assert!(parse("a.example", &"x".repeat(LONGEST + 1)).is_err());
+        assert!(lines("").is_empty());
+    }
 }

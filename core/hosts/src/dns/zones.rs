@@ -26,6 +26,8 @@ const METADATA_KIND: Param = Param::required(
 );
 const VALUES: Param = Param::required("values", Kind::Array, "Its values; none remove it.");
 
+const FORCE_WORDS: &str = "take over and overwrite what others have made in the DNS zones";
+
 pub(super) fn ops(here: &Here) -> Vec<Op> {
     let look = here.clone();
     let lookup: Lookup = Box::new(move |cx, args| {
@@ -77,26 +79,26 @@ pub(super) fn ops(here: &Here) -> Vec<Op> {
         Op {
             doc: "Takes over a zone that somebody else has made: everything in it is ours to change from then on.",
             returns: "()",
-            permission: Permission::Needs {
-                verb: FORCE,
-                scope: of_zone,
-                words: "take over and overwrite what others have made in the DNS zones",
-            },
+            permission: Permission::Needs { verb: FORCE, scope: of_zone, words: FORCE_WORDS },
             undo: Undo::Op { name: "disclaim", args: |args| args.values().to_vec() },
             example: r#"dns::create_zone("a.example.net"); dns::claim("a.example.net")"#,
-            ..here.change("claim", |here, cx, args| claim(here, cx, args, true))
+            ..here.change("claim", |here, cx, args| {
+                let (zone, server) = here.place(args)?;
+                let hand = hand(cx, &zone, false)?;
+                cx.block_on(server.claim(&zone, &hand)).map(|()| Value::Null)
+            })
         },
         Op {
-            doc: "Gives back a zone that was taken over with `dns::claim`; what was written meanwhile stays.",
-            returns: "()",
-            permission: Permission::Needs {
-                verb: FORCE,
-                scope: of_zone,
-                words: "take over and overwrite what others have made in the DNS zones",
-            },
-            undo: Undo::Op { name: "claim", args: |args| args.values().to_vec() },
+            doc: "Gives back a zone that was taken over with `dns::claim`; what was written meanwhile stays. Whether it was taken over.",
+            returns: "bool",
+            permission: Permission::Needs { verb: FORCE, scope: of_zone, words: FORCE_WORDS },
+            undo: Undo::None("whether it is to be taken over again is for somebody to say: `dns::claim`"),
             example: r#"dns::create_zone("a.example.net"); dns::disclaim("a.example.net")"#,
-            ..here.change("disclaim", |here, cx, args| claim(here, cx, args, false))
+            ..here.change("disclaim", |here, cx, args| {
+                let (zone, server) = here.place(args)?;
+                let hand = hand(cx, &zone, false)?;
+                cx.block_on(server.disclaim(&zone, cx.undoes.as_deref(), &hand)).map(Value::Bool)
+            })
         },
         Op {
             doc: "Notes something about a zone beside its records. Which kinds there are, and what they mean, the name server's \
@@ -162,12 +164,6 @@ fn shown(created: &Created, server: &str) -> Result<Value, Problem> {
     value["created"] = created.created.into();
     value["ds"] = json!(created.ds);
     Ok(value)
-}
-
-fn claim(here: &Here, cx: &OpCx, args: &Args, ours: bool) -> Result<Value, Problem> {
-    let (zone, server) = here.place(args)?;
-    let hand = hand(cx, &zone, false)?;
-    cx.block_on(server.claim(&zone, ours, &hand)).map(|()| Value::Null)
 }
 
 fn set_metadata(here: &Here, cx: &OpCx, args: &Args) -> Result<Value, Problem> {

@@ -137,6 +137,34 @@ pub const KEYS: &[Key] = &[
         "Secrets that are kept elsewhere: `name = { from = \"env:NAME\" or \"file:/path\", to = [destinations] }`.",
     ),
     key(
+        "hosts.dns.servers",
+        "Authoritative name servers that scripts and pools write to: `name = { url, api_key = \"file:/path\" or \"env:NAME\", zones = [], \
+         nameservers = [], owner = \"windlass\", serialise = \"server\" or \"zone\", axfr, server_id, plain_http, timeout_ms, kind = \"powerdns\" }`; \
+         `core/hosts/src/dns/README.md` says what each is for.",
+    ),
+    key(
+        "hosts.dns.resolvers",
+        "Recursive servers that `dns::check` asks for addresses and parents: `192.0.2.53:53`. None: those of /etc/resolv.conf.",
+    ),
+    key(
+        "hosts.dns.addresses",
+        "Where `dns::check` reaches name servers that it couldn't find, or shouldn't look for: `name = \"10.0.0.5:53\"`.",
+    ),
+    key(
+        "hosts.pool.domains",
+        "Domains that names are given out under: `\"omani.works\" = { server, nameservers = [] }`; `server` is one of `hosts.dns.servers`.",
+    ),
+    key(
+        "hosts.pool.reservation_s",
+        "Seconds that a reservation holds without its run; while that is open, it holds on.",
+    ),
+    key(
+        "hosts.pool.rest_s",
+        "Seconds that a released name rests before it is free: as long as others may remember its keys.",
+    ),
+    key("hosts.pool.sweep_s", "Seconds between two looks for reservations that have run out."),
+    key("hosts.pool.reserved", "Labels that nobody gets, beside the usual ones: `gitlab`."),
+    key(
         "hosts.exec.programs",
         "Programs that workflows may be granted. A bare name (`ping`) is looked for in /usr/sbin, /usr/bin, /sbin and /bin; \
          an absolute path (`/opt/tools/bin/deploy`) is known to scripts by its last part. None are by default.",
@@ -170,7 +198,8 @@ pub const KEYS: &[Key] = &[
 ];
 
 /// Tables whose keys are the user's own: they are set as a whole.
-pub const OPEN: &[&str] = &["auth.oidc", "policy", "secrets"];
+pub const OPEN: &[&str] =
+    &["auth.oidc", "hosts.dns.addresses", "hosts.dns.servers", "hosts.pool.domains", "policy", "secrets"];
 
 /// The meaning of a key.
 pub fn doc(path: &str) -> Option<&'static str> {
