@@ -11,7 +11,7 @@ use super::World;
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE4PazCGsCqMoAVGpGzCWDPyuQyCDHy4uuhdFIrZ6p5E ann@acme.test";
 
 /// Two regions, three control planes, three workers, a name of the pool.
-fn input() -> Value {
+pub(super) fn input() -> Value {
     json!({
         "name": "acme", "owner_email": "ann@acme.test", "topology": "dual", "ha": true, "project": "main",
         "ssh_public_key": KEY,
@@ -38,7 +38,7 @@ fn fails(operation: &str, status: u16, code: &str) -> Fault {
 }
 
 impl World {
-    fn succeeds(&self, input: &Value) -> Value {
+    pub(super) fn succeeds(&self, input: &Value) -> Value {
         let ended = self.ended(&self.launch("provision/sovereign", input));
         assert_eq!(ended["state"], "succeeded", "{ended:#}\n{:?}", self.machines.troubles());
         ended["output"].clone()
