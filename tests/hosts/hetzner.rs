@@ -67,6 +67,15 @@ fn every_example_holds_against_the_contract() {
 }
 
 #[test]
+fn every_example_runs_where_answers_are_assumed() {
+    for op in rehearsal_modules(&HostConfig::default()).into_iter().find(|module| module.name == "hetzner").unwrap().ops
+    {
+        let result = Shop::rehearsal(&HostConfig::default()).result(GRANTS, op.example);
+        assert!(result.is_ok(), "hetzner::{}: {:#?}", op.name, result.unwrap_err());
+    }
+}
+
+#[test]
 fn a_create_whose_answer_is_lost_is_made_once() {
     let world = World::new();
     world.control.faults.lose("servers.create");

@@ -60,7 +60,7 @@ pub(super) struct Project {
 }
 
 impl Cloud {
-    pub(super) fn new(config: &Config, http: &crate::http::Config) -> Result<Self, Problem> {
+    pub(super) fn new(config: &Config, http: &crate::web::Config) -> Result<Self, Problem> {
         let wrong = |why: String| Problem::new(Code::Configuration, format!("hosts.hetzner.base_url: {why}"));
         let url = url::Url::parse(&config.base_url).map_err(|error| wrong(error.to_string()))?;
         let loopback = match url.host() {

@@ -78,7 +78,7 @@ impl PartialEq for Simulated {
 }
 
 /// The module. Fails when the base URL can't be meant.
-pub fn module(config: &Config, http: &crate::http::Config) -> Result<HostModule, Problem> {
+pub fn module(config: &Config, http: &crate::web::Config) -> Result<HostModule, Problem> {
     Ok(described(ops(&Arc::new(Cloud::new(config, http)?))))
 }
 

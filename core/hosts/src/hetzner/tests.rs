@@ -42,7 +42,7 @@ impl World {
             .into(),
             ..Config::default()
         };
-        let mut bench = Bench::new(module(&config, &crate::http::Config::default()).unwrap(), &["hetzner.*:*"]);
+        let mut bench = Bench::new(module(&config, &crate::web::Config::default()).unwrap(), &["hetzner.*:*"]);
         for (name, value) in [("good", TOKEN), ("read", READ_ONLY_TOKEN), ("bad", "nonsense")] {
             bench.cx.secrets.insert(name.into(), value.into());
         }
@@ -410,7 +410,7 @@ fn secrets_stay_where_they_are() {
     assert_eq!(world.step(1, "list_servers", own).unwrap().as_array().map(Vec::len), Some(1));
     for bad in ["http://api.example.net/v1", "nonsense"] {
         let config = Config { base_url: bad.into(), ..Config::default() };
-        assert!(module(&config, &crate::http::Config::default()).is_err(), "{bad}");
+        assert!(module(&config, &crate::web::Config::default()).is_err(), "{bad}");
     }
     let misspelt = json!(["acme", "a", { "server_typ": "cx23" }]);
     let misspelt = world.step(1, "create_server", misspelt).unwrap_err();

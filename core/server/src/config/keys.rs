@@ -183,6 +183,15 @@ pub const KEYS: &[Key] = &[
         "How many days backups of changed files are kept: for so long a run can be undone after its launch.",
     ),
     key(
+        "hosts.hetzner.base_url",
+        "Where the API of Hetzner Cloud is; a simulator's address is all that has to be changed to talk to a simulator.",
+    ),
+    key("hosts.hetzner.poll_ms", "Milliseconds between two questions about actions that run."),
+    key(
+        "hosts.hetzner.projects",
+        "Projects by the name that scripts and grants use: `acme = { secret = \"hetzner-acme\" }`; the secret holds the token.",
+    ),
+    key(
         "hosts.http.allow_addresses",
         "Addresses and networks (`10.0.0.5`, `10.20.0.0/16`, `fd12::/48`) inside the house that requests may go to. Loopback, \
          private, link-local and otherwise special addresses are refused unless they are in here, or a grant names the \
@@ -198,8 +207,15 @@ pub const KEYS: &[Key] = &[
 ];
 
 /// Tables whose keys are the user's own: they are set as a whole.
-pub const OPEN: &[&str] =
-    &["auth.oidc", "hosts.dns.addresses", "hosts.dns.servers", "hosts.pool.domains", "policy", "secrets"];
+pub const OPEN: &[&str] = &[
+    "auth.oidc",
+    "hosts.dns.addresses",
+    "hosts.dns.servers",
+    "hosts.hetzner.projects",
+    "hosts.pool.domains",
+    "policy",
+    "secrets",
+];
 
 /// The meaning of a key.
 pub fn doc(path: &str) -> Option<&'static str> {
