@@ -1,5 +1,6 @@
 //! A Sovereign from nothing: the real server, a simulated Hetzner Cloud whose machines make their real calls, real PowerDNS.
 
+mod boot;
 mod changes;
 mod sovereign;
 
@@ -52,6 +53,11 @@ fn workflows() -> Vec<(String, String)> {
 
 impl World {
     fn new() -> Option<Self> {
+        Self::with_machines(true)
+    }
+
+    /// With machines that boot what they are given, or do nothing.
+    fn with_machines(live: bool) -> Option<Self> {
         let pdns = PowerDns::start()?;
         pdns.make_zone("pool.test.", &["ns1.pool.test.", "ns2.pool.test."]);
         pdns.put("pool.test.", "ns1.pool.test.", "A", 300, &["127.0.0.1"]);
@@ -61,7 +67,7 @@ impl World {
         let booting = machines.clone();
         let config = hetzner::Config {
             pace: PACE,
-            booted: Some(Arc::new(move |boot| booting.boot(boot))),
+            booted: live.then(|| -> hetzner::Booted { Arc::new(move |boot| booting.boot(boot)) }),
             ..hetzner::Config::default()
         };
         let project = Arc::new(hetzner::Hetzner::new(config, control.clock.clone()));

@@ -25,7 +25,7 @@ pub(super) fn input() -> Value {
 }
 
 /// One machine.
-fn small() -> Value {
+pub(super) fn small() -> Value {
     let mut input = input();
     (input["topology"], input["ha"], input["components"]) = (json!("solo"), json!(false), json!([]));
     input["regions"] = json!([{ "location": "fsn1", "control_plane_size": "cx33", "worker_size": "cx43" }]);
@@ -52,7 +52,7 @@ impl World {
     }
 
     /// Neither with the provider, nor in the DNS, nor among secrets and claims.
-    fn demand_nothing_left(&self) {
+    pub(super) fn demand_nothing_left(&self) {
         assert_eq!(self.project.count(), 0, "{:?}", self.project.objects("servers"));
         assert_eq!(self.pdns.records("pool.test.", "acme.pool.test.", "NS"), Vec::<String>::new());
         assert_eq!(self.pdns.api("GET", "/zones/acme.pool.test.?rrsets=false", Value::Null).0, 404);
