@@ -166,6 +166,24 @@ fn grants_are_for_names_and_code_needs_its_own() {
         let body = format!(r#"dns::set_metadata("acme.pool.test", "{kind}", ["x"])"#);
         assert_eq!(world.problem(GRANTS, &body).code, Code::InvalidArgument, "{kind}");
     }
+    // The same code by other spellings, and in a plan that nobody made.
+    let forged = |kind: &str, name: &str| {
+        let rrset = format!(r#"#{{ name: "{name}", type: "{kind}", ttl: 1, records: [`A "os.execute('id')"`] }}"#);
+        format!(
+            r#"dns::apply(#{{ zone: "acme.pool.test", create: [{rrset}], update: [], delete: [], unchanged: 0, refused: [] }})"#
+        )
+    };
+    for (kind, name) in [
+        ("lua", "www.acme.pool.test"),
+        ("LUA", "WWW.acme.pool.test."),
+        ("TYPE65402", "www.acme.pool.test"),
+        ("SOA", "www"),
+    ] {
+        let problem = world.problem(&narrow, &forged(kind, name));
+        assert!([Code::PermissionDenied, Code::InvalidArgument].contains(&problem.code), "{kind} {name}: {problem:?}");
+    }
+    let number = write("www", "acme.pool.test", "type65402", "\\\\# 1 00");
+    assert_eq!(world.problem(&narrow, &number).code, Code::InvalidArgument);
     let include = r#"dns::parse("acme.pool.test", "$TTL 60\n$include /etc/passwd\n")"#;
     assert_eq!(world.problem(GRANTS, include).code, Code::InvalidArgument);
 }

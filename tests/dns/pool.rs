@@ -324,6 +324,35 @@ fn of_many_that_want_one_name_one_gets_it() {
 }
 
 #[test]
+fn a_step_that_lost_its_answer_finds_what_it_has_reserved() {
+    let Some(world) = World::new() else { return };
+    let holder = || Holder {
+        key: "run/7".into(),
+        run: Some("01run".into()),
+        organisation: "acme".into(),
+        holds: Box::new(|| true),
+    };
+    let reserve =
+        || world.runtime.block_on(world.pool.reserve("pool.test", "acme", &holder(), None)).expect("it is free");
+    let first = reserve();
+    // The process died before anybody saw the token; the name server half-way, too.
+    world.pdns.api(
+        "PATCH",
+        "/zones/pool.test.",
+        json!({ "rrsets": [{ "name": "acme.pool.test.", "type": "DS", "changetype": "DELETE" }] }),
+    );
+    let second = reserve();
+    assert_eq!((&first.name, &first.ds), (&second.name, &second.ds), "the same zone with the same keys");
+    assert_eq!(world.pdns.records("pool.test.", "acme.pool.test.", "DS"), second.ds);
+    let commit = |token: &str| {
+        let address = ["192.0.2.7".to_owned()];
+        world.runtime.block_on(world.pool.commit("pool.test", "acme", token, &address, None)).map(drop)
+    };
+    assert_eq!(commit(&first.token).expect_err("nobody has seen it").code, Code::PermissionDenied);
+    commit(&second.token).expect("it is this one");
+}
+
+#[test]
 fn a_customer_who_takes_the_zone_away_is_told_of_and_let_go() {
     let Some(world) = World::new() else { return };
     let token = world.result(r#"pool::reserve("pool.test", "acme").token"#);
@@ -432,4 +461,22 @@ fn a_reservation_that_has_run_out_answers_410() {
     let gone = server.post("/api/v1/pool/names/brief.pool.test/commit", &body).expect(410).json();
     assert_eq!(gone["code"], "gone");
     server.post("/api/v1/pool/names", &json!({ "domain": "pool.test", "label": "brief" })).expect(201);
+}
+
+#[test]
+fn of_many_requests_for_one_name_one_gets_it() {
+    let Some(pdns) = PowerDns::start() else { return };
+    make_parent(&pdns);
+    let server = served(&pdns, 60);
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let ask = || server.post("/api/v1/pool/names", &json!({ "domain": "pool.test", "label": "acme" })).status;
+        let asking: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
+        asking.into_iter().map(|thread| thread.join().expect("no panic")).collect()
+    });
+    let count = |status: u16| statuses.iter().filter(|one| **one == status).count();
+    assert_eq!((count(201), count(409)), (1, 7), "{statuses:?}");
+    // One entry of the audit log for the one that was reserved.
+    let audit = server.get("/api/v1/audit?limit=100").expect(200);
+    assert_eq!(audit.text.matches("pool.reserve").count(), 1, "{}", audit.text);
+    assert!(zone_exists(&pdns, "acme.pool.test."));
 }

@@ -26,6 +26,10 @@ pub fn kind(text: &str) -> Result<String, Problem> {
     {
         return Err(invalid("an rrset's `type` is a word such as \"A\", \"CNAME\" or \"TXT\""));
     }
+    // Written as a number, a type would pass by what is said of it by its name.
+    if kind.strip_prefix("TYPE").is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit())) {
+        return Err(invalid(format!("`{kind}`: types are written by their names")));
+    }
     if MADE.contains(&kind.as_str()) {
         return Err(invalid(format!("{kind} records are made by the name server, and aren't written")));
     }
@@ -157,7 +161,7 @@ mod tests {
         ] {
             assert!(canonical(kind, content).is_err(), "{kind} {content}");
         }
-        for text in ["SOA", "rrsig", "", "A B", "DNSKEY"] {
+        for text in ["SOA", "rrsig", "", "A B", "DNSKEY", "TYPE6", "type65402"] {
             assert!(super::kind(text).is_err(), "{text}");
         }
     }

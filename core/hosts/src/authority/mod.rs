@@ -28,7 +28,7 @@ pub use config::{Config, Serialise, ServerConfig};
 pub use create::{Created, NewZone};
 pub use delegate::Delegation;
 pub use names::{below, name, within};
-pub use plan::{Plan, plan};
+pub use plan::{Plan, Update, plan};
 pub use rrset::{Change, Rrset, ZoneHead, ZoneKey};
 pub use server::{Hand, Server};
 pub use servers::{Servers, Shared};

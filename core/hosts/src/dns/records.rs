@@ -7,7 +7,7 @@ use windlass_script::host::{Args, Kind, Op, OpCx, Param, Permission, Undo};
 
 use super::ops::{Here, SERVER_OPTS, WRITE, ZONE, denied, hand, json, only, scope, undoing};
 use crate::{
-    authority::{self, Change, Changed, Delegation, Plan, Rrset},
+    authority::{self, Change, Changed, Delegation, Plan, Rrset, Update},
     support::invalid,
 };
 
@@ -189,10 +189,26 @@ fn delete(here: &Here, cx: &OpCx, args: &Args) -> Result<Value, Problem> {
     json(&cx.block_on(server.change(&zone, changes, &hand))?)
 }
 
+/// A plan may have been written by hand: its rrsets are read as any others are.
+fn reread(zone: &str, plan: Plan) -> Result<Plan, Problem> {
+    let read = |rrset: Rrset| Rrset::read(zone, &rrset.shown());
+    let all = |rrsets: Vec<Rrset>| rrsets.into_iter().map(read).collect::<Result<Vec<_>, _>>();
+    let update = plan.update.into_iter().map(|Update { from, to }| Ok(Update { from: read(from)?, to: read(to)? }));
+    Ok(Plan {
+        zone: zone.to_owned(),
+        create: all(plan.create)?,
+        update: update.collect::<Result<_, Problem>>()?,
+        delete: all(plan.delete)?,
+        unchanged: plan.unchanged,
+        refused: plan.refused,
+    })
+}
+
 fn apply(here: &Here, cx: &OpCx, args: &Args) -> Result<Value, Problem> {
     let options = only(args)?;
     let plan: Plan = args.read("plan")?;
     let zone = authority::name(&plan.zone)?;
+    let plan = reread(&zone, plan)?;
     let server = here.servers.of(&zone, options.server.as_deref())?;
     let hand = hand(cx, &zone, options.force)?;
     check_code(cx, plan.create.iter().chain(plan.update.iter().map(|update| &update.to)))?;

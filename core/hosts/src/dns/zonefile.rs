@@ -24,24 +24,28 @@ pub(super) fn parse(zone: &str, text: &str) -> Result<Vec<Rrset>, Problem> {
         return Err(invalid("a zone file here can't `$INCLUDE` other files"));
     }
     let origin = Name::from_ascii(format!("{zone}.")).map_err(|error| invalid(format!("{zone}: {error}")))?;
-    let (_, sets) = Parser::new(spelled_out(zone, text), None, Some(origin))
+    let (_, sets) = Parser::new(spelled_out(zone, text)?, None, Some(origin))
         .parse()
         .map_err(|error| invalid(format!("the zone file can't be read: {error}")))?;
     rrsets(zone, sets.values().flat_map(|set| set.records_without_rrsigs()))
 }
 
 /// The same text with the origin's name where `@` stands for it behind a record's type: the parser knows it only in front.
-fn spelled_out(zone: &str, text: &str) -> String {
-    let mut origin = format!("{zone}.");
+fn spelled_out(zone: &str, text: &str) -> Result<String, Problem> {
+    let (mut depth, mut origin) = (0_i32, format!("{zone}."));
     let mut out = String::with_capacity(text.len());
-    for line in text.split_inclusive('\n') {
+    for (number, line) in text.split_inclusive('\n').enumerate() {
         let mut words = line.split_whitespace();
         if words.next().is_some_and(|word| word.eq_ignore_ascii_case("$ORIGIN"))
             && let Some(name) = words.next()
         {
             origin = if name.ends_with('.') { name.to_owned() } else { format!("{name}.{origin}") };
+            out.push_str(&format!("$ORIGIN {origin}\n"));
+            continue;
         }
+        let began = depth;
         let (mut quoted, mut escaped, mut comment, mut before) = (false, false, false, '\n');
+        let mut said = String::new();
         let mut letters = line.chars().peekable();
         while let Some(letter) = letters.next() {
             let alone =
@@ -51,12 +55,36 @@ fn spelled_out(zone: &str, text: &str) -> String {
                 _ => out.push(letter),
             }
             comment |= letter == ';' && !quoted && !escaped;
+            if !comment {
+                said.push(letter);
+                depth += match letter {
+                    '(' if !quoted => 1,
+                    ')' if !quoted => -1,
+                    _ => 0,
+                };
+            }
             quoted ^= letter == '"' && !escaped && !comment;
             escaped = letter == '\\' && !escaped;
             before = letter;
         }
+        // The parser passes over a name that nothing is said of.
+        if began == 0 && depth == 0 && said.split_whitespace().count() == 1 {
+            return Err(invalid(format!(
+                "line {} of the zone file names `{}` and says nothing of it",
+                number + 1,
+                said.trim()
+            )));
+        }
+        if quoted {
+            return Err(invalid(format!("a text in line {} of the zone file doesn't end", number + 1)));
+        }
     }
-    out
+    if depth != 0 {
+        return Err(invalid("a parenthesis of the zone file isn't closed"));
+    }
+    // A last line without an end would be passed over.
+    out.push('\n');
+    Ok(out)
 }
 
 /// Records put together by name and type.
@@ -134,6 +162,8 @@ mod tests {
             "$INCLUDE /etc/passwd\n",
             "$TTL 60\n\t$include /etc/passwd\n",
             "nonsense",
+            "$TTL 60\nwww\n@ IN A 192.0.2.1\n",
+            "$TTL 60\n@ IN SOA ns1 hostmaster ( 1 2\n",
             "$TTL 60\nwww IN A nowhere\n",
             "$TTL 60\nwww.other.example. IN A 192.0.2.1\n",
             "$TTL 60\nwww IN TXT \"open\n",
