@@ -26,16 +26,16 @@ const WHERE: &[Param] = &[
 pub(super) fn ops(cloud: &Arc<Cloud>) -> Vec<Op> {
     vec![
         Op {
-            rehearse: Rehearse::Assume(|_| json!({ "valid": true, "reason": "", "message": "" })),
+            rehearse: Rehearse::Assume(|_| json!({ "valid": true, "writes": true, "reason": "", "message": "" })),
             ..look(
                 cloud,
                 (
                     "check_token",
                     ALONE,
                     r#"hetzner::check_token("acme").valid"#,
-                    "#{ valid: bool, reason: string, message: string }",
-                    "Whether the project's token is good, found by a read that changes nothing. `reason` is `invalid_credentials` when \
-                 it isn't. That a token may only read shows when something is to be made: `insufficient_rights`.",
+                    "#{ valid: bool, writes: bool, reason: string, message: string }",
+                    "Whether the project's token is good (`valid`), and whether it may change things (`writes`), found out without changing \
+                 anything. `reason` is `invalid_credentials` or `insufficient_rights`, and `message` says it in words.",
                 ),
                 |_, _, project| cx_block(project, |project| async move { check(&project).await }),
             )
@@ -200,12 +200,21 @@ fn look(
 }
 
 async fn check(project: &Project) -> Result<Value, Problem> {
+    let answer = |valid: bool, writes: bool, problem: Option<&Problem>| {
+        let (reason, message) =
+            problem.map_or((Value::from(""), ""), |one| (one.data["reason"].clone(), one.message.as_str()));
+        Ok(json!({ "valid": valid, "writes": writes, "reason": reason, "message": message }))
+    };
     match project.get("/locations?per_page=1").await {
-        Ok(_) => Ok(json!({ "valid": true, "reason": "", "message": "" })),
-        Err(problem) if problem.code == Code::PermissionDenied => {
-            Ok(json!({ "valid": false, "reason": problem.data["reason"], "message": problem.message }))
-        }
-        Err(problem) => Err(problem),
+        Ok(_) => {}
+        Err(problem) if problem.code == Code::PermissionDenied => return answer(false, false, Some(&problem)),
+        Err(problem) => return Err(problem),
+    }
+    // Whether it may write is told before what is to be changed is looked for; there is no such thing, and nothing in the change.
+    match project.put("/placement_groups/1", &json!({})).await {
+        Err(problem) if problem.code == Code::PermissionDenied => answer(true, false, Some(&problem)),
+        Err(problem) if problem.code != Code::NotFound => Err(problem),
+        _ => answer(true, true, None),
     }
 }
 

@@ -310,16 +310,16 @@ impl Project {
         })
     }
 
-    /// Waits until actions have ended; fails with the first that ended in an error.
+    /// Waits until actions have ended; fails with the first that ended in an error. What they were begun for may have
+    /// happened whatever comes of the wait.
     pub(super) async fn wait(&self, actions: &[i64]) -> Result<(), Problem> {
-        let mut ends = Vec::new();
-        for id in actions {
-            ends.push(self.shared.poller.add(self, *id));
-        }
+        let ends: Vec<_> = actions.iter().map(|id| self.shared.poller.add(self, *id)).collect();
         for end in ends {
-            let action = end
-                .await
-                .map_err(|_| Problem::new(Code::Unavailable, "nobody asks for actions any more").retryable())??;
+            let gone = |_| Problem::new(Code::Unavailable, "nobody asks for actions any more").retryable();
+            let action = end.await.map_err(gone)?.map_err(|mut problem| {
+                problem.no_effect = false;
+                problem
+            })?;
             if action["status"] == "error" {
                 return Err(refusal::action_failed(&action));
             }

@@ -115,8 +115,11 @@ async fn ask(project: Project) {
                 }
                 Err(problem) => {
                     failures += 1;
-                    // A moment without an answer is no reason to lose what is under way; a wrong token is.
-                    if !problem.retryable || failures >= FAILURES {
+                    // A moment without an answer is no reason to lose what is under way, as it is only looked at; a token
+                    // that is no longer good is.
+                    let passing =
+                        problem.retryable || problem.data["status"].as_u64().is_some_and(|status| status >= 500);
+                    if !passing || failures >= FAILURES {
                         poller.fail(ids, &problem);
                         failures = 0;
                     }

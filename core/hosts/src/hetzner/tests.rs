@@ -251,7 +251,12 @@ fn refusals_come_in_peoples_words() {
     let reader = world.step(1, "create_placement_group", json!(["reader", "g"])).unwrap_err();
     assert_eq!(reason(&reader), (Code::PermissionDenied, "insufficient_rights".into()), "{reader}");
     assert_eq!(world.ask(1, "check_token", json!(["wrong"]))["reason"], "invalid_credentials");
-    assert_eq!(world.ask(1, "check_token", json!(["acme"]))["valid"], true);
+    assert_eq!(
+        world.ask(1, "check_token", json!(["acme"])),
+        json!({ "valid": true, "writes": true, "reason": "", "message": "" })
+    );
+    let reader = world.ask(1, "check_token", json!(["reader"]));
+    assert_eq!((&reader["valid"], &reader["reason"]), (&json!(true), &json!("insufficient_rights")), "{reader}");
     let sold_out = json!(["acme", "a", { "server_type": "cx33", "image": "debian-13", "location": "fsn1" }]);
     let sold_out = world.step(1, "create_server", sold_out).unwrap_err();
     assert_eq!(reason(&sold_out), (Code::Unavailable, "out_of_stock".into()), "{sold_out}");
@@ -368,6 +373,23 @@ fn actions_are_asked_for_together() {
     assert_eq!(world.control.count("actions.get"), 0);
     let unknown = world.step(2, "wait_for", json!(["acme", [1]])).unwrap_err();
     assert_eq!(unknown.code, Code::NotFound, "{unknown}");
+}
+
+#[test]
+fn a_stumble_while_waiting_loses_nothing_and_a_revoked_token_is_told() {
+    let mut world = World::new();
+    let fails = |times: u32, status: u16, code: &str| windlass_sim::Fault::Fail {
+        operation: "actions.list".into(),
+        times,
+        failure: windlass_sim::Failure { status, code: code.into(), message: None },
+    };
+    world.control.faults.add([fails(3, 500, "server_error"), fails(1, 502, "bad_gateway")]);
+    assert_eq!(world.ask(1, "create_server", small("web"))["status"], "running");
+    world.control.faults.add([fails(1, 401, "unauthorized")]);
+    let problem = world.step(2, "create_server", small("other")).unwrap_err();
+    assert_eq!((problem.code, problem.no_effect), (Code::PermissionDenied, false), "the server is there: {problem}");
+    assert_eq!(world.undo(2, "delete_server", json!(["acme", "other"])).unwrap()["deleted"], true);
+    assert_eq!(world.names("servers"), ["web"]);
 }
 
 #[test]
