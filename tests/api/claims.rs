@@ -13,9 +13,9 @@ const HAND_OVER: &str = r#"const WORKFLOW = #{
 };
 
 fn run(input) {
-    claim::generate("acme/token");
+    let made = claim::generate("acme/token");
     let offered = claim::offer("acme/cp-1", #{
-        values: #{ token: secret("made/acme/token"), host: "cp-1" },
+        values: #{ token: secret(made.secret), host: "cp-1" },
         returns: ["kubeconfig"], returns_to: ["file:*"], word_to: ["file:*"], open: "5m",
     });
     file::write(input.folder + "/claim.json", `{"url":"${offered.url}","word":"` + secret(offered.word) + `"}`);

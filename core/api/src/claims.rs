@@ -27,13 +27,13 @@ const KIND: &str = "claim";
 const BODY_BYTES: usize = 256 << 10;
 /// Characters of a report's texts, at most.
 const TEXT_CHARS: usize = 2_000;
-/// Where what comes back is kept: secrets of these names belong to claims, and to nobody else.
-const MADE: &str = "made/claims";
 
 /// A claim to be.
 pub struct NewClaim {
-    /// How the script calls it, unique.
+    /// How the script calls it, unique in the organisation.
     pub name: String,
+    /// The run's organisation.
+    pub organisation: String,
     /// The run that waits for the machine.
     pub run: RunId,
     /// The step that makes it: the same step makes one claim.
@@ -76,8 +76,13 @@ struct Fetched {
 }
 
 /// The name of the secret in which a returned value is kept.
-pub fn returned(claim: &str, name: &str) -> String {
-    format!("{MADE}/{claim}/{name}")
+pub fn returned(organisation: &str, claim: &str, name: &str) -> String {
+    format!("made/{organisation}/claims/{claim}/{name}")
+}
+
+/// By which a claim is found.
+fn key(organisation: &str, name: &str) -> String {
+    format!("{organisation}/{name}")
 }
 
 fn context(id: &str) -> String {
@@ -90,7 +95,7 @@ pub fn offer(
     seal: impl Fn(&str, &str) -> Result<String, Problem>,
     new: &NewClaim,
 ) -> Result<String, Problem> {
-    if let Some(found) = engine.document_by_key(KIND, &new.name)? {
+    if let Some(found) = engine.document_by_key(KIND, &key(&new.organisation, &new.name))? {
         let body = read(&found)?;
         if body.key == new.key {
             return Ok(found.id);
@@ -100,10 +105,6 @@ pub fn offer(
             .help("give it another name, or withdraw that one")
             .no_effect());
     }
-    let organisation = match engine.run(&new.run)? {
-        Some(run) => run.organisation,
-        None => return Err(Problem::new(Code::RunNotFound, format!("there is no run {}", new.run)).no_effect()),
-    };
     let id = random_hex()[..24].to_owned();
     let body = Body {
         name: new.name.clone(),
@@ -120,9 +121,9 @@ pub fn offer(
     engine.change(vec![Change::Put {
         kind: KIND.into(),
         id: id.clone(),
-        organisation,
+        organisation: new.organisation.clone(),
         body: json!(body),
-        keys: vec![new.name.clone()],
+        keys: vec![key(&new.organisation, &new.name)],
         expires_at_ms: Some(now_ms().saturating_add(new.open_ms)),
         expected: Expected::Absent,
     }])?;
@@ -130,8 +131,8 @@ pub fn offer(
 }
 
 /// Removes a claim of this name that this run made; whether there was one.
-pub fn withdraw(engine: &Engine, name: &str, run: &RunId) -> Result<bool, Problem> {
-    let Some(found) = engine.document_by_key(KIND, name)? else { return Ok(false) };
+pub fn withdraw(engine: &Engine, organisation: &str, name: &str, run: &RunId) -> Result<bool, Problem> {
+    let Some(found) = engine.document_by_key(KIND, &key(organisation, name))? else { return Ok(false) };
     let body = read(&found)?;
     if body.run != *run {
         let message = format!("the claim `{name}` is of run {}", body.run);
@@ -146,8 +147,8 @@ pub fn withdraw(engine: &Engine, name: &str, run: &RunId) -> Result<bool, Proble
 }
 
 /// Names of what the machine may send back, of a claim of this name.
-pub fn returns(engine: &Engine, name: &str) -> Result<Vec<String>, Problem> {
-    let found = engine.document_by_key(KIND, name)?;
+pub fn returns(engine: &Engine, organisation: &str, name: &str) -> Result<Vec<String>, Problem> {
+    let found = engine.document_by_key(KIND, &key(organisation, name))?;
     Ok(found.map(|found| read(&found)).transpose()?.map_or_else(Vec::new, |body| body.returns))
 }
 
@@ -254,7 +255,7 @@ fn kept(found: &Document, body: &Body) -> Change {
         id: found.id.clone(),
         organisation: found.organisation.clone(),
         body: json!(body),
-        keys: vec![body.name.clone()],
+        keys: vec![key(&found.organisation, &body.name)],
         expires_at_ms: found.expires_at_ms,
         expected: Expected::Version(found.version),
     }
@@ -312,7 +313,7 @@ fn report(request: Request) -> Result<Answer, Problem> {
             let message = format!("the claim has no place for `{name}`");
             return Err(Problem::new(Code::InvalidInput, message).help("the script names what may come back"));
         }
-        let (through, kept) = (&request.api.engine, returned(&body.name, name));
+        let (through, kept) = (&request.api.engine, returned(&found.organisation, &body.name, name));
         request.api.secrets.put(through, &kept, value, &body.returns_to)?;
         secrets.insert(name, kept);
     }

@@ -42,11 +42,11 @@ impl Absent {
 }
 
 impl Claims for Absent {
-    fn generate(&self, _: &str, _: usize, _: &[String]) -> Result<bool, Problem> {
+    fn generate(&self, _: &RunId, _: &str, _: usize, _: &[String]) -> Result<(String, bool), Problem> {
         Self::problem("secrets")
     }
 
-    fn forget(&self, _: &str) -> Result<(), Problem> {
+    fn forget(&self, _: &RunId, _: &str) -> Result<(), Problem> {
         Self::problem("secrets")
     }
 

@@ -25,6 +25,12 @@ impl Book {
         Self { vault, url }
     }
 
+    fn organisation(&self, run: &RunId) -> Result<String, Problem> {
+        let found = self.vault.attached()?.run(run)?;
+        let absent = || Problem::new(Code::RunNotFound, format!("there is no run {run}")).no_effect();
+        found.map(|run| run.organisation).ok_or_else(absent)
+    }
+
     fn make(&self, name: &str, bytes: usize, to: &[String]) -> Result<bool, Problem> {
         match self.vault.get(name) {
             Ok(_) => return Ok(false),
@@ -65,18 +71,26 @@ impl<S: SecretSource> SecretSource for StandIns<S> {
     }
 }
 
+/// What a secret is called that was made for an organisation: no other one comes by it under the same name, and none that
+/// somebody has set is ever replaced.
+fn made(organisation: &str, name: &str) -> String {
+    format!("made/{organisation}/{name}")
+}
+
 /// The secret that is a claim's word.
-fn word_of(claim: &str) -> String {
-    format!("made/claims/{claim}")
+fn word_of(organisation: &str, claim: &str) -> String {
+    made(organisation, &format!("claims/{claim}"))
 }
 
 impl Claims for Book {
-    fn generate(&self, name: &str, bytes: usize, to: &[String]) -> Result<bool, Problem> {
-        self.make(name, bytes, to)
+    fn generate(&self, run: &RunId, name: &str, bytes: usize, to: &[String]) -> Result<(String, bool), Problem> {
+        let secret = made(&self.organisation(run)?, name);
+        let fresh = self.make(&secret, bytes, to)?;
+        Ok((secret, fresh))
     }
 
-    fn forget(&self, name: &str) -> Result<(), Problem> {
-        self.remove(name)
+    fn forget(&self, run: &RunId, name: &str) -> Result<(), Problem> {
+        self.remove(&made(&self.organisation(run)?, name))
     }
 
     fn offer(&self, offer: &Offer) -> Result<Offered, Problem> {
@@ -88,13 +102,15 @@ impl Claims for Book {
             .help("launch the run at a server: `windlass serve`, or `windlass run --server`")
             .no_effect());
         };
-        let word = word_of(&offer.name);
+        let organisation = self.organisation(&offer.run)?;
+        let word = word_of(&organisation, &offer.name);
         self.make(&word, 32, &offer.word_to)?;
         let id = claims::offer(
             &self.vault.attached()?,
             |context, plain| self.vault.seal_text(context, plain),
             &NewClaim {
                 name: offer.name.clone(),
+                organisation,
                 run: offer.run.clone(),
                 key: offer.key.clone(),
                 values: offer.values.iter().map(|(key, value)| (key.clone(), value.to_string())).collect(),
@@ -110,10 +126,12 @@ impl Claims for Book {
 
     fn withdraw(&self, name: &str, run: &RunId) -> Result<(), Problem> {
         let engine = self.vault.attached()?;
-        let returns = claims::returns(&engine, name)?;
-        if claims::withdraw(&engine, name, run)? {
-            returns.iter().try_for_each(|returned| self.remove(&claims::returned(name, returned)))?;
+        let organisation = self.organisation(run)?;
+        let returns = claims::returns(&engine, &organisation, name)?;
+        if claims::withdraw(&engine, &organisation, name, run)? {
+            let secrets = returns.iter().map(|returned| claims::returned(&organisation, name, returned));
+            secrets.map(|secret| self.remove(&secret)).collect::<Result<(), _>>()?;
         }
-        self.remove(&word_of(name))
+        self.remove(&word_of(&organisation, name))
     }
 }

@@ -45,11 +45,12 @@ pub struct Offered {
 
 /// Keeps claims, and the secrets that are made for them. The server does.
 pub trait Claims: Send + Sync {
-    /// Makes a random secret of this name, unless it is there; whether it was made.
-    fn generate(&self, name: &str, bytes: usize, to: &[String]) -> Result<bool, Problem>;
+    /// Makes a random secret, unless the run's organisation has it under this name: what it is called, and whether it was
+    /// made.
+    fn generate(&self, run: &RunId, name: &str, bytes: usize, to: &[String]) -> Result<(String, bool), Problem>;
 
-    /// Removes a secret that was made.
-    fn forget(&self, name: &str) -> Result<(), Problem>;
+    /// Removes a secret of the run's organisation that was made.
+    fn forget(&self, run: &RunId, name: &str) -> Result<(), Problem>;
 
     /// Makes a claim; the same step finds its own.
     fn offer(&self, offer: &Offer) -> Result<Offered, Problem>;

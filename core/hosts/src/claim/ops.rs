@@ -10,19 +10,12 @@ use windlass_script::host::{Args, HostModule, Kind, Op, OpCx, Param, Permission,
 use super::{Claims, Offer};
 use crate::support::{self, invalid};
 
-/// What the names of secrets that are made begin with: none that somebody has set is ever replaced.
-const MADE: &str = "made/";
 const DAY_MS: i64 = 86_400_000;
 /// Values of one claim, at most.
 const VALUES: usize = 50;
 
 const NAME: Param =
     Param::required("name", Kind::String, "Letters, digits, `.`, `_`, `-` and `/`, at most 100: `acme.example/cp-1`.");
-
-/// The secret that is a claim's word.
-pub(super) fn word_of(claim: &str) -> String {
-    format!("{MADE}claims/{claim}")
-}
 
 fn name_scope(args: &Args) -> Vec<String> {
     vec![args.str("name").to_owned()]
@@ -75,8 +68,8 @@ fn generate(claims: &Arc<dyn Claims>) -> Op {
     let claims = claims.clone();
     Op {
         name: "generate",
-        doc: "A random secret, kept as `made/<name>`, unless it is there already. Use it with `secret(\"made/<name>\")`. \
-              Errors: `storage`.",
+        doc: "A random secret of the run's organisation, unless that has it already. Use it with `secret(made.secret)`: it is \
+              called `made/<organisation>/<name>`. Errors: `storage`.",
         params: const {
             &[
                 NAME,
@@ -101,7 +94,7 @@ fn generate(claims: &Arc<dyn Claims>) -> Op {
         retry: RetryPolicy::NEVER,
         rehearse: Rehearse::Backend,
         example: r#"claim::generate("acme.example/k3s-token").secret"#,
-        run: Box::new(move |_cx, args| {
+        run: Box::new(move |cx, args| {
             let name = name(args)?;
             let options: GenerateOptions = support::options(args, "options")?;
             let bytes = usize::from(options.bytes.unwrap_or(32));
@@ -109,8 +102,7 @@ fn generate(claims: &Arc<dyn Claims>) -> Op {
                 return Err(invalid("`bytes` is from 16 to 64"));
             }
             let to = if options.to.is_empty() { vec!["claim:*".to_owned()] } else { options.to };
-            let secret = format!("{MADE}{name}");
-            let made = claims.generate(&secret, bytes, &to)?;
+            let (secret, made) = claims.generate(&cx.run, name, bytes, &to)?;
             Ok(json!({ "secret": secret, "made": made }))
         }),
         lookup: None,
@@ -136,8 +128,8 @@ fn forget(claims: &Arc<dyn Claims>) -> Op {
         retry: RetryPolicy::NEVER,
         rehearse: Rehearse::Backend,
         example: r#"claim::forget("acme.example/k3s-token")"#,
-        run: Box::new(move |_cx, args| {
-            claims.forget(&format!("{MADE}{}", name(args)?))?;
+        run: Box::new(move |cx, args| {
+            claims.forget(&cx.run, name(args)?)?;
             Ok(Value::Null)
         }),
         lookup: None,
@@ -158,7 +150,7 @@ fn offer(claims: &Arc<dyn Claims>) -> Op {
                     "options",
                     Kind::Map,
                     "`values`: what is fetched, secrets or text by name (their policies allow `claim:<name>`); `returns`: names \
-                     of secrets that may come back, kept as `made/claims/<name>/<returned>`, and `returns_to`: where those may \
+                     of secrets that may come back, whose full names reports tell, and `returns_to`: where those may \
                      go; `signal`: what reports are called (`claim/<name>`); `word_to`: where the word may go \
                      (`[\"user-data\"]`); `open`: how long (`\"2h\"`).",
                 ),
@@ -211,7 +203,9 @@ fn make(claims: &dyn Claims, cx: &OpCx, args: &Args) -> Result<Value, Problem> {
         word_to: if options.word_to.is_empty() { vec!["user-data".into()] } else { options.word_to },
         open_ms,
     })?;
-    Ok(json!({ "id": offered.id, "url": offered.url, "word": offered.word, "signal": signal, "rehearsed": cx.rehearsal }))
+    Ok(
+        json!({ "id": offered.id, "url": offered.url, "word": offered.word, "signal": signal, "rehearsed": cx.rehearsal }),
+    )
 }
 
 fn withdraw(claims: &Arc<dyn Claims>) -> Op {

@@ -13,12 +13,12 @@ use crate::testing::Bench;
 struct Book(Mutex<Vec<String>>);
 
 impl Claims for Book {
-    fn generate(&self, name: &str, bytes: usize, to: &[String]) -> Result<bool, Problem> {
+    fn generate(&self, _: &RunId, name: &str, bytes: usize, to: &[String]) -> Result<(String, bool), Problem> {
         self.0.lock().push(format!("generate {name} {bytes} {}", to.join(",")));
-        Ok(true)
+        Ok((format!("made/acme/{name}"), true))
     }
 
-    fn forget(&self, name: &str) -> Result<(), Problem> {
+    fn forget(&self, _: &RunId, name: &str) -> Result<(), Problem> {
         self.0.lock().push(format!("forget {name}"));
         Ok(())
     }
@@ -45,17 +45,17 @@ fn what_is_offered_reaches_the_book_and_names_are_looked_at() {
     let book = Arc::new(Book::default());
     let bench = Bench::new(module(book.clone()), &["claim.*:*"]);
     let made = bench.call("generate", json!(["acme/token"])).unwrap();
-    assert_eq!(made, json!({ "secret": "made/acme/token", "made": true }));
+    assert_eq!(made, json!({ "secret": "made/acme/acme/token", "made": true }));
     bench.call("offer", json!(["acme/cp-1", { "values": { "a": "b" }, "open": "5m" }])).unwrap();
     bench.call("withdraw", json!(["acme/cp-1"])).unwrap();
     bench.call("forget", json!(["acme/token"])).unwrap();
     assert_eq!(
         *book.0.lock(),
         [
-            "generate made/acme/token 32 claim:*",
+            "generate acme/token 32 claim:*",
             "offer acme/cp-1 a=b claim/acme/cp-1 300000",
             "withdraw acme/cp-1",
-            "forget made/acme/token"
+            "forget acme/token"
         ]
     );
     for name in ["", "a//b", "/a", "a b", "ä"] {
