@@ -9,6 +9,7 @@ mod engine;
 mod faults;
 mod hosts;
 mod nodes;
+mod plugins;
 mod provision;
 mod script;
 mod sim;

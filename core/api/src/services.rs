@@ -133,6 +133,27 @@ pub trait Scripts: Send + Sync {
 
     /// Puts a version of a plugin in use that was made before; the grants that it asks for beyond those in use before.
     fn activate_plugin(&self, name: &str, version: i64, author: &Author) -> Result<Vec<String>, Problem>;
+
+    /// How a plugin stands for an organisation: `plugin`, `organisation`, `state`, `approval`, `digest`, `problem`,
+    /// `difference`.
+    fn plugin_standing(&self, organisation: &str, name: &str) -> Result<Value, Problem>;
+
+    /// Approves a plugin's files for an organisation, if they are what was looked at (`digest`) and pass the conformance kit;
+    /// committed through the engine that is made from what was there before, and what is there then.
+    fn approve_plugin(
+        &self,
+        through: &dyn Fn(Value, Value) -> Engine,
+        at: (&str, &str, &str),
+        author: &Author,
+    ) -> Result<Value, Problem>;
+
+    /// Takes the approval of a plugin for an organisation back.
+    fn disable_plugin(
+        &self,
+        through: &dyn Fn(Value, Value) -> Engine,
+        at: (&str, &str),
+        author: &Author,
+    ) -> Result<Value, Problem>;
 }
 
 /// Secrets, which can be set but not read.

@@ -18,7 +18,7 @@ use crate::{
     instance,
     lock::{self, Lock},
     names::{Names, PoolService},
-    plugins::Plugins,
+    plugins::{Approvals, Plugins},
     vault::Vault,
     versions::{Seen, Versions},
     wiring::{self, Place, Scripts, World},
@@ -47,6 +47,7 @@ pub struct Session {
     scripts: Scripts,
     versions: Option<Arc<Versions>>,
     plugins: Option<Arc<Versions>>,
+    approvals: Arc<Approvals>,
     vault: Arc<Vault>,
     /// The name servers that scripts and the API share.
     name_servers: Shared,
@@ -83,7 +84,9 @@ impl Session {
         let executing = purpose != Purpose::Command;
         let world = if executing { World::Real } else { World::Rehearsal(None) };
         let served = Arc::new(OnceLock::new());
+        let approvals = Arc::new(Approvals::new(&config.plugins, config.bounds.source_bytes, vault.clone()));
         let services = Services {
+            plugins: approvals.clone(),
             claims: Arc::new(Book::new(vault.clone(), served.clone())),
             names: Arc::new(Names::new(vault.clone())),
             ..Services::default()
@@ -95,7 +98,7 @@ impl Session {
             Arc::new(Versions::new(scripts.library.clone(), config.workflow_review, seen))
         });
         let plugins = serves.then(|| {
-            let (plugins, seen) = (Plugins::new(&config.plugins, scripts.sandbox.clone()), folder.seen_plugins_file());
+            let (plugins, seen) = (Plugins::new(&config.plugins, config.bounds.source_bytes), folder.seen_plugins_file());
             Arc::new(Versions::of_plugins(plugins, config.workflow_review, Seen::kept_in(&seen)))
         });
         let lock = if executing { Lock::try_take(&lock_file)? } else { None };
@@ -111,6 +114,7 @@ impl Session {
             scripts,
             versions,
             plugins,
+            approvals,
             vault,
             name_servers: services.name_servers,
             served,
@@ -161,6 +165,11 @@ impl Session {
     /// The active versions of plugins; only a server has them.
     pub fn plugins(&self) -> Option<&Arc<Versions>> {
         self.plugins.as_ref()
+    }
+
+    /// Who approved which plugin.
+    pub fn approvals(&self) -> &Arc<Approvals> {
+        &self.approvals
     }
 
     /// What the API asks of pools.

@@ -223,7 +223,7 @@ fn api(session: &Session, config: &Config, public_url: String) -> Result<Api, Pr
     };
     let service = Arc::new(Scripts::new(
         versions(session)?.clone(),
-        plugins(session)?.clone(),
+        (plugins(session)?.clone(), session.approvals().clone()),
         scripts.library.clone(),
         scripts.sandbox.clone(),
         config.clone(),

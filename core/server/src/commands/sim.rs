@@ -5,7 +5,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use clap::builder::PossibleValuesParser;
 use serde_json::json;
 use windlass_model::{Code, Problem, time::parse_duration_ms};
-use windlass_sim::{Clock, Control, Server, agent::Machines, hetzner};
+use windlass_sim::{Clock, Control, Server, agent::Machines, hetzner, registrars};
 
 use crate::{context::Context, exit::Exit, interrupt::Interrupt};
 
@@ -24,18 +24,35 @@ struct Provider {
     start: fn(&Args, &Control) -> io::Result<Server>,
 }
 
-const PROVIDERS: &[Provider] = &[Provider {
-    name: "hetzner",
-    base: "/v1",
-    credentials: &[("token", hetzner::TOKEN), ("read-only token", hetzner::READ_ONLY_TOKEN)],
-    start: |args, control| {
-        let machines = Machines::new(args.pace, control.faults.clone());
-        let booted: hetzner::Booted = Arc::new(move |boot| machines.boot(boot));
-        let config = hetzner::Config { pace: args.pace, booted: Some(booted), ..hetzner::Config::default() };
-        let project = Arc::new(hetzner::Hetzner::new(config, control.clock.clone()));
-        windlass_sim::serve(args.listen, project, control)
+const PROVIDERS: &[Provider] = &[
+    Provider {
+        name: "hetzner",
+        base: "/v1",
+        credentials: &[("token", hetzner::TOKEN), ("read-only token", hetzner::READ_ONLY_TOKEN)],
+        start: |args, control| {
+            let machines = Machines::new(args.pace, control.faults.clone());
+            let booted: hetzner::Booted = Arc::new(move |boot| machines.boot(boot));
+            let config = hetzner::Config { pace: args.pace, booted: Some(booted), ..hetzner::Config::default() };
+            let project = Arc::new(hetzner::Hetzner::new(config, control.clock.clone()));
+            windlass_sim::serve(args.listen, project, control)
+        },
     },
-}];
+    registrar(0),
+    registrar(1),
+    registrar(2),
+    registrar(3),
+    registrar(4),
+    registrar(5),
+    registrar(6),
+];
+
+/// A registrar, by its place in the table of those that are simulated.
+const fn registrar(place: usize) -> Provider {
+    let kind = &registrars::KINDS[place];
+    let start: fn(&Args, &Control) -> io::Result<Server> =
+        |args, control| registrars::serve_named(&args.provider, args.listen, control);
+    Provider { name: kind.name, base: kind.base, credentials: kind.credentials, start }
+}
 
 /// Arguments.
 #[derive(Debug, clap::Args)]

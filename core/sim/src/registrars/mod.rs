@@ -24,6 +24,8 @@ use crate::{Clock, Control, Server, serve};
 pub struct Kind {
     /// As its plugin is called.
     pub name: &'static str,
+    /// What stands behind the address in the base URL that clients are given.
+    pub base: &'static str,
     /// The hosts that it stands for.
     pub hosts: &'static [&'static str],
     /// Credentials that may do everything, by the fields of its plugin.
@@ -46,6 +48,7 @@ const USUAL: &[(&str, &str)] =
 pub const KINDS: &[Kind] = &[
     Kind {
         name: "cloudflare",
+        base: "/client/v4",
         hosts: &["api.cloudflare.com"],
         credentials: &[("token", book::GOOD)],
         key: "token",
@@ -59,6 +62,7 @@ pub const KINDS: &[Kind] = &[
     },
     Kind {
         name: "dynadot",
+        base: "/api3.json",
         hosts: &["api.dynadot.com"],
         credentials: &[("key", book::GOOD)],
         key: "key",
@@ -68,6 +72,7 @@ pub const KINDS: &[Kind] = &[
     },
     Kind {
         name: "godaddy",
+        base: "/v1",
         hosts: &["api.godaddy.com", "api.ote-godaddy.com"],
         credentials: &[("key", book::GOOD), ("secret", book::SECRET)],
         key: "key",
@@ -77,6 +82,7 @@ pub const KINDS: &[Kind] = &[
     },
     Kind {
         name: "inwx",
+        base: "/jsonrpc/",
         hosts: &["api.domrobot.com", "api.ote.domrobot.com"],
         credentials: &[("user", book::USER), ("password", book::GOOD)],
         key: "password",
@@ -86,6 +92,7 @@ pub const KINDS: &[Kind] = &[
     },
     Kind {
         name: "namecheap",
+        base: "/xml.response",
         hosts: &["api.namecheap.com", "api.sandbox.namecheap.com"],
         credentials: &[("user", book::USER), ("key", book::GOOD), ("client_ip", "192.0.2.10")],
         key: "key",
@@ -95,6 +102,7 @@ pub const KINDS: &[Kind] = &[
     },
     Kind {
         name: "ovh",
+        base: "/1.0",
         hosts: &["eu.api.ovh.com", "ca.api.ovh.com"],
         credentials: &[("app_key", ovh::APP_KEY), ("app_secret", book::SECRET), ("consumer_key", book::GOOD)],
         key: "consumer_key",
@@ -104,6 +112,7 @@ pub const KINDS: &[Kind] = &[
     },
     Kind {
         name: "porkbun",
+        base: "/api/json/v3",
         hosts: &["api.porkbun.com"],
         credentials: &[("key", book::GOOD), ("secret", book::SECRET)],
         key: "key",
@@ -131,4 +140,11 @@ pub fn start(name: &str, address: SocketAddr) -> Option<io::Result<Running>> {
     let (book, control) = (Arc::<Book>::default(), Control::new(Clock::system()));
     let server = (kind.start)(address, book.clone(), &control);
     Some(server.map(|server| Running { kind, book, control, server }))
+}
+
+/// Serves the simulator of this name with a control of the caller's.
+pub fn serve_named(name: &str, address: SocketAddr, control: &Control) -> io::Result<Server> {
+    let kind = KINDS.iter().find(|kind| kind.name == name);
+    let kind = kind.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("nobody simulates {name}")))?;
+    (kind.start)(address, Arc::default(), control)
 }

@@ -17,7 +17,6 @@ const HEADERS: [&str; 2] = ["content-type", "retry-after"];
 
 /// A recorded call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Fixture {
     /// The function.
     pub call: String,
