@@ -68,7 +68,8 @@ impl Server {
     async fn take(&self, head: ZoneHead, zone: &NewZone, adopt: bool, hand: &Hand) -> Result<Created, Problem> {
         let made = hand.key.is_some() && head.account == zone.account;
         let ours = self.owns(&head).await?;
-        if !made && !(adopt && ours) {
+        let taken = made || (adopt && ours);
+        if !taken {
             let (why, help) = match ours {
                 true => ("it was made by another step", "say `adopt: true` to go on with it"),
                 false => (

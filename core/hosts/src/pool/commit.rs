@@ -54,7 +54,7 @@ impl Pool {
             // The reservation can't run out while the records are written.
             let mut row = entry.row;
             if row.state == State::Reserved {
-                row.until_ms = row.until_ms.max(Some(self.from_now()));
+                row.until_ms = row.until_ms.max(Some(self.new_end_ms()));
             }
             let Some(seen) = self.book.put(&row, entry.version)? else { continue };
             let rrset = |label: &&str| {
@@ -99,7 +99,7 @@ impl Pool {
             state: State::Reserved,
             committed_by: None,
             addresses: Vec::new(),
-            until_ms: Some(self.from_now()),
+            until_ms: Some(self.new_end_ms()),
             ..entry.row
         };
         match self.book.put(&row, entry.version)? {

@@ -75,7 +75,7 @@ pub(super) fn label(text: &str, more: &[String]) -> Result<String, Refused> {
     if label.contains('.') {
         return Err(bad(format!("`{shown}` isn't one label")));
     }
-    if RESERVED.contains(&label.as_str()) || more.iter().any(|one| *one == label) {
+    if RESERVED.contains(&label.as_str()) || more.contains(&label) {
         return Err(Refused {
             reason: Reason::Reserved,
             detail: format!("`{label}` is kept for the house itself; choose another name"),

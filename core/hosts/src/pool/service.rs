@@ -343,7 +343,7 @@ impl Pool {
         for _ in 0..TRIES {
             let entry = self.row(&place.name, &Proof::Token(token))?;
             self.admit(&entry.row)?;
-            let until_ms = self.from_now();
+            let until_ms = self.new_end_ms();
             if entry.row.state == State::Active {
                 return Ok(i64::MAX);
             }
@@ -355,7 +355,7 @@ impl Pool {
         Err(changed_meanwhile(&place.name))
     }
 
-    pub(super) fn from_now(&self) -> i64 {
+    pub(super) fn new_end_ms(&self) -> i64 {
         now_ms().saturating_add(i64::try_from(self.config.reservation_s.saturating_mul(1_000)).unwrap_or(i64::MAX))
     }
 

@@ -36,7 +36,7 @@ impl Pool {
                 let half_ms = i64::try_from(self.config.reservation_s.saturating_mul(500)).unwrap_or(i64::MAX);
                 let soon = entry.row.until_ms.is_some_and(|until| until < now_ms().saturating_add(half_ms));
                 if state == State::Reserved && soon && self.holder_is_open(&entry.row)? {
-                    let row = Row { until_ms: Some(self.from_now()), ..entry.row };
+                    let row = Row { until_ms: Some(self.new_end_ms()), ..entry.row };
                     swept.renewed += usize::from(self.book.put(&row, entry.version)?.is_some());
                     continue;
                 }
