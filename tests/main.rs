@@ -3,12 +3,16 @@
 mod api;
 mod cli;
 mod crash;
+mod dns;
 mod engine;
 #[path = "faults/short.rs"]
 mod faults;
 mod hosts;
 mod nodes;
+mod plugins;
+mod provision;
 mod script;
+mod sim;
 mod store;
 mod workflows;
 

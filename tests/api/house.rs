@@ -188,6 +188,28 @@ impl Scripts for NoScripts {
         unasked()
     }
 
+    fn plugin_standing(&self, _: &str, _: &str) -> Result<Value, Problem> {
+        unasked()
+    }
+
+    fn approve_plugin(
+        &self,
+        _: &dyn Fn(Value, Value) -> windlass_engine::Engine,
+        _: (&str, &str, &str),
+        _: &Author,
+    ) -> Result<Value, Problem> {
+        unasked()
+    }
+
+    fn disable_plugin(
+        &self,
+        _: &dyn Fn(Value, Value) -> windlass_engine::Engine,
+        _: (&str, &str),
+        _: &Author,
+    ) -> Result<Value, Problem> {
+        unasked()
+    }
+
     fn activate(&self, _: &str, _: i64, _: &Author) -> Result<(), Problem> {
         unasked()
     }

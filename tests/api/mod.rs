@@ -8,6 +8,7 @@ mod auth_takeover;
 mod authorisation;
 mod browsers;
 mod bulk;
+mod claims;
 mod crashes;
 mod databases;
 mod desk;

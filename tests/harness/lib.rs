@@ -2,10 +2,12 @@
 //! a condition.
 
 pub mod api;
+pub mod clients;
 #[path = "../faults/mod.rs"]
 pub mod faults;
 pub mod nodes;
 pub mod postgres;
+pub mod powerdns;
 pub mod probe;
 pub mod process;
 pub mod servers;
@@ -14,6 +16,7 @@ pub mod sse;
 pub mod world;
 
 pub use api::{Answer, ApiServer};
+pub use powerdns::PowerDns;
 pub use process::{Process, free_port, wait_for, wait_until, windlass_binary};
 pub use skip::{can_make_namespaces, has_program, is_root, skip};
 pub use world::World;

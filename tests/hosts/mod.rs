@@ -2,18 +2,26 @@
 
 mod exec;
 mod file;
+mod hetzner;
 mod http;
 mod net;
 mod net_twin;
 mod undoing;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
 
 use serde_json::{Value, json};
 use windlass_hosts::{HOSTS, HostConfig, modules, rehearsal_modules};
 use windlass_model::{
     Bounds, Problem,
     journal::{Ending, Job, Runner},
+    undo::UndoRecord,
 };
 use windlass_script::{
     NoSecrets, Policy, STACK_BYTES, Sandbox, SandboxConfig,
@@ -22,22 +30,22 @@ use windlass_script::{
 };
 
 /// A sandbox with all modules, real ones or those for rehearsals.
-struct Shop {
+pub(crate) struct Shop {
     sandbox: Sandbox,
     // Ops of this sandbox use it.
     _runtime: tokio::runtime::Runtime,
 }
 
 impl Shop {
-    fn real(config: &HostConfig) -> Self {
+    pub(crate) fn real(config: &HostConfig) -> Self {
         Self::of(modules(config).expect("the configuration fits this machine"), false)
     }
 
-    fn rehearsal(config: &HostConfig) -> Self {
+    pub(crate) fn rehearsal(config: &HostConfig) -> Self {
         Self::of(rehearsal_modules(config), true)
     }
 
-    fn of(modules: Vec<HostModule>, rehearsal: bool) -> Self {
+    pub(crate) fn of(modules: Vec<HostModule>, rehearsal: bool) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         let sandbox = Sandbox::new(SandboxConfig {
@@ -54,9 +62,12 @@ impl Shop {
     }
 
     /// Evaluates a workflow with this body; the journal that it has left behind tells the rest.
-    fn run(&self, grants: &[&str], body: &str) -> (Result<Value, Problem>, Arc<MemoryJournal>, Job) {
+    pub(crate) fn run(&self, grants: &[&str], body: &str) -> (Result<Value, Problem>, Arc<MemoryJournal>, Job) {
         let journal = MemoryJournal::new();
-        let job = job(&source(grants, body));
+        // A run of its own: what another one has left carries another key.
+        static RUNS: AtomicU32 = AtomicU32::new(0);
+        let run = format!("01testrun{:017}", RUNS.fetch_add(1, Ordering::Relaxed)).as_str().into();
+        let job = Job { run, ..job(&source(grants, body)) };
         let ending = on_a_script_thread(|| self.sandbox.evaluate(&job, journal.clone()));
         let result = match ending {
             Ending::Returned(text) => Ok(serde_json::from_str(&text).expect("a result is JSON")),
@@ -67,18 +78,32 @@ impl Shop {
     }
 
     /// The script's result, or its error.
-    fn result(&self, grants: &[&str], body: &str) -> Result<Value, Problem> {
+    pub(crate) fn result(&self, grants: &[&str], body: &str) -> Result<Value, Problem> {
         self.run(grants, body).0
     }
 
+    /// Undoes what a run has done, last first; why it can't be.
+    pub(crate) fn try_roll_back(&self, job: &mut Job, journal: &Arc<MemoryJournal>) -> Result<(), Problem> {
+        list_undo(job, journal);
+        journal.undone.lock().clear();
+        on_a_script_thread(|| self.sandbox.roll_back(job, journal.clone()));
+        journal.undone.lock().iter().try_for_each(|(_, result)| result.clone())
+    }
+
     /// Undoes what a run has done, last first.
-    fn roll_back(&self, mut job: Job, journal: &Arc<MemoryJournal>) {
-        job.undo = journal.undo.lock().iter().rev().cloned().collect();
+    pub(crate) fn roll_back(&self, mut job: Job, journal: &Arc<MemoryJournal>) {
+        list_undo(&mut job, journal);
         let ending = on_a_script_thread(|| self.sandbox.roll_back(&job, journal.clone()));
         assert!(matches!(ending, Ending::Returned(_)), "{ending:?}");
         let undone = journal.undone.lock();
         assert!(undone.len() == job.undo.len() && undone.iter().all(|(_, result)| result.is_ok()), "{undone:?}");
     }
+}
+
+/// What a run has registered, last first.
+fn list_undo(job: &mut Job, journal: &MemoryJournal) {
+    let own = |entry: &UndoRecord| UndoRecord { origin: job.run.clone(), ..entry.clone() };
+    job.undo = journal.undo.lock().iter().rev().map(own).collect();
 }
 
 /// Scripts need more stack than a test's thread has.

@@ -184,7 +184,8 @@ fn fail_every_op(name: &str, rehearsal: bool, backend: impl Fn() -> Arc<dyn NetB
 fn every_op_of_every_workflow_fails_in_memory_and_leaves_no_trace() {
     let names = all();
     assert!(names.len() >= 3, "{names:?}");
-    for (name, acts) in names {
+    // Those that wait for the world have scenarios, and tests of their own beside its servers.
+    for (name, acts) in names.into_iter().filter(|(name, _)| name.starts_with("lab/")) {
         if acts {
             fail_every_op(&name, true, windlass_hosts::net::rehearsal);
             continue;

@@ -10,7 +10,7 @@ use crate::{
     auth::Auth,
     events::{EventsConfig, Hub},
     metrics::Metrics,
-    services::{Machine, Scripts, Secrets, Things},
+    services::{Machine, Pool, Scripts, Secrets, Things},
     site::Site,
     triggers::Bell,
     workflows::presence::Editors,
@@ -72,6 +72,8 @@ pub struct Api {
     pub machine: Option<Arc<dyn Machine>>,
     /// What is known of things that runs have made, if somebody knows.
     pub things: Option<Arc<dyn Things>>,
+    /// Names that are given out, if any are.
+    pub pool: Option<Arc<dyn Pool>>,
     /// Who may come in.
     pub auth: Auth,
     /// Streams of events.
@@ -101,6 +103,7 @@ impl Api {
             secrets,
             machine: None,
             things: None,
+            pool: None,
             auth,
             events,
             triggers: Arc::default(),
@@ -119,6 +122,12 @@ impl Api {
     /// The same with somebody who knows more of what runs have made.
     pub fn knowing(mut self, things: Arc<dyn Things>) -> Self {
         self.things = Some(things);
+        self
+    }
+
+    /// The same with names to give out.
+    pub fn giving(mut self, pool: Arc<dyn Pool>) -> Self {
+        self.pool = Some(pool);
         self
     }
 

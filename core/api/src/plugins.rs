@@ -1,4 +1,5 @@
-//! Plugins: what is there, what each may reach, what is wrong with it, and which version is in use. Nothing calls them yet.
+//! Plugins: what is there, what each may reach, what is wrong with it, which version is in use,
+//! and for whom which sources were approved.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -80,6 +81,81 @@ struct ActivatePluginBody {
     message: String,
 }
 
+/// For whom.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ApprovalQuery {
+    /// The organisation; `platform` if nothing is said.
+    organisation: Option<String>,
+    /// Why, for the audit log, where an approval is taken back.
+    message: Option<String>,
+}
+
+/// What is approved.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ApproveBody {
+    /// Digest of the files that were looked at.
+    digest: String,
+    /// Why, for the audit log.
+    #[serde(default)]
+    message: String,
+}
+
+/// How a plugin's files stand to what was approved.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum ApprovalState {
+    /// Nobody has approved it.
+    New,
+    /// They are what was approved.
+    Approved,
+    /// They are something else, and refused; what was approved stays in use.
+    Modified,
+    /// The approval was taken back.
+    Disabled,
+}
+
+/// How a plugin stands for an organisation.
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct StandingView {
+    /// `kind/name`.
+    plugin: String,
+    /// For whom.
+    organisation: String,
+    /// In a word.
+    state: ApprovalState,
+    /// The approval: `digest`, `permissions`, `disabled`, `by`, `why`, `at_ms`.
+    approval: Option<Value>,
+    /// Digest of the files, if they are sound.
+    digest: Option<String>,
+    /// What is wrong with the files.
+    problem: Option<Value>,
+    /// What the files have and the approved sources haven't: `added` and `removed` grants, and `text`, a unified difference.
+    difference: Value,
+}
+
+/// An approval.
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct ApprovalView {
+    /// `kind/name`.
+    plugin: String,
+    /// For whom.
+    organisation: String,
+    /// Of the sources.
+    digest: String,
+    /// What they may reach.
+    permissions: Vec<String>,
+    /// Whether it was taken back.
+    disabled: bool,
+    /// Who approved it, or took it back.
+    by: String,
+    /// Why.
+    why: String,
+    /// When.
+    at_ms: i64,
+}
+
 /// A version that was put in use.
 #[derive(Serialize, JsonSchema)]
 struct PluginActivated {
@@ -109,6 +185,28 @@ pub(crate) fn routes() -> Vec<Route> {
             .answers::<PluginActivated>(200)
             .problems(&[Code::NotFound, Code::InvalidInput, Code::Conflict])
             .handle(activate),
+        Route::get("/api/v1/plugins/{name*}/approval", "plugins", "Show how a plugin stands for an organisation")
+            .describe("What was approved, and what its files have beyond that.")
+            .access(Access::Can(Permission::Read))
+            .query::<ApprovalQuery>()
+            .answers::<StandingView>(200)
+            .problems(&[Code::NotFound])
+            .handle(standing),
+        Route::put("/api/v1/plugins/{name*}/approval", "plugins", "Approve a plugin's files for an organisation")
+            .describe("They have to be what was looked at, and to pass the conformance kit. A file that changes later is refused until it is approved in turn.")
+            .access(Access::Can(Permission::Administer))
+            .query::<ApprovalQuery>()
+            .body::<ApproveBody>()
+            .answers::<ApprovalView>(200)
+            .problems(&[Code::NotFound, Code::InvalidInput, Code::PreconditionFailed, Code::WorkflowInvalid])
+            .handle(approve),
+        Route::delete("/api/v1/plugins/{name*}/approval", "plugins", "Take the approval of a plugin back")
+            .describe("No run of the organisation can use it from now on.")
+            .access(Access::Can(Permission::Administer))
+            .query::<ApprovalQuery>()
+            .answers::<ApprovalView>(200)
+            .problems(&[Code::NotFound])
+            .handle(disable),
     ]
 }
 
@@ -152,4 +250,49 @@ fn activate(request: Request) -> Result<Answer, Problem> {
     };
     let added = request.api.scripts.activate_plugin(&name, body.version, &author)?;
     Answer::json(&PluginActivated { version: body.version, added })
+}
+
+/// The organisation that an approval is about, if whoever asks may do this there.
+fn organisation(request: &Request, permission: Permission) -> Result<(String, String), Problem> {
+    let query: ApprovalQuery = request.query()?;
+    let organisation = query.organisation.unwrap_or_else(|| PLATFORM.to_owned());
+    runs::text("organisation", &organisation)?;
+    request.require(permission, &organisation, "*")?;
+    let message = query.message.unwrap_or_default();
+    Ok((organisation, runs::text("message", &message)?.to_owned()))
+}
+
+fn whoever(request: &Request, why: &str) -> Author {
+    let (by, source) = (request.principal.actor(), request.address.to_string());
+    Author { by, source, why: why.to_owned(), made_by: None, may_widen: Vec::new() }
+}
+
+fn typed<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, Problem> {
+    serde_json::from_value(value).map_err(|error| Problem::new(Code::Internal, format!("an approval: {error}")))
+}
+
+fn standing(request: Request) -> Result<Answer, Problem> {
+    let name = request.parameter("name").to_owned();
+    let (organisation, _) = organisation(&request, Permission::Read)?;
+    let standing = request.api.scripts.plugin_standing(&organisation, &name)?;
+    Answer::json(&typed::<StandingView>(standing)?)
+}
+
+fn approve(request: Request) -> Result<Answer, Problem> {
+    let name = runs::text("name", request.parameter("name"))?.to_owned();
+    let (organisation, _) = organisation(&request, Permission::Administer)?;
+    let body: ApproveBody = request.json()?;
+    let author = whoever(&request, runs::text("message", &body.message)?);
+    let through = |before, after| request.audited("plugin.approve", &organisation, &name, before, after);
+    let approval = request.api.scripts.approve_plugin(&through, (&organisation, &name, &body.digest), &author)?;
+    Answer::json(&typed::<ApprovalView>(approval)?)
+}
+
+fn disable(request: Request) -> Result<Answer, Problem> {
+    let name = runs::text("name", request.parameter("name"))?.to_owned();
+    let (organisation, why) = organisation(&request, Permission::Administer)?;
+    let author = whoever(&request, &why);
+    let through = |before, after| request.audited("plugin.disable", &organisation, &name, before, after);
+    let approval = request.api.scripts.disable_plugin(&through, (&organisation, &name), &author)?;
+    Answer::json(&typed::<ApprovalView>(approval)?)
 }

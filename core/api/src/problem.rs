@@ -14,6 +14,7 @@ pub fn status(code: Code) -> StatusCode {
         Code::PermissionDenied | Code::SecretMisuse => StatusCode::FORBIDDEN,
         Code::WorkflowNotFound | Code::RunNotFound | Code::NotFound | Code::SecretNotFound => StatusCode::NOT_FOUND,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        Code::Gone => StatusCode::GONE,
         Code::Conflict
         | Code::IllegalTransition
         | Code::IdempotencyConflict
@@ -23,7 +24,7 @@ pub fn status(code: Code) -> StatusCode {
         Code::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        Code::WorkflowInvalid | Code::LimitExceeded | Code::ScriptError => StatusCode::UNPROCESSABLE_ENTITY,
+        Code::WorkflowInvalid | Code::LimitExceeded | Code::ScriptError | Code::NameRefused => StatusCode::UNPROCESSABLE_ENTITY,
         Code::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
         Code::Unsupported => StatusCode::NOT_IMPLEMENTED,
         Code::Unavailable | Code::Storage | Code::DataFolderBusy | Code::SchemaMismatch | Code::LeaseLost => {

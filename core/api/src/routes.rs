@@ -1,8 +1,8 @@
 //! All routes, resource by resource.
 
 use crate::{
-    Routes, approvals, artifacts, audit, bundles, doctor, events, health, logs, metrics, nodes, oidc, openapi,
-    organisations, plans, plugins, resources, roles, runs, secrets, session, tokens, triggers, users, workflows,
+    Routes, approvals, artifacts, audit, bundles, claims, doctor, events, health, logs, metrics, nodes, oidc, openapi,
+    organisations, plans, plugins, pool, resources, roles, runs, secrets, session, tokens, triggers, users, workflows,
 };
 
 /// The table.
@@ -19,6 +19,7 @@ pub fn routes() -> Routes {
         approvals::routes(),
         resources::routes(),
         bundles::routes(),
+        claims::routes(),
         secrets::routes(),
         session::routes(),
         oidc::routes(),
@@ -31,6 +32,7 @@ pub fn routes() -> Routes {
         workflows::routes(),
         plans::routes(),
         plugins::routes(),
+        pool::routes(),
         triggers::routes(),
     ];
     Routes::new(all.into_iter().flatten().collect())

@@ -133,6 +133,27 @@ pub trait Scripts: Send + Sync {
 
     /// Puts a version of a plugin in use that was made before; the grants that it asks for beyond those in use before.
     fn activate_plugin(&self, name: &str, version: i64, author: &Author) -> Result<Vec<String>, Problem>;
+
+    /// How a plugin stands for an organisation: `plugin`, `organisation`, `state`, `approval`, `digest`, `problem`,
+    /// `difference`.
+    fn plugin_standing(&self, organisation: &str, name: &str) -> Result<Value, Problem>;
+
+    /// Approves a plugin's files for an organisation, if they are what was looked at (`digest`) and pass the conformance kit;
+    /// committed through the engine that is made from what was there before, and what is there then.
+    fn approve_plugin(
+        &self,
+        through: &dyn Fn(Value, Value) -> Engine,
+        at: (&str, &str, &str),
+        author: &Author,
+    ) -> Result<Value, Problem>;
+
+    /// Takes the approval of a plugin for an organisation back.
+    fn disable_plugin(
+        &self,
+        through: &dyn Fn(Value, Value) -> Engine,
+        at: (&str, &str),
+        author: &Author,
+    ) -> Result<Value, Problem>;
 }
 
 /// Secrets, which can be set but not read.
@@ -193,4 +214,76 @@ pub trait Things: Send + Sync {
 
     /// What that step's record tells of each of these things, which it made: it is read once for all of them.
     fn facts(&self, things: &[&ResourceRef], step: &StepRecord) -> Vec<Facts>;
+}
+
+/// A name of a pool that isn't free.
+#[derive(Clone, Debug)]
+pub struct PoolName {
+    /// The full name.
+    pub name: String,
+    /// The domain that it is under.
+    pub domain: String,
+    /// The rest.
+    pub label: String,
+    /// `reserved`, `active` or `releasing`.
+    pub state: String,
+    /// The organisation that it is for.
+    pub organisation: String,
+    /// Where it points.
+    pub addresses: Vec<String>,
+    /// When it was reserved.
+    pub since_ms: i64,
+    /// When the reservation runs out, or the name is free.
+    pub until_ms: Option<i64>,
+}
+
+/// Why a name can't be had.
+#[derive(Clone, Debug)]
+pub struct PoolRefusal {
+    /// `unsupported-pool`, `reserved`, `taken` or `invalid-format`.
+    pub reason: String,
+    /// The same in words.
+    pub detail: String,
+}
+
+/// A name that was reserved.
+#[derive(Clone, Debug)]
+pub struct PoolReservation {
+    /// The full name.
+    pub name: String,
+    /// What renews, commits and releases it.
+    pub token: String,
+    /// When the reservation runs out.
+    pub until_ms: i64,
+    /// Name servers of its zone.
+    pub nameservers: Vec<String>,
+    /// DS records that stand in the domain's zone.
+    pub ds: Vec<String>,
+}
+
+/// Names under domains of the house. Changes are written through the handle that is given, so with the entry that it carries.
+pub trait Pool: Send + Sync {
+    /// The domains.
+    fn domains(&self) -> Result<Vec<String>, Problem>;
+
+    /// Why a name can't be had, if it can't.
+    fn check(&self, domain: &str, label: &str) -> Result<Option<PoolRefusal>, Problem>;
+
+    /// Reserves a name for an organisation.
+    fn reserve(&self, through: &Engine, domain: &str, label: &str, organisation: &str) -> Result<PoolReservation, Problem>;
+
+    /// Lets a reservation run on; when it runs out (the end of time, if the name is given out).
+    fn renew(&self, through: &Engine, name: &str, token: &str) -> Result<i64, Problem>;
+
+    /// Gives a reserved name out; where it points now.
+    fn commit(&self, through: &Engine, name: &str, token: &str, addresses: &[String]) -> Result<Vec<String>, Problem>;
+
+    /// Gives a name back, without a token for whoever may; when it is free, if it rests first.
+    fn release(&self, through: &Engine, name: &str, token: Option<&str>) -> Result<Option<i64>, Problem>;
+
+    /// A name that isn't free.
+    fn find(&self, name: &str) -> Result<Option<PoolName>, Problem>;
+
+    /// Names that aren't free, by name, after this one.
+    fn list(&self, domain: Option<&str>, after: Option<&str>, limit: u32) -> Result<Vec<PoolName>, Problem>;
 }

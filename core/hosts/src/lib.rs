@@ -7,52 +7,108 @@ use serde::{Deserialize, Serialize};
 use windlass_model::Problem;
 use windlass_script::host::HostModule;
 
+use crate::services::Services;
+
+pub mod authority;
+pub mod claim;
+pub mod dns;
 pub mod exec;
 pub mod facts;
 pub mod file;
+pub mod hetzner;
 pub mod http;
 pub mod lab_names;
 pub mod net;
+pub mod pool;
+pub mod registrar;
+pub mod services;
 mod support;
 #[cfg(test)]
 mod testing;
+pub mod web;
 
 /// A module and the two ways to make it.
 pub struct Host {
     /// What scripts write before `::`.
     pub name: &'static str,
     /// The module that acts on the world.
-    pub real: fn(&HostConfig) -> Result<HostModule, Problem>,
+    pub real: fn(&HostConfig, &Services) -> Result<HostModule, Problem>,
     /// The module for rehearsals: it may read the world where that is allowed, and changes nothing.
     pub rehearsal: fn(&HostConfig) -> HostModule,
 }
 
 /// Every module, in the order of the reference.
 pub const HOSTS: &[Host] = &[
-    Host { name: "exec", real: |config| exec::module(&config.exec), rehearsal: |config| exec::rehearsal(&config.exec) },
-    Host { name: "file", real: |config| file::module(&config.file), rehearsal: |config| file::rehearsal(&config.file) },
-    Host { name: "http", real: |config| http::module(&config.http), rehearsal: |config| http::rehearsal(&config.http) },
-    Host { name: "net", real: |_| Ok(net::module(net::kernel())), rehearsal: |_| net::module(net::rehearsal()) },
+    Host {
+        name: "claim",
+        real: |_, services| Ok(claim::module(services.claims.clone())),
+        rehearsal: |_| claim::rehearsal(),
+    },
+    Host {
+        name: "dns",
+        real: |config, services| dns::module(&config.dns, &services.name_servers),
+        rehearsal: |config| dns::rehearsal(&config.dns, &config.rehearsed),
+    },
+    Host { name: "exec", real: |config, _| exec::module(&config.exec), rehearsal: |config| exec::rehearsal(&config.exec) },
+    Host { name: "file", real: |config, _| file::module(&config.file), rehearsal: |config| file::rehearsal(&config.file) },
+    Host {
+        name: "hetzner",
+        real: |config, _| hetzner::module(&config.hetzner, &config.http),
+        rehearsal: |config| hetzner::rehearsal(&config.hetzner),
+    },
+    Host { name: "http", real: |config, _| http::module(&config.http), rehearsal: |config| http::rehearsal(&config.http) },
+    Host { name: "net", real: |_, _| Ok(net::module(net::kernel())), rehearsal: |_| net::module(net::rehearsal()) },
+    Host {
+        name: "pool",
+        real: |config, services| {
+            pool::module(&config.pool, &config.dns, &services.name_servers, services.names.clone())
+        },
+        rehearsal: |config| pool::rehearsal(&config.pool, &config.dns, &config.rehearsed),
+    },
+    Host {
+        name: "registrar",
+        real: |config, services| registrar::module(&config.registrar, &config.http, services.plugins.clone()),
+        rehearsal: |_| registrar::rehearsal(),
+    },
 ];
 
 /// The part of `windlass.toml` that is about host modules: `[hosts.<module>]`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct HostConfig {
+    /// Which name servers scripts may write to, and whom checks ask.
+    pub dns: authority::Config,
     /// Which programs scripts may run.
     pub exec: exec::Config,
     /// Which folders scripts may use.
     pub file: file::Config,
+    /// Where Hetzner Cloud is, and which secrets hold its projects' tokens.
+    pub hetzner: hetzner::Config,
     /// Where requests may go, and whom they trust.
     pub http: http::Config,
+    /// Where requests of registrars' plugins go.
+    pub registrar: registrar::Config,
+    /// Domains that names are given out under.
+    pub pool: pool::Config,
+    /// The name servers that the modules of one rehearsal share.
+    #[serde(skip)]
+    pub rehearsed: authority::Shared,
 }
 
 /// The modules that act on the world. Fails when the configuration asks for something that this machine can't give.
+/// Those that need something of the process say so when a script asks.
 pub fn modules(config: &HostConfig) -> Result<Vec<HostModule>, Problem> {
-    HOSTS.iter().map(|host| (host.real)(config)).collect()
+    modules_in(config, &Services::default())
+}
+
+/// The same, with what this process gives them.
+pub fn modules_in(config: &HostConfig, services: &Services) -> Result<Vec<HostModule>, Problem> {
+    HOSTS.iter().map(|host| (host.real)(config, services)).collect()
 }
 
 /// The modules for rehearsals.
 pub fn rehearsal_modules(config: &HostConfig) -> Vec<HostModule> {
-    HOSTS.iter().map(|host| (host.rehearsal)(config)).collect()
+    // Each rehearsal begins with the world as it is.
+    let config = HostConfig { rehearsed: authority::Shared::default(), ..config.clone() };
+    HOSTS.iter().map(|host| (host.rehearsal)(&config)).collect()
 }

@@ -27,4 +27,16 @@ impl Bench {
         let args = Args::new(op.params, args.as_array().unwrap().clone());
         (op.run)(&self.cx.on(&self.runtime), &args)
     }
+
+    /// What an op finds of an earlier attempt; `args` is a JSON array.
+    pub(crate) fn look_up(&self, name: &str, args: Value) -> Result<Option<Value>, Problem> {
+        let op = self.op(name);
+        let args = Args::new(op.params, args.as_array().unwrap().clone());
+        op.lookup.as_ref().unwrap()(&self.cx.on(&self.runtime), &args)
+    }
+
+    /// Waits for something beside the op.
+    pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
 }

@@ -50,6 +50,8 @@ text_enum!(
         Cancelled = "cancelled",
         /// An undo failed.
         UndoFailed = "undo_failed",
+        /// A name can't be given out to anybody: no such pool, kept for the house, or no label.
+        NameRefused = "name_refused",
         /// Something of that name is there, and isn't ours.
         Conflict = "conflict",
         /// There is no such thing.
@@ -60,6 +62,10 @@ text_enum!(
         System = "system",
         /// A remote side didn't answer, or answered with a failure.
         Unavailable = "unavailable",
+        /// It was there once, and can't be had any more.
+        Gone = "gone",
+        /// A registrar understood, and refused; `data.kind` says why.
+        RegistrarRefused = "registrar_refused",
         /// A program ended with a failure.
         CommandFailed = "command_failed",
         /// A secret can't go there.

@@ -4,6 +4,7 @@ pub mod check;
 pub mod header;
 pub mod host;
 pub mod permission;
+pub mod plugin;
 pub mod scenario;
 pub mod testing;
 

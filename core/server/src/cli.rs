@@ -87,7 +87,7 @@ pub enum Command {
     /// Serve the API on a database that is there
     Serve(commands::serve::Args),
     /// Serve with embedded defaults: makes a data folder and an admin, and says what to type next
-    Dev(commands::serve::Args),
+    Dev(commands::dev::Args),
     /// Bring the database to this program's schema
     Migrate(commands::migrate::Args),
     /// Copy the database into a file, as it is at one moment; servers go on meanwhile
@@ -115,6 +115,9 @@ pub enum Command {
     /// Launch workflows by the clock
     #[command(subcommand)]
     Schedules(commands::schedules::Command),
+    /// Make, test and approve plugins
+    #[command(subcommand)]
+    Plugin(commands::plugin::Command),
     /// The inventory of what runs have made
     #[command(subcommand)]
     Resources(commands::resources::Command),
@@ -127,6 +130,8 @@ pub enum Command {
     /// Look at the audit log, and check it
     #[command(subcommand)]
     Audit(commands::audit::Command),
+    /// Play a provider: its protocol on a loopback address, with faults on demand
+    Sim(commands::sim::Args),
     /// Completions for a shell
     Completions(commands::completions::Args),
     /// Version, and what was built in

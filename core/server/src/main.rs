@@ -1,5 +1,6 @@
 //! The `windlass` binary: reads the command line, wires the parts, and ends with an exit code that scripts can rely on.
 
+mod claims;
 mod cli;
 mod commands;
 mod config;
@@ -13,6 +14,7 @@ mod git;
 mod instance;
 mod interrupt;
 mod lock;
+mod names;
 mod plan;
 mod plugins;
 mod providers;

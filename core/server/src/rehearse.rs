@@ -10,6 +10,7 @@ use console::style;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use windlass_engine::{Engine, Launch, Time};
+use windlass_hosts::services::Services;
 use windlass_model::{
     Code, Problem, RunState, StepState,
     journal::Workflows,
@@ -20,6 +21,7 @@ use windlass_model::{
 use windlass_script::{NoSecrets, permission};
 
 use crate::{
+    claims::StandIns,
     commands::InputArgs,
     commands::workflows,
     config::Config,
@@ -118,7 +120,14 @@ pub fn plan(
 ) -> Result<Value, Problem> {
     let runtime = wiring::runtime()?;
     let world = World::Rehearsal(None);
-    let scripts = wiring::scripts(config, runtime.handle(), world, Arc::new(NoSecrets), "rehearsal".into())?;
+    let scripts = wiring::scripts(
+        config,
+        runtime.handle(),
+        world,
+        Arc::new(StandIns(NoSecrets)),
+        &Services::default(),
+        "rehearsal".into(),
+    )?;
     let rehearsed = rehearse(config, &scripts, workflows, workflow, input, by);
     // Dropping a runtime blocks; this thread may be one that must not.
     runtime.shutdown_background();

@@ -23,6 +23,7 @@ use crate::{
 pub struct Scripts {
     versions: Arc<Versions>,
     plugins: Arc<Versions>,
+    approvals: Arc<plugins::Approvals>,
     library: Arc<Library>,
     sandbox: Sandbox,
     config: Config,
@@ -37,12 +38,13 @@ impl Scripts {
     /// Of these versions.
     pub fn new(
         versions: Arc<Versions>,
-        plugins: Arc<Versions>,
+        plugins: (Arc<Versions>, Arc<plugins::Approvals>),
         library: Arc<Library>,
         sandbox: Sandbox,
         config: Config,
     ) -> Self {
-        Self { versions, plugins, library, sandbox, config, testing: Mutex::new(()), writing: Mutex::new(()) }
+        let (plugins, approvals) = plugins;
+        Self { versions, plugins, approvals, library, sandbox, config, testing: Mutex::new(()), writing: Mutex::new(()) }
     }
 }
 
@@ -204,6 +206,28 @@ impl ScriptService for Scripts {
         let (_, added) = self.plugins.judged(name, version)?;
         self.plugins.activate(name, version, &author(by))?;
         Ok(added)
+    }
+
+    fn plugin_standing(&self, organisation: &str, name: &str) -> Result<Value, Problem> {
+        self.approvals.standing(organisation, name).map(|standing| json!(standing))
+    }
+
+    fn approve_plugin(
+        &self,
+        through: &dyn Fn(Value, Value) -> Engine,
+        at: (&str, &str, &str),
+        by: &services::Author,
+    ) -> Result<Value, Problem> {
+        self.approvals.approve(through, at, (&by.by, &by.why)).map(|approval| json!(approval))
+    }
+
+    fn disable_plugin(
+        &self,
+        through: &dyn Fn(Value, Value) -> Engine,
+        at: (&str, &str),
+        by: &services::Author,
+    ) -> Result<Value, Problem> {
+        self.approvals.disable(through, at, (&by.by, &by.why)).map(|approval| json!(approval))
     }
 }
 

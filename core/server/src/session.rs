@@ -1,16 +1,24 @@
 //! A session on a data folder: the engine, and whether this process executes the runs in it or joins one that does.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use windlass_engine::Engine;
+use windlass_hosts::{authority::Shared, services::Services};
 use windlass_model::{Problem, journal::Workflows};
 
 use crate::{
+    claims::Book,
     config::Loaded,
     data::DataFolder,
     instance,
     lock::{self, Lock},
-    plugins::Plugins,
+    names::{Names, PoolService},
+    plugins::{Approvals, Plugins},
     vault::Vault,
     versions::{Seen, Versions},
     wiring::{self, Place, Scripts, World},
@@ -39,7 +47,12 @@ pub struct Session {
     scripts: Scripts,
     versions: Option<Arc<Versions>>,
     plugins: Option<Arc<Versions>>,
+    approvals: Arc<Approvals>,
     vault: Arc<Vault>,
+    /// The name servers that scripts and the API share.
+    name_servers: Shared,
+    /// Where the API is that this process serves.
+    served: Arc<OnceLock<String>>,
     engine: Engine,
     runtime: tokio::runtime::Runtime,
     purpose: Purpose,
@@ -70,14 +83,22 @@ impl Session {
         let vault = Arc::new(Vault::new(folder.key_file(), config.secrets.clone()));
         let executing = purpose != Purpose::Command;
         let world = if executing { World::Real } else { World::Rehearsal(None) };
-        let scripts = wiring::scripts(config, runtime.handle(), world, vault.clone(), instance.id)?;
+        let served = Arc::new(OnceLock::new());
+        let approvals = Arc::new(Approvals::new(&config.plugins, config.bounds.source_bytes, vault.clone()));
+        let services = Services {
+            plugins: approvals.clone(),
+            claims: Arc::new(Book::new(vault.clone(), served.clone())),
+            names: Arc::new(Names::new(vault.clone())),
+            ..Services::default()
+        };
+        let scripts = wiring::scripts(config, runtime.handle(), world, vault.clone(), &services, instance.id)?;
         let serves = matches!(purpose, Purpose::Serve | Purpose::Develop);
         let versions = serves.then(|| {
             let seen = Seen::kept_in(&folder.seen_file());
             Arc::new(Versions::new(scripts.library.clone(), config.workflow_review, seen))
         });
         let plugins = serves.then(|| {
-            let (plugins, seen) = (Plugins::new(&config.plugins, scripts.sandbox.clone()), folder.seen_plugins_file());
+            let (plugins, seen) = (Plugins::new(&config.plugins, config.bounds.source_bytes), folder.seen_plugins_file());
             Arc::new(Versions::of_plugins(plugins, config.workflow_review, Seen::kept_in(&seen)))
         });
         let lock = if executing { Lock::take_unless_held(&lock_file)? } else { None };
@@ -93,7 +114,10 @@ impl Session {
             scripts,
             versions,
             plugins,
+            approvals,
             vault,
+            name_servers: services.name_servers,
+            served,
             engine,
             runtime,
             purpose,
@@ -141,6 +165,23 @@ impl Session {
     /// The active versions of plugins; only a server has them.
     pub fn plugins(&self) -> Option<&Arc<Versions>> {
         self.plugins.as_ref()
+    }
+
+    /// Who approved which plugin.
+    pub fn approvals(&self) -> &Arc<Approvals> {
+        &self.approvals
+    }
+
+    /// What the API asks of pools.
+    pub fn pool(&self) -> PoolService {
+        let (config, servers) = (self.loaded.config.hosts.clone(), self.name_servers.clone());
+        PoolService::new(config, servers, self.vault.clone(), self.runtime.handle().clone())
+    }
+
+    /// An API is served here.
+    pub fn serves_at(&self, url: &str) {
+        // A process serves one.
+        let _ = self.served.set(url.to_owned());
     }
 
     /// The vault, to be shared.

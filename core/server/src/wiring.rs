@@ -5,14 +5,16 @@ use std::{
     sync::Arc,
 };
 
+use parking_lot::Mutex;
 use windlass_engine::{Durability, Engine, EngineConfig, Time};
-use windlass_hosts::HostConfig;
+use windlass_hosts::{HostConfig, hetzner, services::Services};
 use windlass_model::{
     Code, NodeId, Problem,
     journal::{Runner, Workflows},
     time::parse_duration_ms,
 };
 use windlass_script::{Interceptor, Library, Policy, STACK_BYTES, Sandbox, SandboxConfig, SecretSource};
+use windlass_sim::{Clock, Control, Server};
 
 use crate::{
     config::Config,
@@ -53,11 +55,15 @@ pub fn scripts(
     runtime: &tokio::runtime::Handle,
     world: World,
     secrets: Arc<dyn SecretSource>,
+    services: &Services,
     instance: Arc<str>,
 ) -> Result<Scripts, Problem> {
     let (modules, rehearsal, interceptor) = match world {
-        World::Real => (windlass_hosts::modules(&hosts(config))?, false, None),
-        World::Rehearsal(interceptor) => (windlass_hosts::rehearsal_modules(&config.hosts), true, interceptor),
+        World::Real => (windlass_hosts::modules_in(&hosts(config), services)?, false, None),
+        World::Rehearsal(interceptor) => {
+            let hosts = HostConfig { hetzner: simulated(&config.hosts.hetzner), ..config.hosts.clone() };
+            (windlass_hosts::rehearsal_modules(&hosts), true, interceptor)
+        }
     };
     let sandbox = Sandbox::new(SandboxConfig {
         bounds: config.bounds.clone(),
@@ -71,6 +77,26 @@ pub fn scripts(
     });
     let library = Arc::new(Library::new(vec![config.workflows.clone()], sandbox.clone()));
     Ok(Scripts { sandbox, library })
+}
+
+/// Hetzner Cloud for one rehearsal: a simulator of its own, started when it is first asked, in which nothing takes time.
+fn simulated(config: &hetzner::Config) -> hetzner::Config {
+    let kept: Mutex<Option<Server>> = Mutex::new(None);
+    let start = move || {
+        let control = Control::new(Clock::system());
+        let provider = windlass_sim::hetzner::Config {
+            pace: 0.0,
+            requests: 1_000_000,
+            ..windlass_sim::hetzner::Config::default()
+        };
+        let project = Arc::new(windlass_sim::hetzner::Hetzner::new(provider, control.clock.clone()));
+        let server = windlass_sim::serve(([127, 0, 0, 1], 0).into(), project, &control)
+            .map_err(|error| Problem::new(Code::System, format!("no simulator for the rehearsal: {error}")))?;
+        let url = format!("{}/v1", server.url());
+        *kept.lock() = Some(server);
+        Ok((url, windlass_sim::hetzner::TOKEN.to_owned()))
+    };
+    hetzner::Config { rehearsed: hetzner::Simulated(Some(Arc::new(start))), ..config.clone() }
 }
 
 /// Settings of host modules. Where other nodes may take runs over, a connection that isn't made, or a request that nobody

@@ -9,7 +9,7 @@ pub mod oidc;
 mod password;
 mod refusals;
 mod remembered;
-mod secret;
+pub(crate) mod secret;
 mod sessions;
 #[cfg(test)]
 mod testing;

@@ -7,12 +7,8 @@ use serde_json::Value;
 use windlass_model::{Code, EffectClass, Problem, RetryPolicy};
 use windlass_script::host::{Args, HostModule, Kind, Op, OpCx, Param, Permission, Rehearse, Undo, no_resources};
 
-use super::{
-    answer,
-    client::Client,
-    grant,
-    request::{self, LONGEST_TIMEOUT_MS},
-};
+use super::request::{self, LONGEST_TIMEOUT_MS};
+use crate::web::{Client, Guard, answer, grant};
 
 const RETURNS: &str = "#{ status: int, headers: map, body: string, json: any }";
 
@@ -205,5 +201,7 @@ fn send(
         request.headers.insert(HeaderName::from_static("idempotency-key"), value);
     }
     let client = client.ok_or_else(|| Problem::new(Code::Internal, "a rehearsal sends no request").no_effect())?;
-    cx.block_on(client.send(cx, request))
+    let granted = |verb: &str| cx.granted_scopes(verb).map(str::to_owned).collect();
+    let guard = Guard { granted: &granted, holds: Arc::new(cx.holder()) };
+    cx.block_on(client.send(&guard, request))
 }

@@ -2,54 +2,24 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderValue, Method, header};
 use serde::Deserialize;
 use serde_json::Value;
-use url::Url;
 use windlass_model::{Code, Problem};
 use windlass_script::host::{Args, OpCx};
 use zeroize::Zeroizing;
 
-use super::grant;
-use crate::support;
+use crate::{
+    support,
+    web::{
+        Request, grant,
+        request::{BODY_BYTES, HEADERS, LONGEST_ANSWER_BYTES, header},
+    },
+};
 
 pub(super) const DEFAULT_TIMEOUT_MS: u64 = 30_000;
 pub(super) const LONGEST_TIMEOUT_MS: u64 = 300_000;
 const DEFAULT_ANSWER_BYTES: usize = 1 << 20;
-const LONGEST_ANSWER_BYTES: usize = 4 << 20;
-const BODY_BYTES: usize = 4 << 20;
-const HEADERS: usize = 100;
-
-/// Headers that belong to the connection, not to a script.
-const OURS: [&str; 10] = [
-    "host",
-    "content-length",
-    "transfer-encoding",
-    "connection",
-    "upgrade",
-    "te",
-    "trailer",
-    "expect",
-    "proxy-authorization",
-    "proxy-connection",
-];
-
-/// A request that is ready to be sent.
-pub(super) struct Request {
-    /// The verb that its URL has to be granted for: `http.get`.
-    pub(super) verb: String,
-    pub(super) method: Method,
-    pub(super) url: Url,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Option<Vec<u8>>,
-    pub(super) timeout: Duration,
-    pub(super) redirects: bool,
-    pub(super) answer_bytes: usize,
-    /// Statuses that the script wants; any other one is an error. `None`: every status is a result.
-    pub(super) expect: Option<Vec<u16>>,
-    /// Whether an answer that asks for patience is an error that is tried again.
-    pub(super) repeatable: bool,
-}
 
 /// The last parameter of every op, and the only one of `http::request`.
 #[derive(Default, Deserialize)]
@@ -123,18 +93,6 @@ pub(super) fn read(cx: &OpCx, args: &Args, method: Option<&Method>, repeatable: 
         expect: options.expect,
         repeatable,
     })
-}
-
-/// A header, unless it could end the header early or belongs to the connection. Its value never stands in an error.
-fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), Problem> {
-    let parsed = HeaderName::from_bytes(name.as_bytes()).ok().filter(|name| !OURS.contains(&name.as_str()));
-    let parsed =
-        parsed.ok_or_else(|| support::invalid(format!("`{}` can't be set as a header", name.escape_debug())))?;
-    let mut value = HeaderValue::from_str(value).map_err(|_| {
-        support::invalid(format!("the value of header `{parsed}` holds characters that a header can't"))
-    })?;
-    value.set_sensitive(true);
-    Ok((parsed, value))
 }
 
 /// Text and secrets are sent as they are, maps and arrays as JSON with the secrets inside filled in.

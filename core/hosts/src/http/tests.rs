@@ -16,13 +16,11 @@ use serde_json::json;
 use windlass_model::{Code, RetryPolicy};
 
 use self::server::{Server, answer};
-use super::{
-    Config,
-    client::Client,
-    module, ops,
-    resolver::{Found, Lookup},
+use super::{Config, module, ops};
+use crate::{
+    testing::Bench,
+    web::{Client, Found, Lookup},
 };
-use crate::testing::Bench;
 
 /// The module with 127.0.0.1 allowed, and all methods granted on these servers.
 fn bench(servers: &[&Server]) -> Bench {

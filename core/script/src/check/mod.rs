@@ -9,6 +9,7 @@ mod render;
 mod salvage;
 mod top_level;
 
+pub(crate) use names::{own_functions, standard as standard_functions};
 pub use render::render;
 
 use serde::Serialize;

@@ -82,7 +82,7 @@ impl<'a> Known<'a> {
     }
 }
 
-fn own_functions(ast: &AST) -> Arities {
+pub(crate) fn own_functions(ast: &AST) -> Arities {
     let mut own = Arities::new();
     for function in ast.iter_functions().filter(|function| !function.name.starts_with("anon$")) {
         own.entry(function.name.to_owned()).or_default().insert(function.params.len());
@@ -90,7 +90,7 @@ fn own_functions(ast: &AST) -> Arities {
     own
 }
 
-fn standard(engine: &Engine) -> Arities {
+pub(crate) fn standard(engine: &Engine) -> Arities {
     let text = engine.gen_fn_metadata_to_json(true).unwrap_or_default();
     let metadata: Value = serde_json::from_str(&text).unwrap_or_default();
     let mut arities = Arities::new();

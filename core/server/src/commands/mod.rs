@@ -12,6 +12,7 @@ pub mod exchange;
 pub mod hosts;
 pub mod migrate;
 pub mod nodes;
+pub mod plugin;
 pub mod resources;
 pub mod restore;
 pub mod run;
@@ -19,6 +20,7 @@ pub mod runs;
 pub mod schedules;
 pub mod secrets;
 pub mod serve;
+pub mod sim;
 pub mod store;
 pub mod tokens;
 pub mod users;
@@ -54,11 +56,12 @@ fn server(command: &Command) -> Server {
         | Command::Nodes(_)
         | Command::Schedules(_)
         | Command::Secrets(_)
+        | Command::Plugin(_)
         | Command::Resources(_)
         | Command::Users(_)
         | Command::Tokens(_)
         | Command::Audit(_) => Server::Asks,
-        Command::Serve(_) | Command::Dev(_) => Server::Refuses("this starts a server here"),
+        Command::Serve(_) | Command::Dev(_) | Command::Sim(_) => Server::Refuses("this starts a server here"),
         Command::Migrate(_) => Server::Refuses("a database is migrated by whoever serves it"),
         Command::Backup(_) | Command::Restore(_) | Command::Store(_) => {
             Server::Refuses("this works on the database itself; do it where the server runs")
@@ -99,10 +102,12 @@ pub fn dispatch(command: Command, context: &Context) -> Result<Exit, Problem> {
         Command::Nodes(command) => nodes::run(&command, context),
         Command::Schedules(command) => schedules::run(&command, context),
         Command::Secrets(command) => secrets::run(&command, context),
+        Command::Plugin(command) => plugin::run(&command, context),
         Command::Resources(command) => resources::run(&command, context),
         Command::Users(command) => users::run(&command, context),
         Command::Tokens(command) => tokens::run(&command, context),
         Command::Audit(command) => audit::run(&command, context),
+        Command::Sim(args) => sim::run(&args, context),
         Command::Completions(args) => completions::run(&args),
         Command::Version => version::run(context),
     }

@@ -23,6 +23,7 @@ use crate::{
     doctor::Doctor,
     exit::Exit,
     interrupt::Interrupt,
+    names::Sweeper,
     services::{Scripts, Secrets},
     session::{Purpose, Session},
     versions::{Versions, Watching},
@@ -112,8 +113,11 @@ fn until_told(
         "" => format!("{}://{address}", if secure { "https" } else { "http" }),
         url => url.to_owned(),
     };
+    session.serves_at(&url);
     let machine = Arc::new(Doctor::new(config, &context.environment));
-    let api = Arc::new(api(session, config, url.clone())?.on(machine));
+    let pool = Arc::new(session.pool());
+    let api = api(session, config, url.clone())?.on(machine);
+    let api = Arc::new(if config.hosts.pool.domains.is_empty() { api } else { api.giving(pool.clone()) });
     let routes = Arc::new(windlass_api::routes());
     let listener = ServerConfig { listen: address, ..listener };
     let server = network.block_on(Server::bind(listener, api.clone(), routes))?;
@@ -122,6 +126,7 @@ fn until_told(
         Watching::start(&config.plugins, plugins(session)?.clone())?,
     ];
     let triggers = Runner::start(session.engine().clone(), api.triggers.clone())?;
+    let sweeper = Sweeper::start(pool)?;
     let (stop, stopped) = watch::channel(false);
     let serving = network.spawn(server.serve(stopped));
     ready(&Running { url, address })?;
@@ -134,7 +139,7 @@ fn until_told(
     stopping.set(Some(Instant::now()));
     // Whoever takes the runs over can begin at once.
     session.engine().let_go();
-    drop(triggers);
+    drop((triggers, sweeper));
     // Nobody is left to hear it if the listener has ended by itself.
     let _ = stop.send(true);
     let ended = network.block_on(serving);
@@ -218,7 +223,7 @@ fn api(session: &Session, config: &Config, public_url: String) -> Result<Api, Pr
     };
     let service = Arc::new(Scripts::new(
         versions(session)?.clone(),
-        plugins(session)?.clone(),
+        (plugins(session)?.clone(), session.approvals().clone()),
         scripts.library.clone(),
         scripts.sandbox.clone(),
         config.clone(),

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use windlass_hosts::services::Services;
 use windlass_model::{Code, Problem, Workflow, journal::Workflows as _};
 use windlass_script::{NoSecrets, check, check::Severity, header, permission};
 
 use super::{exchange, input::InputArgs, versions};
 use crate::{
+    claims::StandIns,
     context::Context,
     desk::{Desk as _, Remote, workflow_path},
     exit::Exit,
@@ -73,8 +75,14 @@ pub fn run(command: &Command, context: &Context) -> Result<Exit, Problem> {
 pub fn scripts(context: &Context) -> Result<(Scripts, tokio::runtime::Runtime), Problem> {
     let runtime = wiring::runtime()?;
     let world = World::Rehearsal(None);
-    let scripts =
-        wiring::scripts(&context.loaded.config, runtime.handle(), world, Arc::new(NoSecrets), "rehearsal".into())?;
+    let scripts = wiring::scripts(
+        &context.loaded.config,
+        runtime.handle(),
+        world,
+        Arc::new(StandIns(NoSecrets)),
+        &Services::default(),
+        "rehearsal".into(),
+    )?;
     Ok((scripts, runtime))
 }
 

@@ -137,6 +137,34 @@ pub const KEYS: &[Key] = &[
         "Secrets that are kept elsewhere: `name = { from = \"env:NAME\" or \"file:/path\", to = [destinations] }`.",
     ),
     key(
+        "hosts.dns.servers",
+        "Authoritative name servers that scripts and pools write to: `name = { url, api_key = \"file:/path\" or \"env:NAME\", zones = [], \
+         nameservers = [], owner = \"windlass\", serialise = \"server\" or \"zone\", axfr, server_id, plain_http, timeout_ms, kind = \"powerdns\" }`; \
+         `core/hosts/src/dns/README.md` says what each is for.",
+    ),
+    key(
+        "hosts.dns.resolvers",
+        "Recursive servers that `dns::check` asks for addresses and parents: `192.0.2.53:53`. None: those of /etc/resolv.conf.",
+    ),
+    key(
+        "hosts.dns.addresses",
+        "Where `dns::check` reaches name servers that it couldn't find, or shouldn't look for: `name = \"10.0.0.5:53\"`.",
+    ),
+    key(
+        "hosts.pool.domains",
+        "Domains that names are given out under: `\"omani.works\" = { server, nameservers = [] }`; `server` is one of `hosts.dns.servers`.",
+    ),
+    key(
+        "hosts.pool.reservation_s",
+        "Seconds that a reservation holds without its run; while that is open, it holds on.",
+    ),
+    key(
+        "hosts.pool.rest_s",
+        "Seconds that a released name rests before it is free: as long as others may remember its keys.",
+    ),
+    key("hosts.pool.sweep_s", "Seconds between two looks for reservations that have run out."),
+    key("hosts.pool.reserved", "Labels that nobody gets, beside the usual ones: `gitlab`."),
+    key(
         "hosts.exec.programs",
         "Programs that workflows may be granted. A bare name (`ping`) is looked for in /usr/sbin, /usr/bin, /sbin and /bin; \
          an absolute path (`/opt/tools/bin/deploy`) is known to scripts by its last part. None are by default.",
@@ -155,6 +183,15 @@ pub const KEYS: &[Key] = &[
         "How many days backups of changed files are kept: for so long a run can be undone after its launch.",
     ),
     key(
+        "hosts.hetzner.base_url",
+        "Where the API of Hetzner Cloud is; a simulator's address is all that has to be changed to talk to a simulator.",
+    ),
+    key("hosts.hetzner.poll_ms", "Milliseconds between two questions about actions that run."),
+    key(
+        "hosts.hetzner.projects",
+        "Projects by the name that scripts and grants use: `acme = { secret = \"hetzner-acme\" }`; the secret holds the token.",
+    ),
+    key(
         "hosts.http.allow_addresses",
         "Addresses and networks (`10.0.0.5`, `10.20.0.0/16`, `fd12::/48`) inside the house that requests may go to. Loopback, \
          private, link-local and otherwise special addresses are refused unless they are in here, or a grant names the \
@@ -170,7 +207,15 @@ pub const KEYS: &[Key] = &[
 ];
 
 /// Tables whose keys are the user's own: they are set as a whole.
-pub const OPEN: &[&str] = &["auth.oidc", "policy", "secrets"];
+pub const OPEN: &[&str] = &[
+    "auth.oidc",
+    "hosts.dns.addresses",
+    "hosts.dns.servers",
+    "hosts.hetzner.projects",
+    "hosts.pool.domains",
+    "policy",
+    "secrets",
+];
 
 /// The meaning of a key.
 pub fn doc(path: &str) -> Option<&'static str> {

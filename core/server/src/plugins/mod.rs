@@ -1,7 +1,9 @@
-//! Plugins: a folder for each below a folder for each kind, `registrars/example`, with `plugin.toml` and `main.rhai`. They are
-//! read and checked here, as `versions` asks for it. Nothing calls them yet.
+//! Plugins: a folder for each below a folder for each kind, `registrars/example`, with `plugin.toml`, `main.rhai` and recorded
+//! exchanges in `fixtures`. They are read and checked here, as `versions` and approvals ask for it.
 
-mod manifest;
+mod approvals;
+mod conformance;
+mod starter;
 
 use std::{
     collections::BTreeMap,
@@ -12,22 +14,28 @@ use std::{
 };
 
 use serde_json::json;
+use windlass_hosts::registrar::Source;
 use windlass_model::{Bundle, BundleDigest, CallSite, Code, Problem, Workflow, journal::Pinned};
 use windlass_script::{
-    Sandbox, check,
-    check::{Diagnostic, Severity},
     is_valid_name,
+    plugin::{Program, manifest},
 };
 
-pub use manifest::Manifest;
+pub use approvals::Approvals;
+pub use conformance::conformance;
+pub use starter::starter;
+pub use windlass_script::plugin::Manifest;
 
 const MANIFEST: &str = "plugin.toml";
 const SCRIPT: &str = "main.rhai";
+const FIXTURES: &str = "fixtures";
+/// Recorded exchanges of one plugin.
+const FIXTURES_MOST: usize = 200;
 
 /// A folder of plugins.
 pub struct Plugins {
     root: PathBuf,
-    sandbox: Sandbox,
+    file_bytes: usize,
 }
 
 fn invalid(file: &str, line: u32, column: u32, message: String) -> Problem {
@@ -41,10 +49,32 @@ pub fn manifest(bundle: &Bundle) -> Result<Manifest, Problem> {
     Manifest::read(name, text)
 }
 
+/// The sources of a version, as the host module reads them.
+pub fn source(bundle: &Bundle, digest: &str) -> Result<Source, Problem> {
+    let name = &bundle.entry;
+    let prefix = format!("{name}/{FIXTURES}/");
+    let fixtures = bundle.files.iter().filter_map(|(file, text)| {
+        let file = file.strip_prefix(&prefix)?;
+        Some((file.to_owned(), text.clone()))
+    });
+    Ok(Source {
+        name: name.clone(),
+        digest: digest.to_owned(),
+        manifest: manifest(bundle)?,
+        script: bundle.files.get(name).cloned().unwrap_or_default(),
+        fixtures: fixtures.collect(),
+    })
+}
+
 impl Plugins {
-    /// Those below this folder; scripts are checked against what the sandbox offers.
-    pub fn new(root: &Path, sandbox: Sandbox) -> Self {
-        Self { root: root.to_owned(), sandbox }
+    /// Those below this folder; no file is larger than this.
+    pub fn new(root: &Path, file_bytes: usize) -> Self {
+        Self { root: root.to_owned(), file_bytes }
+    }
+
+    /// The folder of a plugin.
+    pub fn folder(&self, name: &str) -> PathBuf {
+        self.root.join(name)
     }
 
     /// Whether the folder can be read.
@@ -88,7 +118,7 @@ impl Plugins {
         if !real.starts_with(self.root.canonicalize().map_err(unreadable)?) {
             return Err(invalid(&shown, 1, 1, format!("{shown} is a link that leads out of the plugins")));
         }
-        let limit = self.sandbox.bounds().source_bytes;
+        let limit = self.file_bytes;
         if real.metadata().map_err(unreadable)?.len() > limit as u64 {
             return Err(Problem::new(Code::LimitExceeded, format!("{shown} has more than {limit} bytes"))
                 .help("The bound is `source_bytes`."));
@@ -105,11 +135,29 @@ impl Plugins {
         let text = self.read(name, MANIFEST)?.ok_or_else(|| missing(MANIFEST))?;
         let manifest = Manifest::read(name, &text)?;
         let script = self.read(name, SCRIPT)?.ok_or_else(|| missing(SCRIPT))?;
-        self.check(name, &manifest, &script)?;
-        let files = BTreeMap::from([(format!("{name}/{MANIFEST}"), text), (name.to_owned(), script)]);
+        Program::new(name, &script, &manifest.capabilities)?;
+        let mut files = BTreeMap::from([(format!("{name}/{MANIFEST}"), text), (name.to_owned(), script)]);
+        for file in self.fixtures(name)? {
+            let file = format!("{FIXTURES}/{file}");
+            let text = self.read(name, &file)?.ok_or_else(|| missing(&file))?;
+            files.insert(format!("{name}/{file}"), text);
+        }
         let bundle = Arc::new(Bundle { entry: name.to_owned(), files });
         let digest = BundleDigest(blake3::hash(bundle.canonical().as_bytes()).to_hex().to_string().into());
         Ok(Pinned { workflow: self.header(&bundle)?, bundle, digest })
+    }
+
+    /// Names of its recorded exchanges.
+    fn fixtures(&self, name: &str) -> Result<Vec<String>, Problem> {
+        let Ok(entries) = fs::read_dir(self.root.join(name).join(FIXTURES)) else { return Ok(Vec::new()) };
+        let files = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+        let mut files: Vec<String> = files.filter(|file| file.ends_with(".json") && !file.starts_with('.')).collect();
+        if files.len() > FIXTURES_MOST {
+            let message = format!("{name}/{FIXTURES} has more than {FIXTURES_MOST} files");
+            return Err(Problem::new(Code::LimitExceeded, message));
+        }
+        files.sort();
+        Ok(files)
     }
 
     /// What it says of itself, in the words that versions know.
@@ -119,34 +167,5 @@ impl Plugins {
         let header = json!({ "name": bundle.entry, "title": title, "permissions": manifest.grants() });
         let unfit = |error: serde_json::Error| Problem::new(Code::Internal, format!("a plugin's header: {error}"));
         serde_json::from_value(header).map(Arc::new).map_err(unfit)
-    }
-
-    /// A script is a module without imports, and has a function for each capability.
-    fn check(&self, name: &str, manifest: &Manifest, script: &str) -> Result<(), Problem> {
-        let file = format!("{name}/{SCRIPT}");
-        let module = "lib/plugin";
-        let checked = check::source(&self.sandbox, module, script, &|_| None);
-        if let Some(import) = checked.imports.first() {
-            return Err(invalid(&file, 1, 1, format!("{file} imports `{import}`; a plugin is whole by itself")));
-        }
-        let error = |found: &[Diagnostic]| found.iter().find(|one| one.severity == Severity::Error).cloned();
-        if let Some(first) = error(&checked.diagnostics) {
-            let message = format!("{file}:{}:{}: {}", first.line, first.column, first.message);
-            return Err(invalid(&file, first.line, first.column, message)
-                .help(first.help.unwrap_or_default())
-                .data(json!({ "diagnostics": checked.diagnostics })));
-        }
-        for capability in &manifest.capabilities {
-            // Asked of the checker as a call of it would be.
-            let call = format!(
-                "import \"{module}\" as plugin;\n\nfn asked(request) {{\n    plugin::{capability}(request)\n}}\n"
-            );
-            let find = |asked: &str| (asked == module).then(|| script.to_owned());
-            if error(&check::source(&self.sandbox, "lib/asked", &call, &find).diagnostics).is_some() {
-                let message = format!("{file} says that it can `{capability}`, and has no `fn {capability}(request)`");
-                return Err(invalid(&file, 1, 1, message));
-            }
-        }
-        Ok(())
     }
 }

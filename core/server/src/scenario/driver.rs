@@ -8,6 +8,7 @@ use std::{
 };
 
 use windlass_engine::{Engine, Launch, Time};
+use windlass_hosts::services::Services;
 use windlass_model::{Code, Problem, RunId, RunState, query::RunRecord};
 use windlass_script::{
     SecretPolicy, SecretSource, not_found,
@@ -17,6 +18,7 @@ use zeroize::Zeroizing;
 
 use super::{actors::Actors, crash::CrashingRunner, report};
 use crate::{
+    claims::StandIns,
     config::Config,
     wiring::{self, Scripts, World},
 };
@@ -63,8 +65,9 @@ impl ScenarioDriver for Driver {
         let folder = tempfile::tempdir()
             .map_err(|error| Problem::new(Code::System, format!("no folder for the scenario: {error}")))?;
         let world = World::Rehearsal(Some(Arc::new(PlannedAnswers::new(&plan))));
-        let secrets = Arc::new(Planned(plan.secrets.clone()));
-        let mut scripts = wiring::scripts(&self.config, &self.runtime, world, secrets, "scenario".into())?;
+        let secrets = Arc::new(StandIns(Planned(plan.secrets.clone())));
+        let mut scripts =
+            wiring::scripts(&self.config, &self.runtime, world, secrets, &Services::default(), "scenario".into())?;
         if let Some(beside) = &self.beside {
             scripts.library = Arc::new(scripts.library.over(beside.clone()));
         }

@@ -62,6 +62,11 @@ impl Vault {
         engine.clone().ok_or_else(|| Problem::new(Code::Storage, "the database of secrets isn't open").retryable())
     }
 
+    /// The engine that the database is reached through.
+    pub fn attached(&self) -> Result<Engine, Problem> {
+        self.engine()
+    }
+
     /// Whether there is a secret of this name that scripts may be given.
     pub fn knows(&self, name: &str) -> Result<bool, Problem> {
         if is_own(name) {

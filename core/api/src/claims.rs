@@ -1,0 +1,327 @@
+//! Claims: what a machine that has just been made may fetch once, and how it tells what becomes of it. Its first boot gets a
+//! claim's address and word, and no secret: the provider keeps what a machine is booted with.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use windlass_engine::Engine;
+use windlass_model::{
+    Code, Problem, RunId,
+    audit::NewAudit,
+    document::{Change, Document, Expected},
+};
+
+use crate::{
+    Access, Answer, Request, Route,
+    auth::{
+        kept::now_ms,
+        secret::{hash, random_hex, same},
+    },
+};
+
+/// The kind of document.
+const KIND: &str = "claim";
+/// Bytes of a request, at most.
+const BODY_BYTES: usize = 256 << 10;
+/// Characters of a report's texts, at most.
+const TEXT_CHARS: usize = 2_000;
+
+/// A claim to be.
+pub struct NewClaim {
+    /// How the script calls it, unique in the organisation.
+    pub name: String,
+    /// The run's organisation.
+    pub organisation: String,
+    /// The run that waits for the machine.
+    pub run: RunId,
+    /// The step that makes it: the same step makes one claim.
+    pub key: String,
+    /// What is fetched.
+    pub values: BTreeMap<String, String>,
+    /// What has to be shown for it.
+    pub word: String,
+    /// Names of secrets that the machine may send back.
+    pub returns: Vec<String>,
+    /// Where those may go.
+    pub returns_to: Vec<String>,
+    /// The signal that each report becomes.
+    pub signal: String,
+    /// How long it stays open.
+    pub open_ms: i64,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Body {
+    name: String,
+    run: RunId,
+    key: String,
+    /// The values, sealed; gone when they were fetched.
+    sealed: Option<String>,
+    /// Of the word that fetches.
+    word: String,
+    /// Of the word that reports.
+    report: Option<String>,
+    returns: Vec<String>,
+    returns_to: Vec<String>,
+    signal: String,
+    fetched: Option<Fetched>,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Fetched {
+    at_ms: i64,
+    from: String,
+}
+
+/// The name of the secret in which a returned value is kept.
+pub fn returned(organisation: &str, claim: &str, name: &str) -> String {
+    format!("made/{organisation}/claims/{claim}/{name}")
+}
+
+/// By which a claim is found.
+fn key(organisation: &str, name: &str) -> String {
+    format!("{organisation}/{name}")
+}
+
+fn context(id: &str) -> String {
+    format!("claim:{id}")
+}
+
+/// Makes a claim, sealed by what takes a context and a text; its id. The same step finds its own.
+pub fn offer(
+    engine: &Engine,
+    seal: impl Fn(&str, &str) -> Result<String, Problem>,
+    new: &NewClaim,
+) -> Result<String, Problem> {
+    if let Some(found) = engine.document_by_key(KIND, &key(&new.organisation, &new.name))? {
+        let body = read(&found)?;
+        if body.key == new.key {
+            return Ok(found.id);
+        }
+        let message = format!("there is a claim `{}` already, of run {}", new.name, body.run);
+        return Err(Problem::new(Code::Conflict, message)
+            .help("give it another name, or withdraw that one")
+            .no_effect());
+    }
+    let id = random_hex()[..24].to_owned();
+    let body = Body {
+        name: new.name.clone(),
+        run: new.run.clone(),
+        key: new.key.clone(),
+        sealed: Some(seal(&context(&id), &json!(new.values).to_string())?),
+        word: hash(&new.word),
+        report: None,
+        returns: new.returns.clone(),
+        returns_to: new.returns_to.clone(),
+        signal: new.signal.clone(),
+        fetched: None,
+    };
+    engine.change(vec![Change::Put {
+        kind: KIND.into(),
+        id: id.clone(),
+        organisation: new.organisation.clone(),
+        body: json!(body),
+        keys: vec![key(&new.organisation, &new.name)],
+        expires_at_ms: Some(now_ms().saturating_add(new.open_ms)),
+        expected: Expected::Absent,
+    }])?;
+    Ok(id)
+}
+
+/// Removes a claim of this name that this run made; whether there was one.
+pub fn withdraw(engine: &Engine, organisation: &str, name: &str, run: &RunId) -> Result<bool, Problem> {
+    let Some(found) = engine.document_by_key(KIND, &key(organisation, name))? else { return Ok(false) };
+    let body = read(&found)?;
+    if body.run != *run {
+        let message = format!("the claim `{name}` is of run {}", body.run);
+        return Err(Problem::new(Code::Conflict, message).help("a run withdraws its own claims only").no_effect());
+    }
+    engine.change(vec![Change::Delete {
+        kind: KIND.into(),
+        id: found.id,
+        expected: Expected::Version(found.version),
+    }])?;
+    Ok(true)
+}
+
+/// Names of what the machine may send back, of a claim of this name.
+pub fn returns(engine: &Engine, organisation: &str, name: &str) -> Result<Vec<String>, Problem> {
+    let found = engine.document_by_key(KIND, &key(organisation, name))?;
+    Ok(found.map(|found| read(&found)).transpose()?.map_or_else(Vec::new, |body| body.returns))
+}
+
+fn read(document: &Document) -> Result<Body, Problem> {
+    serde_json::from_value(document.body.clone())
+        .map_err(|error| Problem::new(Code::Storage, format!("the claim {} can't be read: {error}", document.id)))
+}
+
+/// What fetches.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct FetchBody {
+    /// The claim's word, which the machine was booted with.
+    word: String,
+}
+
+/// What is fetched.
+#[derive(Serialize, JsonSchema)]
+struct FetchedView {
+    /// The values by their names.
+    values: BTreeMap<String, String>,
+    /// What reports are sent with from now on.
+    report_word: String,
+}
+
+/// What a machine tells.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ReportBody {
+    /// The word that came with what was fetched.
+    word: String,
+    /// Tells reports of one machine apart: the same one is taken once.
+    id: String,
+    /// What it is about: a component's name.
+    component: String,
+    /// How that stands: `pending`, `installing`, `installed`, `degraded`, `failed`, or any other word.
+    state: String,
+    /// More of it, for people.
+    #[serde(default)]
+    message: String,
+    /// Secrets that come back, by the names that the claim has for them.
+    #[serde(default)]
+    returns: BTreeMap<String, String>,
+}
+
+/// That a report was taken.
+#[derive(Serialize, JsonSchema)]
+struct ReportedView {
+    /// The run that hears of it.
+    run: String,
+}
+
+pub(crate) fn routes() -> Vec<Route> {
+    vec![
+        Route::post("/api/v1/claims/{id}/fetch", "claims", "Fetch what a claim holds, once")
+            .describe(
+                "For a machine that has just been made. The word works once: whoever comes second gets 410, which is told in \
+                 the audit log. 401 is all that whoever doesn't have the word gets to know.",
+            )
+            .access(Access::Signed)
+            .body::<FetchBody>()
+            .body_bytes(BODY_BYTES)
+            .answers::<FetchedView>(200)
+            .problems(&[Code::Unauthenticated, Code::Gone, Code::InvalidInput])
+            .handle(fetch),
+        Route::post("/api/v1/claims/{id}/reports", "claims", "Tell what becomes of a machine")
+            .describe("Each report is a signal to the run that waits for the machine.")
+            .access(Access::Signed)
+            .body::<ReportBody>()
+            .body_bytes(BODY_BYTES)
+            .answers::<ReportedView>(200)
+            .problems(&[Code::Unauthenticated, Code::InvalidInput, Code::RunNotFound, Code::Conflict, Code::LimitExceeded])
+            .handle(report),
+    ]
+}
+
+fn refused() -> Problem {
+    Problem::new(Code::Unauthenticated, "there is no such claim, or this isn't its word")
+        .help("a claim is withdrawn when its run is undone, and ends with its time")
+}
+
+fn find(request: &Request) -> Result<(Document, Body), Problem> {
+    let id = request.parameter("id");
+    let found = request.api.engine.document(KIND, id)?.ok_or_else(refused)?;
+    let body = read(&found)?;
+    Ok((found, body))
+}
+
+fn entry(request: &Request, found: &Document, body: &Body, action: &str) -> NewAudit {
+    NewAudit {
+        actor: format!("claim:{}", body.name),
+        organisation: found.organisation.clone(),
+        action: action.to_owned(),
+        target: body.run.to_string(),
+        source: request.address.to_string(),
+        before: Value::Null,
+        after: json!({ "claim": body.name }),
+    }
+}
+
+fn kept(found: &Document, body: &Body) -> Change {
+    Change::Put {
+        kind: KIND.into(),
+        id: found.id.clone(),
+        organisation: found.organisation.clone(),
+        body: json!(body),
+        keys: vec![key(&found.organisation, &body.name)],
+        expires_at_ms: found.expires_at_ms,
+        expected: Expected::Version(found.version),
+    }
+}
+
+fn fetch(request: Request) -> Result<Answer, Problem> {
+    let (found, mut body) = find(&request)?;
+    let asked: FetchBody = request.json()?;
+    if !same(&hash(&asked.word), &body.word) {
+        return Err(refused());
+    }
+    let engine = &request.api.engine;
+    let gone = |fetched: &Option<Fetched>| {
+        let from = fetched.as_ref().map_or_else(String::new, |fetched| format!(" from {}", fetched.from));
+        Problem::new(Code::Gone, format!("it was fetched before{from}")).help(
+            "if that wasn't this machine, its secrets are in wrong hands: cancel the run, which undoes everything",
+        )
+    };
+    let Some(sealed) = body.sealed.take() else {
+        engine.audit(entry(&request, &found, &body, "claim.refuse"))?;
+        return Err(gone(&body.fetched));
+    };
+    let values = request.api.secrets.unseal(&context(&found.id), &sealed)?;
+    let values: BTreeMap<String, String> = serde_json::from_str(&values)
+        .map_err(|_| Problem::new(Code::Storage, format!("the claim {} is damaged", found.id)))?;
+    let report_word = random_hex();
+    body.report = Some(hash(&report_word));
+    body.fetched = Some(Fetched { at_ms: now_ms(), from: request.address.to_string() });
+    let changed = engine.audited(entry(&request, &found, &body, "claim.fetch")).change(vec![kept(&found, &body)]);
+    changed.map_err(|problem| match problem.code {
+        // Somebody else was quicker, with the same word.
+        Code::Conflict | Code::PreconditionFailed => gone(&None),
+        _ => problem,
+    })?;
+    Answer::json(&FetchedView { values, report_word })
+}
+
+fn report(request: Request) -> Result<Answer, Problem> {
+    let (found, body) = find(&request)?;
+    let told: ReportBody = request.json()?;
+    if !body.report.as_ref().is_some_and(|report| same(&hash(&told.word), report)) {
+        return Err(refused());
+    }
+    let short = |name: &str, text: &str, most: usize| match text.chars().count() <= most {
+        true => Ok(()),
+        false => Err(Problem::new(Code::InvalidInput, format!("`{name}` has more than {most} characters"))),
+    };
+    short("id", &told.id, 100)?;
+    short("component", &told.component, 100)?;
+    short("state", &told.state, 40)?;
+    short("message", &told.message, TEXT_CHARS)?;
+    let mut secrets = BTreeMap::new();
+    for (name, value) in &told.returns {
+        if !body.returns.contains(name) {
+            let message = format!("the claim has no place for `{name}`");
+            return Err(Problem::new(Code::InvalidInput, message).help("the script names what may come back"));
+        }
+        let (through, kept) = (&request.api.engine, returned(&found.organisation, &body.name, name));
+        request.api.secrets.put(through, &kept, value, &body.returns_to)?;
+        secrets.insert(name, kept);
+    }
+    let payload = json!({
+        "claim": body.name, "component": told.component, "state": told.state,
+        "message": request.api.secrets.scrub(&told.message), "secrets": secrets,
+    });
+    let (by, id) = (format!("claim:{}", body.name), format!("{}:{}", found.id, told.id));
+    request.api.engine.signal(&body.run, &body.signal, payload, &by, Some(id))?;
+    Answer::json(&ReportedView { run: body.run.to_string() })
+}

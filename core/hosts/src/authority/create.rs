@@ -1,0 +1,133 @@
+//! Zones are made and removed: only what carries our mark is adopted or goes.
+
+use serde::Serialize;
+use windlass_model::{Code, Problem};
+
+use super::{Hand, Server, ZoneHead};
+
+/// A zone to make.
+#[derive(Clone, Debug)]
+pub struct NewZone {
+    /// Its name.
+    pub name: String,
+    /// `Native`, or `Master` where others copy it.
+    pub kind: String,
+    /// Its name servers.
+    pub nameservers: Vec<String>,
+    /// Whether it is signed.
+    pub dnssec: bool,
+    /// Our mark; `Server` writes it.
+    pub account: String,
+}
+
+/// A zone that is there now.
+#[derive(Debug, Serialize)]
+pub struct Created {
+    /// The zone.
+    pub zone: ZoneHead,
+    /// Whether this step has made it, or an earlier attempt of it.
+    pub created: bool,
+    /// Contents of the DS records for its parent; none if it isn't signed.
+    pub ds: Vec<String>,
+}
+
+impl Server {
+    /// The zone that the step of this key has made, if it is there.
+    pub async fn made_by(&self, zone: &str, key: &str) -> Result<Option<Created>, Problem> {
+        match self.backend.zone(zone).await? {
+            Some(head) if head.account == self.mark(key) => Ok(Some(self.found(head, true).await?)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Makes a zone, or adopts the one that is there: the one of the same key always, another one of ours with `adopt`.
+    pub async fn create(&self, mut zone: NewZone, adopt: bool, hand: &Hand) -> Result<Created, Problem> {
+        let _turn = self.turn(&zone.name).await;
+        zone.account = hand.key.as_ref().map_or_else(|| self.config.owner.clone(), |key| self.mark(key));
+        if zone.nameservers.is_empty() {
+            zone.nameservers.clone_from(&self.config.nameservers);
+        }
+        if let Some(head) = self.backend.zone(&zone.name).await? {
+            return self.take(head, &zone, adopt, hand).await;
+        }
+        hand.check()?;
+        match self.backend.create(&zone).await {
+            // An earlier attempt whose answer was lost, or another machine a moment ago.
+            Err(problem) if problem.code == Code::Conflict => {
+                let head = self.head(&zone.name).await?;
+                self.take(head, &zone, adopt, hand).await
+            }
+            other => {
+                other?;
+                let head = self.head(&zone.name).await?;
+                self.found(head, true).await
+            }
+        }
+    }
+
+    async fn take(&self, head: ZoneHead, zone: &NewZone, adopt: bool, hand: &Hand) -> Result<Created, Problem> {
+        let made = hand.key.is_some() && head.account == zone.account;
+        let ours = self.owns(&head).await?;
+        let taken = made || (adopt && ours);
+        if !taken {
+            let (why, help) = match ours {
+                true => ("it was made by another step", "say `adopt: true` to go on with it"),
+                false => (
+                    "it isn't ours",
+                    "choose another name, or take it over with `dns::claim`, which needs the grant `dns.force`",
+                ),
+            };
+            let message = format!("the name server `{}` has a zone {} already, and {why}", self.name, head.name);
+            return Err(Problem::new(Code::Conflict, message)
+                .help(help)
+                .data(serde_json::json!({ "ours": ours }))
+                .no_effect());
+        }
+        if zone.dnssec && !head.dnssec {
+            hand.check()?;
+            self.backend.sign(&head.name, true).await?;
+        }
+        let head = self.head(&head.name).await?;
+        self.found(head, made).await
+    }
+
+    async fn found(&self, zone: ZoneHead, created: bool) -> Result<Created, Problem> {
+        let ds = if zone.dnssec { self.ds(&zone.name).await? } else { Vec::new() };
+        Ok(Created { zone, created, ds })
+    }
+
+    /// Contents of the DS records that the parent needs, of the keys that sign.
+    pub async fn ds(&self, zone: &str) -> Result<Vec<String>, Problem> {
+        let keys = self.backend.keys(zone).await?;
+        Ok(keys
+            .into_iter()
+            .filter(|key| key.active && key.published && key.kind != "zsk")
+            .flat_map(|key| key.ds)
+            .collect())
+    }
+
+    /// Removes a zone that is ours; whether it was there.
+    pub async fn remove(&self, zone: &str, hand: &Hand) -> Result<bool, Problem> {
+        let _turn = self.turn(zone).await;
+        let Some(head) = self.backend.zone(zone).await? else { return Ok(false) };
+        if !hand.force && !self.owns(&head).await? {
+            return Err(Problem::new(Code::Conflict, format!("the zone {zone} isn't ours to delete"))
+                .help("`force: true` deletes it all the same, and needs the grant `dns.force`")
+                .no_effect());
+        }
+        hand.check()?;
+        self.backend.delete(zone).await
+    }
+
+    /// Removes a zone if the step of this key has made it; whether it had.
+    pub async fn remove_made(&self, zone: &str, key: &str, hand: &Hand) -> Result<bool, Problem> {
+        let _turn = self.turn(zone).await;
+        match self.backend.zone(zone).await? {
+            Some(head) if head.account == self.mark(key) => {
+                hand.check()?;
+                self.backend.delete(zone).await
+            }
+            _ => Ok(false),
+        }
+    }
+}

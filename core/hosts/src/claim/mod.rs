@@ -1,0 +1,70 @@
+//! `claim`: hands secrets to a machine that has just been made, and hears from it.
+
+mod ops;
+mod rehearse;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use windlass_model::{Problem, RunId};
+use windlass_script::host::HostModule;
+use zeroize::Zeroizing;
+
+/// A claim to be.
+pub struct Offer {
+    /// How scripts call it.
+    pub name: String,
+    /// The run that waits for the machine.
+    pub run: RunId,
+    /// The step that makes it.
+    pub key: String,
+    /// What is fetched.
+    pub values: BTreeMap<String, Zeroizing<String>>,
+    /// Names of secrets that the machine may send back.
+    pub returns: Vec<String>,
+    /// Where those may go.
+    pub returns_to: Vec<String>,
+    /// The signal that each report becomes.
+    pub signal: String,
+    /// Where the claim's word may go.
+    pub word_to: Vec<String>,
+    /// How long it stays open, in milliseconds.
+    pub open_ms: i64,
+}
+
+/// A claim that was made.
+pub struct Offered {
+    /// Its id.
+    pub id: String,
+    /// Where the machine asks.
+    pub url: String,
+    /// The name of the secret that is its word.
+    pub word: String,
+}
+
+/// Keeps claims, and the secrets that are made for them. The server does.
+pub trait Claims: Send + Sync {
+    /// Makes a random secret, unless the run's organisation has it under this name: what it is called, and whether it was
+    /// made.
+    fn generate(&self, run: &RunId, name: &str, bytes: usize, to: &[String]) -> Result<(String, bool), Problem>;
+
+    /// Removes a secret of the run's organisation that was made.
+    fn forget(&self, run: &RunId, name: &str) -> Result<(), Problem>;
+
+    /// Makes a claim; the same step finds its own.
+    fn offer(&self, offer: &Offer) -> Result<Offered, Problem>;
+
+    /// Removes a claim of this run, with what came back.
+    fn withdraw(&self, name: &str, run: &RunId) -> Result<(), Problem>;
+}
+
+/// The module over what keeps claims.
+pub fn module(claims: Arc<dyn Claims>) -> HostModule {
+    ops::module(claims)
+}
+
+/// The module for rehearsals: names are checked, and nothing is kept.
+pub fn rehearsal() -> HostModule {
+    ops::module(Arc::new(rehearse::Nowhere))
+}

@@ -1,0 +1,68 @@
+//! The labels that say what is ours: proof for an undo, and the way to what an earlier attempt has made.
+
+use serde_json::{Map, Value, json};
+use windlass_model::Problem;
+use windlass_script::host::OpCx;
+
+use crate::support::invalid;
+
+/// Made of the step that made a thing.
+pub(super) const KEY: &str = "windlass-key";
+/// The run that made it.
+pub(super) const RUN: &str = "windlass-run";
+
+/// The value of `KEY` for a step: its key holds what a label can't.
+pub(super) fn digest(key: &str) -> String {
+    blake3::hash(key.as_bytes()).to_hex()[..32].to_owned()
+}
+
+/// The labels of a new thing: those that the script wants, and ours.
+pub(super) fn labels(cx: &OpCx, wanted: Option<Value>) -> Result<Value, Problem> {
+    let mut labels = match wanted {
+        None | Some(Value::Null) => Map::new(),
+        Some(Value::Object(labels)) => labels,
+        Some(_) => return Err(invalid("`labels` has to be a map of texts")),
+    };
+    check(&labels)?;
+    labels.insert(KEY.into(), json!(digest(&cx.key)));
+    labels.insert(RUN.into(), json!(cx.run.to_string()));
+    Ok(Value::Object(labels))
+}
+
+/// The labels of a thing after a change: what the script wants, and ours as they are.
+pub(super) fn relabelled(held: &Value, wanted: &Value) -> Result<Value, Problem> {
+    let Value::Object(wanted) = wanted else { return Err(invalid("`labels` has to be a map of texts")) };
+    check(wanted)?;
+    let mut labels = wanted.clone();
+    for name in [KEY, RUN] {
+        if held[name].is_string() {
+            labels.insert(name.into(), held[name].clone());
+        }
+    }
+    Ok(Value::Object(labels))
+}
+
+fn check(labels: &Map<String, Value>) -> Result<(), Problem> {
+    if let Some(own) = labels.keys().find(|name| name.starts_with("windlass-")) {
+        return Err(invalid(format!("the label `{own}` is Windlass' own")));
+    }
+    match labels.iter().find(|(_, value)| !value.is_string()) {
+        Some((name, _)) => Err(invalid(format!("the value of the label `{name}` has to be text"))),
+        None => Ok(()),
+    }
+}
+
+/// Whether an object was made by this step.
+pub(super) fn made_by(object: &Value, key: &str) -> bool {
+    object["labels"][KEY] == digest(key).as_str()
+}
+
+/// Whether an object was made by any of our runs.
+pub(super) fn is_ours(object: &Value) -> bool {
+    object["labels"][KEY].is_string()
+}
+
+/// The selector of what a step has made.
+pub(super) fn selector(key: &str) -> String {
+    format!("{KEY}={}", digest(key))
+}

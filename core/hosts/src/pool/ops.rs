@@ -1,0 +1,280 @@
+//! What scripts see of `pool`.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use windlass_model::{Code, EffectClass, Problem, ResourceChange, ResourceRef, RetryPolicy};
+use windlass_script::host::{
+    Args, HostModule, Kind, Lookup, Op, OpCx, Param, Permission, Rehearse, Undo, no_resources,
+};
+
+use super::{Holder, Pool, Proof, Row};
+use crate::{
+    authority,
+    support::{self, invalid},
+};
+
+const READ: &str = "pool.read";
+const WRITE: &str = "pool.write";
+
+const DOMAIN: Param = Param::required("domain", Kind::String, "The domain of the pool, such as `omani.works`.");
+const LABEL: Param = Param::required("label", Kind::String, "The one label below it, in any script.");
+const TOKEN: Param = Param::required("token", Kind::String, "The token that reserving it gave.");
+const RESERVE_OPTS: Param = Param::optional(
+    "opts",
+    Kind::Map,
+    "`ttl`: how long it holds without this run, 10 m by default; `organisation`: whom it is for.",
+);
+const ADDRESSES: Param = Param::required("addresses", Kind::Any, "An IPv4 address, or an array of 1 to 16.");
+const LIST_OPTS: Param = Param::optional(
+    "opts",
+    Kind::Map,
+    "`domain`: only names under this one; `after`: only names after this one; `limit` (1000).",
+);
+
+type Work = fn(&Pool, &OpCx, &Args) -> Result<Value, Problem>;
+
+pub(super) fn module(pool: Arc<Pool>) -> HostModule {
+    let here = Here { pool };
+    HostModule {
+        name: "pool",
+        doc: "Names under domains of the house, for customers who bring none. A name is free, reserved (for 10 minutes, or as long as \
+              its run is open), active, or resting after it was given back. Reserving makes its zone, signed, with NS and DS in the \
+              parent; committing writes the six records `@ * console api gitea harbor`.\n\nErrors of all ops: `name_refused` (no such \
+              pool, kept for the house, not a label), `conflict` (somebody has it), `not_found` (nobody has it), `permission_denied` \
+              (also: not its token), `gone` (the reservation has run out), and those of `dns`.",
+        ops: reads(&here).into_iter().chain(changes(&here)).chain(ways_back(&here)).collect(),
+    }
+}
+
+#[derive(Clone)]
+struct Here {
+    pool: Arc<Pool>,
+}
+
+impl Here {
+    fn look(&self, name: &'static str, work: Work) -> Op {
+        let pool = self.pool.clone();
+        Op {
+            name,
+            doc: "",
+            params: &[DOMAIN, LABEL],
+            returns: "",
+            permission: Permission::Needs { verb: READ, scope, words: "look at the pool's names" },
+            class: EffectClass::Read,
+            undo: Undo::None("nothing was changed"),
+            resources: no_resources,
+            timeout_ms: 60_000,
+            retry: RetryPolicy::NETWORK,
+            rehearse: Rehearse::Backend,
+            example: "",
+            run: Box::new(move |cx, args| work(&pool, cx, args)),
+            lookup: None,
+        }
+    }
+
+    fn change(&self, name: &'static str, work: Work) -> Op {
+        Op {
+            class: EffectClass::Idempotent,
+            permission: Permission::Needs {
+                verb: WRITE,
+                scope,
+                words: "reserve, give out and take back the pool's names",
+            },
+            ..self.look(name, work)
+        }
+    }
+}
+
+fn reads(here: &Here) -> Vec<Op> {
+    vec![
+        Op {
+            doc: "Whether a name can be had; if not, `reason` is `unsupported-pool`, `reserved`, `taken` or `invalid-format`, and \
+                  `detail` says it in words.",
+            returns: "#{ available: bool, reason: string, detail: string }",
+            example: r#"pool::check("example.net", "acme").available"#,
+            ..here.look("check", |pool, cx, args| {
+                let refused = cx.block_on(pool.check(args.str("domain"), args.str("label")))?;
+                Ok(match refused {
+                    None => json!({ "available": true, "reason": null, "detail": "" }),
+                    Some(refused) => json!({ "available": false, "reason": refused.reason, "detail": refused.detail }),
+                })
+            })
+        },
+        Op {
+            doc: "Names that aren't free, in the order of the alphabet; those that the run may read.",
+            params: &[LIST_OPTS],
+            returns: "[#{ name: string, domain: string, label: string, state: string, organisation: string, addresses: [string], since_ms: int, until_ms: int }]",
+            // What isn't granted isn't shown.
+            permission: Permission::Needs { verb: READ, scope: |_| Vec::new(), words: "look at the pool's names" },
+            example: r#"pool::list().len()"#,
+            ..here.look("list", |pool, cx, args| {
+                #[derive(Default, Deserialize)]
+                #[serde(deny_unknown_fields, default)]
+                struct Options {
+                    domain: Option<String>,
+                    after: Option<String>,
+                    limit: Option<u32>,
+                }
+                let options: Options = support::options(args, "opts")?;
+                let limit = options.limit.unwrap_or(1_000).clamp(1, 10_000);
+                let rows = pool.list(options.domain.as_deref(), options.after.as_deref(), limit)?;
+                Ok(rows.iter().filter(|row| cx.is_granted(READ, &row.name)).map(shown).collect())
+            })
+        },
+    ]
+}
+
+fn changes(here: &Here) -> Vec<Op> {
+    let pool = here.pool.clone();
+    let lookup: Lookup = Box::new(move |cx, args| {
+        // The step has a row already: going on with it makes what is missing, and gives it a token, which nobody has seen yet.
+        match pool.is_of(&full(args)?, &cx.key)? {
+            true => reserve(&pool, cx, args).map(Some),
+            false => Ok(None),
+        }
+    });
+    vec![
+        Op {
+            doc: "Reserves a name: its zone is made and signed, and NS and DS stand in the parent when this returns. It holds as \
+                  long as this run is open, and for `ttl` after that. Undone by giving the name back.",
+            params: &[DOMAIN, LABEL, RESERVE_OPTS],
+            returns: "#{ name: string, token: string, until_ms: int, nameservers: [string], ds: [string] }",
+            class: EffectClass::Keyed,
+            undo: Undo::Op { name: "give_up", args: |args| args.values()[..2].to_vec() },
+            resources: |args| vec![ResourceChange::Creates(resource(args))],
+            example: r#"pool::reserve("example.net", "acme").name"#,
+            lookup: Some(lookup),
+            ..here.change("reserve", reserve)
+        },
+        Op {
+            doc: "Lets a reservation run for 10 minutes (`reservation_s`) from now on; when it runs out. The run that reserved it needn't.",
+            params: &[DOMAIN, LABEL, TOKEN],
+            returns: "int",
+            undo: Undo::None("it only runs out later"),
+            example: r#"pool::renew("example.net", "acme", pool::reserve("example.net", "acme").token)"#,
+            ..here.change("renew", |pool, _, args| {
+                pool.renew(args.str("domain"), args.str("label"), args.str("token")).map(Value::from)
+            })
+        },
+        Op {
+            doc: "Gives a reserved name out: `@ * console api gitea harbor` point to these addresses, for 300 s each. It may be \
+                  repeated with the same token, also to point elsewhere.",
+            params: &[DOMAIN, LABEL, TOKEN, ADDRESSES],
+            returns: "#{ name: string, addresses: [string], names: [string] }",
+            undo: Undo::Op { name: "withdraw", args: |args| args.values()[..2].to_vec() },
+            example: r#"pool::commit("example.net", "acme", pool::reserve("example.net", "acme").token, "192.0.2.1").addresses"#,
+            ..here.change("commit", |pool, cx, args| {
+                let addresses: Vec<String> = match args.get("addresses") {
+                    Value::String(one) => vec![one.clone()],
+                    _ => args.read("addresses")?,
+                };
+                still_ours(cx)?;
+                let done =
+                    pool.commit(args.str("domain"), args.str("label"), args.str("token"), &addresses, Some(&cx.key));
+                let done = cx.block_on(done)?;
+                serde_json::to_value(done).map_err(|error| Problem::new(Code::Internal, error.to_string()))
+            })
+        },
+        Op {
+            doc: "Gives a name back: its delegation goes at once; if it was given out, it rests for 300 s (`rest_s`), and its zone and \
+                  its place in the book go after that. Whether anybody had it: to repeat it is no error.",
+            returns: "bool",
+            undo: Undo::None("the zone's keys are gone with it, and somebody else may have the name by then"),
+            resources: |args| vec![ResourceChange::Destroys(resource(args))],
+            example: r#"pool::reserve("example.net", "acme"); pool::release("example.net", "acme")"#,
+            ..here.change("release", |pool, cx, args| {
+                still_ours(cx)?;
+                match cx.block_on(pool.release(args.str("domain"), args.str("label"), &Proof::Granted)) {
+                    Err(problem) if problem.code == Code::NotFound => Ok(false.into()),
+                    other => other.map(|_| true.into()),
+                }
+            })
+        },
+    ]
+}
+
+fn ways_back(here: &Here) -> Vec<Op> {
+    vec![
+        Op {
+            doc: "Gives back a name that a step of this run has reserved: the undo of `pool::reserve`. Does nothing when called by hand.",
+            returns: "bool",
+            undo: Undo::None("it is an undo itself"),
+            resources: |args| vec![ResourceChange::Destroys(resource(args))],
+            example: r#"pool::give_up("example.net", "acme")"#,
+            ..here.change("give_up", |pool, cx, args| {
+                let Some(key) = &cx.undoes else { return Ok(false.into()) };
+                still_ours(cx)?;
+                cx.block_on(pool.release_of(args.str("domain"), args.str("label"), key)).map(Value::Bool)
+            })
+        },
+        Op {
+            doc: "Takes the records of a name back that a step of this run has committed: the undo of `pool::commit`; the name is \
+                  reserved again. Does nothing when called by hand.",
+            returns: "bool",
+            undo: Undo::None("it is an undo itself"),
+            example: r#"pool::withdraw("example.net", "acme")"#,
+            ..here.change("withdraw", |pool, cx, args| {
+                let Some(key) = &cx.undoes else { return Ok(false.into()) };
+                still_ours(cx)?;
+                cx.block_on(pool.withdraw(args.str("domain"), args.str("label"), key)).map(Value::Bool)
+            })
+        },
+    ]
+}
+
+fn reserve(pool: &Pool, cx: &OpCx, args: &Args) -> Result<Value, Problem> {
+    #[derive(Default, Deserialize)]
+    #[serde(deny_unknown_fields, default)]
+    struct Options {
+        ttl: Value,
+        organisation: String,
+    }
+    let options: Options = support::options(args, "opts")?;
+    let ttl_s = match &options.ttl {
+        Value::Null => None,
+        given => Some(support::duration(given, "ttl")?.as_secs().max(1)),
+    };
+    let holder = Holder {
+        key: cx.key.clone(),
+        run: Some(cx.run.clone()),
+        organisation: options.organisation,
+        holds: Box::new(cx.holder()),
+    };
+    still_ours(cx)?;
+    let reserved = cx.block_on(pool.reserve(args.str("domain"), args.str("label"), &holder, ttl_s))?;
+    serde_json::to_value(reserved).map_err(|error| Problem::new(Code::Internal, error.to_string()))
+}
+
+fn still_ours(cx: &OpCx) -> Result<(), Problem> {
+    match cx.holder()() {
+        true => Ok(()),
+        false => Err(Problem::new(Code::LeaseLost, "another process may go on with the run by now").no_effect()),
+    }
+}
+
+fn full(args: &Args) -> Result<String, Problem> {
+    let (domain, label) = (authority::name(args.str("domain"))?, args.str("label"));
+    match label.is_empty() {
+        true => Err(invalid("the label is empty")),
+        false => authority::name(&format!("{label}.{domain}")),
+    }
+}
+
+/// What can't be read is shown as it is refused: to whoever may ask for anything at all of the domain.
+fn scope(args: &Args) -> Vec<String> {
+    let domain = || authority::name(args.str("domain")).map(|domain| format!("(not a label).{domain}"));
+    vec![full(args).or_else(|_| domain()).unwrap_or_else(|_| "(not a domain name)".into())]
+}
+
+fn resource(args: &Args) -> ResourceRef {
+    ResourceRef { provider: "pool".into(), kind: "name".into(), id: scope(args).concat().into() }
+}
+
+fn shown(row: &Row) -> Value {
+    json!({
+        "name": row.name, "domain": row.domain, "label": row.label, "state": row.state, "organisation": row.organisation,
+        "addresses": row.addresses, "since_ms": row.since_ms, "until_ms": row.until_ms,
+    })
+}

@@ -1,0 +1,96 @@
+//! What modules need of the process that they are part of. Each is a trait of the module that needs it; the server implements
+//! them. A process that has none of it says so when a script asks.
+
+use std::sync::Arc;
+
+use windlass_model::{Code, Problem, RunId};
+
+use crate::{
+    authority::Shared,
+    claim::{Claims, Offer, Offered},
+    pool::{Book, Entry, Row},
+    registrar::{Plugins, Source},
+};
+
+/// What the process gives to modules.
+#[derive(Clone)]
+pub struct Services {
+    /// Keeps claims.
+    pub claims: Arc<dyn Claims>,
+    /// Knows the plugins that were approved.
+    pub plugins: Arc<dyn Plugins>,
+    /// The name servers that several modules write to.
+    pub name_servers: Shared,
+    /// Keeps who has which name of a pool.
+    pub names: Arc<dyn Book>,
+}
+
+impl Default for Services {
+    /// Nothing: for looking at what there is, and for tests of modules that need none of it.
+    fn default() -> Self {
+        Self { claims: Arc::new(Absent), plugins: Arc::new(Absent), name_servers: Shared::default(), names: Arc::new(Absent) }
+    }
+}
+
+struct Absent;
+
+impl Absent {
+    fn problem<T>(what: &str) -> Result<T, Problem> {
+        let message = format!("this process keeps no {what}");
+        Err(Problem::new(Code::Unavailable, message).help("run it at a server: `windlass serve`").no_effect())
+    }
+}
+
+impl Claims for Absent {
+    fn generate(&self, _: &RunId, _: &str, _: usize, _: &[String]) -> Result<(String, bool), Problem> {
+        Self::problem("secrets")
+    }
+
+    fn forget(&self, _: &RunId, _: &str) -> Result<(), Problem> {
+        Self::problem("secrets")
+    }
+
+    fn offer(&self, _: &Offer) -> Result<Offered, Problem> {
+        Self::problem("claims")
+    }
+
+    fn withdraw(&self, _: &str, _: &RunId) -> Result<(), Problem> {
+        Self::problem("claims")
+    }
+}
+
+impl Plugins for Absent {
+    fn approved(&self, _: &str, _: &RunId) -> Result<Arc<Source>, Problem> {
+        Self::problem("plugins")
+    }
+
+    fn keep(&self, _: &str, _: &serde_json::Value) -> Result<(), Problem> {
+        Self::problem("values")
+    }
+
+    fn kept(&self, _: &str) -> Result<Option<serde_json::Value>, Problem> {
+        Self::problem("values")
+    }
+}
+
+impl Book for Absent {
+    fn find(&self, _: &str) -> Result<Option<Entry>, Problem> {
+        Self::problem("book of names")
+    }
+
+    fn list(&self, _: Option<&str>, _: u32) -> Result<Vec<Entry>, Problem> {
+        Self::problem("book of names")
+    }
+
+    fn put(&self, _: &Row, _: i64) -> Result<Option<i64>, Problem> {
+        Self::problem("book of names")
+    }
+
+    fn remove(&self, _: &str, _: i64) -> Result<bool, Problem> {
+        Self::problem("book of names")
+    }
+
+    fn is_open(&self, _: &RunId) -> Result<bool, Problem> {
+        Self::problem("book of names")
+    }
+}

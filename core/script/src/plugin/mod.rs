@@ -1,0 +1,19 @@
+//! Plugins: scripts of others, with a manifest that says what they may reach, evaluated in a sandbox that has nothing else.
+
+mod check;
+mod engine;
+mod machine;
+pub mod manifest;
+mod opaque;
+mod outcome;
+pub mod refusal;
+mod tools;
+
+pub use engine::TOOLS;
+pub use machine::{Ask, Call, Credential, Failed, HttpAsk, Program, Reply, call};
+pub use manifest::Manifest;
+pub use opaque::{Expr, Tree, Values};
+pub use refusal::Refusal;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,297 @@
+//! Who approved which plugin for which organisation. An approval is for sources, by their digest: a file that changes is
+//! something else, which nobody has approved. The approved sources stay in use until somebody approves others.
+
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use windlass_engine::Engine;
+use windlass_hosts::registrar::{self, Source};
+use windlass_model::{
+    Bundle, Code, Problem, RunId,
+    document::{Change, Expected},
+    journal::Pinned,
+};
+use windlass_script::permission;
+
+use super::{Plugins, conformance, source};
+use crate::vault::Vault;
+
+const KIND: &str = "plugin_approval";
+const KEPT: &str = "registrar_before";
+/// How long what a step has replaced is kept for its undo.
+const KEPT_MS: i64 = 400 * 24 * 3_600 * 1_000;
+
+/// An approval, as it is kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Approval {
+    /// `registrars/example`.
+    pub plugin: String,
+    /// For whom.
+    pub organisation: String,
+    /// Of the sources.
+    pub digest: String,
+    /// What they may reach.
+    pub permissions: Vec<String>,
+    /// Whether it was taken back.
+    pub disabled: bool,
+    /// Who approved it, or took it back.
+    pub by: String,
+    /// Why.
+    pub why: String,
+    /// When.
+    pub at_ms: i64,
+}
+
+/// How a plugin stands for an organisation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Nobody has approved it.
+    New,
+    /// Its files are what was approved.
+    Approved,
+    /// Its files are something else than what was approved: they are refused, and what was approved stays in use.
+    Modified,
+    /// Its approval was taken back.
+    Disabled,
+}
+
+/// What differs between what was approved and what the files are.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Difference {
+    /// What the files may reach, and the approved sources mayn't.
+    pub added: Vec<String>,
+    /// What they may reach no more.
+    pub removed: Vec<String>,
+    /// The texts, as a unified difference of all files but recorded exchanges.
+    pub text: String,
+}
+
+/// All that is known of a plugin for an organisation.
+#[derive(Clone, Debug, Serialize)]
+pub struct Standing {
+    /// `registrars/example`.
+    pub plugin: String,
+    /// For whom.
+    pub organisation: String,
+    /// In a word.
+    pub state: State,
+    /// The approval, if there is one.
+    pub approval: Option<Approval>,
+    /// Digest of the files, if they are sound.
+    pub digest: Option<String>,
+    /// What is wrong with the files.
+    pub problem: Option<Problem>,
+    /// What differs; of a plugin that is new, all of it.
+    pub difference: Difference,
+}
+
+/// The approvals in a database, and the folder of plugins beside it.
+pub struct Approvals {
+    plugins: Plugins,
+    vault: Arc<Vault>,
+}
+
+fn id(organisation: &str, plugin: &str) -> String {
+    format!("{organisation}:{plugin}")
+}
+
+fn unreadable(error: serde_json::Error) -> Problem {
+    Problem::new(Code::Storage, format!("an approval can't be read: {error}"))
+}
+
+impl Approvals {
+    /// Of the plugins in this folder, in the database that the vault is attached to.
+    pub fn new(root: &Path, file_bytes: usize, vault: Arc<Vault>) -> Self {
+        Self { plugins: Plugins::new(root, file_bytes), vault }
+    }
+
+    /// The folder of plugins.
+    pub fn plugins(&self) -> &Plugins {
+        &self.plugins
+    }
+
+    fn approval(&self, organisation: &str, plugin: &str) -> Result<Option<Approval>, Problem> {
+        let found = self.vault.attached()?.document(KIND, &id(organisation, plugin))?;
+        found.map(|document| serde_json::from_value(document.body).map_err(unreadable)).transpose()
+    }
+
+    fn bundle(&self, digest: &str) -> Result<Option<Arc<Bundle>>, Problem> {
+        self.vault.attached()?.bundle(&digest.into())
+    }
+
+    /// How a plugin stands for an organisation; `not_found` for one that is neither in the folder nor approved.
+    pub fn standing(&self, organisation: &str, plugin: &str) -> Result<Standing, Problem> {
+        let approval = self.approval(organisation, plugin)?;
+        let files = self.plugins.pin(plugin);
+        if approval.is_none() && !self.plugins.list().iter().any(|name| name == plugin) {
+            let names = self.plugins.list().join(", ");
+            return Err(Problem::new(Code::NotFound, format!("there is no plugin `{plugin}`"))
+                .help(format!("there are: {names}")));
+        }
+        let digest = files.as_ref().ok().map(|pinned| pinned.digest.to_string());
+        let state = match &approval {
+            None => State::New,
+            Some(approval) if approval.disabled => State::Disabled,
+            Some(approval) if digest.as_deref() == Some(approval.digest.as_str()) => State::Approved,
+            Some(_) => State::Modified,
+        };
+        let before = approval.as_ref().map(|approval| self.bundle(&approval.digest)).transpose()?.flatten();
+        let difference = files.as_ref().ok().map(|pinned| difference(approval.as_ref(), before.as_deref(), pinned));
+        Ok(Standing {
+            plugin: plugin.to_owned(),
+            organisation: organisation.to_owned(),
+            state,
+            approval,
+            digest,
+            problem: files.err(),
+            difference: difference.unwrap_or_default(),
+        })
+    }
+
+    /// Approves the files as they are, if they are what was looked at (`digest`) and pass the conformance kit. `through`
+    /// carries the entry of the audit log.
+    pub fn approve(
+        &self,
+        through: impl FnOnce(Value, Value) -> Engine,
+        (organisation, plugin, digest): (&str, &str, &str),
+        (by, why): (&str, &str),
+    ) -> Result<Approval, Problem> {
+        let pinned = self.plugins.pin(plugin)?;
+        if pinned.digest.as_str() != digest {
+            let message = format!("the files of `{plugin}` aren't what was looked at any more");
+            return Err(Problem::new(Code::PreconditionFailed, message)
+                .help("look at the difference again")
+                .data(json!({ "digest": pinned.digest.as_str() })));
+        }
+        let report = conformance(&source(&pinned.bundle, digest)?, false, false)?;
+        if let Some(first) = report.checks.iter().find(|check| !check.passed) {
+            let message = format!("`{plugin}` doesn't pass the conformance kit: {}: {}", first.name, first.found);
+            return Err(Problem::new(Code::WorkflowInvalid, message)
+                .help(format!("`windlass plugin test {plugin}` shows all of it"))
+                .data(json!({ "checks": report.checks })));
+        }
+        let before = self.approval(organisation, plugin)?;
+        let engine = self.vault.attached()?;
+        engine.keep_bundle(&pinned)?;
+        let approval = Approval {
+            plugin: plugin.to_owned(),
+            organisation: organisation.to_owned(),
+            digest: digest.to_owned(),
+            permissions: pinned.workflow.permissions.clone(),
+            disabled: false,
+            by: by.to_owned(),
+            why: why.to_owned(),
+            at_ms: engine.now_ms(),
+        };
+        self.put(through, before, &approval)?;
+        Ok(approval)
+    }
+
+    /// Takes an approval back: from now on no run of the organisation can use the plugin.
+    pub fn disable(
+        &self,
+        through: impl FnOnce(Value, Value) -> Engine,
+        (organisation, plugin): (&str, &str),
+        (by, why): (&str, &str),
+    ) -> Result<Approval, Problem> {
+        let before = self.approval(organisation, plugin)?.ok_or_else(|| {
+            Problem::new(Code::NotFound, format!("nobody has approved `{plugin}` for {organisation}"))
+        })?;
+        let at_ms = self.vault.attached()?.now_ms();
+        let (by, why) = (by.to_owned(), why.to_owned());
+        let approval = Approval { disabled: true, by, why, at_ms, ..before.clone() };
+        self.put(through, Some(before), &approval)?;
+        Ok(approval)
+    }
+
+    fn put(
+        &self,
+        through: impl FnOnce(Value, Value) -> Engine,
+        before: Option<Approval>,
+        approval: &Approval,
+    ) -> Result<(), Problem> {
+        let put = Change::Put {
+            kind: KIND.into(),
+            id: id(&approval.organisation, &approval.plugin),
+            organisation: approval.organisation.clone(),
+            body: json!(approval),
+            keys: Vec::new(),
+            expires_at_ms: None,
+            expected: Expected::Any,
+        };
+        through(json!(before), json!(approval)).change(vec![put])?;
+        Ok(())
+    }
+}
+
+fn difference(approval: Option<&Approval>, before: Option<&Bundle>, after: &Pinned) -> Difference {
+    let held = approval.map(|approval| approval.permissions.clone()).unwrap_or_default();
+    let (added, removed) = permission::difference(&held, &after.workflow.permissions);
+    let none = BTreeMap::new();
+    let old = before.map_or(&none, |bundle| &bundle.files);
+    let new = &after.bundle.files;
+    let mut names: Vec<&String> = old.keys().chain(new.keys()).filter(|name| !name.contains("/fixtures/")).collect();
+    names.sort();
+    names.dedup();
+    let mut text = String::new();
+    for name in names {
+        let (left, right) = (old.get(name).map_or("", String::as_str), new.get(name).map_or("", String::as_str));
+        if left != right {
+            let shown = if name.ends_with(".toml") { name.clone() } else { format!("{name}/main.rhai") };
+            let lines = similar::TextDiff::from_lines(left, right);
+            text.push_str(&lines.unified_diff().context_radius(3).header("approved", &shown).to_string());
+        }
+    }
+    Difference { added, removed, text }
+}
+
+impl registrar::Plugins for Approvals {
+    fn approved(&self, name: &str, run: &RunId) -> Result<Arc<Source>, Problem> {
+        let engine = self.vault.attached()?;
+        let organisation = engine.run(run)?.map_or_else(|| "platform".to_owned(), |record| record.organisation);
+        let plugin = name.strip_prefix("registrars/").unwrap_or(name);
+        let refused = |message: String| {
+            Problem::new(Code::PermissionDenied, message)
+                .help(format!(
+                    "an admin looks at it and approves it: windlass plugin approve {plugin} --org {organisation}"
+                ))
+                .data(json!({ "plugin": name, "organisation": organisation }))
+                .no_effect()
+        };
+        match self.approval(&organisation, name)? {
+            None => Err(refused(format!("the plugin `{name}` isn't approved for {organisation}"))),
+            Some(approval) if approval.disabled => {
+                Err(refused(format!("the approval of `{name}` for {organisation} was taken back by {}", approval.by)))
+            }
+            Some(approval) => {
+                let gone = || Problem::new(Code::Storage, format!("the approved sources of `{name}` are gone"));
+                let bundle = self.bundle(&approval.digest)?.ok_or_else(gone)?;
+                source(&bundle, &approval.digest).map(Arc::new)
+            }
+        }
+    }
+
+    fn keep(&self, key: &str, value: &Value) -> Result<(), Problem> {
+        let engine = self.vault.attached()?;
+        let put = Change::Put {
+            kind: KEPT.into(),
+            id: key.to_owned(),
+            organisation: "platform".into(),
+            body: value.clone(),
+            keys: Vec::new(),
+            expires_at_ms: Some(engine.now_ms() + KEPT_MS),
+            expected: Expected::Absent,
+        };
+        match engine.change(vec![put]) {
+            // The first attempt has kept it.
+            Err(problem) if matches!(problem.code, Code::Conflict | Code::PreconditionFailed) => Ok(()),
+            other => other.map(drop),
+        }
+    }
+
+    fn kept(&self, key: &str) -> Result<Option<Value>, Problem> {
+        Ok(self.vault.attached()?.document(KEPT, key)?.map(|document| document.body))
+    }
+}

@@ -1,0 +1,482 @@
+//! Pool domains: from scripts on a book that tests can look into, and over HTTP at a real server. What the system before this
+//! one got wrong stands here as what must hold.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+use windlass_hosts::{
+    HostConfig, authority, modules_in,
+    pool::{Book, Config, Entry, Holder, LABELS, MemoryBook, Pool, Proof, RESERVED, Row, State},
+    services::Services,
+};
+use windlass_model::{Code, Problem, RunId};
+use windlass_tests::{ApiServer, PowerDns, wait_until};
+
+use super::{make_parent, zone_exists};
+use crate::hosts::Shop;
+
+const GRANTS: &[&str] =
+    &["pool.read:*.pool.test", "pool.write:*.pool.test", "dns.read:*", "dns.write:*.pool.test", "dns.check:*"];
+
+/// A book in memory, of which a test says whether runs are open.
+#[derive(Default)]
+struct Watched {
+    rows: MemoryBook,
+    closed: AtomicBool,
+}
+
+impl Book for Watched {
+    fn find(&self, name: &str) -> Result<Option<Entry>, Problem> {
+        self.rows.find(name)
+    }
+    fn list(&self, after: Option<&str>, limit: u32) -> Result<Vec<Entry>, Problem> {
+        self.rows.list(after, limit)
+    }
+    fn put(&self, row: &Row, seen: i64) -> Result<Option<i64>, Problem> {
+        self.rows.put(row, seen)
+    }
+    fn remove(&self, name: &str, seen: i64) -> Result<bool, Problem> {
+        self.rows.remove(name, seen)
+    }
+    fn is_open(&self, _: &RunId) -> Result<bool, Problem> {
+        Ok(!self.closed.load(SeqCst))
+    }
+}
+
+struct World {
+    pdns: PowerDns,
+    book: Arc<Watched>,
+    pool: Arc<Pool>,
+    shop: Shop,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl World {
+    /// With names under `pool.test`, where a reservation holds for a second and a name rests for two.
+    fn new() -> Option<Self> {
+        let pdns = PowerDns::start()?;
+        make_parent(&pdns);
+        let mut config = super::config(&pdns);
+        config.pool = settings(1, 2);
+        let book = Arc::new(Watched::default());
+        let servers = Arc::new(authority::Servers::new(&config.dns).expect("it can be meant"));
+        let pool = Arc::new(Pool::new(&config.pool, servers, book.clone()).expect("it can be meant"));
+        let services = Services { names: book.clone(), ..Services::default() };
+        let shop = Shop::of(modules_in(&config, &services).expect("it fits this machine"), false);
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build();
+        Some(Self { pdns, book, pool, shop, runtime: runtime.expect("a runtime") })
+    }
+
+    fn result(&self, body: &str) -> Value {
+        self.shop.result(GRANTS, body).unwrap_or_else(|problem| panic!("{problem:#?}\n{body}"))
+    }
+
+    fn problem(&self, body: &str) -> Problem {
+        match self.shop.result(GRANTS, body) {
+            Err(problem) => problem,
+            Ok(value) => panic!("{body} went well: {value}"),
+        }
+    }
+
+    fn state(&self, name: &str) -> Option<State> {
+        self.book.find(name).expect("it is in memory").map(|entry| entry.row.state)
+    }
+
+    fn sweep(&self) {
+        self.runtime.block_on(self.pool.sweep()).expect("the book can be read");
+    }
+
+    /// Whether anything of a name stands on the name server.
+    fn stands(&self, name: &str) -> bool {
+        let of = |kind| !self.pdns.records("pool.test.", &format!("{name}."), kind).is_empty();
+        of("NS") || of("DS") || zone_exists(&self.pdns, &format!("{name}."))
+    }
+}
+
+fn settings(reservation_s: u64, rest_s: u64) -> Config {
+    let text =
+        json!({ "domains": { "pool.test": {} }, "reservation_s": reservation_s, "rest_s": rest_s, "sweep_s": 1 });
+    serde_json::from_value(text).expect("it has the right form")
+}
+
+#[test]
+fn a_name_is_reserved_committed_validated_and_released() {
+    let Some(world) = World::new() else { return };
+    let body = r#"
+        let free = pool::check("pool.test", "acme");
+        let held = pool::reserve("pool.test", "acme");
+        let done = pool::commit("pool.test", "acme", held.token, ["192.0.2.7"]);
+        #{ free: free.available, held: held, done: done, taken: pool::check("pool.test", "acme").reason, all: pool::list() }
+    "#;
+    let result = world.result(body);
+    assert_eq!((&result["free"], &result["taken"]), (&json!(true), &json!("taken")), "{result}");
+    assert_eq!(
+        (&result["held"]["name"], &result["all"][0]["state"]),
+        (&json!("acme.pool.test"), &json!("active")),
+        "{result}"
+    );
+    assert!(
+        !result["all"].to_string().contains(result["held"]["token"].as_str().expect("a token")),
+        "no list tells tokens"
+    );
+    for label in LABELS {
+        let name = if label == "@" {
+            "acme.pool.test".to_owned()
+        } else {
+            format!("{label}.acme.pool.test").replace('*', "any")
+        };
+        assert_eq!(world.pdns.dig(&[&name, "A"]), ["192.0.2.7"], "{name}");
+        // A child that is signed has its DS in the parent, or its signatures are good for nothing.
+        let said = world.pdns.delv("pool.test.", &name, "A");
+        assert!(said.contains("; fully validated") && said.contains("300"), "{name}: {said}");
+    }
+    assert_eq!(world.result(r#"pool::release("pool.test", "acme")"#), json!(true));
+    assert!(world.pdns.records("pool.test.", "acme.pool.test.", "DS").is_empty(), "the delegation goes at once");
+    assert_eq!(world.state("acme.pool.test"), Some(State::Releasing));
+    assert_eq!(
+        world.problem(r#"pool::reserve("pool.test", "acme")"#).code,
+        Code::Conflict,
+        "it rests: others remember its keys"
+    );
+    std::thread::sleep(Duration::from_millis(2_100));
+    world.sweep();
+    assert!(world.state("acme.pool.test").is_none() && !world.stands("acme.pool.test"));
+    assert_eq!(world.result(r#"pool::release("pool.test", "acme")"#), json!(false), "to repeat it is no error");
+    world.result(r#"pool::reserve("pool.test", "acme")"#);
+}
+
+#[test]
+fn reasons_are_told() {
+    let Some(world) = World::new() else { return };
+    let reason = |domain: &str, label: &str| {
+        world
+            .shop
+            .result(&["pool.read:*"], &format!(r#"pool::check("{domain}", "{label}").reason"#))
+            .expect("it is granted")
+    };
+    assert_eq!(RESERVED.len(), 21);
+    for (domain, label, expected) in [
+        ("pool.test", "acme", json!(null)),
+        ("POOL.test.", "عمان", json!(null)),
+        ("pool.test", &*"l".repeat(63), json!(null)),
+        ("other.test", "acme", json!("unsupported-pool")),
+        ("pool.test", "www", json!("reserved")),
+        ("pool.test", "NS1", json!("reserved")),
+        ("pool.test", "mail", json!("reserved")),
+        ("pool.test", "a.b", json!("invalid-format")),
+        ("pool.test", &*"l".repeat(64), json!("invalid-format")),
+        ("pool.test", "-a", json!("invalid-format")),
+        ("pool.test", "", json!("invalid-format")),
+    ] {
+        assert_eq!(reason(domain, label), expected, "{label}.{domain}");
+    }
+    // Put there by hand, without a row.
+    world.pdns.put("pool.test.", "handmade.pool.test.", "A", 300, &["192.0.2.44"]);
+    assert_eq!(reason("pool.test", "handmade"), json!("taken"));
+    for (label, code) in [("www", Code::NameRefused), ("a_b", Code::NameRefused)] {
+        assert_eq!(world.problem(&format!(r#"pool::reserve("pool.test", "{label}")"#)).code, code);
+    }
+    world.pdns.make_zone("theirs.pool.test.", &["ns1.pool.test."]);
+    assert_eq!(world.problem(r#"pool::reserve("pool.test", "theirs")"#).code, Code::Conflict);
+    assert!(world.state("theirs.pool.test").is_none(), "nobody keeps a name that can't be had");
+    assert!(zone_exists(&world.pdns, "theirs.pool.test."));
+    // Ours, and not this pool's: a script has made and delegated it.
+    world.result(r#"let zone = dns::create_zone("script.pool.test"); dns::delegate("pool.test", "script.pool.test", #{ nameservers: ["ns1.pool.test"], ds: zone.ds })"#);
+    assert_eq!(world.problem(r#"pool::reserve("pool.test", "script")"#).code, Code::Conflict);
+    assert!(world.stands("script.pool.test") && world.state("script.pool.test").is_none());
+    let problem = world.shop.result(&["pool.write:*.other.test"], r#"pool::reserve("pool.test", "acme")"#).unwrap_err();
+    assert!(
+        problem.code == Code::PermissionDenied && problem.message.contains("pool.write:acme.pool.test"),
+        "{problem:?}"
+    );
+}
+
+#[test]
+fn a_commit_that_failed_half_way_is_done_again_with_the_same_token() {
+    let Some(mut world) = World::new() else { return };
+    let token = world.result(r#"pool::reserve("pool.test", "acme").token"#);
+    let commit = format!(r#"pool::commit("pool.test", "acme", {token}, ["192.0.2.7"])"#);
+    world.pdns.stop();
+    assert_eq!(world.problem(&commit).code, Code::Unavailable);
+    world.pdns.resume();
+    world.result(&commit);
+    assert_eq!(world.pdns.dig(&["harbor.acme.pool.test", "A"]), ["192.0.2.7"]);
+    world.result(&commit.replace("192.0.2.7", "192.0.2.8"));
+    assert_eq!(world.pdns.dig(&["harbor.acme.pool.test", "A"]), ["192.0.2.8"]);
+    let wrong = r#"pool::commit("pool.test", "acme", "0123", ["192.0.2.9"])"#;
+    assert_eq!(world.problem(wrong).code, Code::PermissionDenied);
+    assert_eq!(world.problem(&commit.replace("192.0.2.7", "::1")).code, Code::InvalidArgument);
+    assert_eq!(world.pdns.dig(&["harbor.acme.pool.test", "A"]), ["192.0.2.8"]);
+}
+
+#[test]
+fn a_reservation_holds_as_long_as_its_run_is_open_and_no_longer() {
+    let Some(world) = World::new() else { return };
+    let token = world.result(r#"pool::reserve("pool.test", "acme").token"#);
+    // More than its second, again and again: provisioning takes longer than anybody guesses.
+    for _ in 0..3 {
+        std::thread::sleep(Duration::from_millis(700));
+        world.sweep();
+        assert_eq!(world.state("acme.pool.test"), Some(State::Reserved));
+        assert_eq!(world.problem(r#"pool::reserve("pool.test", "acme")"#).code, Code::Conflict);
+    }
+    // Without a sweep in time, too.
+    std::thread::sleep(Duration::from_millis(1_200));
+    world.result(&format!(r#"pool::renew("pool.test", "acme", {token})"#));
+    world.book.closed.store(true, SeqCst);
+    std::thread::sleep(Duration::from_millis(1_200));
+    let late = format!(r#"pool::commit("pool.test", "acme", {token}, "192.0.2.7")"#);
+    assert_eq!(world.problem(&late).code, Code::Gone);
+    world.sweep();
+    assert!(
+        world.state("acme.pool.test").is_none() && !world.stands("acme.pool.test"),
+        "a reservation leaves nothing behind"
+    );
+    assert_eq!(world.problem(&late).code, Code::NotFound);
+}
+
+#[test]
+fn whoever_comes_after_a_reservation_has_run_out_gets_the_name() {
+    let Some(world) = World::new() else { return };
+    let first = world.result(r#"pool::reserve("pool.test", "acme")"#);
+    world.book.closed.store(true, SeqCst);
+    std::thread::sleep(Duration::from_millis(1_200));
+    let second = world.result(r#"pool::reserve("pool.test", "acme")"#);
+    assert_ne!(first["ds"], second["ds"], "with keys of its own");
+    let stale = format!(r#"pool::commit("pool.test", "acme", {}, "192.0.2.7")"#, first["token"]);
+    assert_eq!(world.problem(&stale).code, Code::PermissionDenied);
+}
+
+#[test]
+fn a_release_that_was_interrupted_is_done_again() {
+    let Some(mut world) = World::new() else { return };
+    let token = world.result(r#"pool::reserve("pool.test", "acme").token"#);
+    world.result(&format!(r#"pool::commit("pool.test", "acme", {token}, "192.0.2.7")"#));
+    world.pdns.stop();
+    assert_eq!(world.problem(r#"pool::release("pool.test", "acme")"#).code, Code::Unavailable);
+    assert!(world.state("acme.pool.test").is_some(), "the row goes last: it tells what is still to be done");
+    world.sweep();
+    assert!(world.state("acme.pool.test").is_some());
+    world.pdns.resume();
+    assert_eq!(world.problem(&format!(r#"pool::commit("pool.test", "acme", {token}, "192.0.2.7")"#)).code, Code::Gone);
+    assert_eq!(world.result(r#"pool::release("pool.test", "acme")"#), json!(true));
+    std::thread::sleep(Duration::from_millis(2_100));
+    world.sweep();
+    assert!(world.state("acme.pool.test").is_none() && !world.stands("acme.pool.test"));
+}
+
+#[test]
+fn a_run_that_fails_gives_its_name_back_and_nobody_elses() {
+    let Some(world) = World::new() else { return };
+    let (result, journal, job) = world.shop.run(
+        GRANTS,
+        r#"let held = pool::reserve("pool.test", "acme"); pool::commit("pool.test", "acme", held.token, "192.0.2.7")"#,
+    );
+    result.expect("it is granted");
+    world.shop.roll_back(job, &journal);
+    assert!(world.pdns.records("pool.test.", "acme.pool.test.", "NS").is_empty());
+    std::thread::sleep(Duration::from_millis(2_100));
+    world.sweep();
+    assert!(world.state("acme.pool.test").is_none() && !world.stands("acme.pool.test"));
+    // By hand, the undo does nothing.
+    world.result(r#"pool::reserve("pool.test", "other"); pool::give_up("pool.test", "other"); pool::withdraw("pool.test", "other")"#);
+    assert_eq!(world.state("other.pool.test"), Some(State::Reserved));
+}
+
+#[test]
+fn of_many_that_want_one_name_one_gets_it() {
+    let Some(world) = World::new() else { return };
+    let results = world.runtime.block_on(async {
+        let tasks: Vec<_> = (0..12)
+            .map(|n| {
+                let pool = world.pool.clone();
+                let holder = Holder {
+                    key: format!("run-{n}/1"),
+                    run: Some("01run".into()),
+                    organisation: "acme".into(),
+                    holds: Box::new(|| true),
+                };
+                tokio::spawn(async move { pool.reserve("pool.test", "acme", &holder, None).await })
+            })
+            .collect();
+        let mut results = Vec::new();
+        for task in tasks {
+            results.push(task.await.expect("no panic"));
+        }
+        results
+    });
+    let (won, lost): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
+    assert_eq!((won.len(), lost.len()), (1, 11));
+    assert!(lost.iter().all(|result| result.as_ref().is_err_and(|problem| problem.code == Code::Conflict)), "{lost:?}");
+    let winner = won.into_iter().flatten().next().expect("one");
+    let address = ["192.0.2.7".to_owned()];
+    let commit = world.pool.commit("pool.test", "acme", &winner.token, &address, None);
+    world.runtime.block_on(commit).expect("its token is the right one");
+    let proof = Proof::Token("not its token");
+    let problem = world.runtime.block_on(world.pool.release("pool.test", "acme", &proof)).expect_err("not its token");
+    assert_eq!(problem.code, Code::PermissionDenied);
+}
+
+#[test]
+fn a_step_that_lost_its_answer_finds_what_it_has_reserved() {
+    let Some(world) = World::new() else { return };
+    let holder = || Holder {
+        key: "run/7".into(),
+        run: Some("01run".into()),
+        organisation: "acme".into(),
+        holds: Box::new(|| true),
+    };
+    let reserve =
+        || world.runtime.block_on(world.pool.reserve("pool.test", "acme", &holder(), None)).expect("it is free");
+    let first = reserve();
+    // The process died before anybody saw the token; the name server half-way, too.
+    world.pdns.api(
+        "PATCH",
+        "/zones/pool.test.",
+        json!({ "rrsets": [{ "name": "acme.pool.test.", "type": "DS", "changetype": "DELETE" }] }),
+    );
+    let second = reserve();
+    assert_eq!((&first.name, &first.ds), (&second.name, &second.ds), "the same zone with the same keys");
+    assert_eq!(world.pdns.records("pool.test.", "acme.pool.test.", "DS"), second.ds);
+    let commit = |token: &str| {
+        let address = ["192.0.2.7".to_owned()];
+        world.runtime.block_on(world.pool.commit("pool.test", "acme", token, &address, None)).map(drop)
+    };
+    assert_eq!(commit(&first.token).expect_err("nobody has seen it").code, Code::PermissionDenied);
+    commit(&second.token).expect("it is this one");
+}
+
+#[test]
+fn a_customer_who_takes_the_zone_away_is_told_of_and_let_go() {
+    let Some(world) = World::new() else { return };
+    let token = world.result(r#"pool::reserve("pool.test", "acme").token"#);
+    world.pdns.api("DELETE", "/zones/acme.pool.test.", Value::Null);
+    let problem = world.problem(&format!(r#"pool::commit("pool.test", "acme", {token}, "192.0.2.7")"#));
+    assert_eq!(problem.code, Code::NotFound);
+    assert_eq!(world.result(r#"pool::release("pool.test", "acme")"#), json!(true));
+    assert!(world.state("acme.pool.test").is_none() && !world.stands("acme.pool.test"));
+}
+
+#[test]
+fn a_customers_own_domain_gets_a_zone_that_answers_before_it_is_delegated() {
+    let Some(world) = World::new() else { return };
+    let grants = ["dns.write:customer.example", "dns.read:customer.example"];
+    let body = r#"
+        let zone = dns::create_zone("customer.example");
+        dns::replace("customer.example", #{ name: "@", type: "A", ttl: 300, record: "192.0.2.7" });
+        zone.ds.len()
+    "#;
+    assert_eq!(world.shop.result(&grants, body).expect("it is granted"), json!(1));
+    assert_eq!(world.pdns.dig(&["customer.example", "A"]), ["192.0.2.7"]);
+    assert!(world.pdns.delv("customer.example.", "customer.example", "A").contains("; fully validated"));
+    // Every change has a serial of its own.
+    let kinds = world.pdns.api("GET", "/zones/customer.example./metadata", Value::Null).1;
+    let edit = kinds.as_array().into_iter().flatten().find(|one| one["kind"] == "SOA-EDIT-API");
+    assert_eq!(edit.map(|one| &one["metadata"]), Some(&json!(["DEFAULT"])), "{kinds}");
+}
+
+/// A server with names to give out.
+fn served(pdns: &PowerDns, reservation_s: u64) -> ApiServer {
+    let config = HostConfig { pool: settings(reservation_s, 1), ..super::config(pdns) };
+    let mut hosts = json!(config);
+    hosts.as_object_mut().expect("a map").retain(|key, _| key == "dns" || key == "pool");
+    let text = toml::to_string(&json!({ "hosts": hosts })).expect("it can be written");
+    ApiServer::start_with(&[], &[], &text)
+}
+
+#[test]
+fn the_http_resource_answers_with_its_codes() {
+    let Some(pdns) = PowerDns::start() else { return };
+    make_parent(&pdns);
+    let server = served(&pdns, 2);
+    let names = "/api/v1/pool/names";
+    assert_eq!(server.get("/api/v1/pool").expect(200).json(), json!(["pool.test"]));
+    let check =
+        |label: &str| server.get(&format!("/api/v1/pool/check?domain=pool.test&label={label}")).expect(200).json();
+    assert_eq!(check("acme"), json!({ "available": true }));
+    let body = |label: &str| json!({ "domain": "pool.test", "label": label });
+    let held = server.post(names, &body("acme")).expect(201).json();
+    assert_eq!(check("acme")["reason"], "taken");
+    server.post(names, &body("acme")).expect(409);
+    for label in ["www", "a.b", "-"] {
+        let refused = server.post(names, &body(label)).expect(422).json();
+        assert!(refused["data"]["reason"].is_string(), "{refused}");
+    }
+    server.post(names, &json!({ "domain": "other.test", "label": "a" })).expect(422);
+    let commit = |token: &Value| {
+        server.post(&format!("{names}/acme.pool.test/commit"), &json!({ "token": token, "addresses": ["192.0.2.7"] }))
+    };
+    commit(&json!("wrong")).expect(403);
+    server
+        .post(&format!("{names}/none.pool.test/commit"), &json!({ "token": "x", "addresses": ["192.0.2.7"] }))
+        .expect(404);
+    server.post(&format!("{names}/acme.pool.test/renew"), &json!({ "token": held["token"] })).expect(200);
+    commit(&held["token"]).expect(200);
+    commit(&held["token"]).expect(200);
+    assert!(pdns.delv("pool.test.", "api.acme.pool.test", "A").contains("; fully validated"));
+    let listed = server.get(&format!("{names}?domain=pool.test")).expect(200);
+    assert!(!listed.text.contains(held["token"].as_str().expect("a token")));
+    assert_eq!(listed.json()["items"][0]["state"], "active");
+    // It outlives the server, as documents do.
+    let released =
+        server.post(&format!("{names}/acme.pool.test/release"), &json!({ "token": held["token"] })).expect(200).json();
+    assert!(released["free_at_ms"].is_i64(), "{released}");
+    wait_until("the name is free again", Duration::from_secs(20), || check("acme")["available"] == true);
+    wait_until("its zone is gone", Duration::from_secs(20), || !zone_exists(&pdns, "acme.pool.test."));
+    // A reservation that nobody commits runs out, and is swept with its DNS; until then it answers 410.
+    let short = server.post(names, &body("brief")).expect(201).json();
+    let late = json!({ "token": short["token"], "addresses": ["192.0.2.7"] });
+    wait_until("the reservation is gone", Duration::from_secs(20), || check("brief")["available"] == true);
+    let status = server.post(&format!("{names}/brief.pool.test/commit"), &late).status;
+    assert!([404, 410].contains(&status), "{status}");
+    wait_until("it is swept", Duration::from_secs(20), || !zone_exists(&pdns, "brief.pool.test."));
+    server.post(&format!("{names}/brief.pool.test/commit"), &late).expect(404);
+    // Each change stands in the audit log, without the token.
+    let audit = server.get("/api/v1/audit?limit=100").expect(200);
+    for action in ["pool.reserve", "pool.commit", "pool.renew", "pool.release"] {
+        assert!(audit.text.contains(action), "{action}: {}", audit.text);
+    }
+    assert!(!audit.text.contains(held["token"].as_str().expect("a token")));
+}
+
+#[test]
+fn a_reservation_that_has_run_out_answers_410() {
+    let Some(pdns) = PowerDns::start() else { return };
+    make_parent(&pdns);
+    let mut config = json!(HostConfig { pool: settings(1, 1), ..super::config(&pdns) });
+    config["pool"]["sweep_s"] = json!(3_600);
+    config.as_object_mut().expect("a map").retain(|key, _| key == "dns" || key == "pool");
+    let server =
+        ApiServer::start_with(&[], &[], &toml::to_string(&json!({ "hosts": config })).expect("it can be written"));
+    let held =
+        server.post("/api/v1/pool/names", &json!({ "domain": "pool.test", "label": "brief" })).expect(201).json();
+    std::thread::sleep(Duration::from_millis(1_200));
+    let body = json!({ "token": held["token"], "addresses": ["192.0.2.7"] });
+    let gone = server.post("/api/v1/pool/names/brief.pool.test/commit", &body).expect(410).json();
+    assert_eq!(gone["code"], "gone");
+    server.post("/api/v1/pool/names", &json!({ "domain": "pool.test", "label": "brief" })).expect(201);
+}
+
+#[test]
+fn of_many_requests_for_one_name_one_gets_it() {
+    let Some(pdns) = PowerDns::start() else { return };
+    make_parent(&pdns);
+    let server = served(&pdns, 60);
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let ask = || server.post("/api/v1/pool/names", &json!({ "domain": "pool.test", "label": "acme" })).status;
+        let asking: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
+        asking.into_iter().map(|thread| thread.join().expect("no panic")).collect()
+    });
+    let count = |status: u16| statuses.iter().filter(|one| **one == status).count();
+    assert_eq!((count(201), count(409)), (1, 7), "{statuses:?}");
+    // One entry of the audit log for the one that was reserved.
+    let audit = server.get("/api/v1/audit?limit=100").expect(200);
+    assert_eq!(audit.text.matches("pool.reserve").count(), 1, "{}", audit.text);
+    assert!(zone_exists(&pdns, "acme.pool.test."));
+}

@@ -1,0 +1,5 @@
+//! Simulators, asked by the providers' own clients and held against the providers' contracts.
+
+pub mod contract;
+mod crashes;
+pub mod hetzner;
