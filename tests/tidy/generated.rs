@@ -96,3 +96,43 @@ fn outdated_pages_are_found() {
     assert_eq!(complaints.len(), 2, "{complaints:?}");
     assert!(complaints[0].contains("gone.md") && complaints[1].contains("net.md"));
 }
+
+/// The table of registrars: what each plugin's manifest says of it.
+fn registrars_page(root: &Path) -> String {
+    let mut page = "# Registrars\n\nGenerated from the manifests in `plugins/registrars` by `make docs`. \
+                    [Add a registrar](../how-to/registrar-plugin.md) says how another one comes along.\n\n\
+                    | plugin | registrar | can | needs | reaches | to know |\n|---|---|---|---|---|---|\n"
+        .to_owned();
+    let folders = fs::read_dir(root.join("plugins/registrars")).expect("the plugins that come along");
+    let mut ids: Vec<String> = folders.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    ids.sort();
+    for id in ids {
+        let text = fs::read_to_string(root.join(format!("plugins/registrars/{id}/plugin.toml"))).expect("a manifest");
+        let manifest = windlass_script::plugin::Manifest::read(&format!("registrars/{id}"), &text).expect("a sound one");
+        let needs = manifest.credentials.iter().map(|(name, field)| match (field.secret, field.optional) {
+            (true, false) => format!("`{name}` (secret)"),
+            (true, true) => format!("`{name}` (secret, optional)"),
+            (false, true) => format!("`{name}` (optional)"),
+            (false, false) => format!("`{name}`"),
+        });
+        let needs: Vec<String> = needs.collect();
+        let hosts: Vec<String> = manifest.hosts.iter().map(|host| format!("`{}`", host.host)).collect();
+        let can: Vec<String> = manifest.capabilities.iter().map(|one| format!("`{one}`")).collect();
+        let (title, notes) = (&manifest.title, &manifest.notes);
+        let columns = [can.join(", "), needs.join(", "), hosts.join(", ")].join(" | ");
+        page.push_str(&format!("| `{id}` | {title} | {columns} | {notes} |\n"));
+    }
+    page
+}
+
+#[test]
+fn generated_registrars_are_current() {
+    const REGISTRARS: &str = "docs/reference/registrars.md";
+    let root = Tree::repository().root;
+    let fresh = registrars_page(&root);
+    if env::var_os(WRITE).is_some() {
+        fs::write(root.join(REGISTRARS), &fresh).expect("the page can be written");
+    }
+    let kept = fs::read_to_string(root.join(REGISTRARS)).unwrap_or_default();
+    assert_eq!(kept, fresh, "{REGISTRARS} isn't what the manifests say; run `make docs`");
+}
