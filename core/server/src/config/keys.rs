@@ -152,6 +152,7 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "hosts.pool.domains",
+    "hosts.registrar.endpoints",
         "Domains that names are given out under: `\"omani.works\" = { server, nameservers = [] }`; `server` is one of `hosts.dns.servers`.",
     ),
     key(
@@ -203,6 +204,11 @@ pub const KEYS: &[Key] = &[
         "After how many milliseconds a request is given up that the other end doesn't acknowledge. 0: with PostgreSQL a sixth of \
          `engine.lease_ms` (and the same for connecting), so that it doesn't arrive after another node has taken the run over; \
          else 30 s.",
+    ),
+    key(
+        "hosts.registrar.endpoints",
+        "Where requests of registrars' plugins really go, by host: `\"api.namecheap.com\" = \"http://127.0.0.1:7301\"`. For \
+         simulators; what is checked and signed stays as it was.",
     ),
 ];
 
