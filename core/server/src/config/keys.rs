@@ -152,7 +152,6 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "hosts.pool.domains",
-    "hosts.registrar.endpoints",
         "Domains that names are given out under: `\"omani.works\" = { server, nameservers = [] }`; `server` is one of `hosts.dns.servers`.",
     ),
     key(
