@@ -383,11 +383,15 @@ fn a_customers_own_domain_gets_a_zone_that_answers_before_it_is_delegated() {
 
 /// A server with names to give out.
 fn served(pdns: &PowerDns, reservation_s: u64) -> ApiServer {
+    ApiServer::start_with(&[], &[], &settings_of(pdns, reservation_s))
+}
+
+/// Its lines of `windlass.toml`.
+fn settings_of(pdns: &PowerDns, reservation_s: u64) -> String {
     let config = HostConfig { pool: settings(reservation_s, 1), ..super::config(pdns) };
     let mut hosts = json!(config);
     hosts.as_object_mut().expect("a map").retain(|key, _| key == "dns" || key == "pool");
-    let text = toml::to_string(&json!({ "hosts": hosts })).expect("it can be written");
-    ApiServer::start_with(&[], &[], &text)
+    toml::to_string(&json!({ "hosts": hosts })).expect("it can be written")
 }
 
 #[test]
@@ -479,4 +483,32 @@ fn of_many_requests_for_one_name_one_gets_it() {
     let audit = server.get("/api/v1/audit?limit=100").expect(200);
     assert_eq!(audit.text.matches("pool.reserve").count(), 1, "{}", audit.text);
     assert!(zone_exists(&pdns, "acme.pool.test."));
+}
+
+#[test]
+fn two_machines_on_one_database_give_a_name_once() {
+    let Some(pdns) = PowerDns::start() else { return };
+    let Some(url) = windlass_tests::postgres::database() else {
+        return windlass_tests::skip("no PostgreSQL is installed under /usr/lib/postgresql");
+    };
+    make_parent(&pdns);
+    windlass_engine::migrate(&url).expect("an empty database");
+    let settings = format!("database = \"{url}\"\n{}", settings_of(&pdns, 60));
+    let machines = [ApiServer::start_with(&[], &[], &settings), ApiServer::start_with(&[], &[], &settings)];
+    let token = machines[0].token.clone();
+    let body = json!({ "domain": "pool.test", "label": "acme" });
+    let answers: Vec<windlass_tests::Answer> = std::thread::scope(|scope| {
+        let ask = |n: usize| machines[n % 2].send_as(&token, "POST", "/api/v1/pool/names", Some(&body));
+        let asking: Vec<_> = (0..8).map(|n| scope.spawn(move || ask(n))).collect();
+        asking.into_iter().map(|thread| thread.join().expect("no panic")).collect()
+    });
+    let count = |status: u16| answers.iter().filter(|one| one.status == status).count();
+    assert_eq!((count(201), count(409)), (1, 7), "{answers:?}");
+    // What one has reserved, the other commits.
+    let held = answers.iter().find(|answer| answer.status == 201).expect("one").json();
+    let commit = json!({ "token": held["token"], "addresses": ["192.0.2.7"] });
+    for machine in &machines {
+        machine.send_as(&token, "POST", "/api/v1/pool/names/acme.pool.test/commit", Some(&commit)).expect(200);
+    }
+    assert!(pdns.delv("pool.test.", "gitea.acme.pool.test", "A").contains("; fully validated"));
 }
