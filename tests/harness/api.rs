@@ -101,7 +101,7 @@ impl ApiServer {
         let path = self.folder.path().to_owned();
         let mut command = std::process::Command::new(windlass_binary());
         command.current_dir(&path).args(["--json", "--data"]).arg(path.join("data"));
-        command.args(["dev", "--listen", listen]).args(&self.flags);
+        command.args(["dev", "--bare", "--listen", listen]).args(&self.flags);
         // A variable of whoever runs the tests must not steer the server.
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("WINDLASS_")) {
             command.env_remove(name);
