@@ -191,7 +191,12 @@ fn read_file(path: &str) -> std::io::Result<Zeroizing<String>> {
 
 /// The error and what is behind it, without the library's headings.
 fn words(error: &Error) -> String {
-    let source = error.source().map(ToString::to_string).unwrap_or_else(|| error.to_string());
+    let source = match error.source().map(ToString::to_string) {
+        // The library's word for an answer that ends before it began.
+        Some(text) if error.is_response() && text == "incomplete response" => "it closed the connection".into(),
+        Some(text) => text,
+        None => error.to_string(),
+    };
     match error.status() {
         Some(code) => format!("{code} {source}"),
         None => source,
