@@ -33,6 +33,7 @@ const GRANTS: &[&str] = &[
     "dns.write:*",
     "dns.check:*",
     "registrar.*:*",
+    "notify.email:*",
 ];
 
 /// The workflows of the area, and what they import.
