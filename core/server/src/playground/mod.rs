@@ -8,7 +8,8 @@ mod registry;
 use std::{
     collections::BTreeMap,
     fs,
-    os::unix::fs::DirBuilderExt as _,
+    io::{self, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -23,7 +24,11 @@ use windlass_model::{Code, Problem};
 use windlass_sim::{Clock, Control, Server, agent::Machines, hetzner};
 
 use self::{powerdns::PowerDns, registry::Registry};
-use crate::{config::Config, lock::Lock, session::Session};
+use crate::{
+    config::{Config, SecretEntry},
+    lock::Lock,
+    session::Session,
+};
 
 /// The domain that names are given out under. It is the one that rehearsals assume, so that a plan is the same everywhere.
 pub const POOL: &str = "example.net";
@@ -67,7 +72,7 @@ impl Playground {
         let Some(lock) = Lock::try_take(&folder.join("lock"))? else { return Ok(None) };
         let mut made = Self { provider: None, registry: None, name_server: None, missing: Vec::new(), _lock: lock };
         if wants_provider {
-            made.simulate_provider(config)?;
+            made.simulate_provider(config, &folder)?;
         }
         if wants_names {
             match PowerDns::start(&folder) {
@@ -83,7 +88,7 @@ impl Playground {
         Ok(Some(made))
     }
 
-    fn simulate_provider(&mut self, config: &mut Config) -> Result<(), Problem> {
+    fn simulate_provider(&mut self, config: &mut Config, folder: &Path) -> Result<(), Problem> {
         if !config.server.tls_cert.is_empty() || !config.server.public_url.is_empty() {
             let why =
                 "no simulated Hetzner Cloud: its machines reach this server by plain HTTP on its own address only";
@@ -98,6 +103,11 @@ impl Playground {
         let project = Arc::new(hetzner::Hetzner::new(provider, control.clock.clone()));
         let server = windlass_sim::serve(([127, 0, 0, 1], 0).into(), project, &control)
             .map_err(|error| Problem::new(Code::System, format!("no simulated Hetzner Cloud: {error}")))?;
+        // Named in the configuration and not put into the vault: runs that are open go on before anybody could do that.
+        let token = folder.join("hetzner.token");
+        write(&token, hetzner::TOKEN).map_err(|error| unusable(&token, &error))?;
+        let entry = SecretEntry { from: format!("file:{}", token.display()), to: vec![server.url()] };
+        config.secrets.insert(TOKEN.to_owned(), entry);
         config.hosts.hetzner = Provider {
             base_url: format!("{}/v1", server.url()),
             poll_ms: POLL_MS,
@@ -108,12 +118,8 @@ impl Playground {
         Ok(())
     }
 
-    /// Puts what scripts need of it among the server's secrets.
+    /// Puts what is asked of registrars among the server's secrets, and approves their plugins.
     pub fn furnish(&self, session: &Session) -> Result<(), Problem> {
-        if let Some(provider) = &self.provider {
-            let to = provider.url();
-            session.vault().set_through(session.engine(), TOKEN, hetzner::TOKEN, &[to])?;
-        }
         self.registry.as_ref().map_or(Ok(()), |registry| registry.furnish(session))
     }
 
@@ -176,6 +182,15 @@ impl PowerDns {
 fn folder(data: &Path) -> Result<PathBuf, Problem> {
     let folder = data.join("playground");
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder);
-    made.and_then(|()| folder.canonicalize())
-        .map_err(|error| Problem::new(Code::Storage, format!("{} can't be made: {error}", folder.display())))
+    made.and_then(|()| folder.canonicalize()).map_err(|error| unusable(&folder, &error))
+}
+
+fn unusable(path: &Path, error: &io::Error) -> Problem {
+    Problem::new(Code::Storage, format!("{} can't be used: {error}", path.display()))
+}
+
+/// Writes a file that nobody else can read.
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = fs::OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())
 }

@@ -1,10 +1,9 @@
 //! The program `pdns_server`: what it needs, how it is started and how it ends, even if this process is killed.
 
 use std::{
-    fs,
-    io::{self, Write as _},
+    fs, io,
     net::{TcpListener, UdpSocket},
-    os::unix::{fs::OpenOptionsExt as _, process::CommandExt as _},
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -15,7 +14,7 @@ use nix::{
     unistd::Pid,
 };
 
-use super::NAME_SERVERS;
+use super::super::{NAME_SERVERS, write};
 
 /// Where Debian puts the schema of PowerDNS' own database.
 const SCHEMA: &str = "/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql";
@@ -64,12 +63,6 @@ pub fn prepared(folder: &Path) -> io::Result<String> {
             Ok(key)
         }
     }
-}
-
-/// Writes a file that nobody else can read.
-fn write(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = fs::OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(path)?;
-    file.write_all(text.as_bytes())
 }
 
 /// Free ports for DNS and for the API.
