@@ -33,7 +33,7 @@ ui/dist/index.html: $(UI)
 	@echo "build: the interface"
 	@cd ui && npm run --silent build >/dev/null
 
-run: build ## Serves at 127.0.0.1:7070, and prints how to log in, launch and follow (Ctrl-C ends it)
+run: build ## Serves at 127.0.0.1:7070, and prints how to log in, plan a Sovereign, launch and follow (Ctrl-C ends it)
 	@exec $(WINDLASS) dev
 
 clean-lab: build ## Destroys the lab that `make run` made

@@ -67,7 +67,7 @@ fn launch(project: &Project, name: &str) -> String {
 
 /// Executes open runs until this is dropped.
 fn execute(project: &Project) -> Process {
-    let mut process = project.start(&["dev", "--listen", "127.0.0.1:0", "--json"]);
+    let mut process = project.start(&["dev", "--bare", "--listen", "127.0.0.1:0", "--json"]);
     process.wait_for_line("\"address\"", SOON);
     process
 }
@@ -136,7 +136,7 @@ fn where_nothing_ran_since_runs_simply_go_on() {
     let elsewhere = ["restore", "all.backup", "--nothing-ran-since", "--data", "elsewhere"];
     ok(&project, &elsewhere);
     ok(&project, &["runs", "signal", &run, "go", "--data", "elsewhere"]);
-    let mut process = project.start(&["dev", "--listen", "127.0.0.1:0", "--data", "elsewhere"]);
+    let mut process = project.start(&["dev", "--bare", "--listen", "127.0.0.1:0", "--data", "elsewhere"]);
     wait_until("both effects", SOON, || effects(&project) == "first\nsecond\n");
     process.terminate(SOON);
 }

@@ -4,6 +4,7 @@ mod delegation;
 mod flip;
 mod hostile;
 mod pool;
+mod pool_http;
 mod zones;
 
 use std::sync::Arc;

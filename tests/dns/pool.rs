@@ -1,5 +1,5 @@
-//! Pool domains: from scripts on a book that tests can look into, and over HTTP at a real server. What the system before this
-//! one got wrong stands here as what must hold.
+//! Pool domains, from scripts on a book that tests can look into. What the system before this one got wrong stands here as
+//! what must hold.
 
 use std::{
     sync::{
@@ -11,12 +11,12 @@ use std::{
 
 use serde_json::{Value, json};
 use windlass_hosts::{
-    HostConfig, authority, modules_in,
+    authority, modules_in,
     pool::{Book, Config, Entry, Holder, LABELS, MemoryBook, Pool, Proof, RESERVED, Row, State},
     services::Services,
 };
 use windlass_model::{Code, Problem, RunId};
-use windlass_tests::{ApiServer, PowerDns, wait_until};
+use windlass_tests::PowerDns;
 
 use super::{make_parent, zone_exists};
 use crate::hosts::Shop;
@@ -99,7 +99,7 @@ impl World {
     }
 }
 
-fn settings(reservation_s: u64, rest_s: u64) -> Config {
+pub(super) fn settings(reservation_s: u64, rest_s: u64) -> Config {
     let text =
         json!({ "domains": { "pool.test": {} }, "reservation_s": reservation_s, "rest_s": rest_s, "sweep_s": 1 });
     serde_json::from_value(text).expect("it has the right form")
@@ -379,104 +379,4 @@ fn a_customers_own_domain_gets_a_zone_that_answers_before_it_is_delegated() {
     let kinds = world.pdns.api("GET", "/zones/customer.example./metadata", Value::Null).1;
     let edit = kinds.as_array().into_iter().flatten().find(|one| one["kind"] == "SOA-EDIT-API");
     assert_eq!(edit.map(|one| &one["metadata"]), Some(&json!(["DEFAULT"])), "{kinds}");
-}
-
-/// A server with names to give out.
-fn served(pdns: &PowerDns, reservation_s: u64) -> ApiServer {
-    let config = HostConfig { pool: settings(reservation_s, 1), ..super::config(pdns) };
-    let mut hosts = json!(config);
-    hosts.as_object_mut().expect("a map").retain(|key, _| key == "dns" || key == "pool");
-    let text = toml::to_string(&json!({ "hosts": hosts })).expect("it can be written");
-    ApiServer::start_with(&[], &[], &text)
-}
-
-#[test]
-fn the_http_resource_answers_with_its_codes() {
-    let Some(pdns) = PowerDns::start() else { return };
-    make_parent(&pdns);
-    let server = served(&pdns, 2);
-    let names = "/api/v1/pool/names";
-    assert_eq!(server.get("/api/v1/pool").expect(200).json(), json!(["pool.test"]));
-    let check =
-        |label: &str| server.get(&format!("/api/v1/pool/check?domain=pool.test&label={label}")).expect(200).json();
-    assert_eq!(check("acme"), json!({ "available": true }));
-    let body = |label: &str| json!({ "domain": "pool.test", "label": label });
-    let held = server.post(names, &body("acme")).expect(201).json();
-    assert_eq!(check("acme")["reason"], "taken");
-    server.post(names, &body("acme")).expect(409);
-    for label in ["www", "a.b", "-"] {
-        let refused = server.post(names, &body(label)).expect(422).json();
-        assert!(refused["data"]["reason"].is_string(), "{refused}");
-    }
-    server.post(names, &json!({ "domain": "other.test", "label": "a" })).expect(422);
-    let commit = |token: &Value| {
-        server.post(&format!("{names}/acme.pool.test/commit"), &json!({ "token": token, "addresses": ["192.0.2.7"] }))
-    };
-    commit(&json!("wrong")).expect(403);
-    server
-        .post(&format!("{names}/none.pool.test/commit"), &json!({ "token": "x", "addresses": ["192.0.2.7"] }))
-        .expect(404);
-    server.post(&format!("{names}/acme.pool.test/renew"), &json!({ "token": held["token"] })).expect(200);
-    commit(&held["token"]).expect(200);
-    commit(&held["token"]).expect(200);
-    assert!(pdns.delv("pool.test.", "api.acme.pool.test", "A").contains("; fully validated"));
-    let listed = server.get(&format!("{names}?domain=pool.test")).expect(200);
-    assert!(!listed.text.contains(held["token"].as_str().expect("a token")));
-    assert_eq!(listed.json()["items"][0]["state"], "active");
-    // It outlives the server, as documents do.
-    let released =
-        server.post(&format!("{names}/acme.pool.test/release"), &json!({ "token": held["token"] })).expect(200).json();
-    assert!(released["free_at_ms"].is_i64(), "{released}");
-    wait_until("the name is free again", Duration::from_secs(20), || check("acme")["available"] == true);
-    wait_until("its zone is gone", Duration::from_secs(20), || !zone_exists(&pdns, "acme.pool.test."));
-    // A reservation that nobody commits runs out, and is swept with its DNS; until then it answers 410.
-    let short = server.post(names, &body("brief")).expect(201).json();
-    let late = json!({ "token": short["token"], "addresses": ["192.0.2.7"] });
-    wait_until("the reservation is gone", Duration::from_secs(20), || check("brief")["available"] == true);
-    let status = server.post(&format!("{names}/brief.pool.test/commit"), &late).status;
-    assert!([404, 410].contains(&status), "{status}");
-    wait_until("it is swept", Duration::from_secs(20), || !zone_exists(&pdns, "brief.pool.test."));
-    server.post(&format!("{names}/brief.pool.test/commit"), &late).expect(404);
-    // Each change stands in the audit log, without the token.
-    let audit = server.get("/api/v1/audit?limit=100").expect(200);
-    for action in ["pool.reserve", "pool.commit", "pool.renew", "pool.release"] {
-        assert!(audit.text.contains(action), "{action}: {}", audit.text);
-    }
-    assert!(!audit.text.contains(held["token"].as_str().expect("a token")));
-}
-
-#[test]
-fn a_reservation_that_has_run_out_answers_410() {
-    let Some(pdns) = PowerDns::start() else { return };
-    make_parent(&pdns);
-    let mut config = json!(HostConfig { pool: settings(1, 1), ..super::config(&pdns) });
-    config["pool"]["sweep_s"] = json!(3_600);
-    config.as_object_mut().expect("a map").retain(|key, _| key == "dns" || key == "pool");
-    let server =
-        ApiServer::start_with(&[], &[], &toml::to_string(&json!({ "hosts": config })).expect("it can be written"));
-    let held =
-        server.post("/api/v1/pool/names", &json!({ "domain": "pool.test", "label": "brief" })).expect(201).json();
-    std::thread::sleep(Duration::from_millis(1_200));
-    let body = json!({ "token": held["token"], "addresses": ["192.0.2.7"] });
-    let gone = server.post("/api/v1/pool/names/brief.pool.test/commit", &body).expect(410).json();
-    assert_eq!(gone["code"], "gone");
-    server.post("/api/v1/pool/names", &json!({ "domain": "pool.test", "label": "brief" })).expect(201);
-}
-
-#[test]
-fn of_many_requests_for_one_name_one_gets_it() {
-    let Some(pdns) = PowerDns::start() else { return };
-    make_parent(&pdns);
-    let server = served(&pdns, 60);
-    let statuses: Vec<u16> = std::thread::scope(|scope| {
-        let ask = || server.post("/api/v1/pool/names", &json!({ "domain": "pool.test", "label": "acme" })).status;
-        let asking: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
-        asking.into_iter().map(|thread| thread.join().expect("no panic")).collect()
-    });
-    let count = |status: u16| statuses.iter().filter(|one| **one == status).count();
-    assert_eq!((count(201), count(409)), (1, 7), "{statuses:?}");
-    // One entry of the audit log for the one that was reserved.
-    let audit = server.get("/api/v1/audit?limit=100").expect(200);
-    assert_eq!(audit.text.matches("pool.reserve").count(), 1, "{}", audit.text);
-    assert!(zone_exists(&pdns, "acme.pool.test."));
 }

@@ -101,7 +101,7 @@ impl ApiServer {
         let path = self.folder.path().to_owned();
         let mut command = std::process::Command::new(windlass_binary());
         command.current_dir(&path).args(["--json", "--data"]).arg(path.join("data"));
-        command.args(["dev", "--listen", listen]).args(&self.flags);
+        command.args(["dev", "--bare", "--listen", listen]).args(&self.flags);
         // A variable of whoever runs the tests must not steer the server.
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("WINDLASS_")) {
             command.env_remove(name);
@@ -188,6 +188,29 @@ impl ApiServer {
         headers: &[(&str, &str)],
         body: Option<Vec<u8>>,
     ) -> Answer {
+        self.sent(method, path, token, headers, body).unwrap_or_else(|error| panic!("{path}: {error:?}"))
+    }
+
+    /// The same; none if no answer came, as when the server dies.
+    pub fn try_raw(
+        &self,
+        method: &str,
+        path: &str,
+        token: &str,
+        headers: &[(&str, &str)],
+        body: Option<Vec<u8>>,
+    ) -> Option<Answer> {
+        self.sent(method, path, token, headers, body).ok()
+    }
+
+    fn sent(
+        &self,
+        method: &str,
+        path: &str,
+        token: &str,
+        headers: &[(&str, &str)],
+        body: Option<Vec<u8>>,
+    ) -> reqwest::Result<Answer> {
         let method = reqwest::Method::from_bytes(method.as_bytes()).expect("a method");
         let mut request = self.client.request(method, format!("{}{path}", self.url));
         if !token.is_empty() {
@@ -199,13 +222,13 @@ impl ApiServer {
         if let Some(body) = body {
             request = request.body(body);
         }
-        let answer = request.send().unwrap_or_else(|error| panic!("{path}: {error:?}"));
+        let answer = request.send()?;
         let headers = answer
             .headers()
             .iter()
             .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
             .collect();
-        Answer { status: answer.status().as_u16(), headers, text: answer.text().expect("a body") }
+        Ok(Answer { status: answer.status().as_u16(), headers, text: answer.text()? })
     }
 
     /// A request with JSON, as whoever the token is for.

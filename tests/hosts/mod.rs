@@ -6,6 +6,7 @@ mod hetzner;
 mod http;
 mod net;
 mod net_twin;
+mod notify;
 mod undoing;
 
 use std::{
@@ -24,7 +25,7 @@ use windlass_model::{
     undo::UndoRecord,
 };
 use windlass_script::{
-    NoSecrets, Policy, STACK_BYTES, Sandbox, SandboxConfig,
+    NoSecrets, Policy, STACK_BYTES, Sandbox, SandboxConfig, SecretSource,
     host::{HostModule, Permission, Rehearse, Undo},
     testing::{MemoryJournal, job, source},
 };
@@ -46,12 +47,16 @@ impl Shop {
     }
 
     pub(crate) fn of(modules: Vec<HostModule>, rehearsal: bool) -> Self {
+        Self::with_secrets(modules, rehearsal, Arc::new(NoSecrets))
+    }
+
+    pub(crate) fn with_secrets(modules: Vec<HostModule>, rehearsal: bool, secrets: Arc<dyn SecretSource>) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         let sandbox = Sandbox::new(SandboxConfig {
             bounds: Bounds::default(),
             modules,
-            secrets: Arc::new(NoSecrets),
+            secrets,
             policy: Policy::allow_all(),
             runtime: runtime.handle().clone(),
             instance: "test".into(),
@@ -68,13 +73,17 @@ impl Shop {
         static RUNS: AtomicU32 = AtomicU32::new(0);
         let run = format!("01testrun{:017}", RUNS.fetch_add(1, Ordering::Relaxed)).as_str().into();
         let job = Job { run, ..job(&source(grants, body)) };
-        let ending = on_a_script_thread(|| self.sandbox.evaluate(&job, journal.clone()));
-        let result = match ending {
+        let result = self.resume(&job, &journal);
+        (result, journal, job)
+    }
+
+    /// Evaluates a job with what its journal has of it already.
+    pub(crate) fn resume(&self, job: &Job, journal: &Arc<MemoryJournal>) -> Result<Value, Problem> {
+        match on_a_script_thread(|| self.sandbox.evaluate(job, journal.clone())) {
             Ending::Returned(text) => Ok(serde_json::from_str(&text).expect("a result is JSON")),
             Ending::Failed(problem) => Err(*problem),
             Ending::Stopped(stop) => panic!("{stop:?}"),
-        };
-        (result, journal, job)
+        }
     }
 
     /// The script's result, or its error.

@@ -13,7 +13,7 @@ const FLIP: &str = r#"
 const WORKFLOW = #{
     name: "dns/flip",
     title: "Other name servers",
-    permissions: ["registrar.*:*"],
+    permissions: ["registrar.*:*", "secret.use:nc"],
     inputs: #{ type: "object", properties: #{ fails: #{ type: "boolean" } } },
 };
 
@@ -45,7 +45,10 @@ fn approve(server: &ApiServer) -> Value {
 #[test]
 fn a_plugin_is_approved_used_modified_and_taken_back() {
     let sim = registrars::start("namecheap", ([127, 0, 0, 1], 0).into()).unwrap().unwrap();
-    let settings = format!("[hosts.registrar.endpoints]\n\"api.namecheap.com\" = \"{}\"\n", sim.server.url());
+    let settings = format!(
+        "[policy]\n\"dns/*\" = [\"registrar.*:*\", \"secret.use:nc\"]\n\n[hosts.registrar.endpoints]\n\"api.namecheap.com\" = \"{}\"\n",
+        sim.server.url()
+    );
     let server = ApiServer::start_with(&[("dns/flip", FLIP)], &[], &settings);
     let own = server.workflows().with_file_name("plugins").join("registrars/namecheap");
     copy(&folder().join("namecheap"), &own);

@@ -2,7 +2,11 @@
 
 mod boot;
 mod changes;
+mod crashes;
+mod domains;
 mod sovereign;
+mod told;
+mod tokens;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -20,7 +24,7 @@ struct World {
     control: Control,
     machines: Machines,
     pdns: PowerDns,
-    _simulator: windlass_sim::Server,
+    simulator: windlass_sim::Server,
 }
 
 const GRANTS: &[&str] = &[
@@ -33,6 +37,7 @@ const GRANTS: &[&str] = &[
     "dns.write:*",
     "dns.check:*",
     "registrar.*:*",
+    "notify.email:*",
 ];
 
 /// The workflows of the area, and what they import.
@@ -58,6 +63,16 @@ impl World {
 
     /// With machines that boot what they are given, or do nothing.
     fn with_machines(live: bool) -> Option<Self> {
+        Self::with(live, json!({}))
+    }
+
+    /// The same, with further settings of host modules.
+    fn with(live: bool, more: Value) -> Option<Self> {
+        Self::below(None, live, more)
+    }
+
+    /// The same, with a name server of the registry's own for the zones above: what the world asks is this one.
+    fn below(registry: Option<&PowerDns>, live: bool, more: Value) -> Option<Self> {
         let pdns = PowerDns::start()?;
         pdns.make_zone("pool.test.", &["ns1.pool.test.", "ns2.pool.test."]);
         pdns.put("pool.test.", "ns1.pool.test.", "A", 300, &["127.0.0.1"]);
@@ -67,6 +82,9 @@ impl World {
         let booting = machines.clone();
         let config = hetzner::Config {
             pace: PACE,
+            // Tests make more in a minute than anybody in an hour.
+            limits: hetzner::Config::default().limits.into_keys().map(|kind| (kind, 1_000)).collect(),
+            requests: 1_000_000,
             booted: live.then(|| -> hetzner::Booted { Arc::new(move |boot| booting.boot(boot)) }),
             ..hetzner::Config::default()
         };
@@ -74,25 +92,48 @@ impl World {
         let simulator = windlass_sim::serve("127.0.0.1:0".parse().unwrap(), project.clone(), &control).unwrap();
         let base_url = format!("{}/v1", simulator.url());
         let nameservers = ["ns1.pool.test", "ns2.pool.test"];
-        let settings = json!({
+        let mut settings = json!({
             "policy": { "provision/*": GRANTS },
             "hosts": {
                 "hetzner": { "base_url": base_url, "poll_ms": 20, "projects": { "main": { "secret": "hetzner/main" } } },
                 "dns": {
                     "servers": { "main": pdns.settings(&nameservers) },
-                    "resolvers": [pdns.address()],
-                    "addresses": { "ns1.pool.test": pdns.address(), "ns2.pool.test": pdns.address() },
+                    "resolvers": [registry.unwrap_or(&pdns).address()],
+                    "addresses": { "ns0.corp.test": registry.unwrap_or(&pdns).address(), "ns1.pool.test": pdns.address(), "ns2.pool.test": pdns.address() },
                 },
                 "pool": { "domains": { "pool.test": {} } },
             },
         });
+        for (module, of_module) in more.as_object().unwrap() {
+            settings["hosts"][module] = of_module.clone();
+        }
         let settings = toml::to_string(&settings).unwrap();
         let sources = workflows();
         let sources: Vec<(&str, &str)> = sources.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
         let server = ApiServer::start_with(&sources, &[], &settings);
         let token = json!({ "value": hetzner::TOKEN, "to": [format!("{}*", simulator.url())] });
         server.put("/api/v1/secrets/hetzner/main", &token).expect(204);
-        Some(Self { server, project, control, machines, pdns, _simulator: simulator })
+        Some(Self { server, project, control, machines, pdns, simulator })
+    }
+
+    /// Where the simulated provider is.
+    fn provider_url(&self) -> String {
+        self.simulator.url()
+    }
+
+    /// Puts a registrar's plugin where the server finds it, and approves it.
+    fn approve_plugin(&self, id: &str) {
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/registrars").join(id);
+        let to = self.server.workflows().with_file_name("plugins").join("registrars").join(id);
+        let copied = std::process::Command::new("sh")
+            .args(["-c", r#"mkdir -p "$2" && cp -r "$1/." "$2""#, "sh"])
+            .args([&from, &to])
+            .status()
+            .unwrap();
+        assert!(copied.success());
+        let path = format!("/api/v1/plugins/registrars/{id}/approval");
+        let digest = self.server.get(&path).expect(200).json()["digest"].clone();
+        self.server.put(&path, &json!({ "digest": digest, "message": "looked at" })).expect(200);
     }
 
     fn launch(&self, workflow: &str, input: &Value) -> String {

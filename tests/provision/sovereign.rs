@@ -32,7 +32,7 @@ pub(super) fn small() -> Value {
     input
 }
 
-fn fails(operation: &str, status: u16, code: &str) -> Fault {
+pub(super) fn fails(operation: &str, status: u16, code: &str) -> Fault {
     let failure = Failure { status, code: code.into(), message: None };
     Fault::Fail { operation: operation.into(), times: 1, failure }
 }

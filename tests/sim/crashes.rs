@@ -103,3 +103,22 @@ fn killed_before_every_effect_at_the_provider() {
 fn killed_between_every_effect_at_the_provider_and_its_record() {
     at_every("effect.after");
 }
+
+/// Longer than the budget's own pause: the run's retries have to outlast it.
+#[test]
+fn a_run_outlasts_a_limit_of_the_provider() {
+    let world = World::new();
+    world.control.faults.limit("*", 6);
+    let run = world.server.launch("t/platform", &json!({}));
+    let record = world.server.ended(&run);
+    assert_eq!(
+        (&record["state"], &record["problem"]["message"]),
+        (&json!("rolled_back"), &json!("as asked")),
+        "{record:#}"
+    );
+    let seen = world.control.seen();
+    let refused = seen.iter().filter(|seen| seen.status == 429).count();
+    assert!((1..=8).contains(&refused), "refused {refused} times: whoever is told to wait has to");
+    assert!(seen.iter().any(|seen| seen.operation == "load_balancers.create" && seen.status == 201));
+    assert_eq!(world.project.count(), 0);
+}

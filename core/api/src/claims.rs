@@ -57,7 +57,7 @@ struct Body {
     name: String,
     run: RunId,
     key: String,
-    /// The values, sealed; gone when they were fetched.
+    /// The values, sealed; gone when whoever fetched them has them for certain.
     sealed: Option<String>,
     /// Of the word that fetches.
     word: String,
@@ -73,6 +73,8 @@ struct Body {
 struct Fetched {
     at_ms: i64,
     from: String,
+    /// Of the word that whoever fetched had chosen.
+    machine: Option<String>,
 }
 
 /// The name of the secret in which a returned value is kept.
@@ -138,18 +140,21 @@ pub fn withdraw(engine: &Engine, organisation: &str, name: &str, run: &RunId) ->
         let message = format!("the claim `{name}` is of run {}", body.run);
         return Err(Problem::new(Code::Conflict, message).help("a run withdraws its own claims only").no_effect());
     }
-    engine.change(vec![Change::Delete {
-        kind: KIND.into(),
-        id: found.id,
-        expected: Expected::Version(found.version),
-    }])?;
+    // Whatever the machine does at this moment.
+    engine.change(vec![Change::Delete { kind: KIND.into(), id: found.id, expected: Expected::Any }])?;
     Ok(true)
 }
 
-/// Names of what the machine may send back, of a claim of this name.
-pub fn returns(engine: &Engine, organisation: &str, name: &str) -> Result<Vec<String>, Problem> {
+/// Whether there is a claim of this name.
+pub fn is_there(engine: &Engine, organisation: &str, name: &str) -> Result<bool, Problem> {
+    Ok(engine.document_by_key(KIND, &key(organisation, name))?.is_some())
+}
+
+/// Names of what the machine may send back, of a claim of this name that this run made.
+pub fn returns(engine: &Engine, organisation: &str, name: &str, run: &RunId) -> Result<Vec<String>, Problem> {
     let found = engine.document_by_key(KIND, &key(organisation, name))?;
-    Ok(found.map(|found| read(&found)).transpose()?.map_or_else(Vec::new, |body| body.returns))
+    let body = found.map(|found| read(&found)).transpose()?;
+    Ok(body.filter(|body| body.run == *run).map_or_else(Vec::new, |body| body.returns))
 }
 
 fn read(document: &Document) -> Result<Body, Problem> {
@@ -163,6 +168,10 @@ fn read(document: &Document) -> Result<Body, Problem> {
 struct FetchBody {
     /// The claim's word, which the machine was booted with.
     word: String,
+    /// A word that the machine chooses and tells nobody else. With the same one it may fetch again until its first report: the
+    /// answer may have been lost.
+    #[serde(default)]
+    machine: Option<String>,
 }
 
 /// What is fetched.
@@ -206,7 +215,7 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::post("/api/v1/claims/{id}/fetch", "claims", "Fetch what a claim holds, once")
             .describe(
                 "For a machine that has just been made. The word works once: whoever comes second gets 410, which is told in \
-                 the audit log. 401 is all that whoever doesn't have the word gets to know.",
+                 the audit log. Only with the same `machine` it works again, until the first report. 401 is all that whoever doesn't have the word gets to know.",
             )
             .access(Access::Signed)
             .body::<FetchBody>()
@@ -274,7 +283,19 @@ fn fetch(request: Request) -> Result<Answer, Problem> {
             "if that wasn't this machine, its secrets are in wrong hands: cancel the run, which undoes everything",
         )
     };
-    let Some(sealed) = body.sealed.take() else {
+    if let Some(machine) = &asked.machine {
+        short("machine", machine, 200)?;
+        if machine.chars().count() < 20 {
+            return Err(Problem::new(
+                Code::InvalidInput,
+                "`machine` has to have 20 characters or more: it can't be guessed then",
+            ));
+        }
+    }
+    let machine = asked.machine.as_ref().map(|machine| hash(machine));
+    let before = body.fetched.as_ref().map(|fetched| &fetched.machine);
+    let again = matches!((before, &machine), (Some(Some(before)), Some(machine)) if same(before, machine));
+    let Some(sealed) = body.sealed.take().filter(|_| before.is_none() || again) else {
         engine.audit(entry(&request, &found, &body, "claim.refuse"))?;
         return Err(gone(&body.fetched));
     };
@@ -283,7 +304,9 @@ fn fetch(request: Request) -> Result<Answer, Problem> {
         .map_err(|_| Problem::new(Code::Storage, format!("the claim {} is damaged", found.id)))?;
     let report_word = random_hex();
     body.report = Some(hash(&report_word));
-    body.fetched = Some(Fetched { at_ms: now_ms(), from: request.address.to_string() });
+    // Without a word of its own nobody could tell it from somebody else the next time.
+    body.sealed = machine.is_some().then_some(sealed);
+    body.fetched = Some(Fetched { at_ms: now_ms(), from: request.address.to_string(), machine });
     let changed = engine.audited(entry(&request, &found, &body, "claim.fetch")).change(vec![kept(&found, &body)]);
     changed.map_err(|problem| match problem.code {
         // Somebody else was quicker, with the same word.
@@ -293,20 +316,30 @@ fn fetch(request: Request) -> Result<Answer, Problem> {
     Answer::json(&FetchedView { values, report_word })
 }
 
+fn short(name: &str, text: &str, most: usize) -> Result<(), Problem> {
+    match text.chars().count() <= most {
+        true => Ok(()),
+        false => Err(Problem::new(Code::InvalidInput, format!("`{name}` has more than {most} characters"))),
+    }
+}
+
 fn report(request: Request) -> Result<Answer, Problem> {
-    let (found, body) = find(&request)?;
+    let (found, mut body) = find(&request)?;
     let told: ReportBody = request.json()?;
     if !body.report.as_ref().is_some_and(|report| same(&hash(&told.word), report)) {
         return Err(refused());
     }
-    let short = |name: &str, text: &str, most: usize| match text.chars().count() <= most {
-        true => Ok(()),
-        false => Err(Problem::new(Code::InvalidInput, format!("`{name}` has more than {most} characters"))),
-    };
     short("id", &told.id, 100)?;
     short("component", &told.component, 100)?;
     short("state", &told.state, 40)?;
     short("message", &told.message, TEXT_CHARS)?;
+    if body.sealed.take().is_some() {
+        // It has come to the machine. Two reports at once: one of them does it.
+        match request.api.engine.change(vec![kept(&found, &body)]) {
+            Err(problem) if ![Code::Conflict, Code::PreconditionFailed].contains(&problem.code) => return Err(problem),
+            _ => {}
+        }
+    }
     let mut secrets = BTreeMap::new();
     for (name, value) in &told.returns {
         if !body.returns.contains(name) {

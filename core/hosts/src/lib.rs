@@ -19,6 +19,7 @@ pub mod hetzner;
 pub mod http;
 pub mod lab_names;
 pub mod net;
+pub mod notify;
 pub mod pool;
 pub mod registrar;
 pub mod services;
@@ -59,6 +60,11 @@ pub const HOSTS: &[Host] = &[
     Host { name: "http", real: |config, _| http::module(&config.http), rehearsal: |config| http::rehearsal(&config.http) },
     Host { name: "net", real: |_, _| Ok(net::module(net::kernel())), rehearsal: |_| net::module(net::rehearsal()) },
     Host {
+        name: "notify",
+        real: |config, _| notify::module(&config.notify),
+        rehearsal: |config| notify::rehearsal(&config.notify),
+    },
+    Host {
         name: "pool",
         real: |config, services| {
             pool::module(&config.pool, &config.dns, &services.name_servers, services.names.clone())
@@ -86,6 +92,8 @@ pub struct HostConfig {
     pub hetzner: hetzner::Config,
     /// Where requests may go, and whom they trust.
     pub http: http::Config,
+    /// How people are told.
+    pub notify: notify::Config,
     /// Where requests of registrars' plugins go.
     pub registrar: registrar::Config,
     /// Domains that names are given out under.

@@ -7,7 +7,7 @@ use windlass_model::{Code, Problem, RunId};
 
 use crate::{
     authority::Shared,
-    claim::{Claims, Offer, Offered},
+    claim::{Claims, Offer, Offered, Step},
     pool::{Book, Entry, Row},
     registrar::{Plugins, Source},
 };
@@ -42,11 +42,11 @@ impl Absent {
 }
 
 impl Claims for Absent {
-    fn generate(&self, _: &RunId, _: &str, _: usize, _: &[String]) -> Result<(String, bool), Problem> {
+    fn generate(&self, _: &Step<'_>, _: &str, _: usize, _: &[String]) -> Result<(String, bool), Problem> {
         Self::problem("secrets")
     }
 
-    fn forget(&self, _: &RunId, _: &str) -> Result<(), Problem> {
+    fn forget(&self, _: &RunId, _: &str, _: Option<&str>) -> Result<(), Problem> {
         Self::problem("secrets")
     }
 

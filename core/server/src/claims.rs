@@ -1,16 +1,28 @@
 //! Claims, as scripts make them: the words in the vault, the rest where the API finds it.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use rand::RngCore as _;
+use serde_json::json;
 use windlass_api::claims::{self, NewClaim};
-use windlass_hosts::claim::{Claims, Offer, Offered};
-use windlass_model::{Code, Problem, RunId};
+use windlass_hosts::claim::{Claims, Offer, Offered, Step};
+use windlass_model::{
+    Code, Problem, RunId,
+    document::{Change, Expected},
+};
 use windlass_script::{SecretPolicy, SecretSource};
 use zeroize::Zeroizing;
 
 use crate::vault::Vault;
+
+/// How long a process may take until it serves its API.
+const LISTENS_WITHIN: Duration = Duration::from_secs(15);
+/// The kind of document that says which step has made a secret.
+const MAKER: &str = "made-secret";
 
 /// The book of one process.
 pub struct Book {
@@ -29,6 +41,39 @@ impl Book {
         let found = self.vault.attached()?.run(run)?;
         let absent = || Problem::new(Code::RunNotFound, format!("there is no run {run}")).no_effect();
         found.map(|run| run.organisation).ok_or_else(absent)
+    }
+
+    /// Where the API is. A server that was started again goes on with its runs a moment before it listens.
+    fn served_at(&self) -> Option<&String> {
+        let until = Instant::now() + LISTENS_WITHIN;
+        while self.url.get().is_none() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.url.get()
+    }
+
+    /// Notes that this step makes the secret, unless it is there; whether it is this step's.
+    fn note(&self, organisation: &str, secret: &str, key: &str) -> Result<bool, Problem> {
+        let engine = self.vault.attached()?;
+        if let Some(maker) = engine.document(MAKER, secret)? {
+            return Ok(maker.body["key"] == key);
+        }
+        if self.vault.get(secret).is_ok() {
+            return Ok(false);
+        }
+        let noted = engine.change(vec![Change::Put {
+            kind: MAKER.into(),
+            id: secret.to_owned(),
+            organisation: organisation.to_owned(),
+            body: json!({ "key": key }),
+            keys: Vec::new(),
+            expires_at_ms: None,
+            expected: Expected::Absent,
+        }]);
+        match noted {
+            Err(problem) if problem.code == Code::Conflict => Ok(false),
+            other => other.map(|_| true),
+        }
     }
 
     fn make(&self, name: &str, bytes: usize, to: &[String]) -> Result<bool, Problem> {
@@ -83,18 +128,31 @@ fn word_of(organisation: &str, claim: &str) -> String {
 }
 
 impl Claims for Book {
-    fn generate(&self, run: &RunId, name: &str, bytes: usize, to: &[String]) -> Result<(String, bool), Problem> {
-        let secret = made(&self.organisation(run)?, name);
-        let fresh = self.make(&secret, bytes, to)?;
-        Ok((secret, fresh))
+    fn generate(&self, step: &Step<'_>, name: &str, bytes: usize, to: &[String]) -> Result<(String, bool), Problem> {
+        let organisation = self.organisation(step.run)?;
+        let secret = made(&organisation, name);
+        let ours = self.note(&organisation, &secret, step.key)?;
+        if ours {
+            self.make(&secret, bytes, to)?;
+        }
+        Ok((secret, ours))
     }
 
-    fn forget(&self, run: &RunId, name: &str) -> Result<(), Problem> {
-        self.remove(&made(&self.organisation(run)?, name))
+    fn forget(&self, run: &RunId, name: &str, by: Option<&str>) -> Result<(), Problem> {
+        let (engine, secret) = (self.vault.attached()?, made(&self.organisation(run)?, name));
+        let maker = engine.document(MAKER, &secret)?;
+        if by.is_some_and(|by| maker.as_ref().is_none_or(|maker| maker.body["key"] != by)) {
+            return Ok(());
+        }
+        self.remove(&secret)?;
+        if maker.is_some() {
+            engine.change(vec![Change::Delete { kind: MAKER.into(), id: secret, expected: Expected::Any }])?;
+        }
+        Ok(())
     }
 
     fn offer(&self, offer: &Offer) -> Result<Offered, Problem> {
-        let Some(url) = self.url.get() else {
+        let Some(url) = self.served_at() else {
             return Err(Problem::new(
                 Code::Unavailable,
                 "this process serves no API, so no machine could ask for a claim",
@@ -104,6 +162,10 @@ impl Claims for Book {
         };
         let organisation = self.organisation(&offer.run)?;
         let word = word_of(&organisation, &offer.name);
+        if !claims::is_there(&self.vault.attached()?, &organisation, &offer.name)? {
+            // One of a claim that has run out may be known to whoever saw what its machine was booted with.
+            self.remove(&word)?;
+        }
         self.make(&word, 32, &offer.word_to)?;
         let id = claims::offer(
             &self.vault.attached()?,
@@ -127,10 +189,15 @@ impl Claims for Book {
     fn withdraw(&self, name: &str, run: &RunId) -> Result<(), Problem> {
         let engine = self.vault.attached()?;
         let organisation = self.organisation(run)?;
-        let returns = claims::returns(&engine, &organisation, name)?;
+        let returns = claims::returns(&engine, &organisation, name, run)?;
+        let forget = || {
+            let mut secrets = returns.iter().map(|returned| claims::returned(&organisation, name, returned));
+            secrets.try_for_each(|secret| self.remove(&secret))
+        };
+        // Before the claim goes: it alone says what came back. And after it: until then the machine could still report.
+        forget()?;
         if claims::withdraw(&engine, &organisation, name, run)? {
-            let secrets = returns.iter().map(|returned| claims::returned(&organisation, name, returned));
-            secrets.map(|secret| self.remove(&secret)).collect::<Result<(), _>>()?;
+            forget()?;
         }
         self.remove(&word_of(&organisation, name))
     }

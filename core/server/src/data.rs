@@ -1,7 +1,8 @@
 //! The data folder: who may read it, and what is in it.
 //!
 //! Layout: `windlass.db` (with its `-wal`, `-shm` and locks), `lock` (says that this is a data folder), `instance_id`, `secrets.key`,
-//! `workflows.seen`, `plugins.seen` (what their files held), `files/` (what scripts may write), `detached.log` (output of runs that were let go).
+//! `workflows.seen`, `plugins.seen` (what their files held), `files/` (what scripts may write), `detached.log` (output of runs that were let go),
+//! `playground/` (what `windlass dev` brings along).
 
 use std::{
     fs::{self, File, OpenOptions},

@@ -16,6 +16,7 @@ mod interrupt;
 mod lock;
 mod names;
 mod plan;
+mod playground;
 mod plugins;
 mod providers;
 mod rehearse;

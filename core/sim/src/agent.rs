@@ -17,8 +17,9 @@ use crate::{Faults, hetzner::Boot};
 
 /// Where cloud-init puts a machine's claim.
 pub const CLAIM_FILE: &str = "/etc/windlass/claim.json";
-/// How often a call is tried.
-const ATTEMPTS: u32 = 5;
+/// How often a call is tried, and how long it waits in between at most: a server may be started again meanwhile.
+const ATTEMPTS: u32 = 60;
+const PAUSE: Duration = Duration::from_secs(1);
 /// How long a machine waits for the one that it joins, at a pace of 1.
 const JOIN_WAIT: Duration = Duration::from_secs(600);
 /// Troubles that are remembered.
@@ -89,7 +90,7 @@ impl Machines {
 
     fn live(&self, boot: &Boot) -> io::Result<()> {
         let Some(claim) = claim(&boot.user_data) else { return Ok(()) };
-        let fetched = call(&claim.url, "fetch", &json!({ "word": claim.word }))?;
+        let fetched = call(&claim.url, "fetch", &json!({ "word": claim.word, "machine": chosen() }))?;
         let fetched: Fetched = serde_json::from_value(fetched).map_err(io::Error::other)?;
         let value = |name: &str| fetched.values.get(name).cloned().unwrap_or_default();
         let (role, token, join) = (value("role"), value("k3s_token"), value("join"));
@@ -167,6 +168,12 @@ fn claim(user_data: &str) -> Option<Claim> {
     serde_json::from_str(file["content"].as_str()?).ok()
 }
 
+/// A word that nobody else knows.
+fn chosen() -> String {
+    use std::hash::{BuildHasher as _, RandomState};
+    (0..4).map(|n| format!("{:016x}", RandomState::new().hash_one(n))).collect()
+}
+
 /// What an administrator of the cluster would use; the key is as long as a real one.
 fn kubeconfig(address: &str, token: &str) -> String {
     let user = json!({ "name": "default", "user": { "token": format!("simulated-{token}") } });
@@ -209,7 +216,7 @@ fn call(url: &str, what: &str, body: &Value) -> io::Result<Value> {
             _ => {}
         }
         std::thread::sleep(wait);
-        wait *= 2;
+        wait = (wait * 2).min(PAUSE);
         attempt += 1;
     }
 }

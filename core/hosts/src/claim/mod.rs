@@ -43,14 +43,22 @@ pub struct Offered {
     pub word: String,
 }
 
+/// A step of a run.
+pub struct Step<'a> {
+    /// The run.
+    pub run: &'a RunId,
+    /// The step's key: the same for each of its attempts.
+    pub key: &'a str,
+}
+
 /// Keeps claims, and the secrets that are made for them. The server does.
 pub trait Claims: Send + Sync {
-    /// Makes a random secret, unless the run's organisation has it under this name: what it is called, and whether it was
-    /// made.
-    fn generate(&self, run: &RunId, name: &str, bytes: usize, to: &[String]) -> Result<(String, bool), Problem>;
+    /// Makes a random secret, unless the run's organisation has it under this name: what it is called, and whether this step
+    /// made it.
+    fn generate(&self, step: &Step<'_>, name: &str, bytes: usize, to: &[String]) -> Result<(String, bool), Problem>;
 
-    /// Removes a secret of the run's organisation that was made.
-    fn forget(&self, run: &RunId, name: &str) -> Result<(), Problem>;
+    /// Removes a secret of the run's organisation that was made; with `by`, only if that step has made it.
+    fn forget(&self, run: &RunId, name: &str, by: Option<&str>) -> Result<(), Problem>;
 
     /// Makes a claim; the same step finds its own.
     fn offer(&self, offer: &Offer) -> Result<Offered, Problem>;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use windlass_model::{EffectClass, Problem, RetryPolicy};
 use windlass_script::host::{Args, HostModule, Kind, Op, OpCx, Param, Permission, Rehearse, Undo, no_resources};
 
-use super::{Claims, Offer};
+use super::{Claims, Offer, Step};
 use crate::support::{self, invalid};
 
 const DAY_MS: i64 = 86_400_000;
@@ -57,7 +57,7 @@ pub(super) fn module(claims: Arc<dyn Claims>) -> HostModule {
         name: "claim",
         doc: "Hands secrets to a machine that has just been made, and hears from it. What a machine is booted with is kept by \
               its provider, so no secret stands there: only a claim's address and a word that works once. The machine fetches \
-              what the claim holds with `POST <url>/fetch` `{\"word\"}`, which answers `{\"values\", \"report_word\"}`, and tells \
+              what the claim holds with `POST <url>/fetch` `{\"word\", \"machine\"}`, which answers `{\"values\", \"report_word\"}`, and tells \
               what becomes of it with `POST <url>/reports` `{\"word\": report_word, \"id\", \"component\", \"state\", \"message\", \
               \"returns\"}`. Each report is a signal to the run: `#{ claim, component, state, message, secrets }`.",
         ops: vec![generate(&claims), forget(&claims), offer(&claims), withdraw(&claims)],
@@ -102,7 +102,7 @@ fn generate(claims: &Arc<dyn Claims>) -> Op {
                 return Err(invalid("`bytes` is from 16 to 64"));
             }
             let to = if options.to.is_empty() { vec!["claim:*".to_owned()] } else { options.to };
-            let (secret, made) = claims.generate(&cx.run, name, bytes, &to)?;
+            let (secret, made) = claims.generate(&Step { run: &cx.run, key: &cx.key }, name, bytes, &to)?;
             Ok(json!({ "secret": secret, "made": made }))
         }),
         lookup: None,
@@ -113,7 +113,7 @@ fn forget(claims: &Arc<dyn Claims>) -> Op {
     let claims = claims.clone();
     Op {
         name: "forget",
-        doc: "Removes a secret that `generate` made; one that isn't there is none.",
+        doc: "Removes a secret that `generate` made; one that isn't there is none. As an undo it removes only what its step has made.",
         params: &[NAME],
         returns: "()",
         permission: Permission::Needs {
@@ -129,7 +129,7 @@ fn forget(claims: &Arc<dyn Claims>) -> Op {
         rehearse: Rehearse::Backend,
         example: r#"claim::forget("acme.example/k3s-token")"#,
         run: Box::new(move |cx, args| {
-            claims.forget(&cx.run, name(args)?)?;
+            claims.forget(&cx.run, name(args)?, cx.undoes.as_deref())?;
             Ok(Value::Null)
         }),
         lookup: None,
@@ -161,7 +161,7 @@ fn offer(claims: &Arc<dyn Claims>) -> Op {
         class: EffectClass::Idempotent,
         undo: Undo::Op { name: "withdraw", args: |args| vec![args.get("name").clone()] },
         resources: no_resources,
-        timeout_ms: 10_000,
+        timeout_ms: 60_000,
         retry: RetryPolicy::NEVER,
         rehearse: Rehearse::Backend,
         example: r#"claim::offer("acme.example/cp-1", #{ values: #{ hostname: "cp-1" }, returns: ["kubeconfig"] }).url"#,

@@ -2,16 +2,16 @@
 
 use windlass_model::{Problem, RunId};
 
-use super::{Claims, Offer, Offered};
+use super::{Claims, Offer, Offered, Step};
 
 pub(super) struct Nowhere;
 
 impl Claims for Nowhere {
-    fn generate(&self, _: &RunId, name: &str, _: usize, _: &[String]) -> Result<(String, bool), Problem> {
+    fn generate(&self, _: &Step<'_>, name: &str, _: usize, _: &[String]) -> Result<(String, bool), Problem> {
         Ok((format!("made/rehearsal/{name}"), true))
     }
 
-    fn forget(&self, _: &RunId, _: &str) -> Result<(), Problem> {
+    fn forget(&self, _: &RunId, _: &str, _: Option<&str>) -> Result<(), Problem> {
         Ok(())
     }
 

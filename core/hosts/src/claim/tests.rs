@@ -6,19 +6,19 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use windlass_model::{Code, Problem, RunId};
 
-use super::{Claims, Offer, Offered, module};
+use super::{Claims, Offer, Offered, Step, module};
 use crate::testing::Bench;
 
 #[derive(Default)]
 struct Book(Mutex<Vec<String>>);
 
 impl Claims for Book {
-    fn generate(&self, _: &RunId, name: &str, bytes: usize, to: &[String]) -> Result<(String, bool), Problem> {
+    fn generate(&self, _: &Step<'_>, name: &str, bytes: usize, to: &[String]) -> Result<(String, bool), Problem> {
         self.0.lock().push(format!("generate {name} {bytes} {}", to.join(",")));
         Ok((format!("made/acme/{name}"), true))
     }
 
-    fn forget(&self, _: &RunId, name: &str) -> Result<(), Problem> {
+    fn forget(&self, _: &RunId, name: &str, _: Option<&str>) -> Result<(), Problem> {
         self.0.lock().push(format!("forget {name}"));
         Ok(())
     }

@@ -24,6 +24,8 @@ const PLAN_OPTS: Param = Param::optional(
     Kind::Map,
     "`delete` (true by default): what is ours and isn't desired goes; `server`. The zone's own NS are compared only if they are desired.",
 );
+const TEXT_OF_NAME: Param =
+    Param::required("name", Kind::String, "A name in any script, with or without the last dot.");
 const NAME: Param = Param::required("name", Kind::String, "The zone to look at.");
 const CHECK_OPTS: Param = Param::optional(
     "opts",
@@ -151,6 +153,14 @@ pub(super) fn ops(here: &Here) -> Vec<Op> {
             returns: "#{ zone: string, create: array, update: [#{ from: map, to: map }], delete: array, unchanged: int, refused: [string] }",
             example: r#"dns::create_zone("a.example.net"); dns::plan("a.example.net", [#{ name: "@", type: "A", records: ["192.0.2.1"] }]).create.len()"#,
             ..here.look("plan", make_plan)
+        },
+        Op {
+            doc: "A domain's name as it is kept and compared: in ASCII, lower case, without the last dot.",
+            params: &[TEXT_OF_NAME],
+            returns: "string",
+            permission: Permission::Free,
+            example: r#"ensure(dns::name("Bücher.Example.") == "xn--bcher-kva.example", "one form")"#,
+            ..here.look("name", |_, _, args| authority::name(args.str("name")).map(Value::String))
         },
         Op {
             doc: "How the world sees a zone: asks every server of the parent and every server of the zone, over DNS. `ok`: the \

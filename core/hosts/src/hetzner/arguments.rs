@@ -6,7 +6,10 @@ use serde_json::{Map, Value, json};
 use windlass_model::{Code, Problem};
 use windlass_script::host::{Args, Kind, OpCx, Param};
 
-use super::client::{Cloud, Project};
+use super::{
+    client::{Cloud, Project},
+    kinds::ADOPT,
+};
 use crate::support::invalid;
 
 /// The first parameter of every op.
@@ -106,7 +109,9 @@ pub(super) fn creation(cx: &OpCx, args: &Args, known: &[&str]) -> Result<Map<Str
     if secret.is_some() {
         given.remove("user_data");
     }
+    let adopt = given.remove(ADOPT);
     let mut checked = checked(given, known)?;
+    checked.extend(adopt.map(|adopt| (ADOPT.to_owned(), adopt)));
     if let Some(secret) = secret {
         let shown = cx.reveal(&secret, USER_DATA).map_err(Problem::no_effect)?;
         checked.insert("user_data".into(), Value::from(shown.as_str()));

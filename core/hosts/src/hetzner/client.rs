@@ -205,7 +205,13 @@ impl Project {
         let refused = matches!(&result, Ok((StatusCode::TOO_MANY_REQUESTS, _)));
         self.shared.budget.ended(told.as_ref(), refused);
         let (status, body) = result?;
-        if status.is_success() { Ok(body) } else { Err(refusal::problem(status, &body, &self.name)) }
+        if status.is_success() { Ok(body) } else { Err(self.refused(status, &body)) }
+    }
+
+    fn refused(&self, status: StatusCode, body: &Value) -> Problem {
+        let secret = self.cloud.secret_of(&self.name).unwrap_or("NAME");
+        let command = format!("windlass secrets set {secret} --to '{}*'", self.cloud.destination());
+        refusal::problem(status, body, &self.name, &command)
     }
 
     async fn exchange(

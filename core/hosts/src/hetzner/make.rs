@@ -46,12 +46,19 @@ pub(super) fn actions(answer: &Value) -> Vec<i64> {
     single.chain(lists).filter_map(|action| action["id"].as_i64()).collect()
 }
 
-/// Makes a thing and waits until it is whole. `body` has a name and our labels.
-pub(super) async fn create(cx: &OpCx, project: &Project, kind: Kind, body: &Value) -> Result<Value, Problem> {
+/// Makes a thing and waits until it is whole. `body` has a name and our labels. `again`: what an earlier step of this run has
+/// made by this name is taken.
+pub(super) async fn create(
+    cx: &OpCx,
+    project: &Project,
+    kind: Kind,
+    body: &Value,
+    again: bool,
+) -> Result<Value, Problem> {
     let answer = match project.post(&format!("/{}", kind.plural), body).await {
         Ok(answer) => answer,
         Err(problem) if provider_code(&problem) == "uniqueness_error" => {
-            return adopt(cx, project, kind, body, problem).await;
+            return adopt(cx, project, kind, (body, again), problem).await;
         }
         Err(problem) => return Err(problem),
     };
@@ -70,11 +77,18 @@ pub(super) async fn object(project: &Project, kind: Kind, known: &Value) -> Resu
 }
 
 /// Somebody has the name. If it is what an earlier attempt of this step made, that is it.
-async fn adopt(cx: &OpCx, project: &Project, kind: Kind, body: &Value, refused: Problem) -> Result<Value, Problem> {
+async fn adopt(
+    cx: &OpCx,
+    project: &Project,
+    kind: Kind,
+    (body, again): (&Value, bool),
+    refused: Problem,
+) -> Result<Value, Problem> {
     let name = body["name"].as_str().unwrap_or_default();
     let holder = project.find(kind.plural, kind.singular, &Reference::Name(name.to_owned())).await?;
+    let ours = |holder: &Value| marks::made_by(holder, &cx.key) || (again && marks::made_in(holder, cx.run.as_str()));
     match holder {
-        Some(holder) if marks::made_by(&holder, &cx.key) => whole(project, kind, &holder).await.map_err(done_something),
+        Some(holder) if ours(&holder) => whole(project, kind, &holder).await.map_err(done_something),
         Some(holder) => {
             let by = match holder["labels"][marks::RUN].as_str() {
                 Some(run) => format!("the run {run} made it"),

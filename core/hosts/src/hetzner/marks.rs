@@ -57,6 +57,11 @@ pub(super) fn made_by(object: &Value, key: &str) -> bool {
     object["labels"][KEY] == digest(key).as_str()
 }
 
+/// Whether an object was made by a step of this run.
+pub(super) fn made_in(object: &Value, run: &str) -> bool {
+    is_ours(object) && object["labels"][RUN] == run
+}
+
 /// Whether an object was made by any of our runs.
 pub(super) fn is_ours(object: &Value) -> bool {
     object["labels"][KEY].is_string()

@@ -131,7 +131,9 @@ fn described(ops: Vec<Op>) -> HostModule {
               `#{ name: \"acme\", token: secret(\"…\") }`. Things are named by their id or their name. Grants say the project: \
               `hetzner.server.write:project=acme`. Ops wait until the provider has finished what they began. Answers are the \
               provider's own, without what is only of use to its console; types, images and locations are names. A project \
-              has 3,600 requests an hour, shared by all runs here.\n\nErrors of all ops: `permission_denied` (no grant; or a \
+              has 3,600 requests an hour, shared by all runs here. What makes a thing takes the option `adopt: true`, too: then a \
+              thing of that name that an earlier step of the same run has made is taken, as one whose answer was an error may \
+              have.\n\nErrors of all ops: `permission_denied` (no grant; or a \
               token that is wrong, may only read, or isn't allowed this: `data.reason` tells which), `not_found`, `conflict` \
               (the name is taken, the thing is locked, protected or not ours), `limit_exceeded` (the project's quota), \
               `unavailable` (out of stock, too many requests, maintenance, no answer), `invalid_argument`, `secret_misuse`.",

@@ -4,12 +4,13 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use windlass_model::{Code, Problem};
 
-/// A refusal as an error: what failed and why; what to do; whether to try again, as the official client does.
-pub(super) fn problem(status: StatusCode, body: &Value, project: &str) -> Problem {
+/// A refusal as an error: what failed and why; what to do; whether to try again, as the official client does. `secret` is the
+/// command that keeps another token.
+pub(super) fn problem(status: StatusCode, body: &Value, project: &str, secret: &str) -> Problem {
     let error = &body["error"];
     let code = error["code"].as_str().unwrap_or_default();
     let said = error["message"].as_str().unwrap_or_else(|| status.canonical_reason().unwrap_or("no reason given"));
-    let (kind, reason, words, help) = words(status.as_u16(), code, project);
+    let (kind, reason, words, help) = words(status.as_u16(), code, project, secret);
     let mut message = match words.is_empty() {
         true => format!("Hetzner Cloud: {said}"),
         false => format!("{words} (Hetzner Cloud: {said})"),
@@ -38,20 +39,20 @@ pub(super) fn problem(status: StatusCode, body: &Value, project: &str) -> Proble
 }
 
 /// Our code, the reason as a word, what failed, what to do.
-fn words(status: u16, code: &str, project: &str) -> (Code, &'static str, String, String) {
+fn words(status: u16, code: &str, project: &str, secret: &str) -> (Code, &'static str, String, String) {
     let of = |kind, reason, words: &str, help: &str| (kind, reason, words.to_owned(), help.to_owned());
     match (status, code) {
         (_, "token_readonly") => (
             Code::PermissionDenied,
             "insufficient_rights",
             format!("the token of project `{project}` may only read"),
-            "make a token with read and write rights in the provider's console, and keep that one".into(),
+            format!("make a token with read and write rights in the provider's console, and keep that one: `{secret}`"),
         ),
         (401, _) => (
             Code::PermissionDenied,
             "invalid_credentials",
             format!("the token of project `{project}` is wrong, or was revoked"),
-            "make a new token in the provider's console, and keep it with `windlass secrets set`".into(),
+            format!("make a new token in the provider's console, and keep it: `{secret}`"),
         ),
         (_, "resource_limit_exceeded") => (
             Code::LimitExceeded,

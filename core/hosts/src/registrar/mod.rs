@@ -8,8 +8,6 @@ mod office;
 mod ops;
 mod previous;
 mod scene;
-#[cfg(test)]
-mod tests;
 mod wire;
 
 use std::{collections::BTreeMap, sync::Arc};

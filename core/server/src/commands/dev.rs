@@ -1,16 +1,21 @@
-//! `windlass dev`: everything in one command, with embedded defaults. Makes the data folder and an admin, serves, and
-//! prints what to type next.
+//! `windlass dev`: everything in one command, with embedded defaults. Makes the data folder and an admin, starts what stands in
+//! for providers, serves, and prints what to type next.
 
 use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path};
 
-use serde_json::json;
-use windlass_api::auth::{tokens, users};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use serde_json::{Value, json};
+use windlass_api::{
+    auth::{tokens, users},
+    services::Pool as _,
+};
 use windlass_model::{Code, Problem, journal::Workflows as _};
 
 use super::serve::{self, Running};
 use crate::{
     context::Context,
     exit::Exit,
+    playground::{POOL, Playground},
     session::{Purpose, Session},
 };
 
@@ -20,29 +25,52 @@ const ADMIN: &str = "admin";
 const LAB: &str = "lab/two-routers";
 /// The one where no network namespaces can be made: it needs no rights.
 const TOUR: &str = "lab/tour";
+/// The one that comes first where all that it needs is there, and its input beside it.
+const SOVEREIGN: &str = "provision/sovereign";
+const SOVEREIGN_INPUT: &str = "provision/examples/pool.json";
 /// How long a token of a development server is good for.
 const TOKEN_MS: i64 = 30 * 24 * 3_600_000;
 
+/// Arguments.
+#[derive(Debug, clap::Args)]
+#[group(id = "development")]
+pub struct Args {
+    #[command(flatten)]
+    serve: serve::Args,
+    /// Start nothing beside the server: neither simulated providers nor a name server
+    #[arg(long)]
+    bare: bool,
+}
+
 /// Runs the command.
-pub fn run(args: &serve::Args, context: &Context) -> Result<Exit, Problem> {
+pub fn run(args: &Args, context: &Context) -> Result<Exit, Problem> {
     context.require_workflows()?;
     windlass_engine_is_at_head(context)?;
+    let (mut loaded, environment) = (context.loaded.clone(), context.environment.clone());
+    // Ends after the server, whose runs may need it until then.
+    let playground = if args.bare { None } else { Playground::start(&mut loaded.config)? };
+    let context = &Context { loaded, environment, global: context.global.clone() };
     let session = context.open(Purpose::Develop)?;
     let access = match session.executes() {
         true => Some(access(&session)?),
         false => None,
     };
-    let example = example(&session)?;
-    let ended = serve::serve(session, args, context, |running| {
+    if let (Some(playground), true) = (&playground, session.executes()) {
+        playground.furnish(&session)?;
+    }
+    let examples = Examples::of(&session, playground.as_ref(), context)?;
+    let ended = serve::serve(session, &args.serve, context, |running| {
         // Without one, another process executes the runs here: `serve` says so and ends before it comes to this.
         let Some(access) = &access else { return Ok(()) };
         context.print(
             &json!({ "url": running.url, "address": running.address.to_string(), "user": ADMIN,
-                     "password": access.password, "token": access.token }),
-            || welcome(running, access, &example),
+                     "password": access.password, "token": access.token,
+                     "playground": playground.as_ref().map(Playground::json) }),
+            || welcome(running, access, &examples, playground.as_ref()),
         );
         Ok(())
     })?;
+    drop(playground);
     if !context.global.json {
         let _ = writeln!(std::io::stderr(), "stopped; the same command starts it again, and open runs go on");
     }
@@ -110,23 +138,81 @@ fn write(path: &Path, text: &str) -> Result<(), Problem> {
     open.and_then(|mut file| writeln!(file, "{text}")).map_err(|error| unusable(path, &error))
 }
 
-/// What to try: a launch, from where on to follow it, and why it isn't the lab.
-struct Example {
-    launch: Option<String>,
+/// What to try: launches one after the other, and from where on to follow them.
+struct Examples {
+    launches: Vec<Launch>,
     cursor: String,
+}
+
+/// A launch, what is typed to see its plan before, and what there is to say of it.
+struct Launch {
+    body: Option<String>,
+    plan: Option<String>,
     note: Option<&'static str>,
 }
 
-fn example(session: &Session) -> Result<Example, Problem> {
-    let engine = session.engine();
+impl Examples {
+    fn of(session: &Session, playground: Option<&Playground>, context: &Context) -> Result<Self, Problem> {
+        let launches = sovereign(session, playground, context)?.into_iter().chain([lab(session)?]).collect();
+        // From here on: who follows after the launch misses nothing of it.
+        Ok(Self { launches, cursor: session.engine().feed_end()? })
+    }
+}
+
+/// The Sovereign, where its workflow, its input and all that it needs are there.
+fn sovereign(session: &Session, playground: Option<&Playground>, context: &Context) -> Result<Option<Launch>, Problem> {
+    if !playground.is_some_and(Playground::is_whole) {
+        return Ok(None);
+    }
+    let file = context.loaded.config.workflows.join(SOVEREIGN_INPUT);
+    let known = session.versions().is_some_and(|versions| versions.pin(SOVEREIGN).is_ok());
+    let Some(mut input) = read(&file)?.filter(|_| known).and_then(|text| serde_json::from_str::<Value>(&text).ok())
+    else {
+        return Ok(None);
+    };
+    let taken = session.pool().list(Some(POOL), None, 1_000)?;
+    let wished = input["label"].as_str().unwrap_or("acme").to_owned();
+    let is_free = |label: &String| !taken.iter().any(|name| name.label == *label);
+    let label = numbered(&wished).find(is_free).unwrap_or_else(|| wished.clone());
+    let mut plan = format!("run {SOVEREIGN} --input {}", from_here(&file));
+    if label != wished {
+        // A project has no two of the same key.
+        let key = key();
+        plan += &format!(" --set name={label} --set label={label} --set 'ssh_public_key={key}'");
+        (input["name"], input["label"], input["ssh_public_key"]) = (json!(label), json!(label), json!(key));
+    }
+    let body = json!({ "workflow": SOVEREIGN, "input": input }).to_string();
+    Ok(Some(Launch { body: Some(body), plan: Some(plan), note: None }))
+}
+
+/// A name, and the same with numbers behind it.
+fn numbered(name: &str) -> impl Iterator<Item = String> {
+    (1..).map(move |n| if n == 1 { name.to_owned() } else { format!("{name}{n}") })
+}
+
+/// The public half of an SSH key that nobody has the private half of.
+fn key() -> String {
+    let mut blob = b"\0\0\0\x0bssh-ed25519\0\0\0\x20".to_vec();
+    blob.extend(rand::random::<[u8; 32]>());
+    format!("ssh-ed25519 {}", BASE64_STANDARD.encode(blob))
+}
+
+/// A path as it is typed in this folder.
+fn from_here(path: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(here).unwrap_or(path).display().to_string()
+}
+
+/// The lab; where it can't be made, something that needs no rights.
+fn lab(session: &Session) -> Result<Launch, Problem> {
     let names = session.versions().map(|versions| versions.names()).unwrap_or_default();
     let usable = |name: &str| session.versions().and_then(|versions| versions.pin(name).ok());
     let refused = crate::doctor::may_make_namespaces().is_err();
     let (workflow, input) = if !refused && usable(LAB).is_some() {
-        let taken: Vec<_> = engine.resources(None, true)?.into_iter().map(|record| record.resource.id).collect();
+        let taken = session.engine().resources(None, true)?;
+        let taken: Vec<_> = taken.into_iter().map(|record| record.resource.id).collect();
         let is_free = |lab: &String| !taken.iter().any(|id| id.split('/').next() == Some(lab.as_str()));
-        let lab = (1..).map(|n| if n == 1 { "demo".to_owned() } else { format!("demo{n}") }).find(is_free);
-        (Some(LAB.to_owned()), json!({ "lab": lab }))
+        (Some(LAB.to_owned()), json!({ "lab": numbered("demo").find(is_free) }))
     } else {
         // In another project: any that asks for nothing, neither rights nor input.
         let harmless = |name: &String| {
@@ -145,25 +231,33 @@ fn example(session: &Session) -> Result<Example, Problem> {
         }
         Some(_) => None,
     };
-    let launch = workflow.map(|workflow| json!({ "workflow": workflow, "input": input }).to_string());
-    // From here on: who follows after the launch misses nothing of it.
-    Ok(Example { launch, cursor: engine.feed_end()?, note })
+    let body = workflow.map(|workflow| json!({ "workflow": workflow, "input": input }).to_string());
+    Ok(Launch { body, plan: None, note })
 }
 
-fn welcome(running: &Running, access: &Access, example: &Example) -> String {
+fn welcome(running: &Running, access: &Access, examples: &Examples, playground: Option<&Playground>) -> String {
     let Running { url, .. } = running;
     let Access { password, token } = access;
-    let Example { launch, cursor, note } = example;
-    let launch = launch.as_ref().map_or_else(String::new, |body| {
-        format!(
-            "launch     curl -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' -d '{body}' '{url}/api/v1/runs'\n"
-        )
-    });
+    let Examples { launches, cursor } = examples;
+    let mut tries = String::new();
+    let program = std::env::current_exe().map_or_else(|_| "windlass".to_owned(), |path| from_here(&path));
+    for (launch, word) in launches.iter().zip(["launch    ", "then      "]) {
+        if let Some(plan) = &launch.plan {
+            tries += &format!("plan       WINDLASS_TOKEN={token} {program} {plan} --server {url} --rehearse\n");
+        }
+        if let Some(body) = &launch.body {
+            tries += &format!(
+                "{word} curl -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' -d '{body}' '{url}/api/v1/runs'\n"
+            );
+        }
+        tries += &launch.note.map_or_else(String::new, |note| format!("           {note}\n"));
+    }
     let open = match crate::site::SITE.files.is_empty() {
         false => format!("{url}/ in a browser"),
         true => "(this was built without the interface: `make build`, with Node.js and npm)".to_owned(),
     };
-    let note = note.map_or_else(String::new, |note| format!("           {note}\n"));
+    let beside: String =
+        playground.map(Playground::lines).unwrap_or_default().iter().map(|line| format!("{line}\n")).collect();
     format!(
         "\
 windlass is serving at {url}
@@ -171,7 +265,7 @@ windlass is serving at {url}
 open       {open}
 log in     user {ADMIN}, password {password}
            curl -c cookies -H 'Content-Type: application/json' -d '{{\"name\":\"{ADMIN}\",\"password\":\"{password}\"}}' '{url}/api/v1/session'
-{launch}{note}follow     curl -N -H 'Authorization: Bearer {token}' '{url}/api/v1/events?after={cursor}'
+{beside}{tries}follow     curl -N -H 'Authorization: Bearer {token}' '{url}/api/v1/events?after={cursor}'
 reference  {url}/api/docs
 stop       Ctrl-C; open runs go on at the next start
 "

@@ -16,6 +16,21 @@ use super::settings::{
 const LAB_PROGRAMS: &[&str] =
     &["ping", "ip", "nft", "ss", "bridge", "tc", "sysctl", "traceroute", "tcpdump", "cat", "true", "false", "sleep"];
 
+/// What the workflows that provision may declare. It comes to nothing until the configuration names a project, a name server, a
+/// pool or a mail server, or somebody approves a registrar's plugin.
+const PROVISION_GRANTS: [&str; 10] = [
+    "hetzner.*:*",
+    "claim.*:*",
+    "secret.use:made/*",
+    "secret.use:registrar/*",
+    "pool.*:*",
+    "dns.read:*",
+    "dns.write:*",
+    "dns.check:*",
+    "registrar.*:*",
+    "notify.email:*",
+];
+
 impl Default for Config {
     fn default() -> Self {
         let mut hosts = HostConfig::default();
@@ -32,7 +47,10 @@ impl Default for Config {
             server: ServerSettings::default(),
             auth: AuthSettings::default(),
             bounds: Bounds::default(),
-            policy: BTreeMap::from([("lab/*".to_owned(), lab_grants())]),
+            policy: BTreeMap::from([
+                ("lab/*".to_owned(), lab_grants()),
+                ("provision/*".to_owned(), PROVISION_GRANTS.map(str::to_owned).into()),
+            ]),
             secrets: BTreeMap::new(),
             hosts,
         }

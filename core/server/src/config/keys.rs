@@ -204,6 +204,33 @@ pub const KEYS: &[Key] = &[
          `engine.lease_ms` (and the same for connecting), so that it doesn't arrive after another node has taken the run over; \
          else 30 s.",
     ),
+    key("hosts.notify.email.host", "The mail server that `notify::email` hands messages to. Empty: no mail is sent."),
+    key("hosts.notify.email.port", "Its port; 0: 587, or 465 with `tls = \"tls\"`, or 25 with `tls = \"none\"`."),
+    key(
+        "hosts.notify.email.tls",
+        "How the connection is protected: `starttls`, `tls` (from the beginning), or `none` (only to this machine itself).",
+    ),
+    key("hosts.notify.email.ca_file", "PEM file with certificate authorities to trust beside those of the machine."),
+    key("hosts.notify.email.user", "Who logs in at the mail server. Empty: nobody."),
+    key(
+        "hosts.notify.email.password",
+        "Where the password is: `file:/etc/windlass/mail.password` or `env:MAIL_PASSWORD`. Read at every use.",
+    ),
+    key(
+        "hosts.notify.email.secret",
+        "Or the name of the secret that is the password; its policy has to allow `smtp://host:port`.",
+    ),
+    key("hosts.notify.email.from", "Who writes: `Windlass <windlass@acme.test>`."),
+    key("hosts.notify.email.reply_to", "Who gets the answers, if somebody else."),
+    key("hosts.notify.email.recipients", "Most recipients of one message; at most 100."),
+    key("hosts.notify.email.bytes", "Most bytes of one message, text and HTML together; at most 1 MiB."),
+    key("hosts.notify.email.per_minute", "Most messages in a minute, of all runs of this process together."),
+    key("hosts.notify.email.timeout_ms", "Milliseconds for one message, all attempts together; at most 10,000."),
+    key(
+        "hosts.registrar.endpoints",
+        "Where requests of registrars' plugins really go, by host: `\"api.namecheap.com\" = \"http://127.0.0.1:7301\"`. For \
+         simulators; what is checked and signed stays as it was.",
+    ),
 ];
 
 /// Tables whose keys are the user's own: they are set as a whole.

@@ -138,7 +138,8 @@ impl Scene<'_> {
             let nothing_comes = self.actors.have_nothing_to_do() && !self.runner.is_dead();
             let record = engine.wait_ended(run, Duration::from_millis(10))?;
             let at_rest = record.state.is_ended() || record.state == RunState::RollbackStuck;
-            if at_rest || nothing_comes {
+            // One that is being taken up isn't at rest, whatever the clock has seen.
+            if at_rest || (nothing_comes && record.state == RunState::Waiting) {
                 return Ok(record);
             }
             if started.elapsed() > PATIENCE {

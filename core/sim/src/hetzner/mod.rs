@@ -147,6 +147,11 @@ impl Hetzner {
         server["_user_data"].as_str().map(str::to_owned)
     }
 
+    /// From now on these tokens may read and write, and no others.
+    pub fn set_tokens(&self, tokens: Vec<String>) {
+        self.state.lock().project.config.tokens = tokens;
+    }
+
     fn admit(&self, project: &Project, request: &Request) -> Result<(), Refusal> {
         let token = request.header("authorization").and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
         let known = |tokens: &[String]| tokens.iter().any(|known| known == token);

@@ -191,6 +191,9 @@ fn of_kind(cloud: &Arc<Cloud>, spec: table::Spec) -> Vec<Op> {
     ops
 }
 
+/// The option of all kinds that takes what an earlier step of this run has made.
+pub(in crate::hetzner) const ADOPT: &str = "adopt";
+
 /// Fields that name other things, and the kind that they name. `firewalls` of a server stand in objects of their own.
 const REFERENCES: &[(&str, &str, &str)] = &[
     ("networks", "networks", "network"),
@@ -227,6 +230,7 @@ async fn creation(
     mut opts: Map<String, Value>,
 ) -> Result<Value, Problem> {
     let labels = marks::labels(cx, opts.remove("labels"))?;
+    let again = opts.remove(ADOPT) == Some(Value::Bool(true));
     for (field, plural, singular) in REFERENCES {
         let Some(given) = opts.get_mut(*field) else { continue };
         match given {
@@ -271,7 +275,7 @@ async fn creation(
     }
     opts.insert("name".into(), json!(name));
     opts.insert("labels".into(), labels);
-    make::create(cx, project, kind, &Value::Object(opts)).await
+    make::create(cx, project, kind, &Value::Object(opts), again).await
 }
 
 /// An image is made by an action of its server.
