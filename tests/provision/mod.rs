@@ -5,8 +5,8 @@ mod changes;
 mod crashes;
 mod domains;
 mod sovereign;
-mod told;
 mod tokens;
+mod told;
 
 use std::{path::Path, sync::Arc, time::Duration};
 

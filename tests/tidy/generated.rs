@@ -108,7 +108,8 @@ fn registrars_page(root: &Path) -> String {
     ids.sort();
     for id in ids {
         let text = fs::read_to_string(root.join(format!("plugins/registrars/{id}/plugin.toml"))).expect("a manifest");
-        let manifest = windlass_script::plugin::Manifest::read(&format!("registrars/{id}"), &text).expect("a sound one");
+        let manifest =
+            windlass_script::plugin::Manifest::read(&format!("registrars/{id}"), &text).expect("a sound one");
         let needs = manifest.credentials.iter().map(|(name, field)| match (field.secret, field.optional) {
             (true, false) => format!("`{name}` (secret)"),
             (true, true) => format!("`{name}` (secret, optional)"),

@@ -24,7 +24,9 @@ pub fn status(code: Code) -> StatusCode {
         Code::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        Code::WorkflowInvalid | Code::LimitExceeded | Code::ScriptError | Code::NameRefused => StatusCode::UNPROCESSABLE_ENTITY,
+        Code::WorkflowInvalid | Code::LimitExceeded | Code::ScriptError | Code::NameRefused => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
         Code::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
         Code::Unsupported => StatusCode::NOT_IMPLEMENTED,
         Code::Unavailable | Code::Storage | Code::DataFolderBusy | Code::SchemaMismatch | Code::LeaseLost => {

@@ -270,7 +270,13 @@ pub trait Pool: Send + Sync {
     fn check(&self, domain: &str, label: &str) -> Result<Option<PoolRefusal>, Problem>;
 
     /// Reserves a name for an organisation.
-    fn reserve(&self, through: &Engine, domain: &str, label: &str, organisation: &str) -> Result<PoolReservation, Problem>;
+    fn reserve(
+        &self,
+        through: &Engine,
+        domain: &str,
+        label: &str,
+        organisation: &str,
+    ) -> Result<PoolReservation, Problem>;
 
     /// Lets a reservation run on; when it runs out (the end of time, if the name is given out).
     fn renew(&self, through: &Engine, name: &str, token: &str) -> Result<i64, Problem>;

@@ -50,14 +50,26 @@ pub const HOSTS: &[Host] = &[
         real: |config, services| dns::module(&config.dns, &services.name_servers),
         rehearsal: |config| dns::rehearsal(&config.dns, &config.rehearsed),
     },
-    Host { name: "exec", real: |config, _| exec::module(&config.exec), rehearsal: |config| exec::rehearsal(&config.exec) },
-    Host { name: "file", real: |config, _| file::module(&config.file), rehearsal: |config| file::rehearsal(&config.file) },
+    Host {
+        name: "exec",
+        real: |config, _| exec::module(&config.exec),
+        rehearsal: |config| exec::rehearsal(&config.exec),
+    },
+    Host {
+        name: "file",
+        real: |config, _| file::module(&config.file),
+        rehearsal: |config| file::rehearsal(&config.file),
+    },
     Host {
         name: "hetzner",
         real: |config, _| hetzner::module(&config.hetzner, &config.http),
         rehearsal: |config| hetzner::rehearsal(&config.hetzner),
     },
-    Host { name: "http", real: |config, _| http::module(&config.http), rehearsal: |config| http::rehearsal(&config.http) },
+    Host {
+        name: "http",
+        real: |config, _| http::module(&config.http),
+        rehearsal: |config| http::rehearsal(&config.http),
+    },
     Host { name: "net", real: |_, _| Ok(net::module(net::kernel())), rehearsal: |_| net::module(net::rehearsal()) },
     Host {
         name: "notify",

@@ -28,7 +28,12 @@ pub struct Services {
 impl Default for Services {
     /// Nothing: for looking at what there is, and for tests of modules that need none of it.
     fn default() -> Self {
-        Self { claims: Arc::new(Absent), plugins: Arc::new(Absent), name_servers: Shared::default(), names: Arc::new(Absent) }
+        Self {
+            claims: Arc::new(Absent),
+            plugins: Arc::new(Absent),
+            name_servers: Shared::default(),
+            names: Arc::new(Absent),
+        }
     }
 }
 

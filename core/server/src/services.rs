@@ -44,7 +44,16 @@ impl Scripts {
         config: Config,
     ) -> Self {
         let (plugins, approvals) = plugins;
-        Self { versions, plugins, approvals, library, sandbox, config, testing: Mutex::new(()), writing: Mutex::new(()) }
+        Self {
+            versions,
+            plugins,
+            approvals,
+            library,
+            sandbox,
+            config,
+            testing: Mutex::new(()),
+            writing: Mutex::new(()),
+        }
     }
 }
 

@@ -98,7 +98,8 @@ impl Session {
             Arc::new(Versions::new(scripts.library.clone(), config.workflow_review, seen))
         });
         let plugins = serves.then(|| {
-            let (plugins, seen) = (Plugins::new(&config.plugins, config.bounds.source_bytes), folder.seen_plugins_file());
+            let (plugins, seen) =
+                (Plugins::new(&config.plugins, config.bounds.source_bytes), folder.seen_plugins_file());
             Arc::new(Versions::of_plugins(plugins, config.workflow_review, Seen::kept_in(&seen)))
         });
         let lock = if executing { Lock::take_unless_held(&lock_file)? } else { None };

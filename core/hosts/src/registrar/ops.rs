@@ -325,12 +325,15 @@ struct Errand<'a> {
     account: Account,
 }
 
+/// Writes what is to be there.
+type Write<'a> = Box<dyn Fn(&Value) -> Result<(), Problem> + 'a>;
+
 /// The parts of a `Thing`, kept while it is used.
 struct Parts<'a> {
     what: &'static str,
     domain: String,
     read: Box<dyn Fn() -> Result<Value, Problem> + 'a>,
-    write: Box<dyn Fn(&Value) -> Result<(), Problem> + 'a>,
+    write: Write<'a>,
 }
 
 impl Errand<'_> {

@@ -21,8 +21,11 @@ use super::{
 };
 use crate::{memory, overrides, sandbox::bare_engine};
 
+/// A function, and with how many arguments it is called.
+type Tool = (&'static str, &'static [usize]);
+
 /// What plugins can call, by module (empty: none), with the numbers of arguments.
-pub const TOOLS: &[(&str, &[(&str, &[usize])])] = &[
+pub const TOOLS: &[(&str, &[Tool])] = &[
     (
         "http",
         &[
