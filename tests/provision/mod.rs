@@ -3,6 +3,7 @@
 mod boot;
 mod changes;
 mod crashes;
+mod dev;
 mod domains;
 mod sovereign;
 mod tokens;
