@@ -209,7 +209,7 @@ fn shapes() -> Vec<Shape> {
             "The undo of `set_nameservers`.",
             OF_DOMAIN,
             ns,
-            "// It is called by undos.",
+            "registrar::restore_nameservers(#{ plugin: \"porkbun\", credentials: #{ key: secret(\"a\"), secret: secret(\"b\") } }, \"example.net\")",
             |errand, args| errand.restore(&errand.nameservers(&errand.domain(args)?)),
         ),
         read(
@@ -234,9 +234,14 @@ fn shapes() -> Vec<Shape> {
                 errand.change(&errand.signers(&domain), &wanted)
             },
         ),
-        restore("restore_ds", "The undo of `set_ds`.", OF_DOMAIN, ds, "// It is called by undos.", |errand, args| {
-            errand.restore(&errand.signers(&errand.domain(args)?))
-        }),
+        restore(
+            "restore_ds",
+            "The undo of `set_ds`.",
+            OF_DOMAIN,
+            ds,
+            "registrar::restore_ds(#{ plugin: \"porkbun\", credentials: #{ key: secret(\"a\"), secret: secret(\"b\") } }, \"example.net\")",
+            |errand, args| errand.restore(&errand.signers(&errand.domain(args)?)),
+        ),
         read(
             "get_glue",
             "The addresses that the registry holds for a name server inside the domain.",
@@ -271,7 +276,7 @@ fn shapes() -> Vec<Shape> {
             "The undo of `set_glue`.",
             OF_HOST,
             glue,
-            "// It is called by undos.",
+            "registrar::restore_glue(#{ plugin: \"porkbun\", credentials: #{ key: secret(\"a\"), secret: secret(\"b\") } }, \"example.net\", \"ns1.example.net\")",
             |errand, args| {
                 let domain = errand.domain(args)?;
                 errand.with_glue(&domain, &host_in(&domain, args)?, |thing| errand.restore(thing))
