@@ -95,6 +95,7 @@ fn a_schema_is_not_changed_under_a_process_that_executes() {
     }
     project.write(".windlass/windlass.db", "");
     let refused = project.run(&["migrate"]);
+    assert!(process.is_running(), "{}", process.output());
     assert_eq!(refused.code, 1, "{}", refused.stderr);
     assert!(refused.stderr.contains("error[data_folder_busy]"), "{}", refused.stderr);
     assert!(refused.stderr.contains(&format!("process {}", process.id())), "{}", refused.stderr);
