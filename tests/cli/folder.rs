@@ -2,6 +2,7 @@
 
 use std::os::unix::{fs::PermissionsExt as _, process::CommandExt as _};
 
+use nix::sys::signal::Signal;
 use windlass_tests::is_root;
 
 use super::support::{Project, Ran, SOON};
@@ -87,11 +88,14 @@ fn a_schema_is_not_changed_under_a_process_that_executes() {
     let project = Project::new();
     let mut process = project.start(&["run", "lab/wait", "--json"]);
     process.wait_for_line("output.log", SOON);
+    // It executes, and mustn't find out that its database is gone: it would end, and nobody would execute.
+    process.signal(Signal::SIGSTOP);
     for name in ["windlass.db", "windlass.db-wal", "windlass.db-shm"] {
         let _ = std::fs::remove_file(project.path(".windlass").join(name));
     }
     project.write(".windlass/windlass.db", "");
     let refused = project.run(&["migrate"]);
+    assert!(process.is_running(), "{}", process.output());
     assert_eq!(refused.code, 1, "{}", refused.stderr);
     assert!(refused.stderr.contains("error[data_folder_busy]"), "{}", refused.stderr);
     assert!(refused.stderr.contains(&format!("process {}", process.id())), "{}", refused.stderr);
