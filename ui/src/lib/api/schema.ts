@@ -153,6 +153,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/claims/{id}/fetch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Fetch what a claim holds, once
+         * @description For a machine that has just been made. The word works once: whoever comes second gets 410, which is told in the audit log. Only with the same `machine` it works again, until the first report. 401 is all that whoever doesn't have the word gets to know.
+         */
+        post: operations["post_claims_id_fetch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/claims/{id}/reports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Tell what becomes of a machine
+         * @description Each report is a signal to the run that waits for the machine.
+         */
+        post: operations["post_claims_id_reports"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/definitions": {
         parameters: {
             query?: never;
@@ -412,6 +452,146 @@ export interface paths {
          * @description With `workflow_review`, a version that may reach more than the one in use waits for this.
          */
         post: operations["post_plugins_name_activate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/plugins/{name}/approval": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show how a plugin stands for an organisation
+         * @description What was approved, and what its files have beyond that.
+         */
+        get: operations["get_plugins_name_approval"];
+        /**
+         * Approve a plugin's files for an organisation
+         * @description They have to be what was looked at, and to pass the conformance kit. A file that changes later is refused until it is approved in turn.
+         */
+        put: operations["put_plugins_name_approval"];
+        post?: never;
+        /**
+         * Take the approval of a plugin back
+         * @description No run of the organisation can use it from now on.
+         */
+        delete: operations["delete_plugins_name_approval"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pool": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the domains of the pool */
+        get: operations["get_pool"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pool/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Ask whether a name can be had */
+        get: operations["get_pool_check"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pool/names": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List names that aren't free */
+        get: operations["get_pool_names"];
+        put?: never;
+        /**
+         * Reserve a name
+         * @description Its zone is made and signed, with NS and DS in the domain's zone. 409: somebody has it. 422: it can't be had at all (`data.reason`: `unsupported-pool`, `reserved`, `invalid-format`).
+         */
+        post: operations["post_pool_names"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pool/names/{name}/commit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give a reserved name out
+         * @description May be repeated with the same token: what failed half-way is done again, and other addresses take the place of those before.
+         */
+        post: operations["post_pool_names_name_commit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pool/names/{name}/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give a name back
+         * @description Its delegation goes at once. A name that was given out rests for as long as others may remember its keys.
+         */
+        post: operations["post_pool_names_name_release"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pool/names/{name}/renew": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let a reservation run on */
+        post: operations["post_pool_names_name_renew"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1814,6 +1994,8 @@ export interface components {
             /** @description Which. */
             path: string;
         };
+        /** @description How a plugin's files stand to what was approved. */
+        ApprovalState: "new" | "approved" | "modified" | "disabled";
         /** @description An approval, asked for and perhaps decided. */
         ApprovalView: {
             /**
@@ -1831,6 +2013,38 @@ export interface components {
             run: string;
             /** @description Whether it is settled. */
             settled: boolean;
+        };
+        /** @description An approval. */
+        ApprovalView2: {
+            /**
+             * Format: int64
+             * @description When.
+             */
+            at_ms: number;
+            /** @description Who approved it, or took it back. */
+            by: string;
+            /** @description Of the sources. */
+            digest: string;
+            /** @description Whether it was taken back. */
+            disabled: boolean;
+            /** @description For whom. */
+            organisation: string;
+            /** @description What they may reach. */
+            permissions: string[];
+            /** @description `kind/name`. */
+            plugin: string;
+            /** @description Why. */
+            why: string;
+        };
+        /** @description What is approved. */
+        ApproveBody: {
+            /** @description Digest of the files that were looked at. */
+            digest: string;
+            /**
+             * @description Why, for the audit log.
+             * @default
+             */
+            message?: string;
         };
         /** @description An artifact, without its content. */
         ArtifactView: {
@@ -1978,6 +2192,15 @@ export interface components {
              */
             source?: string | null;
         };
+        /** @description Whether a name can be had. */
+        CheckView: {
+            /** @description Whether it can. */
+            available: boolean;
+            /** @description The same in words. */
+            detail?: string | null;
+            /** @description Why not: `unsupported-pool`, `reserved`, `taken` or `invalid-format`. */
+            reason?: string | null;
+        };
         /** @description What was found in a source. */
         Checked: {
             /**
@@ -2008,6 +2231,20 @@ export interface components {
             by_minutes: number;
             /** @description When the pattern happens around it. */
             next: components["schemas"]["Instant"][];
+        };
+        /** @description Where a name is to point. */
+        CommitBody: {
+            /** @description 1 to 16 IPv4 addresses. */
+            addresses: string[];
+            /** @description What reserving it gave. */
+            token: string;
+        };
+        /** @description A name that was given out. */
+        CommittedView: {
+            /** @description Where `@ * console api gitea harbor` point to. */
+            addresses: string[];
+            /** @description The full name. */
+            name: string;
         };
         /** @description Runs that exclude one another. */
         Concurrency: {
@@ -2199,6 +2436,26 @@ export interface components {
             seq: number;
             /** @description In words. */
             what: string;
+        };
+        /** @description What fetches. */
+        FetchBody: {
+            /**
+             * @description A word that the machine chooses and tells nobody else. With the same one it may fetch again until its first report: the
+             *     answer may have been lost.
+             * @default null
+             */
+            machine?: string | null;
+            /** @description The claim's word, which the machine was booted with. */
+            word: string;
+        };
+        /** @description What is fetched. */
+        FetchedView: {
+            /** @description What reports are sent with from now on. */
+            report_word: string;
+            /** @description The values by their names. */
+            values: {
+                [key: string]: string;
+            };
         };
         /** @description A workflow's file, or a module's. */
         FileShown: {
@@ -2460,6 +2717,31 @@ export interface components {
         };
         /** @description What to do about instants that passed while no server ran. */
         Missed: "skip" | "once" | "all";
+        /** @description A name that isn't free. */
+        NameView: {
+            /** @description Where it points. */
+            addresses: string[];
+            /** @description The domain that it is under. */
+            domain: string;
+            /** @description The rest. */
+            label: string;
+            /** @description The full name. */
+            name: string;
+            /** @description The organisation that it is for. */
+            organisation: string;
+            /**
+             * Format: int64
+             * @description When it was reserved.
+             */
+            since_ms: number;
+            /** @description `reserved`, `active` or `releasing`. */
+            state: string;
+            /**
+             * Format: int64
+             * @description When the reservation runs out, or the name is free.
+             */
+            until_ms?: number | null;
+        };
         /** @description An organisation to be. */
         NewOrganisation: {
             /** @description The name: letters, digits and `._-`; never changes. */
@@ -2746,19 +3028,26 @@ export interface components {
         /** @description A page of a list. */
         Page13: {
             /** @description What stands on it. */
-            items: components["schemas"]["ScheduleView"][];
+            items: components["schemas"]["NameView"][];
             /** @description `?cursor=` of the next page; absent on the last one. */
             next?: string | null;
         };
         /** @description A page of a list. */
         Page14: {
             /** @description What stands on it. */
-            items: components["schemas"]["WebhookView"][];
+            items: components["schemas"]["ScheduleView"][];
             /** @description `?cursor=` of the next page; absent on the last one. */
             next?: string | null;
         };
         /** @description A page of a list. */
         Page15: {
+            /** @description What stands on it. */
+            items: components["schemas"]["WebhookView"][];
+            /** @description `?cursor=` of the next page; absent on the last one. */
+            next?: string | null;
+        };
+        /** @description A page of a list. */
+        Page16: {
             /** @description What stands on it. */
             items: components["schemas"]["TriggerView"][];
             /** @description `?cursor=` of the next page; absent on the last one. */
@@ -2986,7 +3275,7 @@ export interface components {
              * @description The stable code.
              * @enum {string}
              */
-            code: "invalid_input" | "usage" | "workflow_not_found" | "workflow_invalid" | "run_not_found" | "illegal_transition" | "idempotency_conflict" | "permission_denied" | "invalid_argument" | "script_error" | "limit_exceeded" | "divergence" | "step_timeout" | "wait_timeout" | "run_timeout" | "approval_expired" | "approval_stale" | "child_failed" | "failed_by_operator" | "cancelled" | "undo_failed" | "conflict" | "not_found" | "unsupported" | "system" | "unavailable" | "command_failed" | "secret_misuse" | "secret_not_found" | "storage" | "schema_mismatch" | "data_folder_busy" | "configuration" | "instance_id" | "lease_lost" | "unauthenticated" | "method_not_allowed" | "precondition_failed" | "too_large" | "unsupported_media_type" | "too_many_requests" | "internal";
+            code: "invalid_input" | "usage" | "workflow_not_found" | "workflow_invalid" | "run_not_found" | "illegal_transition" | "idempotency_conflict" | "permission_denied" | "invalid_argument" | "script_error" | "limit_exceeded" | "divergence" | "step_timeout" | "wait_timeout" | "run_timeout" | "approval_expired" | "approval_stale" | "child_failed" | "failed_by_operator" | "cancelled" | "undo_failed" | "name_refused" | "conflict" | "not_found" | "unsupported" | "system" | "unavailable" | "gone" | "registrar_refused" | "command_failed" | "secret_misuse" | "secret_not_found" | "storage" | "schema_mismatch" | "data_folder_busy" | "configuration" | "instance_id" | "lease_lost" | "unauthenticated" | "method_not_allowed" | "precondition_failed" | "too_large" | "unsupported_media_type" | "too_many_requests" | "internal";
             /** @description Facts for programs. */
             data?: unknown;
             /** @description What failed and why, in a sentence. */
@@ -3057,6 +3346,55 @@ export interface components {
              */
             source?: string | null;
         };
+        /** @description The same; an admin needs none. */
+        ReleaseBody: {
+            /** @description What reserving it gave. */
+            token?: string | null;
+        };
+        /** @description A name that was given back. */
+        ReleasedView: {
+            /**
+             * Format: int64
+             * @description When it is free, if it rests first.
+             */
+            free_at_ms?: number | null;
+        };
+        /** @description A reservation that runs on. */
+        RenewedView: {
+            /**
+             * Format: int64
+             * @description When it runs out; absent if the name is given out already.
+             */
+            until_ms?: number | null;
+        };
+        /** @description What a machine tells. */
+        ReportBody: {
+            /** @description What it is about: a component's name. */
+            component: string;
+            /** @description Tells reports of one machine apart: the same one is taken once. */
+            id: string;
+            /**
+             * @description More of it, for people.
+             * @default
+             */
+            message?: string;
+            /**
+             * @description Secrets that come back, by the names that the claim has for them.
+             * @default {}
+             */
+            returns?: {
+                [key: string]: string;
+            };
+            /** @description How that stands: `pending`, `installing`, `installed`, `degraded`, `failed`, or any other word. */
+            state: string;
+            /** @description The word that came with what was fetched. */
+            word: string;
+        };
+        /** @description That a report was taken. */
+        ReportedView: {
+            /** @description The run that hears of it. */
+            run: string;
+        };
         /** @description What a person is asked. */
         RequestView: {
             /** @description Whether whoever launched the run may decide. */
@@ -3083,6 +3421,31 @@ export interface components {
             role?: string | null;
             /** @description The question, in one line. */
             title: string;
+        };
+        /** @description A name to reserve. */
+        ReserveBody: {
+            /** @description The domain of the pool. */
+            domain: string;
+            /** @description The one label below it, in any script. */
+            label: string;
+            /** @description The organisation that it is for; if none is named, the one that you may launch in. */
+            organisation?: string | null;
+        };
+        /** @description A reserved name. */
+        ReservedView: {
+            /** @description DS records that stand in the domain's zone. */
+            ds: string[];
+            /** @description The full name. */
+            name: string;
+            /** @description Name servers of its zone. */
+            nameservers: string[];
+            /** @description What renews, commits and releases it. It is told only here. */
+            token: string;
+            /**
+             * Format: int64
+             * @description When the reservation runs out.
+             */
+            until_ms: number;
         };
         /** @description What became of a step that is in doubt. */
         ResolveBody: {
@@ -3630,6 +3993,23 @@ export interface components {
         };
         /** @description How something stands. */
         StandingView: "fine" | "missing" | "broken";
+        /** @description How a plugin stands for an organisation. */
+        StandingView2: {
+            /** @description The approval: `digest`, `permissions`, `disabled`, `by`, `why`, `at_ms`. */
+            approval?: unknown;
+            /** @description What the files have and the approved sources haven't: `added` and `removed` grants, and `text`, a unified difference. */
+            difference: unknown;
+            /** @description Digest of the files, if they are sound. */
+            digest?: string | null;
+            /** @description For whom. */
+            organisation: string;
+            /** @description `kind/name`. */
+            plugin: string;
+            /** @description What is wrong with the files. */
+            problem?: unknown;
+            /** @description In a word. */
+            state: components["schemas"]["ApprovalState"];
+        };
         /** @description A step of a run's journal. */
         StepView: {
             /** @description Its arguments: canonical JSON, as text. A secret stands as `{"$secret":"name"}`. */
@@ -3672,6 +4052,11 @@ export interface components {
         };
         /** @description What to do about a stuck undo. */
         Stuck: "retry" | "skip" | "adopt";
+        /** @description A proof that a name is one's own. */
+        TokenBody: {
+            /** @description What reserving it gave. */
+            token: string;
+        };
         /** @description A token that was issued just now. */
         TokenIssued: {
             /** @description What it may do at most; never more than its user. */
@@ -4527,6 +4912,58 @@ export interface operations {
             };
         };
     };
+    post_claims_id_fetch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FetchBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FetchedView"];
+                };
+            };
+        };
+    };
+    post_claims_id_reports: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReportBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportedView"];
+                };
+            };
+        };
+    };
     get_definitions: {
         parameters: {
             query?: never;
@@ -4960,6 +5397,268 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PluginActivated"];
+                };
+            };
+        };
+    };
+    get_plugins_name_approval: {
+        parameters: {
+            query?: {
+                /** @description Why, for the audit log, where an approval is taken back. */
+                message?: string;
+                /** @description The organisation; `platform` if nothing is said. */
+                organisation?: string;
+            };
+            header?: never;
+            path: {
+                /** @description May contain slashes. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StandingView2"];
+                };
+            };
+        };
+    };
+    put_plugins_name_approval: {
+        parameters: {
+            query?: {
+                /** @description Why, for the audit log, where an approval is taken back. */
+                message?: string;
+                /** @description The organisation; `platform` if nothing is said. */
+                organisation?: string;
+            };
+            header?: never;
+            path: {
+                /** @description May contain slashes. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApproveBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApprovalView2"];
+                };
+            };
+        };
+    };
+    delete_plugins_name_approval: {
+        parameters: {
+            query?: {
+                /** @description Why, for the audit log, where an approval is taken back. */
+                message?: string;
+                /** @description The organisation; `platform` if nothing is said. */
+                organisation?: string;
+            };
+            header?: never;
+            path: {
+                /** @description May contain slashes. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApprovalView2"];
+                };
+            };
+        };
+    };
+    get_pool: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": string[];
+                };
+            };
+        };
+    };
+    get_pool_check: {
+        parameters: {
+            query: {
+                /** @description The domain of the pool. */
+                domain: string;
+                /** @description The one label below it. */
+                label: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckView"];
+                };
+            };
+        };
+    };
+    get_pool_names: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Only names under this domain. */
+                domain?: string;
+                /** @description At most so many on a page: 1 to 500, 50 if nothing is said. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page13"];
+                };
+            };
+        };
+    };
+    post_pool_names: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReserveBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReservedView"];
+                };
+            };
+        };
+    };
+    post_pool_names_name_commit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CommitBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommittedView"];
+                };
+            };
+        };
+    };
+    post_pool_names_name_release: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ReleaseBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReleasedView"];
+                };
+            };
+        };
+    };
+    post_pool_names_name_renew: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RenewedView"];
                 };
             };
         };
@@ -5760,7 +6459,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page13"];
+                    "application/json": components["schemas"]["Page14"];
                 };
             };
         };
@@ -6381,7 +7080,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page15"];
+                    "application/json": components["schemas"]["Page16"];
                 };
             };
         };
@@ -6719,7 +7418,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page14"];
+                    "application/json": components["schemas"]["Page15"];
                 };
             };
         };
