@@ -84,6 +84,11 @@ impl World {
         }
     }
 
+    /// Gives a name out as the API would, or a run.
+    fn commit(&self, label: &str, proof: &Proof, address: &str) -> Result<(), Problem> {
+        self.runtime.block_on(self.pool.commit("pool.test", label, proof, &[address.to_owned()], None)).map(drop)
+    }
+
     fn state(&self, name: &str) -> Option<State> {
         self.book.find(name).expect("it is in memory").map(|entry| entry.row.state)
     }
@@ -111,7 +116,7 @@ fn a_name_is_reserved_committed_validated_and_released() {
     let body = r#"
         let free = pool::check("pool.test", "acme");
         let held = pool::reserve("pool.test", "acme");
-        let done = pool::commit("pool.test", "acme", held.token, ["192.0.2.7"]);
+        let done = pool::commit("pool.test", "acme", ["192.0.2.7"]);
         #{ free: free.available, held: held, done: done, taken: pool::check("pool.test", "acme").reason, all: pool::list() }
     "#;
     let result = world.result(body);
@@ -121,10 +126,7 @@ fn a_name_is_reserved_committed_validated_and_released() {
         (&json!("acme.pool.test"), &json!("active")),
         "{result}"
     );
-    assert!(
-        !result["all"].to_string().contains(result["held"]["token"].as_str().expect("a token")),
-        "no list tells tokens"
-    );
+    assert!(!result.to_string().contains("token"), "what a run sees of a name stands in its journal: {result}");
     for label in LABELS {
         let name = if label == "@" {
             "acme.pool.test".to_owned()
@@ -198,27 +200,38 @@ fn reasons_are_told() {
 }
 
 #[test]
-fn a_commit_that_failed_half_way_is_done_again_with_the_same_token() {
+fn a_commit_that_failed_half_way_is_done_again_by_whoever_reserved_it() {
     let Some(mut world) = World::new() else { return };
-    let token = world.result(r#"pool::reserve("pool.test", "acme").token"#);
-    let commit = format!(r#"pool::commit("pool.test", "acme", {token}, ["192.0.2.7"])"#);
+    let (reserved, _, job) = world.shop.run(GRANTS, r#"pool::reserve("pool.test", "acme")"#);
+    reserved.expect("it is granted");
+    let (own, other) = (Proof::Run(&job.run), RunId::from("01other"));
+    let code = |world: &World, proof: &Proof, address: &str| {
+        world.commit("acme", proof, address).expect_err("it doesn't go well").code
+    };
     world.pdns.stop();
-    assert_eq!(world.problem(&commit).code, Code::Unavailable);
+    assert_eq!(code(&world, &own, "192.0.2.7"), Code::Unavailable);
     world.pdns.resume();
-    world.result(&commit);
+    world.commit("acme", &own, "192.0.2.7").expect("the server is there");
     assert_eq!(world.pdns.dig(&["harbor.acme.pool.test", "A"]), ["192.0.2.7"]);
-    world.result(&commit.replace("192.0.2.7", "192.0.2.8"));
+    world.commit("acme", &own, "192.0.2.8").expect("it may be repeated");
     assert_eq!(world.pdns.dig(&["harbor.acme.pool.test", "A"]), ["192.0.2.8"]);
-    let wrong = r#"pool::commit("pool.test", "acme", "0123", ["192.0.2.9"])"#;
-    assert_eq!(world.problem(wrong).code, Code::PermissionDenied);
-    assert_eq!(world.problem(&commit.replace("192.0.2.7", "::1")).code, Code::InvalidArgument);
+    let elsewhere = r#"pool::commit("pool.test", "acme", ["192.0.2.9"])"#;
+    let refused = world.problem(elsewhere);
+    assert!(refused.code == Code::PermissionDenied && refused.message.contains("by this run"), "{refused:?}");
+    for proof in [Proof::Run(&other), Proof::Token("0123"), Proof::Token("")] {
+        assert_eq!(code(&world, &proof, "192.0.2.9"), Code::PermissionDenied);
+    }
+    assert_eq!(code(&world, &own, "::1"), Code::InvalidArgument);
+    assert_eq!(world.problem(r#"pool::renew("pool.test", "acme")"#).code, Code::PermissionDenied);
     assert_eq!(world.pdns.dig(&["harbor.acme.pool.test", "A"]), ["192.0.2.8"]);
 }
 
 #[test]
 fn a_reservation_holds_as_long_as_its_run_is_open_and_no_longer() {
     let Some(world) = World::new() else { return };
-    let token = world.result(r#"pool::reserve("pool.test", "acme").token"#);
+    let (reserved, _, job) = world.shop.run(GRANTS, r#"pool::reserve("pool.test", "acme")"#);
+    reserved.expect("it is granted");
+    let own = Proof::Run(&job.run);
     // More than its second, again and again: provisioning takes longer than anybody guesses.
     for _ in 0..3 {
         std::thread::sleep(Duration::from_millis(700));
@@ -228,43 +241,46 @@ fn a_reservation_holds_as_long_as_its_run_is_open_and_no_longer() {
     }
     // Without a sweep in time, too.
     std::thread::sleep(Duration::from_millis(1_200));
-    world.result(&format!(r#"pool::renew("pool.test", "acme", {token})"#));
+    world.pool.renew("pool.test", "acme", &own).expect("it is its own");
     world.book.closed.store(true, SeqCst);
     std::thread::sleep(Duration::from_millis(1_200));
-    let late = format!(r#"pool::commit("pool.test", "acme", {token}, "192.0.2.7")"#);
-    assert_eq!(world.problem(&late).code, Code::Gone);
+    let late = || world.commit("acme", &own, "192.0.2.7").expect_err("it has run out").code;
+    assert_eq!(late(), Code::Gone);
     world.sweep();
     assert!(
         world.state("acme.pool.test").is_none() && !world.stands("acme.pool.test"),
         "a reservation leaves nothing behind"
     );
-    assert_eq!(world.problem(&late).code, Code::NotFound);
+    assert_eq!(late(), Code::NotFound);
 }
 
 #[test]
 fn whoever_comes_after_a_reservation_has_run_out_gets_the_name() {
     let Some(world) = World::new() else { return };
-    let first = world.result(r#"pool::reserve("pool.test", "acme")"#);
+    let (first, _, job) = world.shop.run(GRANTS, r#"pool::reserve("pool.test", "acme")"#);
+    let first = first.expect("it is granted");
     world.book.closed.store(true, SeqCst);
     std::thread::sleep(Duration::from_millis(1_200));
     let second = world.result(r#"pool::reserve("pool.test", "acme")"#);
     assert_ne!(first["ds"], second["ds"], "with keys of its own");
-    let stale = format!(r#"pool::commit("pool.test", "acme", {}, "192.0.2.7")"#, first["token"]);
-    assert_eq!(world.problem(&stale).code, Code::PermissionDenied);
+    let stale = world.commit("acme", &Proof::Run(&job.run), "192.0.2.7").expect_err("somebody else has it");
+    assert_eq!(stale.code, Code::PermissionDenied);
 }
 
 #[test]
 fn a_release_that_was_interrupted_is_done_again() {
     let Some(mut world) = World::new() else { return };
-    let token = world.result(r#"pool::reserve("pool.test", "acme").token"#);
-    world.result(&format!(r#"pool::commit("pool.test", "acme", {token}, "192.0.2.7")"#));
+    let (given_out, _, job) =
+        world.shop.run(GRANTS, r#"pool::reserve("pool.test", "acme"); pool::commit("pool.test", "acme", "192.0.2.7")"#);
+    given_out.expect("it is granted");
     world.pdns.stop();
     assert_eq!(world.problem(r#"pool::release("pool.test", "acme")"#).code, Code::Unavailable);
     assert!(world.state("acme.pool.test").is_some(), "the row goes last: it tells what is still to be done");
     world.sweep();
     assert!(world.state("acme.pool.test").is_some());
     world.pdns.resume();
-    assert_eq!(world.problem(&format!(r#"pool::commit("pool.test", "acme", {token}, "192.0.2.7")"#)).code, Code::Gone);
+    let again = world.commit("acme", &Proof::Run(&job.run), "192.0.2.7").expect_err("it was given back");
+    assert_eq!(again.code, Code::Gone);
     assert_eq!(world.result(r#"pool::release("pool.test", "acme")"#), json!(true));
     std::thread::sleep(Duration::from_millis(2_100));
     world.sweep();
@@ -274,10 +290,8 @@ fn a_release_that_was_interrupted_is_done_again() {
 #[test]
 fn a_run_that_fails_gives_its_name_back_and_nobody_elses() {
     let Some(world) = World::new() else { return };
-    let (result, journal, job) = world.shop.run(
-        GRANTS,
-        r#"let held = pool::reserve("pool.test", "acme"); pool::commit("pool.test", "acme", held.token, "192.0.2.7")"#,
-    );
+    let (result, journal, job) =
+        world.shop.run(GRANTS, r#"pool::reserve("pool.test", "acme"); pool::commit("pool.test", "acme", "192.0.2.7")"#);
     result.expect("it is granted");
     world.shop.roll_back(job, &journal);
     assert!(world.pdns.records("pool.test.", "acme.pool.test.", "NS").is_empty());
@@ -315,9 +329,7 @@ fn of_many_that_want_one_name_one_gets_it() {
     assert_eq!((won.len(), lost.len()), (1, 11));
     assert!(lost.iter().all(|result| result.as_ref().is_err_and(|problem| problem.code == Code::Conflict)), "{lost:?}");
     let winner = won.into_iter().flatten().next().expect("one");
-    let address = ["192.0.2.7".to_owned()];
-    let commit = world.pool.commit("pool.test", "acme", &winner.token, &address, None);
-    world.runtime.block_on(commit).expect("its token is the right one");
+    world.commit("acme", &Proof::Token(&winner.token), "192.0.2.7").expect("its token is the right one");
     let proof = Proof::Token("not its token");
     let problem = world.runtime.block_on(world.pool.release("pool.test", "acme", &proof)).expect_err("not its token");
     assert_eq!(problem.code, Code::PermissionDenied);
@@ -344,10 +356,7 @@ fn a_step_that_lost_its_answer_finds_what_it_has_reserved() {
     let second = reserve();
     assert_eq!((&first.name, &first.ds), (&second.name, &second.ds), "the same zone with the same keys");
     assert_eq!(world.pdns.records("pool.test.", "acme.pool.test.", "DS"), second.ds);
-    let commit = |token: &str| {
-        let address = ["192.0.2.7".to_owned()];
-        world.runtime.block_on(world.pool.commit("pool.test", "acme", token, &address, None)).map(drop)
-    };
+    let commit = |token: &str| world.commit("acme", &Proof::Token(token), "192.0.2.7");
     assert_eq!(commit(&first.token).expect_err("nobody has seen it").code, Code::PermissionDenied);
     commit(&second.token).expect("it is this one");
 }
@@ -355,9 +364,10 @@ fn a_step_that_lost_its_answer_finds_what_it_has_reserved() {
 #[test]
 fn a_customer_who_takes_the_zone_away_is_told_of_and_let_go() {
     let Some(world) = World::new() else { return };
-    let token = world.result(r#"pool::reserve("pool.test", "acme").token"#);
+    let (reserved, _, job) = world.shop.run(GRANTS, r#"pool::reserve("pool.test", "acme")"#);
+    reserved.expect("it is granted");
     world.pdns.api("DELETE", "/zones/acme.pool.test.", Value::Null);
-    let problem = world.problem(&format!(r#"pool::commit("pool.test", "acme", {token}, "192.0.2.7")"#));
+    let problem = world.commit("acme", &Proof::Run(&job.run), "192.0.2.7").expect_err("its zone is gone");
     assert_eq!(problem.code, Code::NotFound);
     assert_eq!(world.result(r#"pool::release("pool.test", "acme")"#), json!(true));
     assert!(world.state("acme.pool.test").is_none() && !world.stands("acme.pool.test"));

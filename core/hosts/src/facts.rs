@@ -5,7 +5,7 @@
 use serde_json::Value;
 use windlass_model::{Facts, ResourceRef};
 
-use crate::net;
+use crate::{hetzner, net};
 
 /// A module that knows something.
 struct Knows {
@@ -18,7 +18,10 @@ struct Knows {
 }
 
 /// A module that knows nothing more of its things isn't here.
-const KNOW: &[Knows] = &[Knows { provider: "net", kinds: &["namespace"], facts: net::facts }];
+const KNOW: &[Knows] = &[
+    Knows { provider: "net", kinds: &["namespace"], facts: net::facts },
+    Knows { provider: "hetzner", kinds: &["server", "load_balancer"], facts: hetzner::facts },
+];
 
 fn is_of(known: &Knows, thing: &ResourceRef) -> bool {
     *known.provider == *thing.provider && known.kinds.contains(&&*thing.kind)

@@ -200,13 +200,14 @@ impl services::Pool for PoolService {
 
     fn renew(&self, through: &Engine, name: &str, token: &str) -> Result<i64, Problem> {
         let (domain, label) = parts(name)?;
-        self.changing(through)?.renew(domain, label, token)
+        self.changing(through)?.renew(domain, label, &Proof::Token(token))
     }
 
     fn commit(&self, through: &Engine, name: &str, token: &str, addresses: &[String]) -> Result<Vec<String>, Problem> {
         let (domain, label) = parts(name)?;
         let committing = self.changing(through)?;
-        let committed = self.runtime.block_on(committing.commit(domain, label, token, addresses, None))?;
+        let committed =
+            self.runtime.block_on(committing.commit(domain, label, &Proof::Token(token), addresses, None))?;
         Ok(committed.addresses)
     }
 

@@ -11,6 +11,7 @@ use super::{
     assume,
     client::{Cloud, Project},
     kinds::RETRY,
+    shapes::price,
 };
 
 const ALONE: &[Param] = &[PROJECT];
@@ -218,16 +219,9 @@ async fn check(project: &Project) -> Result<Value, Problem> {
     }
 }
 
-/// The price there, else the lowest.
-fn price(one: &Value, location: Option<&str>, of: &str) -> Option<f64> {
-    let prices = one["prices"].as_array()?.iter();
-    let fitting = prices.filter(|price| location.is_none_or(|location| price["location"] == location));
-    fitting.filter_map(|price| price[of]["net"].as_str()?.parse::<f64>().ok()).min_by(f64::total_cmp)
-}
-
 async fn sizes(project: &Project, location: Option<String>, architecture: Option<String>) -> Result<Value, Problem> {
     let location = location.as_deref();
-    let (all, currency) = (project.all("/server_types", &[]).await?, currency(project).await?);
+    let (all, currency) = (project.all("/server_types", &[]).await?, project.currency().await?);
     let sizes = all.iter().filter(|one| architecture.as_deref().is_none_or(|wanted| one["architecture"] == wanted));
     let sizes = sizes.filter_map(|one| {
         let places = one["locations"].as_array()?.iter().filter(|place| place["deprecation"].is_null());
@@ -250,7 +244,7 @@ async fn sizes(project: &Project, location: Option<String>, architecture: Option
 
 async fn balancers(project: &Project, location: Option<String>) -> Result<Value, Problem> {
     let location = location.as_deref();
-    let (all, currency) = (project.all("/load_balancer_types", &[]).await?, currency(project).await?);
+    let (all, currency) = (project.all("/load_balancer_types", &[]).await?, project.currency().await?);
     let on_sale = all.iter().filter(|one| one["deprecated"].is_null());
     let shown = on_sale.map(|one| {
         json!({
@@ -261,8 +255,4 @@ async fn balancers(project: &Project, location: Option<String>) -> Result<Value,
         })
     });
     Ok(shown.collect())
-}
-
-async fn currency(project: &Project) -> Result<Value, Problem> {
-    Ok(project.get("/pricing").await?["pricing"]["currency"].take())
 }

@@ -5,6 +5,7 @@ use std::{collections::HashMap, error::Error, sync::Arc, time::Duration};
 use http::{Method, StatusCode};
 use parking_lot::Mutex;
 use serde_json::Value;
+use tokio::sync::OnceCell;
 use windlass_model::{Code, Problem};
 use windlass_script::host::OpCx;
 use zeroize::Zeroizing;
@@ -46,6 +47,8 @@ enum Place {
 pub(super) struct Shared {
     budget: Budget,
     poller: Poller,
+    /// What the project pays in, once that was asked.
+    currency: OnceCell<String>,
 }
 
 /// A project, as one call uses it.
@@ -140,9 +143,9 @@ impl Cloud {
             .no_effect());
         }
         let mut all = self.shared.lock();
-        let shared = all
-            .entry(blake3::hash(token.as_bytes()))
-            .or_insert_with(|| Arc::new(Shared { budget: Budget::new(), poller: Poller::default() }));
+        let shared = all.entry(blake3::hash(token.as_bytes())).or_insert_with(|| {
+            Arc::new(Shared { budget: Budget::new(), poller: Poller::default(), currency: OnceCell::new() })
+        });
         Ok(Project {
             name: name.into(),
             cloud: self.clone(),
@@ -183,6 +186,16 @@ fn client(unacknowledged_ms: u64, ca_file: Option<&std::path::Path>) -> Result<r
 }
 
 impl Project {
+    /// What the project pays in. It is asked for once.
+    pub(super) async fn currency(&self) -> Result<String, Problem> {
+        let asked = async {
+            let answer = self.get("/pricing").await?;
+            let missing = || Problem::new(Code::Unavailable, "the provider's prices have no currency");
+            Ok(answer["pricing"]["currency"].as_str().ok_or_else(missing)?.to_owned())
+        };
+        self.shared.currency.get_or_try_init(|| asked).await.cloned()
+    }
+
     pub(super) async fn get(&self, path: &str) -> Result<Value, Problem> {
         self.send(Method::GET, path, None).await
     }

@@ -73,7 +73,14 @@ pub(super) async fn create(
 /// The object as it is now.
 pub(super) async fn object(project: &Project, kind: Kind, known: &Value) -> Result<Value, Problem> {
     let id = known["id"].as_i64().unwrap_or_default();
-    Ok(shape(kind.need(project, &Reference::Id(id)).await?))
+    let mut object = shape(kind.need(project, &Reference::Id(id)).await?);
+    // Whoever looks at the run wants to know what it costs; the thing is there, whether that can be told or not.
+    if object["price_monthly"].is_number()
+        && let Ok(currency) = project.currency().await
+    {
+        object["currency"] = currency.into();
+    }
+    Ok(object)
 }
 
 /// Somebody has the name. If it is what an earlier attempt of this step made, that is it.

@@ -6,6 +6,7 @@ mod assume;
 mod budget;
 mod catalogue;
 mod client;
+mod facts;
 mod kinds;
 mod make;
 mod marks;
@@ -23,6 +24,7 @@ use windlass_model::{Code, Problem};
 use windlass_script::host::{HostModule, Op, Rehearse};
 
 use client::Cloud;
+pub use facts::facts;
 
 /// `[hosts.hetzner]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

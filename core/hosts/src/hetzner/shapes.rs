@@ -21,6 +21,20 @@ const DROPPED: &[&str] = &[
     "rapid_deploy",
 ];
 
+/// The price there, else the lowest.
+pub(super) fn price(one: &Value, location: Option<&str>, of: &str) -> Option<f64> {
+    let prices = one["prices"].as_array()?.iter();
+    let fitting = prices.filter(|price| location.is_none_or(|location| price["location"] == location));
+    fitting.filter_map(|price| price[of]["net"].as_str()?.parse::<f64>().ok()).min_by(f64::total_cmp)
+}
+
+/// What a thing costs in a month: the price of its type where it stands.
+fn monthly(object: &Value) -> Option<f64> {
+    let sold =
+        ["server_type", "load_balancer_type"].into_iter().map(|name| &object[name]).find(|one| one.is_object())?;
+    price(sold, Some(object["location"]["name"].as_str()?), "price_monthly")
+}
+
 /// An object as scripts see it.
 pub(super) fn shape(mut object: Value) -> Value {
     if let Some(server) = server(&object) {
@@ -28,6 +42,9 @@ pub(super) fn shape(mut object: Value) -> Value {
     }
     if let Some(balancer) = balancer(&object) {
         merge(&mut object, balancer);
+    }
+    if let Some(monthly) = monthly(&object) {
+        object["price_monthly"] = monthly.into();
     }
     let Value::Object(fields) = &mut object else { return object };
     for name in ["server_type", "load_balancer_type", "location", "image", "placement_group"] {

@@ -117,6 +117,12 @@ fn a_platform_is_made_and_taken_away() {
         "network": "net", "services": [{ "protocol": "tcp", "listen_port": 443, "destination_port": 443 }],
         "targets": [{ "type": "label_selector", "label_selector": { "selector": "role=cp" }, "use_private_ip": true }] }]));
     assert_eq!(balancer["targets"][0]["targets"][0]["server"]["id"], server["id"]);
+    // Where it stands, not where it is cheapest.
+    let there = world.ask(60, "server_types", json!(["acme", { "location": "fsn1" }]));
+    let price = there.as_array().unwrap().iter().find(|one| one["name"] == "cx33").unwrap()["price_monthly"].clone();
+    assert!(price.as_f64().is_some_and(|price| price > 1.0), "{there}");
+    assert_eq!((&server["price_monthly"], &server["currency"]), (&price, &json!("EUR")));
+    assert_eq!((&balancer["price_monthly"], &balancer["currency"]), (&json!(5.39), &json!("EUR")));
     let balancer = world.ask(
         7,
         "add_service",

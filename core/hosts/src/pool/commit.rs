@@ -29,13 +29,13 @@ pub struct Committed {
 }
 
 impl Pool {
-    /// Gives a reserved name out: its records first, then the row. The token stays good, so that what failed half-way can
-    /// be done again.
+    /// Gives a reserved name out: its records first, then the row. The proof stays good, so that what failed half-way
+    /// can be done again.
     pub async fn commit(
         &self,
         domain: &str,
         label: &str,
-        token: &str,
+        proof: &Proof<'_>,
         addresses: &[String],
         by: Option<&str>,
     ) -> Result<Committed, Problem> {
@@ -49,7 +49,7 @@ impl Pool {
         addresses.sort();
         addresses.dedup();
         for _ in 0..TRIES {
-            let entry = self.row(&place.name, &Proof::Token(token))?;
+            let entry = self.row(&place.name, proof)?;
             self.admit(&entry.row)?;
             // The reservation can't run out while the records are written.
             let mut row = entry.row;

@@ -20,7 +20,6 @@ const WRITE: &str = "pool.write";
 
 const DOMAIN: Param = Param::required("domain", Kind::String, "The domain of the pool, such as `omani.works`.");
 const LABEL: Param = Param::required("label", Kind::String, "The one label below it, in any script.");
-const TOKEN: Param = Param::required("token", Kind::String, "The token that reserving it gave.");
 const RESERVE_OPTS: Param = Param::optional(
     "opts",
     Kind::Map,
@@ -43,7 +42,7 @@ pub(super) fn module(pool: Arc<Pool>) -> HostModule {
               its run is open), active, or resting after it was given back. Reserving makes its zone, signed, with NS and DS in the \
               parent; committing writes the six records `@ * console api gitea harbor`.\n\nErrors of all ops: `name_refused` (no such \
               pool, kept for the house, not a label), `conflict` (somebody has it), `not_found` (nobody has it), `permission_denied` \
-              (also: not its token), `gone` (the reservation has run out), and those of `dns`.",
+              (also: another run reserved it), `gone` (the reservation has run out), and those of `dns`.",
         ops: reads(&here).into_iter().chain(changes(&here)).chain(ways_back(&here)).collect(),
     }
 }
@@ -129,7 +128,7 @@ fn reads(here: &Here) -> Vec<Op> {
 fn changes(here: &Here) -> Vec<Op> {
     let pool = here.pool.clone();
     let lookup: Lookup = Box::new(move |cx, args| {
-        // The step has a row already: going on with it makes what is missing, and gives it a token, which nobody has seen yet.
+        // The step has a row already: going on with it makes what is missing.
         match pool.is_of(&full(args)?, &cx.key)? {
             true => reserve(&pool, cx, args).map(Some),
             false => Ok(None),
@@ -140,7 +139,7 @@ fn changes(here: &Here) -> Vec<Op> {
             doc: "Reserves a name: its zone is made and signed, and NS and DS stand in the parent when this returns. It holds as \
                   long as this run is open, and for `ttl` after that. Undone by giving the name back.",
             params: &[DOMAIN, LABEL, RESERVE_OPTS],
-            returns: "#{ name: string, token: string, until_ms: int, nameservers: [string], ds: [string] }",
+            returns: "#{ name: string, until_ms: int, nameservers: [string], ds: [string] }",
             class: EffectClass::Keyed,
             undo: Undo::Op { name: "give_up", args: |args| args.values()[..2].to_vec() },
             resources: |args| vec![ResourceChange::Creates(resource(args))],
@@ -149,30 +148,31 @@ fn changes(here: &Here) -> Vec<Op> {
             ..here.change("reserve", reserve)
         },
         Op {
-            doc: "Lets a reservation run for 10 minutes (`reservation_s`) from now on; when it runs out. The run that reserved it needn't.",
-            params: &[DOMAIN, LABEL, TOKEN],
+            doc: "Lets a reservation of this run hold for 10 minutes (`reservation_s`) from now on, also when the run ends before; when it \
+                  runs out. While the run is open, it needn't.",
+            params: &[DOMAIN, LABEL],
             returns: "int",
             undo: Undo::None("it only runs out later"),
-            example: r#"pool::renew("example.net", "acme", pool::reserve("example.net", "acme").token)"#,
-            ..here.change("renew", |pool, _, args| {
-                pool.renew(args.str("domain"), args.str("label"), args.str("token")).map(Value::from)
+            example: r#"pool::reserve("example.net", "acme"); pool::renew("example.net", "acme")"#,
+            ..here.change("renew", |pool, cx, args| {
+                pool.renew(args.str("domain"), args.str("label"), &Proof::Run(&cx.run)).map(Value::from)
             })
         },
         Op {
-            doc: "Gives a reserved name out: `@ * console api gitea harbor` point to these addresses, for 300 s each. It may be \
-                  repeated with the same token, also to point elsewhere.",
-            params: &[DOMAIN, LABEL, TOKEN, ADDRESSES],
+            doc: "Gives a name out that this run has reserved: `@ * console api gitea harbor` point to these addresses, for 300 s each. \
+                  The run may repeat it, also to point elsewhere. What was reserved over HTTP is given out there, with its token.",
+            params: &[DOMAIN, LABEL, ADDRESSES],
             returns: "#{ name: string, addresses: [string], names: [string] }",
             undo: Undo::Op { name: "withdraw", args: |args| args.values()[..2].to_vec() },
-            example: r#"pool::commit("example.net", "acme", pool::reserve("example.net", "acme").token, "192.0.2.1").addresses"#,
+            example: r#"pool::reserve("example.net", "acme"); pool::commit("example.net", "acme", "192.0.2.1").addresses"#,
             ..here.change("commit", |pool, cx, args| {
                 let addresses: Vec<String> = match args.get("addresses") {
                     Value::String(one) => vec![one.clone()],
                     _ => args.read("addresses")?,
                 };
                 still_ours(cx)?;
-                let done =
-                    pool.commit(args.str("domain"), args.str("label"), args.str("token"), &addresses, Some(&cx.key));
+                let proof = Proof::Run(&cx.run);
+                let done = pool.commit(args.str("domain"), args.str("label"), &proof, &addresses, Some(&cx.key));
                 let done = cx.block_on(done)?;
                 serde_json::to_value(done).map_err(|error| Problem::new(Code::Internal, error.to_string()))
             })
@@ -244,7 +244,10 @@ fn reserve(pool: &Pool, cx: &OpCx, args: &Args) -> Result<Value, Problem> {
     };
     still_ours(cx)?;
     let reserved = cx.block_on(pool.reserve(args.str("domain"), args.str("label"), &holder, ttl_s))?;
-    serde_json::to_value(reserved).map_err(|error| Problem::new(Code::Internal, error.to_string()))
+    // Not the token: a run proves what is its own by being itself, and what it returns stands in the journal.
+    Ok(json!({
+        "name": reserved.name, "until_ms": reserved.until_ms, "nameservers": reserved.nameservers, "ds": reserved.ds,
+    }))
 }
 
 fn still_ours(cx: &OpCx) -> Result<(), Problem> {

@@ -8,7 +8,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use serde::Serialize;
+use subtle::ConstantTimeEq as _;
 use windlass_model::{Code, Problem, RunId};
 
 use super::{Book, Config, Domain, Entry, MemoryBook, Reason, Refused, Row, State, labels};
@@ -45,12 +45,14 @@ pub struct Holder {
 pub enum Proof<'a> {
     /// They have the token.
     Token(&'a str),
+    /// They are the run that it is reserved for.
+    Run(&'a RunId),
     /// They were granted it.
     Granted,
 }
 
 /// A name that is reserved now.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct Reserved {
     /// The full name.
     pub name: String,
@@ -65,7 +67,7 @@ pub struct Reserved {
 }
 
 /// A name that was given back.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct Released {
     /// Whether it is free at once.
     pub free: bool,
@@ -328,9 +330,14 @@ impl Pool {
         let none = || Problem::new(Code::NotFound, format!("{name} isn't reserved")).no_effect();
         let entry = self.book.find(name)?.ok_or_else(none)?;
         match proof {
-            Proof::Token(token) if hash(token) != entry.row.token => {
+            Proof::Token(token) if !bool::from(hash(token).as_bytes().ct_eq(entry.row.token.as_bytes())) => {
                 Err(Problem::new(Code::PermissionDenied, format!("this isn't the token of {name}"))
                     .help("the token is what reserving it gave; it is nowhere else")
+                    .no_effect())
+            }
+            Proof::Run(run) if entry.row.run.as_ref() != Some(run) => {
+                Err(Problem::new(Code::PermissionDenied, format!("{name} isn't reserved by this run"))
+                    .help("a name is given out by the run that reserved it, or over HTTP with the token that reserving it gave there")
                     .no_effect())
             }
             _ => Ok(entry),
@@ -338,10 +345,10 @@ impl Pool {
     }
 
     /// Lets a reservation run from now on; when it runs out.
-    pub fn renew(&self, domain: &str, label: &str, token: &str) -> Result<i64, Problem> {
+    pub fn renew(&self, domain: &str, label: &str, proof: &Proof) -> Result<i64, Problem> {
         let place = self.place(domain, label)?;
         for _ in 0..TRIES {
-            let entry = self.row(&place.name, &Proof::Token(token))?;
+            let entry = self.row(&place.name, proof)?;
             self.admit(&entry.row)?;
             let until_ms = self.new_end_ms();
             if entry.row.state == State::Active {
