@@ -62,7 +62,7 @@ export class Server {
   /** Starts it, or starts it again. */
   async run(listen = new URL(this.url).host) {
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('WINDLASS_')));
-    const child = spawn(binary(), ['--json', '--data', join(this.folder, 'data'), 'dev', '--listen', listen], { cwd: this.folder, env });
+    const child = spawn(binary(), ['--json', '--data', join(this.folder, 'data'), 'dev', '--bare', '--listen', listen], { cwd: this.folder, env });
     this.#process = child;
     let output = '';
     const ready = new Promise<Record<string, string>>((resolve, reject) => {
