@@ -38,6 +38,7 @@ const STANDS: &str = r#"const WORKFLOW = #{ name: "lab/stands", title: "Fails an
     permissions: ["exec.run:false"] };
 
 fn run(input) {
+    random();
     exec::probe(["false"]);
 }
 "#;
@@ -101,6 +102,9 @@ fn signals_decisions_and_ends_are_told_alike() {
     let both = Both::with(ALL, SETTINGS);
     let waits = launched(&both, "lab/wait");
     assert!(steered(&both, &waits, &["runs", "show"], &[]).contains("waiting"));
+    assert!(both.alike(&["runs", "ls", "--waiting-on", "signal"]).contains("lab/wait"));
+    assert!(!both.alike(&["runs", "ls", "--waiting-on", "approval", "--waiting-on", "in_doubt"]).contains("lab/wait"));
+    both.refused(&["runs", "ls", "--waiting-on", "godot"], &["runs", "ls", "--waiting-on", "godot"]);
     let fits = steered(&both, &waits, &["runs", "upgrade"], &["--dry-run"]);
     assert!(fits.contains("fits"), "{fits}");
     steered(&both, &waits, &["runs", "upgrade"], &[]);
@@ -159,7 +163,12 @@ fn runs_in_trouble_are_steered_alike() {
 
     let stands = launched(&both, "lab/stands");
     let fits = steered(&both, &stands, &["runs", "restart"], &["--dry-run"]);
-    assert!(fits.contains("performed again"), "{fits}");
+    assert!(fits.contains("performed again: …\n"), "{fits}");
+    let earlier = steered(&both, &stands, &["runs", "restart"], &["--from", "0", "--dry-run"]);
+    assert!(earlier.contains("performed again: …, …"), "{earlier}");
+    for from in ["7", "one"] {
+        both.refused(&["runs", "restart", &stands.0, "--from", from], &["runs", "restart", &stands.1, "--from", from]);
+    }
     assert!(steered(&both, &stands, &["runs", "restart"], &[]).contains("is restarted"));
 
     let notes: Vec<(String, String)> = ["ms=1", "ms=2"]

@@ -145,9 +145,17 @@ impl Desk for Session {
         self.entry("run.retry", (&record.organisation, ""), by, Value::Null, after).retry(run, by)
     }
 
-    fn restart(&self, run: &RunId, current: bool, dry_run: bool, by: &str) -> Result<Restarted, Problem> {
-        let after = json!({ "current": current, "bundle_before": self.require(run)?.bundle });
-        self.noted("run.restart", run, by, after)?.restart(run, current, dry_run, by)
+    fn restart(
+        &self,
+        run: &RunId,
+        from: Option<&StepPath>,
+        current: bool,
+        dry_run: bool,
+        by: &str,
+    ) -> Result<Restarted, Problem> {
+        let from_text = from.map(ToString::to_string);
+        let after = json!({ "current": current, "bundle_before": self.require(run)?.bundle, "from": from_text });
+        self.noted("run.restart", run, by, after)?.restart_from(run, from, current, dry_run, by)
     }
 
     fn upgrade(&self, run: &RunId, dry_run: bool, by: &str) -> Result<Verdict, Problem> {
@@ -209,7 +217,9 @@ impl Desk for Session {
                 let done = match action {
                     Bulk::Cancel => self.cancel(&run.id, by, reason.clone()).map(|()| None),
                     Bulk::Retry => self.retry(&run.id, by).map(|launched| Some(launched.run.to_string())),
-                    Bulk::Restart => self.restart(&run.id, false, false, by).and_then(super::restarted).map(|()| None),
+                    Bulk::Restart => {
+                        self.restart(&run.id, None, false, false, by).and_then(super::restarted).map(|()| None)
+                    }
                     Bulk::Unpark => self.unpark(&run.id, by).map(|()| None),
                 };
                 let (launched, problem) = match done {

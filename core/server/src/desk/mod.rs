@@ -128,7 +128,14 @@ pub trait Desk: archive::Archive {
     fn unstick(&self, run: &RunId, action: StuckAction, by: &str) -> Result<(), Problem>;
     fn unpark(&self, run: &RunId, by: &str) -> Result<(), Problem>;
     fn retry(&self, run: &RunId, by: &str) -> Result<Launched, Problem>;
-    fn restart(&self, run: &RunId, current: bool, dry_run: bool, by: &str) -> Result<Restarted, Problem>;
+    fn restart(
+        &self,
+        run: &RunId,
+        from: Option<&StepPath>,
+        current: bool,
+        dry_run: bool,
+        by: &str,
+    ) -> Result<Restarted, Problem>;
     fn upgrade(&self, run: &RunId, dry_run: bool, by: &str) -> Result<Verdict, Problem>;
     fn prune(&self, by: &str) -> Result<u64, Problem>;
     /// What runs ask of people, oldest first: what whoever asks may decide on, or all that they may see.

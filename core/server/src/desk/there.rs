@@ -162,11 +162,13 @@ pub fn encoded_path(name: &str) -> String {
 /// A filter in the words of the API.
 fn which(filter: &RunFilter) -> Value {
     let states: Vec<&str> = filter.states.iter().map(|state| state.as_str()).collect();
+    let reasons: Vec<&str> = filter.waiting_on.iter().map(|reason| reason.as_str()).collect();
     let folder = filter.scopes.iter().flatten().next().map(|scope| format!("{}/*", scope.folder));
     let inputs: serde_json::Map<String, Value> =
         filter.inputs.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
     let mut all = json!({
         "state": (!states.is_empty()).then(|| states.join(",")),
+        "waiting_on": (!reasons.is_empty()).then(|| reasons.join(",")),
         "workflow": filter.workflow.clone().or(folder),
         "tag": filter.tag,
         "since": filter.since_ms.map(|at_ms| at_ms.to_string()),
@@ -333,8 +335,17 @@ impl Desk for Remote {
         self.http.post::<LaunchedAnswer>(&format!("/runs/{run}/retry"), &json!({})).map(Launched::from)
     }
 
-    fn restart(&self, run: &RunId, current: bool, dry_run: bool, _by: &str) -> Result<Restarted, Problem> {
-        self.http.post(&format!("/runs/{run}/restart"), &json!({ "current": current, "dry_run": dry_run }))
+    fn restart(
+        &self,
+        run: &RunId,
+        from: Option<&StepPath>,
+        current: bool,
+        dry_run: bool,
+        _by: &str,
+    ) -> Result<Restarted, Problem> {
+        let from = from.map(ToString::to_string);
+        self.http
+            .post(&format!("/runs/{run}/restart"), &json!({ "current": current, "dry_run": dry_run, "from": from }))
     }
 
     fn upgrade(&self, run: &RunId, dry_run: bool, _by: &str) -> Result<Verdict, Problem> {

@@ -1,7 +1,7 @@
 //! `windlass runs restart` and `windlass runs upgrade`: going on on other terms, with the verdict first.
 
 use windlass_engine::Verdict;
-use windlass_model::Problem;
+use windlass_model::{Code, Problem, StepPath};
 
 use super::written;
 use crate::{context::Context, desk::Desk, exit::Exit};
@@ -11,6 +11,9 @@ use crate::{context::Context, desk::Desk, exit::Exit};
 pub struct RestartArgs {
     /// The run, or the beginning of its id
     run: String,
+    /// From this step of the run's own lane instead of the failed one: it and all after it are performed again
+    #[arg(long, value_name = "STEP")]
+    from: Option<String>,
     /// On the scripts as they are now, instead of those it was launched with
     #[arg(long)]
     current: bool,
@@ -32,14 +35,28 @@ pub struct UpgradeArgs {
 /// `windlass runs restart`
 pub fn restart(args: &RestartArgs, context: &Context, desk: &dyn Desk) -> Result<Exit, Problem> {
     let run = desk.find(&args.run)?.id;
-    let restarted = desk.restart(&run, args.current, args.dry_run, &context.who())?;
-    let paths: Vec<String> = restarted.dropped.iter().map(ToString::to_string).collect();
-    context.print(&restarted, || format!("performed again: {}\n{}", paths.join(", "), words(&restarted.verdict)));
+    let from = args.from.as_deref().map(step).transpose()?;
+    let restarted = desk.restart(&run, from.as_ref(), args.current, args.dry_run, &context.who())?;
+    context.print(&restarted, || {
+        let paths: Vec<String> = restarted.dropped.iter().map(ToString::to_string).collect();
+        let twice = restarted
+            .again
+            .iter()
+            .map(|one| format!("\n  {} {} has its effect a second time ({})", one.path, one.op, one.class.as_str()));
+        format!("performed again: {}{}\n{}", paths.join(", "), twice.collect::<String>(), words(&restarted.verdict))
+    });
     match restarted.verdict.is_compatible() {
         true if args.dry_run => Ok(Exit::Success),
         true => written(context, desk, &run, "is restarted"),
         false => Ok(Exit::Failure),
     }
+}
+
+fn step(text: &str) -> Result<StepPath, Problem> {
+    text.parse().map_err(|_| {
+        Problem::new(Code::Usage, format!("`--from {text}` isn't a step"))
+            .help("`windlass runs show RUN --steps` lists them by their numbers, such as `7`")
+    })
 }
 
 /// `windlass runs upgrade`

@@ -1,7 +1,7 @@
 //! Which runs a command is about: the flags of `windlass runs ls` and `windlass runs bulk`.
 
 use windlass_model::{
-    Code, Problem, RunState,
+    Code, Problem, RunState, WaitReason,
     query::{RunFilter, Scope},
     time::parse_duration_ms,
 };
@@ -12,6 +12,9 @@ pub struct Which {
     /// Only runs in this state (may be given several times)
     #[arg(long = "state", value_name = "STATE")]
     states: Vec<String>,
+    /// Only runs that wait for this, perhaps among others: approval, in_doubt, signal … (may be given several times)
+    #[arg(long = "waiting-on", value_name = "REASON")]
+    waiting_on: Vec<String>,
     /// Only runs of this workflow, or of a folder: lab/grid, 'lab/*'
     #[arg(long, value_name = "WORKFLOW")]
     workflow: Option<String>,
@@ -42,6 +45,7 @@ impl Which {
         let time = |name: &str, text: &Option<String>| text.as_deref().map(|text| time(name, text, now_ms)).transpose();
         let mut filter = RunFilter {
             states: states?,
+            waiting_on: self.waiting_on.iter().map(|name| reason(name)).collect::<Result<_, _>>()?,
             tag: self.tag.clone(),
             since_ms: time("--since", &self.since)?,
             until_ms: time("--until", &self.until)?,
@@ -65,6 +69,14 @@ fn state(name: &str) -> Result<RunState, Problem> {
     RunState::parse(name).ok_or_else(|| {
         let all: Vec<&str> = RunState::ALL.iter().map(|state| state.as_str()).collect();
         Problem::new(Code::Usage, format!("`{name}` isn't a state")).help(format!("states: {}", all.join(", ")))
+    })
+}
+
+fn reason(name: &str) -> Result<WaitReason, Problem> {
+    WaitReason::parse(name).ok_or_else(|| {
+        let all: Vec<&str> = WaitReason::ALL.iter().map(|reason| reason.as_str()).collect();
+        Problem::new(Code::Usage, format!("`{name}` is nothing that runs wait for"))
+            .help(format!("they wait for: {}", all.join(", ")))
     })
 }
 
