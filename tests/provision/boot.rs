@@ -79,7 +79,7 @@ const SERVER_OPTIONS: [&str; 11] = [
     "tls-san",
     "token",
 ];
-const AGENT_OPTIONS: [&str; 3] = ["node-ip", "server", "token"];
+const AGENT_OPTIONS: [&str; 4] = ["node-ip", "server", "token", "with-node-id"];
 
 /// A machine of the provider, which does nothing by itself.
 struct Machine {
@@ -266,6 +266,8 @@ fn control_planes_and_workers_join_the_first_over_the_private_network() {
         assert_eq!((&settings["server"], &settings["token"]), (&vec![join.clone()], token), "{name}");
         assert_eq!(settings["node-ip"], [machine.address.clone()], "{name}");
         assert!(!settings.contains_key("cluster-init"), "{name} would begin a cluster of its own");
+        // Of a worker's name there may have been one before: k3s remembers what it has seen of each.
+        assert_eq!(settings.contains_key("with-node-id"), mode == "agent", "{name}");
         if mode == "server" {
             assert!(settings["tls-san"].contains(&machine.address), "{name}: {settings:?}");
         }
@@ -294,6 +296,8 @@ fn a_component_that_breaks_is_named() {
     let run = world.launch("provision/sovereign", &small());
     let machine = world.machine("acme-cp-1");
     fs::write(machine.path("fails-cert-manager"), "").unwrap();
+    let most = 32 << 10;
+    assert!(machine.data.len() < most, "the provider keeps {most} bytes, and these are {}", machine.data.len());
     assert!(!machine.boot().0);
     let why = world.failure(&run);
     assert!(why.contains("cert-manager failed on acme/acme-cp-1: the set-up ended with 1"), "{why}");

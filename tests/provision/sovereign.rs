@@ -235,7 +235,7 @@ fn one_of_the_same_name_comes_after_another_with_secrets_of_its_own() {
     let mut wanted = small();
     (wanted["topology"], wanted["regions"][0]["workers"]) = (json!("compact"), json!(1));
     world.succeeds(&wanted);
-    let (_, before) = world.made_values();
+    let (booted, before) = world.made_values();
     // Fewer workers and more again: nobody waits for the claims of those that are gone.
     for workers in [0, 1, 2] {
         let asked =
@@ -246,6 +246,13 @@ fn one_of_the_same_name_comes_after_another_with_secrets_of_its_own() {
     world.does("provision/destroy", &destroy);
     let secrets = world.server.get("/api/v1/secrets").expect(200).text;
     assert!(world.project.count() == 0 && !secrets.contains("made/"), "{secrets}");
+
+    // Nor do their claims open or answer anything.
+    for (_, claim) in booted.values() {
+        let url = claim["url"].as_str().unwrap();
+        let path = format!("{}/fetch", &url[url.find("/api/").unwrap()..]);
+        world.server.send_as("", "POST", &path, Some(&json!({ "word": claim["word"] }))).expect(401);
+    }
 
     let mut again = wanted.clone();
     // The first one's name rests for a while.
