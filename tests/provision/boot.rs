@@ -264,7 +264,7 @@ fn control_planes_and_workers_join_the_first_over_the_private_network() {
         assert!(well, "{name}: {said}");
         let settings = machine.settings(known);
         assert_eq!((&settings["server"], &settings["token"]), (&vec![join.clone()], token), "{name}");
-        assert_eq!(settings["node-ip"], [machine.address.clone()], "{name}");
+        assert_eq!(settings["node-ip"], [machine.address.as_str()], "{name}");
         assert!(!settings.contains_key("cluster-init"), "{name} would begin a cluster of its own");
         // Of a worker's name there may have been one before: k3s remembers what it has seen of each.
         assert_eq!(settings.contains_key("with-node-id"), mode == "agent", "{name}");
