@@ -17,10 +17,10 @@ const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE4PazCGsCqMoAVGpGzCWDPyu
 /// Two regions, three control planes, three workers, a name of the pool.
 pub(super) fn input() -> Value {
     json!({
-        "name": "acme", "owner_email": "ann@acme.test", "topology": "dual", "ha": true, "project": "main",
+        "name": "acme", "owner_email": "ann@acme.test", "size": "11-50", "topology": "dual", "ha": true, "project": "main",
         "ssh_public_key": KEY,
         "regions": [
-            { "location": "fsn1", "control_plane_size": "cx33", "worker_size": "cx43", "workers": 2 },
+            { "provider": "hetzner", "location": "fsn1", "control_plane_size": "cx33", "worker_size": "cx43", "workers": 2 },
             { "location": "nbg1", "control_plane_size": "cx33", "worker_size": "cx43", "workers": 1 },
         ],
         "components": ["grafana"], "source": SOURCE,

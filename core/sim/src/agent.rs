@@ -1,10 +1,12 @@
 //! What runs on a simulated machine: it reads what cloud-init would read, fetches its claim, joins its cluster and reports its
 //! components, over the real calls. No package is installed; everything that goes over the wire is.
 
+mod calls;
+
 use std::{
     collections::{BTreeMap, HashMap},
-    io::{self, Read as _, Write as _},
-    net::{Ipv4Addr, TcpStream},
+    io,
+    net::Ipv4Addr,
     sync::Arc,
     time::Duration,
 };
@@ -13,21 +15,17 @@ use parking_lot::{Condvar, Mutex};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use self::calls::{Reports, call};
 use crate::{Faults, hetzner::Boot};
 
 /// Where cloud-init puts a machine's claim.
 pub const CLAIM_FILE: &str = "/etc/windlass/claim.json";
-/// How often a call is tried, and how long it waits in between at most: a server may be started again meanwhile.
-const ATTEMPTS: u32 = 60;
-const PAUSE: Duration = Duration::from_secs(1);
 /// How long a machine waits for the one that it joins, at a pace of 1.
 const JOIN_WAIT: Duration = Duration::from_secs(600);
 /// Troubles and machines that are remembered.
 const REMEMBERED: usize = 1_000;
 /// What a machine installs by itself; Flux makes the rest, of what its source says.
 const BY_HELM: [&str; 3] = ["cilium", "cert-manager", "flux"];
-/// Bytes of an answer, at most.
-const ANSWER_BYTES: u64 = 1 << 20;
 
 /// The machines of a provider. Clones are the same machines.
 #[derive(Clone)]
@@ -254,64 +252,6 @@ fn kubeconfig(address: &str, token: &str) -> String {
         "contexts": [{ "name": "default", "context": { "cluster": "default", "user": "default" } }],
     })
     .to_string()
-}
-
-struct Reports {
-    url: String,
-    word: String,
-    count: u32,
-}
-
-impl Reports {
-    fn send(&mut self, component: &str, state: &str, message: &str, returns: Value) -> io::Result<()> {
-        self.count += 1;
-        let report = json!({
-            "word": self.word, "id": self.count.to_string(), "component": component, "state": state, "message": message,
-            "returns": returns,
-        });
-        call(&self.url, "reports", &report).map(drop)
-    }
-}
-
-/// A POST of JSON, tried again while nobody answers. A refusal is final.
-fn call(url: &str, what: &str, body: &Value) -> io::Result<Value> {
-    let mut wait = Duration::from_millis(100);
-    let mut attempt = 1;
-    loop {
-        match post(url, what, body) {
-            Ok((200..=299, answer)) => return serde_json::from_str(&answer).map_err(io::Error::other),
-            Ok((status, answer)) if status < 500 || attempt >= ATTEMPTS => {
-                return Err(io::Error::other(format!("{what} was answered with {status}: {answer}")));
-            }
-            Err(error) if attempt >= ATTEMPTS => return Err(error),
-            _ => {}
-        }
-        std::thread::sleep(wait);
-        wait = (wait * 2).min(PAUSE);
-        attempt += 1;
-    }
-}
-
-/// One request over a connection of its own. Only to plain HTTP: a simulated machine reaches nothing but this machine.
-fn post(url: &str, what: &str, body: &Value) -> io::Result<(u16, String)> {
-    let wrong = || io::Error::other(format!("{url} isn't http://address:port/path"));
-    let (authority, path) = url.strip_prefix("http://").and_then(|rest| rest.split_once('/')).ok_or_else(wrong)?;
-    let mut stream = TcpStream::connect(authority)?;
-    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-    stream.set_write_timeout(Some(Duration::from_secs(30)))?;
-    let body = body.to_string();
-    write!(
-        stream,
-        "POST /{path}/{what} HTTP/1.1\r\nHost: {authority}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
-         Connection: close\r\n\r\n{body}",
-        body.len()
-    )?;
-    let mut answer = String::new();
-    stream.take(ANSWER_BYTES).read_to_string(&mut answer)?;
-    let status =
-        answer.get(9..12).and_then(|status| status.parse().ok()).ok_or_else(|| io::Error::other("no answer"))?;
-    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-    Ok((status, body.to_owned()))
 }
 
 #[cfg(test)]
