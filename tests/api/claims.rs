@@ -51,6 +51,79 @@ fn path_of(claim: &Value, what: &str) -> String {
     format!("{}/{what}", &url[url.find("/api/").unwrap()..])
 }
 
+const SAME_NAME: &str = r#"const WORKFLOW = #{
+    name: "machines/same",
+    title: "A machine of this name",
+    inputs: #{ type: "object", properties: #{ folder: #{ type: "string" }, does: #{ type: "string" } } },
+    permissions: ["claim.*:*", "secret.use:made/*", "file.write:*"],
+    rollback: "ROLLBACK",
+};
+
+fn run(input) {
+    let offered = claim::offer("acme/cp-1", #{ values: #{ host: "cp-1" }, word_to: ["file:*"], open: "1d" });
+    file::write(`${input.folder}/${input.does}.json`, `{"url":"${offered.url}","word":"` + secret(offered.word) + `"}`);
+    if input.does == "fail" { fail("as asked"); }
+    if input.does == "wait" { wait_signal(offered.signal); }
+    if input.does == "forget" { claim::forget("claims/acme/cp-1"); }
+    offered.word
+}
+"#;
+
+#[test]
+fn a_claim_of_an_ended_run_gives_way_and_one_that_is_waited_for_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().canonicalize().unwrap();
+    let settings = format!(
+        "[hosts.file]\nfolders = [{:?}]\n[policy]\n\"machines/*\" = [\"claim.*:*\", \"secret.use:*\", \"file.write:*\"]\n",
+        path.display().to_string()
+    );
+    let (usual, none) = (
+        SAME_NAME.replace("ROLLBACK", "auto"),
+        SAME_NAME.replace("ROLLBACK", "none").replace("machines/same", "machines/left"),
+    );
+    let server = ApiServer::start_with(&[("machines/same", &usual), ("machines/left", &none)], &[], &settings);
+    let launch = |workflow: &str, does: &str| server.launch(workflow, &json!({ "folder": path, "does": does }));
+    let claim = |does: &str| -> Value {
+        serde_json::from_slice(&std::fs::read(path.join(format!("{does}.json"))).unwrap()).unwrap()
+    };
+    let fetch = |claim: &Value, status: u16| {
+        let body = json!({ "word": claim["word"], "machine": "a-word-that-nobody-can-guess" });
+        server.send_as("", "POST", &path_of(claim, "fetch"), Some(&body)).expect(status).json()
+    };
+
+    // Its run failed, and nothing was undone: the next one of the name takes its place, with a word of its own.
+    let left = launch("machines/left", "fail");
+    assert_eq!(server.ended(&left)["state"], "failed");
+    let first = claim("fail");
+    fetch(&first, 200);
+    let waits = launch("machines/same", "wait");
+    wait_for("the run to wait", Duration::from_secs(60), || {
+        (server.get(&format!("/api/v1/runs/{waits}")).json()["state"] == "waiting").then_some(())
+    });
+    let second = claim("wait");
+    assert_ne!(first["word"], second["word"]);
+    fetch(&first, 401);
+    fetch(&json!({ "url": second["url"], "word": first["word"] }), 401);
+
+    // This one is waited for: nobody gets its name.
+    let refused = server.ended(&launch("machines/same", "more"));
+    assert_eq!(refused["problem"]["code"], "conflict", "{refused}");
+    assert!(refused["problem"]["message"].as_str().unwrap().contains("which hasn't ended"), "{refused}");
+    // The undo of what the first run has left is done, and leaves the other one's alone.
+    server.post(&format!("/api/v1/runs/{left}/cancel"), &json!({})).expect(200);
+    wait_for("the undo", Duration::from_secs(60), || {
+        (server.get(&format!("/api/v1/runs/{left}")).json()["state"] == "cancelled").then_some(())
+    });
+    let word = fetch(&second, 200)["report_word"].clone();
+    let report = json!({ "word": word, "id": "1", "component": "k3s", "state": "installed" });
+    server.send_as("", "POST", &path_of(&second, "reports"), Some(&report)).expect(200);
+    assert_eq!(server.ended(&waits)["state"], "succeeded");
+
+    // Whose word is forgotten is gone; while its own run goes on, it isn't.
+    assert_eq!(server.ended(&launch("machines/same", "forget"))["state"], "succeeded");
+    fetch(&claim("forget"), 200);
+}
+
 #[test]
 fn a_machine_fetches_once_reports_and_what_it_sends_back_is_a_secret() {
     let (server, run, claim, folder) = waiting();

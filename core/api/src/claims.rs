@@ -91,22 +91,45 @@ fn context(id: &str) -> String {
     format!("claim:{id}")
 }
 
-/// Makes a claim, sealed by what takes a context and a text; its id. The same step finds its own.
+/// The claim of this name.
+fn named(engine: &Engine, organisation: &str, name: &str) -> Result<Option<(Document, Body)>, Problem> {
+    let found = engine.document_by_key(KIND, &key(organisation, name))?;
+    found.map(|found| read(&found).map(|body| (found, body))).transpose()
+}
+
+/// Whether nobody waits for the claim's machine any more. Such a claim keeps its name from nobody.
+fn is_left(engine: &Engine, body: &Body) -> Result<bool, Problem> {
+    Ok(engine.run(&body.run)?.is_none_or(|run| run.state.is_ended()))
+}
+
+/// Whether the claim of this name is the one that this step has made. None is there, or one that an ended run has left: no.
+/// Refused if a run that goes on has it.
+pub fn is_ours(engine: &Engine, organisation: &str, name: &str, step: &str) -> Result<bool, Problem> {
+    let Some((_, body)) = named(engine, organisation, name)? else { return Ok(false) };
+    if body.key == step {
+        return Ok(true);
+    }
+    if is_left(engine, &body)? {
+        return Ok(false);
+    }
+    let message = format!("there is a claim `{name}` already, of run {}, which hasn't ended", body.run);
+    Err(Problem::new(Code::Conflict, message).help("give it another name, or withdraw that one").no_effect())
+}
+
+/// Makes a claim, sealed by what takes a context and a text; its id. The same step finds its own; what an ended run has left
+/// gives way.
 pub fn offer(
     engine: &Engine,
     seal: impl Fn(&str, &str) -> Result<String, Problem>,
     new: &NewClaim,
 ) -> Result<String, Problem> {
-    if let Some(found) = engine.document_by_key(KIND, &key(&new.organisation, &new.name))? {
-        let body = read(&found)?;
-        if body.key == new.key {
-            return Ok(found.id);
-        }
-        let message = format!("there is a claim `{}` already, of run {}", new.name, body.run);
-        return Err(Problem::new(Code::Conflict, message)
-            .help("give it another name, or withdraw that one")
-            .no_effect());
-    }
+    let ours = is_ours(engine, &new.organisation, &new.name, &new.key)?;
+    let found = named(engine, &new.organisation, &new.name)?.map(|(found, _)| found.id);
+    let left = match found {
+        Some(id) if ours => return Ok(id),
+        Some(id) => Some(Change::Delete { kind: KIND.into(), id, expected: Expected::Any }),
+        None => None,
+    };
     let id = random_hex()[..24].to_owned();
     let body = Body {
         name: new.name.clone(),
@@ -120,7 +143,7 @@ pub fn offer(
         signal: new.signal.clone(),
         fetched: None,
     };
-    engine.change(vec![Change::Put {
+    let made = Change::Put {
         kind: KIND.into(),
         id: id.clone(),
         organisation: new.organisation.clone(),
@@ -128,14 +151,28 @@ pub fn offer(
         keys: vec![key(&new.organisation, &new.name)],
         expires_at_ms: Some(now_ms().saturating_add(new.open_ms)),
         expected: Expected::Absent,
-    }])?;
+    };
+    engine.change(left.into_iter().chain([made]).collect())?;
     Ok(id)
+}
+
+/// Whether the claim of this name is another step's than this one, which undoes its own: then that has given way already.
+pub fn is_anothers(engine: &Engine, organisation: &str, name: &str, step: &str) -> Result<bool, Problem> {
+    Ok(named(engine, organisation, name)?.is_some_and(|(_, body)| body.key != step))
+}
+
+/// Removes a claim of this name that an ended run has left.
+pub fn clear(engine: &Engine, organisation: &str, name: &str) -> Result<(), Problem> {
+    let Some((found, body)) = named(engine, organisation, name)? else { return Ok(()) };
+    if is_left(engine, &body)? {
+        engine.change(vec![Change::Delete { kind: KIND.into(), id: found.id, expected: Expected::Any }])?;
+    }
+    Ok(())
 }
 
 /// Removes a claim of this name that this run made; whether there was one.
 pub fn withdraw(engine: &Engine, organisation: &str, name: &str, run: &RunId) -> Result<bool, Problem> {
-    let Some(found) = engine.document_by_key(KIND, &key(organisation, name))? else { return Ok(false) };
-    let body = read(&found)?;
+    let Some((found, body)) = named(engine, organisation, name)? else { return Ok(false) };
     if body.run != *run {
         let message = format!("the claim `{name}` is of run {}", body.run);
         return Err(Problem::new(Code::Conflict, message).help("a run withdraws its own claims only").no_effect());
@@ -145,16 +182,10 @@ pub fn withdraw(engine: &Engine, organisation: &str, name: &str, run: &RunId) ->
     Ok(true)
 }
 
-/// Whether there is a claim of this name.
-pub fn is_there(engine: &Engine, organisation: &str, name: &str) -> Result<bool, Problem> {
-    Ok(engine.document_by_key(KIND, &key(organisation, name))?.is_some())
-}
-
 /// Names of what the machine may send back, of a claim of this name that this run made.
 pub fn returns(engine: &Engine, organisation: &str, name: &str, run: &RunId) -> Result<Vec<String>, Problem> {
-    let found = engine.document_by_key(KIND, &key(organisation, name))?;
-    let body = found.map(|found| read(&found)).transpose()?;
-    Ok(body.filter(|body| body.run == *run).map_or_else(Vec::new, |body| body.returns))
+    let found = named(engine, organisation, name)?.map(|(_, body)| body);
+    Ok(found.filter(|body| body.run == *run).map_or_else(Vec::new, |body| body.returns))
 }
 
 fn read(document: &Document) -> Result<Body, Problem> {

@@ -59,7 +59,7 @@ impl Claims for Absent {
         Self::problem("claims")
     }
 
-    fn withdraw(&self, _: &str, _: &RunId) -> Result<(), Problem> {
+    fn withdraw(&self, _: &str, _: &RunId, _: Option<&str>) -> Result<(), Problem> {
         Self::problem("claims")
     }
 }

@@ -139,12 +139,16 @@ impl Claims for Book {
     }
 
     fn forget(&self, run: &RunId, name: &str, by: Option<&str>) -> Result<(), Problem> {
-        let (engine, secret) = (self.vault.attached()?, made(&self.organisation(run)?, name));
+        let (engine, organisation) = (self.vault.attached()?, self.organisation(run)?);
+        let secret = made(&organisation, name);
         let maker = engine.document(MAKER, &secret)?;
         if by.is_some_and(|by| maker.as_ref().is_none_or(|maker| maker.body["key"] != by)) {
             return Ok(());
         }
         self.remove(&secret)?;
+        if let Some(claim) = name.strip_prefix("claims/") {
+            claims::clear(&engine, &organisation, claim)?;
+        }
         if maker.is_some() {
             engine.change(vec![Change::Delete { kind: MAKER.into(), id: secret, expected: Expected::Any }])?;
         }
@@ -162,8 +166,8 @@ impl Claims for Book {
         };
         let organisation = self.organisation(&offer.run)?;
         let word = word_of(&organisation, &offer.name);
-        if !claims::is_there(&self.vault.attached()?, &organisation, &offer.name)? {
-            // One of a claim that has run out may be known to whoever saw what its machine was booted with.
+        if !claims::is_ours(&self.vault.attached()?, &organisation, &offer.name, &offer.key)? {
+            // One of an earlier claim may be known to whoever saw what its machine was booted with.
             self.remove(&word)?;
         }
         self.make(&word, 32, &offer.word_to)?;
@@ -186,9 +190,14 @@ impl Claims for Book {
         Ok(Offered { url: format!("{url}/api/v1/claims/{id}"), id, word })
     }
 
-    fn withdraw(&self, name: &str, run: &RunId) -> Result<(), Problem> {
+    fn withdraw(&self, name: &str, run: &RunId, by: Option<&str>) -> Result<(), Problem> {
         let engine = self.vault.attached()?;
         let organisation = self.organisation(run)?;
+        if let Some(step) = by
+            && claims::is_anothers(&engine, &organisation, name, step)?
+        {
+            return Ok(());
+        }
         let returns = claims::returns(&engine, &organisation, name, run)?;
         let forget = || {
             let mut secrets = returns.iter().map(|returned| claims::returned(&organisation, name, returned));

@@ -1,10 +1,12 @@
 //! What runs on a simulated machine: it reads what cloud-init would read, fetches its claim, joins its cluster and reports its
 //! components, over the real calls. No package is installed; everything that goes over the wire is.
 
+mod calls;
+
 use std::{
     collections::{BTreeMap, HashMap},
-    io::{self, Read as _, Write as _},
-    net::TcpStream,
+    io,
+    net::Ipv4Addr,
     sync::Arc,
     time::Duration,
 };
@@ -13,19 +15,17 @@ use parking_lot::{Condvar, Mutex};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use self::calls::{Reports, call};
 use crate::{Faults, hetzner::Boot};
 
 /// Where cloud-init puts a machine's claim.
 pub const CLAIM_FILE: &str = "/etc/windlass/claim.json";
-/// How often a call is tried, and how long it waits in between at most: a server may be started again meanwhile.
-const ATTEMPTS: u32 = 60;
-const PAUSE: Duration = Duration::from_secs(1);
 /// How long a machine waits for the one that it joins, at a pace of 1.
 const JOIN_WAIT: Duration = Duration::from_secs(600);
-/// Troubles that are remembered.
-const TROUBLES: usize = 1_000;
-/// Bytes of an answer, at most.
-const ANSWER_BYTES: u64 = 1 << 20;
+/// Troubles and machines that are remembered.
+const REMEMBERED: usize = 1_000;
+/// What a machine installs by itself; Flux makes the rest, of what its source says.
+const BY_HELM: [&str; 3] = ["cilium", "cert-manager", "flux"];
 
 /// The machines of a provider. Clones are the same machines.
 #[derive(Clone)]
@@ -33,13 +33,41 @@ pub struct Machines {
     pace: f64,
     faults: Faults,
     clusters: Arc<Clusters>,
+    members: Arc<Mutex<Vec<Member>>>,
     troubles: Arc<Mutex<Vec<String>>>,
+}
+
+/// A machine that has become a part of a cluster.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// Its name.
+    pub name: String,
+    /// Its private address.
+    pub address: String,
+    /// The control plane that it joined; none if it began a cluster of its own.
+    pub joined: Option<String>,
+    /// The one that began its cluster.
+    pub cluster: String,
+    /// What it has fetched.
+    pub values: BTreeMap<String, String>,
+    /// What it has sent back.
+    pub returned: BTreeMap<String, String>,
+}
+
+/// Where a control plane is: in which of the provider's networks, and with which address there.
+type Place = (String, String);
+
+/// A control plane that is up.
+#[derive(Clone)]
+struct Up {
+    token: String,
+    /// The address of the one that began the cluster.
+    cluster: String,
 }
 
 #[derive(Default)]
 struct Clusters {
-    /// The cluster's token by the private address of each control plane that is up.
-    servers: Mutex<HashMap<String, String>>,
+    servers: Mutex<HashMap<Place, Up>>,
     changed: Condvar,
 }
 
@@ -60,7 +88,7 @@ struct Fetched {
 impl Machines {
     /// Machines that take `pace` of a real one's time. The fault `agent.NAME` makes the component of that name fail.
     pub fn new(pace: f64, faults: Faults) -> Self {
-        Self { pace, faults, clusters: Arc::default(), troubles: Arc::default() }
+        Self { pace, faults, clusters: Arc::default(), members: Arc::default(), troubles: Arc::default() }
     }
 
     /// Boots one in the background.
@@ -76,6 +104,11 @@ impl Machines {
         let _ = std::thread::Builder::new().name("machine".into()).spawn(run);
     }
 
+    /// The machines that are parts of clusters, in the order in which they became so.
+    pub fn members(&self) -> Vec<Member> {
+        self.members.lock().clone()
+    }
+
     /// What went wrong on machines, which nobody else hears of: one that can't fetch its claim can't report, either.
     pub fn troubles(&self) -> Vec<String> {
         self.troubles.lock().clone()
@@ -83,7 +116,7 @@ impl Machines {
 
     fn note(&self, trouble: String) {
         let mut troubles = self.troubles.lock();
-        if troubles.len() < TROUBLES {
+        if troubles.len() < REMEMBERED {
             troubles.push(trouble);
         }
     }
@@ -93,25 +126,39 @@ impl Machines {
         let fetched = call(&claim.url, "fetch", &json!({ "word": claim.word, "machine": chosen() }))?;
         let fetched: Fetched = serde_json::from_value(fetched).map_err(io::Error::other)?;
         let value = |name: &str| fetched.values.get(name).cloned().unwrap_or_default();
-        let (role, token, join) = (value("role"), value("k3s_token"), value("join"));
+        let (role, token) = (value("role"), value("k3s_token"));
         let mut reports = Reports { url: claim.url, word: fetched.report_word, count: 0 };
         self.takes(2_000);
-        if !join.is_empty() && !self.clusters.admit(&join, &token, self.scaled(JOIN_WAIT)) {
-            let message = format!("no control plane at {join} takes this machine's token");
+        let fits = |net: &&Value| inside(net["ip"].as_str().unwrap_or_default(), &value("network"));
+        let Some(net) = boot.server["private_net"].as_array().into_iter().flatten().find(fits) else {
+            let message = format!("no interface has an address of {}", value("network"));
             return reports.send("k3s", "failed", &message, json!({}));
-        }
-        let address = boot.server["private_net"][0]["ip"].as_str().unwrap_or_default().to_owned();
+        };
+        let (network, address) = (net["network"].to_string(), net["ip"].as_str().unwrap_or_default().to_owned());
+        let joined = (role != "first").then(|| value("join"));
+        let cluster = match &joined {
+            None => Some(address.clone()),
+            Some(join) => self.clusters.admit(&(network.clone(), join.clone()), &token, self.scaled(JOIN_WAIT)),
+        };
+        let Some(cluster) = cluster else {
+            let message = format!("no control plane at {} takes this machine's token", value("join"));
+            return reports.send("k3s", "failed", &message, json!({}));
+        };
         if role != "worker" {
-            self.clusters.add(&address, &token);
+            self.clusters.add((network, address.clone()), Up { token: token.clone(), cluster: cluster.clone() });
         }
         if self.fails("k3s") {
             return reports.send("k3s", "failed", "the installer ended with 1", json!({}));
         }
-        let returns = match role.as_str() {
-            "first" => json!({ "kubeconfig": kubeconfig(&address, &token) }),
-            _ => json!({}),
-        };
-        reports.send("k3s", "installed", &format!("{role} at {address}"), returns)?;
+        let mut returned = BTreeMap::new();
+        if role == "first" {
+            returned.insert("kubeconfig".to_owned(), kubeconfig(&address, &token));
+        }
+        let (name, message) = (boot.server["name"].as_str().unwrap_or("machine"), format!("{role} at {address}"));
+        let sent = json!(returned);
+        // Whoever hears of it finds it there.
+        self.remember(Member { name: name.into(), address, joined, cluster, values: fetched.values.clone(), returned });
+        reports.send("k3s", "installed", &message, sent)?;
         if role != "first" {
             return Ok(());
         }
@@ -121,9 +168,20 @@ impl Machines {
             if self.fails(component) {
                 return reports.send(component, "failed", "the chart's hook ended with 1", json!({}));
             }
+            if !BY_HELM.contains(&component) && value("source").trim().is_empty() {
+                let message = format!("the source has brought no HelmRelease {component}");
+                return reports.send(component, "failed", &message, json!({}));
+            }
             reports.send(component, "installed", "", json!({}))?;
         }
         Ok(())
+    }
+
+    fn remember(&self, member: Member) {
+        let mut members = self.members.lock();
+        if members.len() < REMEMBERED {
+            members.push(member);
+        }
     }
 
     fn fails(&self, component: &str) -> bool {
@@ -140,21 +198,21 @@ impl Machines {
 }
 
 impl Clusters {
-    fn add(&self, address: &str, token: &str) {
-        self.servers.lock().insert(address.to_owned(), token.to_owned());
+    fn add(&self, place: Place, up: Up) {
+        self.servers.lock().insert(place, up);
         self.changed.notify_all();
     }
 
-    /// Waits for a control plane at this address; whether it has this token.
-    fn admit(&self, address: &str, token: &str, patience: Duration) -> bool {
+    /// Waits for a control plane there. If it has this token, who began its cluster.
+    fn admit(&self, place: &Place, token: &str, patience: Duration) -> Option<String> {
         let until = std::time::Instant::now() + patience;
         let mut servers = self.servers.lock();
         loop {
-            if let Some(known) = servers.get(address) {
-                return known == token;
+            if let Some(up) = servers.get(place) {
+                return (up.token == token).then(|| up.cluster.clone());
             }
             if self.changed.wait_until(&mut servers, until).timed_out() {
-                return false;
+                return None;
             }
         }
     }
@@ -166,6 +224,17 @@ fn claim(user_data: &str) -> Option<Claim> {
     let files = config["write_files"].as_array()?;
     let file = files.iter().find(|file| file["path"] == CLAIM_FILE)?;
     serde_json::from_str(file["content"].as_str()?).ok()
+}
+
+/// Whether an address is one of a range's (`10.20.0.0/16`).
+fn inside(address: &str, range: &str) -> bool {
+    let read = || -> Option<bool> {
+        let (base, bits) = range.split_once('/')?;
+        let shift = 32_u32.checked_sub(bits.parse().ok()?)?;
+        let prefix = |text: &str| Some(text.parse::<Ipv4Addr>().ok()?.to_bits().checked_shr(shift).unwrap_or(0));
+        Some(prefix(base)? == prefix(address)?)
+    };
+    read().unwrap_or(false)
 }
 
 /// A word that nobody else knows.
@@ -185,64 +254,6 @@ fn kubeconfig(address: &str, token: &str) -> String {
     .to_string()
 }
 
-struct Reports {
-    url: String,
-    word: String,
-    count: u32,
-}
-
-impl Reports {
-    fn send(&mut self, component: &str, state: &str, message: &str, returns: Value) -> io::Result<()> {
-        self.count += 1;
-        let report = json!({
-            "word": self.word, "id": self.count.to_string(), "component": component, "state": state, "message": message,
-            "returns": returns,
-        });
-        call(&self.url, "reports", &report).map(drop)
-    }
-}
-
-/// A POST of JSON, tried again while nobody answers. A refusal is final.
-fn call(url: &str, what: &str, body: &Value) -> io::Result<Value> {
-    let mut wait = Duration::from_millis(100);
-    let mut attempt = 1;
-    loop {
-        match post(url, what, body) {
-            Ok((200..=299, answer)) => return serde_json::from_str(&answer).map_err(io::Error::other),
-            Ok((status, answer)) if status < 500 || attempt >= ATTEMPTS => {
-                return Err(io::Error::other(format!("{what} was answered with {status}: {answer}")));
-            }
-            Err(error) if attempt >= ATTEMPTS => return Err(error),
-            _ => {}
-        }
-        std::thread::sleep(wait);
-        wait = (wait * 2).min(PAUSE);
-        attempt += 1;
-    }
-}
-
-/// One request over a connection of its own. Only to plain HTTP: a simulated machine reaches nothing but this machine.
-fn post(url: &str, what: &str, body: &Value) -> io::Result<(u16, String)> {
-    let wrong = || io::Error::other(format!("{url} isn't http://address:port/path"));
-    let (authority, path) = url.strip_prefix("http://").and_then(|rest| rest.split_once('/')).ok_or_else(wrong)?;
-    let mut stream = TcpStream::connect(authority)?;
-    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-    stream.set_write_timeout(Some(Duration::from_secs(30)))?;
-    let body = body.to_string();
-    write!(
-        stream,
-        "POST /{path}/{what} HTTP/1.1\r\nHost: {authority}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
-         Connection: close\r\n\r\n{body}",
-        body.len()
-    )?;
-    let mut answer = String::new();
-    stream.take(ANSWER_BYTES).read_to_string(&mut answer)?;
-    let status =
-        answer.get(9..12).and_then(|status| status.parse().ok()).ok_or_else(|| io::Error::other("no answer"))?;
-    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-    Ok((status, body.to_owned()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -260,11 +271,28 @@ mod tests {
     #[test]
     fn who_joins_needs_the_token_of_the_one_that_is_joined() {
         let clusters = Clusters::default();
-        let soon = Duration::from_millis(20);
-        assert!(!clusters.admit("10.0.0.2", "t", soon));
-        clusters.add("10.0.0.2", "t");
-        assert!(clusters.admit("10.0.0.2", "t", soon));
-        assert!(!clusters.admit("10.0.0.2", "other", soon));
-        assert!(!clusters.admit("10.0.0.3", "t", soon));
+        let asks = |network: &str, address: &str, token: &str| {
+            clusters.admit(&(network.to_owned(), address.to_owned()), token, Duration::from_millis(20))
+        };
+        assert_eq!(asks("1", "10.0.0.2", "t"), None);
+        let up = Up { token: "t".into(), cluster: "10.0.0.2".into() };
+        clusters.add(("1".into(), "10.0.0.2".into()), up.clone());
+        clusters.add(("1".into(), "10.0.0.3".into()), up);
+        for there in ["10.0.0.2", "10.0.0.3"] {
+            assert_eq!(asks("1", there, "t").as_deref(), Some("10.0.0.2"));
+            assert_eq!(asks("1", there, "other"), None);
+            assert_eq!(asks("2", there, "t"), None, "another network has the same addresses");
+        }
+        assert_eq!(asks("1", "10.0.0.4", "t"), None);
+    }
+
+    #[test]
+    fn an_address_is_in_its_network_only() {
+        assert!(inside("10.20.0.2", "10.20.0.0/16") && inside("10.20.255.9", "10.20.0.0/16"));
+        for (address, range) in
+            [("10.21.0.2", "10.20.0.0/16"), ("", "10.20.0.0/16"), ("10.20.0.2", ""), ("10.20.0.2", "10.20.0.0/33")]
+        {
+            assert!(!inside(address, range), "{address} {range}");
+        }
     }
 }

@@ -60,11 +60,11 @@ pub trait Claims: Send + Sync {
     /// Removes a secret of the run's organisation that was made; with `by`, only if that step has made it.
     fn forget(&self, run: &RunId, name: &str, by: Option<&str>) -> Result<(), Problem>;
 
-    /// Makes a claim; the same step finds its own.
+    /// Makes a claim; the same step finds its own. One that an ended run has left gives way.
     fn offer(&self, offer: &Offer) -> Result<Offered, Problem>;
 
-    /// Removes a claim of this run, with what came back.
-    fn withdraw(&self, name: &str, run: &RunId) -> Result<(), Problem>;
+    /// Removes a claim of this run, with what came back; with `by`, only if that step has made it.
+    fn withdraw(&self, name: &str, run: &RunId, by: Option<&str>) -> Result<(), Problem>;
 }
 
 /// The module over what keeps claims.

@@ -113,7 +113,8 @@ fn forget(claims: &Arc<dyn Claims>) -> Op {
     let claims = claims.clone();
     Op {
         name: "forget",
-        doc: "Removes a secret that `generate` made; one that isn't there is none. As an undo it removes only what its step has made.",
+        doc: "Removes a secret that `generate` made; one that isn't there is none. `claims/<name>` is a claim's word: the claim goes with \
+              it, if its run has ended. As an undo it removes only what its step has made.",
         params: &[NAME],
         returns: "()",
         permission: Permission::Needs {
@@ -141,8 +142,8 @@ fn offer(claims: &Arc<dyn Claims>) -> Op {
     Op {
         name: "offer",
         doc: "A claim. `secret(offered.word)` is its word, which goes where `word_to` says. In a rehearsal (`rehearsed`) \
-              nobody will ask for it or report: don't wait. Errors: `conflict` (there is one of \
-              this name), `unavailable` (this process serves no API that a machine could ask).",
+              nobody will ask for it or report: don't wait. One of this name that an ended run has left gives way. Errors: \
+              `conflict` (a run that goes on has one of this name), `unavailable` (this process serves no API that a machine could ask).",
         params: const {
             &[
                 NAME,
@@ -213,7 +214,7 @@ fn withdraw(claims: &Arc<dyn Claims>) -> Op {
     Op {
         name: "withdraw",
         doc: "Removes a claim of this run, its word and what came back; one that isn't there is none. Errors: `conflict` \
-              (another run made it).",
+              (another run made it). As an undo it removes only what its step has made.",
         params: &[NAME],
         returns: "()",
         permission: Permission::Needs { verb: "claim.offer", scope: name_scope, words: "hand secrets to machines as" },
@@ -225,7 +226,7 @@ fn withdraw(claims: &Arc<dyn Claims>) -> Op {
         rehearse: Rehearse::Backend,
         example: r#"claim::withdraw("acme.example/cp-1")"#,
         run: Box::new(move |cx, args| {
-            claims.withdraw(name(args)?, &cx.run)?;
+            claims.withdraw(name(args)?, &cx.run, cx.undoes.as_deref())?;
             Ok(Value::Null)
         }),
         lookup: None,

@@ -20,7 +20,7 @@ impl Claims for Nowhere {
         Ok(Offered { id: "rehearsed".into(), url, word: format!("made/rehearsal/claims/{}", offer.name) })
     }
 
-    fn withdraw(&self, _: &str, _: &RunId) -> Result<(), Problem> {
+    fn withdraw(&self, _: &str, _: &RunId, _: Option<&str>) -> Result<(), Problem> {
         Ok(())
     }
 }

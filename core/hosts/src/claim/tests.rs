@@ -30,8 +30,8 @@ impl Claims for Book {
         Ok(Offered { id: "1".into(), url: "u".into(), word: "w".into() })
     }
 
-    fn withdraw(&self, name: &str, _: &RunId) -> Result<(), Problem> {
-        self.0.lock().push(format!("withdraw {name}"));
+    fn withdraw(&self, name: &str, _: &RunId, by: Option<&str>) -> Result<(), Problem> {
+        self.0.lock().push(format!("withdraw {name} {}", by.unwrap_or("by hand")));
         Ok(())
     }
 }
@@ -54,7 +54,7 @@ fn what_is_offered_reaches_the_book_and_names_are_looked_at() {
         [
             "generate acme/token 32 claim:*",
             "offer acme/cp-1 a=b claim/acme/cp-1 300000",
-            "withdraw acme/cp-1",
+            "withdraw acme/cp-1 by hand",
             "forget acme/token"
         ]
     );

@@ -462,7 +462,7 @@ fn what_is_so_already_is_not_done_again() {
         world.ask(
             5,
             "add_subnet",
-            json!(["acme", "net", { "type": "cloud", "network_zone": "us-east", "ip_range": "10.0.2.0/24" }]),
+            json!(["acme", "net", { "type": "cloud", "network_zone": "eu-central", "ip_range": "10.0.2.0/24" }]),
         );
     }
     for operation in ["servers.attach_to_network", "servers.poweroff", "networks.add_subnet"] {

@@ -50,6 +50,10 @@ fn taken(subnets: &[Value]) -> Vec<Range> {
 fn subnet(whole: Range, others: &[Value], wanted: &Value) -> Result<Value, Refusal> {
     let kind = one_of(wanted, "type", &["cloud", "server", "vswitch"])?;
     let zone = one_of(wanted, "network_zone", ZONES)?;
+    // So say the provider's pages on networks; which code it answers with, they don't.
+    if others.iter().any(|other| other["network_zone"] != *zone) {
+        return Err(invalid("network_zone", "all subnets of a network have to be in the same network zone"));
+    }
     let others = taken(others);
     let own = match optional_text(wanted, "ip_range")? {
         Some(text) => range(text, "ip_range")?,

@@ -217,6 +217,20 @@ fn a_balancer_in_the_way_keeps_its_network() {
 }
 
 #[test]
+fn a_network_lies_in_one_network_zone() {
+    let desk = Desk::new(Config::default());
+    let subnet =
+        |zone: &str, n: u8| json!({ "type": "cloud", "network_zone": zone, "ip_range": format!("10.0.{n}.0/24") });
+    let wanted =
+        |zone| json!({ "name": "n", "ip_range": "10.0.0.0/16", "subnets": [subnet("eu-central", 1), subnet(zone, 2)] });
+    assert_eq!(desk.refused(Method::POST, "/networks", wanted("us-east")), (422, "invalid_input".into()));
+    let made = desk.make("networks", wanted("eu-central"));
+    let add = format!("/networks/{}/actions/add_subnet", made["network"]["id"]);
+    assert_eq!(desk.refused(Method::POST, &add, subnet("us-east", 3)), (422, "invalid_input".into()));
+    assert_eq!(desk.ask(Method::POST, &add, subnet("eu-central", 3)).0, 201);
+}
+
+#[test]
 fn zones_stand_directly_under_a_public_suffix() {
     let desk = Desk::new(Config::default());
     let zone = |name: &str| desk.refused(Method::POST, "/zones", json!({ "name": name, "mode": "primary" }));
