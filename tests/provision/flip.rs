@@ -93,9 +93,8 @@ impl Registered {
         let body = json!({ "rrsets": [gone("NS"), gone("DS")] });
         assert_eq!(self.registry.api("PATCH", &format!("/zones/{PARENT}"), body).0, 204);
         let dotted: Vec<String> = told.nameservers.iter().map(|name| format!("{name}.")).collect();
-        let lines = |all: &[String]| -> Vec<String> { all.to_vec() };
         for (kind, contents) in [
-            ("NS", lines(&dotted)),
+            ("NS", dotted),
             (
                 "DS",
                 told.ds
@@ -203,12 +202,11 @@ fn a_registrar_without_ds_moves_the_domain_and_its_owner_does_the_rest() {
     assert_eq!(pdns.dig(&["acme.corp.test", "MX"]), ["10 mx.example.org."]);
     let chain = pdns.delv(ZONE, "www.acme.corp.test", "A");
     assert!(chain.contains("; fully validated") && chain.contains("192.0.2.1"), "{chain}");
-    let answer = pdns.dig(&["+dnssec", "+noshort", "www.acme.corp.test", "A"]).join("\n");
+    let answer = pdns.dig(&["+dnssec", "+noshort", "+comments", "www.acme.corp.test", "A"]).join("\n");
+    // Whoever answers with authority signs and doesn't validate: `ad` is a resolver's word, which here is delv's.
     assert!(answer.contains("flags: qr aa") && answer.contains("RRSIG\tA 13 4"), "{answer}");
+    assert!(answer.contains("flags: do") && !answer.contains(" ad"), "{answer}");
     assert!(answer.contains(&format!("{} acme.corp.test.", record(&ds(pdns)).key_tag)), "{answer}");
-    // With the keys of somebody else as the anchor it is refused.
-    let foreign = all.old.delv(ZONE, "www.acme.corp.test", "A");
-    assert!(foreign.contains("; fully validated"), "the old server's own are good: {foreign}");
 }
 
 #[test]
@@ -310,8 +308,7 @@ fn every_server_of_the_parent_has_to_say_that_the_ds_is_gone() {
     let state = all.registry.records(PARENT, ZONE, "DS");
     late.put(PARENT, ZONE, "NS", 1, &["ns1.old.test.", "ns2.old.test."]);
     late.put(PARENT, ZONE, "DS", 1, &state.iter().map(String::as_str).collect::<Vec<_>>());
-    let (_, servers) = (&all.registry, "ns9.corp.test.");
-    all.registry.put(PARENT, PARENT, "NS", 300, &["ns0.corp.test.", servers]);
+    all.registry.put(PARENT, PARENT, "NS", 300, &["ns0.corp.test.", "ns9.corp.test."]);
     let more = json!({
         "addresses": {
             "ns1.old.test": all.old.address(), "ns2.old.test": all.old.address(), "ns9.corp.test": late.address(),
