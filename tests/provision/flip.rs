@@ -23,6 +23,8 @@ pub(super) struct Registered {
     pub(super) registrar: registrars::Running,
     /// What the parent has shown, one after the other: the name servers, and how many DS records.
     pub(super) states: Vec<(Vec<String>, usize)>,
+    /// Seconds for which the parent's answers may be remembered.
+    ttl: u32,
 }
 
 /// The DS of the zone's key on this server.
@@ -73,7 +75,7 @@ impl Registered {
         }
         let domain = book::Domain { nameservers: owned(&OLD), ds: vec![record(&ds(&old))], ..book::Domain::default() };
         registrar.book.put("acme.corp.test", Some(domain));
-        let mut registered = Self { world, registry, old, registrar, states: Vec::new() };
+        let mut registered = Self { world, registry, old, registrar, states: Vec::new(), ttl: 1 };
         registered.publish();
         Some(registered)
     }
@@ -104,7 +106,13 @@ impl Registered {
             ),
         ] {
             if !contents.is_empty() {
-                self.registry.put(PARENT, ZONE, kind, 1, &contents.iter().map(String::as_str).collect::<Vec<_>>());
+                self.registry.put(
+                    PARENT,
+                    ZONE,
+                    kind,
+                    self.ttl,
+                    &contents.iter().map(String::as_str).collect::<Vec<_>>(),
+                );
             }
         }
         self.states.push(state);
@@ -275,6 +283,37 @@ fn an_owner_who_stops_half_way_keeps_the_zone_until_they_have_left() {
     all.panel(|domain| domain.nameservers = owned(&OLD));
     let ended = all.ended(&run);
     assert_eq!(ended["state"], "rolled_back", "{ended:#}");
+    assert!(!all.is_served());
+}
+
+#[test]
+fn what_others_remember_for_long_stops_the_undo_until_somebody_lets_it_go_on() {
+    let Some(mut all) = Registered::at("dynadot", false) else { return };
+    all.panel(|domain| domain.ds.clear());
+    all.ttl = 7_200;
+    all.publish();
+    let run = all.launch(&all.input());
+    all.asked(&run, "Put this DS record");
+    all.world.server.post(&format!("/api/v1/runs/{run}/cancel"), &json!({})).expect(200);
+    let stuck = |all: &mut Registered| {
+        all.until("the undo to stop", |all| {
+            let shown = all.shown(&run);
+            assert!(!shown["ended_at_ms"].is_i64(), "{shown:#}");
+            (shown["state"] == "rollback_stuck").then_some(())
+        });
+        let undo = all.world.server.get(&format!("/api/v1/runs/{run}/undo")).expect(200).text;
+        assert!(undo.contains("others may remember for another"), "{undo}");
+        assert!(undo.contains("unstick RUN --retry"), "{undo}");
+        assert!(all.is_served());
+    };
+    stuck(&mut all);
+    assert_eq!(all.states.last().unwrap().0, owned(&OLD), "the registrar was told, and the registry has done it");
+    let path = format!("/api/v1/runs/{run}/unstick");
+    all.world.server.post(&path, &json!({ "action": "retry" })).expect(200);
+    std::thread::sleep(Duration::from_secs(1));
+    stuck(&mut all);
+    all.world.server.post(&path, &json!({ "action": "skip" })).expect(200);
+    assert_eq!(all.ended(&run)["state"], "cancelled");
     assert!(!all.is_served());
 }
 
