@@ -384,8 +384,13 @@ fn a_domain_that_its_customer_takes_away_is_said_or_waited_for() {
     assert!(!all.is_served(), "nothing was made");
     // In the middle: when the old DS has gone.
     all.registrar.book.put("acme.corp.test", Some(kept));
+    all.publish();
     let run = all.launch(&all.input());
-    all.until("the DS to go", |all| all.told().ds.is_empty().then_some(()));
+    all.until("the DS to go", |all| {
+        let shown = all.shown(&run);
+        assert!(!shown["ended_at_ms"].is_i64(), "{shown:#}");
+        all.told().ds.is_empty().then_some(())
+    });
     let moving = all.told();
     all.registrar.book.put("acme.corp.test", None);
     let card = wait_for("a card", SOON, || {
