@@ -218,6 +218,24 @@ fn a_registrar_without_ds_moves_the_domain_and_its_owner_does_the_rest() {
 }
 
 #[test]
+fn a_registrar_that_can_only_be_looked_at_has_its_owner_do_everything() {
+    let Some(mut all) = Registered::at("cloudflare", false) else { return };
+    let run = all.launch(&all.input());
+    all.asked(&run, "cloudflare has no API for this: Remove all DS records");
+    assert_eq!(all.annotated(&run, "by hand"), [r#"["its name servers","its DS records"]"#]);
+    all.panel(|domain| domain.ds.clear());
+    all.asked(&run, "cloudflare has no API for this: Set the name servers of acme.corp.test");
+    all.panel(|domain| domain.nameservers = owned(&OURS));
+    all.asked(&run, "cloudflare has no API for this: Put this DS record");
+    let ours = record(&ds(&all.world.pdns));
+    all.panel(|domain| domain.ds = vec![ours]);
+    assert_eq!(all.ended(&run)["state"], "succeeded");
+    // What an undo would have had to know is forgotten.
+    let noted = all.world.pdns.api("GET", &format!("/zones/{ZONE}/metadata"), Value::Null).1;
+    assert!(!noted.to_string().contains("X-MOVED"), "{noted}");
+}
+
+#[test]
 fn a_registrar_with_ds_does_all_of_it_and_a_move_to_where_it_is_changes_nothing() {
     let Some(mut all) = Registered::at("porkbun", false) else { return };
     let run = all.launch(&all.input());
@@ -428,6 +446,27 @@ fn names_that_would_go_dark_are_said_before_anything_moves() {
     let run = all.launch(&input);
     assert_eq!(all.ended(&run)["state"], "succeeded");
     assert_eq!(all.world.pdns.dig(&["www.acme.corp.test", "A"]), ["192.0.2.1"]);
+}
+
+#[test]
+fn killed_at_each_stage_and_in_the_undo_it_goes_on_where_it_was() {
+    let Some(mut all) = Registered::at("dynadot", false) else { return };
+    let run = all.launch(&all.input());
+    all.asked(&run, "Remove all DS records");
+    all.world.server.kill_and_restart();
+    all.panel(|domain| domain.ds.clear());
+    all.until("the name servers to change", |all| (all.told().nameservers == owned(&OURS)).then_some(()));
+    all.world.server.kill_and_restart();
+    all.asked(&run, "Put this DS record");
+    all.world.server.kill_and_restart();
+    all.world.server.post(&format!("/api/v1/runs/{run}/cancel"), &json!({})).expect(200);
+    wait_for("the old servers at the registrar", SOON, || (all.told().nameservers == owned(&OLD)).then_some(()));
+    all.world.server.kill_and_restart();
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(all.is_served(), "the parent still names us");
+    assert_eq!(all.ended(&run)["state"], "cancelled");
+    assert!(!all.is_served());
+    assert_eq!(all.states.last().unwrap(), &(owned(&OLD), 0));
 }
 
 #[test]
