@@ -5,6 +5,7 @@ mod flip;
 mod hostile;
 mod pool;
 mod pool_http;
+mod survey;
 mod zones;
 
 use std::sync::Arc;

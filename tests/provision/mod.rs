@@ -5,6 +5,8 @@ mod changes;
 mod crashes;
 mod dev;
 mod domains;
+mod flip;
+mod registrars;
 mod sovereign;
 mod tokens;
 mod told;
@@ -106,7 +108,14 @@ impl World {
             },
         });
         for (module, of_module) in more.as_object().unwrap() {
-            settings["hosts"][module] = of_module.clone();
+            match module.as_str() {
+                // Where name servers are that this world doesn't know.
+                "addresses" => {
+                    let known = settings["hosts"]["dns"]["addresses"].as_object_mut().unwrap();
+                    known.extend(of_module.as_object().unwrap().clone());
+                }
+                _ => settings["hosts"][module] = of_module.clone(),
+            }
         }
         let settings = toml::to_string(&settings).unwrap();
         let sources = workflows();

@@ -70,6 +70,36 @@ struct ChildServer {
     problem: Option<String>,
 }
 
+impl Delegation {
+    /// Seconds for which others may remember what the parent says.
+    pub(super) fn ttl(&self) -> u32 {
+        self.ttl
+    }
+
+    /// Where the zone is served: the servers that answer with authority, of those that were asked.
+    pub(super) fn served_at(&self) -> Vec<SocketAddr> {
+        let serving = self.servers.iter().filter(|server| server.authoritative);
+        serving.filter_map(|server| server.address.parse().ok()).collect()
+    }
+
+    /// What the servers of the parent say that they shouldn't: they name one of these, or have a DS, or don't say.
+    pub(super) fn otherwise(&self, without: &[String], without_ds: bool) -> Vec<String> {
+        let mut wrong: Vec<String> = self.parents.iter().filter_map(|parent| parent.problem.clone()).collect();
+        if self.parents.is_empty() {
+            wrong.push(format!("no server of {} could be asked about {}", self.parent, self.name));
+        }
+        let named = |name: &&String| self.parents.iter().any(|parent| parent.nameservers.contains(*name));
+        let still: Vec<&str> = without.iter().filter(named).map(String::as_str).collect();
+        if !still.is_empty() {
+            wrong.push(format!("{} still names {} for {}", self.parent, still.join(", "), self.name));
+        }
+        if without_ds && self.parents.iter().any(|parent| !parent.ds.is_empty()) {
+            wrong.push(format!("{} still has a DS for {}", self.parent, self.name));
+        }
+        wrong
+    }
+}
+
 /// Looks. `expected` are servers that are asked though the parent doesn't name them yet.
 pub(super) async fn look(resolver: &Resolver, name: &str, expected: &[String]) -> Result<Delegation, String> {
     let question = parsed(name)?;

@@ -2,11 +2,13 @@
 
 mod ask;
 mod delegation;
+mod demand;
 mod keys;
 mod ops;
 mod read;
 mod records;
 mod resolve;
+mod survey;
 mod zonefile;
 mod zones;
 

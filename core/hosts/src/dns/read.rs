@@ -6,9 +6,9 @@ use windlass_model::{Code, Problem};
 use windlass_script::host::{Args, Kind, Op, OpCx, Param, Permission, Rehearse};
 
 use super::{
-    ask, delegation,
+    ask, delegation, demand,
     ops::{Here, READ, SERVER_OPTS, ZONE, json, only, scope},
-    resolve, zonefile,
+    resolve, survey, zonefile,
 };
 use crate::{
     authority::{self, Rrset, ZoneHead, plan},
@@ -26,14 +26,21 @@ const PLAN_OPTS: Param = Param::optional(
 );
 const TEXT_OF_NAME: Param =
     Param::required("name", Kind::String, "A name in any script, with or without the last dot.");
-const NAME: Param = Param::required("name", Kind::String, "The zone to look at.");
+pub(super) const NAME: Param = Param::required("name", Kind::String, "The zone to look at.");
 const CHECK_OPTS: Param = Param::optional(
     "opts",
     Kind::Map,
     "`nameservers`: those that are expected; they are asked though the parent doesn't name them yet.",
 );
 
-const RRSETS: &str = "[#{ name: string, type: string, ttl: int, records: [string], owner: string }]";
+const TRANSFER_OPTS: Param = Param::optional(
+    "opts",
+    Kind::Map,
+    "`from`: the name of another server, that has the zone now and hands it out to this one; `server`.",
+);
+
+pub(super) const CHECK_WORDS: &str = "ask the public name servers about";
+pub(super) const RRSETS: &str = "[#{ name: string, type: string, ttl: int, records: [string], owner: string }]";
 
 pub(super) fn ops(here: &Here) -> Vec<Op> {
     vec![
@@ -128,7 +135,9 @@ pub(super) fn ops(here: &Here) -> Vec<Op> {
         },
         Op {
             doc: "A zone as its name server hands it out to others (AXFR), without what it makes itself: SOA and signatures. Where \
-                  it does so, `axfr` says in the server's configuration (else `unsupported`). In a rehearsal it is empty.",
+                  it does so, `axfr` says in the server's configuration (else `unsupported`); with `from` another server is asked, by its name. In a \
+                  rehearsal it is empty.",
+            params: &[ZONE, TRANSFER_OPTS],
             returns: RRSETS,
             rehearse: Rehearse::Assume(|_| json!([])),
             example: r#"dns::transfer("a.example.net").len()"#,
@@ -169,11 +178,7 @@ pub(super) fn ops(here: &Here) -> Vec<Op> {
                   right. `ttl`: seconds for which others may remember what the parent says. In a rehearsal all is assumed to be well.",
             params: &[NAME, CHECK_OPTS],
             returns: "#{ name: string, ok: bool, delegated: bool, secure: bool, parent: string, nameservers: [string], ds: [string], ttl: int, serial: int, parents: array, servers: array, problems: [string] }",
-            permission: Permission::Needs {
-                verb: "dns.check",
-                scope: |args| vec![scope(authority::name(args.str("name")))],
-                words: "ask the public name servers about",
-            },
+            permission: Permission::Needs { verb: "dns.check", scope: of_name, words: CHECK_WORDS },
             rehearse: Rehearse::Assume(|args| {
                 json!({
                     "name": args.str("name"), "ok": true, "delegated": true, "secure": true, "parent": "", "nameservers": [],
@@ -183,7 +188,14 @@ pub(super) fn ops(here: &Here) -> Vec<Op> {
             example: r#"dns::check("a.example.net").ok"#,
             ..here.look("check", check)
         },
+        demand::op(here),
+        survey::op(here),
     ]
+}
+
+/// The scope of what asks the world about a name.
+pub(super) fn of_name(args: &Args) -> Vec<String> {
+    vec![scope(authority::name(args.str("name")))]
 }
 
 fn shown(zone: &ZoneHead, server: &str) -> Value {
@@ -210,15 +222,44 @@ fn rrsets(here: &Here, cx: &OpCx, args: &Args) -> Result<Value, Problem> {
 }
 
 fn transfer(here: &Here, cx: &OpCx, args: &Args) -> Result<Value, Problem> {
+    #[derive(Default, Deserialize)]
+    #[serde(deny_unknown_fields, default)]
+    struct Options {
+        from: Option<String>,
+        #[serde(rename = "server")]
+        _server: Option<String>,
+    }
     let (zone, server) = here.place(args)?;
-    let address = server.config.axfr.parse().map_err(|_| {
-        Problem::new(Code::Unsupported, format!("the name server `{}` isn't known to hand out zones", server.name))
-            .help(format!("set `axfr` under [hosts.dns.servers.{}] to its address, such as 192.0.2.1:53", server.name))
-    })?;
+    let options: Options = support::options(args, "opts")?;
     let name = resolve::parsed(&zone).map_err(support::invalid)?;
-    let failed =
-        |why: String| Problem::new(Code::Unavailable, format!("{zone} can't be transferred: {why}")).retryable();
-    let records = cx.block_on(async { ask::transfer(address, &name).await.map_err(failed) })?;
+    let failed = |why: String| Problem::new(Code::Unavailable, format!("{zone} can't be transferred: {why}"));
+    let records = match options.from {
+        // Most servers of others refuse, and do so again: a failure isn't tried once more.
+        Some(from) => {
+            let from = authority::name(&from)?;
+            cx.block_on(async {
+                let mut why = format!("{from} has no address");
+                for address in here.resolver.addresses(&from, &[]).await.map_err(failed)? {
+                    match ask::transfer(address, &name).await {
+                        Ok(records) => return Ok(records),
+                        Err(error) => why = error,
+                    }
+                }
+                Err(failed(why).no_effect())
+            })?
+        }
+        None => {
+            let address = server.config.axfr.parse().map_err(|_| {
+                let message = format!("the name server `{}` isn't known to hand out zones", server.name);
+                Problem::new(Code::Unsupported, message).help(format!(
+                    "set `axfr` under [hosts.dns.servers.{}] to its address, such as 192.0.2.1:53",
+                    server.name
+                ))
+            })?;
+            let failed = |why: String| failed(why).retryable();
+            cx.block_on(async { ask::transfer(address, &name).await.map_err(failed) })?
+        }
+    };
     Ok(zonefile::rrsets(&zone, records.iter())?.iter().map(Rrset::shown).collect())
 }
 

@@ -91,6 +91,10 @@ impl Resolver {
                 return Err(failed.unwrap_or_else(|| format!("{server} has no address")));
             }
         }
+        // A machine without IPv6 can't ask there, which says nothing about the server.
+        if found.iter().any(has_route) {
+            found.retain(has_route);
+        }
         found.truncate(ADDRESSES);
         Ok(found.into_iter().map(|address| SocketAddr::new(address, PORT)).collect())
     }
@@ -111,6 +115,12 @@ impl Resolver {
     }
 }
 
+/// Whether this machine knows a way to the address; nothing is sent.
+fn has_route(address: &IpAddr) -> bool {
+    let own = if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+    std::net::UdpSocket::bind(own).and_then(|socket| socket.connect((*address, PORT))).is_ok()
+}
+
 /// A name for a question.
 pub(super) fn parsed(name: &str) -> Result<Name, String> {
     Name::from_ascii(format!("{name}.")).map_err(|error| format!("{name}: {error}"))
@@ -128,4 +138,22 @@ pub(super) fn host(data: &RData) -> Option<String> {
 pub(super) fn bare(name: &Name) -> String {
     let text = name.to_ascii().to_ascii_lowercase();
     text.strip_suffix('.').unwrap_or(&text).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_address_without_a_way_to_it_is_passed_over() {
+        let resolver = Resolver::default();
+        let here: IpAddr = "127.0.0.1".parse().unwrap();
+        // A link's own address leads nowhere without the link's name.
+        let nowhere: IpAddr = "fe80::1".parse().unwrap();
+        assert!(has_route(&here) && !has_route(&nowhere));
+        let found = resolver.addresses("ns1.example.net", &[nowhere, here]).await.unwrap();
+        assert_eq!(found, [SocketAddr::new(here, PORT)]);
+        // The only one is tried all the same: its failure is told.
+        assert_eq!(resolver.addresses("ns1.example.net", &[nowhere]).await.unwrap().len(), 1);
+    }
 }

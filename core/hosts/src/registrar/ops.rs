@@ -162,13 +162,16 @@ fn shapes() -> Vec<Shape> {
         about(
             "validate",
             "Asks the registrar whether the credentials are good, and changes nothing. What a plugin tells besides stands in \
-             `account`.",
-            "#{ valid: bool, account: any }",
+             `account`; `can` are the plugin's capabilities: `set_nameservers`, `ds` and others.",
+            "#{ valid: bool, account: any, can: [string] }",
             "registrar.validate",
             "try credentials at",
-            |_| json!({ "valid": true, "account": null }),
+            |_| json!({ "valid": true, "account": null, "can": ["validate", "get_nameservers", "set_nameservers", "ds"] }),
             "registrar::validate(#{ plugin: \"namecheap\", credentials: #{ user: \"ann\", key: secret(\"namecheap-key\") } }).valid",
-            |errand, _| Ok(json!({ "valid": true, "account": errand.call("validate", json!({}))? })),
+            |errand, _| {
+                let account = errand.call("validate", json!({}))?;
+                Ok(json!({ "valid": true, "account": account, "can": errand.source.manifest.capabilities }))
+            },
         ),
         about(
             "list_domains",
