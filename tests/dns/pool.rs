@@ -12,6 +12,7 @@ use std::{
 use serde_json::{Value, json};
 use windlass_hosts::{
     authority, modules_in,
+    owner::{Always, PLATFORM},
     pool::{Book, Config, Entry, Holder, LABELS, MemoryBook, Pool, Proof, RESERVED, Row, State},
     services::Services,
 };
@@ -67,7 +68,8 @@ impl World {
         let book = Arc::new(Watched::default());
         let servers = Arc::new(authority::Servers::new(&config.dns).expect("it can be meant"));
         let pool = Arc::new(Pool::new(&config.pool, servers, book.clone()).expect("it can be meant"));
-        let services = Services { names: book.clone(), ..Services::default() };
+        let services =
+            Services { names: book.clone(), organisations: Arc::new(Always(PLATFORM)), ..Services::default() };
         let shop = Shop::of(modules_in(&config, &services).expect("it fits this machine"), false);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build();
         Some(Self { pdns, book, pool, shop, runtime: runtime.expect("a runtime") })

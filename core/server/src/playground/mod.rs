@@ -172,6 +172,7 @@ impl PowerDns {
             servers: [("main".to_owned(), server)].into(),
             resolvers: vec![address.clone()],
             addresses: NAME_SERVERS.map(|name| (name.to_owned(), address.clone())).into(),
+            ..authority::Config::default()
         };
         config.hosts.pool.domains = [(POOL.to_owned(), Domain::default())].into();
         self
