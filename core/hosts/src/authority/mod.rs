@@ -11,6 +11,8 @@ mod kept;
 mod keys;
 mod memory;
 mod names;
+#[cfg(test)]
+mod owners;
 mod plan;
 mod powerdns;
 mod rrset;

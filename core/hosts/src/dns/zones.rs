@@ -34,8 +34,11 @@ pub(super) fn ops(here: &Here) -> Vec<Op> {
     let look = here.clone();
     let lookup: Lookup = Box::new(move |cx, args| {
         let (zone, server) = look.place(args)?;
-        let found = cx.block_on(server.made_by(&zone, &cx.key))?;
-        found.map(|created| shown(&created, &server.name)).transpose()
+        // Going on with it puts the marks there that are missing.
+        match cx.block_on(server.made_by(&zone, &cx.key))? {
+            Some(_) => create(&look, cx, args).map(Some),
+            None => Ok(None),
+        }
     });
     vec![
         Op {

@@ -10,6 +10,8 @@ mod facts;
 mod kinds;
 mod make;
 mod marks;
+#[cfg(test)]
+mod owners;
 mod poller;
 mod refusal;
 mod rrsets;
