@@ -5,6 +5,7 @@ mod changes;
 mod crashes;
 mod dev;
 mod domains;
+mod owners;
 mod sovereign;
 mod tokens;
 mod told;
@@ -96,7 +97,7 @@ impl World {
         let mut settings = json!({
             "policy": { "provision/*": GRANTS },
             "hosts": {
-                "hetzner": { "base_url": base_url, "poll_ms": 20, "projects": { "main": { "secret": "hetzner/main" } } },
+                "hetzner": { "base_url": base_url, "poll_ms": 20, "projects": { "main": { "secret": "hetzner/main", "organisations": ["*"] } } },
                 "dns": {
                     "servers": { "main": pdns.settings(&nameservers) },
                     "resolvers": [registry.unwrap_or(&pdns).address()],
@@ -105,6 +106,8 @@ impl World {
                 "pool": { "domains": { "pool.test": {} } },
             },
         });
+        // Organisations share it all.
+        settings["hosts"]["dns"]["servers"]["main"]["organisations"] = json!(["*"]);
         for (module, of_module) in more.as_object().unwrap() {
             settings["hosts"][module] = of_module.clone();
         }
