@@ -36,8 +36,13 @@ fn nobody_destroys_what_another_organisation_has() {
 
     let destroy = json!({ "name": "acme", "project": "main", "domain": "acme.pool.test", "approved": true });
     let refused = world.outcome_in("rival", "provision/destroy", &destroy);
-    assert_eq!((&refused["state"], &refused["problem"]["code"]), (&json!("failed"), &json!("permission_denied")), "{refused:#}");
-    let without = json!({ "name": "acme", "project": "main", "domain": "acme.pool.test", "approved": true, "keep_domain": true });
+    assert_eq!(
+        (&refused["state"], &refused["problem"]["code"]),
+        (&json!("failed"), &json!("permission_denied")),
+        "{refused:#}"
+    );
+    let without =
+        json!({ "name": "acme", "project": "main", "domain": "acme.pool.test", "approved": true, "keep_domain": true });
     let nothing = world.outcome_in("rival", "provision/destroy", &without);
     assert_eq!(nothing["output"]["gone"], json!([]), "{nothing:#}");
     assert_eq!(world.project.count(), there, "nothing has gone");
