@@ -69,7 +69,7 @@ fn nobody_destroys_what_another_organisation_has() {
 
 /// A workflow that uses a secret by name.
 const SPY: &str = r#"const WORKFLOW = #{
-    name: "provision/spy",
+    name: "provision/spy", title: "Spy",
     inputs: #{ type: "object", properties: #{ secret: #{ type: "string" } } },
     permissions: ["hetzner.*:*", "secret.use:registrar/*", "secret.use:made/*"],
 };
@@ -86,7 +86,7 @@ fn a_secret_of_another_organisation_stays_closed() {
     for name in ["registrar/acme/key", "registrar/key", "made/acme/key"] {
         world.server.put(&format!("/api/v1/secrets/{name}"), &value).expect(204);
     }
-    std::fs::write(world.server.workflows().join("provision/spy.rhai"), SPY).unwrap();
+    world.server.write_workflow("provision/spy", SPY);
     wait_for("the workflow to be known", Duration::from_secs(20), || {
         let found = world.server.get("/api/v1/workflows/provision/spy");
         (found.status == 200).then_some(())
