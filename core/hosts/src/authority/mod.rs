@@ -11,8 +11,6 @@ mod kept;
 mod keys;
 mod memory;
 mod names;
-#[cfg(test)]
-mod owners;
 mod plan;
 mod powerdns;
 mod rrset;

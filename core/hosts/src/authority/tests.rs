@@ -1,5 +1,7 @@
 //! What holds for every name server, tried on the one in memory.
 
+mod owners;
+
 use std::sync::Arc;
 
 use windlass_model::Code;

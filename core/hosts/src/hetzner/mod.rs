@@ -10,8 +10,6 @@ mod facts;
 mod kinds;
 mod make;
 mod marks;
-#[cfg(test)]
-mod owners;
 mod poller;
 mod refusal;
 mod rrsets;

@@ -1,5 +1,7 @@
 //! The module against a simulator of the provider that keeps to its published contract.
 
+mod owners;
+
 use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};

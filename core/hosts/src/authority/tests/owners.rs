@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use windlass_model::{Code, Problem};
 
-use super::{Change, Hand, NewZone, Rrset, Server, ServerConfig, memory::Memory, server::ORGANISATION};
+use crate::authority::{Change, Hand, NewZone, Rrset, Server, ServerConfig, memory::Memory, server::ORGANISATION};
 
 fn server() -> Server {
     let config = ServerConfig {

@@ -10,8 +10,11 @@ use windlass_sim::{
     serve,
 };
 
-use super::{Config, ProjectConfig, module};
-use crate::{owner::Organisations, testing::Bench};
+use crate::{
+    hetzner::{Config, ProjectConfig, module},
+    owner::Organisations,
+    testing::Bench,
+};
 
 /// A run is called after its organisation.
 struct ByName;
