@@ -5,7 +5,7 @@ use windlass_model::Problem;
 use windlass_script::host::OpCx;
 
 use super::client::Project;
-use crate::support::invalid;
+use crate::{owner::PLATFORM, support::invalid};
 
 /// Made of the step that made a thing.
 pub(super) const KEY: &str = "windlass-key";
@@ -83,9 +83,9 @@ pub(super) fn is_of(object: &Value, organisation: &str) -> bool {
     object["labels"][ORGANISATION] == of_organisation(organisation).as_str()
 }
 
-/// A selector that fits nothing of other organisations, for runs that are bound to theirs.
+/// A selector that fits nothing of other organisations, for runs of all but the platform; an undo finds what its step wrote by it.
 pub(super) fn narrowed(project: &Project, selector: &str) -> String {
-    if !project.is_bound() {
+    if &*project.organisation == PLATFORM {
         return selector.to_owned();
     }
     let own = format!("{ORGANISATION}={}", of_organisation(&project.organisation));

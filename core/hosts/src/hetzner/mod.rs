@@ -136,7 +136,7 @@ fn described(ops: Vec<Op>) -> HostModule {
         name: "hetzner",
         doc: "Hetzner Cloud. What a run makes carries three labels, `windlass-key` (made of the step), `windlass-run` and \
               `windlass-org`: a step that is tried again finds what it made before, an undo removes that and nothing else, and \
-              nothing is ever changed or deleted that doesn't carry the first. A run of an organisation changes, uses and lists \
+              nothing is ever changed or deleted that doesn't carry the first. A run of an organisation changes, uses and sees \
               what carries that one's mark; the platform's runs may change what others made, and what was made before there was \
               that mark.\n\n`project` is a name of `[hosts.hetzner.projects]`, or \
               `#{ name: \"acme\", token: secret(\"…\") }`. Things are named by their id or their name. Grants say the project: \

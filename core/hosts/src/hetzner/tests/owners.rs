@@ -96,6 +96,7 @@ fn what_another_organisation_has_made_is_left_alone() {
         ("power_off", json!(["shared", "cp-1"])),
         ("protect_server", json!(["shared", "cp-1", false])),
         ("update_server", json!(["shared", "cp-1", { "labels": {} }])),
+        ("get_server", json!(["shared", "cp-1"])),
         ("set_firewall_rules", json!(["shared", "wall", []])),
         ("detach_volume", json!(["shared", "data"])),
         ("delete_network", json!(["shared", "net"])),
@@ -150,6 +151,11 @@ fn a_selector_fits_only_what_is_ones_own() {
     let to = json!(["shared", "wall", { "label_selector": "role=web" }]);
     let applied = world.ask("other", "apply_firewall", to.clone());
     assert_eq!(applied["applied_to"][0]["label_selector"]["selector"], "role=web,windlass-org=other");
+    // Its undo finds it as it was written.
+    world.bench.cx.undoes = Some("other-run/3".into());
+    assert_eq!(world.ask("other", "remove_firewall", to.clone())["applied_to"], json!([]));
+    world.bench.cx.undoes = None;
+    world.ask("other", "apply_firewall", to.clone());
     // Once more is so already, and what is taken away is the same.
     world.ask("other", "apply_firewall", to.clone());
     assert_eq!(world.ask("other", "remove_firewall", to)["applied_to"], json!([]));
