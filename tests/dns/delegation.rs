@@ -1,7 +1,7 @@
 //! How the world sees a zone: asked over DNS, at every server.
 
 use serde_json::{Value, json};
-use windlass_hosts::HostConfig;
+use windlass_hosts::{HostConfig, authority};
 use windlass_tests::PowerDns;
 
 use super::{GRANTS, NAMESERVERS};
@@ -121,4 +121,47 @@ fn servers_that_do_not_answer_are_named() {
     world.parent.stop();
     let problem = world.shop.result(GRANTS, r#"dns::check("acme.pool.test")"#).expect_err("nobody knows the parent");
     assert_eq!(problem.code, windlass_model::Code::Unavailable);
+}
+
+#[test]
+fn a_zone_that_nobody_delegates_is_not_delegated_whatever_else_stands_above() {
+    let Some(world) = super::World::new() else { return };
+    let own = super::config(&world.pdns);
+    // The same world, seen by somebody without a key for its name server.
+    let elsewhere = authority::Config { servers: std::collections::BTreeMap::new(), ..own.dns };
+    let stranger = Shop::real(&HostConfig { dns: elsewhere, ..HostConfig::default() });
+    let seen = |shop: &Shop| shop.result(GRANTS, r#"dns::check("acme.pool.test")"#).expect("it can be looked at");
+    world.pdns.put("pool.test.", "*.pool.test.", "A", 60, &["192.0.2.1"]);
+    world.result(r#"dns::create_zone("acme.pool.test")"#);
+    for shop in [&world.shop, &stranger] {
+        let found = seen(shop);
+        assert_eq!((&found["delegated"], &found["nameservers"]), (&json!(false), &json!([])), "{found}");
+        assert!(found["problems"].to_string().contains("doesn't delegate"), "{found}");
+    }
+    // Something else below the name makes it exist, too.
+    world.pdns.put("pool.test.", "x.acme.pool.test.", "A", 60, &["192.0.2.1"]);
+    assert_eq!(seen(&world.shop)["delegated"], false);
+    world.result(
+        r#"dns::delegate("pool.test", "acme.pool.test", #{ nameservers: ["ns1.pool.test", "ns2.pool.test"] })"#,
+    );
+    assert_eq!(seen(&world.shop)["delegated"], true);
+    world.result(
+        r#"dns::delegate("pool.test", "acme.pool.test", #{ nameservers: ["ns1.pool.test", "ns2.pool.test"], ds: dns::ds("acme.pool.test") })"#,
+    );
+    assert_eq!(seen(&stranger)["delegated"], true, "a DS is the parent's word");
+}
+
+#[test]
+fn an_address_inside_is_asked_only_if_the_configuration_names_it() {
+    let Some(world) = super::World::new() else { return };
+    // Its name servers are at 127.0.0.1, says their zone; and nobody listens at port 53 there.
+    let said = |private: &[&str]| {
+        let mut config = super::config(&world.pdns);
+        config.dns.addresses.clear();
+        config.dns.private_addresses = private.iter().map(|one| (*one).to_owned()).collect();
+        let found = Shop::real(&config).result(GRANTS, r#"dns::check("acme.pool.test")"#).expect("it can be looked at");
+        found["problems"].to_string()
+    };
+    assert!(said(&[]).contains("loopback), which isn't asked"), "{}", said(&[]));
+    assert!(!said(&["127.0.0.0/8"]).contains("isn't asked"), "{}", said(&["127.0.0.0/8"]));
 }

@@ -44,7 +44,7 @@ impl World {
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
         let sandbox = Sandbox::new(SandboxConfig {
             bounds: Bounds::default(),
-            modules: windlass_hosts::modules(&config).expect("it fits this machine"),
+            modules: crate::hosts::modules_of(&config, "platform"),
             secrets: Arc::new(NoSecrets),
             policy: Policy::allow_all(),
             runtime: runtime.handle().clone(),

@@ -12,6 +12,7 @@ use std::{
 use serde_json::{Value, json};
 use windlass_hosts::{
     authority, modules_in,
+    owner::{Always, PLATFORM},
     pool::{Book, Config, Entry, Holder, LABELS, MemoryBook, Pool, Proof, RESERVED, Row, State},
     services::Services,
 };
@@ -67,7 +68,8 @@ impl World {
         let book = Arc::new(Watched::default());
         let servers = Arc::new(authority::Servers::new(&config.dns).expect("it can be meant"));
         let pool = Arc::new(Pool::new(&config.pool, servers, book.clone()).expect("it can be meant"));
-        let services = Services { names: book.clone(), ..Services::default() };
+        let services =
+            Services { names: book.clone(), organisations: Arc::new(Always(PLATFORM)), ..Services::default() };
         let shop = Shop::of(modules_in(&config, &services).expect("it fits this machine"), false);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build();
         Some(Self { pdns, book, pool, shop, runtime: runtime.expect("a runtime") })
@@ -188,15 +190,61 @@ fn reasons_are_told() {
     assert_eq!(world.problem(r#"pool::reserve("pool.test", "theirs")"#).code, Code::Conflict);
     assert!(world.state("theirs.pool.test").is_none(), "nobody keeps a name that can't be had");
     assert!(zone_exists(&world.pdns, "theirs.pool.test."));
-    // Ours, and not this pool's: a script has made and delegated it.
-    world.result(r#"let zone = dns::create_zone("script.pool.test"); dns::delegate("pool.test", "script.pool.test", #{ nameservers: ["ns1.pool.test"], ds: zone.ds })"#);
+    // Ours, and not this pool's: made and delegated by a process that knows no pool. With one, no script does that.
+    let past = Shop::real(&super::config(&world.pdns));
+    let make = r#"let zone = dns::create_zone("script.pool.test"); dns::delegate("pool.test", "script.pool.test", #{ nameservers: ["ns1.pool.test"], ds: zone.ds })"#;
+    past.result(GRANTS, make).expect("it is granted");
     assert_eq!(world.problem(r#"pool::reserve("pool.test", "script")"#).code, Code::Conflict);
     assert!(world.stands("script.pool.test") && world.state("script.pool.test").is_none());
+    for label in ["www", "console", "more"] {
+        assert_eq!(world.problem(&format!(r#"dns::create_zone("{label}.pool.test")"#)).code, Code::NameRefused);
+    }
     let problem = world.shop.result(&["pool.write:*.other.test"], r#"pool::reserve("pool.test", "acme")"#).unwrap_err();
     assert!(
         problem.code == Code::PermissionDenied && problem.message.contains("pool.write:acme.pool.test"),
         "{problem:?}"
     );
+}
+
+#[test]
+fn a_name_is_of_the_organisation_whose_run_reserves_it() {
+    let Some(world) = World::new() else { return };
+    let of = |organisation: &'static str| {
+        let mut config = super::config(&world.pdns);
+        config.pool = settings(60, 60);
+        let services = Services {
+            names: world.book.clone(),
+            organisations: Arc::new(Always(organisation)),
+            ..Services::default()
+        };
+        Shop::of(modules_in(&config, &services).expect("it fits this machine"), false)
+    };
+    let (acme, rival) = (of("acme"), of("rival"));
+    let ask = |shop: &Shop, body: &str| shop.result(GRANTS, body);
+    let code = |shop: &Shop, body: &str| ask(shop, body).expect_err(body).code;
+    ask(&acme, r#"pool::reserve("pool.test", "acme"); pool::commit("pool.test", "acme", "192.0.2.7")"#)
+        .expect("it is free");
+    let row = world.book.find("acme.pool.test").expect("in memory").expect("it is there").row;
+    assert_eq!(row.organisation, "acme");
+    // Others may say whom it is for only if they are the platform.
+    let named = r#"pool::reserve("pool.test", "gift", #{ organisation: "acme" })"#;
+    assert_eq!(code(&rival, named), Code::PermissionDenied);
+    for body in [
+        r#"pool::release("pool.test", "acme")"#,
+        r#"dns::replace("acme.pool.test", #{ name: "@", type: "A", record: "192.0.2.66" })"#,
+        r#"dns::delete_zone("acme.pool.test")"#,
+        r#"dns::undelegate("pool.test", "acme.pool.test")"#,
+        r#"dns::set_metadata("acme.pool.test", "X-NOTE", ["mine"])"#,
+    ] {
+        assert_eq!(code(&rival, body), Code::PermissionDenied, "{body}");
+    }
+    assert_eq!(ask(&rival, "pool::list()").expect("it is granted"), json!([]));
+    assert_eq!(world.pdns.dig(&["acme.pool.test", "A"]), ["192.0.2.7"]);
+    // Its own runs use it, and give it back.
+    ask(&acme, r#"dns::replace("acme.pool.test", #{ name: "app", type: "A", record: "192.0.2.8" })"#).expect("its own");
+    assert_eq!(ask(&acme, r#"pool::release("pool.test", "acme")"#).expect("its own"), true);
+    world.result(named);
+    assert_eq!(world.book.find("gift.pool.test").expect("in memory").expect("it is there").row.organisation, "acme");
 }
 
 #[test]

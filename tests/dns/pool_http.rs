@@ -67,7 +67,10 @@ fn the_http_resource_answers_with_its_codes() {
     let status = server.post(&format!("{names}/brief.pool.test/commit"), &late).status;
     assert!([404, 410].contains(&status), "{status}");
     wait_until("it is swept", Duration::from_secs(20), || !zone_exists(&pdns, "brief.pool.test."));
-    server.post(&format!("{names}/brief.pool.test/commit"), &late).expect(404);
+    // Its row goes last.
+    wait_until("nobody has it", Duration::from_secs(20), || {
+        server.post(&format!("{names}/brief.pool.test/commit"), &late).status == 404
+    });
     // Each change stands in the audit log, without the token.
     let audit = server.get("/api/v1/audit?limit=100").expect(200);
     for action in ["pool.reserve", "pool.commit", "pool.renew", "pool.release"] {
@@ -92,6 +95,51 @@ fn a_reservation_that_has_run_out_answers_410() {
     let gone = server.post("/api/v1/pool/names/brief.pool.test/commit", &body).expect(410).json();
     assert_eq!(gone["code"], "gone");
     server.post("/api/v1/pool/names", &json!({ "domain": "pool.test", "label": "brief" })).expect(201);
+}
+
+#[test]
+fn an_organisation_keeps_only_so_many_names_for_so_long() {
+    let Some(pdns) = PowerDns::start() else { return };
+    make_parent(&pdns);
+    let mut config = json!(HostConfig { pool: settings(2, 1), ..super::config(&pdns) });
+    config["pool"]["reservations"] = json!(2);
+    config["pool"]["reserved_s"] = json!(4);
+    config["pool"]["sweep_s"] = json!(3_600);
+    config.as_object_mut().expect("a map").retain(|key, _| key == "dns" || key == "pool");
+    let server =
+        ApiServer::start_with(&[], &[], &toml::to_string(&json!({ "hosts": config })).expect("it can be written"));
+    server.post("/api/v1/organisations", &json!({ "name": "acme", "title": "Acme" })).expect(201);
+    let names = "/api/v1/pool/names";
+    let reserve = |label: &str, organisation: &str| {
+        server.post(names, &json!({ "domain": "pool.test", "label": label, "organisation": organisation }))
+    };
+    let first = reserve("one", "acme").expect(201).json();
+    let second = reserve("two", "acme").expect(201).json();
+    let refused = reserve("three", "acme").json();
+    assert_eq!(refused["code"], "limit_exceeded", "{refused}");
+    assert!(!zone_exists(&pdns, "three.pool.test."));
+    let audit = server.get("/api/v1/audit?limit=100").expect(200);
+    assert_eq!(audit.text.matches("pool.reserve").count(), 2, "what is refused leaves no entry: {}", audit.text);
+    // The platform has no such limit, and what is given out doesn't count.
+    reserve("house", "platform").expect(201);
+    let body = json!({ "token": second["token"], "addresses": ["192.0.2.7"] });
+    server.post(&format!("{names}/two.pool.test/commit"), &body).expect(200);
+    reserve("three", "acme").expect(201);
+    // A token renews it for a while, and no longer.
+    let renew = || server.post(&format!("{names}/one.pool.test/renew"), &json!({ "token": first["token"] }));
+    let begun = std::time::Instant::now();
+    let mut renewed = 0;
+    let last = loop {
+        let answer = renew();
+        match answer.status {
+            200 => renewed += 1,
+            _ => break answer,
+        }
+        assert!(begun.elapsed() < Duration::from_secs(10), "it is renewed for ever");
+        std::thread::sleep(Duration::from_millis(500));
+    };
+    assert!(renewed > 1, "{last:?}");
+    assert_eq!((last.status, &last.json()["code"]), (410, &json!("gone")), "{last:?}");
 }
 
 #[test]

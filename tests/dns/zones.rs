@@ -187,3 +187,23 @@ fn a_rehearsal_sees_the_real_zone_and_changes_nothing() {
     assert_eq!(world.pdns.dig(&["acme.pool.test", "A"]), ["192.0.2.10"]);
     assert!(!zone_exists(&world.pdns, "new.pool.test."));
 }
+
+#[test]
+fn what_gives_rights_away_needs_more_than_to_write() {
+    let Some(world) = World::new() else { return };
+    world.result(CHILD);
+    for kind in ["ALLOW-DNSUPDATE-FROM", "TSIG-ALLOW-DNSUPDATE", "ALLOW-AXFR-FROM", "ALSO-NOTIFY", "NSEC3NARROW"] {
+        let body = format!(r#"dns::set_metadata("acme.pool.test", "{kind}", ["0.0.0.0/0"])"#);
+        assert_eq!(world.problem(GRANTS, &body).code, Code::PermissionDenied, "{kind}");
+    }
+    let allow = r#"dns::set_metadata("acme.pool.test", "ALLOW-AXFR-FROM", ["192.0.2.1"])"#;
+    let grants = [GRANTS, &["dns.force:acme.pool.test"]].concat();
+    world.shop.result(&grants, allow).expect("it is granted");
+    for kind in ["X-CUSTOMER", "PUBLISH-CDNSKEY"] {
+        world.result(&format!(r#"dns::set_metadata("acme.pool.test", "{kind}", ["1"])"#));
+    }
+    for kind in ["X-OWNER", "X-ORGANISATION", "X-UNDO-1", "LUA-AXFR-SCRIPT"] {
+        let body = format!(r#"dns::set_metadata("acme.pool.test", "{kind}", ["x"])"#);
+        assert_eq!(world.shop.result(&grants, &body).expect_err("ours").code, Code::InvalidArgument, "{kind}");
+    }
+}

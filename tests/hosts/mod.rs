@@ -18,7 +18,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use windlass_hosts::{HOSTS, HostConfig, modules, rehearsal_modules};
+use windlass_hosts::{HOSTS, HostConfig, modules, modules_in, owner::Always, rehearsal_modules, services::Services};
 use windlass_model::{
     Bounds, Problem,
     journal::{Ending, Job, Runner},
@@ -37,9 +37,15 @@ pub(crate) struct Shop {
     _runtime: tokio::runtime::Runtime,
 }
 
+/// All modules for runs of this organisation.
+pub(crate) fn modules_of(config: &HostConfig, organisation: &'static str) -> Vec<HostModule> {
+    let services = Services { organisations: Arc::new(Always(organisation)), ..Services::default() };
+    modules_in(config, &services).expect("the configuration fits this machine")
+}
+
 impl Shop {
     pub(crate) fn real(config: &HostConfig) -> Self {
-        Self::of(modules(config).expect("the configuration fits this machine"), false)
+        Self::of(modules_of(config, "platform"), false)
     }
 
     pub(crate) fn rehearsal(config: &HostConfig) -> Self {

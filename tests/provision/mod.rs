@@ -6,6 +6,7 @@ mod crashes;
 mod dev;
 mod domains;
 mod flip;
+mod owners;
 mod registrars;
 mod sovereign;
 mod tokens;
@@ -98,7 +99,7 @@ impl World {
         let mut settings = json!({
             "policy": { "provision/*": GRANTS },
             "hosts": {
-                "hetzner": { "base_url": base_url, "poll_ms": 20, "projects": { "main": { "secret": "hetzner/main" } } },
+                "hetzner": { "base_url": base_url, "poll_ms": 20, "projects": { "main": { "secret": "hetzner/main", "organisations": ["*"] } } },
                 "dns": {
                     "servers": { "main": pdns.settings(&nameservers) },
                     "resolvers": [registry.unwrap_or(&pdns).address()],
@@ -107,6 +108,8 @@ impl World {
                 "pool": { "domains": { "pool.test": {} } },
             },
         });
+        // Organisations share it all.
+        settings["hosts"]["dns"]["servers"]["main"]["organisations"] = json!(["*"]);
         for (module, of_module) in more.as_object().unwrap() {
             match module.as_str() {
                 // Where name servers are that this world doesn't know.

@@ -174,13 +174,14 @@ pub(crate) fn routes() -> Vec<Route> {
         change("/api/v1/pool/names", "Reserve a name")
             .describe(
                 "Its zone is made and signed, with NS and DS in the domain's zone. 409: somebody has it. 422: it can't be had at \
-                 all (`data.reason`: `unsupported-pool`, `reserved`, `invalid-format`).",
+                 all (`data.reason`: `unsupported-pool`, `reserved`, `invalid-format`), or your organisation has too many reserved (`limit_exceeded`).",
             )
             .body::<ReserveBody>()
             .answers::<ReservedView>(201)
-            .problems(&[Code::InvalidInput, Code::Conflict, Code::NameRefused, Code::Unavailable])
+            .problems(&[Code::InvalidInput, Code::Conflict, Code::NameRefused, Code::LimitExceeded, Code::Unavailable])
             .handle(reserve),
         change("/api/v1/pool/names/{name}/renew", "Let a reservation run on")
+            .describe("410: it has run out, or was reserved too long ago to run on without being committed.")
             .body::<TokenBody>()
             .answers::<RenewedView>(200)
             .problems(&[Code::NotFound, Code::Gone, Code::Conflict])

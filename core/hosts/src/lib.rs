@@ -20,6 +20,7 @@ pub mod http;
 pub mod lab_names;
 pub mod net;
 pub mod notify;
+pub mod owner;
 pub mod pool;
 pub mod registrar;
 pub mod services;
@@ -47,7 +48,7 @@ pub const HOSTS: &[Host] = &[
     },
     Host {
         name: "dns",
-        real: |config, services| dns::module(&config.dns, &services.name_servers),
+        real: |config, services| dns::module(&config.dns, &services.name_servers, services.organisations.clone()),
         rehearsal: |config| dns::rehearsal(&config.dns, &config.rehearsed),
     },
     Host {
@@ -62,7 +63,7 @@ pub const HOSTS: &[Host] = &[
     },
     Host {
         name: "hetzner",
-        real: |config, _| hetzner::module(&config.hetzner, &config.http),
+        real: |config, services| hetzner::module(&config.hetzner, &config.http, services.organisations.clone()),
         rehearsal: |config| hetzner::rehearsal(&config.hetzner),
     },
     Host {
@@ -79,7 +80,8 @@ pub const HOSTS: &[Host] = &[
     Host {
         name: "pool",
         real: |config, services| {
-            pool::module(&config.pool, &config.dns, &services.name_servers, services.names.clone())
+            let (names, organisations) = (services.names.clone(), services.organisations.clone());
+            pool::module(&config.pool, (&config.dns, &services.name_servers), names, organisations)
         },
         rehearsal: |config| pool::rehearsal(&config.pool, &config.dns, &config.rehearsed),
     },

@@ -8,6 +8,7 @@ use windlass_model::{Code, Problem, RunId};
 use crate::{
     authority::Shared,
     claim::{Claims, Offer, Offered, Step},
+    owner::Organisations,
     pool::{Book, Entry, Row},
     registrar::{Plugins, Source},
 };
@@ -23,6 +24,8 @@ pub struct Services {
     pub name_servers: Shared,
     /// Keeps who has which name of a pool.
     pub names: Arc<dyn Book>,
+    /// Knows whose a run is.
+    pub organisations: Arc<dyn Organisations>,
 }
 
 impl Default for Services {
@@ -33,6 +36,7 @@ impl Default for Services {
             plugins: Arc::new(Absent),
             name_servers: Shared::default(),
             names: Arc::new(Absent),
+            organisations: Arc::new(Absent),
         }
     }
 }
@@ -75,6 +79,12 @@ impl Plugins for Absent {
 
     fn kept(&self, _: &str) -> Result<Option<serde_json::Value>, Problem> {
         Self::problem("values")
+    }
+}
+
+impl Organisations for Absent {
+    fn of(&self, _: &RunId) -> Result<String, Problem> {
+        Self::problem("organisations")
     }
 }
 

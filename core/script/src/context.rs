@@ -13,6 +13,7 @@ use crate::{
     host::OpCx,
     locks::HeldLocks,
     program::Program,
+    reveal::RevealerOf,
     sandbox::Shell,
 };
 
@@ -79,7 +80,7 @@ impl RunContext {
             runtime: self.shell.config.runtime.clone(),
             timeout: std::time::Duration::from_millis(timeout_ms),
             journal: self.journal.clone(),
-            secrets: self.shell.revealer.clone(),
+            secrets: Arc::new(RevealerOf { revealer: self.shell.revealer.clone(), run: self.run.clone() }),
             grants: self.program.grants.clone(),
             superseded: crate::branch::with(|branch| branch.superseded.clone()).unwrap_or_default(),
         }

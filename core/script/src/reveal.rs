@@ -1,9 +1,9 @@
-//! Gives ops the values behind secrets, if each secret's own policy allows the destination.
+//! Gives ops the values behind secrets, if each is for the run, and its own policy allows the destination.
 
 use std::sync::Arc;
 
 use serde_json::Value;
-use windlass_model::{Code, Problem};
+use windlass_model::{Code, Problem, RunId};
 use zeroize::Zeroizing;
 
 use crate::{host::RevealSecret, scrub::Scrubber, secret, secret::SecretSource};
@@ -13,13 +13,20 @@ pub(crate) struct Revealer {
     pub scrubber: Arc<Scrubber>,
 }
 
-impl RevealSecret for Revealer {
+/// The same for one run: what isn't for it stays closed.
+pub(crate) struct RevealerOf {
+    pub revealer: Arc<Revealer>,
+    pub run: RunId,
+}
+
+impl RevealSecret for RevealerOf {
     fn reveal(&self, reference: &Value, destination: &str) -> Result<Zeroizing<String>, Problem> {
         if !secret::is_reference(reference) {
             return Err(Problem::new(Code::SecretMisuse, "a secret or text is needed here").no_effect());
         }
         let mut lookup = |name: &str| {
-            if !self.source.policy(name)?.allows(destination) {
+            self.revealer.source.admits(name, &self.run)?;
+            if !self.revealer.source.policy(name)?.allows(destination) {
                 return Err(Problem::new(
                     Code::SecretMisuse,
                     format!("the secret `{name}` may not go to `{destination}`"),
@@ -27,8 +34,8 @@ impl RevealSecret for Revealer {
                 .help("Its policy lists where it may go: `windlass secrets set NAME --to DESTINATION` changes that.")
                 .no_effect());
             }
-            self.source.get(name)
+            self.revealer.source.get(name)
         };
-        secret::evaluate(reference, &mut lookup, &mut |name, value| self.scrubber.learn(name, value), 0)
+        secret::evaluate(reference, &mut lookup, &mut |name, value| self.revealer.scrubber.learn(name, value), 0)
     }
 }

@@ -18,6 +18,11 @@ pub trait SecretSource: Send + Sync {
     /// Where the value may go.
     fn policy(&self, name: &str) -> Result<SecretPolicy, Problem>;
 
+    /// Refuses a secret that isn't for this run, whatever its grants say: one of another organisation.
+    fn admits(&self, _name: &str, _run: &windlass_model::RunId) -> Result<(), Problem> {
+        Ok(())
+    }
+
     /// Every value that is held now. None of them is ever stored or shown, whether or not this process has used it; but
     /// values of fewer than 4 bytes can't be told from ordinary text, so a source should refuse to store them.
     fn all(&self) -> Vec<Zeroizing<String>> {

@@ -17,7 +17,7 @@ use windlass_engine::Engine;
 use windlass_hosts::{
     HostConfig,
     authority::Shared,
-    pool::{Book, Entry, Holder, Pool, Proof, Row},
+    pool::{Book, Entry, Holder, Pool, Proof, Row, State},
 };
 use windlass_model::{
     Code, Problem, RunId,
@@ -97,6 +97,27 @@ impl Book for Names {
     fn remove(&self, name: &str, seen: i64) -> Result<bool, Problem> {
         let change = Change::Delete { kind: KIND.into(), id: name.to_owned(), expected: Expected::Version(seen) };
         Ok(self.change(change)?.is_some())
+    }
+
+    fn reserved(&self, organisation: &str) -> Result<usize, Problem> {
+        let mut count = 0;
+        let mut filter = DocumentFilter {
+            kind: KIND.into(),
+            organisations: Some(vec![organisation.to_owned()]),
+            limit: 500,
+            ..DocumentFilter::default()
+        };
+        loop {
+            let page = self.vault.attached()?.documents(&filter)?;
+            let last = page.last().filter(|_| page.len() == 500).map(|document| document.id.clone());
+            for document in page {
+                count += usize::from(read(document)?.row.state == State::Reserved);
+            }
+            match last {
+                Some(last) => filter.after = Some(last),
+                None => return Ok(count),
+            }
+        }
     }
 
     fn is_open(&self, run: &RunId) -> Result<bool, Problem> {

@@ -89,6 +89,7 @@ impl Session {
             plugins: approvals.clone(),
             claims: Arc::new(Book::new(vault.clone(), served.clone())),
             names: Arc::new(Names::new(vault.clone())),
+            organisations: vault.clone(),
             ..Services::default()
         };
         let scripts = wiring::scripts(config, runtime.handle(), world, vault.clone(), &services, instance.id)?;

@@ -53,6 +53,7 @@ impl Server {
         hand: &Hand,
     ) -> Result<Changed, Problem> {
         let head = self.head(zone).await?;
+        self.admit_organisation(&head, hand).await?;
         let ours = self.owns(&head).await?;
         let present = self.present(zone, &changes).await?;
         let mut changed = Changed::default();

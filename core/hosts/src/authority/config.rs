@@ -15,6 +15,9 @@ pub struct Config {
     pub resolvers: Vec<String>,
     /// Where name servers are reached that checks couldn't find, or shouldn't look for: `"ns1.example.net" = "10.0.0.5:53"`.
     pub addresses: BTreeMap<String, String>,
+    /// Addresses and ranges that aren't public and that checks may ask all the same, where a record or a resolver names
+    /// them: `10.0.0.0/8`. What `resolvers` and `addresses` name needn't stand here.
+    pub private_addresses: Vec<String>,
 }
 
 /// One authoritative server.
@@ -33,6 +36,9 @@ pub struct ServerConfig {
     pub api_key: String,
     /// Zones that it serves: `omani.works` with everything below it. Empty: whatever no other server names.
     pub zones: Vec<String>,
+    /// Organisations whose runs may make zones here; `*`: all of them. The platform's always may. Which zones a run changes,
+    /// the zones' marks say.
+    pub organisations: Vec<String>,
     /// Name servers of new zones.
     pub nameservers: Vec<String>,
     /// The mark of what is ours. Zones and rrsets without it are left alone.
@@ -65,6 +71,7 @@ impl Default for ServerConfig {
             server_id: "localhost".into(),
             api_key: String::new(),
             zones: Vec::new(),
+            organisations: Vec::new(),
             nameservers: Vec::new(),
             owner: "windlass".into(),
             serialise: Serialise::default(),

@@ -1,9 +1,11 @@
-//! Zones are made and removed: only what carries our mark is adopted or goes.
+//! Zones are made and removed: only what carries our mark is adopted or goes, and none is made over the head of another one's
+//! owner: a name server answers from the zone that fits a name best.
 
 use serde::Serialize;
 use windlass_model::{Code, Problem};
 
-use super::{Hand, Server, ZoneHead};
+use super::{Hand, Server, ZoneHead, below, server::ORGANISATION};
+use crate::owner::{self, PLATFORM};
 
 /// A zone to make.
 #[derive(Clone, Debug)]
@@ -40,7 +42,8 @@ impl Server {
         }
     }
 
-    /// Makes a zone, or adopts the one that is there: the one of the same key always, another one of ours with `adopt`.
+    /// Makes a zone, or adopts the one that is there: the one of the same key always, another one of ours and of the same
+    /// organisation with `adopt`.
     pub async fn create(&self, mut zone: NewZone, adopt: bool, hand: &Hand) -> Result<Created, Problem> {
         let _turn = self.turn(&zone.name).await;
         zone.account = hand.key.as_ref().map_or_else(|| self.config.owner.clone(), |key| self.mark(key));
@@ -50,6 +53,7 @@ impl Server {
         if let Some(head) = self.backend.zone(&zone.name).await? {
             return self.take(head, &zone, adopt, hand).await;
         }
+        self.admit_new(&zone.name, hand).await?;
         hand.check()?;
         match self.backend.create(&zone).await {
             // An earlier attempt whose answer was lost, or another machine a moment ago.
@@ -59,18 +63,84 @@ impl Server {
             }
             other => {
                 other?;
+                if !hand.is_platform() {
+                    self.assign_in_turn(&zone.name, &hand.organisation).await?;
+                }
                 let head = self.head(&zone.name).await?;
                 self.found(head, true).await
             }
         }
     }
 
+    /// Refuses a zone that would take names away from another one on this server.
+    async fn admit_new(&self, zone: &str, hand: &Hand) -> Result<(), Problem> {
+        if hand.pool {
+            return Ok(());
+        }
+        if !owner::may_use(&self.config.organisations, &hand.organisation) {
+            let message = format!("runs of `{}` make no zones on the name server `{}`", hand.organisation, self.name);
+            return Err(Problem::new(Code::PermissionDenied, message)
+                .help(format!("`organisations` of [hosts.dns.servers.{}] names those that may", self.name))
+                .data(serde_json::json!({ "reason": "organisation" }))
+                .no_effect());
+        }
+        if !hand.is_platform() && !zone.contains('.') {
+            return Err(owner::refused(
+                &format!("{zone}, which everything below would depend on,"),
+                &hand.organisation,
+            ));
+        }
+        let enclosing = self.enclosing(zone).await?;
+        let pools = self.pools.lock().clone();
+        let of_pool = |pool: &&String| {
+            let inside = enclosing.as_ref().is_some_and(|head| below(pool, &head.name));
+            (below(pool, zone) && !inside) || (*pool == zone && !hand.is_platform())
+        };
+        if let Some(pool) = pools.iter().find(of_pool) {
+            return Err(Problem::new(Code::NameRefused, format!("names under {pool} are given out by its pool only"))
+                .help("`pool::reserve` gives one out, with its zone and its delegation")
+                .data(serde_json::json!({ "reason": "reserved" }))
+                .no_effect());
+        }
+        let Some(head) = enclosing else { return Ok(()) };
+        if self.organisation(&head.name).await? != hand.organisation {
+            let what = format!("the zone {}, which {zone} would be cut out of,", head.name);
+            return Err(owner::refused(&what, &hand.organisation));
+        }
+        self.admit_organisation(&head, hand).await?;
+        let there = self.backend.rrsets(&head.name, Some(zone)).await?;
+        match there.iter().find(|rrset| !["NS", "DS"].contains(&rrset.kind.as_str())) {
+            Some(hidden) => Err(Problem::new(
+                Code::Conflict,
+                format!("{zone} stands in the zone {} ({}): a zone of its own would hide that", head.name, hidden.kind),
+            )
+            .help("remove those records first, if the zone is to take their place; or choose another name")
+            .no_effect()),
+            None => Ok(()),
+        }
+    }
+
+    /// The zone on this server that a name stands in, if there is one.
+    async fn enclosing(&self, name: &str) -> Result<Option<ZoneHead>, Problem> {
+        let mut rest = name;
+        while let Some((_, above)) = rest.split_once('.') {
+            if let Some(head) = self.backend.zone(above).await? {
+                return Ok(Some(head));
+            }
+            rest = above;
+        }
+        Ok(None)
+    }
+
     async fn take(&self, head: ZoneHead, zone: &NewZone, adopt: bool, hand: &Hand) -> Result<Created, Problem> {
         let made = hand.key.is_some() && head.account == zone.account;
         let ours = self.owns(&head).await?;
-        let taken = made || (adopt && ours);
+        let marks = self.backend.metadata(&head.name).await?.remove(ORGANISATION).unwrap_or_default();
+        let same = marks.first().map_or(PLATFORM, String::as_str) == hand.organisation;
+        let taken = made || (adopt && ours && same);
         if !taken {
             let (why, help) = match ours {
+                true if !same => ("it is another organisation's", "choose another name"),
                 true => ("it was made by another step", "say `adopt: true` to go on with it"),
                 false => (
                     "it isn't ours",
@@ -82,6 +152,11 @@ impl Server {
                 .help(help)
                 .data(serde_json::json!({ "ours": ours }))
                 .no_effect());
+        }
+        // An attempt that ended between the zone and its mark.
+        if made && !same && marks.is_empty() {
+            hand.check()?;
+            self.assign_in_turn(&head.name, &hand.organisation).await?;
         }
         if zone.dnssec && !head.dnssec {
             hand.check()?;
@@ -110,6 +185,7 @@ impl Server {
     pub async fn remove(&self, zone: &str, hand: &Hand) -> Result<bool, Problem> {
         let _turn = self.turn(zone).await;
         let Some(head) = self.backend.zone(zone).await? else { return Ok(false) };
+        self.admit_organisation(&head, hand).await?;
         if !hand.force && !self.owns(&head).await? {
             return Err(Problem::new(Code::Conflict, format!("the zone {zone} isn't ours to delete"))
                 .help("`force: true` deletes it all the same, and needs the grant `dns.force`")

@@ -8,6 +8,7 @@ impl Server {
     /// Refuses what isn't ours to change as a whole.
     async fn admit_zone(&self, zone: &str, hand: &Hand) -> Result<(), Problem> {
         let head = self.head(zone).await?;
+        self.admit_organisation(&head, hand).await?;
         if !hand.force && !self.owns(&head).await? {
             return Err(Problem::new(Code::Conflict, format!("the zone {zone} isn't ours"))
                 .help("`dns::claim` takes it over, and needs the grant `dns.force`")

@@ -125,6 +125,13 @@ impl Servers {
         }
     }
 
+    /// From now on names below this domain are made by the pool only, on whichever server.
+    pub fn keep_for_pool(&self, domain: &str) {
+        for server in &self.all {
+            server.pools.lock().insert(domain.to_owned());
+        }
+    }
+
     /// All of them.
     pub fn all(&self) -> &[Arc<Server>] {
         &self.all

@@ -1,5 +1,7 @@
 //! What holds for every name server, tried on the one in memory.
 
+mod owners;
+
 use std::sync::Arc;
 
 use windlass_model::Code;
@@ -80,7 +82,7 @@ async fn an_undo_puts_back_only_over_what_its_step_wrote() {
 async fn a_lost_lease_writes_nothing() {
     let server = server();
     server.create(zone("a.example"), false, &hand("run/1")).await.unwrap();
-    let lost = || Hand { key: Some("run/2".into()), force: true, holds: Box::new(|| false) };
+    let lost = || Hand { force: true, holds: Box::new(|| false), ..hand("run/2") };
     let change = server.change("a.example", vec![address("a.example", "192.0.2.1")], &lost()).await;
     assert_eq!(change.unwrap_err().code, Code::LeaseLost);
     assert_eq!(server.remove("a.example", &lost()).await.unwrap_err().code, Code::LeaseLost);

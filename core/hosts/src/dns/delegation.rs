@@ -18,7 +18,8 @@ use serde::Serialize;
 
 use super::{
     ask::{Wanted, ask},
-    resolve::{Resolver, bare, host, parsed},
+    ops::Here,
+    resolve::{bare, host, parsed},
 };
 
 /// What was found.
@@ -57,6 +58,9 @@ struct ParentServer {
     glue: Vec<(String, IpAddr)>,
     #[serde(skip)]
     digests: Vec<DS>,
+    /// What it says may be the child's own word: it serves that, too, and shows no DS.
+    #[serde(skip)]
+    only_child: bool,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -101,7 +105,8 @@ impl Delegation {
 }
 
 /// Looks. `expected` are servers that are asked though the parent doesn't name them yet.
-pub(super) async fn look(resolver: &Resolver, name: &str, expected: &[String]) -> Result<Delegation, String> {
+pub(super) async fn look(here: &Here, name: &str, expected: &[String]) -> Result<Delegation, String> {
+    let resolver = &here.resolver;
     let question = parsed(name)?;
     let (parent, above) = resolver.parent(name).await?;
     let mut found = Delegation { name: name.to_owned(), parent, ..Delegation::default() };
@@ -115,6 +120,11 @@ pub(super) async fn look(resolver: &Resolver, name: &str, expected: &[String]) -
                     found.parents.push(of_parent(&server, address, &question).await);
                 }
             }
+        }
+    }
+    if found.parents.iter().any(|parent| parent.only_child) && !delegates(here, &found, name).await {
+        for parent in found.parents.iter_mut().filter(|parent| parent.only_child) {
+            parent.nameservers.clear();
         }
     }
     let mut names: Vec<String> = found.parents.iter().flat_map(|parent| parent.nameservers.clone()).collect();
@@ -172,6 +182,7 @@ async fn of_parent(server: &str, address: SocketAddr, name: &Name) -> ParentServ
     if is_child_too && digests.metadata.response_code == ResponseCode::NXDomain {
         return found;
     }
+    found.only_child = is_child_too && found.ds.is_empty();
     found.nameservers = nameservers(&referral, name);
     let said = referral.answers.iter().chain(&referral.authorities).filter(|record| record.name == *name);
     found.ttl = said.filter(|record| host(&record.data).is_some()).map(|record| record.ttl).fold(found.ttl, u32::max);
@@ -179,6 +190,30 @@ async fn of_parent(server: &str, address: SocketAddr, name: &Name) -> ParentServ
         referral.additionals.iter().filter_map(|record| Some((bare(&record.name), record.data.ip_addr()?))).collect();
     found.ds.sort();
     found
+}
+
+/// Whether the parent's zone delegates, where its servers serve the child, too, and answer for that. A name server of ours is
+/// asked what stands in the parent's zone. Of others one learns only whether every name is there: then the child's proves nothing.
+async fn delegates(here: &Here, found: &Delegation, name: &str) -> bool {
+    let mut held = None;
+    for server in here.servers.all() {
+        if let Ok(rrsets) = server.backend.rrsets(&found.parent, Some(name)).await {
+            held = Some(held.unwrap_or(false) || rrsets.iter().any(|rrset| rrset.name == name && rrset.kind == "NS"));
+        }
+    }
+    if let Some(held) = held {
+        return held;
+    }
+    let rest = name.split_once('.').map_or("", |(_, rest)| rest);
+    let Ok(sibling) = parsed(&format!("w{:016x}.{rest}", rand::random::<u64>())) else { return false };
+    for parent in found.parents.iter().filter(|parent| parent.only_child) {
+        let Ok(address) = parent.address.parse() else { return false };
+        match ask(address, &sibling, Wanted { kind: RecordType::DS, recursive: false, signatures: false }).await {
+            Ok(answer) if answer.metadata.response_code == ResponseCode::NXDomain => {}
+            _ => return false,
+        }
+    }
+    true
 }
 
 fn nameservers(answer: &Message, name: &Name) -> Vec<String> {

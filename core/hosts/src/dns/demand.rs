@@ -55,7 +55,7 @@ fn demand(here: &Here, cx: &OpCx, args: &Args) -> Result<Value, Problem> {
             .no_effect());
     }
     let failed = |why: String| Problem::new(Code::Unavailable, format!("{name} can't be looked at: {why}")).retryable();
-    let found = cx.block_on(async { delegation::look(&here.resolver, &name, &[]).await.map_err(failed) })?;
+    let found = cx.block_on(async { delegation::look(here, &name, &[]).await.map_err(failed) })?;
     let wrong = found.otherwise(&without, what.without_ds);
     if wrong.is_empty() {
         return Ok(json!({ "ttl": found.ttl() }));

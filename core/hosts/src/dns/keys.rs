@@ -4,7 +4,7 @@ use serde_json::Value;
 use windlass_model::{EffectClass, RetryPolicy};
 use windlass_script::host::{Kind, Op, Param, Undo};
 
-use super::ops::{Here, SERVER_OPTS, ZONE, hand, json, only};
+use super::ops::{Here, SERVER_OPTS, ZONE, json, only};
 
 const ID: Param = Param::required("id", Kind::Int, "The key's number at the name server, from `dns::keys`.");
 const ACTIVE: Param = Param::required("active", Kind::Bool, "Whether it signs.");
@@ -20,7 +20,7 @@ pub(super) fn ops(here: &Here) -> Vec<Op> {
             example: r#"dns::create_zone("a.example.net", #{ dnssec: false }); dns::sign("a.example.net").len()"#,
             ..here.change("sign", |here, cx, args| {
                 let (zone, server) = here.place(args)?;
-                let hand = hand(cx, &zone, only(args)?.force)?;
+                let hand = here.hand(cx, &zone, only(args)?.force)?;
                 json(&cx.block_on(server.sign(&zone, &hand))?)
             })
         },
@@ -31,7 +31,7 @@ pub(super) fn ops(here: &Here) -> Vec<Op> {
             example: r#"dns::create_zone("a.example.net"); dns::unsign("a.example.net")"#,
             ..here.change("unsign", |here, cx, args| {
                 let (zone, server) = here.place(args)?;
-                let hand = hand(cx, &zone, only(args)?.force)?;
+                let hand = here.hand(cx, &zone, only(args)?.force)?;
                 cx.block_on(server.unsign(&zone, &hand)).map(|()| Value::Null)
             })
         },
@@ -47,7 +47,7 @@ pub(super) fn ops(here: &Here) -> Vec<Op> {
             example: r#"dns::create_zone("a.example.net"); dns::add_key("a.example.net").active"#,
             ..here.change("add_key", |here, cx, args| {
                 let (zone, server) = here.place(args)?;
-                let hand = hand(cx, &zone, only(args)?.force)?;
+                let hand = here.hand(cx, &zone, only(args)?.force)?;
                 json(&cx.block_on(server.add_key(&zone, &hand))?)
             })
         },
@@ -66,7 +66,7 @@ pub(super) fn ops(here: &Here) -> Vec<Op> {
             example: r#"dns::create_zone("a.example.net"); dns::set_key("a.example.net", 1, true)"#,
             ..here.change("set_key", |here, cx, args| {
                 let (zone, server) = here.place(args)?;
-                let hand = hand(cx, &zone, only(args)?.force)?;
+                let hand = here.hand(cx, &zone, only(args)?.force)?;
                 let (id, active) = (args.int("id").unwrap_or(0), args.bool("active", true));
                 cx.block_on(server.set_key(&zone, id, active, &hand)).map(|()| Value::Null)
             })
@@ -79,7 +79,7 @@ pub(super) fn ops(here: &Here) -> Vec<Op> {
             example: r#"dns::create_zone("a.example.net"); let key = dns::add_key("a.example.net"); dns::delete_key("a.example.net", key.id)"#,
             ..here.change("delete_key", |here, cx, args| {
                 let (zone, server) = here.place(args)?;
-                let hand = hand(cx, &zone, only(args)?.force)?;
+                let hand = here.hand(cx, &zone, only(args)?.force)?;
                 cx.block_on(server.remove_key(&zone, args.int("id").unwrap_or(0), &hand)).map(Value::Bool)
             })
         },

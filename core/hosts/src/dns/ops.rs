@@ -10,6 +10,7 @@ use windlass_script::host::{Args, HostModule, Kind, Op, OpCx, Param, Permission,
 use super::{keys, read, records, resolve::Resolver, zones};
 use crate::{
     authority::{self, Hand, Server, Servers},
+    owner::Organisations,
     support,
 };
 
@@ -47,6 +48,7 @@ pub(super) fn module(here: Here) -> HostModule {
 pub(super) struct Here {
     pub(super) servers: Arc<Servers>,
     pub(super) resolver: Arc<Resolver>,
+    organisations: Arc<dyn Organisations>,
 }
 
 pub(super) type Work = fn(&Here, &OpCx, &Args) -> Result<Value, Problem>;
@@ -59,8 +61,8 @@ pub(super) struct Only {
 }
 
 impl Here {
-    pub(super) fn new(servers: Arc<Servers>, resolver: Resolver) -> Self {
-        Self { servers, resolver: Arc::new(resolver) }
+    pub(super) fn new(servers: Arc<Servers>, resolver: Resolver, organisations: Arc<dyn Organisations>) -> Self {
+        Self { servers, resolver: Arc::new(resolver), organisations }
     }
 
     /// An op that only looks at one zone.
@@ -100,20 +102,21 @@ impl Here {
         let server = self.servers.of(&zone, named)?;
         Ok((zone, server))
     }
-}
 
-/// Who writes, for a call. To force needs a grant of its own, for the zone.
-pub(super) fn hand(cx: &OpCx, zone: &str, force: bool) -> Result<Hand, Problem> {
-    if force && !cx.is_granted(FORCE, zone) {
-        return Err(denied(FORCE, zone, "`force`"));
+    /// Who writes, for a call. To force needs a grant of its own, for the zone.
+    pub(super) fn hand(&self, cx: &OpCx, zone: &str, force: bool) -> Result<Hand, Problem> {
+        if force && !cx.is_granted(FORCE, zone) {
+            return Err(denied(FORCE, zone, "`force`"));
+        }
+        let organisation = self.organisations.of(&cx.run)?;
+        Ok(Hand { key: Some(cx.key.clone()), force, organisation, pool: false, holds: Box::new(cx.holder()) })
     }
-    Ok(Hand { key: Some(cx.key.clone()), force, holds: Box::new(cx.holder()) })
 }
 
-/// The same for an undo, which finds what the step left by the step's key, and leaves nothing for an undo itself.
+/// Who takes something back, for an undo, which finds what the step left by the step's key, and leaves nothing for an undo itself.
 pub(super) fn undoing(cx: &OpCx) -> Option<(String, Hand)> {
     let key = cx.undoes.clone()?;
-    Some((key, Hand { key: None, force: true, holds: Box::new(cx.holder()) }))
+    Some((key, Hand { force: true, holds: Box::new(cx.holder()), ..Hand::of_platform() }))
 }
 
 pub(super) fn denied(verb: &str, scope: &str, what: &str) -> Problem {

@@ -297,6 +297,6 @@ fn check(here: &Here, cx: &OpCx, args: &Args) -> Result<Value, Problem> {
     let options: Options = support::options(args, "opts")?;
     let expected = options.nameservers.iter().map(|server| authority::name(server)).collect::<Result<Vec<_>, _>>()?;
     let failed = |why: String| Problem::new(Code::Unavailable, format!("{name} can't be looked at: {why}")).retryable();
-    let found = cx.block_on(async { delegation::look(&here.resolver, &name, &expected).await.map_err(failed) })?;
+    let found = cx.block_on(async { delegation::look(here, &name, &expected).await.map_err(failed) })?;
     json(&found)
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use windlass_model::Problem;
 use windlass_script::host::{Args, Kind, Op, OpCx, Param, Permission, Undo};
 
-use super::ops::{Here, SERVER_OPTS, WRITE, ZONE, denied, hand, json, only, scope, undoing};
+use super::ops::{Here, SERVER_OPTS, WRITE, ZONE, denied, json, only, scope, undoing};
 use crate::{
     authority::{self, Change, Changed, Delegation, Plan, Rrset, Update},
     support::invalid,
@@ -109,7 +109,7 @@ pub(super) fn ops(here: &Here) -> Vec<Op> {
             example: r#"dns::create_zone("example.net"); dns::undelegate("example.net", "a.example.net").unchanged"#,
             ..here.change("undelegate", |here, cx, args| {
                 let (zone, server, name) = parent_and_child(here, args)?;
-                let hand = hand(cx, &zone, only(args)?.force)?;
+                let hand = here.hand(cx, &zone, only(args)?.force)?;
                 json(&cx.block_on(server.undelegate(&zone, &name, &hand))?)
             })
         },
@@ -168,7 +168,7 @@ fn check_code<'a>(cx: &OpCx, rrsets: impl Iterator<Item = &'a Rrset>) -> Result<
 
 fn replace(here: &Here, cx: &OpCx, args: &Args) -> Result<Value, Problem> {
     let (zone, server) = here.place(args)?;
-    let hand = hand(cx, &zone, only(args)?.force)?;
+    let hand = here.hand(cx, &zone, only(args)?.force)?;
     let read = several(args.get("rrsets")).into_iter().map(|value| Rrset::read(&zone, value));
     let rrsets = read.collect::<Result<Vec<_>, _>>()?;
     check_code(cx, rrsets.iter())?;
@@ -178,7 +178,7 @@ fn replace(here: &Here, cx: &OpCx, args: &Args) -> Result<Value, Problem> {
 
 fn delete(here: &Here, cx: &OpCx, args: &Args) -> Result<Value, Problem> {
     let (zone, server) = here.place(args)?;
-    let hand = hand(cx, &zone, only(args)?.force)?;
+    let hand = here.hand(cx, &zone, only(args)?.force)?;
     let changes = several(args.get("rrsets")).into_iter().map(|value| {
         let (Some(name), Some(kind)) = (value["name"].as_str(), value["type"].as_str()) else {
             return Err(invalid("what is deleted is named by `name` and `type`"));
@@ -210,7 +210,7 @@ fn apply(here: &Here, cx: &OpCx, args: &Args) -> Result<Value, Problem> {
     let zone = authority::name(&plan.zone)?;
     let plan = reread(&zone, plan)?;
     let server = here.servers.of(&zone, options.server.as_deref())?;
-    let hand = hand(cx, &zone, options.force)?;
+    let hand = here.hand(cx, &zone, options.force)?;
     check_code(cx, plan.create.iter().chain(plan.update.iter().map(|update| &update.to)))?;
     let done: Changed = cx.block_on(server.apply(&zone, &plan, &hand))?;
     json(&done)
@@ -240,7 +240,7 @@ fn delegate(here: &Here, cx: &OpCx, args: &Args) -> Result<Value, Problem> {
     }
     let (zone, server, child) = parent_and_child(here, args)?;
     let to: To = args.read("to")?;
-    let hand = hand(cx, &zone, only(args)?.force)?;
+    let hand = here.hand(cx, &zone, only(args)?.force)?;
     let to = Delegation { nameservers: to.nameservers, ds: to.ds, ttl: to.ttl };
     json(&cx.block_on(server.delegate(&zone, &child, &to, &hand))?)
 }

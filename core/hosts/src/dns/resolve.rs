@@ -6,10 +6,11 @@ use std::{
 };
 
 use hickory_proto::rr::{Name, RData, RecordType};
+use ipnet::IpNet;
 use windlass_model::{Code, Problem};
 
 use super::ask::{Wanted, ask};
-use crate::authority;
+use crate::{authority, web};
 
 /// The port of DNS.
 const PORT: u16 = 53;
@@ -22,6 +23,8 @@ const ADDRESSES: usize = 4;
 pub(super) struct Resolver {
     resolvers: Vec<SocketAddr>,
     addresses: BTreeMap<String, SocketAddr>,
+    /// What may be asked though it isn't public.
+    private: Vec<IpNet>,
 }
 
 impl Resolver {
@@ -41,7 +44,15 @@ impl Resolver {
             let address = read(text).map_err(|_| wrong(format!("addresses.{name}"), text))?;
             Ok((authority::name(name).map_err(|problem| Problem { code: Code::Configuration, ..problem })?, address))
         });
+        let private = config.private_addresses.iter().map(|text| {
+            let range = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+            range.ok_or_else(|| {
+                let message = format!("hosts.dns.private_addresses: `{text}` is no address and no range");
+                Problem::new(Code::Configuration, message)
+            })
+        });
         Ok(Self {
+            private: private.collect::<Result<_, _>>()?,
             resolvers: resolvers.collect::<Result<_, _>>()?,
             addresses: addresses.collect::<Result<_, Problem>>()?,
         })
@@ -90,6 +101,20 @@ impl Resolver {
             if found.is_empty() {
                 return Err(failed.unwrap_or_else(|| format!("{server} has no address")));
             }
+        }
+        // Whoever writes a zone writes its NS records and their addresses: they would have us knock at doors inside.
+        let mut inside = None;
+        found.retain(|address| match web::special(address.to_canonical()) {
+            Some(why) if !self.private.iter().any(|range| range.contains(&address.to_canonical())) => {
+                inside = Some(format!(
+                    "{server} is at {address} ({why}), which isn't asked: `hosts.dns.private_addresses` would allow it"
+                ));
+                false
+            }
+            _ => true,
+        });
+        if let Some(why) = inside.filter(|_| found.is_empty()) {
+            return Err(why);
         }
         // A machine without IPv6 can't ask there, which says nothing about the server.
         if found.iter().any(has_route) {

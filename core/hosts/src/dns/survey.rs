@@ -160,7 +160,7 @@ fn survey(here: &Here, cx: &OpCx, args: &Args) -> Result<Value, Problem> {
     names.dedup();
     let failed = |why: String| Problem::new(Code::Unavailable, format!("{zone} can't be looked at: {why}")).retryable();
     let records = cx.block_on(async {
-        let servers = delegation::look(&here.resolver, &zone, &[]).await.map_err(failed)?.served_at();
+        let servers = delegation::look(here, &zone, &[]).await.map_err(failed)?.served_at();
         let mut records = Vec::new();
         if !servers.is_empty() {
             for name in &names {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use windlass_model::{EffectClass, Problem, ResourceChange, ResourceRef};
 use windlass_script::host::{Args, Kind, Lookup, Op, OpCx, Param, Permission, Undo};
 
-use super::ops::{FORCE, Here, SERVER_OPTS, ZONE, hand, json, of_zone, only, scope, undoing};
+use super::ops::{FORCE, Here, SERVER_OPTS, ZONE, denied, json, of_zone, only, scope, undoing};
 use crate::{
     authority::{self, Created, NewZone},
     support::{self, invalid},
@@ -15,15 +15,17 @@ const CREATE_OPTS: Param = Param::optional(
     "opts",
     Kind::Map,
     "`nameservers` (those of the server's configuration by default), `dnssec` (true by default: it is signed), `kind` (\"Native\" \
-     by default, or \"Master\"), `adopt` (false by default: whether a zone of ours that is there is taken as it is), `server`.",
+     by default, or \"Master\"), `adopt` (false by default: whether a zone of ours and of the same organisation that is there is taken as it is), `server`.",
 );
 const FORCE_OPTS: Param =
     Param::optional("opts", Kind::Map, "`force` (needs `dns.force`): though it isn't ours; `server`.");
 const METADATA_KIND: Param = Param::required(
     "kind",
     Kind::String,
-    "Its kind, such as `ALLOW-AXFR-FROM`, or one of your own that begins with `X-`.",
+    "Its kind: one of your own that begins with `X-`, `SOA-EDIT…`, `PUBLISH-…`; or, with the grant `dns.force`, any other, such as \
+     `ALLOW-AXFR-FROM`.",
 );
+const ORGANISATION: Param = Param::required("organisation", Kind::String, "Whose it is from now on.");
 const VALUES: Param = Param::required("values", Kind::Array, "Its values; none remove it.");
 
 const FORCE_WORDS: &str = "take over and overwrite what others have made in the DNS zones";
@@ -32,14 +34,19 @@ pub(super) fn ops(here: &Here) -> Vec<Op> {
     let look = here.clone();
     let lookup: Lookup = Box::new(move |cx, args| {
         let (zone, server) = look.place(args)?;
-        let found = cx.block_on(server.made_by(&zone, &cx.key))?;
-        found.map(|created| shown(&created, &server.name)).transpose()
+        // Going on with it puts the marks there that are missing.
+        match cx.block_on(server.made_by(&zone, &cx.key))? {
+            Some(_) => create(&look, cx, args).map(Some),
+            None => Ok(None),
+        }
     });
     vec![
         Op {
             doc: "Makes a zone, signed, with a serial that rises with every change. It carries the mark of this step; its undo \
-                  removes only what does. `ds` holds what its parent needs: see `dns::delegate`. Errors: `conflict` if a zone of that name is \
-                  there that isn't ours, or is another step's and `adopt` isn't said.",
+                  removes only what does, and the mark of the run's organisation, whose runs alone change it from then on (and the \
+                  platform's). `ds` holds what its parent needs: see `dns::delegate`. Errors: `conflict` if a zone of that name is \
+                  there that isn't ours, or is another step's and `adopt` isn't said, or if it would hide records of a zone above; \
+                  `permission_denied` below a zone of another organisation; `name_refused` below a domain of a pool.",
             params: &[ZONE, CREATE_OPTS],
             returns: "#{ name: string, kind: string, serial: int, dnssec: bool, server: string, created: bool, ds: [string] }",
             class: EffectClass::Keyed,
@@ -72,7 +79,7 @@ pub(super) fn ops(here: &Here) -> Vec<Op> {
             example: r#"dns::create_zone("a.example.net"); dns::delete_zone("a.example.net")"#,
             ..here.change("delete_zone", |here, cx, args| {
                 let (zone, server) = here.place(args)?;
-                let hand = hand(cx, &zone, only(args)?.force)?;
+                let hand = here.hand(cx, &zone, only(args)?.force)?;
                 cx.block_on(server.remove(&zone, &hand)).map(Value::Bool)
             })
         },
@@ -84,7 +91,7 @@ pub(super) fn ops(here: &Here) -> Vec<Op> {
             example: r#"dns::create_zone("a.example.net"); dns::claim("a.example.net")"#,
             ..here.change("claim", |here, cx, args| {
                 let (zone, server) = here.place(args)?;
-                let hand = hand(cx, &zone, false)?;
+                let hand = here.hand(cx, &zone, false)?;
                 cx.block_on(server.claim(&zone, &hand)).map(|()| Value::Null)
             })
         },
@@ -96,13 +103,33 @@ pub(super) fn ops(here: &Here) -> Vec<Op> {
             example: r#"dns::create_zone("a.example.net"); dns::disclaim("a.example.net")"#,
             ..here.change("disclaim", |here, cx, args| {
                 let (zone, server) = here.place(args)?;
-                let hand = hand(cx, &zone, false)?;
+                let hand = here.hand(cx, &zone, false)?;
                 cx.block_on(server.disclaim(&zone, cx.undoes.as_deref(), &hand)).map(Value::Bool)
             })
         },
         Op {
+            doc: "Gives a zone to an organisation, whose runs may change it from then on: one that was made before zones carried that \
+                  mark, or by the platform. Only runs of the platform may (`permission_denied`).",
+            params: &[ZONE, ORGANISATION, SERVER_OPTS],
+            returns: "()",
+            permission: Permission::Needs { verb: FORCE, scope: of_zone, words: FORCE_WORDS },
+            undo: Undo::None("whose it was before isn't kept"),
+            example: r#"dns::create_zone("a.example.net"); dns::assign("a.example.net", "acme")"#,
+            ..here.change("assign", |here, cx, args| {
+                let (zone, server) = here.place(args)?;
+                let organisation = args.str("organisation");
+                let known = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
+                if organisation.is_empty() || organisation.len() > 64 || !organisation.bytes().all(known) {
+                    return Err(invalid(format!("`{organisation}` can't be an organisation's name")));
+                }
+                let hand = here.hand(cx, &zone, false)?;
+                cx.block_on(server.assign(&zone, organisation, &hand)).map(|()| Value::Null)
+            })
+        },
+        Op {
             doc: "Notes something about a zone beside its records. Which kinds there are, and what they mean, the name server's \
-                  manual says; kinds that hold our own marks can't be written, and neither can those that run code on the server.",
+                  manual says. Those that let others change, copy or see the zone need the grant `dns.force`; kinds that hold our own \
+                  marks can't be written, and neither can those that run code on the server.",
             params: &[ZONE, METADATA_KIND, VALUES, SERVER_OPTS],
             returns: "()",
             undo: Undo::None("register what puts the old values back with `on_rollback`"),
@@ -151,7 +178,7 @@ fn create(here: &Here, cx: &OpCx, args: &Args) -> Result<Value, Problem> {
     }
     let new =
         NewZone { name: zone.clone(), kind: options.kind, nameservers, dnssec: options.dnssec, account: String::new() };
-    let hand = hand(cx, &zone, false)?;
+    let hand = here.hand(cx, &zone, false)?;
     shown(&cx.block_on(server.create(new, options.adopt, &hand))?, &server.name)
 }
 
@@ -172,16 +199,21 @@ fn set_metadata(here: &Here, cx: &OpCx, args: &Args) -> Result<Value, Problem> {
     if kind.is_empty() || kind.len() > 32 || !kind.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
         return Err(invalid("`kind` is 1 to 32 letters, digits and hyphens"));
     }
-    let ours = kind == "X-OWNER" || kind.starts_with("X-UNDO-");
+    let ours = ["X-OWNER", "X-ORGANISATION"].contains(&kind.as_str()) || kind.starts_with("X-UNDO-");
     if ours || kind.starts_with("LUA-") || kind == "ENABLE-LUA-RECORDS" {
         return Err(invalid(format!(
             "`{kind}` can't be written: it holds a mark of ours, or runs code on the name server"
         )));
     }
+    // Whoever may change records may not let others do so: what isn't known to be harmless needs more.
+    let harmless = ["X-", "SOA-EDIT", "PUBLISH-"].iter().any(|known| kind.starts_with(known));
+    if !harmless && !cx.is_granted(FORCE, &zone) {
+        return Err(denied(FORCE, &zone, &format!("the metadata `{kind}`")));
+    }
     let values: Vec<String> = args.read("values")?;
     if values.len() > 100 || values.iter().any(|value| value.len() > 4_096) {
         return Err(invalid("metadata has at most 100 values of 4096 bytes"));
     }
-    let hand = hand(cx, &zone, false)?;
+    let hand = here.hand(cx, &zone, false)?;
     cx.block_on(server.note(&zone, &kind, &values, &hand)).map(|()| Value::Null)
 }

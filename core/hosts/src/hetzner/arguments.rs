@@ -43,6 +43,9 @@ pub(super) fn project(cloud: &Arc<Cloud>, cx: &OpCx, args: &Args) -> Result<Proj
             .help("keep it with `windlass secrets set`, and write `token: secret(\"…\")`")
             .no_effect());
     }
+    if given.is_null() {
+        cloud.admit(&name, cx)?;
+    }
     let reference = match (given, cloud.secret_of(&name)) {
         (Value::Null, Some(secret)) => json!({ "$secret": secret }),
         (Value::Null, None) if cloud.needs_token() => {

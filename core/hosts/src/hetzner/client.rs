@@ -1,6 +1,11 @@
 //! Sends requests to the provider, for all runs of this process: within the project's budget, in pages, with a bound.
 
-use std::{collections::HashMap, error::Error, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    error::Error,
+    sync::Arc,
+    time::Duration,
+};
 
 use http::{Method, StatusCode};
 use parking_lot::Mutex;
@@ -10,7 +15,8 @@ use windlass_model::{Code, Problem};
 use windlass_script::host::OpCx;
 use zeroize::Zeroizing;
 
-use super::{Config, Start, arguments::Reference, budget::Budget, poller::Poller, refusal};
+use super::{Config, ProjectConfig, Start, arguments::Reference, budget::Budget, marks, poller::Poller, refusal};
+use crate::owner::{self, Always, Organisations, PLATFORM};
 
 /// Bytes of an answer.
 const ANSWER: usize = 16 << 20;
@@ -25,7 +31,8 @@ const PER_PAGE: usize = 50;
 pub(super) struct Cloud {
     place: Place,
     http: reqwest::Client,
-    secrets: HashMap<String, String>,
+    projects: BTreeMap<String, ProjectConfig>,
+    organisations: Arc<dyn Organisations>,
     pub(super) poll: Duration,
     /// What all runs on a project share, by the digest of its token.
     shared: Mutex<HashMap<blake3::Hash, Arc<Shared>>>,
@@ -60,10 +67,18 @@ pub(super) struct Project {
     token: Arc<Zeroizing<String>>,
     shared: Arc<Shared>,
     holds: Arc<dyn Fn() -> bool + Send + Sync>,
+    /// The organisation of the run.
+    pub(super) organisation: Arc<str>,
+    /// Whether a step is taken back: whatever that did, its marks prove it.
+    undoes: bool,
 }
 
 impl Cloud {
-    pub(super) fn new(config: &Config, http: &crate::web::Config) -> Result<Self, Problem> {
+    pub(super) fn new(
+        config: &Config,
+        http: &crate::web::Config,
+        organisations: Arc<dyn Organisations>,
+    ) -> Result<Self, Problem> {
         let wrong = |why: String| Problem::new(Code::Configuration, format!("hosts.hetzner.base_url: {why}"));
         let url = url::Url::parse(&config.base_url).map_err(|error| wrong(error.to_string()))?;
         let loopback = match url.host() {
@@ -83,7 +98,8 @@ impl Cloud {
                 let file = http.ca_file.as_deref().unwrap_or(std::path::Path::new("")).display();
                 Problem::new(Code::Configuration, format!("hosts.http.ca_file: {file}: {error}"))
             })?,
-            secrets: config.projects.iter().map(|(name, project)| (name.clone(), project.secret.clone())).collect(),
+            projects: config.projects.clone(),
+            organisations,
             poll: Duration::from_millis(config.poll_ms.max(1)),
             shared: Mutex::default(),
         })
@@ -94,7 +110,8 @@ impl Cloud {
         Self {
             place: Place::Simulated { start, started: Mutex::default() },
             http: client(0, None).unwrap_or_default(),
-            secrets: HashMap::new(),
+            projects: BTreeMap::new(),
+            organisations: Arc::new(Always(PLATFORM)),
             poll: Duration::from_millis(5),
             shared: Mutex::default(),
         }
@@ -102,7 +119,23 @@ impl Cloud {
 
     /// The secret that the configuration names for a project.
     pub(super) fn secret_of(&self, project: &str) -> Option<&str> {
-        self.secrets.get(project).map(String::as_str).filter(|secret| !secret.is_empty())
+        self.projects.get(project).map(|project| project.secret.as_str()).filter(|secret| !secret.is_empty())
+    }
+
+    /// Refuses a project of the configuration that isn't given to the run's organisation.
+    pub(super) fn admit(&self, project: &str, cx: &OpCx) -> Result<(), Problem> {
+        let Some(known) = self.projects.get(project).filter(|_| cx.undoes.is_none()) else { return Ok(()) };
+        let organisation = self.organisations.of(&cx.run)?;
+        if owner::may_use(&known.organisations, &organisation) {
+            return Ok(());
+        }
+        let message = format!("the Hetzner project `{project}` isn't given to the organisation `{organisation}`");
+        Err(Problem::new(Code::PermissionDenied, message)
+            .help(format!(
+                "`organisations` of [hosts.hetzner.projects.{project}] names those that may use it; or give a `token`"
+            ))
+            .data(serde_json::json!({ "reason": "organisation" }))
+            .no_effect())
     }
 
     /// Whether a token has to be found: a rehearsal has none.
@@ -153,6 +186,8 @@ impl Cloud {
             token: Arc::new(token),
             shared: shared.clone(),
             holds: Arc::new(cx.holder()),
+            organisation: self.organisations.of(&cx.run)?.into(),
+            undoes: cx.undoes.is_some(),
         })
     }
 }
@@ -194,6 +229,29 @@ impl Project {
             Ok(answer["pricing"]["currency"].as_str().ok_or_else(missing)?.to_owned())
         };
         self.shared.currency.get_or_try_init(|| asked).await.cloned()
+    }
+
+    /// Whether the run is bound to what carries its organisation's mark.
+    pub(super) fn is_bound(&self) -> bool {
+        !self.undoes && &*self.organisation != PLATFORM
+    }
+
+    /// Refuses to change what no run has made, or one of another organisation.
+    pub(super) fn admit(&self, what: &str, object: &Value) -> Result<(), Problem> {
+        if self.undoes {
+            return Ok(());
+        }
+        let name = object["name"].as_str().unwrap_or_default();
+        if !marks::is_ours(object) {
+            return Err(Problem::new(Code::Conflict, format!("the {what} `{name}` wasn't made by Windlass"))
+                .help("what others made is theirs to change and to delete, in the provider's console")
+                .data(serde_json::json!({ "reason": "not_ours", "id": object["id"] }))
+                .no_effect());
+        }
+        match self.is_bound() && !marks::is_of(object, &self.organisation) {
+            true => Err(owner::refused(&format!("the {what} `{name}`"), &self.organisation)),
+            false => Ok(()),
+        }
     }
 
     pub(super) async fn get(&self, path: &str) -> Result<Value, Problem> {

@@ -24,7 +24,7 @@ pub(super) struct Kind {
 }
 
 impl Kind {
-    fn words(self) -> String {
+    pub(super) fn words(self) -> String {
         self.singular.replace('_', " ")
     }
 
@@ -172,14 +172,7 @@ pub(super) async fn delete(cx: &OpCx, project: &Project, kind: Kind, wanted: &Re
         None => project.find(kind.plural, kind.singular, wanted).await?,
     };
     let Some(found) = found else { return Ok(json!({ "deleted": false })) };
-    if !marks::is_ours(&found) {
-        let message =
-            format!("the {} `{}` wasn't made by Windlass", kind.words(), found["name"].as_str().unwrap_or_default());
-        return Err(Problem::new(Code::Conflict, message)
-            .help("what others made is theirs to delete, in the provider's console")
-            .data(json!({ "reason": "not_ours", "id": found["id"] }))
-            .no_effect());
-    }
+    project.admit(&kind.words(), &found)?;
     let id = found["id"].as_i64().unwrap_or_default();
     if kind.acts {
         settle(project, kind, id).await?;

@@ -4,12 +4,22 @@ use serde_json::{Map, Value, json};
 use windlass_model::Problem;
 use windlass_script::host::OpCx;
 
-use crate::support::invalid;
+use super::client::Project;
+use crate::{owner::PLATFORM, support::invalid};
 
 /// Made of the step that made a thing.
 pub(super) const KEY: &str = "windlass-key";
 /// The run that made it.
 pub(super) const RUN: &str = "windlass-run";
+
+/// The organisation of that run. What was made before there was this label is the platform's.
+pub(super) const ORGANISATION: &str = "windlass-org";
+
+/// The value of `ORGANISATION`: a label holds a little less than a name may.
+pub(super) fn of_organisation(name: &str) -> String {
+    let fits = name.len() <= 63 && name.bytes().next_back().is_some_and(|byte| byte.is_ascii_alphanumeric());
+    if fits { name.to_owned() } else { digest(name) }
+}
 
 /// The value of `KEY` for a step: its key holds what a label can't.
 pub(super) fn digest(key: &str) -> String {
@@ -17,7 +27,7 @@ pub(super) fn digest(key: &str) -> String {
 }
 
 /// The labels of a new thing: those that the script wants, and ours.
-pub(super) fn labels(cx: &OpCx, wanted: Option<Value>) -> Result<Value, Problem> {
+pub(super) fn labels(cx: &OpCx, project: &Project, wanted: Option<Value>) -> Result<Value, Problem> {
     let mut labels = match wanted {
         None | Some(Value::Null) => Map::new(),
         Some(Value::Object(labels)) => labels,
@@ -26,6 +36,7 @@ pub(super) fn labels(cx: &OpCx, wanted: Option<Value>) -> Result<Value, Problem>
     check(&labels)?;
     labels.insert(KEY.into(), json!(digest(&cx.key)));
     labels.insert(RUN.into(), json!(cx.run.to_string()));
+    labels.insert(ORGANISATION.into(), json!(of_organisation(&project.organisation)));
     Ok(Value::Object(labels))
 }
 
@@ -34,7 +45,7 @@ pub(super) fn relabelled(held: &Value, wanted: &Value) -> Result<Value, Problem>
     let Value::Object(wanted) = wanted else { return Err(invalid("`labels` has to be a map of texts")) };
     check(wanted)?;
     let mut labels = wanted.clone();
-    for name in [KEY, RUN] {
+    for name in [KEY, RUN, ORGANISATION] {
         if held[name].is_string() {
             labels.insert(name.into(), held[name].clone());
         }
@@ -65,6 +76,24 @@ pub(super) fn made_in(object: &Value, run: &str) -> bool {
 /// Whether an object was made by any of our runs.
 pub(super) fn is_ours(object: &Value) -> bool {
     object["labels"][KEY].is_string()
+}
+
+/// Whether an object was made by a run of this organisation.
+pub(super) fn is_of(object: &Value, organisation: &str) -> bool {
+    object["labels"][ORGANISATION] == of_organisation(organisation).as_str()
+}
+
+/// A selector that fits nothing of other organisations, for runs of all but the platform; an undo finds what its step wrote by it.
+pub(super) fn narrowed(project: &Project, selector: &str) -> String {
+    if &*project.organisation == PLATFORM {
+        return selector.to_owned();
+    }
+    let own = format!("{ORGANISATION}={}", of_organisation(&project.organisation));
+    // What an op gave may be given back.
+    if selector.split(',').any(|part| part == own) {
+        return selector.to_owned();
+    }
+    if selector.trim().is_empty() { own } else { format!("{selector},{own}") }
 }
 
 /// The selector of what a step has made.

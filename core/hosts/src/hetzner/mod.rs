@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use windlass_model::{Code, Problem};
 use windlass_script::host::{HostModule, Op, Rehearse};
 
+use crate::owner::Organisations;
 use client::Cloud;
 pub use facts::facts;
 
@@ -47,6 +48,8 @@ pub struct Config {
 pub struct ProjectConfig {
     /// Name of the secret that holds its token; its policy has to allow the API's address.
     pub secret: String,
+    /// Organisations whose runs may use it; `*`: all of them. The platform's always may.
+    pub organisations: Vec<String>,
 }
 
 impl Default for Config {
@@ -80,8 +83,12 @@ impl PartialEq for Simulated {
 }
 
 /// The module. Fails when the base URL can't be meant.
-pub fn module(config: &Config, http: &crate::web::Config) -> Result<HostModule, Problem> {
-    Ok(described(ops(&Arc::new(Cloud::new(config, http)?))))
+pub fn module(
+    config: &Config,
+    http: &crate::web::Config,
+    organisations: Arc<dyn Organisations>,
+) -> Result<HostModule, Problem> {
+    Ok(described(ops(&Arc::new(Cloud::new(config, http, organisations)?))))
 }
 
 /// The module for rehearsals: it talks to a simulator if the process has one; else what it would do is assumed.
@@ -127,15 +134,17 @@ fn ops(cloud: &Arc<Cloud>) -> Vec<Op> {
 fn described(ops: Vec<Op>) -> HostModule {
     HostModule {
         name: "hetzner",
-        doc: "Hetzner Cloud. What a run makes carries two labels, `windlass-key` (made of the step) and `windlass-run`: a step \
-              that is tried again finds what it made before, an undo removes that and nothing else, and nothing is ever \
-              deleted that doesn't carry the first.\n\n`project` is a name of `[hosts.hetzner.projects]`, or \
+        doc: "Hetzner Cloud. What a run makes carries three labels, `windlass-key` (made of the step), `windlass-run` and \
+              `windlass-org`: a step that is tried again finds what it made before, an undo removes that and nothing else, and \
+              nothing is ever changed or deleted that doesn't carry the first. A run of an organisation changes, uses and sees \
+              what carries that one's mark; the platform's runs may change what others made, and what was made before there was \
+              that mark.\n\n`project` is a name of `[hosts.hetzner.projects]`, or \
               `#{ name: \"acme\", token: secret(\"…\") }`. Things are named by their id or their name. Grants say the project: \
               `hetzner.server.write:project=acme`. Ops wait until the provider has finished what they began. Answers are the \
               provider's own, without what is only of use to its console; types, images and locations are names. A project \
               has 3,600 requests an hour, shared by all runs here. What makes a thing takes the option `adopt: true`, too: then a \
               thing of that name that an earlier step of the same run has made is taken, as one whose answer was an error may \
-              have.\n\nErrors of all ops: `permission_denied` (no grant; or a \
+              have.\n\nErrors of all ops: `permission_denied` (no grant, another organisation's; or a \
               token that is wrong, may only read, or isn't allowed this: `data.reason` tells which), `not_found`, `conflict` \
               (the name is taken, the thing is locked, protected or not ours), `limit_exceeded` (the project's quota), \
               `unavailable` (out of stock, too many requests, maintenance, no answer), `invalid_argument`, `secret_misuse`.",

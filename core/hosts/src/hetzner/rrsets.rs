@@ -7,7 +7,7 @@ use windlass_model::{Code, EffectClass, Problem, ResourceChange, resource::Resou
 use windlass_script::host::{Args, Effect, Kind as Of, Op, OpCx, Param, Permission, Rehearse, Undo, no_resources};
 
 use super::{
-    arguments::{PROJECT, options, project, project_name, scope, shown},
+    arguments::{PROJECT, Reference, options, project, project_name, scope, shown},
     assume,
     client::{Cloud, Project},
     kinds::{RETRY, TIMEOUT_MS},
@@ -56,7 +56,7 @@ pub(super) fn ops(cloud: &Arc<Cloud>) -> Vec<Op> {
                 "set_records",
                 WHOLE,
                 r#"hetzner::create_zone("acme", "example.com"); hetzner::create_rrset("acme", "example.com", "www", "A", ["192.0.2.1"]); hetzner::set_records("acme", "example.com", "www", "A", ["192.0.2.2"])"#,
-                "Replaces all records of a set that is there.",
+                "Replaces all records of a set that a run has made.",
                 Box::new(move |cx, args| {
                     let project = project(&set, cx, args)?;
                     cx.block_on(replace(&project, args))
@@ -179,13 +179,17 @@ fn records(args: &Args) -> Result<Vec<Value>, Problem> {
 
 async fn create(cx: &OpCx, project: &Project, args: &Args) -> Result<Value, Problem> {
     let mut opts = options(args, &["ttl", "labels"])?;
-    let labels = marks::labels(cx, opts.remove("labels"))?;
+    let labels = marks::labels(cx, project, opts.remove("labels"))?;
     let mut body =
         json!({ "name": args.str("name"), "type": args.str("type"), "labels": labels, "records": records(args)? });
     if let Some(ttl) = opts.get("ttl") {
         body["ttl"] = ttl.clone();
     }
     path(args)?;
+    if project.is_bound() {
+        let zone = Reference::Name(args.str("zone").trim_end_matches('.').to_owned());
+        project.admit("zone", &project.need("zones", "zone", &zone).await?)?;
+    }
     match project.post(&format!("/zones/{}/rrsets", zone(args)?), &body).await {
         Ok(answer) => {
             let whole = async {
@@ -208,6 +212,10 @@ async fn create(cx: &OpCx, project: &Project, args: &Args) -> Result<Value, Prob
 async fn replace(project: &Project, args: &Args) -> Result<Value, Problem> {
     let opts = options(args, &["ttl"])?;
     let path = path(args)?;
+    let held = one(project, args).await?;
+    let missing =
+        || Problem::new(Code::NotFound, format!("there is no record set {} {}", args.str("name"), args.str("type")));
+    project.admit("record set", &held.ok_or_else(|| missing().no_effect())?)?;
     let body = json!({ "records": records(args)? });
     project.wait(&actions(&project.post(&format!("{path}/actions/set_records"), &body).await?)).await?;
     if let Some(ttl) = opts.get("ttl") {
@@ -222,11 +230,8 @@ async fn delete(cx: &OpCx, project: &Project, args: &Args) -> Result<Value, Prob
     let Some(set) = one(project, args).await? else { return Ok(json!({ "deleted": false })) };
     match &cx.undoes {
         Some(key) if !marks::made_by(&set, key) => return Ok(json!({ "deleted": false })),
-        None if !marks::is_ours(&set) => {
-            let message = format!("the record set {} {} wasn't made by Windlass", args.str("name"), args.str("type"));
-            return Err(Problem::new(Code::Conflict, message).data(json!({ "reason": "not_ours" })).no_effect());
-        }
-        _ => {}
+        Some(_) => {}
+        None => project.admit("record set", &set)?,
     }
     match project.delete(&path(args)?).await {
         Ok(answer) => project.wait(&actions(&answer)).await?,

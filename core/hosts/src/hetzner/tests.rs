@@ -1,5 +1,7 @@
 //! The module against a simulator of the provider that keeps to its published contract.
 
+mod owners;
+
 use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
@@ -11,7 +13,10 @@ use windlass_sim::{
 };
 
 use super::{Config, ProjectConfig, marks, module};
-use crate::testing::Bench;
+use crate::{
+    owner::{Always, PLATFORM},
+    testing::Bench,
+};
 
 /// A project at the provider, and the module on it.
 struct World {
@@ -30,7 +35,7 @@ impl World {
         let control = Control::new(Clock::system());
         let sim = Arc::new(Hetzner::new(provider, control.clock.clone()));
         let server = serve(([127, 0, 0, 1], 0).into(), sim.clone(), &control).unwrap();
-        let project = |secret: &str| ProjectConfig { secret: secret.into() };
+        let project = |secret: &str| ProjectConfig { secret: secret.into(), organisations: Vec::new() };
         let config = Config {
             base_url: format!("{}/v1", server.url()),
             poll_ms: 5,
@@ -42,7 +47,10 @@ impl World {
             .into(),
             ..Config::default()
         };
-        let mut bench = Bench::new(module(&config, &crate::web::Config::default()).unwrap(), &["hetzner.*:*"]);
+        let mut bench = Bench::new(
+            module(&config, &crate::web::Config::default(), Arc::new(Always(PLATFORM))).unwrap(),
+            &["hetzner.*:*"],
+        );
         for (name, value) in [("good", TOKEN), ("read", READ_ONLY_TOKEN), ("bad", "nonsense")] {
             bench.cx.secrets.insert(name.into(), value.into());
         }
@@ -438,7 +446,7 @@ fn secrets_stay_where_they_are() {
     assert_eq!(world.step(1, "list_servers", own).unwrap().as_array().map(Vec::len), Some(1));
     for bad in ["http://api.example.net/v1", "nonsense"] {
         let config = Config { base_url: bad.into(), ..Config::default() };
-        assert!(module(&config, &crate::web::Config::default()).is_err(), "{bad}");
+        assert!(module(&config, &crate::web::Config::default(), Arc::new(Always(PLATFORM))).is_err(), "{bad}");
     }
     let misspelt = json!(["acme", "a", { "server_typ": "cx23" }]);
     let misspelt = world.step(1, "create_server", misspelt).unwrap_err();

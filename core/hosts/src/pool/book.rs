@@ -74,6 +74,20 @@ pub trait Book: Send + Sync {
     /// Removes the row of which this version was seen; `false` if another one stands there.
     fn remove(&self, name: &str, seen: i64) -> Result<bool, Problem>;
 
+    /// How many names an organisation has reserved that aren't given out.
+    fn reserved(&self, organisation: &str) -> Result<usize, Problem> {
+        let (mut count, mut after) = (0, None::<String>);
+        loop {
+            let page = self.list(after.as_deref(), 500)?;
+            let of = |entry: &&Entry| entry.row.state == State::Reserved && entry.row.organisation == organisation;
+            count += page.iter().filter(of).count();
+            match page.last() {
+                Some(last) if page.len() == 500 => after = Some(last.row.name.clone()),
+                _ => return Ok(count),
+            }
+        }
+    }
+
     /// Whether a run hasn't ended.
     fn is_open(&self, run: &RunId) -> Result<bool, Problem>;
 }

@@ -14,7 +14,10 @@ use serde::{Deserialize, Serialize};
 use windlass_model::Problem;
 use windlass_script::host::HostModule;
 
-use crate::authority::{self, Shared};
+use crate::{
+    authority::{self, Shared},
+    owner::{Always, Organisations, PLATFORM},
+};
 
 pub use book::{Book, Entry, MemoryBook, Row, State};
 pub use commit::Committed;
@@ -34,6 +37,10 @@ pub struct Config {
     pub rest_s: u64,
     /// Seconds between two looks for reservations that have run out.
     pub sweep_s: u64,
+    /// Names that an organisation may have reserved at a time, without having them given out. The platform has no such limit.
+    pub reservations: u32,
+    /// Seconds after which a name that nobody commits isn't renewed any more by its token.
+    pub reserved_s: u64,
     /// Labels that nobody gets, beside the usual ones (`www`, `mail`, `ns1`, …).
     pub reserved: Vec<String>,
 }
@@ -46,25 +53,38 @@ pub struct Domain {
     pub server: String,
     /// Name servers of the zones below it. Empty: those of the server.
     pub nameservers: Vec<String>,
+    /// Organisations that names are given out to, beside the platform. Empty, or `*`: all of them.
+    pub organisations: Vec<String>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { domains: BTreeMap::new(), reservation_s: 600, rest_s: 300, sweep_s: 30, reserved: Vec::new() }
+        Self {
+            domains: BTreeMap::new(),
+            reservation_s: 600,
+            rest_s: 300,
+            sweep_s: 30,
+            reservations: 10,
+            reserved_s: 24 * 3_600,
+            reserved: Vec::new(),
+        }
     }
 }
 
 /// The module. Fails when a domain can't be meant.
 pub fn module(
     config: &Config,
-    dns: &authority::Config,
-    shared: &Shared,
+    (dns, shared): (&authority::Config, &Shared),
     book: Arc<dyn Book>,
+    organisations: Arc<dyn Organisations>,
 ) -> Result<HostModule, Problem> {
-    Ok(ops::module(Arc::new(Pool::new(config, shared.servers(dns)?, book)?)))
+    let servers = shared.servers(dns)?;
+    let pool = Pool::new(config, servers.clone(), book)?;
+    pool.domains().for_each(|domain| servers.keep_for_pool(domain));
+    Ok(ops::module(Arc::new(pool), organisations))
 }
 
 /// The module for rehearsals: a book of its own, and name servers in memory.
 pub fn rehearsal(config: &Config, dns: &authority::Config, shared: &Shared) -> HostModule {
-    ops::module(Arc::new(Pool::rehearsal(config, shared.rehearsal(dns))))
+    ops::module(Arc::new(Pool::rehearsal(config, shared.rehearsal(dns))), Arc::new(Always(PLATFORM)))
 }

@@ -12,6 +12,7 @@ use windlass_script::host::{
 use super::{Holder, Pool, Proof, Row};
 use crate::{
     authority,
+    owner::{self, Organisations, PLATFORM},
     support::{self, invalid},
 };
 
@@ -23,7 +24,7 @@ const LABEL: Param = Param::required("label", Kind::String, "The one label below
 const RESERVE_OPTS: Param = Param::optional(
     "opts",
     Kind::Map,
-    "`ttl`: how long it holds without this run, 10 m by default; `organisation`: whom it is for.",
+    "`ttl`: how long it holds without this run, 10 m by default; `organisation`: whom it is for, if the run is one of the platform; else it is the run's.",
 );
 const ADDRESSES: Param = Param::required("addresses", Kind::Any, "An IPv4 address, or an array of 1 to 16.");
 const LIST_OPTS: Param = Param::optional(
@@ -32,17 +33,18 @@ const LIST_OPTS: Param = Param::optional(
     "`domain`: only names under this one; `after`: only names after this one; `limit` (1000).",
 );
 
-type Work = fn(&Pool, &OpCx, &Args) -> Result<Value, Problem>;
+type Work = fn(&Here, &OpCx, &Args) -> Result<Value, Problem>;
 
-pub(super) fn module(pool: Arc<Pool>) -> HostModule {
-    let here = Here { pool };
+pub(super) fn module(pool: Arc<Pool>, organisations: Arc<dyn Organisations>) -> HostModule {
+    let here = Here { pool, organisations };
     HostModule {
         name: "pool",
         doc: "Names under domains of the house, for customers who bring none. A name is free, reserved (for 10 minutes, or as long as \
               its run is open), active, or resting after it was given back. Reserving makes its zone, signed, with NS and DS in the \
               parent; committing writes the six records `@ * console api gitea harbor`.\n\nErrors of all ops: `name_refused` (no such \
               pool, kept for the house, not a label), `conflict` (somebody has it), `not_found` (nobody has it), `permission_denied` \
-              (also: another run reserved it), `gone` (the reservation has run out), and those of `dns`.",
+              (also: another run reserved it, it is another organisation's, or the domain's names aren't given to this one), `limit_exceeded` (the \
+              organisation has too many reserved), `gone` (the reservation has run out), and those of `dns`.",
         ops: reads(&here).into_iter().chain(changes(&here)).chain(ways_back(&here)).collect(),
     }
 }
@@ -50,11 +52,12 @@ pub(super) fn module(pool: Arc<Pool>) -> HostModule {
 #[derive(Clone)]
 struct Here {
     pool: Arc<Pool>,
+    organisations: Arc<dyn Organisations>,
 }
 
 impl Here {
     fn look(&self, name: &'static str, work: Work) -> Op {
-        let pool = self.pool.clone();
+        let here = self.clone();
         Op {
             name,
             doc: "",
@@ -68,7 +71,7 @@ impl Here {
             retry: RetryPolicy::NETWORK,
             rehearse: Rehearse::Backend,
             example: "",
-            run: Box::new(move |cx, args| work(&pool, cx, args)),
+            run: Box::new(move |cx, args| work(&here, cx, args)),
             lookup: None,
         }
     }
@@ -93,8 +96,8 @@ fn reads(here: &Here) -> Vec<Op> {
                   `detail` says it in words.",
             returns: "#{ available: bool, reason: string, detail: string }",
             example: r#"pool::check("example.net", "acme").available"#,
-            ..here.look("check", |pool, cx, args| {
-                let refused = cx.block_on(pool.check(args.str("domain"), args.str("label")))?;
+            ..here.look("check", |here, cx, args| {
+                let refused = cx.block_on(here.pool.check(args.str("domain"), args.str("label")))?;
                 Ok(match refused {
                     None => json!({ "available": true, "reason": null, "detail": "" }),
                     Some(refused) => json!({ "available": false, "reason": refused.reason, "detail": refused.detail }),
@@ -102,13 +105,13 @@ fn reads(here: &Here) -> Vec<Op> {
             })
         },
         Op {
-            doc: "Names that aren't free, in the order of the alphabet; those that the run may read.",
+            doc: "Names that aren't free, in the order of the alphabet: those of the run's organisation (the platform's runs see all) that the run may read.",
             params: &[LIST_OPTS],
             returns: "[#{ name: string, domain: string, label: string, state: string, organisation: string, addresses: [string], since_ms: int, until_ms: int }]",
             // What isn't granted isn't shown.
             permission: Permission::Needs { verb: READ, scope: |_| Vec::new(), words: "look at the pool's names" },
             example: r#"pool::list().len()"#,
-            ..here.look("list", |pool, cx, args| {
+            ..here.look("list", |here, cx, args| {
                 #[derive(Default, Deserialize)]
                 #[serde(deny_unknown_fields, default)]
                 struct Options {
@@ -118,19 +121,21 @@ fn reads(here: &Here) -> Vec<Op> {
                 }
                 let options: Options = support::options(args, "opts")?;
                 let limit = options.limit.unwrap_or(1_000).clamp(1, 10_000);
-                let rows = pool.list(options.domain.as_deref(), options.after.as_deref(), limit)?;
-                Ok(rows.iter().filter(|row| cx.is_granted(READ, &row.name)).map(shown).collect())
+                let organisation = here.organisations.of(&cx.run)?;
+                let rows = here.pool.list(options.domain.as_deref(), options.after.as_deref(), limit)?;
+                let own = |row: &&Row| organisation == PLATFORM || row.organisation == organisation;
+                Ok(rows.iter().filter(own).filter(|row| cx.is_granted(READ, &row.name)).map(shown).collect())
             })
         },
     ]
 }
 
 fn changes(here: &Here) -> Vec<Op> {
-    let pool = here.pool.clone();
+    let look = here.clone();
     let lookup: Lookup = Box::new(move |cx, args| {
         // The step has a row already: going on with it makes what is missing.
-        match pool.is_of(&full(args)?, &cx.key)? {
-            true => reserve(&pool, cx, args).map(Some),
+        match look.pool.is_of(&full(args)?, &cx.key)? {
+            true => reserve(&look, cx, args).map(Some),
             false => Ok(None),
         }
     });
@@ -154,8 +159,8 @@ fn changes(here: &Here) -> Vec<Op> {
             returns: "int",
             undo: Undo::None("it only runs out later"),
             example: r#"pool::reserve("example.net", "acme"); pool::renew("example.net", "acme")"#,
-            ..here.change("renew", |pool, cx, args| {
-                pool.renew(args.str("domain"), args.str("label"), &Proof::Run(&cx.run)).map(Value::from)
+            ..here.change("renew", |here, cx, args| {
+                here.pool.renew(args.str("domain"), args.str("label"), &Proof::Run(&cx.run)).map(Value::from)
             })
         },
         Op {
@@ -165,28 +170,30 @@ fn changes(here: &Here) -> Vec<Op> {
             returns: "#{ name: string, addresses: [string], names: [string] }",
             undo: Undo::Op { name: "withdraw", args: |args| args.values()[..2].to_vec() },
             example: r#"pool::reserve("example.net", "acme"); pool::commit("example.net", "acme", "192.0.2.1").addresses"#,
-            ..here.change("commit", |pool, cx, args| {
+            ..here.change("commit", |here, cx, args| {
                 let addresses: Vec<String> = match args.get("addresses") {
                     Value::String(one) => vec![one.clone()],
                     _ => args.read("addresses")?,
                 };
                 still_ours(cx)?;
                 let proof = Proof::Run(&cx.run);
-                let done = pool.commit(args.str("domain"), args.str("label"), &proof, &addresses, Some(&cx.key));
+                let done = here.pool.commit(args.str("domain"), args.str("label"), &proof, &addresses, Some(&cx.key));
                 let done = cx.block_on(done)?;
                 serde_json::to_value(done).map_err(|error| Problem::new(Code::Internal, error.to_string()))
             })
         },
         Op {
-            doc: "Gives a name back: its delegation goes at once; if it was given out, it rests for 300 s (`rest_s`), and its zone and \
+            doc: "Gives a name of the run's organisation back (the platform's runs: anybody's): its delegation goes at once; if it was given out, it rests for 300 s (`rest_s`), and its zone and \
                   its place in the book go after that. Whether anybody had it: to repeat it is no error.",
             returns: "bool",
             undo: Undo::None("the zone's keys are gone with it, and somebody else may have the name by then"),
             resources: |args| vec![ResourceChange::Destroys(resource(args))],
             example: r#"pool::reserve("example.net", "acme"); pool::release("example.net", "acme")"#,
-            ..here.change("release", |pool, cx, args| {
+            ..here.change("release", |here, cx, args| {
                 still_ours(cx)?;
-                match cx.block_on(pool.release(args.str("domain"), args.str("label"), &Proof::Granted)) {
+                let organisation = here.organisations.of(&cx.run)?;
+                let proof = Proof::Organisation(&organisation);
+                match cx.block_on(here.pool.release(args.str("domain"), args.str("label"), &proof)) {
                     Err(problem) if problem.code == Code::NotFound => Ok(false.into()),
                     other => other.map(|_| true.into()),
                 }
@@ -203,10 +210,10 @@ fn ways_back(here: &Here) -> Vec<Op> {
             undo: Undo::None("it is an undo itself"),
             resources: |args| vec![ResourceChange::Destroys(resource(args))],
             example: r#"pool::give_up("example.net", "acme")"#,
-            ..here.change("give_up", |pool, cx, args| {
+            ..here.change("give_up", |here, cx, args| {
                 let Some(key) = &cx.undoes else { return Ok(false.into()) };
                 still_ours(cx)?;
-                cx.block_on(pool.release_of(args.str("domain"), args.str("label"), key)).map(Value::Bool)
+                cx.block_on(here.pool.release_of(args.str("domain"), args.str("label"), key)).map(Value::Bool)
             })
         },
         Op {
@@ -215,16 +222,16 @@ fn ways_back(here: &Here) -> Vec<Op> {
             returns: "bool",
             undo: Undo::None("it is an undo itself"),
             example: r#"pool::withdraw("example.net", "acme")"#,
-            ..here.change("withdraw", |pool, cx, args| {
+            ..here.change("withdraw", |here, cx, args| {
                 let Some(key) = &cx.undoes else { return Ok(false.into()) };
                 still_ours(cx)?;
-                cx.block_on(pool.withdraw(args.str("domain"), args.str("label"), key)).map(Value::Bool)
+                cx.block_on(here.pool.withdraw(args.str("domain"), args.str("label"), key)).map(Value::Bool)
             })
         },
     ]
 }
 
-fn reserve(pool: &Pool, cx: &OpCx, args: &Args) -> Result<Value, Problem> {
+fn reserve(here: &Here, cx: &OpCx, args: &Args) -> Result<Value, Problem> {
     #[derive(Default, Deserialize)]
     #[serde(deny_unknown_fields, default)]
     struct Options {
@@ -232,18 +239,19 @@ fn reserve(pool: &Pool, cx: &OpCx, args: &Args) -> Result<Value, Problem> {
         organisation: String,
     }
     let options: Options = support::options(args, "opts")?;
+    let own = here.organisations.of(&cx.run)?;
+    let organisation = match options.organisation.as_str() {
+        "" => own,
+        named if named == own || own == PLATFORM => named.to_owned(),
+        named => return Err(owner::refused(&format!("a name that is for `{named}`"), &own)),
+    };
     let ttl_s = match &options.ttl {
         Value::Null => None,
         given => Some(support::duration(given, "ttl")?.as_secs().max(1)),
     };
-    let holder = Holder {
-        key: cx.key.clone(),
-        run: Some(cx.run.clone()),
-        organisation: options.organisation,
-        holds: Box::new(cx.holder()),
-    };
+    let holder = Holder { key: cx.key.clone(), run: Some(cx.run.clone()), organisation, holds: Box::new(cx.holder()) };
     still_ours(cx)?;
-    let reserved = cx.block_on(pool.reserve(args.str("domain"), args.str("label"), &holder, ttl_s))?;
+    let reserved = cx.block_on(here.pool.reserve(args.str("domain"), args.str("label"), &holder, ttl_s))?;
     // Not the token: a run proves what is its own by being itself, and what it returns stands in the journal.
     Ok(json!({
         "name": reserved.name, "until_ms": reserved.until_ms, "nameservers": reserved.nameservers, "ds": reserved.ds,

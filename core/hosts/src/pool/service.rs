@@ -12,7 +12,10 @@ use subtle::ConstantTimeEq as _;
 use windlass_model::{Code, Problem, RunId};
 
 use super::{Book, Config, Domain, Entry, MemoryBook, Reason, Refused, Row, State, labels};
-use crate::authority::{self, Delegation, Hand, NewZone, Server, Servers};
+use crate::{
+    authority::{self, Delegation, Hand, NewZone, Server, Servers},
+    owner::{self, PLATFORM},
+};
 
 /// Seconds that others may remember a delegation, and the records below.
 pub(super) const TTL: u32 = 300;
@@ -47,6 +50,8 @@ pub enum Proof<'a> {
     Token(&'a str),
     /// They are the run that it is reserved for.
     Run(&'a RunId),
+    /// They are a run of this organisation, which the name has to be of; the platform may change any.
+    Organisation(&'a str),
     /// They were granted it.
     Granted,
 }
@@ -82,11 +87,21 @@ pub(super) struct Place {
     pub(super) name: String,
     pub(super) server: Arc<Server>,
     nameservers: Vec<String>,
+    organisations: Vec<String>,
 }
 
 pub(super) fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn ms(seconds: u64) -> i64 {
+    i64::try_from(seconds.saturating_mul(1_000)).unwrap_or(i64::MAX)
+}
+
+/// Rows of runs that said nothing of it are the platform's.
+fn owner_of(row: &Row) -> &str {
+    if row.organisation.is_empty() { PLATFORM } else { &row.organisation }
 }
 
 fn hash(token: &str) -> String {
@@ -124,6 +139,9 @@ impl Pool {
     /// For a rehearsal; without domains, names are given out under `example.net`.
     pub fn rehearsal(config: &Config, servers: Arc<Servers>) -> Self {
         let mut config = config.clone();
+        for domain in config.domains.keys().filter_map(|domain| authority::name(domain).ok()) {
+            servers.keep_for_pool(&domain);
+        }
         if config.domains.is_empty() {
             config.domains.insert("example.net".into(), Domain::default());
         }
@@ -162,7 +180,14 @@ impl Pool {
             return Ok(Err(Refused { reason: Reason::InvalidFormat, detail: problem.message }));
         }
         let server = self.servers.of(domain, Some(&of.server))?;
-        Ok(Ok(Place { domain: domain.clone(), label, name, server, nameservers: of.nameservers.clone() }))
+        Ok(Ok(Place {
+            domain: domain.clone(),
+            label,
+            name,
+            server,
+            nameservers: of.nameservers.clone(),
+            organisations: of.organisations.clone(),
+        }))
     }
 
     /// Whether the row still keeps others away.
@@ -218,6 +243,14 @@ impl Pool {
         ttl_s: Option<u64>,
     ) -> Result<Reserved, Problem> {
         let place = self.place(domain, label)?;
+        if !place.organisations.is_empty() && !owner::may_use(&place.organisations, &holder.organisation) {
+            let message =
+                format!("names under {} aren't given to the organisation `{}`", place.domain, holder.organisation);
+            return Err(Problem::new(Code::PermissionDenied, message)
+                .help("`organisations` of the domain under [hosts.pool.domains] names those that may have some")
+                .data(serde_json::json!({ "reason": "organisation" }))
+                .no_effect());
+        }
         let token = hex::encode(rand::random::<[u8; 24]>());
         let ttl_s = ttl_s.unwrap_or(self.config.reservation_s).clamp(1, 7 * 24 * 3_600);
         let until_ms = now_ms().saturating_add(i64::try_from(ttl_s).unwrap_or(i64::MAX).saturating_mul(1_000));
@@ -266,6 +299,7 @@ impl Pool {
                         since_ms: now_ms(),
                         until_ms: Some(until_ms),
                     };
+                    self.admit_another(&row, 1)?;
                     (row, 0)
                 }
                 // An attempt of the same step before this one: nobody has seen its token.
@@ -278,11 +312,31 @@ impl Pool {
                     continue;
                 }
             };
-            if let Some(version) = self.book.put(&row, seen)? {
-                return Ok(Entry { row, version });
+            let Some(version) = self.book.put(&row, seen)? else { continue };
+            // Once more with it in the book: of two that come at the same moment, neither overlooks the other.
+            if seen == 0
+                && let Err(problem) = self.admit_another(&row, 0)
+            {
+                self.book.remove(&row.name, version)?;
+                return Err(problem);
             }
+            return Ok(Entry { row, version });
         }
         Err(changed_meanwhile(&place.name))
+    }
+
+    /// Refuses one name too many that an organisation keeps for itself without using it; `more` come to those in the book.
+    fn admit_another(&self, row: &Row, more: usize) -> Result<(), Problem> {
+        let most = self.config.reservations as usize;
+        if row.organisation == PLATFORM || self.book.reserved(&row.organisation)? + more <= most {
+            return Ok(());
+        }
+        let message =
+            format!("`{}` has reserved {most} names already, and none of them is given out", row.organisation);
+        Err(Problem::new(Code::LimitExceeded, message)
+            .help("commit or release one of them, or wait until they run out; `hosts.pool.reservations` is the limit")
+            .data(serde_json::json!({ "limit": most }))
+            .no_effect())
     }
 
     /// The zone, and its delegation with DS; the DS records.
@@ -303,10 +357,11 @@ impl Pool {
         };
         let keyless = Hand::of_platform();
         if self.rehearses && place.server.backend.zone(&place.domain).await?.is_none() {
-            place.server.create(zone(&place.domain), true, &keyless).await?;
+            place.server.create(zone(&place.domain), true, &Hand { pool: true, ..Hand::of_platform() }).await?;
         }
         still()?;
-        let hand = Hand { key: Some(entry.row.key.clone()), ..Hand::of_platform() };
+        let (key, organisation) = (Some(entry.row.key.clone()), owner_of(&entry.row).to_owned());
+        let hand = Hand { key, organisation, pool: true, ..Hand::of_platform() };
         let created = place.server.create(zone(&place.name), false, &hand).await?;
         still()?;
         if !entry.row.delegated {
@@ -335,6 +390,11 @@ impl Pool {
                     .help("the token is what reserving it gave; it is nowhere else")
                     .no_effect())
             }
+            Proof::Organisation(organisation)
+                if *organisation != PLATFORM && owner_of(&entry.row) != *organisation =>
+            {
+                Err(owner::refused(&format!("the name {name}"), organisation))
+            }
             Proof::Run(run) if entry.row.run.as_ref() != Some(run) => {
                 Err(Problem::new(Code::PermissionDenied, format!("{name} isn't reserved by this run"))
                     .help("a name is given out by the run that reserved it, or over HTTP with the token that reserving it gave there")
@@ -354,6 +414,17 @@ impl Pool {
             if entry.row.state == State::Active {
                 return Ok(i64::MAX);
             }
+            // A run ends. Whoever has a token could keep a name for ever.
+            let last_ms = match proof {
+                Proof::Token(_) => entry.row.since_ms.saturating_add(ms(self.config.reserved_s)),
+                _ => i64::MAX,
+            };
+            if entry.row.until_ms.is_some_and(|until| until >= last_ms) {
+                return Err(Problem::new(Code::Gone, format!("{} was reserved too long ago to run on", place.name))
+                    .help("commit it before it runs out; `hosts.pool.reserved_s` is how long it may take")
+                    .no_effect());
+            }
+            let until_ms = until_ms.min(last_ms);
             let row = Row { until_ms: Some(until_ms), ..entry.row };
             if self.book.put(&row, entry.version)?.is_some() {
                 return Ok(until_ms);
@@ -363,7 +434,7 @@ impl Pool {
     }
 
     pub(super) fn new_end_ms(&self) -> i64 {
-        now_ms().saturating_add(i64::try_from(self.config.reservation_s.saturating_mul(1_000)).unwrap_or(i64::MAX))
+        now_ms().saturating_add(ms(self.config.reservation_s))
     }
 
     /// Refuses what has run out.

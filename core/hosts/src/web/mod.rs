@@ -13,6 +13,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use address::special;
 pub(crate) use client::{Client, Guard};
 pub(crate) use request::Request;
 pub use resolver::{Found, Lookup, SystemLookup};

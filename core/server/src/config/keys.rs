@@ -139,8 +139,8 @@ pub const KEYS: &[Key] = &[
     key(
         "hosts.dns.servers",
         "Authoritative name servers that scripts and pools write to: `name = { url, api_key = \"file:/path\" or \"env:NAME\", zones = [], \
-         nameservers = [], owner = \"windlass\", serialise = \"server\" or \"zone\", axfr, server_id, plain_http, timeout_ms, kind = \"powerdns\" }`; \
-         `core/hosts/src/dns/README.md` says what each is for.",
+         organisations = [], nameservers = [], owner = \"windlass\", serialise = \"server\" or \"zone\", axfr, server_id, plain_http, timeout_ms, kind = \"powerdns\" }`; \
+         runs of `organisations` make zones there (none: only the platform's; `*`: all); `core/hosts/src/dns/README.md` says what each is for.",
     ),
     key(
         "hosts.dns.resolvers",
@@ -151,8 +151,13 @@ pub const KEYS: &[Key] = &[
         "Where `dns::check` reaches name servers that it couldn't find, or shouldn't look for: `name = \"10.0.0.5:53\"`.",
     ),
     key(
+        "hosts.dns.private_addresses",
+        "Addresses and ranges that aren't public and that `dns::check` may ask all the same, where a record names them: `10.0.0.0/8`.",
+    ),
+    key(
         "hosts.pool.domains",
-        "Domains that names are given out under: `\"omani.works\" = { server, nameservers = [] }`; `server` is one of `hosts.dns.servers`.",
+        "Domains that names are given out under: `\"omani.works\" = { server, nameservers = [], organisations = [] }`; `server` is one of \
+         `hosts.dns.servers`; names are given to `organisations` (none: to all).",
     ),
     key(
         "hosts.pool.reservation_s",
@@ -163,6 +168,11 @@ pub const KEYS: &[Key] = &[
         "Seconds that a released name rests before it is free: as long as others may remember its keys.",
     ),
     key("hosts.pool.sweep_s", "Seconds between two looks for reservations that have run out."),
+    key(
+        "hosts.pool.reservations",
+        "Names that an organisation may have reserved at a time, without having them given out; the platform has no such limit.",
+    ),
+    key("hosts.pool.reserved_s", "Seconds after which a name that nobody commits isn't renewed any more by its token."),
     key("hosts.pool.reserved", "Labels that nobody gets, beside the usual ones: `gitlab`."),
     key(
         "hosts.exec.programs",
@@ -189,7 +199,8 @@ pub const KEYS: &[Key] = &[
     key("hosts.hetzner.poll_ms", "Milliseconds between two questions about actions that run."),
     key(
         "hosts.hetzner.projects",
-        "Projects by the name that scripts and grants use: `acme = { secret = \"hetzner-acme\" }`; the secret holds the token.",
+        "Projects by the name that scripts and grants use: `acme = { secret = \"hetzner-acme\", organisations = [] }`; the secret holds the token; \
+         runs of `organisations` may use it (none: only the platform's; `*`: all).",
     ),
     key(
         "hosts.http.allow_addresses",

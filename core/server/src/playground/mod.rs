@@ -111,7 +111,11 @@ impl Playground {
         config.hosts.hetzner = Provider {
             base_url: format!("{}/v1", server.url()),
             poll_ms: POLL_MS,
-            projects: [(PROJECT.to_owned(), ProjectConfig { secret: TOKEN.to_owned() })].into(),
+            projects: [(
+                PROJECT.to_owned(),
+                ProjectConfig { secret: TOKEN.to_owned(), organisations: vec!["*".into()] },
+            )]
+            .into(),
             ..config.hosts.hetzner.clone()
         };
         self.provider = Some(server);
@@ -166,12 +170,14 @@ impl PowerDns {
             api_key: format!("file:{}", self.key_file().display()),
             nameservers: NAME_SERVERS.map(str::to_owned).into(),
             axfr: address.clone(),
+            organisations: vec!["*".to_owned()],
             ..authority::ServerConfig::default()
         };
         config.hosts.dns = authority::Config {
             servers: [("main".to_owned(), server)].into(),
             resolvers: vec![address.clone()],
             addresses: NAME_SERVERS.map(|name| (name.to_owned(), address.clone())).into(),
+            ..authority::Config::default()
         };
         config.hosts.pool.domains = [(POOL.to_owned(), Domain::default())].into();
         self

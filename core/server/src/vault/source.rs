@@ -1,11 +1,16 @@
 //! The vault: what scripts' secrets come from, and what `windlass secrets` changes.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
+    time::Duration,
+};
 
 use parking_lot::{Condvar, Mutex};
 use serde_json::{Value, json};
 use windlass_engine::Engine;
-use windlass_model::{Code, Problem};
+use windlass_hosts::owner::{Organisations, PLATFORM};
+use windlass_model::{Code, Problem, RunId};
 use windlass_script::{SecretPolicy, SecretSource, not_found as secret_not_found};
 use zeroize::Zeroizing;
 
@@ -22,6 +27,9 @@ const VALUE_BYTES: usize = 1 << 20;
 /// Shorter ones can't be told from ordinary text, and so not be taken out of what is shown.
 const SHORTEST_CHARS: usize = 4;
 
+/// Runs whose organisation is remembered.
+const OWNERS: usize = 10_000;
+
 /// Names of what the database keeps, and when each was set.
 pub type Revision = Vec<(String, i64)>;
 
@@ -31,6 +39,8 @@ pub struct Vault {
     keys: KeyFile,
     engine: Mutex<Option<Engine>>,
     attached: Condvar,
+    /// Organisations of runs that were asked for.
+    owners: Mutex<HashMap<RunId, String>>,
     /// Held while the key for documents is made.
     pub(super) making: Mutex<()>,
 }
@@ -43,6 +53,7 @@ impl Vault {
             keys: KeyFile::at(key_file),
             engine: Mutex::new(None),
             attached: Condvar::new(),
+            owners: Mutex::default(),
             making: Mutex::new(()),
         }
     }
@@ -162,6 +173,23 @@ impl Vault {
     }
 }
 
+/// Whose a run is, for ever: it is asked before every change of something that may be others'.
+impl Organisations for Vault {
+    fn of(&self, run: &RunId) -> Result<String, Problem> {
+        if let Some(known) = self.owners.lock().get(run) {
+            return Ok(known.clone());
+        }
+        let absent = || Problem::new(Code::RunNotFound, format!("there is no run {run}")).no_effect();
+        let organisation = self.engine()?.run(run)?.ok_or_else(absent)?.organisation;
+        let mut owners = self.owners.lock();
+        if owners.len() >= OWNERS {
+            owners.clear();
+        }
+        owners.insert(run.clone(), organisation.clone());
+        Ok(organisation)
+    }
+}
+
 impl SecretSource for Vault {
     fn get(&self, name: &str) -> Result<Zeroizing<String>, Problem> {
         if let Some(entry) = self.references.get(name) {
@@ -184,6 +212,20 @@ impl SecretSource for Vault {
         let policy: Value = serde_json::from_str(&policy).unwrap_or_default();
         let destinations = policy["to"].as_array().into_iter().flatten().filter_map(Value::as_str);
         Ok(SecretPolicy { destinations: destinations.map(str::to_owned).collect() })
+    }
+
+    fn admits(&self, name: &str, run: &RunId) -> Result<(), Problem> {
+        let mut parts = name.split('/');
+        let (Some("registrar" | "made"), Some(second)) = (parts.next(), parts.next()) else { return Ok(()) };
+        let of = if parts.next().is_some() { second } else { PLATFORM };
+        let own = self.of(run)?;
+        if of == own {
+            return Ok(());
+        }
+        Err(Problem::new(Code::SecretMisuse, format!("the secret `{name}` isn't for runs of the organisation `{own}`"))
+            .help(format!("its own are called `registrar/{own}/…` and `made/{own}/…`; those without an organisation in their names are the platform's"))
+            .data(json!({ "reason": "organisation" }))
+            .no_effect())
     }
 
     // Asked before the database is there, it tells those that are kept elsewhere: `Discreet` asks again.

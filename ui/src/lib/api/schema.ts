@@ -532,7 +532,7 @@ export interface paths {
         put?: never;
         /**
          * Reserve a name
-         * @description Its zone is made and signed, with NS and DS in the domain's zone. 409: somebody has it. 422: it can't be had at all (`data.reason`: `unsupported-pool`, `reserved`, `invalid-format`).
+         * @description Its zone is made and signed, with NS and DS in the domain's zone. 409: somebody has it. 422: it can't be had at all (`data.reason`: `unsupported-pool`, `reserved`, `invalid-format`), or your organisation has too many reserved (`limit_exceeded`).
          */
         post: operations["post_pool_names"];
         delete?: never;
@@ -590,7 +590,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Let a reservation run on */
+        /**
+         * Let a reservation run on
+         * @description 410: it has run out, or was reserved too long ago to run on without being committed.
+         */
         post: operations["post_pool_names_name_renew"];
         delete?: never;
         options?: never;

@@ -24,11 +24,12 @@ use windlass_model::{EffectClass, Problem};
 use windlass_script::host::{Args, Kind as Of, Op, Param, Permission, Rehearse, Undo, no_resources};
 
 use super::{
-    arguments::{PROJECT, project, reference, scope},
+    arguments::{PROJECT, Reference, project, reference, scope},
     assume,
     client::{Cloud, Project},
     kinds::{RETRY, TIMEOUT_MS, id_of},
     make::{Kind, actions, object, settle},
+    marks,
     refusal::provider_code,
 };
 use crate::support::invalid;
@@ -107,6 +108,19 @@ pub(in crate::hetzner) fn name_or_id(value: &Value) -> Value {
     id.map_or_else(|| value.clone(), |id| json!(id.to_string()))
 }
 
+/// The same, if the run may use it: a snapshot holds all that stood on a disk.
+pub(in crate::hetzner) async fn image(project: &Project, value: &Value) -> Result<Value, Problem> {
+    let image = name_or_id(value);
+    let id = image.as_str().and_then(|text| text.parse::<i64>().ok());
+    if let Some(id) = id.filter(|_| project.is_bound()) {
+        let found = project.need("images", "image", &Reference::Id(id)).await?;
+        if !["system", "app"].contains(&found["type"].as_str().unwrap_or_default()) {
+            project.admit("image", &found)?;
+        }
+    }
+    Ok(image)
+}
+
 /// The API wants a health check with every service; what a script leaves out is the provider's own default.
 pub(in crate::hetzner) fn whole_service(service: &mut Value) {
     let Value::Object(fields) = service else { return };
@@ -130,6 +144,7 @@ async fn target(project: &Project, given: &Value) -> Result<Value, Problem> {
 async fn applied(project: &Project, given: &Value) -> Result<Value, Problem> {
     match (given["label_selector"].as_str(), &given["server"]) {
         (Some(selector), Value::Null) => {
+            let selector = marks::narrowed(project, selector);
             Ok(json!({ "type": "label_selector", "label_selector": { "selector": selector } }))
         }
         (None, server) if !server.is_null() => {
@@ -199,6 +214,7 @@ fn op(cloud: Arc<Cloud>, act: Act) -> Op {
                     None => kind.need(&project, &wanted).await?,
                     Some(held) => held,
                 };
+                project.admit(&kind.words(), &held)?;
                 if let Some((verb, body)) = plan(&project, &held, args).await? {
                     act_on(&project, kind, &held, verb, &body).await?;
                 }

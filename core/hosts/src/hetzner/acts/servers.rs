@@ -4,7 +4,7 @@ use serde_json::json;
 use windlass_script::host::{Kind as Of, Param, Undo};
 
 use super::super::{arguments::PROJECT, kinds::id_of};
-use super::{Act, NET, ONE, SERVER, WHAT, WITH_NET, back, joins, leaves, name_or_id};
+use super::{Act, NET, ONE, SERVER, WHAT, WITH_NET, back, image, joins, leaves};
 
 pub(super) fn acts() -> Vec<Act> {
     const KEPT: &str = "what it was before isn't kept";
@@ -61,7 +61,10 @@ pub(super) fn acts() -> Vec<Act> {
             params: const { &[PROJECT, WHAT, Param::required("image", Of::Any, "The image: its id or its name.")] },
             doc: "Puts an image onto a server's disk. Everything on it is lost.",
             example: r#"hetzner::create_server("acme", "web", #{ server_type: "cx23", image: "debian-13" }); hetzner::rebuild("acme", "web", "ubuntu-24.04").image"#,
-            plan: plan!(|_p, _h, args| Ok(Some(("rebuild", json!({ "image": name_or_id(args.get("image")) }))))),
+            plan: plan!(|project, _h, args| {
+                let image = image(project, args.get("image")).await?;
+                Ok(Some(("rebuild", json!({ "image": image }))))
+            }),
         },
         Act {
             name: "change_type",

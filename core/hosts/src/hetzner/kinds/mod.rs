@@ -122,7 +122,14 @@ fn of_kind(cloud: &Arc<Cloud>, spec: table::Spec) -> Vec<Op> {
             Box::new(move |cx, args| {
                 let project = project(&seen, cx, args)?;
                 let wanted = reference(args.get("what"), "what")?;
-                cx.block_on(async { Ok(shape(kind.need(&project, &wanted).await?)) })
+                cx.block_on(async {
+                    let found = kind.need(&project, &wanted).await?;
+                    // The provider's own images are everybody's to look at.
+                    if project.is_bound() && kind.plural != "images" {
+                        project.admit(&kind.words(), &found)?;
+                    }
+                    Ok(shape(found))
+                })
             }),
         ),
     ];
@@ -141,7 +148,7 @@ fn of_kind(cloud: &Arc<Cloud>, spec: table::Spec) -> Vec<Op> {
         Rehearse::Assume(assume::nothing),
         Box::new(move |cx, args| {
             let project = project(&listed, cx, args)?;
-            let query = filter(cx, args)?;
+            let query = filter(cx, &project, kind, args)?;
             cx.block_on(async {
                 let query: Vec<(&str, &str)> = query.iter().map(|(name, value)| (*name, value.as_str())).collect();
                 let found = project.all(&format!("/{}", kind.plural), &query).await?;
@@ -206,7 +213,7 @@ const REFERENCES: &[(&str, &str, &str)] = &[
     ("ssh_keys", "ssh_keys", "ssh_key"),
 ];
 
-/// The id of a thing that is named somehow; a number is taken as it is.
+/// The id of a thing that is named somehow; a number is taken as it is, unless the run may use only what is its organisation's.
 pub(in crate::hetzner) async fn id_of(
     project: &Project,
     plural: &str,
@@ -214,9 +221,12 @@ pub(in crate::hetzner) async fn id_of(
     value: &Value,
 ) -> Result<i64, Problem> {
     match reference(value, singular)? {
-        Reference::Id(id) => Ok(id),
+        Reference::Id(id) if !project.is_bound() => Ok(id),
         named => {
             let found = project.need(plural, singular, &named).await?;
+            if project.is_bound() {
+                project.admit(&singular.replace('_', " "), &found)?;
+            }
             found["id"].as_i64().ok_or_else(|| invalid(format!("that {singular} has no id")))
         }
     }
@@ -229,7 +239,7 @@ async fn creation(
     name: &str,
     mut opts: Map<String, Value>,
 ) -> Result<Value, Problem> {
-    let labels = marks::labels(cx, opts.remove("labels"))?;
+    let labels = marks::labels(cx, project, opts.remove("labels"))?;
     let again = opts.remove(ADOPT) == Some(Value::Bool(true));
     for (field, plural, singular) in REFERENCES {
         let Some(given) = opts.get_mut(*field) else { continue };
@@ -256,8 +266,9 @@ async fn creation(
         }
     }
     if let Some(image) = opts.get_mut("image") {
-        *image = super::acts::name_or_id(image);
+        *image = super::acts::image(project, image).await?;
     }
+    bound(project, kind, &mut opts).await?;
     if kind.plural == "images" {
         return image(project, name, &opts, labels).await;
     }
@@ -278,6 +289,30 @@ async fn creation(
     make::create(cx, project, kind, &Value::Object(opts), again).await
 }
 
+/// What stands deeper in the options, for a run that may use only what is its organisation's.
+async fn bound(project: &Project, kind: Kind, opts: &mut Map<String, Value>) -> Result<(), Problem> {
+    if !project.is_bound() {
+        return Ok(());
+    }
+    for field in ["ipv4", "ipv6"] {
+        let address = opts.get("public_net").map_or(&Value::Null, |net| &net[field]);
+        if !address.is_null() {
+            id_of(project, "primary_ips", "primary_ip", address).await?;
+        }
+    }
+    let places = if kind.plural == "firewalls" { "apply_to" } else { "targets" };
+    for place in opts.get_mut(places).and_then(Value::as_array_mut).into_iter().flatten() {
+        if !place["server"].is_null() {
+            id_of(project, "servers", "server", &place["server"]).await?;
+        }
+        if let Some(selector) = place["label_selector"]["selector"].as_str() {
+            let narrowed = marks::narrowed(project, selector);
+            place["label_selector"]["selector"] = json!(narrowed);
+        }
+    }
+    Ok(())
+}
+
 /// An image is made by an action of its server.
 async fn image(project: &Project, name: &str, opts: &Map<String, Value>, labels: Value) -> Result<Value, Problem> {
     let server = opts.get("server").and_then(Value::as_i64).ok_or_else(|| invalid("`server` is needed"))?;
@@ -293,7 +328,7 @@ async fn image(project: &Project, name: &str, opts: &Map<String, Value>, labels:
     })
 }
 
-fn filter(cx: &OpCx, args: &Args) -> Result<Vec<(&'static str, String)>, Problem> {
+fn filter(cx: &OpCx, project: &Project, kind: Kind, args: &Args) -> Result<Vec<(&'static str, String)>, Problem> {
     let opts = arguments::options(args, &["labels", "name", "status", "mine", "type", "architecture"])?;
     let mut selectors = Vec::new();
     match opts.get("labels") {
@@ -307,6 +342,10 @@ fn filter(cx: &OpCx, args: &Args) -> Result<Vec<(&'static str, String)>, Problem
     }
     if opts.get("mine").and_then(Value::as_bool) == Some(true) {
         selectors.push(format!("{}={}", marks::RUN, cx.run));
+    }
+    // The provider's own images carry no labels.
+    if project.is_bound() && kind.plural != "images" {
+        selectors.push(marks::narrowed(project, ""));
     }
     let mut query = Vec::new();
     if !selectors.is_empty() {
@@ -330,6 +369,7 @@ async fn change(project: &Project, kind: Kind, wanted: &Reference, changes: &Val
         return Err(invalid(format!("`{strange}` can't be changed this way")));
     }
     let held = kind.need(project, wanted).await?;
+    project.admit(&kind.words(), &held)?;
     let mut body = Value::Object(changes.clone());
     if !body["labels"].is_null() {
         body["labels"] = marks::relabelled(&held["labels"], &body["labels"])?;
@@ -340,6 +380,7 @@ async fn change(project: &Project, kind: Kind, wanted: &Reference, changes: &Val
 
 async fn protection(project: &Project, kind: Kind, wanted: &Reference, on: bool) -> Result<Value, Problem> {
     let held = kind.need(project, wanted).await?;
+    project.admit(&kind.words(), &held)?;
     if held["protection"]["delete"] != on {
         let mut body = json!({ "delete": on });
         if kind.plural == "servers" {

@@ -1,0 +1,55 @@
+//! Whose a run is: what it makes carries that, and what others own it leaves alone.
+
+use windlass_model::{Code, Problem, RunId};
+
+/// The organisation that looks after the installation. What carries no organisation's mark is its own.
+pub const PLATFORM: &str = "platform";
+
+/// Tells the organisation of a run. The server does.
+pub trait Organisations: Send + Sync {
+    /// The organisation that the run was launched in.
+    fn of(&self, run: &RunId) -> Result<String, Problem>;
+}
+
+/// Takes every run for one of this organisation: for rehearsals, which change nothing, and for tests.
+pub struct Always(pub &'static str);
+
+impl Organisations for Always {
+    fn of(&self, _: &RunId) -> Result<String, Problem> {
+        Ok(self.0.to_owned())
+    }
+}
+
+/// Whether an organisation may use what the configuration gives to these: the platform always, others if they are named.
+/// `*` names all.
+pub fn may_use(given_to: &[String], organisation: &str) -> bool {
+    organisation == PLATFORM || given_to.iter().any(|one| one == "*" || one == organisation)
+}
+
+/// What belongs to somebody else. It isn't said to whom.
+pub(crate) fn refused(what: &str, organisation: &str) -> Problem {
+    Problem::new(Code::PermissionDenied, format!("{what} isn't of the organisation `{organisation}`, whose run this is"))
+        .help("a run changes what runs of its own organisation have made; the platform's runs may change what others made, too")
+        .data(serde_json::json!({ "reason": "organisation" }))
+        .no_effect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_given_to_nobody_is_the_platforms() {
+        for (given_to, organisation, expected) in [
+            (&[][..], PLATFORM, true),
+            (&[], "acme", false),
+            (&["acme"], "acme", true),
+            (&["acme"], "other", false),
+            (&["*"], "other", true),
+            (&["acme"], PLATFORM, true),
+        ] {
+            let given_to: Vec<String> = given_to.iter().map(|one| (*one).to_owned()).collect();
+            assert_eq!(may_use(&given_to, organisation), expected, "{given_to:?} {organisation}");
+        }
+    }
+}
