@@ -4,7 +4,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     io::{self, Read as _, Write as _},
-    net::TcpStream,
+    net::{SocketAddr, TcpStream},
     sync::Arc,
     time::Duration,
 };
@@ -204,6 +204,7 @@ impl Reports {
 
 /// A POST of JSON, tried again while nobody answers. A refusal is final.
 fn call(url: &str, what: &str, body: &Value) -> io::Result<Value> {
+    place(url)?;
     let mut wait = Duration::from_millis(100);
     let mut attempt = 1;
     loop {
@@ -221,11 +222,26 @@ fn call(url: &str, what: &str, body: &Value) -> io::Result<Value> {
     }
 }
 
-/// One request over a connection of its own. Only to plain HTTP: a simulated machine reaches nothing but this machine.
-fn post(url: &str, what: &str, body: &Value) -> io::Result<(u16, String)> {
-    let wrong = || io::Error::other(format!("{url} isn't http://address:port/path"));
+/// Where a claim is: what a machine is booted with may say anything, and it reaches nothing but the API of this machine.
+fn place(url: &str) -> io::Result<(SocketAddr, &str, &str)> {
+    let wrong = || io::Error::other(format!("{url} isn't http://LOOPBACK:port/api/v1/claims/ID"));
     let (authority, path) = url.strip_prefix("http://").and_then(|rest| rest.split_once('/')).ok_or_else(wrong)?;
-    let mut stream = TcpStream::connect(authority)?;
+    let id = path.strip_prefix("api/v1/claims/").ok_or_else(wrong)?;
+    if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+        return Err(wrong());
+    }
+    let address = match authority.strip_prefix("localhost:") {
+        Some(port) => port.parse().ok().map(|port| SocketAddr::from(([127, 0, 0, 1], port))),
+        None => authority.parse().ok(),
+    };
+    let address = address.filter(|address: &SocketAddr| address.ip().to_canonical().is_loopback());
+    Ok((address.ok_or_else(wrong)?, authority, path))
+}
+
+/// One request over a connection of its own.
+fn post(url: &str, what: &str, body: &Value) -> io::Result<(u16, String)> {
+    let (address, authority, path) = place(url)?;
+    let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
     stream.set_write_timeout(Some(Duration::from_secs(30)))?;
     let body = body.to_string();
@@ -255,6 +271,32 @@ mod tests {
         assert!(claim(&config.to_string()).is_none());
         assert!(claim("#cloud-config\n{}").is_none());
         assert!(claim("#!/bin/sh\n").is_none());
+    }
+
+    #[test]
+    fn a_machine_reaches_claims_on_this_machine_and_nothing_else() {
+        for good in [
+            "http://127.0.0.1:7070/api/v1/claims/ab12",
+            "http://[::1]:7070/api/v1/claims/a",
+            "http://localhost:1/api/v1/claims/a-b",
+        ] {
+            assert!(place(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "http://169.254.169.254:80/api/v1/claims/a",
+            "http://10.0.0.1:80/api/v1/claims/a",
+            "http://0.0.0.0:80/api/v1/claims/a",
+            "http://intern.example:80/api/v1/claims/a",
+            "http://127.0.0.1:80/admin",
+            "http://127.0.0.1:80/api/v1/claims/../../admin?x=",
+            "http://127.0.0.1:80/api/v1/claims/a\r\nX: y",
+            "http://127.0.0.1:80/api/v1/claims/",
+            "http://127.0.0.1/api/v1/claims/a",
+            "https://127.0.0.1:80/api/v1/claims/a",
+        ] {
+            let error = call(bad, "fetch", &json!({})).unwrap_err();
+            assert!(error.to_string().contains("LOOPBACK"), "{bad}: {error}");
+        }
     }
 
     #[test]

@@ -240,6 +240,7 @@ pub const OPEN: &[&str] = &[
     "hosts.dns.servers",
     "hosts.hetzner.projects",
     "hosts.pool.domains",
+    "hosts.registrar.endpoints",
     "policy",
     "secrets",
 ];
