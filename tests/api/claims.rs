@@ -35,7 +35,7 @@ fn waiting_with(source: &str) -> (ApiServer, String, Value, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().canonicalize().unwrap();
     let settings = format!(
-        "[hosts.file]\nfolders = [{:?}]\n[policy]\n\"machines/*\" = [\"claim.*:*\", \"secret.use:*\", \"file.write:*\"]\n",
+        "[hosts.file]\nfolders = [{:?}]\n[policy]\n\"machines/*\" = [\"claim.*:*\", \"secret.use:*\", \"file.write:*\", \"kv.*:*\"]\n",
         path.display().to_string()
     );
     let server = ApiServer::start_with(&[("machines/one", source), ("machines/other", OTHER)], &[], &settings);
@@ -106,7 +106,7 @@ fn a_machine_fetches_once_reports_and_what_it_sends_back_is_a_secret() {
 }
 
 /// What another organisation's run shows: text that anybody could send back as a secret.
-const OTHER: &str = r#"const WORKFLOW = #{ name: "machines/other", title: "Another one" };
+const OTHER: &str = r#"const WORKFLOW = #{ name: "machines/other", title: "Another one", permissions: ["kv.read:*", "kv.write:*"] };
 
 fn run(input) {
     annotate("server_type", "server_type and location of everybody");
@@ -151,7 +151,7 @@ fn secrets(server: &ApiServer) -> String {
 }
 
 fn end(server: &ApiServer, run: &str) {
-    server.post(&format!("/api/v1/runs/{run}/signals"), &json!({ "name": "end", "payload": {} }));
+    server.post(&format!("/api/v1/runs/{run}/signal"), &json!({ "name": "end", "payload": {} }));
     assert_eq!(server.ended(run)["state"], "succeeded");
 }
 
@@ -172,7 +172,7 @@ fn what_a_machine_sends_back_is_bounded_stays_and_changes_nothing_of_other_runs(
     assert!(secrets(&server).contains("/.returned/acme/cp-1/kubeconfig"));
     let other = server.launch("machines/other", &json!({}));
     let ended = server.ended(&other);
-    assert_eq!(ended["result"], json!({ "server_type": chosen }), "{ended}");
+    assert_eq!(ended["output"], json!({ "server_type": chosen }), "{ended}");
     let events = server.get(&format!("/api/v1/runs/{other}/events")).expect(200).text;
     assert!(events.contains(chosen) && !events.contains("[secret"), "{events}");
 
@@ -189,10 +189,9 @@ fn what_a_machine_sends_back_is_bounded_stays_and_changes_nothing_of_other_runs(
     let mut shown = machine.body("4", json!({ "other": "kubeconfig in a place where it doesn't belong" }));
     shown["component"] = "kubeconfig in a place where it doesn't belong".into();
     server.send_as("", "POST", &machine.reports, Some(&shown)).expect(200);
-    let events = server.get(&format!("/api/v1/runs/{run}/events")).expect(200).text;
-    assert!(!events.contains("in a place where"), "{events}");
-
     end(&server, &run);
+    let events = server.get(&format!("/api/v1/runs/{run}/events")).expect(200).text;
+    assert!(events.contains("signal") && !events.contains("in a place where"), "{events}");
     machine.reports("9", json!({})).expect(409);
     machine.reports("9", replaced).expect(409);
 }
@@ -220,7 +219,7 @@ fn reports_and_vain_fetches_of_one_claim_come_to_an_end() {
     assert_eq!(refused.json()["code"], "limit_exceeded", "{refused:?}");
     machine.reports("7", json!({})).expect(200);
     end(&server, &run);
-    let events = server.get(&format!("/api/v1/runs/{run}/events?limit=1000")).expect(200).text;
+    let events = server.get(&format!("/api/v1/runs/{run}/events")).expect(200).text;
     assert_eq!(events.matches("\"k3s\"").count(), 500, "each once");
 }
 
@@ -248,7 +247,8 @@ fn a_report_that_a_crash_has_cut_off_is_completed_by_the_same_one() {
     }
     assert!(died > 2, "it died in {died} of {} reports", names.len());
     server.kill_and_restart();
-    let (held, events) = (secrets(&server), server.get(&format!("/api/v1/runs/{run}/events?limit=1000")).expect(200));
+    end(&server, &run);
+    let (held, events) = (secrets(&server), server.get(&format!("/api/v1/runs/{run}/events")).expect(200));
     for name in &names {
         assert!(held.contains(&format!("/.returned/acme/cp-1/{name}")), "{held}");
         assert_eq!(events.text.matches(&format!("\"component\":\"{name}\"")).count(), 1, "{}", events.text);
@@ -258,10 +258,8 @@ fn a_report_that_a_crash_has_cut_off_is_completed_by_the_same_one() {
 #[test]
 fn a_report_that_comes_while_the_claim_is_withdrawn_leaves_nothing() {
     let names: Vec<String> = (0..40).map(|n| format!("part-{n}")).collect();
-    let source = patient(&names).replace(
-        "wait_signal(\"end\");",
-        "wait_signal(\"end\"); claim::withdraw(\"acme/cp-1\"); wait_signal(\"after\");",
-    );
+    let source =
+        patient(&names).replace("wait_signal(\"end\");", "wait_signal(\"end\"); claim::withdraw(\"acme/cp-1\");");
     let (server, run, claim, _folder) = waiting_with(&source);
     let machine = Machine::fetched(&server, &claim);
     let refused = std::thread::scope(|scope| {
@@ -272,19 +270,25 @@ fn a_report_that_comes_while_the_claim_is_withdrawn_leaves_nothing() {
                 let report = |name: &String| {
                     machine.reports(name, json!({ name: format!("what came back as {name}, long enough") }))
                 };
-                names.iter().map(report).filter(|answer| answer.status == 401).count()
+                // Again and again what was sent already, until there is no claim any more.
+                let (mut count, begun) = (0, std::time::Instant::now());
+                while begun.elapsed() < Duration::from_secs(60) {
+                    count += 1;
+                    match report(&names[count % names.len()]).status {
+                        401 => return count,
+                        status => assert_eq!(status, 200),
+                    }
+                }
+                0
             }
         };
         let threads: Vec<_> = names.chunks(10).map(|names| scope.spawn(part(names))).collect();
-        std::thread::sleep(Duration::from_millis(60));
-        server.post(&format!("/api/v1/runs/{run}/signals"), &json!({ "name": "end", "payload": {} }));
-        threads.into_iter().map(|thread| thread.join().unwrap()).sum::<usize>()
+        std::thread::sleep(Duration::from_millis(300));
+        server.post(&format!("/api/v1/runs/{run}/signal"), &json!({ "name": "end", "payload": {} }));
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
     });
-    assert!(refused > 0, "some came too late");
-    wait_for("the claim to be withdrawn", Duration::from_secs(60), || {
-        let state = server.get(&format!("/api/v1/runs/{run}")).json();
-        state["waiting_on"].to_string().contains("after").then_some(())
-    });
+    assert!(refused.iter().all(|count| *count > 0), "all came too late in the end: {refused:?}");
+    assert_eq!(server.ended(&run)["state"], "succeeded");
     let held = secrets(&server);
     assert!(!held.contains(".returned") && !held.contains(".word"), "{held}");
 }

@@ -67,7 +67,7 @@ fn wrong(message: impl Into<String>) -> Problem {
 }
 
 impl ReportBody {
-    fn check(&self) -> Result<(), Problem> {
+    fn check(&self, body: &Body) -> Result<(), Problem> {
         for (name, text, most) in
             [("id", &self.id, 100), ("component", &self.component, 100), ("state", &self.state, 40)]
         {
@@ -78,6 +78,10 @@ impl ReportBody {
         }
         short("message", &self.message, TEXT_CHARS)?;
         for (name, value) in &self.returns {
+            if !body.returns.contains(name) {
+                let message = format!("the claim has no place for `{name}`");
+                return Err(wrong(message).help("the script names what may come back"));
+            }
             let different: BTreeSet<char> = value.chars().collect();
             if !VALUE_BYTES.contains(&value.len()) || different.len() < VALUE_CHARS {
                 let (least, most) = VALUE_BYTES.into_inner();
@@ -96,10 +100,6 @@ impl ReportBody {
     /// Notes it at its claim; whether that changes anything.
     fn note(&self, body: &mut Body) -> Result<bool, Problem> {
         for (name, value) in &self.returns {
-            if !body.returns.contains(name) {
-                let message = format!("the claim has no place for `{name}`");
-                return Err(wrong(message).help("the script names what may come back"));
-            }
             if body.told.returned.get(name).is_some_and(|before| *before != self.mark(value)) {
                 let message = format!("`{name}` came back before, and stays what it was");
                 return Err(Problem::new(Code::Conflict, message).help("send the report without it"));
@@ -139,7 +139,7 @@ fn told(request: &Request) -> Result<(Document, Body, ReportBody), Problem> {
     if !body.report.as_ref().is_some_and(|report| same(&hash(&told.word), report)) {
         return Err(refused());
     }
-    told.check()?;
+    told.check(&body)?;
     Ok((found, body, told))
 }
 
