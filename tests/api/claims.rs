@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use windlass_tests::{ApiServer, wait_for};
+use windlass_api::claims::{self, NewClaim};
+use windlass_tests::{ApiServer, World, wait_for, wait_until};
+
+use super::house::House;
 
 const HAND_OVER: &str = r#"const WORKFLOW = #{
     name: "machines/one",
@@ -291,6 +294,44 @@ fn a_report_that_comes_while_the_claim_is_withdrawn_leaves_nothing() {
     assert_eq!(server.ended(&run)["state"], "succeeded");
     let held = secrets(&server);
     assert!(!held.contains(".returned") && !held.contains(".word"), "{held}");
+}
+
+#[test]
+fn what_a_report_keeps_when_the_claim_has_just_gone_is_removed_by_the_report() {
+    let house = House::of(World::new());
+    house.world.script("lab/wait", "", "fn run(input) { wait_signal(\"go\") }");
+    let (engine, run) = (house.world.engine(), house.world.launch("lab/wait", json!({})));
+    let organisation = engine.require(&run).unwrap().organisation;
+    let new = NewClaim {
+        name: "acme/cp-1".into(),
+        organisation: organisation.clone(),
+        run: run.clone(),
+        key: "k".into(),
+        values: [].into(),
+        word: "the word".into(),
+        returns: vec!["kubeconfig".into()],
+        returns_to: Vec::new(),
+        signal: "told".into(),
+        open_ms: 60_000,
+    };
+    let id = claims::offer(&engine, |context, plain| Ok(format!("{context}|{plain}")), &new).unwrap();
+    let send = |what: &str, body: Value| house.post(&format!("/claims/{id}/{what}"), body);
+    let word = send("fetch", json!({ "word": "the word" })).json(200)["report_word"].clone();
+    let kept = claims::returned(&organisation, "acme/cp-1", "kubeconfig");
+    let report = json!({ "word": word, "id": "1", "component": "k3s", "state": "installed",
+                         "returns": { "kubeconfig": "what came back, and is long enough" } });
+    let answer = std::thread::scope(|scope| {
+        // The report stands still between keeping the secret and looking whether there still is a claim.
+        let still = house.secrets.0.lock();
+        let reporting = scope.spawn(|| send("reports", report.clone()));
+        wait_until("the secret to be kept", Duration::from_secs(60), || engine.sealed_secret(&kept).unwrap().is_some());
+        assert!(claims::withdraw(&engine, &organisation, "acme/cp-1", &run).unwrap());
+        drop(still);
+        reporting.join().unwrap()
+    });
+    answer.json(401);
+    assert!(engine.sealed_secret(&kept).unwrap().is_none(), "it is left behind");
+    assert!(engine.signals(&run).unwrap().is_empty(), "nobody hears of it");
 }
 
 #[test]
