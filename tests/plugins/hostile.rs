@@ -53,6 +53,9 @@ const CORPUS: &[(&str, &str, &str)] = &[
     ("endless-loop", "limit_exceeded", "200000 operations"),
     ("endless-requests", "limit_exceeded", "more than 5 requests"),
     ("memory", "limit_exceeded", ""),
+    ("giant-expression", "script_error", "computed from a credential grew too large"),
+    ("giant-request", "script_error", "what a request is computed from grew too large"),
+    ("many-derived", "limit_exceeded", "computes more from credentials"),
     ("deep-answer", "unavailable", "isn't XML"),
     ("cookie-theft", "script_error", "cookies are kept"),
     ("other-module", "workflow_invalid", "Undefined module: exec"),
@@ -76,6 +79,10 @@ fn registrar() -> Server {
                 Response::empty(302).header("location", "http://169.254.169.254/latest/meta-data/")
             }
             "/v1/redirect/elsewhere" => Response::empty(302).header("location", "https://evil.example/"),
+            "/v1/redirect/cookie" => {
+                Response::empty(302).header("location", "https://other.registrar.example/v1/cookie")
+            }
+            "/v1/cookie" => Response::json(200, &json!({})).header("set-cookie", "session=of-the-other; path=/"),
             "/v1/giant" => Response::text(200, "x".repeat(8 << 20)),
             "/v1/echo" => {
                 let header = |name: &str| request.header(name).map(str::to_owned).unwrap_or_default();
@@ -83,8 +90,12 @@ fn registrar() -> Server {
                 let raw =
                     request.headers.get("x-key").map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
                 let body = String::from_utf8_lossy(&request.body).into_owned();
-                Response::json(200, &json!({ "heard": heard, "raw": raw, "body": body }))
-                    .header("x-echo", heard.join("|"))
+                Response::json(
+                    200,
+                    &json!({ "heard": heard, "raw": raw, "body": body,
+                    "cookie": request.header("cookie").is_some() }),
+                )
+                .header("x-echo", heard.join("|"))
             }
             _ => Response::json(200, &json!({ "ok": true })),
         }
@@ -103,10 +114,11 @@ fn call(file: &str, manifest: &str, allowed: &[&str], lookup: Arc<Inside>) -> Re
         fixtures: Default::default(),
     };
     let server = registrar();
-    let endpoints = [("api.registrar.example".to_owned(), server.url())].into();
+    let endpoints = ["api.registrar.example", "other.registrar.example"];
+    let endpoints = endpoints.map(|host| (host.to_owned(), server.url())).into();
     let http =
         web::Config { allow_addresses: allowed.iter().map(ToString::to_string).collect(), ..web::Config::default() };
-    let office = Arc::new(Office::new(&Config { endpoints }, &http, lookup).unwrap());
+    let office = Arc::new(Office::new(&Config { endpoints, ..Config::default() }, &http, lookup).unwrap());
     let module = module_with(office, Approved::of(source));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let mut cx = TestCx::new(&[]);
@@ -139,7 +151,7 @@ fn each_hostile_plugin_is_refused_with_its_reason() {
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("plugins/hostile");
     let files = std::fs::read_dir(folder).unwrap().count();
-    assert_eq!(files, CORPUS.len() + 1, "every file of the corpus is run");
+    assert_eq!(files, CORPUS.len() + 2, "every file of the corpus is run");
 }
 
 #[test]
@@ -147,6 +159,16 @@ fn what_comes_back_holds_no_credential() {
     let result = call("secret-in-result", MANIFEST, &[], Arc::new(Inside(AtomicUsize::new(0)))).unwrap().to_string();
     let hash = "sha1";
     assert!(result.contains("[secret") && !result.contains("hunter2") && !result.contains(hash), "{result}");
+}
+
+#[test]
+fn a_cookie_goes_back_to_the_host_that_has_set_it_and_to_no_other() {
+    let hosts = MANIFEST.replace(
+        "[limits]",
+        "[[hosts]]\nhost = \"other.registrar.example\"\nmethods = [\"GET\"]\npaths = [\"/v1/*\"]\n[limits]",
+    );
+    let told = call("redirect-cookie", &hosts, &[], Arc::new(Inside(AtomicUsize::new(0)))).unwrap();
+    assert_eq!(told["account"], json!({ "first": false, "other": true }));
 }
 
 #[test]

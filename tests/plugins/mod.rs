@@ -47,6 +47,10 @@ impl Approved {
 }
 
 impl Plugins for Approved {
+    fn organisation(&self, run: &RunId) -> Result<String, Problem> {
+        Ok(run.to_string())
+    }
+
     fn approved(&self, _: &str, _: &RunId) -> Result<Arc<Source>, Problem> {
         Ok(self.source.clone())
     }

@@ -225,3 +225,17 @@ fn what_is_configured_isnt_replaced_and_bare_starts_nothing() {
     let (_, said) = dev.run(&["run", "provision/sovereign", "--input", &example("pool")]);
     assert!(said.contains("no names are given out under `example.net`"), "{said}");
 }
+
+#[test]
+fn what_it_approves_for_its_simulators_is_approved_nowhere_else() {
+    let Some(mut dev) = Dev::new() else { return };
+    let (url, token) = (dev.said["url"].as_str().unwrap(), dev.said["token"].as_str().unwrap());
+    let there = dev.well(&["plugin", "show", "porkbun", "--server", url, "--token", token]);
+    assert!(there.contains("is approved for platform"), "{there}");
+    dev.process.take().unwrap().terminate(SOON);
+    let here = dev.well(&["plugin", "show", "porkbun"]);
+    assert!(here.contains("isn't approved for platform") && here.contains("may reach"), "{here}");
+    // Somebody who has looked at it may approve it, and then it is approved for good.
+    dev.well(&["plugin", "approve", "porkbun", "--yes"]);
+    assert!(dev.well(&["plugin", "show", "porkbun"]).contains("porkbun is approved for platform"));
+}

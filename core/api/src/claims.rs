@@ -1,6 +1,8 @@
 //! Claims: what a machine that has just been made may fetch once, and how it tells what becomes of it. Its first boot gets a
 //! claim's address and word, and no secret: the provider keeps what a machine is booted with.
 
+mod report;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -25,8 +27,10 @@ use crate::{
 const KIND: &str = "claim";
 /// Bytes of a request, at most.
 const BODY_BYTES: usize = 256 << 10;
-/// Characters of a report's texts, at most.
-const TEXT_CHARS: usize = 2_000;
+/// How often a change is tried while others change the same claim.
+const ATTEMPTS: usize = 20;
+/// How many vain attempts to fetch are told in the audit log.
+const REFUSALS: u32 = 20;
 
 /// A claim to be.
 pub struct NewClaim {
@@ -67,6 +71,8 @@ struct Body {
     returns_to: Vec<String>,
     signal: String,
     fetched: Option<Fetched>,
+    #[serde(default)]
+    told: report::Told,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -77,9 +83,19 @@ struct Fetched {
     machine: Option<String>,
 }
 
-/// The name of the secret in which a returned value is kept.
+/// The name of the secret in which a returned value is kept. No other secret is called so: names that begin with a dot are
+/// nobody's to choose, and `name` has no `/`.
 pub fn returned(organisation: &str, claim: &str, name: &str) -> String {
-    format!("made/{organisation}/claims/{claim}/{name}")
+    format!("made/{organisation}/{RETURNED}/{claim}/{name}")
+}
+
+/// Below which returned values are kept.
+const RETURNED: &str = ".returned";
+
+/// Whether a machine has chosen the value of the secret of this name.
+pub fn is_returned(secret: &str) -> bool {
+    let mut parts = secret.split('/');
+    parts.next() == Some("made") && parts.nth(1) == Some(RETURNED)
 }
 
 /// By which a claim is found.
@@ -142,6 +158,7 @@ pub fn offer(
         returns_to: new.returns_to.clone(),
         signal: new.signal.clone(),
         fetched: None,
+        told: report::Told::default(),
     };
     let made = Change::Put {
         kind: KIND.into(),
@@ -214,33 +231,6 @@ struct FetchedView {
     report_word: String,
 }
 
-/// What a machine tells.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct ReportBody {
-    /// The word that came with what was fetched.
-    word: String,
-    /// Tells reports of one machine apart: the same one is taken once.
-    id: String,
-    /// What it is about: a component's name.
-    component: String,
-    /// How that stands: `pending`, `installing`, `installed`, `degraded`, `failed`, or any other word.
-    state: String,
-    /// More of it, for people.
-    #[serde(default)]
-    message: String,
-    /// Secrets that come back, by the names that the claim has for them.
-    #[serde(default)]
-    returns: BTreeMap<String, String>,
-}
-
-/// That a report was taken.
-#[derive(Serialize, JsonSchema)]
-struct ReportedView {
-    /// The run that hears of it.
-    run: String,
-}
-
 pub(crate) fn routes() -> Vec<Route> {
     vec![
         Route::post("/api/v1/claims/{id}/fetch", "claims", "Fetch what a claim holds, once")
@@ -257,11 +247,11 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::post("/api/v1/claims/{id}/reports", "claims", "Tell what becomes of a machine")
             .describe("Each report is a signal to the run that waits for the machine.")
             .access(Access::Signed)
-            .body::<ReportBody>()
+            .body::<report::ReportBody>()
             .body_bytes(BODY_BYTES)
-            .answers::<ReportedView>(200)
+            .answers::<report::ReportedView>(200)
             .problems(&[Code::Unauthenticated, Code::InvalidInput, Code::RunNotFound, Code::Conflict, Code::LimitExceeded])
-            .handle(report),
+            .handle(report::report),
     ]
 }
 
@@ -302,7 +292,18 @@ fn kept(found: &Document, body: &Body) -> Change {
 }
 
 fn fetch(request: Request) -> Result<Answer, Problem> {
-    let (found, mut body) = find(&request)?;
+    for _ in 0..ATTEMPTS {
+        match fetch_once(&request) {
+            Err(problem) if is_beaten(&problem) => {}
+            done => return done,
+        }
+    }
+    Err(Problem::new(Code::Unavailable, "others fetch the same claim at this moment").retryable())
+}
+
+/// A conflict if the claim was changed meanwhile: by somebody who was quicker, or was refused.
+fn fetch_once(request: &Request) -> Result<Answer, Problem> {
+    let (found, mut body) = find(request)?;
     let asked: FetchBody = request.json()?;
     if !same(&hash(&asked.word), &body.word) {
         return Err(refused());
@@ -326,8 +327,12 @@ fn fetch(request: Request) -> Result<Answer, Problem> {
     let machine = asked.machine.as_ref().map(|machine| hash(machine));
     let before = body.fetched.as_ref().map(|fetched| &fetched.machine);
     let again = matches!((before, &machine), (Some(Some(before)), Some(machine)) if same(before, machine));
-    let Some(sealed) = body.sealed.take().filter(|_| before.is_none() || again) else {
-        engine.audit(entry(&request, &found, &body, "claim.refuse"))?;
+    let Some(sealed) = body.sealed.clone().filter(|_| before.is_none() || again) else {
+        body.told.refused += 1;
+        if body.told.refused <= REFUSALS {
+            let audited = engine.audited(entry(request, &found, &body, "claim.refuse"));
+            audited.change(vec![kept(&found, &body)])?;
+        }
         return Err(gone(&body.fetched));
     };
     let values = request.api.secrets.unseal(&context(&found.id), &sealed)?;
@@ -338,13 +343,13 @@ fn fetch(request: Request) -> Result<Answer, Problem> {
     // Without a word of its own nobody could tell it from somebody else the next time.
     body.sealed = machine.is_some().then_some(sealed);
     body.fetched = Some(Fetched { at_ms: now_ms(), from: request.address.to_string(), machine });
-    let changed = engine.audited(entry(&request, &found, &body, "claim.fetch")).change(vec![kept(&found, &body)]);
-    changed.map_err(|problem| match problem.code {
-        // Somebody else was quicker, with the same word.
-        Code::Conflict | Code::PreconditionFailed => gone(&None),
-        _ => problem,
-    })?;
+    engine.audited(entry(request, &found, &body, "claim.fetch")).change(vec![kept(&found, &body)])?;
     Answer::json(&FetchedView { values, report_word })
+}
+
+/// Whether somebody else has changed the claim meanwhile.
+fn is_beaten(problem: &Problem) -> bool {
+    matches!(problem.code, Code::Conflict | Code::PreconditionFailed)
 }
 
 fn short(name: &str, text: &str, most: usize) -> Result<(), Problem> {
@@ -352,40 +357,4 @@ fn short(name: &str, text: &str, most: usize) -> Result<(), Problem> {
         true => Ok(()),
         false => Err(Problem::new(Code::InvalidInput, format!("`{name}` has more than {most} characters"))),
     }
-}
-
-fn report(request: Request) -> Result<Answer, Problem> {
-    let (found, mut body) = find(&request)?;
-    let told: ReportBody = request.json()?;
-    if !body.report.as_ref().is_some_and(|report| same(&hash(&told.word), report)) {
-        return Err(refused());
-    }
-    short("id", &told.id, 100)?;
-    short("component", &told.component, 100)?;
-    short("state", &told.state, 40)?;
-    short("message", &told.message, TEXT_CHARS)?;
-    if body.sealed.take().is_some() {
-        // It has come to the machine. Two reports at once: one of them does it.
-        match request.api.engine.change(vec![kept(&found, &body)]) {
-            Err(problem) if ![Code::Conflict, Code::PreconditionFailed].contains(&problem.code) => return Err(problem),
-            _ => {}
-        }
-    }
-    let mut secrets = BTreeMap::new();
-    for (name, value) in &told.returns {
-        if !body.returns.contains(name) {
-            let message = format!("the claim has no place for `{name}`");
-            return Err(Problem::new(Code::InvalidInput, message).help("the script names what may come back"));
-        }
-        let (through, kept) = (&request.api.engine, returned(&found.organisation, &body.name, name));
-        request.api.secrets.put(through, &kept, value, &body.returns_to)?;
-        secrets.insert(name, kept);
-    }
-    let payload = json!({
-        "claim": body.name, "component": told.component, "state": told.state,
-        "message": request.api.secrets.scrub(&told.message), "secrets": secrets,
-    });
-    let (by, id) = (format!("claim:{}", body.name), format!("{}:{}", found.id, told.id));
-    request.api.engine.signal(&body.run, &body.signal, payload, &by, Some(id))?;
-    Answer::json(&ReportedView { run: body.run.to_string() })
 }

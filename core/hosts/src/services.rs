@@ -69,6 +69,10 @@ impl Claims for Absent {
 }
 
 impl Plugins for Absent {
+    fn organisation(&self, _: &RunId) -> Result<String, Problem> {
+        Self::problem("plugins")
+    }
+
     fn approved(&self, _: &str, _: &RunId) -> Result<Arc<Source>, Problem> {
         Self::problem("plugins")
     }

@@ -13,8 +13,9 @@ use crate::{
     host::OpCx,
     locks::HeldLocks,
     program::Program,
-    reveal::RevealerOf,
+    reveal::Revealer,
     sandbox::Shell,
+    scrub::RunScrubber,
 };
 
 pub(crate) struct RunContext {
@@ -33,6 +34,9 @@ pub(crate) struct RunContext {
     pub locks: HeldLocks,
     /// What all branches hold together.
     pub budget: Arc<Budget>,
+    /// Takes secrets out of what the run stores and shows.
+    pub scrubber: Arc<RunScrubber>,
+    pub revealer: Arc<Revealer>,
 }
 
 /// What an evaluation is for.
@@ -55,6 +59,9 @@ pub(crate) struct StoredClosure {
 impl RunContext {
     pub fn new(shell: Arc<Shell>, program: Arc<Program>, run: RunId, journal: Arc<dyn Journal>, mode: Mode) -> Self {
         let entry = program.entry.clone();
+        let scrubber = Arc::new(RunScrubber::new(shell.scrubber.clone()));
+        let revealer =
+            Arc::new(Revealer { source: shell.config.secrets.clone(), scrubber: scrubber.clone(), run: run.clone() });
         Self {
             shell,
             program,
@@ -66,6 +73,8 @@ impl RunContext {
             rollback_closures: AtomicU32::new(0),
             locks: HeldLocks::default(),
             budget: Arc::default(),
+            scrubber,
+            revealer,
         }
     }
 
@@ -80,7 +89,7 @@ impl RunContext {
             runtime: self.shell.config.runtime.clone(),
             timeout: std::time::Duration::from_millis(timeout_ms),
             journal: self.journal.clone(),
-            secrets: Arc::new(RevealerOf { revealer: self.shell.revealer.clone(), run: self.run.clone() }),
+            secrets: self.revealer.clone(),
             grants: self.program.grants.clone(),
             superseded: crate::branch::with(|branch| branch.superseded.clone()).unwrap_or_default(),
         }

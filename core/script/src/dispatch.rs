@@ -46,7 +46,10 @@ pub(crate) fn call_op(
         Ok(())
     })?;
     match taken {
-        Taken::Recorded(path, outcome) => seen(&path, outcome),
+        Taken::Recorded(path, outcome) => {
+            run.revealer.remember(&text);
+            seen(&path, outcome)
+        }
         Taken::Fresh(path, digest) => {
             let args = checked.unwrap_or_else(|| Args::new(entry.op.params, Vec::new()));
             let retry = branch::with(|branch| branch.retry)?.unwrap_or(entry.op.retry);

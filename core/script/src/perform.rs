@@ -33,7 +33,7 @@ pub(crate) fn op(run: &Arc<RunContext>, entry: &OpEntry, call: &StepCall, args: 
     let outcome = match result.and_then(|value| bounded(run, value)) {
         Ok(text) => Outcome::Value(text),
         Err(problem) => {
-            let mut problem = run.shell.scrubber.problem(problem).at(call.site.clone());
+            let mut problem = run.scrubber.problem(problem).at(call.site.clone());
             problem.step.get_or_insert_with(|| call.path.to_string());
             Outcome::Error(Arc::new(problem))
         }
@@ -51,7 +51,7 @@ pub(crate) fn settled(call: &StepCall, settled: Settled) -> Result<Dynamic, Halt
 }
 
 fn bounded(run: &RunContext, value: Value) -> Result<Arc<str>, Problem> {
-    let text = canonical::value_text(&run.shell.scrubber.value(value));
+    let text = canonical::value_text(&run.scrubber.value(value));
     let limit_bytes = run.shell.config.bounds.step_bytes;
     if text.len() > limit_bytes {
         let mut problem = canonical::too_large(limit_bytes);
@@ -82,7 +82,7 @@ fn attempts(
         if !problem.retryable || !repeatable || attempt >= call.retry.attempts {
             return Ok(Err(problem));
         }
-        let problem = run.shell.scrubber.problem(problem);
+        let problem = run.scrubber.problem(problem);
         run.journal.retry(call, attempt, delay_ms(call.retry, attempt, &problem), &problem)?;
         // A keyed attempt may have made its object before it failed.
         recover = recover || !problem.no_effect;

@@ -6,27 +6,45 @@ use serde_json::Value;
 use windlass_model::{Code, Problem, RunId};
 use zeroize::Zeroizing;
 
-use crate::{host::RevealSecret, scrub::Scrubber, secret, secret::SecretSource};
+use crate::{host::RevealSecret, scrub::RunScrubber, secret, secret::SecretSource};
 
+/// For one run.
 pub(crate) struct Revealer {
     pub source: Arc<dyn SecretSource>,
-    pub scrubber: Arc<Scrubber>,
-}
-
-/// The same for one run: what isn't for it stays closed.
-pub(crate) struct RevealerOf {
-    pub revealer: Arc<Revealer>,
+    pub scrubber: Arc<RunScrubber>,
     pub run: RunId,
 }
 
-impl RevealSecret for RevealerOf {
+impl Revealer {
+    /// Remembers what a step that is recorded was given from outside: an earlier process may have written it into a file.
+    pub fn remember(&self, args: &str) {
+        if !args.contains("\"$secret\"") {
+            return;
+        }
+        let args: Value = serde_json::from_str(args).unwrap_or_default();
+        let mut names = Vec::new();
+        secret::names_in(&args, &mut names);
+        for name in names.into_iter().filter(|name| self.source.is_foreign(name)) {
+            // One that is gone can't be read back from the source, either.
+            if let Ok(value) = self.source.get(name) {
+                self.scrubber.learn(name, &value, true);
+            }
+        }
+    }
+}
+
+impl RevealSecret for Revealer {
     fn reveal(&self, reference: &Value, destination: &str) -> Result<Zeroizing<String>, Problem> {
         if !secret::is_reference(reference) {
             return Err(Problem::new(Code::SecretMisuse, "a secret or text is needed here").no_effect());
         }
+        let mut names = Vec::new();
+        secret::names_in(reference, &mut names);
+        // What is computed from a stranger's value and one of ours is the stranger's choice, too.
+        let foreign = names.iter().any(|name| self.source.is_foreign(name));
         let mut lookup = |name: &str| {
-            self.revealer.source.admits(name, &self.run)?;
-            if !self.revealer.source.policy(name)?.allows(destination) {
+            self.source.admits(name, &self.run)?;
+            if !self.source.policy(name)?.allows(destination) {
                 return Err(Problem::new(
                     Code::SecretMisuse,
                     format!("the secret `{name}` may not go to `{destination}`"),
@@ -34,8 +52,12 @@ impl RevealSecret for RevealerOf {
                 .help("Its policy lists where it may go: `windlass secrets set NAME --to DESTINATION` changes that.")
                 .no_effect());
             }
-            self.revealer.source.get(name)
+            self.source.get(name)
         };
-        secret::evaluate(reference, &mut lookup, &mut |name, value| self.revealer.scrubber.learn(name, value), 0)
+        let mut seen = |name: &str, value: &str| {
+            let ours = name != secret::DERIVED && !self.source.is_foreign(name);
+            self.scrubber.learn(name, value, foreign && !ours);
+        };
+        secret::evaluate(reference, &mut lookup, &mut seen, 0)
     }
 }

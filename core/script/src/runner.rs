@@ -83,7 +83,7 @@ fn call_run(run: &Arc<RunContext>, input: &str) -> Ending {
     }
     match result {
         Ok(Ok(text)) => Ending::Returned(text),
-        Ok(Err(error)) => Ending::Failed(Box::new(run.shell.scrubber.problem(throw::problem_of(&error, &run.entry)))),
+        Ok(Err(error)) => Ending::Failed(Box::new(run.scrubber.problem(throw::problem_of(&error, &run.entry)))),
         Err(panic) => Ending::Failed(Box::new(throw::of_panic(panic.as_ref()))),
     }
 }
@@ -112,7 +112,7 @@ fn work_off(
         Err(Halt::Stop(stop)) => return Err(Ending::Stopped(stop)),
         Err(Halt::Stopped) => return Err(Ending::Stopped(Stop::Suspended)),
     };
-    let result = result.map_err(|problem| run.shell.scrubber.problem(problem).at(entry.site.clone()));
+    let result = result.map_err(|problem| run.scrubber.problem(problem).at(entry.site.clone()));
     run.journal.undo_finish(entry, result.clone()).map_err(Ending::Stopped)?;
     result.map_err(|problem| Ending::Failed(Box::new(problem)))
 }

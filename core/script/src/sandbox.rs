@@ -12,7 +12,7 @@ use windlass_model::{Bounds, Bundle, BundleDigest, Problem};
 
 use crate::{
     builtin, catalog::Catalog, host::HostModule, meter, permission::Policy, program::Program, resolver,
-    reveal::Revealer, scrub::Scrubber, secret::SecretSource,
+    scrub::Scrubber, secret::SecretSource,
 };
 
 /// The stack that a thread needs to evaluate scripts. Only touched pages count.
@@ -60,7 +60,6 @@ pub(crate) struct Shell {
     pub config: SandboxConfig,
     pub catalog: Arc<Catalog>,
     pub scrubber: Arc<Scrubber>,
-    pub revealer: Arc<Revealer>,
     standard: StandardPackage,
     programs: Mutex<Programs>,
     calls: Mutex<HashMap<Arc<str>, u32>>,
@@ -77,20 +76,18 @@ impl Sandbox {
     pub fn new(mut config: SandboxConfig) -> Self {
         let catalog = Arc::new(Catalog::new(std::mem::take(&mut config.modules)));
         let scrubber = Arc::new(Scrubber::default());
-        let revealer = Arc::new(Revealer { source: config.secrets.clone(), scrubber: scrubber.clone() });
         let standard = StandardPackage::new();
         let (programs, calls) = (Mutex::default(), Mutex::default());
-        let sandbox =
-            Self { shell: Arc::new(Shell { config, catalog, scrubber, revealer, standard, programs, calls }) };
+        let sandbox = Self { shell: Arc::new(Shell { config, catalog, scrubber, standard, programs, calls }) };
         sandbox.learn_secrets();
         sandbox
     }
 
     /// Asks the source for all values that it holds, so that none is stored or shown: at the start, because an earlier
-    /// process may have written one into a file, and again whenever secrets change. Values that were removed from the
-    /// source stay known.
+    /// process may have written one into a file, and again whenever secrets change. The latest of those that were removed
+    /// from the source stay known.
     pub fn learn_secrets(&self) {
-        self.shell.scrubber.learn_all(&self.shell.config.secrets.all());
+        self.shell.scrubber.hold(&self.shell.config.secrets.all());
     }
 
     /// Everything that scripts can call.

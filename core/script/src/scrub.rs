@@ -3,9 +3,10 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     ops::Range,
+    sync::Arc,
 };
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use base64::Engine as _;
 use parking_lot::RwLock;
 use serde_json::Value;
@@ -15,6 +16,10 @@ use crate::secret;
 
 /// Shorter values are in everything: taking them out would leave no text whole. Whoever stores secrets refuses them.
 const SHORTEST: usize = 4;
+/// Values that nobody holds any more, or that were computed, and that are looked for all the same: the latest so many, with
+/// so many bytes together.
+const PASSED: usize = 256;
+const PASSED_BYTES: usize = 64 << 10;
 
 /// What stands for a value whose name isn't known: it was learned from the store, and not used so far.
 const UNNAMED: &str = "[secret]";
@@ -28,128 +33,263 @@ pub struct Scrubber {
 
 #[derive(Default)]
 struct Needles {
-    /// What stands for each encoding of each value.
-    labels: BTreeMap<String, String>,
-    /// All of `labels` at once: a text is read once, however many secrets there are.
+    values: BTreeMap<String, Known>,
+    /// Counts what was learned, so that the oldest is known.
+    clock: u64,
+    /// All encodings of all values at once: a text is read once, however many secrets there are.
     matcher: Option<AhoCorasick>,
-    /// In the order that the matcher counts them.
+    /// What stands for each of them, in the order that the matcher counts them.
     by_index: Vec<String>,
 }
 
+struct Known {
+    label: String,
+    encodings: BTreeSet<String>,
+    /// Whether the source holds it: such a value is never forgotten.
+    held: bool,
+    at: u64,
+}
+
+/// A place in a text that is taken out: where, how long the longest value there is, and what stands for that.
+type Place = (Range<usize>, usize, String);
+
 impl Needles {
-    fn add(&mut self, value: &str, label: &str) {
-        for needle in encodings(value) {
-            let known = self.labels.entry(needle).or_insert_with(|| label.to_owned());
-            if known == UNNAMED {
-                label.clone_into(known);
+    /// Whether that changes anything.
+    fn add(&mut self, value: &str, label: &str, held: bool) -> bool {
+        if value.len() < SHORTEST {
+            return false;
+        }
+        self.clock += 1;
+        let at = self.clock;
+        if let Some(known) = self.values.get_mut(value) {
+            known.held |= held;
+            known.at = at;
+            let named = known.label == UNNAMED && label != UNNAMED;
+            if named {
+                label.clone_into(&mut known.label);
+            }
+            return named;
+        }
+        let known = Known { label: label.to_owned(), encodings: encodings(value), held, at };
+        self.values.insert(value.to_owned(), known);
+        true
+    }
+
+    /// Forgets the oldest of what nobody holds.
+    fn bound(&mut self) {
+        let passed = self.values.iter().filter(|(_, known)| !known.held);
+        let mut passed: Vec<(u64, String)> = passed.map(|(value, known)| (known.at, value.clone())).collect();
+        passed.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+        let mut bytes = 0;
+        for (place, (_, value)) in passed.iter().enumerate() {
+            bytes += value.len();
+            // The latest one is in use, however long it is.
+            if place > 0 && (place >= PASSED || bytes > PASSED_BYTES) {
+                self.values.remove(value);
             }
         }
     }
 
     fn build(&mut self) {
-        self.by_index = self.labels.values().cloned().collect();
-        // Only more needles than fit into memory are an error; those before them are still found.
-        if let Ok(matcher) = AhoCorasick::new(self.labels.keys()) {
+        self.bound();
+        let mut labels: BTreeMap<&str, &str> = BTreeMap::new();
+        for known in self.values.values() {
+            for needle in &known.encodings {
+                let label = labels.entry(needle.as_str()).or_insert(known.label.as_str());
+                if *label == UNNAMED {
+                    *label = known.label.as_str();
+                }
+            }
+        }
+        // Another kind would take hundreds of bytes for each letter of a value. Only more needles than fit into memory are an
+        // error; those before them are still found.
+        let built = AhoCorasick::builder().kind(Some(AhoCorasickKind::ContiguousNFA)).build(labels.keys());
+        if let Ok(matcher) = built {
             self.matcher = Some(matcher);
+            self.by_index = labels.into_values().map(str::to_owned).collect();
         }
     }
 
     /// Whether learning the value under this label would change anything.
     fn knows(&self, value: &str, label: &str) -> bool {
-        self.labels.get(value).is_some_and(|known| known != UNNAMED || label == UNNAMED)
+        value.len() < SHORTEST || self.values.get(value).is_some_and(|known| known.label != UNNAMED || label == UNNAMED)
+    }
+
+    fn places(&self, text: &str) -> Vec<Place> {
+        let Some(matcher) = &self.matcher else { return Vec::new() };
+        let label = |index: usize| self.by_index.get(index).map_or(UNNAMED, String::as_str).to_owned();
+        let found = matcher.find_overlapping_iter(text);
+        found.map(|found| (found.range(), found.len(), label(found.pattern().as_usize()))).collect()
     }
 }
 
 impl Scrubber {
     /// Remembers a value; from now on it is replaced by `[secret NAME]`.
     pub fn learn(&self, name: &str, value: &str) {
-        self.learn_under(&[value], &format!("[secret {name}]"));
+        self.learn_each(name, &[value]);
     }
 
-    /// Remembers values whose names aren't known: they are replaced by `[secret]`, until one is learned by its name.
-    pub fn learn_all(&self, values: &[impl AsRef<str>]) {
-        self.learn_under(values, UNNAMED);
+    /// The same, and they are never forgotten: whoever asks for this has a bound for them.
+    pub fn keep(&self, name: &str, values: &[impl AsRef<str>]) {
+        let label = format!("[secret {name}]");
+        let mut needles = self.needles.write();
+        let mut changed = false;
+        for value in values {
+            changed |= needles.add(value.as_ref(), &label, true);
+        }
+        if changed {
+            needles.build();
+        }
     }
 
-    fn learn_under(&self, values: &[impl AsRef<str>], label: &str) {
-        let is_new = |needles: &Needles, value: &str| value.len() >= SHORTEST && !needles.knows(value, label);
+    /// The same as `learn` for several values of one name.
+    pub fn learn_each(&self, name: &str, values: &[impl AsRef<str>]) {
+        let label = format!("[secret {name}]");
         {
             let needles = self.needles.read();
-            if !values.iter().any(|value| is_new(&needles, value.as_ref())) {
+            if values.iter().all(|value| needles.knows(value.as_ref(), &label)) {
                 return;
             }
         }
         let mut needles = self.needles.write();
         for value in values {
-            if is_new(&needles, value.as_ref()) {
-                needles.add(value.as_ref(), label);
-            }
+            needles.add(value.as_ref(), &label, false);
         }
         needles.build();
     }
 
-    /// The text without secrets.
-    pub fn text(&self, text: &str) -> String {
-        let needles = self.needles.read();
-        let Some(matcher) = &needles.matcher else { return text.to_owned() };
-        // Values may overlap, and one may stand inside another: what any of them covers goes, and the longest gives the
-        // whole place its name.
-        let mut places: Vec<(Range<usize>, usize, usize)> = Vec::new();
-        let mut found: Vec<_> = matcher.find_overlapping_iter(text).collect();
-        found.sort_by_key(|found| (found.start(), found.end()));
-        for found in found {
-            match places.last_mut().filter(|(place, ..)| found.start() < place.end) {
-                Some((place, longest, label)) => {
-                    place.end = place.end.max(found.end());
-                    if found.len() > *longest {
-                        (*longest, *label) = (found.len(), found.pattern().as_usize());
-                    }
-                }
-                None => places.push((found.range(), found.len(), found.pattern().as_usize())),
+    /// Remembers all values that are stored now; their names aren't known: they are replaced by `[secret]`, until one is
+    /// learned by its name. Of those that were stored before, the latest are remembered for a while: they are still good
+    /// elsewhere, perhaps.
+    pub fn hold(&self, values: &[impl AsRef<str>]) {
+        let now: BTreeSet<&str> = values.iter().map(AsRef::as_ref).collect();
+        let mut needles = self.needles.write();
+        let mut changed = false;
+        for (value, known) in &mut needles.values {
+            if known.held && !now.contains(value.as_str()) {
+                known.held = false;
+                changed = true;
             }
         }
-        let mut clean = String::with_capacity(text.len());
-        let mut from = 0;
-        for (place, _, label) in places {
-            clean.push_str(&text[from..place.start]);
-            clean.push_str(needles.by_index.get(label).map_or(UNNAMED, String::as_str));
-            from = place.end;
+        for value in now {
+            changed |= needles.add(value, UNNAMED, true);
         }
-        clean.push_str(&text[from..]);
-        clean
+        if changed {
+            needles.build();
+        }
+    }
+
+    /// The text without secrets.
+    pub fn text(&self, text: &str) -> String {
+        clean(text, &[self])
     }
 
     fn is_empty(&self) -> bool {
-        self.needles.read().labels.is_empty()
+        self.needles.read().values.is_empty()
     }
 
     /// The value without secrets, in strings, keys and numbers.
     pub fn value(&self, value: Value) -> Value {
-        if self.is_empty() {
+        self.with(None, value)
+    }
+
+    /// The error without secrets.
+    pub fn problem(&self, problem: Problem) -> Problem {
+        self.problem_with(None, problem)
+    }
+
+    /// The value without secrets, and without those of `other`, which are left alone in keys.
+    fn with(&self, other: Option<&Self>, value: Value) -> Value {
+        if self.is_empty() && other.is_none_or(Self::is_empty) {
             return value;
         }
+        let all: Vec<&Self> = std::iter::once(self).chain(other).collect();
+        self.leaves(&all, value)
+    }
+
+    fn leaves(&self, all: &[&Self], value: Value) -> Value {
         match value {
-            Value::String(text) => self.text(&text).into(),
+            Value::String(text) => clean(&text, all).into(),
             Value::Number(number) => {
                 let text = number.to_string();
-                let clean = self.text(&text);
+                let clean = clean(&text, all);
                 if clean == text { Value::Number(number) } else { clean.into() }
             }
-            Value::Array(items) => items.into_iter().map(|item| self.value(item)).collect(),
-            Value::Object(map) => map.into_iter().map(|(key, item)| (self.text(&key), self.value(item))).collect(),
+            Value::Array(items) => items.into_iter().map(|item| self.leaves(all, item)).collect(),
+            Value::Object(map) => {
+                map.into_iter().map(|(key, item)| (self.text(&key), self.leaves(all, item))).collect()
+            }
             other => other,
         }
     }
 
-    /// The error without secrets.
-    pub fn problem(&self, mut problem: Problem) -> Problem {
-        if self.is_empty() {
-            return problem;
-        }
-        problem.message = self.text(&problem.message);
-        problem.help = problem.help.map(|help| self.text(&help));
-        problem.data = self.value(problem.data);
+    fn problem_with(&self, other: Option<&Self>, mut problem: Problem) -> Problem {
+        let all: Vec<&Self> = std::iter::once(self).chain(other).collect();
+        problem.message = clean(&problem.message, &all);
+        problem.help = problem.help.map(|help| clean(&help, &all));
+        problem.data = self.with(other, problem.data);
         problem
+    }
+}
+
+/// The text without what any of these knows. Values may overlap, and one may stand inside another: what any of them covers
+/// goes, and the longest gives the whole place its name.
+fn clean(text: &str, all: &[&Scrubber]) -> String {
+    let mut found: Vec<Place> = all.iter().flat_map(|one| one.needles.read().places(text)).collect();
+    if found.is_empty() {
+        return text.to_owned();
+    }
+    found.sort_by_key(|(place, ..)| (place.start, place.end));
+    let mut places: Vec<Place> = Vec::new();
+    for (range, length, label) in found {
+        match places.last_mut().filter(|(place, ..)| range.start < place.end) {
+            Some((place, longest, name)) => {
+                place.end = place.end.max(range.end);
+                if length > *longest {
+                    (*longest, *name) = (length, label);
+                }
+            }
+            None => places.push((range, length, label)),
+        }
+    }
+    let mut clean = String::with_capacity(text.len());
+    let mut from = 0;
+    for (place, _, label) in places {
+        clean.push_str(&text[from..place.start]);
+        clean.push_str(&label);
+        from = place.end;
+    }
+    clean.push_str(&text[from..]);
+    clean
+}
+
+/// What one run may not show: all that nobody may, and what came to it from outside. A stranger has chosen such a value, so
+/// it is looked for in this run alone, and never in keys: what it happens to be equal to elsewhere stays whole.
+pub(crate) struct RunScrubber {
+    shared: Arc<Scrubber>,
+    own: Scrubber,
+}
+
+impl RunScrubber {
+    pub fn new(shared: Arc<Scrubber>) -> Self {
+        Self { shared, own: Scrubber::default() }
+    }
+
+    /// Remembers a value for the whole process, or, if a stranger has chosen it, for this run.
+    pub fn learn(&self, name: &str, value: &str, foreign: bool) {
+        if foreign { self.own.keep(name, &[value]) } else { self.shared.learn(name, value) }
+    }
+
+    pub fn text(&self, text: &str) -> String {
+        clean(text, &[&self.shared, &self.own])
+    }
+
+    pub fn value(&self, value: Value) -> Value {
+        self.shared.with(Some(&self.own), value)
+    }
+
+    pub fn problem(&self, problem: Problem) -> Problem {
+        self.shared.problem_with(Some(&self.own), problem)
     }
 }
 
@@ -210,11 +350,45 @@ mod tests {
     #[test]
     fn overlapping_values_leave_nothing_of_either() {
         let scrubber = Scrubber::default();
-        scrubber.learn_all(&["abcdef", "defghijk", "cdefg"]);
+        scrubber.hold(&["abcdef", "defghijk", "cdefg"]);
         assert_eq!(scrubber.text("<abcdefghijk> abcd"), "<[secret]> abcd");
         scrubber.learn("long", "defghijk");
-        scrubber.learn_all(&["defghijk"]);
+        scrubber.hold(&["defghijk"]);
         assert_eq!(scrubber.text("<abcdefghijk> defghijk"), "<[secret long]> [secret long]");
+    }
+
+    #[test]
+    fn what_was_replaced_is_forgotten_after_a_while_and_what_is_held_is_not() {
+        let scrubber = Scrubber::default();
+        let value = |n: usize| format!("{n:06}-").repeat(100);
+        scrubber.hold(&["held-for-good".to_owned(), value(0)]);
+        scrubber.hold(&["held-for-good".to_owned(), value(1)]);
+        assert_eq!(scrubber.text(&value(0)), "[secret]", "it may be good for a while elsewhere");
+        for n in 1..=4 {
+            scrubber.learn_each("computed", &(0..50).map(|m| value(50 * n + m)).collect::<Vec<_>>());
+        }
+        let kept = scrubber.needles.read().values.len();
+        assert!((50..PASSED_BYTES / 700 + 3).contains(&kept), "{kept}");
+        assert_eq!(scrubber.text(&value(0)), value(0), "forgotten");
+        assert_eq!(scrubber.text(&format!("{} held-for-good", value(249))), "[secret computed] [secret]");
+    }
+
+    #[test]
+    fn a_strangers_value_is_taken_out_of_one_run_and_of_no_key() {
+        let shared = Arc::new(Scrubber::default());
+        shared.hold(&["token-inside"]);
+        let (run, other) = (RunScrubber::new(shared.clone()), RunScrubber::new(shared.clone()));
+        let foreign = "server_type and the token-inside, too";
+        run.learn("returned", foreign, true);
+        let told = json!({ foreign: [foreign, "token-inside"], "token-inside": 1 });
+        let clean = run.value(told.clone());
+        assert_eq!(
+            clean,
+            json!({ "server_type and the [secret], too": ["[secret returned]", "[secret]"], "[secret]": 1 })
+        );
+        assert_eq!(run.text(foreign), "[secret returned]", "whole, although another one stands inside");
+        assert_eq!(other.value(told)["server_type and the [secret], too"][0], "server_type and the [secret], too");
+        assert_eq!(shared.text("server_type"), "server_type");
     }
 
     #[test]

@@ -23,8 +23,14 @@ pub trait SecretSource: Send + Sync {
         Ok(())
     }
 
-    /// Every value that is held now. None of them is ever stored or shown, whether or not this process has used it; but
-    /// values of fewer than 4 bytes can't be told from ordinary text, so a source should refuse to store them.
+    /// Whether a stranger has chosen the value: whoever has a machine that sends it back, say. Such a one is taken out of what
+    /// the runs show that use it, and of nothing else: it may be equal to anything.
+    fn is_foreign(&self, _: &str) -> bool {
+        false
+    }
+
+    /// Every value that is held now and isn't foreign. None of them is ever stored or shown, whether or not this process has
+    /// used it; but values of fewer than 4 bytes can't be told from ordinary text, so a source should refuse to store them.
     fn all(&self) -> Vec<Zeroizing<String>> {
         Vec::new()
     }
@@ -100,8 +106,23 @@ pub(crate) fn is_reference(value: &Value) -> bool {
     value.as_object().is_some_and(|map| map.len() == 1 && map.contains_key("$secret"))
 }
 
+/// Names of the secrets that stand anywhere in a value.
+pub(crate) fn names_in<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| names_in(item, found)),
+        Value::Object(map) => match map.get("$secret") {
+            Some(Value::String(name)) => found.push(name),
+            _ => map.values().for_each(|item| names_in(item, found)),
+        },
+        _ => {}
+    }
+}
+
 /// Longest chain of computations from a secret.
 const MAX_DEPTH: usize = 16;
+
+/// What a value is called that was computed.
+pub(crate) const DERIVED: &str = "derived";
 
 /// Works out a reference; `lookup` gives the value of a name. Every value on the way is told to `seen`.
 pub(crate) fn evaluate(
@@ -136,7 +157,7 @@ pub(crate) fn evaluate(
         ("hmac_sha256", [key, text]) => hex::encode(hmac_sha256(key.as_bytes(), text.as_bytes())),
         _ => return Err(bad()),
     });
-    seen("derived", &value);
+    seen(DERIVED, &value);
     Ok(value)
 }
 

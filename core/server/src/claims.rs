@@ -1,6 +1,7 @@
 //! Claims, as scripts make them: the words in the vault, the rest where the API finds it.
 
 use std::{
+    net::IpAddr,
     sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
@@ -17,7 +18,7 @@ use windlass_model::{
 use windlass_script::{SecretPolicy, SecretSource};
 use zeroize::Zeroizing;
 
-use crate::vault::Vault;
+use crate::vault::{Vault, check_name};
 
 /// How long a process may take until it serves its API.
 const LISTENS_WITHIN: Duration = Duration::from_secs(15);
@@ -122,14 +123,55 @@ fn made(organisation: &str, name: &str) -> String {
     format!("made/{organisation}/{name}")
 }
 
-/// The secret that is a claim's word.
+/// The secret that is a claim's word. Scripts choose no name that begins with a dot.
 fn word_of(organisation: &str, claim: &str) -> String {
-    made(organisation, &format!("claims/{claim}"))
+    made(organisation, &format!(".word/{claim}"))
+}
+
+/// Refuses an address that no machine may be sent to: whoever listens on the way would have the word and all that is fetched.
+fn check_address(url: &str) -> Result<(), Problem> {
+    let wrong = |what: &str| {
+        Problem::new(Code::Configuration, format!("machines can't be sent to {url} for their secrets: {what}"))
+            .help(
+                "set `server.public_url` to the https address at which machines reach this server, and `server.tls_cert` \
+                 or a proxy that ends TLS; only on loopback it may be http",
+            )
+            .no_effect()
+    };
+    let parsed = reqwest::Url::parse(url).map_err(|_| wrong("it isn't a URL"))?;
+    let host = parsed.host_str().unwrap_or_default();
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>().ok().map(|address| address.to_canonical());
+    let loopback = address.map_or(host == "localhost", |address| address.is_loopback());
+    let unspecified = address.is_some_and(|address| address.is_unspecified());
+    match parsed.scheme() {
+        _ if unspecified => Err(wrong("it is every address of this machine, and none that others reach")),
+        "https" => Ok(()),
+        "http" if loopback => Ok(()),
+        _ => Err(wrong("everything would cross the network readable")),
+    }
+}
+
+/// Refuses a claim whose secrets couldn't be kept under their names once they are there.
+fn check_names(organisation: &str, offer: &Offer) -> Result<(), Problem> {
+    let returned = offer.returns.iter().map(|name| claims::returned(organisation, &offer.name, name));
+    for secret in returned.chain([word_of(organisation, &offer.name)]) {
+        check_name(&secret).map_err(|_| {
+            let message = format!("`{}` is too long: the secret `{secret}` couldn't be kept", offer.name);
+            Problem::new(Code::InvalidArgument, message)
+                .help("a secret's name has at most 128 characters; give the claim, or what it returns, a shorter one")
+                .no_effect()
+        })?;
+    }
+    Ok(())
 }
 
 impl Claims for Book {
     fn generate(&self, step: &Step<'_>, name: &str, bytes: usize, to: &[String]) -> Result<(String, bool), Problem> {
         let organisation = self.organisation(step.run)?;
+        if name.starts_with('.') {
+            let message = format!("`{name}` can't be generated: names that begin with a dot are kept for claims");
+            return Err(Problem::new(Code::InvalidArgument, message).no_effect());
+        }
         let secret = made(&organisation, name);
         let ours = self.note(&organisation, &secret, step.key)?;
         if ours {
@@ -164,7 +206,9 @@ impl Claims for Book {
             .help("launch the run at a server: `windlass serve`, or `windlass run --server`")
             .no_effect());
         };
+        check_address(url)?;
         let organisation = self.organisation(&offer.run)?;
+        check_names(&organisation, offer)?;
         let word = word_of(&organisation, &offer.name);
         if !claims::is_ours(&self.vault.attached()?, &organisation, &offer.name, &offer.key)? {
             // One of an earlier claim may be known to whoever saw what its machine was booted with.
@@ -209,5 +253,76 @@ impl Claims for Book {
             forget()?;
         }
         self.remove(&word_of(&organisation, name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn machines_are_sent_to_https_or_to_loopback_and_never_to_every_address() {
+        for good in [
+            "https://windlass.example.net",
+            "https://192.0.2.1:7070",
+            "http://127.0.0.1:7070",
+            "http://127.9.9.9:1",
+            "http://[::1]:7070",
+            "http://localhost:7070",
+            "https://127.0.0.1:7070",
+        ] {
+            check_address(good).unwrap();
+        }
+        for bad in [
+            "http://0.0.0.0:7070",
+            "https://0.0.0.0:7070",
+            "http://[::]:7070",
+            "https://[::ffff:0.0.0.0]:7070",
+            "http://192.0.2.1:7070",
+            "http://windlass.example.net",
+            "http://localhost.example.net",
+            "http://127.0.0.1.example.net",
+            "ftp://127.0.0.1/",
+            "nothing",
+        ] {
+            let problem = check_address(bad).unwrap_err();
+            assert_eq!((problem.code, problem.no_effect), (Code::Configuration, true), "{bad}");
+            assert!(problem.help.is_some_and(|help| help.contains("server.public_url")), "{bad}");
+        }
+    }
+
+    fn offer(name: &str, returns: &[&str]) -> Offer {
+        Offer {
+            name: name.into(),
+            run: "r".into(),
+            key: "k".into(),
+            values: Default::default(),
+            returns: returns.iter().map(ToString::to_string).collect(),
+            returns_to: Vec::new(),
+            signal: "s".into(),
+            word_to: Vec::new(),
+            open_ms: 1,
+        }
+    }
+
+    #[test]
+    fn words_and_what_comes_back_are_called_differently_whatever_scripts_choose() {
+        let (word, other) = (word_of("acme", "a/b"), claims::returned("acme", "a", "b"));
+        assert_ne!(word, other);
+        let scripts = made("acme", "claims/a/b");
+        assert!(scripts != word && scripts != other);
+        assert!(claims::is_returned(&other) && !claims::is_returned(&word) && !claims::is_returned(&scripts));
+        assert!(!claims::is_returned("made/acme/x/.returned/a/b") && !claims::is_returned("acme/.returned/a"));
+    }
+
+    #[test]
+    fn what_could_not_be_kept_later_is_not_offered() {
+        check_names("acme", &offer("cp-1", &["kubeconfig"])).unwrap();
+        let name = "n".repeat(90);
+        check_names("acme", &offer(&name, &["kubeconfig"])).unwrap();
+        for (organisation, returns) in [("o".repeat(40), &[][..]), ("acme".into(), &["kubeconfig-of-the-first-one"])] {
+            let problem = check_names(&organisation, &offer(&name, returns)).unwrap_err();
+            assert_eq!(problem.code, Code::InvalidArgument, "{problem:?}");
+        }
     }
 }

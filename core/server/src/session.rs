@@ -84,7 +84,11 @@ impl Session {
         let executing = purpose != Purpose::Command;
         let world = if executing { World::Real } else { World::Rehearsal(None) };
         let served = Arc::new(OnceLock::new());
-        let approvals = Arc::new(Approvals::new(&config.plugins, config.bounds.source_bytes, vault.clone()));
+        let approvals = Arc::new(Approvals::new(
+            Plugins::new(&config.plugins, config.bounds.source_bytes),
+            vault.clone(),
+            config.hosts.registrar.simulated,
+        ));
         let services = Services {
             plugins: approvals.clone(),
             claims: Arc::new(Book::new(vault.clone(), served.clone())),

@@ -256,7 +256,7 @@ fn kubeconfig(address: &str, token: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{calls::place, *};
 
     #[test]
     fn a_claim_is_found_in_a_cloud_config_and_nowhere_else() {
@@ -266,6 +266,32 @@ mod tests {
         assert!(claim(&config.to_string()).is_none());
         assert!(claim("#cloud-config\n{}").is_none());
         assert!(claim("#!/bin/sh\n").is_none());
+    }
+
+    #[test]
+    fn a_machine_reaches_claims_on_this_machine_and_nothing_else() {
+        for good in [
+            "http://127.0.0.1:7070/api/v1/claims/ab12",
+            "http://[::1]:7070/api/v1/claims/a",
+            "http://localhost:1/api/v1/claims/a-b",
+        ] {
+            assert!(place(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "http://169.254.169.254:80/api/v1/claims/a",
+            "http://10.0.0.1:80/api/v1/claims/a",
+            "http://0.0.0.0:80/api/v1/claims/a",
+            "http://intern.example:80/api/v1/claims/a",
+            "http://127.0.0.1:80/admin",
+            "http://127.0.0.1:80/api/v1/claims/../../admin?x=",
+            "http://127.0.0.1:80/api/v1/claims/a\r\nX: y",
+            "http://127.0.0.1:80/api/v1/claims/",
+            "http://127.0.0.1/api/v1/claims/a",
+            "https://127.0.0.1:80/api/v1/claims/a",
+        ] {
+            let error = call(bad, "fetch", &json!({})).unwrap_err();
+            assert!(error.to_string().contains("LOOPBACK"), "{bad}: {error}");
+        }
     }
 
     #[test]

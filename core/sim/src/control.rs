@@ -4,14 +4,17 @@
 //! - `POST /_sim/clock` `{"advance_ms": 1000}`: move the simulator's clock on
 //! - `POST /_sim/latency` `{"ms": 50}`: how much later everything is answered
 //! - `GET|DELETE /_sim/requests`: what was asked, oldest first; forget it
+//!
+//! It is steered by programs, under the address that it listens at or a loopback one. A page in somebody's browser isn't
+//! answered, whatever name it has made lead here.
 
 use std::{
     collections::VecDeque,
     future::Future,
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -67,12 +70,15 @@ pub struct Control {
     pub faults: Faults,
     latency_ms: Arc<AtomicU64>,
     seen: Arc<Mutex<VecDeque<Seen>>>,
+    /// Where it listens.
+    address: Arc<OnceLock<IpAddr>>,
 }
 
 impl Control {
     /// For one simulator.
     pub fn new(clock: Clock) -> Self {
-        Self { faults: Faults::new(clock.clone()), clock, latency_ms: Arc::default(), seen: Arc::default() }
+        let faults = Faults::new(clock.clone());
+        Self { faults, clock, latency_ms: Arc::default(), seen: Arc::default(), address: Arc::default() }
     }
 
     /// How much later everything is answered.
@@ -98,7 +104,26 @@ impl Control {
         list.push_back(seen);
     }
 
+    /// Whether the name that the request was sent to is ours. A page can have a name of its own lead to any address.
+    fn is_for_us(&self, request: &Request) -> bool {
+        let host = request.header("host").unwrap_or_default();
+        let name = match host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+            _ => host,
+        };
+        match name.trim_matches(['[', ']']).parse::<IpAddr>() {
+            // One that listens everywhere is asked at any of its addresses; that is a number, and no page's name.
+            Ok(address) => {
+                address.is_loopback() || self.address.get().is_some_and(|own| *own == address || own.is_unspecified())
+            }
+            Err(_) => name.eq_ignore_ascii_case("localhost"),
+        }
+    }
+
     fn steer(&self, request: &Request) -> Response {
+        if !self.is_for_us(request) {
+            return Response::text(403, "a simulator is steered under the address that it listens at\n");
+        }
         let done = Response::empty(204);
         match (&request.method, request.path.trim_start_matches("/_sim/")) {
             (&Method::GET, "faults") => Response::json(200, &json!(self.faults.waiting())),
@@ -137,6 +162,10 @@ impl Control {
     }
 
     async fn handle<S: Simulator>(self, simulator: Arc<S>, request: Request) -> Response {
+        // Browsers send it with what a page asks for, and programs don't.
+        if request.headers.contains_key(http::header::ORIGIN) {
+            return Response::text(403, "simulators are for programs, and not for pages\n");
+        }
         if request.path.starts_with("/_sim/") {
             return self.steer(&request);
         }
@@ -189,6 +218,8 @@ fn refuse(error: &serde_json::Error) -> Response {
 /// Gives a simulator a socket. `control` steers it from this process, `/_sim` from others.
 pub fn serve<S: Simulator>(address: SocketAddr, simulator: Arc<S>, control: &Control) -> io::Result<Server> {
     let control = control.clone();
+    // A control steers one simulator.
+    let _ = control.address.set(address.ip());
     Server::start(address, move |request| handle(control.clone(), simulator.clone(), request))
 }
 
@@ -230,10 +261,14 @@ mod tests {
     }
 
     fn ask(server: &Server, method: &str, path: &str, body: &str) -> String {
+        ask_with(server, method, path, body, "host: localhost:1")
+    }
+
+    fn ask_with(server: &Server, method: &str, path: &str, body: &str, headers: &str) -> String {
         let mut stream = TcpStream::connect(server.address()).unwrap();
         let length = body.len();
         let head =
-            format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
+            format!("{method} {path} HTTP/1.1\r\n{headers}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
         stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
@@ -271,6 +306,30 @@ mod tests {
         let address = server.address();
         server.stop();
         assert!(TcpStream::connect(address).is_err(), "nobody listens any more");
+    }
+
+    #[test]
+    fn no_page_steers_it_whatever_name_leads_here() {
+        let control = Control::new(Clock::fixed(0));
+        let server = serve(([127, 0, 0, 1], 0).into(), Arc::new(Counter::default()), &control).unwrap();
+        let status = |path: &str, headers: &str| ask_with(&server, "GET", path, "", headers)[9..12].to_owned();
+        for good in ["127.0.0.1:80", "127.0.0.1", "[::1]:80", "localhost", "LOCALHOST:99"] {
+            assert_eq!(status("/_sim/faults", &format!("host: {good}")), "200", "{good}");
+        }
+        for bad in
+            ["rebound.example", "rebound.example:80", "127.0.0.1.example", "192.0.2.1:80", "localhost.example", ""]
+        {
+            assert_eq!(status("/_sim/faults", &format!("host: {bad}")), "403", "{bad}");
+        }
+        for origin in ["https://evil.example", "http://127.0.0.1:80", "null"] {
+            for path in ["/_sim/faults", "/"] {
+                let headers = format!("host: 127.0.0.1\r\norigin: {origin}");
+                assert_eq!(status(path, &headers), "403", "{origin} {path}");
+            }
+        }
+        // What stands for a registrar is asked under the registrar's name.
+        assert_eq!(status("/", "host: api.registrar.example"), "200");
+        assert_eq!(control.count("counter.get"), 1);
     }
 
     #[test]

@@ -17,7 +17,7 @@ impl Claims for Nowhere {
 
     fn offer(&self, offer: &Offer) -> Result<Offered, Problem> {
         let url = "http://127.0.0.1/api/v1/claims/rehearsed".to_owned();
-        Ok(Offered { id: "rehearsed".into(), url, word: format!("made/rehearsal/claims/{}", offer.name) })
+        Ok(Offered { id: "rehearsed".into(), url, word: format!("made/rehearsal/.word/{}", offer.name) })
     }
 
     fn withdraw(&self, _: &str, _: &RunId, _: Option<&str>) -> Result<(), Problem> {

@@ -8,22 +8,23 @@ use std::{
 
 use serde_json::{Value, json};
 use windlass_model::{Code, Problem};
-use windlass_script::{
-    Scrubber,
-    plugin::{self, Ask, Call, Credential, Failed, HttpAsk, Refusal, Reply},
-};
+use windlass_script::plugin::{self, Ask, Call, Credential, Failed, HttpAsk, Refusal, Reply, visible};
 
 use super::{
     Source,
-    office::Office,
+    office::{Account, Office},
     scene::Scene,
-    wire::{self, Cookies, Unsent},
+    wire::{self, Kept, Unsent},
 };
+
+/// Lines that a call may write into the log.
+const LINES: u32 = 100;
+const NEXT: u32 = LINES + 1;
 
 /// Calls `function` of the plugin.
 pub(super) fn perform(
     office: &Office,
-    source: &Source,
+    (source, account): (&Source, Account),
     scene: &dyn Scene,
     credentials: &BTreeMap<String, Credential>,
     (function, request): (&str, &Value),
@@ -35,34 +36,52 @@ pub(super) fn perform(
     let program = office.program(source)?;
     let limits = &source.manifest.limits;
     let time = Duration::from_secs(limits.seconds);
-    let _place = office.enter(source, time, &|pause| scene.wait(pause))?;
+    let _place = office.enter(source, account, time, &|pause| scene.wait(pause))?;
     let call = Call { function, request, credentials, operations: limits.operations, time };
     let until = Instant::now() + time;
     let mut state = State {
         office,
         source,
+        account,
         scene,
         until,
         calls: 0,
         bytes: 0,
-        cookies: Cookies::default(),
-        scrubber: Scrubber::default(),
+        lines: Lines::default(),
+        kept: Kept::default(),
     };
     let result = plugin::call(&program, &call, &|| scene.stopped(), &mut |ask| state.serve(ask));
-    let scrubber = &state.scrubber;
+    let scrubber = &state.kept.scrubber;
     let result = result.map(|value| scrubber.value(value)).map_err(|problem| scrubber.problem(problem));
-    result.inspect_err(|problem| office.note(source, problem))
+    result.inspect_err(|problem| office.note(account, problem))
 }
 
 struct State<'a> {
     office: &'a Office,
     source: &'a Source,
+    account: Account,
     scene: &'a dyn Scene,
     until: Instant,
     calls: u64,
     bytes: u64,
-    cookies: Cookies,
-    scrubber: Scrubber,
+    lines: Lines,
+    kept: Kept,
+}
+
+/// Lines that a call has written into the log.
+#[derive(Default)]
+struct Lines(u32);
+
+impl Lines {
+    /// The line as it is kept: on one line, and not without end.
+    fn next(&mut self, line: &str) -> Option<String> {
+        self.0 = self.0.saturating_add(1);
+        match self.0 {
+            ..=LINES => Some(visible(line, false)),
+            NEXT => Some(format!("it has written {LINES} lines; no more of this call are kept")),
+            _ => None,
+        }
+    }
 }
 
 fn ended(problem: Problem) -> Failed {
@@ -73,7 +92,9 @@ impl State<'_> {
     fn serve(&mut self, ask: Ask) -> Reply {
         match ask {
             Ask::Log(line) => {
-                tracing::info!(plugin = self.source.name, "{}", self.scrubber.text(&line));
+                if let Some(line) = self.lines.next(&self.kept.scrubber.text(&line)) {
+                    tracing::info!(plugin = self.source.name, "{line}");
+                }
                 Ok(Value::Null)
             }
             Ask::Wait(time) => {
@@ -101,16 +122,22 @@ impl State<'_> {
         }
         self.calls += 1;
         let left = (self.until, limits.bytes.saturating_sub(self.bytes));
-        let kept = (&self.scrubber, &self.cookies);
-        let request = wire::request(&self.source.name, &self.source.manifest, ask, self.scene, kept, left);
+        let request = wire::request(&self.source.name, &self.source.manifest, ask, self.scene, &self.kept, left);
         let request = request.map_err(|unsent| match unsent {
-            Unsent::Wrong(problem) => Failed::Wrong(self.scrubber.text(&problem.message)),
+            Unsent::Wrong(problem) => Failed::Wrong(self.kept.scrubber.text(&problem.message)),
             Unsent::Ended(problem) => ended(problem),
         })?;
         let host = request.url.host_str().unwrap_or_default().to_owned();
-        self.office.pace(self.source, &|pause| self.scene.wait(pause)).map_err(ended)?;
-        match self.scene.send(request) {
-            Ok(answer) => self.answer(ask, &host, answer),
+        let wait = |pause| self.scene.wait(pause);
+        let sending = self.office.pace(self.source, self.account, &host, self.until, &wait).map_err(ended)?;
+        let sent = self.scene.send(request);
+        drop(sending);
+        match sent {
+            Ok(answer) => {
+                // A redirect leads elsewhere: what is told there is that host's.
+                let host = answer["host"].as_str().unwrap_or(&host).to_owned();
+                self.answer(ask, &host, answer)
+            }
             Err(problem) => Err(self.failed(problem, limits.bytes)),
         }
     }
@@ -119,7 +146,7 @@ impl State<'_> {
         match problem.code {
             Code::Unavailable | Code::StepTimeout => {
                 let data = if problem.no_effect { json!({ "no_effect": true }) } else { Value::Null };
-                Failed::Refused(Refusal::ProviderUnavailable, self.scrubber.text(&problem.message), data)
+                Failed::Refused(Refusal::ProviderUnavailable, self.kept.scrubber.text(&problem.message), data)
             }
             Code::InvalidArgument => Failed::Wrong(problem.message),
             Code::LimitExceeded => {
@@ -143,9 +170,9 @@ impl State<'_> {
             return Err(self.over("bytes", format!("was sent more than {limit} bytes")));
         }
         if let Some(Value::String(lines)) = answer["headers"].as_object_mut().and_then(|all| all.remove("set-cookie")) {
-            self.cookies.take(host, &lines, &self.scrubber);
+            self.kept.cookies.take(host, &lines, &self.kept.scrubber);
         }
-        let answer = self.scrubber.value(answer);
+        let answer = self.kept.scrubber.value(answer);
         let status = answer["status"].as_u64().unwrap_or_default();
         let wanted = ask.expect.iter().any(|one| u64::from(*one) == status);
         if !wanted && status == 429 {
@@ -166,5 +193,18 @@ impl State<'_> {
             json => json.clone(),
         };
         Ok(json!({ "status": status, "headers": answer["headers"], "text": answer["body"], "json": json }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plugins_lines_end_and_are_lines() {
+        let mut lines = Lines::default();
+        assert_eq!(lines.next("a\nINFO forged \u{1b}[2J").unwrap(), "a\\nINFO forged \\u{1b}[2J");
+        let kept = (0..10_000).filter_map(|_| lines.next("x")).count();
+        assert_eq!(kept, LINES as usize, "the last one says so");
     }
 }

@@ -28,6 +28,9 @@ pub struct Config {
     /// Where requests for a host really go: `"api.example.net" = "http://127.0.0.1:7301"`. For simulators; what is checked
     /// and what is signed stays as it was.
     pub endpoints: BTreeMap<String, String>,
+    /// Whether those are the simulators of a development server, which has entered them itself.
+    #[serde(skip)]
+    pub simulated: bool,
 }
 
 /// A plugin's sources, as they were approved.
@@ -47,6 +50,9 @@ pub struct Source {
 
 /// What the module needs of the process that it is part of.
 pub trait Plugins: Send + Sync {
+    /// The organisation of this run.
+    fn organisation(&self, run: &RunId) -> Result<String, Problem>;
+
     /// The version of the plugin that was approved for the organisation of this run; `permission_denied` if none was.
     fn approved(&self, name: &str, run: &RunId) -> Result<Arc<Source>, Problem>;
 

@@ -9,7 +9,7 @@ use windlass_script::host::{Args, HostModule, Kind, Op, OpCx, Param, Permission,
 use super::{
     Office, Plugins, Source,
     account::{Account, plugin_of},
-    call, names,
+    call, names, office,
     previous::{self, Thing},
     scene::InRun,
 };
@@ -318,7 +318,8 @@ fn op(desk: Desk, shape: Shape) -> Op {
             let (office, plugins) = desk.as_ref().ok_or_else(absent)?;
             let account = Account::read(args)?;
             let source = plugins.approved(&account.plugin(), &cx.run)?;
-            body(&Errand { cx, office, plugins: &**plugins, source, account }, args)
+            let whose = office::Account::of(&plugins.organisation(&cx.run)?, &source, &account.credentials);
+            body(&Errand { cx, office, plugins: &**plugins, source, account, whose }, args)
         }),
         lookup: None,
     }
@@ -331,6 +332,7 @@ struct Errand<'a> {
     plugins: &'a dyn Plugins,
     source: Arc<Source>,
     account: Account,
+    whose: office::Account,
 }
 
 /// Writes what is to be there.
@@ -349,7 +351,7 @@ impl Errand<'_> {
         let (manifest, credentials) = (&self.source.manifest, &self.account.credentials);
         let seen: BTreeMap<_, _> = self.account.seen(manifest)?;
         let scene = InRun { cx: self.cx, office: self.office, manifest, credentials };
-        call::perform(self.office, &self.source, &scene, &seen, (function, &request))
+        call::perform(self.office, (&self.source, self.whose), &scene, &seen, (function, &request))
     }
 
     fn domain(&self, args: &Args) -> Result<String, Problem> {

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde_json::Value;
+use url::Url;
 use windlass_model::Problem;
 use windlass_script::{host::OpCx, plugin::Manifest};
 use zeroize::Zeroizing;
@@ -43,6 +44,12 @@ pub(super) fn granted(manifest: &Manifest, verb: &str) -> Vec<String> {
     hosts.flat_map(|host| host.paths.iter().map(|path| format!("https://{}{path}", host.host))).collect()
 }
 
+/// An answer, with the host that gave it.
+pub(super) fn told((mut answer, url): (Value, Url)) -> Value {
+    answer["host"] = url.host_str().into();
+    answer
+}
+
 impl Scene for InRun<'_> {
     fn reveal(&self, field: &str, destination: &str) -> Result<Zeroizing<String>, Problem> {
         self.cx.reveal(self.credentials.get(field).unwrap_or(&Value::Null), destination)
@@ -51,7 +58,7 @@ impl Scene for InRun<'_> {
     fn send(&self, request: Request) -> Result<Value, Problem> {
         let granted = |verb: &str| granted(self.manifest, verb);
         let guard = Guard { granted: &granted, holds: Arc::new(self.cx.holder()) };
-        self.cx.block_on(self.office.client.send(&guard, request))
+        self.cx.block_on(self.office.client.send_on(&guard, request)).map(told)
     }
 
     fn wait(&self, time: Duration) -> Result<(), Problem> {

@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
@@ -11,7 +11,7 @@ use url::Url;
 use windlass_model::{Code, Problem};
 use windlass_script::{
     Scrubber,
-    plugin::{HttpAsk, Manifest, Values},
+    plugin::{FIELD_BYTES, HttpAsk, Manifest, Values},
 };
 use zeroize::Zeroizing;
 
@@ -25,26 +25,79 @@ use crate::{
 };
 
 const LONGEST: Duration = Duration::from_secs(60);
+/// Cookies that are kept of one host, their longest value, and how many a call may be sent.
+const COOKIES: usize = 32;
+const COOKIE_BYTES: usize = 4_096;
+const COOKIES_SENT: usize = 200;
+/// Longest value computed from credentials that is looked for in answers. Of a longer one the credential inside is found, and
+/// what was made of that.
+const DERIVED_BYTES: usize = 4_096;
+/// How many of them a call may come to, and how many bytes: each is looked for in every answer.
+const DERIVED: usize = 500;
+const DERIVED_SUM_BYTES: usize = 128 << 10;
+
+/// What a call must not show, and what it sends again.
+#[derive(Default)]
+pub(super) struct Kept {
+    pub scrubber: Scrubber,
+    pub cookies: Cookies,
+    derived: RefCell<Derived>,
+}
+
+#[derive(Default)]
+struct Derived {
+    seen: BTreeSet<[u8; 32]>,
+    bytes: usize,
+}
+
+impl Kept {
+    /// Remembers what was computed from credentials, all at once.
+    fn learn(&self, computed: &[Zeroizing<String>]) -> Result<(), Problem> {
+        let mut derived = self.derived.borrow_mut();
+        for value in computed {
+            if derived.seen.insert(*blake3::hash(value.as_bytes()).as_bytes()) {
+                derived.bytes += value.len();
+            }
+            if derived.seen.len() > DERIVED || derived.bytes > DERIVED_SUM_BYTES {
+                let message = "the plugin computes more from credentials than can be kept out of answers";
+                return Err(Problem::new(Code::LimitExceeded, message)
+                    .help(format!("a call has at most {DERIVED} different values, {DERIVED_SUM_BYTES} bytes in all"))
+                    .no_effect());
+            }
+        }
+        let computed: Vec<&str> = computed.iter().map(|value| value.as_str()).collect();
+        self.scrubber.keep("credential", &computed);
+        Ok(())
+    }
+}
 
 /// Cookies of one call, by host: plugins neither see nor set them.
 #[derive(Default)]
-pub(super) struct Cookies(BTreeMap<String, BTreeMap<String, String>>);
+pub(super) struct Cookies {
+    by_host: BTreeMap<String, BTreeMap<String, String>>,
+    sent: usize,
+}
 
 impl Cookies {
     /// Takes the cookies out of an answer's headers.
     pub fn take(&mut self, host: &str, lines: &str, scrubber: &Scrubber) {
         for line in lines.lines() {
             let Some((name, value)) = line.split(';').next().and_then(|pair| pair.split_once('=')) else { continue };
-            scrubber.learn("session", value.trim());
-            let cookies = self.0.entry(host.to_owned()).or_default();
-            if cookies.len() < 32 {
-                cookies.insert(name.trim().to_owned(), value.trim().to_owned());
+            let (name, value) = (name.trim(), value.trim());
+            if value.len() > COOKIE_BYTES || self.sent >= COOKIES_SENT {
+                continue;
+            }
+            self.sent += 1;
+            scrubber.keep("session", &[value]);
+            let cookies = self.by_host.entry(host.to_owned()).or_default();
+            if cookies.contains_key(name) || cookies.len() < COOKIES {
+                cookies.insert(name.to_owned(), value.to_owned());
             }
         }
     }
 
     fn header(&self, host: &str) -> Option<String> {
-        let cookies = self.0.get(host)?;
+        let cookies = self.by_host.get(host)?;
         Some(cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; "))
     }
 }
@@ -54,6 +107,7 @@ struct Filled<'a> {
     scene: &'a dyn Scene,
     destination: &'a str,
     scrubber: &'a Scrubber,
+    computed: RefCell<Vec<Zeroizing<String>>>,
     /// Kept apart: whatever goes wrong with a credential ends the call, so that nothing can be learned by trying.
     why: RefCell<Option<Problem>>,
 }
@@ -69,7 +123,11 @@ impl Filled<'_> {
 impl Values for Filled<'_> {
     fn field(&self, name: &str) -> Result<Zeroizing<String>, Problem> {
         let value = self.or_end(self.scene.reveal(name, self.destination))?;
-        self.scrubber.learn(name, &value);
+        if value.len() > FIELD_BYTES {
+            let message = format!("the credential `{name}` has more than {FIELD_BYTES} bytes");
+            return self.or_end(Err(Problem::new(Code::SecretMisuse, message).no_effect()));
+        }
+        self.scrubber.keep(name, &[value.as_str()]);
         Ok(value)
     }
 
@@ -78,7 +136,9 @@ impl Values for Filled<'_> {
     }
 
     fn seen(&self, value: &str) {
-        self.scrubber.learn("credential", value);
+        if value.len() <= DERIVED_BYTES {
+            self.computed.borrow_mut().push(Zeroizing::new(value.to_owned()));
+        }
     }
 }
 
@@ -120,13 +180,19 @@ pub(super) fn request(
     manifest: &Manifest,
     ask: &HttpAsk,
     scene: &dyn Scene,
-    (scrubber, cookies): (&Scrubber, &Cookies),
+    kept: &Kept,
     (until, bytes_left): (Instant, u64),
 ) -> Result<Request, Unsent> {
     let mut url = declared(plugin, manifest, ask)?;
+    // Nothing is worked out before it is known how much that is.
+    if !ask.load().fits() {
+        return Err(Unsent::Wrong(invalid("what a request is computed from grew too large")));
+    }
     let destination = url.origin().ascii_serialization();
-    let values = Filled { scene, destination: &destination, scrubber, why: RefCell::new(None) };
+    let (scrubber, computed) = (&kept.scrubber, RefCell::default());
+    let values = Filled { scene, destination: &destination, scrubber, computed, why: RefCell::new(None) };
     let filled = fill(ask, &mut url, &values);
+    kept.learn(&values.computed.take()).map_err(Unsent::Ended)?;
     if let Some(why) = values.why.into_inner() {
         return Err(Unsent::Ended(why));
     }
@@ -136,7 +202,7 @@ pub(super) fn request(
         true => Unsent::Ended(Problem::new(Code::SecretMisuse, "a credential can't be sent in this place").no_effect()),
         false => Unsent::Wrong(problem),
     })?;
-    if let Some(cookie) = cookies.header(url.host_str().unwrap_or_default()) {
+    if let Some(cookie) = kept.cookies.header(url.host_str().unwrap_or_default()) {
         let value = HeaderValue::from_str(&cookie)
             .map_err(|_| Unsent::Ended(Problem::new(Code::Unavailable, "the provider's cookie can't be sent back")))?;
         headers.insert(header::COOKIE, value);

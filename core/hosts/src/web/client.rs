@@ -87,6 +87,11 @@ impl Client {
     /// Sends it, and follows redirects that are granted. A request that may be repeated waits first, if its server has
     /// asked for that: so the next attempt comes when it is welcome.
     pub(crate) async fn send(&self, guard: &Guard<'_>, request: Request) -> Result<Value, Problem> {
+        self.send_on(guard, request).await.map(|(answer, _)| answer)
+    }
+
+    /// The same, with the URL that has answered: where redirects have led.
+    pub(crate) async fn send_on(&self, guard: &Guard<'_>, request: Request) -> Result<(Value, Url), Problem> {
         let (limit, origin) = (request.timeout, request.url.origin());
         let until = self.patience.lock().get(&origin).copied();
         if let Some(until) = until.filter(|_| request.repeatable) {
@@ -105,12 +110,13 @@ impl Client {
         result
     }
 
-    async fn follow(&self, guard: &Guard<'_>, mut request: Request) -> Result<Value, Problem> {
+    async fn follow(&self, guard: &Guard<'_>, mut request: Request) -> Result<(Value, Url), Problem> {
         self.check(guard, &request).map_err(Problem::no_effect)?;
         for _ in 0..=REDIRECTS {
             let response = self.send_once(guard, &request).await?;
             let Some(next) = redirect(&request, response.status(), response.headers())? else {
-                return answer::read(&request, response).await;
+                let answer = answer::read(&request, response).await?;
+                return Ok((answer, request.url));
             };
             turn(&mut request, response.status(), next)?;
             self.check(guard, &request)?;

@@ -47,7 +47,7 @@ fn artifact(call: &Call) -> Result<Dynamic, Halt> {
     }
     let given = call.args.get(1).ok_or_else(|| call.wrong(1, "text or a blob"))?;
     let (content, default_type) = if let Ok(text) = given.as_immutable_string_ref() {
-        (run.shell.scrubber.text(&text).into_bytes(), "text/plain")
+        (run.scrubber.text(&text).into_bytes(), "text/plain")
     } else if let Some(bytes) = given.read_lock::<Blob>() {
         (bytes.clone(), "application/octet-stream")
     } else {

@@ -115,7 +115,7 @@ fn record(call: &Call, said: impl FnOnce(&Call) -> Result<(Value, ResourceChange
             let fault = format!("`{module}` is a host module, and records itself what it makes");
             return Err(refused(call, &fault).into());
         }
-        if run.shell.scrubber.value(words.clone()) != words {
+        if run.scrubber.value(words.clone()) != words {
             return Err(refused(call, "a secret's value is in it, and everybody who sees the run would see it").into());
         }
         change = Some(what);

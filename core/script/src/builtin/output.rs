@@ -125,7 +125,7 @@ fn emit(kind: EventKind, mut data: Value, site: Option<CallSite>) -> Result<Dyna
         if let Some(site) = site {
             data["site"] = json!(site);
         }
-        let data = run.shell.scrubber.value(data);
+        let data = run.scrubber.value(data);
         run.journal.emit(Output { kind, lane, ordinal, data });
     }
     Ok(Dynamic::UNIT)

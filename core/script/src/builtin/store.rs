@@ -99,7 +99,7 @@ fn kv_set(call: &Call) -> Result<Dynamic, Halt> {
     let key = key(call)?;
     let value = call.json(call.args.get(1).ok_or_else(|| call.wrong(1, "a value"))?)?;
     let run = branch::run()?;
-    let value = run.shell.scrubber.value(value);
+    let value = run.scrubber.value(value);
     call.local(EffectClass::Idempotent, &args(call)?, || LocalEffect::KvSet { key, value })
 }
 

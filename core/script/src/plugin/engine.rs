@@ -49,6 +49,8 @@ const MEMORY_BYTES: i64 = 48 << 20;
 const LOOK_EVERY: u64 = 64;
 /// Longest single wait.
 const WAIT: Duration = Duration::from_secs(60);
+/// Bytes of JSON in a request, as the script writes it.
+const REQUEST_BYTES: usize = 4 << 20;
 /// Longest line in the log.
 const LINE_CHARS: usize = 2_000;
 
@@ -240,7 +242,8 @@ fn send(line: &Line, method: &'static str, url: &Dynamic, mut opts: Map) -> Retu
         Some(form) => opaque::pairs(&form),
         None => Err(wrong("`form` has to be a map")),
     });
-    let json = opts.remove("json").map(|json| opaque::tree(&json, 0));
+    let mut left = REQUEST_BYTES;
+    let json = opts.remove("json").map(|json| opaque::tree(&json, 0, &mut left));
     let body = opts.remove("body").map(|body| opaque::expr(&body));
     let expect = match opts.remove("expect") {
         None => Vec::new(),

@@ -16,7 +16,7 @@ use windlass_model::{Code, Problem};
 use super::{
     check,
     engine::{self, Allowance, Line, over},
-    opaque::{Expr, Opaque, Tree},
+    opaque::{Expr, Load, Opaque, Tree},
     outcome::{self, Fuse, Returned, wrong},
     refusal::Refusal,
 };
@@ -104,6 +104,15 @@ pub struct HttpAsk {
     pub body: Option<Arc<Expr>>,
     /// Statuses that the script looks at itself.
     pub expect: Vec<u16>,
+}
+
+impl HttpAsk {
+    /// What working all of it out takes, at most: known before any credential is looked at.
+    pub fn load(&self) -> Load {
+        let maps = [Some(&self.headers), Some(&self.query), self.form.as_ref()];
+        let exprs = maps.into_iter().flatten().flat_map(BTreeMap::values).chain(&self.body);
+        exprs.map(|expr| expr.load()).chain(self.json.as_ref().map(Tree::load)).sum()
+    }
 }
 
 /// Why something that was asked for isn't done.
@@ -212,7 +221,7 @@ impl Work {
             let credentials = self.credentials.iter().map(|(name, credential)| {
                 let value = match credential {
                     Credential::Plain(text) => Dynamic::from(text.clone()),
-                    Credential::Secret => Dynamic::from(Opaque(Arc::new(Expr::Field(name.as_str().into())))),
+                    Credential::Secret => Dynamic::from(Opaque(Arc::new(Expr::field(name)))),
                 };
                 (name.as_str().into(), value)
             });

@@ -19,12 +19,31 @@ use crate::secret::url_encode;
 const DEPTH: usize = 16;
 /// Parts of one expression.
 const PARTS: usize = 4_096;
+/// Bytes of one value.
+const VALUE_BYTES: usize = 1 << 20;
+/// Bytes of everything that is worked out on the way to one value.
+const WORK_BYTES: usize = 4 << 20;
+/// Bytes of a field of the credentials: longer ones aren't filled in. Before they are known, each counts as one of this
+/// length, so that nothing of a value can be learned from what still fits.
+pub const FIELD_BYTES: usize = 16 << 10;
+/// What all expressions of one request may come to: parts, and bytes that are worked out.
+const REQUEST: Load = Load { parts: 8_192, bytes: 8 << 20 };
+/// Bytes that one more value in a list or map counts for.
+const ITEM_BYTES: usize = 16;
 
 /// Something that is computed from credentials and text.
 #[derive(Clone, Debug)]
-pub enum Expr {
+pub struct Expr {
+    kind: Kind,
+    /// How much it is, at most: known without a value, and without looking at its parts again.
+    size: Size,
+    secret: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Kind {
     /// Text that the plugin knows.
-    Text(String),
+    Text(ImmutableString),
     /// The value of a field of the credentials.
     Field(Arc<str>),
     /// One behind the other.
@@ -41,6 +60,38 @@ pub enum Expr {
     UrlEncode(Arc<Expr>),
     /// A one-time password (RFC 6238) of a seed in base32.
     Totp(Arc<Expr>),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Size {
+    depth: usize,
+    /// Of its value.
+    bytes: usize,
+    load: Load,
+}
+
+/// What working something out takes. A part that stands in several places is worked out at each of them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Load {
+    parts: usize,
+    bytes: usize,
+}
+
+impl Load {
+    fn and(self, other: Self) -> Self {
+        Self { parts: self.parts.saturating_add(other.parts), bytes: self.bytes.saturating_add(other.bytes) }
+    }
+
+    /// Whether a request may take as much.
+    pub fn fits(self) -> bool {
+        self.parts <= REQUEST.parts && self.bytes <= REQUEST.bytes
+    }
+}
+
+impl std::iter::Sum for Load {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), Self::and)
+    }
 }
 
 /// JSON in which expressions may stand.
@@ -64,68 +115,79 @@ pub trait Values {
     /// The time step for a one-time password of this seed: one that wasn't used yet.
     fn step(&self, seed: &[u8]) -> Result<u64, Problem>;
 
-    /// Told of each value that was worked out, so that it can be taken out of what comes back.
+    /// Told of each value that was computed from one, so that it can be taken out of what comes back.
     fn seen(&self, value: &str);
 }
 
 impl Expr {
-    /// Whether a credential stands anywhere inside.
-    pub fn is_secret(&self) -> bool {
-        match self {
-            Self::Text(_) => false,
-            Self::Field(_) => true,
-            Self::Concat(parts) => parts.iter().any(|part| part.is_secret()),
-            Self::HmacSha1(left, right) | Self::HmacSha256(left, right) => left.is_secret() || right.is_secret(),
-            Self::Sha1(part) | Self::Base64(part) | Self::UrlEncode(part) | Self::Totp(part) => part.is_secret(),
-        }
+    fn new(kind: Kind) -> Self {
+        let (bytes, parts): (usize, Vec<&Arc<Self>>) = match &kind {
+            Kind::Text(text) => (text.len(), Vec::new()),
+            Kind::Field(_) => (FIELD_BYTES, Vec::new()),
+            Kind::Concat(parts) => {
+                (parts.iter().fold(0, |all, part| all.saturating_add(part.size.bytes)), parts.iter().collect())
+            }
+            Kind::Sha1(part) => (40, vec![part]),
+            Kind::HmacSha1(key, text) => (40, vec![key, text]),
+            Kind::HmacSha256(key, text) => (64, vec![key, text]),
+            Kind::Base64(part) => (part.size.bytes.div_ceil(3).saturating_mul(4), vec![part]),
+            Kind::UrlEncode(part) => (part.size.bytes.saturating_mul(3), vec![part]),
+            Kind::Totp(seed) => (6, vec![seed]),
+        };
+        let depth = 1 + parts.iter().map(|part| part.size.depth).max().unwrap_or(0);
+        let load = Load { parts: 1, bytes }.and(parts.iter().map(|part| part.size.load).sum());
+        let secret = matches!(kind, Kind::Field(_)) || parts.iter().any(|part| part.secret);
+        Self { size: Size { depth, bytes, load }, secret, kind }
     }
 
-    fn size(&self) -> (usize, usize) {
-        let of = |parts: &[&Arc<Self>]| {
-            let sizes = parts.iter().map(|part| part.size());
-            sizes.fold((1, 1), |(depth, count), (inner, parts)| (depth.max(inner + 1), count + parts))
-        };
-        match self {
-            Self::Text(_) | Self::Field(_) => (1, 1),
-            Self::Concat(parts) => of(&parts.iter().collect::<Vec<_>>()),
-            Self::HmacSha1(left, right) | Self::HmacSha256(left, right) => of(&[left, right]),
-            Self::Sha1(part) | Self::Base64(part) | Self::UrlEncode(part) | Self::Totp(part) => of(&[part]),
-        }
+    /// The value of a field of the credentials.
+    pub fn field(name: &str) -> Self {
+        Self::new(Kind::Field(name.into()))
+    }
+
+    /// Whether a credential stands anywhere inside.
+    pub fn is_secret(&self) -> bool {
+        self.secret
+    }
+
+    /// What working it out takes, at most.
+    pub fn load(&self) -> Load {
+        self.size.load
     }
 
     /// The value, for a request that is about to be sent.
     pub fn value(&self, values: &dyn Values) -> Result<Zeroizing<String>, Problem> {
-        let value = match self {
-            Self::Text(text) => return Ok(Zeroizing::new(text.clone())),
-            Self::Field(name) => values.field(name)?,
-            Self::Concat(parts) => {
+        let value = match &self.kind {
+            Kind::Text(text) => return Ok(Zeroizing::new(text.to_string())),
+            Kind::Field(name) => values.field(name)?,
+            Kind::Concat(parts) => {
                 let mut all = Zeroizing::new(String::new());
                 for part in parts {
                     all.push_str(&part.value(values)?);
                 }
                 all
             }
-            Self::Sha1(part) => Zeroizing::new(hex::encode(Sha1::digest(part.value(values)?.as_bytes()))),
-            Self::HmacSha1(key, text) => {
+            Kind::Sha1(part) => Zeroizing::new(hex::encode(Sha1::digest(part.value(values)?.as_bytes()))),
+            Kind::HmacSha1(key, text) => {
                 let (key, text) = (key.value(values)?, text.value(values)?);
                 Zeroizing::new(hex::encode(hmac_sha1(key.as_bytes(), text.as_bytes())?))
             }
-            Self::HmacSha256(key, text) => {
+            Kind::HmacSha256(key, text) => {
                 let (key, text) = (key.value(values)?, text.value(values)?);
                 let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).map_err(|_| odd_key())?;
                 mac.update(text.as_bytes());
                 Zeroizing::new(hex::encode(mac.finalize().into_bytes()))
             }
-            Self::Base64(part) => {
+            Kind::Base64(part) => {
                 Zeroizing::new(base64::engine::general_purpose::STANDARD.encode(part.value(values)?.as_bytes()))
             }
-            Self::UrlEncode(part) => Zeroizing::new(url_encode(&part.value(values)?)),
-            Self::Totp(seed) => {
+            Kind::UrlEncode(part) => Zeroizing::new(url_encode(&part.value(values)?)),
+            Kind::Totp(seed) => {
                 let seed = base32(&seed.value(values)?)?;
                 code_at(&seed, values.step(&seed)?)?
             }
         };
-        if self.is_secret() {
+        if self.is_secret() && !matches!(self.kind, Kind::Field(_)) {
             values.seen(&value);
         }
         Ok(value)
@@ -133,6 +195,17 @@ impl Expr {
 }
 
 impl Tree {
+    /// What working it out takes, at most.
+    pub fn load(&self) -> Load {
+        match self {
+            // It was counted when it was made.
+            Self::Plain(_) => Load::default(),
+            Self::Opaque(expr) => expr.load(),
+            Self::List(items) => items.iter().map(Self::load).sum(),
+            Self::Map(map) => map.values().map(Self::load).sum(),
+        }
+    }
+
     /// The JSON, for a request that is about to be sent.
     pub fn value(&self, values: &dyn Values) -> Result<Value, Problem> {
         Ok(match self {
@@ -194,38 +267,50 @@ pub(super) fn expr(value: &Dynamic) -> Returned<Arc<Expr>> {
         return Ok(opaque.0.clone());
     }
     if let Ok(text) = value.as_immutable_string_ref() {
-        return Ok(Arc::new(Expr::Text(text.to_string())));
+        return Ok(Arc::new(Expr::new(Kind::Text(text.clone()))));
     }
     match value.as_int() {
-        Ok(number) => Ok(Arc::new(Expr::Text(number.to_string()))),
+        Ok(number) => Ok(Arc::new(Expr::new(Kind::Text(number.to_string().into())))),
         Err(name) => Err(wrong(format!("text or a credential is needed here, not a `{name}`"))),
     }
 }
 
-/// JSON with opaque values inside.
-pub(super) fn tree(value: &Dynamic, depth: usize) -> Returned<Tree> {
+/// JSON with opaque values inside; `left` is how many bytes it may still have.
+pub(super) fn tree(value: &Dynamic, depth: usize, left: &mut usize) -> Returned<Tree> {
     if depth > DEPTH {
         return Err(wrong("a value is nested too deeply, or contains itself"));
     }
+    spend(left, ITEM_BYTES)?;
     if let Some(opaque) = value.read_lock::<Opaque>() {
         return Ok(Tree::Opaque(opaque.0.clone()));
     }
     if let Ok(items) = value.as_array_ref() {
-        return items.iter().map(|item| tree(item, depth + 1)).collect::<Returned<_>>().map(Tree::List);
+        return items.iter().map(|item| tree(item, depth + 1, left)).collect::<Returned<_>>().map(Tree::List);
     }
     if let Ok(map) = value.as_map_ref() {
-        let entries = map.iter().map(|(key, item)| Ok((key.to_string(), tree(item, depth + 1)?)));
+        let entries = map.iter().map(|(key, item)| {
+            spend(left, key.len())?;
+            Ok((key.to_string(), tree(item, depth + 1, left)?))
+        });
         return entries.collect::<Returned<_>>().map(Tree::Map);
     }
-    let plain = crate::canonical::text(value, crate::canonical::Secrets::Refused, 1 << 20);
-    let plain = plain.ok().and_then(|text| serde_json::from_str(&text).ok());
-    plain.map(Tree::Plain).ok_or_else(|| wrong(format!("a `{}` isn't JSON", value.type_name())))
+    let plain = crate::canonical::text(value, crate::canonical::Secrets::Refused, *left).ok();
+    let plain = plain.ok_or_else(|| wrong(format!("a `{}` isn't JSON, or is too large", value.type_name())))?;
+    spend(left, plain.len())?;
+    serde_json::from_str(&plain).map(Tree::Plain).map_err(|error| wrong(error.to_string()))
+}
+
+/// Counts bytes of a request.
+pub(super) fn spend(left: &mut usize, bytes: usize) -> Returned<()> {
+    *left = left.checked_sub(bytes).ok_or_else(|| wrong("a request is too large"))?;
+    Ok(())
 }
 
 /// An opaque value, or text right away if no credential is in it.
-fn made(expr: Expr) -> Returned {
-    let (depth, parts) = expr.size();
-    if depth > DEPTH || parts > PARTS {
+fn made(kind: Kind) -> Returned {
+    let expr = Expr::new(kind);
+    let Size { depth, bytes, load } = expr.size;
+    if depth > DEPTH || load.parts > PARTS || bytes > VALUE_BYTES || load.bytes > WORK_BYTES {
         return Err(wrong("what is computed from a credential grew too large"));
     }
     if expr.is_secret() {
@@ -249,7 +334,7 @@ impl Values for Nothing {
 }
 
 fn concat(parts: &[&Dynamic]) -> Returned {
-    made(Expr::Concat(parts.iter().map(|part| expr(part)).collect::<Returned<_>>()?))
+    made(Kind::Concat(parts.iter().map(|part| expr(part)).collect::<Returned<_>>()?))
 }
 
 /// Registers the type and everything that may be done with it.
@@ -267,17 +352,17 @@ pub(super) fn register(module: &mut Module) {
     });
     global("sha1").set_into_module(module, |parts: Array| -> Returned {
         let parts = parts.iter().map(expr).collect::<Returned<Vec<_>>>()?;
-        made(Expr::Sha1(Arc::new(Expr::Concat(parts))))
+        made(Kind::Sha1(Arc::new(Expr::new(Kind::Concat(parts)))))
     });
     global("hmac_sha1").set_into_module(module, |key: Dynamic, text: Dynamic| -> Returned {
-        made(Expr::HmacSha1(expr(&key)?, expr(&text)?))
+        made(Kind::HmacSha1(expr(&key)?, expr(&text)?))
     });
     global("hmac_sha256").set_into_module(module, |key: Dynamic, text: Dynamic| -> Returned {
-        made(Expr::HmacSha256(expr(&key)?, expr(&text)?))
+        made(Kind::HmacSha256(expr(&key)?, expr(&text)?))
     });
-    global("base64").set_into_module(module, |part: Dynamic| -> Returned { made(Expr::Base64(expr(&part)?)) });
-    global("url_encode").set_into_module(module, |part: Dynamic| -> Returned { made(Expr::UrlEncode(expr(&part)?)) });
-    global("totp").set_into_module(module, |seed: Dynamic| -> Returned { made(Expr::Totp(expr(&seed)?)) });
+    global("base64").set_into_module(module, |part: Dynamic| -> Returned { made(Kind::Base64(expr(&part)?)) });
+    global("url_encode").set_into_module(module, |part: Dynamic| -> Returned { made(Kind::UrlEncode(expr(&part)?)) });
+    global("totp").set_into_module(module, |seed: Dynamic| -> Returned { made(Kind::Totp(expr(&seed)?)) });
     for operator in ["==", "!=", "<", ">", "<=", ">="] {
         global(operator).set_into_module(module, |_: Opaque, _: Opaque| refuse_comparison());
         global(operator).set_into_module(module, |_: Opaque, _: ImmutableString| refuse_comparison());

@@ -26,8 +26,13 @@ pub struct Secrets {
 }
 
 impl SecretSource for Secrets {
-    fn get(&self, _: &str) -> Result<Zeroizing<String>, Problem> {
-        Ok(Zeroizing::new("hunter2-is-my-password".into()))
+    fn get(&self, name: &str) -> Result<Zeroizing<String>, Problem> {
+        let value = if self.is_foreign(name) { "server_type of somebody's choice" } else { "hunter2-is-my-password" };
+        Ok(Zeroizing::new(value.into()))
+    }
+
+    fn is_foreign(&self, name: &str) -> bool {
+        name.starts_with("foreign/")
     }
 
     fn policy(&self, _: &str) -> Result<SecretPolicy, Problem> {
@@ -163,6 +168,11 @@ impl Fixture {
             interceptor: None,
         });
         Self { sandbox, journal: MemoryJournal::new(), count, secrets, _runtime: runtime }
+    }
+
+    /// The same process, with another run's journal.
+    pub fn for_another_run(self) -> Self {
+        Self { journal: MemoryJournal::new(), ..self }
     }
 
     pub fn effects(&self) -> u32 {

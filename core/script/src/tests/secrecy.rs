@@ -143,3 +143,18 @@ fn secrets_that_are_stored_later_are_learned() {
     fixture.sandbox.learn_secrets();
     assert_eq!(fixture.returned("t::echo(\"second-value\"); t::echo(\"a second-value\")"), "a [secret]");
 }
+
+#[test]
+fn a_value_that_a_stranger_has_chosen_is_taken_out_of_the_run_that_uses_it_and_of_no_other() {
+    const CHOSEN: &str = "server_type of somebody's choice";
+    let told = format!("t::echo(#{{ `{CHOSEN}`: \"<{CHOSEN}>\" }})").replace('`', "\"");
+    let fixture = Fixture::new();
+    let post = "t::post(\"Bearer \" + secret(\"foreign/x\"), \"https://ok.example\")";
+    assert_eq!(fixture.returned(&format!("{post}.sent")), "Authorization: [secret derived]");
+    // The same run, gone on by a process that has performed none of its steps.
+    let again = fixture.returned(&format!("{post}; {told}"));
+    assert_eq!(again, serde_json::json!({ CHOSEN: "<[secret foreign/x]>" }), "in no key");
+    // Another run of the same process.
+    let other = fixture.for_another_run();
+    assert_eq!(other.returned(&told), serde_json::json!({ CHOSEN: format!("<{CHOSEN}>") }));
+}

@@ -6,6 +6,7 @@ use std::io::IsTerminal as _;
 
 use serde_json::{Value, json};
 use windlass_model::{Code, Problem, audit::NewAudit};
+use windlass_script::plugin::visible;
 
 use crate::{context::Context, desk::Remote, exit::Exit, render, session::Session};
 
@@ -255,7 +256,7 @@ fn table(all: &[Value]) -> String {
         return "no plugins".to_owned();
     }
     let rows = all.iter().map(|one| {
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let text = |value: &Value| visible(value.as_str().unwrap_or_default(), false);
         let mut digest = text(&one["approval"]["digest"]);
         digest.truncate(12);
         let approved = one["approval"]["at_ms"].as_i64().map(render::clock).unwrap_or_default();
@@ -265,8 +266,9 @@ fn table(all: &[Value]) -> String {
     render::table(&["plugin", "state", "approved", "by", "when", "what is wrong"], rows.collect())
 }
 
+/// Wherever it comes from: files of others stand in it, and a server may not have looked at them.
 fn told(standing: &Value) -> String {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let text = |value: &Value| visible(value.as_str().unwrap_or_default(), false);
     let (name, org) = (text(&standing["plugin"]), text(&standing["organisation"]));
     let mut lines = vec![match standing["state"].as_str() {
         Some("approved") => format!("{name} is approved for {org}, and its files are what was approved"),
@@ -279,14 +281,37 @@ fn told(standing: &Value) -> String {
         _ => format!("{name} isn't approved for {org}"),
     }];
     if let Some(message) = standing["problem"]["message"].as_str() {
-        lines.push(format!("its files have mistakes: {message}"));
+        lines.push(format!("its files have mistakes: {}", visible(message, true)));
     }
     let list = |key: &str| standing["difference"][key].as_array().cloned().unwrap_or_default();
     lines.extend(list("added").iter().map(|grant| format!("  + may reach {}", text(grant))));
     lines.extend(list("removed").iter().map(|grant| format!("  - {}", text(grant))));
-    let code = text(&standing["difference"]["text"]);
+    let code = visible(standing["difference"]["text"].as_str().unwrap_or_default(), true);
     if !code.is_empty() {
         lines.push(code.trim_end().to_owned());
     }
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_of_foreign_files_steers_no_terminal() {
+        let standing = json!({
+            "plugin": "registrars/x", "organisation": "acme", "state": "new",
+            "problem": { "message": "odd \u{1b}[2J" },
+            "difference": { "added": ["http:GET https://a.example/\u{202e}*"], "removed": [],
+                            "text": "+fn validate(r) {\n+    // \u{1b}[1A\u{2066}harmless\r\n" },
+        });
+        let shown = told(&standing);
+        assert!(
+            shown.contains("\\u{1b}[2J") && shown.contains("\\u{202e}*") && shown.contains("\\u{2066}harmless"),
+            "{shown}"
+        );
+        assert!(!shown.contains(|letter: char| letter.is_control() && letter != '\n'), "{shown:?}");
+        assert!(shown.contains("+fn validate(r) {\n+    //"), "lines stay lines: {shown}");
+        assert!(!table(&[json!({ "plugin": "a\u{1b}[1m" })]).contains("a\u{1b}[1m"));
+    }
 }

@@ -62,6 +62,7 @@ impl Registry {
             // The parent's zone outlives the simulator: it goes on with what stands there.
             office.book.put(&domain_at(office), Some(delegated(&parent, &domain_at(office))));
         }
+        config.hosts.registrar.simulated = true;
         let offices = Arc::new(offices);
         let (stop, stopped) = channel::<()>();
         let watched = offices.clone();
@@ -99,7 +100,7 @@ impl Registry {
             let Ok(standing) = session.approvals().standing(ORGANISATION, &plugin) else { continue };
             if let Some(digest) = standing.digest.filter(|_| json!(standing.state) == "new") {
                 let through = |_, _| session.engine().clone();
-                session.approvals().approve(through, (ORGANISATION, &plugin, &digest), APPROVER)?;
+                session.approvals().approve_for_development(through, (ORGANISATION, &plugin, &digest), APPROVER)?;
             }
         }
         Ok(())

@@ -228,12 +228,17 @@ impl SecretSource for Vault {
             .no_effect())
     }
 
+    fn is_foreign(&self, name: &str) -> bool {
+        windlass_api::claims::is_returned(name)
+    }
+
     // Asked before the database is there, it tells those that are kept elsewhere: `Discreet` asks again.
     fn all(&self) -> Vec<Zeroizing<String>> {
         let elsewhere =
             self.references.iter().map(|(name, entry)| (name.clone(), references::resolve(name, &entry.from)));
         let stored = self.engine.lock().as_ref().and_then(|engine| engine.secrets().ok()).unwrap_or_default();
-        let stored = stored.into_iter().map(|secret| (secret.name.clone(), self.get(&secret.name)));
+        let stored = stored.into_iter().filter(|secret| !self.is_foreign(&secret.name));
+        let stored = stored.map(|secret| (secret.name.clone(), self.get(&secret.name)));
         elsewhere.chain(stored).filter_map(|(name, value)| readable(&name, value)).collect()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Read as _, Write as _},
-    net::TcpStream,
+    net::{SocketAddr, TcpStream},
     time::Duration,
 };
 
@@ -34,6 +34,7 @@ impl Reports {
 
 /// A POST of JSON, tried again while nobody answers. A refusal is final.
 pub(super) fn call(url: &str, what: &str, body: &Value) -> io::Result<Value> {
+    place(url)?;
     let mut wait = Duration::from_millis(100);
     let mut attempt = 1;
     loop {
@@ -51,11 +52,26 @@ pub(super) fn call(url: &str, what: &str, body: &Value) -> io::Result<Value> {
     }
 }
 
-/// One request over a connection of its own. Only to plain HTTP: a simulated machine reaches nothing but this machine.
-fn post(url: &str, what: &str, body: &Value) -> io::Result<(u16, String)> {
-    let wrong = || io::Error::other(format!("{url} isn't http://address:port/path"));
+/// Where a claim is: what a machine is booted with may say anything, and it reaches nothing but the API of this machine.
+pub(super) fn place(url: &str) -> io::Result<(SocketAddr, &str, &str)> {
+    let wrong = || io::Error::other(format!("{url} isn't http://LOOPBACK:port/api/v1/claims/ID"));
     let (authority, path) = url.strip_prefix("http://").and_then(|rest| rest.split_once('/')).ok_or_else(wrong)?;
-    let mut stream = TcpStream::connect(authority)?;
+    let id = path.strip_prefix("api/v1/claims/").ok_or_else(wrong)?;
+    if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+        return Err(wrong());
+    }
+    let address = match authority.strip_prefix("localhost:") {
+        Some(port) => port.parse().ok().map(|port| SocketAddr::from(([127, 0, 0, 1], port))),
+        None => authority.parse().ok(),
+    };
+    let address = address.filter(|address: &SocketAddr| address.ip().to_canonical().is_loopback());
+    Ok((address.ok_or_else(wrong)?, authority, path))
+}
+
+/// One request over a connection of its own.
+fn post(url: &str, what: &str, body: &Value) -> io::Result<(u16, String)> {
+    let (address, authority, path) = place(url)?;
+    let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
     stream.set_write_timeout(Some(Duration::from_secs(30)))?;
     let body = body.to_string();

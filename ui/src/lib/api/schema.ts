@@ -3382,7 +3382,7 @@ export interface components {
              */
             message?: string;
             /**
-             * @description Secrets that come back, by the names that the claim has for them.
+             * @description Secrets that come back, by the names that the claim has for them: each once, of 24 bytes to 32 KiB.
              * @default {}
              */
             returns?: {

@@ -15,7 +15,8 @@ use super::fixture::Exchange;
 use crate::{
     registrar::{
         Office, Source, account, call,
-        scene::{Scene, granted},
+        office::Account,
+        scene::{Scene, granted, told},
     },
     web::{Guard, Request},
 };
@@ -70,7 +71,8 @@ impl Bench<'_> {
             let value = if secret(name) { json!({ "$secret": name }) } else { json!(value) };
             (name.clone(), value)
         });
-        let seen = match account::seen(&given.collect(), &source.manifest) {
+        let given = given.collect();
+        let seen = match account::seen(&given, &source.manifest) {
             Ok(seen) => seen,
             Err(problem) => return Called { result: Err(problem), exchanges: Vec::new() },
         };
@@ -78,7 +80,8 @@ impl Bench<'_> {
         let hidden = hidden.map(|(name, value)| (value.clone(), placeholder(name))).collect();
         let state = Mutex::new(State { wire, exchanges: Vec::new() });
         let scene = InKit { bench: self, source, values, hidden, state };
-        let result = call::perform(self.office, source, &scene, &seen, (function, request));
+        let result =
+            call::perform(self.office, (source, Account::of("", source, &given)), &scene, &seen, (function, request));
         Called { result, exchanges: scene.state.into_inner().exchanges }
     }
 
@@ -110,7 +113,7 @@ impl InKit<'_> {
     fn live(&self, request: Request) -> Result<Value, Problem> {
         let granted = |verb: &str| granted(&self.source.manifest, verb);
         let guard = Guard { granted: &granted, holds: Arc::new(|| true) };
-        self.bench.runtime.block_on(self.bench.office.client.send(&guard, request))
+        self.bench.runtime.block_on(self.bench.office.client.send_on(&guard, request)).map(told)
     }
 }
 

@@ -82,7 +82,8 @@ pub fn run(
 ) -> Result<Report, Problem> {
     let endpoints = simulated.map(|simulated| simulated.endpoints.clone()).unwrap_or_default();
     // The simulator listens where plugins may not go; only the endpoint leads there.
-    let office = Office::new(&Config { endpoints }, &web::Config::default(), Arc::new(SystemLookup))?;
+    let office =
+        Office::new(&Config { endpoints, ..Config::default() }, &web::Config::default(), Arc::new(SystemLookup))?;
     office.program(source)?;
     let bench = bench::Bench { source, office: &office, runtime };
     let (mut checks, mut recorded) = (Vec::new(), BTreeMap::new());
