@@ -251,6 +251,7 @@ pub const OPEN: &[&str] = &[
     "hosts.dns.servers",
     "hosts.hetzner.projects",
     "hosts.pool.domains",
+    "hosts.registrar.endpoints",
     "policy",
     "secrets",
 ];
