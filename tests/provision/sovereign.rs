@@ -151,7 +151,7 @@ fn a_sovereign_with_a_name_of_the_pool_comes_to_be() {
     let (words, values) = world.made_values();
     for (server, (data, claim)) in &words {
         for (secret, value) in &values {
-            let own = secret.ends_with(&format!("/claims/acme/{server}"));
+            let own = secret.ends_with(&format!("/.word/acme/{server}"));
             assert_eq!(data.contains(value.as_str()), own, "{secret} in what {server} was booted with");
         }
         let url = claim["url"].as_str().unwrap();

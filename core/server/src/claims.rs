@@ -188,7 +188,7 @@ impl Claims for Book {
             return Ok(());
         }
         self.remove(&secret)?;
-        if let Some(claim) = name.strip_prefix("claims/") {
+        if let Some(claim) = name.strip_prefix(".word/") {
             claims::clear(&engine, &organisation, claim)?;
         }
         if maker.is_some() {

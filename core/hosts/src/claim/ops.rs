@@ -113,7 +113,7 @@ fn forget(claims: &Arc<dyn Claims>) -> Op {
     let claims = claims.clone();
     Op {
         name: "forget",
-        doc: "Removes a secret that `generate` made; one that isn't there is none. `claims/<name>` is a claim's word: the claim goes with \
+        doc: "Removes a secret that `generate` made; one that isn't there is none. `.word/<name>` is a claim's word: the claim goes with \
               it, if its run has ended. As an undo it removes only what its step has made.",
         params: &[NAME],
         returns: "()",
