@@ -55,7 +55,7 @@ pub fn restart(args: &RestartArgs, context: &Context, desk: &dyn Desk) -> Result
 fn step(text: &str) -> Result<StepPath, Problem> {
     text.parse().map_err(|_| {
         Problem::new(Code::Usage, format!("`--from {text}` isn't a step"))
-            .help("`windlass runs show RUN --steps` lists them by their numbers, such as `7`")
+            .help("`windlass runs show RUN` lists them by their numbers, such as `7`")
     })
 }
 
