@@ -63,7 +63,7 @@ fn a_run_is_followed_from_its_first_event_to_done(server: ApiServer) {
     assert_eq!(follower.header("content-type"), Some("text/event-stream"));
     assert_eq!(follower.header("cache-control"), Some("no-cache, no-transform"));
     assert_eq!(follower.header("x-accel-buffering"), Some("no"));
-    assert_eq!(follower.header("content-encoding"), None);
+    assert_eq!(follower.header("content-encoding"), Some("identity"));
     let frames = rest(follower);
     assert!(frames[0].retry.is_some(), "{:?}", frames[0]);
     let done = frames.last().unwrap();

@@ -155,6 +155,8 @@ async fn rest(time: Duration) {
 fn answer(pieces: Pieces) -> Answer {
     Answer::stream("text/event-stream", pieces)
         .header(header::CACHE_CONTROL, "no-cache, no-transform")
+        // Some proxies (Caddy before 2.7) don't read the line above, and pack whatever isn't said to be packed already.
+        .header(header::CONTENT_ENCODING, "identity")
         .header(HeaderName::from_static("x-accel-buffering"), "no")
 }
 
