@@ -33,8 +33,8 @@ ui/dist/index.html: $(UI)
 	@echo "build: the interface"
 	@cd ui && npm run --silent build >/dev/null
 
-run: build ## Serves at 127.0.0.1:7070, and prints how to log in, plan a Sovereign, launch and follow (Ctrl-C ends it)
-	@exec $(WINDLASS) dev
+run: build ## Serves at 127.0.0.1:7070, prints how to log in and launch, and shows a Sovereign: plan, cost, run (Ctrl-C ends it)
+	@exec bash .ci/show $(TARGET)/release/windlass $(DATA)
 
 clean-lab: build ## Destroys the lab that `make run` made
 	@$(WINDLASS) run lab/destroy --set lab=$(LAB)
