@@ -8,12 +8,12 @@ use windlass_model::{Code, Problem};
 
 use super::{
     lab::{Lab, Numbers, Space, View, Whose},
-    mark::{altname, our_altname},
     plan::{At, BridgeSpec, EndSpec, LinkSpec, Plan, TapSpec, invalid},
     remove,
     steps::{Refused, Step, Steps, failure, perform, take_back},
     types::*,
 };
+use crate::lab_mark::{altname, our_altname};
 
 /// Makes everything in the plan that isn't there yet. The answer has a list for each list of the plan.
 pub fn construct(lab: &Lab<'_>, plan: &Plan) -> Result<Value, Problem> {

@@ -7,10 +7,10 @@ use windlass_script::host::OpCx;
 
 use super::{
     backend::NetBackend,
-    mark::{Mark, run_of, short_instance},
     plan::At,
     types::{Link, Place},
 };
+use crate::lab_mark::{Mark, run_of, short_instance};
 use crate::lab_names::{LabNames, NODE_MAX, Parsed, check_name, parse};
 
 /// Who calls, and for which lab.

@@ -6,7 +6,6 @@ mod facts;
 mod fault;
 mod kernel;
 mod lab;
-mod mark;
 mod ops;
 mod plan;
 mod rehearse;

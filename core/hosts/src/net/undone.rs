@@ -8,10 +8,10 @@ use windlass_model::Problem;
 
 use super::{
     lab::{Lab, View, Whose},
-    mark::{Mark, run_of},
     plan::At,
     types::{Link, Place},
 };
+use crate::lab_mark::{Mark, run_of};
 
 impl Lab<'_> {
     /// Whether this call may remove what carries this alias.

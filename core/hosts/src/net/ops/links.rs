@@ -12,7 +12,6 @@ use super::{
         backend::NetBackend,
         construct::construct,
         lab::Lab,
-        mark::Mark,
         plan::{At, EndSpec, LinkSpec, Plan, TapSpec, invalid},
         remove,
         steps::{Step, Steps, failure, perform},
@@ -22,6 +21,7 @@ use super::{
     read::find,
     removing, resource,
 };
+use crate::lab_mark::Mark;
 
 const END: &str = "An interface of a namespace (`\"r1:eth0\"`), a bridge (`\"lan1\"`), or a map: `at` or `bridge`, `addresses` \
                    (`[\"10.0.0.1/24\"]`), `mac`. An empty map is a bare end on the host.";

@@ -14,12 +14,12 @@ use super::{
         backend::NetBackend,
         fault::Fault,
         lab::{Lab, Space, View},
-        mark::our_altname,
         plan::invalid,
         types::{Link, Place},
     },
     AT, Draft, LAB, op, reading,
 };
+use crate::lab_mark::our_altname;
 
 /// How often a watcher looks whether its run was told to stop.
 const WATCH_SLICE: Duration = Duration::from_millis(100);
