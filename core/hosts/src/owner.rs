@@ -42,6 +42,19 @@ impl Organisations for Always {
     }
 }
 
+/// Knows of no run but that it has ended and was to stay.
+pub(crate) struct Forgotten;
+
+impl Organisations for Forgotten {
+    fn of(&self, _: &RunId) -> Result<String, Problem> {
+        Ok(PLATFORM.to_owned())
+    }
+
+    fn fate(&self, _: &RunId) -> Result<Fate, Problem> {
+        Ok(Fate::Completed)
+    }
+}
+
 /// Whether an organisation may use what the configuration gives to these: the platform always, others if they are named.
 /// `*` names all.
 pub fn may_use(given_to: &[String], organisation: &str) -> bool {

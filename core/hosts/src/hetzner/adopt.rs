@@ -48,7 +48,13 @@ pub(super) async fn take(
             make::whole(project, kind, held).await.map(Found::Taken).map_err(done)
         }
         Fate::Left => {
-            let half = kind.plural == "servers" || make::whole(project, kind, held).await.is_err_and(|it| failed(&it));
+            let half = match make::whole(project, kind, held).await {
+                // It was on its way out.
+                Err(problem) if problem.code == Code::NotFound => return Ok(Found::Removed),
+                Err(problem) if failed(&problem) => true,
+                Err(problem) => return Err(done(problem)),
+                Ok(_) => kind.plural == "servers",
+            };
             if half {
                 tracing::info!(run = %cx.run, name = %held["name"], "what another run has left is made anew: a {}", kind.words());
                 make::remove(project, kind, held).await.map_err(done)?;
@@ -137,8 +143,7 @@ fn differences(kind: Kind, body: &Value, held: &Value) -> Vec<String> {
             ("public_key", Some(key)) => json!(key.split_whitespace().take(2).collect::<Vec<_>>()),
             _ => value.clone(),
         };
-        (!known && plain(wanted) != plain(there))
-            .then(|| format!("`{field}` is {there}, and {wanted} is asked for"))
+        (!known && plain(wanted) != plain(there)).then(|| format!("`{field}` is {there}, and {wanted} is asked for"))
     };
     fixed(kind).iter().filter_map(differs).collect()
 }
@@ -201,7 +206,9 @@ fn missing(kind: Kind, body: &Value, held: &Value) -> Vec<(&'static str, Value)>
                 match there {
                     None => needed.push(("add_service", service.clone())),
                     Some(one)
-                        if ["protocol", "destination_port", "proxyprotocol"].iter().any(|it| one[*it] != service[*it]) =>
+                        if ["protocol", "destination_port", "proxyprotocol"]
+                            .iter()
+                            .any(|it| one[*it] != service[*it]) =>
                     {
                         needed.push(("update_service", service.clone()));
                     }

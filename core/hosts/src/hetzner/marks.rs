@@ -85,7 +85,9 @@ pub(super) fn joined(held: &Value, body: &Value, moves: bool) -> Value {
     let asked = body["labels"].as_object().into_iter().flatten();
     let marks = [KEY, RUN, ORGANISATION];
     labels.extend(
-        asked.filter(|(name, _)| moves || !marks.contains(&name.as_str())).map(|(name, value)| (name.clone(), value.clone())),
+        asked
+            .filter(|(name, _)| moves || !marks.contains(&name.as_str()))
+            .map(|(name, value)| (name.clone(), value.clone())),
     );
     Value::Object(labels)
 }

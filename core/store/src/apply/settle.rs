@@ -86,13 +86,7 @@ fn timed_out(cx: &Cx, wait: &WaitRow, what: &str) -> Outcome {
 
 /// `Some(held)` if the run may go on with the lock: it has it, or it is free and this step is first in the queue. One that a
 /// run keeps whose undo is stuck is free for whoever takes it from such a run.
-fn free_for(
-    cx: &mut Cx,
-    run: &RunId,
-    wait: &WaitRow,
-    name: &str,
-    from_stuck: bool,
-) -> Applied<Option<bool>> {
+fn free_for(cx: &mut Cx, run: &RunId, wait: &WaitRow, name: &str, from_stuck: bool) -> Applied<Option<bool>> {
     dialect::exclude_others(cx.conn, name)?;
     match locks::holder(cx, name)? {
         Some(holder) if holder == run.as_str() => Ok(Some(true)),

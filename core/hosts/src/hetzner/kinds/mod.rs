@@ -154,7 +154,8 @@ fn of_kind(cloud: &Arc<Cloud>, spec: table::Spec) -> Vec<Op> {
                 let query: Vec<(&str, &str)> = query.iter().map(|(name, value)| (*name, value.as_str())).collect();
                 let mut found = project.all(&format!("/{}", kind.plural), &query).await?;
                 if args.get("opts")["standing"] == true {
-                    let stands: Vec<_> = found.iter().map(|one| super::adopt::stands(&project, one)).collect::<Result<_, _>>()?;
+                    let stands: Vec<_> =
+                        found.iter().map(|one| super::adopt::stands(&project, one)).collect::<Result<_, _>>()?;
                     let mut stands = stands.into_iter();
                     found.retain(|_| stands.next() == Some(true));
                 }
