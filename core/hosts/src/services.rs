@@ -59,6 +59,10 @@ impl Claims for Absent {
         Self::problem("secrets")
     }
 
+    fn returned(&self, _: &RunId, _: &str, _: &str) -> Result<Option<String>, Problem> {
+        Self::problem("secrets")
+    }
+
     fn offer(&self, _: &Offer) -> Result<Offered, Problem> {
         Self::problem("claims")
     }

@@ -11,12 +11,12 @@ use http::{Method, StatusCode};
 use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::OnceCell;
-use windlass_model::{Code, Problem};
+use windlass_model::{Code, Problem, RunId};
 use windlass_script::host::OpCx;
 use zeroize::Zeroizing;
 
 use super::{Config, ProjectConfig, Start, arguments::Reference, budget::Budget, marks, poller::Poller, refusal};
-use crate::owner::{self, Always, Organisations, PLATFORM};
+use crate::owner::{self, Always, Fate, Organisations, PLATFORM};
 
 /// Bytes of an answer.
 const ANSWER: usize = 16 << 20;
@@ -229,6 +229,11 @@ impl Project {
             Ok(answer["pricing"]["currency"].as_str().ok_or_else(missing)?.to_owned())
         };
         self.shared.currency.get_or_try_init(|| asked).await.cloned()
+    }
+
+    /// What has become of the run that made something.
+    pub(super) fn fate(&self, run: &RunId) -> Result<Fate, Problem> {
+        self.cloud.organisations.fate(run)
     }
 
     /// Whether the run is bound to what carries its organisation's mark.

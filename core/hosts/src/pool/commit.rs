@@ -62,7 +62,11 @@ impl Pool {
                 Change::Replace(Rrset { name, kind: "A".into(), ttl: TTL, records: addresses.clone(), owner: None })
             };
             place.server.change(&place.name, LABELS.iter().map(rrset).collect(), &Hand::of_platform()).await?;
-            let committed_by = by.map(str::to_owned).or(row.committed_by);
+            // What another run has given out stays that one's: no undo of this one takes it back.
+            let committed_by = match proof {
+                Proof::Adopts(run, ..) if row.run.as_ref() != Some(*run) => row.committed_by.clone(),
+                _ => by.map(str::to_owned).or(row.committed_by.clone()),
+            };
             let row = Row {
                 state: State::Active,
                 served: true,
