@@ -74,7 +74,9 @@ impl Machines for Twin {
     fn image(&self, _: &OpCx, name: &str) -> Result<Value, Problem> {
         super::spec::check_image(name)?;
         let format = if name.ends_with(".qcow2") { "qcow2" } else { "raw" };
-        Ok(json!({ "name": name, "path": format!("/var/lib/windlass/images/{name}"), "format": format, "bytes": 1 << 30 }))
+        Ok(
+            json!({ "name": name, "path": format!("/var/lib/windlass/images/{name}"), "format": format, "bytes": 1 << 30 }),
+        )
     }
 
     fn create(&self, cx: &OpCx, lab: &LabId, specs: &[MachineSpec]) -> Result<Vec<Value>, Problem> {
@@ -84,7 +86,9 @@ impl Machines for Twin {
                 if !cx.is_granted("qemu.run", &scope) {
                     let grant = format!("qemu.run:{scope}");
                     let message = format!("a machine with the image `{image}` needs the grant `{grant}`");
-                    return Err(Problem::new(Code::PermissionDenied, message).data(json!({ "grant": grant })).no_effect());
+                    return Err(Problem::new(Code::PermissionDenied, message)
+                        .data(json!({ "grant": grant }))
+                        .no_effect());
                 }
             }
         }
@@ -93,7 +97,9 @@ impl Machines for Twin {
         for spec in specs {
             let other = all.get(&key(spec));
             if other.is_some_and(|other| run_of(&other.key) != run_of(&cx.key) || other.spec != *spec) {
-                return Err(Problem::new(Code::Conflict, format!("the machine {} is there already", spec.name)).no_effect());
+                return Err(
+                    Problem::new(Code::Conflict, format!("the machine {} is there already", spec.name)).no_effect()
+                );
             }
         }
         let made = specs.iter().map(|spec| {

@@ -96,7 +96,9 @@ impl MachineSpec {
         }
         // For a kernel of another kind than Linux, QEMU takes what follows a comma for a further file.
         if let Some(image) = [&self.kernel, &self.initrd].into_iter().flatten().find(|image| image.contains(',')) {
-            return Err(invalid(format!("`{image}`: a comma can't stand in the name of a kernel or an initial ramdisk")));
+            return Err(invalid(format!(
+                "`{image}`: a comma can't stand in the name of a kernel or an initial ramdisk"
+            )));
         }
         if let Some(append) = &self.append
             && (append.len() > APPEND_CHARS || append.chars().any(char::is_control))

@@ -84,9 +84,12 @@ impl Image {
             return Ok(());
         }
         let grant = format!("{RUN}:{scope}");
-        Err(Problem::new(Code::PermissionDenied, format!("a machine with the image `{}` needs the grant `{grant}`", self.name))
-            .data(serde_json::json!({ "grant": grant }))
-            .no_effect())
+        Err(Problem::new(
+            Code::PermissionDenied,
+            format!("a machine with the image `{}` needs the grant `{grant}`", self.name),
+        )
+        .data(serde_json::json!({ "grant": grant }))
+        .no_effect())
     }
 
     /// What `qemu-img` knows of it, after a look at every image below it: none may be outside of the folders.
@@ -97,8 +100,11 @@ impl Image {
         for _ in 0..LAYERS {
             let info = tools.info(cx, &image.path, image.format)?;
             let outside = |what: &str| {
-                Problem::new(Code::PermissionDenied, format!("image `{}`: {what} leads out of the folders of images", self.name))
-                    .no_effect()
+                Problem::new(
+                    Code::PermissionDenied,
+                    format!("image `{}`: {what} leads out of the folders of images", self.name),
+                )
+                .no_effect()
             };
             if info["format-specific"]["data"].get("data-file").is_some() {
                 return Err(outside("the file of its data"));
@@ -110,7 +116,8 @@ impl Image {
             let path = image.path.with_file_name(below).canonicalize().map_err(|_| outside("what it lies over"))?;
             image = Self::at(&folders, path).map_err(|_| outside("what it lies over"))?;
         }
-        Err(Problem::new(Code::LimitExceeded, format!("image `{}` lies over more than {LAYERS} others", self.name)).no_effect())
+        Err(Problem::new(Code::LimitExceeded, format!("image `{}` lies over more than {LAYERS} others", self.name))
+            .no_effect())
     }
 }
 

@@ -12,6 +12,7 @@ use serde_json::Value;
 use windlass_model::{Code, Problem};
 use windlass_script::host::OpCx;
 
+use super::super::spec::MachineSpec;
 use super::{
     Host, command,
     folder::{self, Held, Record},
@@ -20,7 +21,6 @@ use super::{
     tool::Tools,
     user::User,
 };
-use super::super::spec::MachineSpec;
 use crate::{
     lab_id::LabId,
     lab_mark::{run_of, short_instance},
@@ -46,8 +46,11 @@ pub fn create(host: &Host, cx: &OpCx, lab: &LabId, specs: &[MachineSpec]) -> Res
     let plans = specs.iter().map(|spec| plan(host, cx, lab, &tools, spec)).collect::<Result<Vec<_>, Problem>>()?;
     let new = specs.iter().filter(|spec| !host.store.lab(lab).join(&spec.name).exists()).count();
     if host.store.count() + new > host.config.max_machines as usize {
-        let message = format!("there may be {} machines on this machine, of all labs together", host.config.max_machines);
-        return Err(Problem::new(Code::LimitExceeded, message).help("the bound is `hosts.qemu.max_machines`").no_effect());
+        let message =
+            format!("there may be {} machines on this machine, of all labs together", host.config.max_machines);
+        return Err(Problem::new(Code::LimitExceeded, message)
+            .help("the bound is `hosts.qemu.max_machines`")
+            .no_effect());
     }
     let (next, results) = (AtomicUsize::new(0), Mutex::new(vec![None; plans.len()]));
     thread::scope(|scope| {
@@ -92,11 +95,17 @@ fn plan<'a>(host: &Host, cx: &OpCx, lab: &LabId, tools: &Tools, spec: &'a Machin
     let holds = base.inspect(cx, tools, &host.config)?["virtual-size"].as_u64().unwrap_or(0);
     let most = u64::from(host.config.max_disk_gb) * GIB;
     if holds > most {
-        let message = format!("{}: the image `{}` is a disk of {holds} bytes, and {most} are the most", spec.name, base.name);
-        return Err(Problem::new(Code::LimitExceeded, message).help("the bound is `hosts.qemu.max_disk_gb`").no_effect());
+        let message =
+            format!("{}: the image `{}` is a disk of {holds} bytes, and {most} are the most", spec.name, base.name);
+        return Err(Problem::new(Code::LimitExceeded, message)
+            .help("the bound is `hosts.qemu.max_disk_gb`")
+            .no_effect());
     }
     if asked.is_some_and(|asked| asked < holds) {
-        let message = format!("{}: the image `{}` needs a disk of {holds} bytes, which `disk_gb` is less than", spec.name, base.name);
+        let message = format!(
+            "{}: the image `{}` needs a disk of {holds} bytes, which `disk_gb` is less than",
+            spec.name, base.name
+        );
         return Err(invalid(message));
     }
     Ok(Plan { spec, base: Some(base), size: asked })
@@ -134,15 +143,21 @@ fn claim(host: &Host, cx: &OpCx, lab: &LabId, spec: &MachineSpec) -> Result<Held
             return Err(not_ours(lab, name, held.record.as_ref()));
         };
         if found.run() != run_of(&cx.key) {
-            let message = format!("the machine {name} is there already: run {} made it for the lab {}", found.run(), lab.name);
+            let message =
+                format!("the machine {name} is there already: run {} made it for the lab {}", found.run(), lab.name);
             return Err(Problem::new(Code::Conflict, message)
-                .help(format!("remove it, or all of the lab with qemu::destroy(\"{}\"), or use another lab name", lab.name))
+                .help(format!(
+                    "remove it, or all of the lab with qemu::destroy(\"{}\"), or use another lab name",
+                    lab.name
+                ))
                 .data(serde_json::json!({ "lab": lab.name, "run": found.run() }))
                 .no_effect());
         }
         if found.spec != *spec {
             let message = format!("the machine {name} is there already, and isn't what is asked for");
-            return Err(Problem::new(Code::Conflict, message).help("remove it first: qemu::remove_machine").no_effect());
+            return Err(Problem::new(Code::Conflict, message)
+                .help("remove it first: qemu::remove_machine")
+                .no_effect());
         }
         return Ok(held);
     }
@@ -181,7 +196,9 @@ fn take_back(host: &Host, cx: &OpCx, lab: &LabId, specs: &[MachineSpec], problem
     let mut left = Vec::new();
     for spec in specs {
         let removed = match host.store.hold(cx, lab, &spec.name) {
-            Ok(Some(held)) if held.is_of(cx, lab) && held.record.as_ref().is_some_and(|record| record.key == cx.key) => {
+            Ok(Some(held))
+                if held.is_of(cx, lab) && held.record.as_ref().is_some_and(|record| record.key == cx.key) =>
+            {
                 power::end_and_remove(held)
             }
             Ok(_) => Ok(()),

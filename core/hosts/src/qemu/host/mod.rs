@@ -31,12 +31,7 @@ use self::{
     images::Image,
     tool::Tools,
 };
-use super::{
-    Accelerator, Config,
-    backend::Machines,
-    pattern::Pattern,
-    spec::MachineSpec,
-};
+use super::{Accelerator, Config, backend::Machines, pattern::Pattern, spec::MachineSpec};
 use crate::lab_id::LabId;
 
 /// How often logs are looked at that may have outgrown their bound.
@@ -243,9 +238,12 @@ impl Machines for Host {
             }
             (false, false) => snapshots::restore_stopped(cx, &tools, &held, tag)?,
             (false, true) => {
-                return Err(Problem::new(Code::Conflict, format!("the snapshot {tag} holds the disk only, and {name} runs"))
-                    .help("stop the machine first: qemu::stop_machine")
-                    .no_effect());
+                return Err(Problem::new(
+                    Code::Conflict,
+                    format!("the snapshot {tag} holds the disk only, and {name} runs"),
+                )
+                .help("stop the machine first: qemu::stop_machine")
+                .no_effect());
             }
         }
         Ok(Self::report(&held.path, name, held.record.as_ref()))

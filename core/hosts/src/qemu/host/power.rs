@@ -66,8 +66,11 @@ fn up(cx: &OpCx, held: &Held, record: &Record) -> Result<Process, Problem> {
         if !process::lives(&held.path) {
             let words = process::last_words(&held.path);
             let shown = if words.is_empty() { "it doesn't say why".into() } else { words.replace('\n', "; ") };
-            return Err(Problem::new(Code::CommandFailed, format!("QEMU ended at once for the machine {name}: {shown}"))
-                .data(json!({ "stderr": words })));
+            return Err(Problem::new(
+                Code::CommandFailed,
+                format!("QEMU ended at once for the machine {name}: {shown}"),
+            )
+            .data(json!({ "stderr": words })));
         }
         if begin.elapsed() > UP_WITHIN.min(cx.timeout()) {
             return Err(Problem::new(Code::Unavailable, format!("the process of the machine {name} doesn't answer"))

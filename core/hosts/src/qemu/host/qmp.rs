@@ -40,11 +40,6 @@ impl Qmp {
         Ok(qmp)
     }
 
-    /// Gives the rest of the conversation this long.
-    pub fn within(&mut self, time: Duration) {
-        self.until = Instant::now() + time;
-    }
-
     /// Asks, and waits for the answer. Events in between are passed over.
     pub fn ask(&mut self, command: &str, arguments: Value) -> Result<Value, Problem> {
         let mut text = json!({ "execute": command, "arguments": arguments }).to_string();
@@ -85,7 +80,10 @@ impl Qmp {
                 return Err(Problem::new(Code::Cancelled, "the run was told to stop while this step was under way"));
             }
             if Instant::now() >= self.until {
-                return Err(Problem::new(Code::StepTimeout, format!("QEMU's `{command}` takes longer than the step may")));
+                return Err(Problem::new(
+                    Code::StepTimeout,
+                    format!("QEMU's `{command}` takes longer than the step may"),
+                ));
             }
             thread::sleep(SLICE);
         }

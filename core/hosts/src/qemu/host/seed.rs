@@ -17,7 +17,12 @@ const DISK_BYTES: usize = 4 << 20;
 const LABEL: [u8; 11] = *b"CIDATA     ";
 
 /// The disk's content, with the secrets in it.
-pub fn disk(cx: &OpCx, spec: &MachineSpec, seed: &SeedSpec, scope: &str) -> Result<zeroize::Zeroizing<Vec<u8>>, Problem> {
+pub fn disk(
+    cx: &OpCx,
+    spec: &MachineSpec,
+    seed: &SeedSpec,
+    scope: &str,
+) -> Result<zeroize::Zeroizing<Vec<u8>>, Problem> {
     let reveal = |value: &Value, what: &str| match value {
         Value::Null => Ok(None),
         Value::String(_) | Value::Object(_) => cx.reveal(value, &format!("qemu:{scope}")).map(Some),
@@ -41,7 +46,10 @@ pub fn disk(cx: &OpCx, spec: &MachineSpec, seed: &SeedSpec, scope: &str) -> Resu
         let disk = FileSystem::new(Cursor::new(image.as_mut_slice()), FsOptions::new()).map_err(failed)?;
         for (name, text) in &files {
             if let Some(text) = text {
-                disk.root_dir().create_file(name).and_then(|mut file| file.write_all(text.as_bytes())).map_err(failed)?;
+                disk.root_dir()
+                    .create_file(name)
+                    .and_then(|mut file| file.write_all(text.as_bytes()))
+                    .map_err(failed)?;
             }
         }
         disk.unmount().map_err(failed)?;

@@ -62,7 +62,9 @@ pub fn wait(cx: &OpCx, machine: &Path, name: &str, (pattern, limit): (&Pattern, 
         let evidence = |problem: Problem| {
             let lines = tail(machine, EVIDENCE_LINES);
             let shown = lines.rsplit('\n').find(|line| !line.trim().is_empty()).unwrap_or("nothing").to_owned();
-            problem.help(format!("the last thing that it said: {shown}")).data(json!({ "pattern": pattern.as_str(), "serial": lines }))
+            problem
+                .help(format!("the last thing that it said: {shown}"))
+                .data(json!({ "pattern": pattern.as_str(), "serial": lines }))
         };
         if !lives {
             let message = format!("the machine {name} has ended, and didn't say `{}`", pattern.as_str());
@@ -113,7 +115,9 @@ pub fn send(cx: &OpCx, machine: &Path, name: &str, text: &str) -> Result<(), Pro
         left = &left[written..];
         if begin.elapsed() > limit {
             let message = format!("the machine {name} doesn't read what is written to its serial line");
-            return Err(Problem::new(Code::Unavailable, message).help("it may be paused, or without a driver for the line"));
+            return Err(
+                Problem::new(Code::Unavailable, message).help("it may be paused, or without a driver for the line")
+            );
         }
         if !heard && written == 0 {
             thread::sleep(Duration::from_millis(2));

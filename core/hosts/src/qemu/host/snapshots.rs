@@ -26,9 +26,11 @@ pub fn save(cx: &OpCx, tools: &Tools, held: &mut Held, tag: &str) -> Result<Valu
     if let Some(found) = there.get(tag) {
         return match made_by.is_some_and(|key| run_of(&key) == run_of(&cx.key)) {
             true => Ok(found.clone()),
-            false => Err(Problem::new(Code::Conflict, format!("there is a snapshot {tag} already, which another run made"))
-                .help("choose another tag, or remove it with qemu::delete_snapshot")
-                .no_effect()),
+            false => {
+                Err(Problem::new(Code::Conflict, format!("there is a snapshot {tag} already, which another run made"))
+                    .help("choose another tag, or remove it with qemu::delete_snapshot")
+                    .no_effect())
+            }
         };
     }
     if there.len() >= MAX_SNAPSHOTS {
@@ -44,7 +46,9 @@ pub fn save(cx: &OpCx, tools: &Tools, held: &mut Held, tag: &str) -> Result<Valu
         true => job(cx, held, "snapshot-save", json!({ "tag": tag, "vmstate": DISK_NODE, "devices": [DISK_NODE] }))?,
         false => image(cx, tools, held, "-c", tag)?,
     }
-    list(cx, tools, held)?.remove(tag).ok_or_else(|| Problem::new(Code::System, format!("the snapshot {tag} isn't there")))
+    list(cx, tools, held)?
+        .remove(tag)
+        .ok_or_else(|| Problem::new(Code::System, format!("the snapshot {tag} isn't there")))
 }
 
 /// What is there of a snapshot; whether the machine has to run for it.
@@ -111,9 +115,11 @@ pub fn list(cx: &OpCx, tools: &Tools, held: &Held) -> Result<BTreeMap<String, Va
 fn needs_disk(held: &Held) -> Result<(), Problem> {
     match held.record.as_ref().is_some_and(|record| record.spec.has_disk()) {
         true => Ok(()),
-        false => Err(Problem::new(Code::Unsupported, "a machine without a disk has no snapshots: they are kept in its disk")
-            .help("give it one: `disk_gb: 1`")
-            .no_effect()),
+        false => {
+            Err(Problem::new(Code::Unsupported, "a machine without a disk has no snapshots: they are kept in its disk")
+                .help("give it one: `disk_gb: 1`")
+                .no_effect())
+        }
     }
 }
 

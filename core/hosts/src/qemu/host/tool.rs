@@ -73,8 +73,7 @@ impl Tools {
     ) -> Result<String, Problem> {
         let failed = |error: std::io::Error| system("`qemu-img`", &error);
         // Files and not pipes: they never fill up.
-        let (mut out, mut err) =
-            (tempfile::tempfile().map_err(failed)?, tempfile::tempfile().map_err(failed)?);
+        let (mut out, mut err) = (tempfile::tempfile().map_err(failed)?, tempfile::tempfile().map_err(failed)?);
         let mut command = Command::new(&self.qemu_img);
         command.args(args).env_clear().env("LANG", "C").stdin(Stdio::null()).current_dir(folder);
         command.stdout(out.try_clone().map_err(failed)?).stderr(err.try_clone().map_err(failed)?);

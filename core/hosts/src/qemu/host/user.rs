@@ -37,7 +37,8 @@ impl User {
     /// Gives a file or a folder to the user, if there is one.
     pub fn give(user: Option<&Self>, path: &Path) -> Result<(), Problem> {
         let Some(user) = user else { return Ok(()) };
-        chown(path, Some(user.uid), Some(user.gid)).map_err(|error| system(format!("giving away {}", path.display()), &error))
+        chown(path, Some(user.uid), Some(user.gid))
+            .map_err(|error| system(format!("giving away {}", path.display()), &error))
     }
 }
 

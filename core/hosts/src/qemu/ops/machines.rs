@@ -8,10 +8,7 @@ use super::{
     super::spec::{MAX_AT_ONCE, MachineSpec},
     Draft, Here, LAB, MACHINE, NAME, NAMES, names_in, resource,
 };
-use crate::{
-    lab_names::check_name,
-    support::invalid,
-};
+use crate::{lab_names::check_name, support::invalid};
 
 const SPEC: &str = "`name`; `disk` (an image's name below a folder of images; the machine gets an overlay over it), `disk_gb` (its \
      size; without `disk` an empty one); `kernel`, `initrd`, `append` (to boot without a disk); `cpus` (1), `memory_mb` (256); \
@@ -115,7 +112,8 @@ fn create(here: &Here, cx: &OpCx, args: &Args, specs: &[MachineSpec]) -> Result<
         if specs[..index].iter().any(|other| other.name == spec.name) {
             return Err(invalid(format!("the machine {} stands there twice", spec.name)));
         }
-        let taken = |interface: &str| specs[..index].iter().flat_map(MachineSpec::taps).any(|tap| tap.interface == interface);
+        let taken =
+            |interface: &str| specs[..index].iter().flat_map(MachineSpec::taps).any(|tap| tap.interface == interface);
         if let Some(tap) = spec.taps().iter().find(|tap| taken(&tap.interface)) {
             return Err(invalid(format!("{}: {} is another machine's already", spec.name, tap.interface)));
         }
