@@ -1,6 +1,9 @@
 //! The `qemu` module with real guests: a small Linux that boots in seconds, emulated.
 
+mod disks;
 mod life;
+mod marks;
+mod network;
 
 use std::{
     path::{Path, PathBuf},

@@ -49,9 +49,8 @@ pub struct Host {
 /// Whether guests are run by the processor, and why not: `(works, why)`. `Err` where QEMU isn't installed.
 pub fn kvm(config: &Config) -> Result<(bool, String), Problem> {
     let tools = Tools::find(&config.program, &config.user)?;
-    // Without a folder it is found out each time.
-    let folder = Store::new(config.folder.clone());
-    let found = probe::kvm(&tools, folder.root().unwrap_or(Path::new("/nonexistent")));
+    // Whoever only asks makes no folder: without one it is found out each time.
+    let found = probe::kvm(&tools, &config.folder);
     Ok((found.works, found.why))
 }
 

@@ -16,7 +16,7 @@ use super::{folder, tool::Tools};
 
 const DEVICE: &str = "/dev/kvm";
 /// A guest that works is through in a fraction of a second.
-const LIMIT: Duration = Duration::from_secs(5);
+const LIMIT: Duration = Duration::from_secs(3);
 const KEPT: &str = "kvm.json";
 /// The boot sector: writes 0x20 to the port of the device below, which ends QEMU with (0x20 << 1) | 1.
 const PROGRAM: [u8; 6] = [0xb0, 0x20, 0xe6, 0xf4, 0xf4, 0xf4];
