@@ -5,6 +5,7 @@ pub mod api;
 pub mod clients;
 #[path = "../faults/mod.rs"]
 pub mod faults;
+pub mod guest;
 pub mod mail;
 pub mod nodes;
 pub mod postgres;

@@ -7,6 +7,7 @@ mod http;
 mod net;
 mod net_twin;
 mod notify;
+mod qemu;
 mod undoing;
 
 use std::{
