@@ -15,6 +15,7 @@ pub mod dns;
 pub mod exec;
 pub mod facts;
 pub mod file;
+pub mod guacamole;
 pub mod hetzner;
 pub mod http;
 pub mod lab_id;
@@ -65,6 +66,14 @@ pub const HOSTS: &[Host] = &[
         rehearsal: |config| file::rehearsal(&config.file),
     },
     Host {
+        name: "guacamole",
+        real: |config, services| {
+            let (organisations, claims) = (services.organisations.clone(), services.claims.clone());
+            guacamole::module(&config.guacamole, &config.http, organisations, claims)
+        },
+        rehearsal: |config| guacamole::rehearsal(&config.guacamole),
+    },
+    Host {
         name: "hetzner",
         real: |config, services| hetzner::module(&config.hetzner, &config.http, services.organisations.clone()),
         rehearsal: |config| hetzner::rehearsal(&config.hetzner),
@@ -105,6 +114,8 @@ pub struct HostConfig {
     pub exec: exec::Config,
     /// Which folders scripts may use.
     pub file: file::Config,
+    /// Where Apache Guacamole is, and who logs in there.
+    pub guacamole: guacamole::Config,
     /// Where Hetzner Cloud is, and which secrets hold its projects' tokens.
     pub hetzner: hetzner::Config,
     /// Where requests may go, and whom they trust.

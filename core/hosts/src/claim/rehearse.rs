@@ -4,7 +4,8 @@ use windlass_model::{Problem, RunId};
 
 use super::{Claims, Offer, Offered, Step};
 
-pub(super) struct Nowhere;
+/// Keeps nothing.
+pub(crate) struct Nowhere;
 
 impl Claims for Nowhere {
     fn generate(&self, _: &Step<'_>, name: &str, _: usize, _: &[String]) -> Result<(String, bool), Problem> {
