@@ -97,7 +97,9 @@ impl Web {
                 Place::Real { base, destination }
             }
         };
-        if !config.guacd.is_empty() && config.guacd.rsplit_once(':').is_none_or(|(_, port)| port.parse::<u16>().is_err()) {
+        if !config.guacd.is_empty()
+            && config.guacd.rsplit_once(':').is_none_or(|(_, port)| port.parse::<u16>().is_err())
+        {
             let what = format!("hosts.guacamole.guacd: `{}` isn't a host and a port", config.guacd);
             return Err(Problem::new(Code::Configuration, what));
         }
@@ -288,7 +290,8 @@ impl Desk<'_> {
         }
         let token = token_of(&body)?;
         let datasource = &self.web.config.datasource;
-        let known = body["availableDataSources"].as_array().is_some_and(|all| all.iter().any(|one| one == datasource.as_str()));
+        let known =
+            body["availableDataSources"].as_array().is_some_and(|all| all.iter().any(|one| one == datasource.as_str()));
         if !known {
             leave(&self.web.http, &self.base, &token).await;
             let what = format!("Guacamole has no datasource `{datasource}` for the user `{}`", self.user);
@@ -309,7 +312,9 @@ impl Desk<'_> {
             return Err(refusal::default_password());
         }
         // A second factor is asked for once the password was right.
-        let asks = |field: &Value| field["name"].as_str().is_some_and(|name| name.starts_with("guac-totp") || name.starts_with("guac-duo"));
+        let asks = |field: &Value| {
+            field["name"].as_str().is_some_and(|name| name.starts_with("guac-totp") || name.starts_with("guac-duo"))
+        };
         match body["expected"].as_array().is_some_and(|fields| fields.iter().any(asks)) {
             true => Err(refusal::default_password()),
             false if is_refusal(status) => Ok(()),
@@ -352,7 +357,10 @@ impl Desk<'_> {
         let mut bytes = Zeroizing::new(Vec::new());
         while let Some(chunk) = response.chunk().await.map_err(lost)? {
             if bytes.len() + chunk.len() > ANSWER {
-                return Err(Problem::new(Code::LimitExceeded, format!("an answer of Guacamole's of more than {ANSWER} bytes")));
+                return Err(Problem::new(
+                    Code::LimitExceeded,
+                    format!("an answer of Guacamole's of more than {ANSWER} bytes"),
+                ));
             }
             bytes.extend_from_slice(&chunk);
         }
@@ -371,6 +379,7 @@ fn is_refusal(status: StatusCode) -> bool {
 
 fn token_of(body: &Value) -> Result<Token, Problem> {
     let token = body["authToken"].as_str().filter(|token| header(token).is_some() && !token.is_empty());
-    let token = token.ok_or_else(|| Problem::new(Code::Unavailable, "Guacamole accepted the log-in and gave no token"))?;
+    let token =
+        token.ok_or_else(|| Problem::new(Code::Unavailable, "Guacamole accepted the log-in and gave no token"))?;
     Ok(Arc::new(Zeroizing::new(token.to_owned())))
 }

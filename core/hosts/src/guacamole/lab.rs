@@ -142,7 +142,8 @@ impl<'a> Lab<'a> {
 
     pub(super) async fn need(&self, kind: Kind, name: &str) -> Result<Thing, Problem> {
         self.find(kind, name).await?.ok_or_else(|| {
-            Problem::new(Code::NotFound, format!("the lab `{}` has no {} `{name}`", self.id.name, kind.words())).no_effect()
+            Problem::new(Code::NotFound, format!("the lab `{}` has no {} `{name}`", self.id.name, kind.words()))
+                .no_effect()
         })
     }
 
@@ -210,7 +211,9 @@ impl<'a> Lab<'a> {
         let object = self.desk.get(&path).await.map_err(effect)?;
         if object["attributes"][MARK] != mark.as_str() {
             self.desk.delete(&path).await.map_err(effect)?;
-            let what = format!("this Guacamole doesn't keep the attribute `{MARK}`, so nobody could tell whose its things are");
+            let what = format!(
+                "this Guacamole doesn't keep the attribute `{MARK}`, so nobody could tell whose its things are"
+            );
             return Err(Problem::new(Code::Unsupported, what)
                 .help("the datasource has to be one of Guacamole's own databases, 1.0 or newer")
                 .no_effect());
@@ -271,7 +274,9 @@ impl<'a> Lab<'a> {
             return Ok(());
         }
         let places: Vec<String> = match kind {
-            Kind::Connection | Kind::Group => self.all(Kind::Group).await?.0.into_iter().map(|thing| thing.id).collect(),
+            Kind::Connection | Kind::Group => {
+                self.all(Kind::Group).await?.0.into_iter().map(|thing| thing.id).collect()
+            }
             _ => Vec::new(),
         };
         let stands_here = |object: &Value| match kind {
@@ -328,9 +333,11 @@ impl<'a> Lab<'a> {
         let object = &thing.object;
         let mut attributes = object["attributes"].as_object().cloned().unwrap_or_default();
         attributes.retain(|name, value| !name.starts_with(marks::OURS) && !value.is_null());
-        let mut shown = json!({ "id": thing.id, "name": thing.name, "attributes": attributes, "run": run_of(&thing.mark.key) });
+        let mut shown =
+            json!({ "id": thing.id, "name": thing.name, "attributes": attributes, "run": run_of(&thing.mark.key) });
         let place = &object["parentIdentifier"];
-        let group = groups.iter().find(|group| group.name != ROOT && *place == group.id.as_str()).map(|group| &group.name);
+        let group =
+            groups.iter().find(|group| group.name != ROOT && *place == group.id.as_str()).map(|group| &group.name);
         match kind {
             Kind::Connection => {
                 shown["group"] = json!(group);

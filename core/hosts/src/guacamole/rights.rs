@@ -87,7 +87,11 @@ async fn entries(lab: &Lab<'_>, rights: &[Right], with_groups: bool) -> Result<B
     }
     let mut entries = BTreeSet::new();
     for right in rights {
-        let named = [(Kind::Connection, &right.connection), (Kind::Group, &right.group), (Kind::Profile, &right.sharing_profile)];
+        let named = [
+            (Kind::Connection, &right.connection),
+            (Kind::Group, &right.group),
+            (Kind::Profile, &right.sharing_profile),
+        ];
         let mut named = named.into_iter().filter_map(|(kind, name)| Some((kind, name.as_ref()?)));
         let (Some((kind, name)), None) = (named.next(), named.next()) else {
             return Err(invalid("a permission names one of `connection`, `group` and `sharing_profile`"));
@@ -173,7 +177,13 @@ fn noted(thing: &Thing, key: &str) -> BTreeSet<Entry> {
     serde_json::from_str(text).unwrap_or_default()
 }
 
-async fn keep_note(lab: &Lab<'_>, kind: Kind, thing: &Thing, key: &str, noted: Option<&BTreeSet<Entry>>) -> Result<(), Problem> {
+async fn keep_note(
+    lab: &Lab<'_>,
+    kind: Kind,
+    thing: &Thing,
+    key: &str,
+    noted: Option<&BTreeSet<Entry>>,
+) -> Result<(), Problem> {
     let text = noted.map(|noted| json!(noted).to_string());
     if text.as_ref().is_some_and(|text| text.len() > 4_096) {
         return Err(invalid("so many permissions can't be noted for the undo: grant them in several steps")

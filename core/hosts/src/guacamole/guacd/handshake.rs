@@ -65,7 +65,10 @@ fn check(wanted: &Handshake) -> Result<(), Problem> {
     if word.is_empty() || word.len() > 64 || !word.bytes().all(known) {
         return Err(invalid("a protocol is a word such as `vnc`, or the id of a tunnel, `$…`"));
     }
-    if !(1..=16_384).contains(&wanted.width) || !(1..=16_384).contains(&wanted.height) || !(1..=1_000).contains(&wanted.dpi) {
+    if !(1..=16_384).contains(&wanted.width)
+        || !(1..=16_384).contains(&wanted.height)
+        || !(1..=1_000).contains(&wanted.dpi)
+    {
         return Err(invalid("a picture has 1 to 16384 pixels each way, and 1 to 1000 to an inch"));
     }
     Ok(())

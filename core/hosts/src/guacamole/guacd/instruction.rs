@@ -265,7 +265,9 @@ mod tests {
             let _ = read(&[&noise]);
         }
         for _ in 0..2_000 {
-            let noise: Vec<u8> = (0..random.random_range(0..200)).map(|_| b"0123456789.,;a\xc3\xa9"[random.random_range(0..16)]).collect();
+            let noise: Vec<u8> = (0..random.random_range(0..200))
+                .map(|_| b"0123456789.,;a\xc3\xa9"[random.random_range(0..16)])
+                .collect();
             let _ = read(&[&noise]);
         }
     }

@@ -116,7 +116,9 @@ impl Reader {
             let silence = || refusal::closed(&format!("guacd said nothing for {} ms", self.silence.as_millis()));
             let lost = |error: std::io::Error| refusal::closed(&format!("guacd is gone: {error}"));
             match read.map_err(|_| silence())?.map_err(lost)? {
-                0 if self.parser.is_within() => return Err(refusal::closed("guacd stopped in the middle of an instruction")),
+                0 if self.parser.is_within() => {
+                    return Err(refusal::closed("guacd stopped in the middle of an instruction"));
+                }
                 0 => return Ok(None),
                 length => self.parser.push(&self.piece[..length])?,
             }
@@ -135,7 +137,8 @@ impl Writer {
     /// Tells guacd something. One that is read-only refuses what could change anything.
     pub async fn send(&self, instruction: &Instruction) -> Result<(), Problem> {
         if self.read_only && !HARMLESS.contains(&instruction.opcode.as_str()) {
-            let what = format!("`{}` isn't sent: this session may only be looked at", instruction.opcode.escape_debug());
+            let what =
+                format!("`{}` isn't sent: this session may only be looked at", instruction.opcode.escape_debug());
             return Err(Problem::new(Code::PermissionDenied, what).no_effect());
         }
         write(&self.shared, &instruction.encode()?).await

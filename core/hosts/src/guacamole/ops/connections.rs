@@ -127,7 +127,8 @@ fn connections(web: &Arc<Web>) -> Vec<Op> {
                         for (name, value) in arguments::parameters(lab, &changes.parameters)? {
                             parameters[name] = value;
                         }
-                        let protocol = changes.protocol.as_deref().or(connection.object["protocol"].as_str()).unwrap_or_default();
+                        let protocol =
+                            changes.protocol.as_deref().or(connection.object["protocol"].as_str()).unwrap_or_default();
                         arguments::protocol(protocol)?;
                         let parent = match &changes.group {
                             Some(group) => lab.need(Kind::Group, group).await?.id.into(),
@@ -154,7 +155,9 @@ fn connections(web: &Arc<Web>) -> Vec<Op> {
                 returns: "#{ removed: bool }",
                 example: r#"guacamole::remove_connection("demo", "r1").removed"#,
                 assume: |_| json!({ "removed": false }),
-                body: |lab, args| Box::pin(async { Ok(json!({ "removed": lab.remove(Kind::Connection, args.str("name")).await? })) }),
+                body: |lab, args| {
+                    Box::pin(async { Ok(json!({ "removed": lab.remove(Kind::Connection, args.str("name")).await? })) })
+                },
             },
             Undo::None("what is gone can't be brought back"),
             |args| vec![ResourceChange::Destroys(thing("connection", args, args.get("name")))],
@@ -176,9 +179,14 @@ fn connections(web: &Arc<Web>) -> Vec<Op> {
                 },
             },
         ),
-        listing(web, "connections", "The lab's connections, by name.", RETURNS, r#"guacamole::connections("demo").len()"#, |lab, _| {
-            Box::pin(list(lab, Kind::Connection))
-        }),
+        listing(
+            web,
+            "connections",
+            "The lab's connections, by name.",
+            RETURNS,
+            r#"guacamole::connections("demo").len()"#,
+            |lab, _| Box::pin(list(lab, Kind::Connection)),
+        ),
     ]
 }
 
@@ -201,7 +209,8 @@ pub(super) fn listing(
 }
 
 fn groups(web: &Arc<Web>) -> Vec<Op> {
-    const GROUP_RETURNS: &str = "#{ id: string, name: string, group: string, type: string, attributes: map, run: string }";
+    const GROUP_RETURNS: &str =
+        "#{ id: string, name: string, group: string, type: string, attributes: map, run: string }";
     vec![
         making(
             web,
@@ -225,7 +234,10 @@ fn groups(web: &Arc<Web>) -> Vec<Op> {
                     })
                 },
             },
-            Undo::Op { name: "remove_group", args: |args| vec![args.get("lab").clone(), args.get("group")["name"].clone()] },
+            Undo::Op {
+                name: "remove_group",
+                args: |args| vec![args.get("lab").clone(), args.get("group")["name"].clone()],
+            },
             |args| vec![ResourceChange::Creates(thing("group", args, &args.get("group")["name"]))],
             |lab, _| {
                 Box::pin(async {
@@ -274,13 +286,20 @@ fn groups(web: &Arc<Web>) -> Vec<Op> {
                 returns: "#{ removed: bool }",
                 example: r#"guacamole::remove_group("demo", "routers").removed"#,
                 assume: |_| json!({ "removed": false }),
-                body: |lab, args| Box::pin(async { Ok(json!({ "removed": lab.remove(Kind::Group, args.str("name")).await? })) }),
+                body: |lab, args| {
+                    Box::pin(async { Ok(json!({ "removed": lab.remove(Kind::Group, args.str("name")).await? })) })
+                },
             },
             Undo::None("what is gone can't be brought back"),
             |args| vec![ResourceChange::Destroys(thing("group", args, args.get("name")))],
         ),
-        listing(web, "groups", "The lab's groups, by name, without the one that holds them all.", GROUP_RETURNS, r#"guacamole::groups("demo").len()"#, |lab, _| {
-            Box::pin(list(lab, Kind::Group))
-        }),
+        listing(
+            web,
+            "groups",
+            "The lab's groups, by name, without the one that holds them all.",
+            GROUP_RETURNS,
+            r#"guacamole::groups("demo").len()"#,
+            |lab, _| Box::pin(list(lab, Kind::Group)),
+        ),
     ]
 }

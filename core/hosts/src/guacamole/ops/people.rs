@@ -91,7 +91,9 @@ fn password(lab: &Lab<'_>, user: &User) -> Result<(Zeroizing<String>, Option<Str
 
 fn plain_password() -> Problem {
     Problem::new(windlass_model::Code::SecretMisuse, "a password has to be a secret")
-        .help("keep it with `windlass secrets set`, and write `password: secret(\"…\")`; left out, a random one is made")
+        .help(
+            "keep it with `windlass secrets set`, and write `password: secret(\"…\")`; left out, a random one is made",
+        )
         .no_effect()
 }
 
@@ -143,7 +145,10 @@ fn users(web: &Arc<Web>) -> Vec<Op> {
                     })
                 },
             },
-            Undo::Op { name: "remove_user", args: |args| vec![args.get("lab").clone(), args.get("user")["name"].clone()] },
+            Undo::Op {
+                name: "remove_user",
+                args: |args| vec![args.get("lab").clone(), args.get("user")["name"].clone()],
+            },
             |args| vec![ResourceChange::Creates(thing("user", args, &args.get("user")["name"]))],
             |lab, _| Box::pin(async { Ok(lab.made(Kind::User).await?.map(|made| shown(lab, &made))) }),
         ),
@@ -160,12 +165,14 @@ fn users(web: &Arc<Web>) -> Vec<Op> {
                     Box::pin(async {
                         let changes: Changes = support::options(args, "changes")?;
                         let user = lab.need(Kind::User, args.str("name")).await?;
-                        let mut body = json!({ "username": user.id, "attributes": arguments::attributes(&changes.attributes)? });
+                        let mut body =
+                            json!({ "username": user.id, "attributes": arguments::attributes(&changes.attributes)? });
                         match &changes.password {
                             Value::Null => {}
                             Value::String(_) => return Err(plain_password()),
                             secret => {
-                                let password = lab.cx.reveal(secret, lab.desk.web.destination()).map_err(Problem::no_effect)?;
+                                let password =
+                                    lab.cx.reveal(secret, lab.desk.web.destination()).map_err(Problem::no_effect)?;
                                 body["password"] = password.to_string().into();
                             }
                         }
@@ -213,7 +220,8 @@ fn shown(lab: &Lab<'_>, user: &crate::guacamole::lab::Thing) -> Value {
 fn user_groups(web: &Arc<Web>) -> Vec<Op> {
     const USER_GROUP: Param = Param::required("user_group", Of::Map, "`name`, `attributes`.");
     const GROUP_RETURNS: &str = "#{ id: string, name: string, attributes: map, run: string }";
-    let assumed = |args: &Args| json!({ "id": "1", "name": args.get("user_group")["name"], "attributes": {}, "run": "" });
+    let assumed =
+        |args: &Args| json!({ "id": "1", "name": args.get("user_group")["name"], "attributes": {}, "run": "" });
     vec![
         making(
             web,
@@ -240,7 +248,9 @@ fn user_groups(web: &Arc<Web>) -> Vec<Op> {
             },
             |args| vec![ResourceChange::Creates(thing("user_group", args, &args.get("user_group")["name"]))],
             |lab, _| {
-                Box::pin(async { Ok(lab.made(Kind::UserGroup).await?.map(|made| lab.shown(Kind::UserGroup, &made, &[]))) })
+                Box::pin(async {
+                    Ok(lab.made(Kind::UserGroup).await?.map(|made| lab.shown(Kind::UserGroup, &made, &[])))
+                })
             },
         ),
         changing(
@@ -252,26 +262,52 @@ fn user_groups(web: &Arc<Web>) -> Vec<Op> {
                 returns: "#{ removed: bool }",
                 example: r#"guacamole::remove_user_group("demo", "students").removed"#,
                 assume: |_| json!({ "removed": false }),
-                body: |lab, args| Box::pin(async { Ok(json!({ "removed": lab.remove(Kind::UserGroup, args.str("name")).await? })) }),
+                body: |lab, args| {
+                    Box::pin(async { Ok(json!({ "removed": lab.remove(Kind::UserGroup, args.str("name")).await? })) })
+                },
             },
             Undo::None("what is gone can't be brought back"),
             |args| vec![ResourceChange::Destroys(thing("user_group", args, args.get("name")))],
         ),
-        membership(web, "add_member", "Puts a user of the lab into a user group of the lab. In it already is fine.", "add",
+        membership(
+            web,
+            "add_member",
+            "Puts a user of the lab into a user group of the lab. In it already is fine.",
+            "add",
             r#"guacamole::create_user("demo", #{ name: "ann" }); guacamole::create_user_group("demo", #{ name: "students" }); guacamole::add_member("demo", "students", "ann")"#,
-            |lab, args| Box::pin(member(lab, args, "add"))),
-        membership(web, "remove_member", "Takes a user of the lab out of a user group of the lab. Not in it is fine.", "remove",
+            |lab, args| Box::pin(member(lab, args, "add")),
+        ),
+        membership(
+            web,
+            "remove_member",
+            "Takes a user of the lab out of a user group of the lab. Not in it is fine.",
+            "remove",
             r#"guacamole::create_user("demo", #{ name: "ann" }); guacamole::create_user_group("demo", #{ name: "students" }); guacamole::remove_member("demo", "students", "ann")"#,
-            |lab, args| Box::pin(member(lab, args, "remove"))),
-        listing(web, "user_groups", "The lab's user groups, by name.", GROUP_RETURNS, r#"guacamole::user_groups("demo").len()"#, |lab, _| {
-            Box::pin(list(lab, Kind::UserGroup))
-        }),
+            |lab, args| Box::pin(member(lab, args, "remove")),
+        ),
+        listing(
+            web,
+            "user_groups",
+            "The lab's user groups, by name.",
+            GROUP_RETURNS,
+            r#"guacamole::user_groups("demo").len()"#,
+            |lab, _| Box::pin(list(lab, Kind::UserGroup)),
+        ),
     ]
 }
 
-fn membership(web: &Arc<Web>, name: &'static str, doc: &'static str, word: &str, example: &'static str, body: super::Body) -> Op {
+fn membership(
+    web: &Arc<Web>,
+    name: &'static str,
+    doc: &'static str,
+    word: &str,
+    example: &'static str,
+    body: super::Body,
+) -> Op {
     let undo = match word {
-        "add" => Undo::None("somebody may have been in the group before; whoever removes the group or the user ends it"),
+        "add" => {
+            Undo::None("somebody may have been in the group before; whoever removes the group or the user ends it")
+        }
         _ => Undo::None("`add_member` puts the user back"),
     };
     let draft = Draft {

@@ -19,7 +19,8 @@ use crate::guacamole::{
     rights::{self, Right, Who},
 };
 
-const WHO: Param = Param::required("who", Of::Map, "`#{ user: \"ann\" }` or `#{ user_group: \"students\" }`, of the lab.");
+const WHO: Param =
+    Param::required("who", Of::Map, "`#{ user: \"ann\" }` or `#{ user_group: \"students\" }`, of the lab.");
 const RIGHTS: Param = Param::required(
     "permissions",
     Of::Array,
@@ -69,7 +70,9 @@ fn permissions(web: &Arc<Web>) -> Vec<Op> {
             },
             Undo::Op {
                 name: "revoke",
-                args: |args: &Args| vec![args.get("lab").clone(), args.get("who").clone(), args.get("permissions").clone()],
+                args: |args: &Args| {
+                    vec![args.get("lab").clone(), args.get("who").clone(), args.get("permissions").clone()]
+                },
             },
             no_resources,
         ),
@@ -142,7 +145,9 @@ fn profiles(web: &Arc<Web>) -> Vec<Op> {
                 args: |args| vec![args.get("lab").clone(), args.get("sharing_profile")["name"].clone()],
             },
             |args| vec![ResourceChange::Creates(thing("sharing_profile", args, &args.get("sharing_profile")["name"]))],
-            |lab, _| Box::pin(async { Ok(lab.made(Kind::Profile).await?.map(|made| lab.shown(Kind::Profile, &made, &[]))) }),
+            |lab, _| {
+                Box::pin(async { Ok(lab.made(Kind::Profile).await?.map(|made| lab.shown(Kind::Profile, &made, &[]))) })
+            },
         ),
         changing(
             web,
@@ -153,13 +158,20 @@ fn profiles(web: &Arc<Web>) -> Vec<Op> {
                 returns: "#{ removed: bool }",
                 example: r#"guacamole::remove_sharing_profile("demo", "watch r1").removed"#,
                 assume: |_| json!({ "removed": false }),
-                body: |lab, args| Box::pin(async { Ok(json!({ "removed": lab.remove(Kind::Profile, args.str("name")).await? })) }),
+                body: |lab, args| {
+                    Box::pin(async { Ok(json!({ "removed": lab.remove(Kind::Profile, args.str("name")).await? })) })
+                },
             },
             Undo::None("what is gone can't be brought back"),
             |args| vec![ResourceChange::Destroys(thing("sharing_profile", args, args.get("name")))],
         ),
-        listing(web, "sharing_profiles", "The lab's sharing profiles, by name.", RETURNS, r#"guacamole::sharing_profiles("demo").len()"#, |lab, _| {
-            Box::pin(list(lab, Kind::Profile))
-        }),
+        listing(
+            web,
+            "sharing_profiles",
+            "The lab's sharing profiles, by name.",
+            RETURNS,
+            r#"guacamole::sharing_profiles("demo").len()"#,
+            |lab, _| Box::pin(list(lab, Kind::Profile)),
+        ),
     ]
 }
