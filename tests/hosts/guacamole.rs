@@ -47,7 +47,8 @@ const GRANTS: &[&str] = &["guacamole.*:demo"];
 
 #[test]
 fn every_example_runs_over_the_wire_and_is_taken_back() {
-    let ops = rehearsal_modules(&HostConfig::default()).into_iter().find(|module| module.name == "guacamole").unwrap().ops;
+    let ops =
+        rehearsal_modules(&HostConfig::default()).into_iter().find(|module| module.name == "guacamole").unwrap().ops;
     assert!(ops.len() > 25, "{}", ops.len());
     for op in ops {
         let world = World::new();

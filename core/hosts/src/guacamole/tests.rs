@@ -13,7 +13,6 @@ use windlass_sim::{
     guacamole::{BASE, Config as Behaviour, Guacamole, PASSWORD, USER},
     serve,
 };
-use zeroize::Zeroizing;
 
 use super::{Config, module};
 use crate::{

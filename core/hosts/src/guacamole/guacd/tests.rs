@@ -203,9 +203,11 @@ async fn impostor(says: Vec<u8>) -> SocketAddr {
 #[tokio::test]
 async fn who_means_harm_is_refused_within_bounds() {
     let giant = [b"4.args,65000.".to_vec(), vec![b'x'; 10 << 20]].concat();
+    let wide = format!("4.args,65000.{}", "é".repeat(5 << 20)).into_bytes();
     for (says, why) in [
         (b"999999999999.".to_vec(), "5 digits"),
-        (giant, "bytes"),
+        (giant, "doesn't fit"),
+        (wide, "more than 65536 bytes"),
         (b"4.argsX".to_vec(), "doesn't fit"),
         ("1.a,".repeat(1_000).into_bytes(), "128 elements"),
         ("3.nop;".repeat(1_000).into_bytes(), "and never `args`"),
