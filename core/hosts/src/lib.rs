@@ -25,6 +25,7 @@ pub mod lab_space;
 pub mod net;
 pub mod notify;
 pub mod owner;
+pub mod passwords;
 pub mod pool;
 pub mod registrar;
 pub mod services;
@@ -68,8 +69,8 @@ pub const HOSTS: &[Host] = &[
     Host {
         name: "guacamole",
         real: |config, services| {
-            let (organisations, claims) = (services.organisations.clone(), services.claims.clone());
-            guacamole::module(&config.guacamole, &config.http, organisations, claims)
+            let (organisations, passwords) = (services.organisations.clone(), services.passwords());
+            guacamole::module(&config.guacamole, &config.http, organisations, passwords)
         },
         rehearsal: |config| guacamole::rehearsal(&config.guacamole),
     },

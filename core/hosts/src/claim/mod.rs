@@ -11,8 +11,6 @@ use windlass_model::{Problem, RunId};
 use windlass_script::host::HostModule;
 use zeroize::Zeroizing;
 
-pub(crate) use rehearse::Nowhere;
-
 /// A claim to be.
 pub struct Offer {
     /// How scripts call it.

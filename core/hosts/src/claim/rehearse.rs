@@ -4,8 +4,7 @@ use windlass_model::{Problem, RunId};
 
 use super::{Claims, Offer, Offered, Step};
 
-/// Keeps nothing.
-pub(crate) struct Nowhere;
+pub(super) struct Nowhere;
 
 impl Claims for Nowhere {
     fn generate(&self, _: &Step<'_>, name: &str, _: usize, _: &[String]) -> Result<(String, bool), Problem> {

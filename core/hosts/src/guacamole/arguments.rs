@@ -76,10 +76,7 @@ pub(super) fn parameters(lab: &Lab<'_>, given: &BTreeMap<String, Value>) -> Resu
         let text = match value {
             // Left out, as far as guacd can tell.
             Value::Null => String::new(),
-            Value::Object(_) => {
-                let secret = lab.cx.reveal(value, lab.desk.web.destination()).map_err(Problem::no_effect)?;
-                secret.to_string()
-            }
+            Value::Object(_) => lab.reveal(value)?.to_string(),
             other => scalar("parameter", name, other)?,
         };
         if text.len() > VALUE {

@@ -13,8 +13,8 @@ use zeroize::Zeroizing;
 
 use super::{Config, Start, Started, marks::encoded, refusal};
 use crate::{
-    claim::Claims,
     owner::{self, Always, Organisations, PLATFORM},
+    passwords::{Passwords, Rehearsed},
     web::provider,
 };
 
@@ -37,7 +37,7 @@ pub(super) struct Web {
     http: reqwest::Client,
     config: Config,
     organisations: Arc<dyn Organisations>,
-    claims: Arc<dyn Claims>,
+    passwords: Arc<dyn Passwords>,
     session: tokio::sync::Mutex<Session>,
 }
 
@@ -52,6 +52,8 @@ enum Place {
     Simulated {
         start: Start,
         started: parking_lot::Mutex<Option<Started>>,
+        /// Where the real one is: a plan needs what the run will need.
+        destination: String,
     },
 }
 
@@ -83,7 +85,7 @@ impl Web {
         config: &Config,
         http: &crate::web::Config,
         organisations: Arc<dyn Organisations>,
-        claims: Arc<dyn Claims>,
+        passwords: Arc<dyn Passwords>,
     ) -> Result<Self, Problem> {
         let place = match config.url.as_str() {
             "" => Place::Nowhere,
@@ -104,17 +106,26 @@ impl Web {
             return Err(Problem::new(Code::Configuration, what));
         }
         let http = provider::client(http, REQUEST)?;
-        Ok(Self { place, http, config: config.clone(), organisations, claims, session: tokio::sync::Mutex::default() })
+        Ok(Self {
+            place,
+            http,
+            config: config.clone(),
+            organisations,
+            passwords,
+            session: tokio::sync::Mutex::default(),
+        })
     }
 
     /// One that asks a simulator, which is started at the first question.
     pub(super) fn simulated(config: &Config, start: Start) -> Self {
+        let real = provider::base("hosts.guacamole.url", &config.url).map(|(_, destination)| destination);
+        let destination = real.unwrap_or_else(|_| "simulator".to_owned());
         Self {
-            place: Place::Simulated { start, started: parking_lot::Mutex::default() },
+            place: Place::Simulated { start, started: parking_lot::Mutex::default(), destination },
             http: provider::client(&crate::web::Config::default(), REQUEST).unwrap_or_default(),
             config: config.clone(),
             organisations: Arc::new(Always(PLATFORM)),
-            claims: Arc::new(crate::claim::Nowhere),
+            passwords: Arc::new(Rehearsed),
             session: tokio::sync::Mutex::default(),
         }
     }
@@ -127,15 +138,15 @@ impl Web {
         &*self.organisations
     }
 
-    pub(super) fn claims(&self) -> &dyn Claims {
-        &*self.claims
+    pub(super) fn passwords(&self) -> &dyn Passwords {
+        &*self.passwords
     }
 
     /// What a secret's policy has to allow.
     pub(super) fn destination(&self) -> &str {
         match &self.place {
-            Place::Real { destination, .. } => destination,
-            Place::Simulated { .. } | Place::Nowhere => "simulator",
+            Place::Real { destination, .. } | Place::Simulated { destination, .. } => destination,
+            Place::Nowhere => "nowhere",
         }
     }
 
@@ -153,7 +164,7 @@ impl Web {
                 let password = cx.reveal(&secret, destination).map_err(Problem::no_effect)?;
                 (base.clone(), self.config.user.clone(), password)
             }
-            Place::Simulated { start, started } => {
+            Place::Simulated { start, started, .. } => {
                 let mut started = started.lock();
                 let known = match &*started {
                     Some(known) => known.clone(),

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use windlass_model::{Code, Problem};
 use windlass_script::host::OpCx;
+use zeroize::Zeroizing;
 
 use super::{
     client::{Desk, Web},
@@ -233,8 +234,18 @@ impl<'a> Lab<'a> {
             .no_effect()
     }
 
+    /// A secret, for Guacamole. A rehearsal learns only whether it may be had.
+    pub(super) fn reveal(&self, secret: &Value) -> Result<Zeroizing<String>, Problem> {
+        let value = self.cx.reveal(secret, self.desk.web.destination()).map_err(Problem::no_effect)?;
+        Ok(if self.cx.rehearsal { Zeroizing::new("rehearsed".to_owned()) } else { value })
+    }
+
     /// Writes a thing anew, its mark as it was.
     pub(super) async fn write(&self, kind: Kind, thing: &Thing, mut body: Value) -> Result<(), Problem> {
+        // What Guacamole only tells.
+        if let Some(fields) = body.as_object_mut() {
+            fields.retain(|field, _| !["lastActive", "activeConnections", "disabled"].contains(&field.as_str()));
+        }
         body["attributes"][MARK] = thing.mark.to_string().into();
         self.desk.put(&format!("{}/{}", kind.path(), encoded(&thing.id)), &body).await.map(drop)
     }

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use windlass_model::{Code, Problem};
 use windlass_script::host::{HostModule, Op, Rehearse};
 
-use crate::{claim::Claims, owner::Organisations};
+use crate::{owner::Organisations, passwords::Passwords};
 use client::Web;
 
 /// `[hosts.guacamole]`.
@@ -91,9 +91,9 @@ pub fn module(
     config: &Config,
     http: &crate::web::Config,
     organisations: Arc<dyn Organisations>,
-    claims: Arc<dyn Claims>,
+    passwords: Arc<dyn Passwords>,
 ) -> Result<HostModule, Problem> {
-    Ok(described(ops::all(&Arc::new(Web::new(config, http, organisations, claims)?))))
+    Ok(described(ops::all(&Arc::new(Web::new(config, http, organisations, passwords)?))))
 }
 
 /// The module for rehearsals: it talks to a simulator if the process has one; else what it would do is assumed.

@@ -15,35 +15,23 @@ use windlass_sim::{
 };
 
 use super::{Config, module};
-use crate::{
-    claim::{Claims, Offer, Offered, Step},
-    owner::Organisations,
-    testing::Bench,
-};
+use crate::{owner::Organisations, passwords::Passwords, testing::Bench};
 
 /// Makes passwords as the server does, and remembers which step made which.
 #[derive(Default)]
 struct Book(Mutex<BTreeMap<String, String>>);
 
-impl Claims for Book {
-    fn generate(&self, step: &Step<'_>, name: &str, _: usize, to: &[String]) -> Result<(String, bool), Problem> {
+impl Passwords for Book {
+    fn make(&self, (_, key): (&RunId, &str), name: &str, _: usize, to: &[String]) -> Result<String, Problem> {
         assert!(to.iter().any(|place| place.starts_with("http://127.0.0.1:")), "{to:?}");
         let secret = format!("made/platform/{name}");
-        let ours = self.0.lock().entry(secret.clone()).or_insert_with(|| step.key.to_owned()) == step.key;
-        Ok((secret, ours))
+        self.0.lock().entry(secret.clone()).or_insert_with(|| key.to_owned());
+        Ok(secret)
     }
 
     fn forget(&self, _: &RunId, name: &str, by: Option<&str>) -> Result<(), Problem> {
         self.0.lock().retain(|secret, key| !(secret.ends_with(name) && by.is_none_or(|by| by == key)));
         Ok(())
-    }
-
-    fn offer(&self, _: &Offer) -> Result<Offered, Problem> {
-        unreachable!("nothing is offered")
-    }
-
-    fn withdraw(&self, _: &str, _: &RunId, _: Option<&str>) -> Result<(), Problem> {
-        unreachable!("nothing is offered")
     }
 }
 

@@ -17,7 +17,7 @@ pub(crate) fn base(key: &str, url: &str) -> Result<(String, String), Problem> {
         None => false,
     };
     if parsed.scheme() != "https" && !(parsed.scheme() == "http" && loopback) {
-        return Err(wrong("the token would cross the network readable: use https".into()));
+        return Err(wrong("what nobody else may know would cross the network readable: use https".into()));
     }
     Ok((url.trim_end_matches('/').to_owned(), parsed.origin().ascii_serialization()))
 }

@@ -14,7 +14,6 @@ use super::{
     making, thing,
 };
 use crate::{
-    claim::Step,
     guacamole::{
         arguments,
         client::Web,
@@ -75,12 +74,12 @@ fn password(lab: &Lab<'_>, user: &User) -> Result<(Zeroizing<String>, Option<Str
     match &user.password {
         Value::Null => {}
         Value::String(_) => return Err(plain_password()),
-        secret => return Ok((lab.cx.reveal(secret, destination).map_err(Problem::no_effect)?, None)),
+        secret => return Ok((lab.reveal(secret)?, None)),
     }
     let mut to = vec![destination.to_owned()];
     to.extend(user.to.iter().cloned());
-    let step = Step { run: &lab.cx.run, key: &lab.cx.key };
-    let (secret, _) = lab.desk.web.claims().generate(&step, &secret_name(lab, &user.name), CHANCE, &to)?;
+    let step = (&lab.cx.run, lab.cx.key.as_str());
+    let secret = lab.desk.web.passwords().make(step, &secret_name(lab, &user.name), CHANCE, &to)?;
     // In a rehearsal nothing is made, and nobody logs in.
     let value = match lab.cx.rehearsal {
         true => Zeroizing::new("rehearsed".to_owned()),
@@ -100,7 +99,7 @@ fn plain_password() -> Problem {
 /// Forgets the password that was made for a user who is gone; for an undo only if its step has made it.
 pub(in crate::guacamole) fn forget_password(lab: &Lab<'_>, user: &str) -> Result<(), Problem> {
     match check_name("user", user) {
-        Ok(()) => lab.desk.web.claims().forget(&lab.cx.run, &secret_name(lab, user), lab.cx.undoes.as_deref()),
+        Ok(()) => lab.desk.web.passwords().forget(&lab.cx.run, &secret_name(lab, user), lab.cx.undoes.as_deref()),
         Err(_) => Ok(()),
     }
 }
@@ -171,9 +170,7 @@ fn users(web: &Arc<Web>) -> Vec<Op> {
                             Value::Null => {}
                             Value::String(_) => return Err(plain_password()),
                             secret => {
-                                let password =
-                                    lab.cx.reveal(secret, lab.desk.web.destination()).map_err(Problem::no_effect)?;
-                                body["password"] = password.to_string().into();
+                                body["password"] = lab.reveal(secret)?.to_string().into();
                             }
                         }
                         lab.write(Kind::User, &user, with_kept(&user, body)).await?;
