@@ -46,7 +46,7 @@ pub(super) fn ops(web: &Arc<Web>) -> Vec<Op> {
         changing(
             web,
             Draft {
-                name: "sync",
+                name: "sync_lab",
                 doc: "Brings the lab's connections into step with these: makes what is missing, changes what differs, removes what the \
                       lab has beyond them, groups included. The same again changes nothing. What others have put into the lab's \
                       groups stays, and so do those groups. As its undo, what the step has made is removed; what it changed \
@@ -54,7 +54,7 @@ pub(super) fn ops(web: &Arc<Web>) -> Vec<Op> {
                 params: &[LAB, CONNECTIONS],
                 returns: "#{ group: string, created: [string], updated: [string], removed: [string], unchanged: int, \
                           groups_removed: [string], groups_kept: array }",
-                example: r#"guacamole::sync("demo", [#{ name: "r1", protocol: "vnc", parameters: #{ hostname: "127.0.0.1", port: 5901 } }]).created"#,
+                example: r#"guacamole::sync_lab("demo", [#{ name: "r1", protocol: "vnc", parameters: #{ hostname: "127.0.0.1", port: 5901 } }]).created"#,
                 assume: |args| {
                     let wanted = args.get("connections").as_array().cloned().unwrap_or_default();
                     let names: Vec<_> = wanted.into_iter().map(|mut one| one["name"].take()).collect();
@@ -83,7 +83,7 @@ pub(super) fn ops(web: &Arc<Web>) -> Vec<Op> {
                 assume: |_| json!({ "removed": 0, "kept": [] }),
                 body: |lab, _| Box::pin(sync::clean(lab)),
             },
-            Undo::None("what is gone can't be brought back; `sync` makes it anew"),
+            Undo::None("what is gone can't be brought back; `sync_lab` makes it anew"),
             |args| vec![ResourceChange::Destroys(ResourceRef::everything_below("guacamole", args.str("lab")))],
         ),
     ]

@@ -7,7 +7,7 @@ use super::*;
 #[test]
 fn what_is_not_ours_is_never_touched() {
     let mut world = World::new();
-    world.call("sync", json!(["demo", [vnc("r1", 1)]])).unwrap();
+    world.call("sync_lab", json!(["demo", [vnc("r1", 1)]])).unwrap();
     let root = world.web.objects("connectionGroups")[0].clone();
     // The same name, in our very group, by hand; a mark of another machine; one of another lab.
     world.web.put("connections", &json!({ "parentIdentifier": root["identifier"], "name": "mine", "protocol": "vnc" }));
@@ -41,10 +41,10 @@ fn what_is_not_ours_is_never_touched() {
 #[test]
 fn two_organisations_may_have_labs_of_the_same_name() {
     let mut world = World::new();
-    world.call("sync", json!(["demo", [vnc("r1", 1)]])).unwrap();
+    world.call("sync_lab", json!(["demo", [vnc("r1", 1)]])).unwrap();
     world.run_of("acme");
     assert_eq!(world.call("connections", json!(["demo"])).unwrap(), json!([]));
-    world.call("sync", json!(["demo", [vnc("r1", 2), vnc("r2", 2)]])).unwrap();
+    world.call("sync_lab", json!(["demo", [vnc("r1", 2), vnc("r2", 2)]])).unwrap();
     assert_eq!(world.names("connections"), ["r1", "r1", "r2"]);
     let groups = world.names("connectionGroups");
     assert!(groups[0].ends_with(":acme/demo") && groups[1].ends_with(":demo"), "{groups:?}");
@@ -58,20 +58,20 @@ fn two_organisations_may_have_labs_of_the_same_name() {
 #[test]
 fn a_log_in_that_ends_is_renewed_and_nobody_sees_a_token() {
     let mut world = World::new();
-    let mut told = vec![world.call("sync", json!(["demo", [vnc("r1", 1)]])).unwrap().to_string()];
+    let mut told = vec![world.call("sync_lab", json!(["demo", [vnc("r1", 1)]])).unwrap().to_string()];
     for turn in 0..3 {
         match turn {
             0 => world.control.clock.advance(2 * 60 * 60 * 1_000),
             1 => world.web.forget_tokens(),
             _ => {}
         }
-        told.push(world.call("sync", json!(["demo", [vnc("r1", 2 + turn)]])).unwrap().to_string());
+        told.push(world.call("sync_lab", json!(["demo", [vnc("r1", 2 + turn)]])).unwrap().to_string());
     }
     let tokens = world.web.all_tokens();
     assert_eq!(tokens.len(), 3, "one for each time that it ended");
     // In the middle of a step, too: the one that it began with is gone when it writes.
     world.control.faults.fail("connections.update", 403, "PERMISSION_DENIED");
-    let denied = world.call("sync", json!(["demo", [vnc("r1", 9)]])).unwrap_err();
+    let denied = world.call("sync_lab", json!(["demo", [vnc("r1", 9)]])).unwrap_err();
     assert_eq!(denied.code, Code::PermissionDenied, "a right that is missing is no log-in that ended");
     assert_eq!(world.web.all_tokens().len(), 3);
     told.push(format!("{denied:?}{:?}", denied.help));
@@ -98,7 +98,7 @@ fn a_server_that_everybody_may_administer_is_refused() {
     let everybody = ("guacadmin".to_owned(), "guacadmin".to_owned());
     let administrators = vec![everybody, (USER.to_owned(), PASSWORD.to_owned())];
     let mut world = World::with(Behaviour { administrators, ..Behaviour::default() }, |config| config);
-    let problem = world.call("sync", json!(["demo", [vnc("r1", 1)]])).unwrap_err();
+    let problem = world.call("sync_lab", json!(["demo", [vnc("r1", 1)]])).unwrap_err();
     assert_eq!((problem.code, &problem.data["reason"]), (Code::PermissionDenied, &json!("default_password")));
     assert_eq!((world.web.count(), world.web.tokens()), (0, 0), "nothing was done, and nobody is logged in");
     // One that isn't so is asked once.

@@ -107,12 +107,12 @@ fn a_lab_is_brought_into_step_and_the_same_again_changes_nothing() {
     let mut r2 = vnc("r2", 5902);
     r2["group"] = "routers".into();
     let wanted = json!([vnc("r1", 5901), r2]);
-    let done = world.call("sync", json!(["demo", wanted])).unwrap();
+    let done = world.call("sync_lab", json!(["demo", wanted])).unwrap();
     let key = world.bench.cx.key.clone();
     assert_eq!((&done["created"], &done["unchanged"]), (&json!(["r1", "r2"]), &json!(0)));
     let writes = |world: &World| world.control.seen().iter().filter(|seen| seen.method != "GET").count();
     let before = writes(&world);
-    let done = world.call("sync", json!(["demo", wanted])).unwrap();
+    let done = world.call("sync_lab", json!(["demo", wanted])).unwrap();
     assert_eq!((&done["created"], &done["updated"], &done["unchanged"]), (&json!([]), &json!([]), &json!(2)));
     assert_eq!(writes(&world), before, "nothing was written");
     // Somebody has changed one by hand, and put one of his own into a group of ours.
@@ -121,7 +121,7 @@ fn a_lab_is_brought_into_step_and_the_same_again_changes_nothing() {
         .web
         .put("connections", &json!({ "parentIdentifier": routers["identifier"], "name": "mine", "protocol": "ssh" }));
     let changed = json!([vnc("r1", 5999), vnc("r3", 5903)]);
-    let done = world.call("sync", json!(["demo", changed])).unwrap();
+    let done = world.call("sync_lab", json!(["demo", changed])).unwrap();
     assert_eq!(
         (&done["created"], &done["updated"], &done["removed"]),
         (&json!(["r3"]), &json!(["r1"]), &json!(["r2"]))
@@ -135,11 +135,11 @@ fn a_lab_is_brought_into_step_and_the_same_again_changes_nothing() {
         json!([{ "nam": "x" }]),
     ] {
         let before = writes(&world);
-        assert_eq!(world.call("sync", json!(["demo", bad])).unwrap_err().code, Code::InvalidArgument, "{bad}");
+        assert_eq!(world.call("sync_lab", json!(["demo", bad])).unwrap_err().code, Code::InvalidArgument, "{bad}");
         assert_eq!(writes(&world), before, "{bad}");
     }
     // The first step's undo takes what that made, and nothing of the second's.
-    world.undo("sync", &key, json!(["demo", wanted])).unwrap();
+    world.undo("sync_lab", &key, json!(["demo", wanted])).unwrap();
     assert_eq!(world.names("connections"), ["mine", "r3"]);
     let done = world.call("clean", json!(["demo"])).unwrap();
     assert_eq!(world.names("connections"), ["mine"], "{done}");
