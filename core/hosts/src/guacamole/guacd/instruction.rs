@@ -113,7 +113,7 @@ impl Parser {
     }
 
     /// The next instruction that is whole.
-    pub fn next(&mut self) -> Option<Instruction> {
+    pub fn pop(&mut self) -> Option<Instruction> {
         self.ready.pop_front()
     }
 
@@ -192,7 +192,7 @@ mod tests {
         let mut found = Vec::new();
         for piece in pieces {
             parser.push(piece)?;
-            found.extend(std::iter::from_fn(|| parser.next()));
+            found.extend(std::iter::from_fn(|| parser.pop()));
         }
         Ok(found)
     }
@@ -202,11 +202,11 @@ mod tests {
         let instruction = Instruction::new("clipboard", ["Grüße", "日本語", "", "🥑,;.5"]);
         let text = instruction.encode().unwrap();
         assert_eq!(text, "9.clipboard,5.Grüße,3.日本語,0.,5.🥑,;.5;");
-        assert_eq!(read(&[text.as_bytes()]).unwrap(), [instruction.clone()]);
+        assert_eq!(read(&[text.as_bytes()]).unwrap(), std::slice::from_ref(&instruction));
         // In pieces of every length, cut in the middle of characters, too.
         for length in 1..text.len() {
             let pieces: Vec<&[u8]> = text.as_bytes().chunks(length).collect();
-            assert_eq!(read(&pieces).unwrap(), [instruction.clone()], "in pieces of {length}");
+            assert_eq!(read(&pieces).unwrap(), std::slice::from_ref(&instruction), "in pieces of {length}");
         }
         let two = read(&[b"4.sync,1.0;3.nop;4.si"]).unwrap();
         assert_eq!(two, [Instruction::new("sync", ["0"]), Instruction::new("nop", [""; 0])]);
@@ -239,8 +239,8 @@ mod tests {
         let mut parser = Parser::new();
         assert!(parser.push(flood.as_bytes()).is_err());
         // What was broken once stays it: nobody reads on from the middle.
-        while parser.next().is_some() {}
-        assert!(parser.push(b"3.nop;").is_err() && parser.next().is_none());
+        while parser.pop().is_some() {}
+        assert!(parser.push(b"3.nop;").is_err() && parser.pop().is_none());
     }
 
     #[test]

@@ -103,7 +103,7 @@ impl Reader {
     /// dropped and called again, unless it answers syncs: an answer may have been sent by half.
     pub async fn next(&mut self) -> Result<Option<Instruction>, Problem> {
         loop {
-            if let Some(instruction) = self.parser.next() {
+            if let Some(instruction) = self.parser.pop() {
                 match instruction.opcode.as_str() {
                     "error" => return Err(refusal::of(&instruction)),
                     "disconnect" => return Ok(None),
