@@ -2,6 +2,7 @@
 
 mod exec;
 mod file;
+mod guacamole;
 mod hetzner;
 mod http;
 mod net;

@@ -60,7 +60,7 @@ impl Default for Config {
 /// What a lab may declare: its own networks and machines, and the programs that look at them.
 fn lab_grants() -> Vec<String> {
     let programs = LAB_PROGRAMS.iter().map(|program| format!("exec.run:{program}"));
-    ["net.*:*", "qemu.*:*", "kv.*:lab/*", "run.launch:lab/*"]
+    ["net.*:*", "qemu.*:*", "guacamole.*:*", "kv.*:lab/*", "run.launch:lab/*"]
         .iter()
         .map(|grant| (*grant).to_owned())
         .chain(programs)

@@ -193,6 +193,27 @@ pub const KEYS: &[Key] = &[
         "How many days backups of changed files are kept: for so long a run can be undone after its launch.",
     ),
     key(
+        "hosts.guacamole.url",
+        "Where Apache Guacamole's web application is, as people open it: `https://consoles.example.net/guacamole`. Empty: there is none.",
+    ),
+    key("hosts.guacamole.user", "Who logs in there: an administrator of Windlass' own, without a second factor."),
+    key(
+        "hosts.guacamole.secret",
+        "Name of the secret that is the password; its policy has to allow the web application's address.",
+    ),
+    key(
+        "hosts.guacamole.datasource",
+        "The database that it keeps connections in: `postgresql`, `mysql` or `sqlserver`.",
+    ),
+    key(
+        "hosts.guacamole.guacd",
+        "`host:port` of guacd, for consoles that don't go through the web application. Empty: there is none.",
+    ),
+    key(
+        "hosts.guacamole.organisations",
+        "Organisations whose runs may use it; `*`: all of them. The platform's always may.",
+    ),
+    key(
         "hosts.hetzner.base_url",
         "Where the API of Hetzner Cloud is; a simulator's address is all that has to be changed to talk to a simulator.",
     ),

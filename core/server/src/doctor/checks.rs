@@ -22,7 +22,7 @@ use crate::{
 
 /// All of them, in the order of the report.
 pub fn all(config: &Config, environment: &BTreeMap<String, String>) -> Vec<Finding> {
-    vec![
+    let mut findings = vec![
         user(),
         namespaces(),
         device("tun", "/dev/net/tun", "`modprobe tun`: taps for virtual machines"),
@@ -34,7 +34,9 @@ pub fn all(config: &Config, environment: &BTreeMap<String, String>) -> Vec<Findi
         data_folder(config),
         instance_id(environment),
         clock(),
-    ]
+    ];
+    findings.extend(super::consoles::guacamole(config));
+    findings
 }
 
 fn user() -> Finding {
