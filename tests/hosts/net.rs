@@ -2,12 +2,15 @@
 
 use std::{
     process::Command,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
 use serde_json::{Value, json};
-use windlass_hosts::net;
+use windlass_hosts::{net, owner::Always};
 use windlass_model::{Code, Problem};
 use windlass_script::host::{Args, HostModule, Undo, testing::TestCx};
 use windlass_tests::{can_make_namespaces, skip};
@@ -27,7 +30,7 @@ impl Lab {
             skip(&reason);
             return None;
         }
-        Some(Self::over(net::module(net::kernel())))
+        Some(Self::over(net::module(net::kernel(), Arc::new(Always("platform")))))
     }
 
     fn over(module: HostModule) -> Self {
@@ -329,7 +332,7 @@ fn a_link_that_changes_wakes_who_waits_for_it() {
     assert_eq!((problem.code, &problem.data["state"]), (Code::WaitTimeout, &json!("up")));
     let (name, run) = (lab.name.clone(), lab.run.clone());
     let helper = std::thread::spawn(move || {
-        let mut lab = Lab::over(net::module(net::kernel()));
+        let mut lab = Lab::over(net::module(net::kernel(), Arc::new(Always("platform"))));
         (lab.name, lab.run) = (name, run);
         std::thread::sleep(Duration::from_millis(150));
         lab.ok("set_link", json!(["r1:eth0@host", { "up": false }]));

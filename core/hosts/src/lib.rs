@@ -3,11 +3,16 @@
 //! Adding one: make the folder, add its line to `HOSTS` and its section to `HostConfig`. Definitions, permissions,
 //! docs and the dispatcher follow from what its ops declare.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use windlass_model::Problem;
 use windlass_script::host::HostModule;
 
-use crate::services::Services;
+use crate::{
+    owner::{Always, PLATFORM},
+    services::Services,
+};
 
 pub mod authority;
 pub mod claim;
@@ -74,7 +79,11 @@ pub const HOSTS: &[Host] = &[
         real: |config, _| http::module(&config.http),
         rehearsal: |config| http::rehearsal(&config.http),
     },
-    Host { name: "net", real: |_, _| Ok(net::module(net::kernel())), rehearsal: |_| net::module(net::rehearsal()) },
+    Host {
+        name: "net",
+        real: |_, services| Ok(net::module(net::kernel(), services.organisations.clone())),
+        rehearsal: |_| net::module(net::rehearsal(), Arc::new(Always(PLATFORM))),
+    },
     Host {
         name: "notify",
         real: |config, _| notify::module(&config.notify),

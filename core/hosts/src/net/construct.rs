@@ -15,11 +15,9 @@ use super::{
 };
 use crate::lab_mark::{altname, our_altname};
 
-/// Makes everything in the plan that isn't there yet. The answer has a list for each list of the plan.
+/// Makes everything in the plan that isn't there yet; the caller holds the lock. The answer has a list for each list of the plan.
 pub fn construct(lab: &Lab<'_>, plan: &Plan) -> Result<Value, Problem> {
-    let _guard = lab.backend.lock().map_err(|fault| fault.problem("waiting for another change of networks"))?;
     let view = lab.view()?;
-    lab.check_collision(&view)?;
     let mut work = Construction::new(lab, &view, plan)?;
     work.bridges(plan)?;
     work.taps(plan)?;
@@ -435,7 +433,7 @@ impl<'l, 'a> Construction<'l, 'a> {
     }
 
     fn no_space(&self, name: &str) -> Problem {
-        Problem::new(Code::NotFound, format!("the lab {} has no namespace {name}", self.lab.name))
+        Problem::new(Code::NotFound, format!("the lab {} has no namespace {name}", self.lab.id.name))
             .help("make it with net::create_namespace")
             .no_effect()
     }

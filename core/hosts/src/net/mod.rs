@@ -10,6 +10,7 @@ mod ops;
 mod plan;
 mod rehearse;
 mod remove;
+mod settle;
 mod steps;
 #[cfg(test)]
 mod tests;
@@ -20,15 +21,17 @@ use std::sync::Arc;
 
 use windlass_script::host::HostModule;
 
+use crate::owner::Organisations;
+
 pub use self::{
     backend::{LinkWatch, NetBackend},
     facts::facts,
     fault::Fault,
 };
 
-/// The module over a network stack.
-pub fn module(backend: Arc<dyn NetBackend>) -> HostModule {
-    ops::module(backend)
+/// The module over a network stack; a lab is of the organisation whose run calls.
+pub fn module(backend: Arc<dyn NetBackend>, organisations: Arc<dyn Organisations>) -> HostModule {
+    ops::module(backend, organisations)
 }
 
 /// This machine's own network stack. It keeps nothing and asks for nothing until an op is called.

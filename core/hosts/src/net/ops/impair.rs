@@ -1,20 +1,17 @@
 //! Impairments: delay, loss and rate of what leaves an interface, as far as the kernel can.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 use windlass_model::{Code, Problem};
 use windlass_script::host::{Args, Kind, Op, Param, Undo, no_resources};
 
 use super::{
     super::{
-        backend::NetBackend,
         fault::Fault,
         lab::Lab,
         plan::invalid,
         types::{Batch, Change, Impairment, Place},
     },
-    AT, Draft, LAB, making, reading, removing,
+    AT, Draft, LAB, Machine, making, reading, removing,
 };
 
 macro_rules! example {
@@ -27,10 +24,10 @@ macro_rules! example {
     };
 }
 
-pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
+pub fn ops(machine: &Machine) -> Vec<Op> {
     vec![
         making(
-            backend,
+            machine,
             Draft {
                 name: "impair",
                 doc: "Impairs what leaves an interface; what was there before is replaced. `kind` says what does it: `netem` \
@@ -55,7 +52,7 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
             no_resources,
         ),
         removing(
-            backend,
+            machine,
             Draft {
                 name: "clear_impairment",
                 doc: "Takes an impairment away. One that isn't there is cleared already.",
@@ -84,7 +81,7 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
             no_resources,
         ),
         reading(
-            backend,
+            machine,
             Draft {
                 name: "qdisc_show",
                 doc: "The queueing disciplines of an interface, with what they do to traffic. 0 means: left alone.",

@@ -1,7 +1,5 @@
 //! Links between namespaces and bridges, taps for virtual machines, and settings of any interface.
 
-use std::sync::Arc;
-
 use serde::Deserialize;
 use serde_json::{Value, json};
 use windlass_model::{Problem, ResourceChange};
@@ -9,7 +7,6 @@ use windlass_script::host::{Args, Kind, Op, Param, Undo};
 
 use super::{
     super::{
-        backend::NetBackend,
         construct::construct,
         lab::Lab,
         plan::{At, EndSpec, LinkSpec, Plan, TapSpec, invalid},
@@ -17,7 +14,7 @@ use super::{
         steps::{Step, Steps, failure, perform},
         types::{BridgeSettings, Change, LinkSettings, Place},
     },
-    AT, Draft, LAB, making,
+    AT, Draft, LAB, Machine, making,
     read::find,
     removing, resource,
 };
@@ -26,10 +23,10 @@ use crate::lab_mark::Mark;
 const END: &str = "An interface of a namespace (`\"r1:eth0\"`), a bridge (`\"lan1\"`), or a map: `at` or `bridge`, `addresses` \
                    (`[\"10.0.0.1/24\"]`), `mac`. An empty map is a bare end on the host.";
 
-pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
+pub fn ops(machine: &Machine) -> Vec<Op> {
     vec![
         making(
-            backend,
+            machine,
             Draft {
                 name: "connect",
                 doc: "Makes a veth with each end born in its place, both up. At least one end is an interface of a namespace; \
@@ -55,7 +52,7 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
             |args| vec![ResourceChange::Creates(resource(args, "link", &link_name(args)))],
         ),
         removing(
-            backend,
+            machine,
             Draft {
                 name: "disconnect",
                 doc: "Removes the link of an interface, both ends. One that isn't there is removed already.",
@@ -67,7 +64,7 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
             |args| vec![ResourceChange::Destroys(resource(args, "link", args.str("at")))],
         ),
         making(
-            backend,
+            machine,
             Draft {
                 name: "create_tap",
                 doc: "Makes a TAP on the host for a virtual machine; it stays when the machine stops. `interface` is its name \
@@ -99,7 +96,7 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
             |args| vec![ResourceChange::Creates(resource(args, "tap", args.str("at")))],
         ),
         removing(
-            backend,
+            machine,
             Draft {
                 name: "delete_tap",
                 doc: "Removes a TAP of the lab. One that isn't there is removed already.",
@@ -111,7 +108,7 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
             |args| vec![ResourceChange::Destroys(resource(args, "tap", args.str("at")))],
         ),
         making(
-            backend,
+            machine,
             Draft {
                 name: "set_link",
                 doc: "Changes an interface or a bridge. Only what is given changes.",

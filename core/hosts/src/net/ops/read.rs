@@ -1,9 +1,6 @@
 //! What a lab consists of, as the stack shows it now.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use windlass_model::{Code, EffectClass, Problem};
@@ -11,13 +8,12 @@ use windlass_script::host::{Args, Kind, Op, OpCx, Param, Permission, Undo, no_re
 
 use super::{
     super::{
-        backend::NetBackend,
         fault::Fault,
         lab::{Lab, Space, View},
         plan::invalid,
         types::{Link, Place},
     },
-    AT, Draft, LAB, op, reading,
+    AT, Draft, LAB, Machine, op, reading,
 };
 use crate::lab_mark::our_altname;
 
@@ -35,7 +31,7 @@ macro_rules! example {
     };
 }
 
-pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
+pub fn ops(machine: &Machine) -> Vec<Op> {
     let capabilities = Draft {
         name: "capabilities",
         doc: "What this machine's network stack can do, found out by trying it in a namespace that nobody sees: bridge, veth, \
@@ -45,9 +41,9 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
         example: "net::capabilities().veth",
         body: |_, _, _| Ok(Value::Null),
     };
-    let stack = backend.clone();
+    let stack = machine.backend.clone();
     let mut capabilities = op(
-        backend,
+        machine,
         capabilities,
         Permission::Free,
         EffectClass::Read,
@@ -59,7 +55,7 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
         Ok(found.into_iter().map(|capability| (capability.name.to_owned(), Value::Bool(capability.works))).collect())
     });
     let mut wait = reading(
-        backend,
+        machine,
         Draft {
             name: "wait_link",
             doc: "Waits until an interface is in a state, woken by the kernel. `up` and `down` are what carries traffic \
@@ -80,7 +76,7 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
     wait.timeout_ms = 600_000;
     vec![
         reading(
-            backend,
+            machine,
             Draft {
                 name: "names",
                 doc: "What the lab's devices are called in the kernel: bridges `nove{hash}n{network}`, veths and taps \
@@ -89,14 +85,14 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
                 returns: "#{ lab: string, hash: string, group: int, bridge_prefix: string, node_prefix: string }",
                 example: "net::names(\"demo\").hash",
                 body: |lab, _, _| {
-                    Ok(json!({ "lab": lab.name, "hash": lab.names.hash(), "group": lab.names.group(),
+                    Ok(json!({ "lab": lab.id.name, "hash": lab.names.hash(), "group": lab.names.group(),
                         "bridge_prefix": lab.names.bridge_prefix(), "node_prefix": lab.names.node_prefix() }))
                 },
             },
         ),
         capabilities,
         reading(
-            backend,
+            machine,
             Draft {
                 name: "links",
                 doc: "Every link that the lab owns: on the host by its mark, in the lab's namespaces all but `lo`. `at` is what \
@@ -112,7 +108,7 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
             },
         ),
         reading(
-            backend,
+            machine,
             Draft {
                 name: "describe",
                 doc: "The whole lab as it is now: namespaces with their interfaces, addresses, routes and forwarding, and \
@@ -124,7 +120,7 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
             },
         ),
         reading(
-            backend,
+            machine,
             Draft {
                 name: "counters",
                 doc: "Traffic of an interface since it was made.",
@@ -219,7 +215,7 @@ fn describe(lab: &Lab<'_>) -> Result<Value, Problem> {
     }
     let host: Vec<Value> =
         all_links(lab, &view, &spaces).into_iter().filter(|link| link["namespace"].is_null()).collect();
-    Ok(json!({ "lab": lab.name, "hash": lab.names.hash(), "namespaces": namespaces, "links": host }))
+    Ok(json!({ "lab": lab.id.name, "hash": lab.names.hash(), "namespaces": namespaces, "links": host }))
 }
 
 fn wait_link(lab: &Lab<'_>, cx: &OpCx, args: &Args) -> Result<Value, Problem> {
@@ -292,6 +288,6 @@ pub(super) fn find(lab: &Lab<'_>, place: &Place, name: &str) -> Result<Option<Li
 }
 
 fn no_interface(lab: &Lab<'_>, at: &str) -> Problem {
-    Problem::new(Code::NotFound, format!("the lab {} has no interface {at}", lab.name))
+    Problem::new(Code::NotFound, format!("the lab {} has no interface {at}", lab.id.name))
         .help("net::links(lab) lists what there is")
 }

@@ -1,6 +1,6 @@
 //! All namespaces of the twin, and what reaches over more than one of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::{
     super::{fault::Fault, types::*},
@@ -61,14 +61,20 @@ impl World {
     pub fn links(&self, place: &Place) -> Result<Vec<Link>, Fault> {
         let space = self.space(place)?;
         let mut links: Vec<Link> = space.links.values().cloned().collect();
-        for link in &mut links {
-            link.operstate = self.operstate(space, link).into();
+        for link in links.iter_mut().filter(|link| link.kind != "bridge") {
+            link.operstate = self.operstate(link, space).into();
+        }
+        let carried: HashSet<u32> =
+            links.iter().filter(|link| link.operstate == "up").filter_map(|link| link.controller).collect();
+        for link in links.iter_mut().filter(|link| link.kind == "bridge") {
+            link.operstate = if link.up && carried.contains(&link.index) { "up" } else { "down" }.into();
         }
         links.sort_by_key(|link| link.index);
         Ok(links)
     }
 
-    fn operstate(&self, space: &Space, link: &Link) -> &'static str {
+    /// Of any link but a bridge, whose state follows from its ports'.
+    fn operstate(&self, link: &Link, space: &Space) -> &'static str {
         match link.kind.as_str() {
             "veth" => {
                 let peer = space.peers.get(&link.name);
@@ -78,10 +84,6 @@ impl World {
                     (true, false) => "lower_layer_down",
                     (false, _) => "down",
                 }
-            }
-            "bridge" => {
-                let mut ports = space.links.values().filter(|port| port.controller == Some(link.index));
-                if link.up && ports.any(|port| self.operstate(space, port) == "up") { "up" } else { "down" }
             }
             "tun" => "down",
             _ if link.up => "unknown",

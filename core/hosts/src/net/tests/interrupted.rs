@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-use super::super::{Fault, LinkWatch, NetBackend, module, rehearsal, types::*};
+use super::super::{Fault, LinkWatch, NetBackend, rehearsal, types::*};
+use super::own;
 use crate::testing::Bench;
 
 /// A stack that answers nothing more once so many changes were made.
@@ -73,10 +74,10 @@ impl NetBackend for Interrupted {
 /// A lab with a step that was interrupted after so many changes; whether it was.
 fn interrupted(after: usize, name: &str, args: &Value) -> (Bench, bool) {
     let stack = rehearsal();
-    let mut bench = Bench::new(module(stack.clone()), &[]);
+    let mut bench = Bench::new(own(stack.clone()), &[]);
     super::two_nodes(&bench);
     bench.cx.key = "01testrun/9".into();
-    let mut other = Bench::new(module(Arc::new(Interrupted { stack, left: Mutex::new(after) })), &[]);
+    let mut other = Bench::new(own(Arc::new(Interrupted { stack, left: Mutex::new(after) })), &[]);
     other.cx.key = bench.cx.key.clone();
     let broken = other.call(name, args.clone()).is_err();
     (bench, broken)
