@@ -132,6 +132,7 @@ fn strip(value: &mut Value) {
             map.remove("mac");
             map.remove("waited_ms");
             map.remove("operstate");
+            map.remove("carrier");
             map.values_mut().for_each(strip);
         }
         Value::Array(items) => {

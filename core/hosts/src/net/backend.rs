@@ -30,11 +30,14 @@ pub trait NetBackend: Send + Sync {
     /// Routes of a place's main table, but for those that the kernel makes itself.
     fn routes(&self, place: &Place) -> Result<Vec<Route>, Fault>;
 
-    /// Queueing disciplines of a place.
+    /// Queueing disciplines of a place, and what drops packets without one (kind `nft`).
     fn qdiscs(&self, place: &Place) -> Result<Vec<Qdisc>, Fault>;
 
     /// Whether packets are forwarded: IPv4, IPv6 (`None`: the kernel has none).
     fn forwarding(&self, place: &Place) -> Result<(bool, Option<bool>), Fault>;
+
+    /// All of that, of several places. One answer each.
+    fn survey(&self, places: &[Place]) -> Vec<Result<Survey, Fault>>;
 
     /// Makes changes: in order within a batch, batches at the same time. A failed change doesn't stop those after it.
     /// One answer for each change.

@@ -3,6 +3,7 @@
 mod addresses;
 mod bridges;
 mod build;
+mod describe;
 mod impair;
 mod links;
 mod namespaces;

@@ -75,6 +75,11 @@ impl NetBackend for Twin {
         Ok((on, Some(on)))
     }
 
+    fn survey(&self, places: &[Place]) -> Vec<Result<Survey, Fault>> {
+        let world = self.world.lock();
+        places.iter().map(|place| world.survey(place)).collect()
+    }
+
     fn apply(&self, batches: &[Batch]) -> Vec<Vec<Result<(), Fault>>> {
         let mut world = self.world.lock();
         let apply = |batch: &Batch| batch.changes.iter().map(|change| world.apply(&batch.place, change)).collect();
@@ -82,7 +87,7 @@ impl NetBackend for Twin {
     }
 
     fn capabilities(&self) -> Result<Vec<Capability>, Fault> {
-        let names = ["bridge", "veth", "vlan_filtering", "netem", "tbf", "tun"];
+        let names = ["bridge", "veth", "vlan_filtering", "vxlan", "macvlan", "netem", "tbf", "tun"];
         Ok(names.into_iter().map(|name| Capability { name, works: true }).collect())
     }
 

@@ -23,6 +23,7 @@ pub struct Space {
     pub routes: Vec<Route>,
     pub qdiscs: BTreeMap<String, Qdisc>,
     pub forwarding: bool,
+    pub offload: BTreeMap<String, bool>,
     /// Bridges whose MTU was set; that of the others follows their ports.
     fixed_mtu: BTreeSet<String>,
     last_index: u32,
@@ -72,6 +73,7 @@ impl Space {
         self.addresses.retain(|address| address.link != name);
         self.routes.retain(|route| route.dev.as_deref() != Some(name));
         self.qdiscs.remove(name);
+        self.offload.remove(name);
         self.fixed_mtu.remove(name);
         self.follow_ports();
     }

@@ -69,8 +69,21 @@ impl World {
         for link in links.iter_mut().filter(|link| link.kind == "bridge") {
             link.operstate = if link.up && carried.contains(&link.index) { "up" } else { "down" }.into();
         }
+        links.iter_mut().for_each(|link| link.carrier = matches!(link.operstate.as_str(), "up" | "unknown"));
         links.sort_by_key(|link| link.index);
         Ok(links)
+    }
+
+    pub fn survey(&self, place: &Place) -> Result<Survey, Fault> {
+        let space = self.space(place)?;
+        Ok(Survey {
+            links: self.links(place)?,
+            checksum_offload: space.offload.clone().into_iter().collect(),
+            addresses: space.addresses.clone(),
+            routes: space.routes.clone(),
+            qdiscs: space.qdiscs.values().cloned().collect(),
+            forwarding: (space.forwarding, Some(space.forwarding)),
+        })
     }
 
     /// Of any link but a bridge, whose state follows from its ports'.
@@ -148,6 +161,11 @@ impl World {
                 space.link(link)?;
                 space.qdiscs.remove(link).ok_or_else(|| Fault::new(libc::ENOENT, ""))?;
             }
+            Change::SetLoss { link, .. } => drop(space.link(link)?),
+            Change::SetOffload { link, on } => {
+                space.link(link)?;
+                space.offload.insert(link.clone(), *on);
+            }
             Change::SetForwarding(on) => space.forwarding = *on,
             Change::AddVeth { .. } | Change::DeleteLink { .. } | Change::DeleteGroup { .. } => {}
         }
@@ -173,6 +191,8 @@ impl World {
             space.peers.insert(ends[mine].name.clone(), (ends[other].place.clone(), ends[other].name.clone()));
             let link = space.link(&ends[mine].name)?;
             link.peer = Some(indexes[other]);
+            space.offload.insert(ends[mine].name.clone(), true);
+            let link = space.link(&ends[mine].name)?;
             link.up = mine == 0;
             if let Some(mac) = ends[mine].mac {
                 link.mac = mac.map(|byte| format!("{byte:02x}")).join(":");

@@ -56,6 +56,9 @@ impl NetBackend for Interrupted {
     fn forwarding(&self, place: &Place) -> Result<(bool, Option<bool>), Fault> {
         self.stack.forwarding(place)
     }
+    fn survey(&self, places: &[Place]) -> Vec<Result<Survey, Fault>> {
+        self.stack.survey(places)
+    }
     fn apply(&self, batches: &[Batch]) -> Vec<Vec<Result<(), Fault>>> {
         let one = |place: &Place, change: &Change| {
             let batch = Batch { place: place.clone(), changes: vec![change.clone()] };
