@@ -10,6 +10,7 @@ use super::{
     plan::At,
     types::{Link, Place},
 };
+use crate::lab_id::LabId;
 use crate::lab_mark::{Mark, run_of, short_instance};
 use crate::lab_names::{LabNames, NODE_MAX, Parsed, check_name, parse};
 
@@ -74,6 +75,18 @@ impl<'a> Lab<'a> {
             backend,
             name: name.to_owned(),
             names: LabNames::new(&cx.instance, name),
+            undoes: cx.undoes.clone(),
+            instance: short_instance(&cx.instance),
+            key: cx.key.clone(),
+        })
+    }
+
+    /// A lab of this machine, as this call sees it. Whoever makes something holds the lock from here on.
+    pub fn open(backend: &'a dyn NetBackend, cx: &OpCx, id: LabId) -> Result<Self, Problem> {
+        Ok(Self {
+            backend,
+            names: id.names(&cx.instance),
+            name: id.key,
             undoes: cx.undoes.clone(),
             instance: short_instance(&cx.instance),
             key: cx.key.clone(),
