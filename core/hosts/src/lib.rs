@@ -82,7 +82,7 @@ pub const HOSTS: &[Host] = &[
     Host {
         name: "net",
         real: |_, services| Ok(net::module(net::kernel(), services.organisations.clone())),
-        rehearsal: |_| net::module(net::rehearsal(), Arc::new(Always(PLATFORM))),
+        rehearsal: |config| net::module(config.rehearsed_stack.stack(), Arc::new(Always(PLATFORM))),
     },
     Host {
         name: "notify",
@@ -127,6 +127,9 @@ pub struct HostConfig {
     /// The name servers that the modules of one rehearsal share.
     #[serde(skip)]
     pub rehearsed: authority::Shared,
+    /// The network stack that they share.
+    #[serde(skip)]
+    pub rehearsed_stack: net::Rehearsed,
 }
 
 /// The modules that act on the world. Fails when the configuration asks for something that this machine can't give.
@@ -143,6 +146,10 @@ pub fn modules_in(config: &HostConfig, services: &Services) -> Result<Vec<HostMo
 /// The modules for rehearsals.
 pub fn rehearsal_modules(config: &HostConfig) -> Vec<HostModule> {
     // Each rehearsal begins with the world as it is.
-    let config = HostConfig { rehearsed: authority::Shared::default(), ..config.clone() };
+    let config = HostConfig {
+        rehearsed: authority::Shared::default(),
+        rehearsed_stack: net::Rehearsed::default(),
+        ..config.clone()
+    };
     HOSTS.iter().map(|host| (host.rehearsal)(&config)).collect()
 }

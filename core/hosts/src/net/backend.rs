@@ -1,6 +1,6 @@
 //! What the lab logic asks of a network stack. Two have it: the kernel, and its twin in memory for rehearsals.
 
-use std::time::Duration;
+use std::{os::fd::BorrowedFd, time::Duration};
 
 use super::{fault::Fault, types::*};
 
@@ -17,6 +17,18 @@ pub trait NetBackend: Send + Sync {
 
     /// Removes namespaces with everything in them. One answer each.
     fn remove_namespaces(&self, names: &[String]) -> Vec<Result<(), Fault>>;
+
+    /// Gives a namespace that is there a name, with this alias on its `lo`, which is up.
+    fn adopt_namespace(&self, new: &NewNamespace, netns: BorrowedFd<'_>) -> Result<(), Fault>;
+
+    /// Whether this is the namespace that this process runs in.
+    fn is_own_namespace(&self, netns: BorrowedFd<'_>) -> Result<bool, Fault>;
+
+    /// Whether the name stands for this namespace.
+    fn is_namespace(&self, name: &str, netns: BorrowedFd<'_>) -> Result<bool, Fault>;
+
+    /// Whether a process runs in a named namespace.
+    fn is_inhabited(&self, name: &str) -> Result<bool, Fault>;
 
     /// The links of several places. One answer each.
     fn links(&self, places: &[Place]) -> Vec<Result<Vec<Link>, Fault>>;

@@ -11,7 +11,7 @@ mod socket;
 mod space;
 mod tap;
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, os::fd::BorrowedFd, time::Duration};
 
 use netlink_packet_route::{
     AddressFamily, RouteNetlinkMessage,
@@ -41,15 +41,27 @@ impl NetBackend for Kernel {
     }
 
     fn add_namespaces(&self, new: &[NewNamespace]) -> Vec<Result<(), Fault>> {
-        space::add(new, |namespace| {
-            let set = LinkSettings { up: Some(true), alias: Some(namespace.alias.clone()), ..LinkSettings::default() };
-            let mut answers = RouteSocket::open()?.request(vec![encode::set_link("lo", &set, None)]);
-            answers.pop().unwrap_or(Ok(()))
-        })
+        space::add(new, mark)
     }
 
     fn remove_namespaces(&self, names: &[String]) -> Vec<Result<(), Fault>> {
         space::remove(names)
+    }
+
+    fn adopt_namespace(&self, new: &NewNamespace, netns: BorrowedFd<'_>) -> Result<(), Fault> {
+        space::adopt(new, netns, mark)
+    }
+
+    fn is_own_namespace(&self, netns: BorrowedFd<'_>) -> Result<bool, Fault> {
+        space::is_own(netns)
+    }
+
+    fn is_namespace(&self, name: &str, netns: BorrowedFd<'_>) -> Result<bool, Fault> {
+        space::is(name, netns)
+    }
+
+    fn is_inhabited(&self, name: &str) -> Result<bool, Fault> {
+        space::is_inhabited(name)
     }
 
     fn links(&self, places: &[Place]) -> Vec<Result<Vec<Link>, Fault>> {
@@ -140,6 +152,13 @@ impl LinkWatch for Watch {
 
 fn read_inside<T: Send>(place: &Place, read: impl Fn(&mut RouteSocket) -> Result<T, Fault> + Sync) -> Result<T, Fault> {
     one(space::inside(std::slice::from_ref(place), |_| read(&mut RouteSocket::open()?)))
+}
+
+/// Marks the namespace that this thread is in, and sets its `lo` up.
+fn mark(namespace: &NewNamespace) -> Result<(), Fault> {
+    let set = LinkSettings { up: Some(true), alias: Some(namespace.alias.clone()), ..LinkSettings::default() };
+    let mut answers = RouteSocket::open()?.request(vec![encode::set_link("lo", &set, None)]);
+    answers.pop().unwrap_or(Ok(()))
 }
 
 fn one<T>(mut answers: Vec<Result<T, Fault>>) -> Result<T, Fault> {

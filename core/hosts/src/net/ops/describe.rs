@@ -4,15 +4,13 @@ use serde_json::{Value, json};
 use windlass_model::Problem;
 
 use super::super::{
+    adopt,
     fault::Fault,
     lab::{Lab, Space},
     plan::At,
     types::{Impairment, Link, Place, Route, Survey},
 };
 use crate::lab_mark::{Mark, our_altname};
-
-/// What an adopted node's mark says beside whose it is.
-pub const ADOPTED: &str = "adopted";
 
 /// The host and the lab's namespaces, each read in one visit.
 pub struct Picture {
@@ -72,7 +70,7 @@ impl Picture {
         };
         json!({ "name": space.name, "namespace": space.kernel, "path": format!("/run/netns/{}", space.kernel),
             "node": space.node, "run": mark.as_ref().map(Mark::run),
-            "adopted": mark.as_ref().is_some_and(|mark| mark.note.as_deref() == Some(ADOPTED)),
+            "adopted": mark.as_ref().is_some_and(|mark| mark.note.as_deref() == Some(adopt::NOTE)),
             "interfaces": interfaces, "routes": survey.routes.iter().map(route).collect::<Vec<_>>(),
             "forwarding": { "ipv4": v4, "ipv6": v6 } })
     }

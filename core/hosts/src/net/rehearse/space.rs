@@ -24,6 +24,8 @@ pub struct Space {
     pub qdiscs: BTreeMap<String, Qdisc>,
     pub forwarding: bool,
     pub offload: BTreeMap<String, bool>,
+    /// Of the file that stands for it, if somebody else made it.
+    pub identity: Option<(u64, u64)>,
     /// Bridges whose MTU was set; that of the others follows their ports.
     fixed_mtu: BTreeSet<String>,
     last_index: u32,

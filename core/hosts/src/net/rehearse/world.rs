@@ -32,6 +32,12 @@ impl World {
         Ok(())
     }
 
+    pub fn adopt_namespace(&mut self, new: &NewNamespace, identity: (u64, u64)) -> Result<(), Fault> {
+        self.add_namespace(new)?;
+        self.space_mut(&Place::Namespace(new.name.clone()))?.identity = Some(identity);
+        Ok(())
+    }
+
     pub fn remove_namespace(&mut self, name: &str) -> Result<(), Fault> {
         let space = self.spaces.remove(name).ok_or_else(|| Fault::new(libc::ENOENT, ""))?;
         for (place, peer) in space.peers.values() {

@@ -1,7 +1,10 @@
 //! A process that is killed in the middle of an operation leaves a part of it. The same step repeated makes the rest of
 //! it, and its undo removes that part.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    os::fd::BorrowedFd,
+    sync::{Arc, Mutex},
+};
 
 use serde_json::{Value, json};
 
@@ -37,6 +40,18 @@ impl NetBackend for Interrupted {
     fn remove_namespaces(&self, names: &[String]) -> Vec<Result<(), Fault>> {
         let remove = |one: &String| self.stack.remove_namespaces(std::slice::from_ref(one)).pop().unwrap();
         names.iter().map(|one| self.made(|| remove(one))).collect()
+    }
+    fn adopt_namespace(&self, new: &NewNamespace, netns: BorrowedFd<'_>) -> Result<(), Fault> {
+        self.made(|| self.stack.adopt_namespace(new, netns))
+    }
+    fn is_own_namespace(&self, netns: BorrowedFd<'_>) -> Result<bool, Fault> {
+        self.stack.is_own_namespace(netns)
+    }
+    fn is_namespace(&self, name: &str, netns: BorrowedFd<'_>) -> Result<bool, Fault> {
+        self.stack.is_namespace(name, netns)
+    }
+    fn is_inhabited(&self, name: &str) -> Result<bool, Fault> {
+        self.stack.is_inhabited(name)
     }
     fn links(&self, places: &[Place]) -> Vec<Result<Vec<Link>, Fault>> {
         self.stack.links(places)
