@@ -48,6 +48,7 @@ impl Spaces for Adopting {
                 .no_effect());
         }
         let _guard = self.lock()?;
+        let _busy = self.backend.busy(&lab.key);
         let lab = Lab::open(&*self.backend, cx, lab.clone())?;
         let view = lab.view()?;
         // The number that it had stays its own: names in the kernel stay the same.
@@ -77,6 +78,7 @@ impl Spaces for Adopting {
 
     fn release(&self, cx: &OpCx, lab: &LabId, node: &str) -> Result<(), Problem> {
         let _guard = self.lock()?;
+        let _busy = self.backend.busy(&lab.key);
         let lab = Lab::open(&*self.backend, cx, lab.clone())?;
         let view = lab.view()?;
         let Some(space) = view.spaces.get(node) else { return Ok(()) };

@@ -1,6 +1,6 @@
 //! What the lab logic asks of a network stack. Two have it: the kernel, and its twin in memory for rehearsals.
 
-use std::{os::fd::BorrowedFd, time::Duration};
+use std::{collections::BTreeSet, os::fd::BorrowedFd, time::Duration};
 
 use super::{fault::Fault, types::*};
 
@@ -58,6 +58,19 @@ pub trait NetBackend: Send + Sync {
     /// What this stack can do, found out by trying it in a scratch namespace.
     fn capabilities(&self) -> Result<Vec<Capability>, Fault>;
 
+    /// Says that a lab is changed by us, until the guard is dropped.
+    fn busy(&self, _lab: &str) -> Box<dyn Send> {
+        Box::new(())
+    }
+
+    /// The labs that were changed by us since this process began, by their keys: whether one is now, and how often one was.
+    fn activity(&self) -> Vec<(String, bool, u64)> {
+        Vec::new()
+    }
+
+    /// Begins to listen: whatever changes on the host after this call is heard.
+    fn listen(&self) -> Result<Box<dyn ChangeWatch>, Fault>;
+
     /// Begins to watch a place's links: whatever changes after this call is seen.
     fn watch(&self, place: &Place) -> Result<Box<dyn LinkWatch>, Fault>;
 }
@@ -66,4 +79,24 @@ pub trait NetBackend: Send + Sync {
 pub trait LinkWatch {
     /// Waits until some link changes, or for this long; says whether one did (or may have: a lost event counts).
     fn changed(&mut self, longest: Duration) -> Result<bool, Fault>;
+}
+
+/// Hears in which places links and addresses change.
+pub trait ChangeWatch {
+    /// Listens to these places from now on, besides the host.
+    fn follow(&mut self, places: &[Place]) -> Result<(), Fault>;
+
+    /// Waits for a change, or for this long.
+    fn heard(&mut self, longest: Duration) -> Result<Heard, Fault>;
+}
+
+/// What was heard.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// Nothing.
+    Nothing,
+    /// Something changed in these places.
+    Places(BTreeSet<Place>),
+    /// More happened than could be told: everything has to be looked at.
+    Lost,
 }

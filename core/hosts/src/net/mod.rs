@@ -1,13 +1,17 @@
 //! Network labs: namespaces, bridges, veths born in place, taps, addresses, routes, impairments. See README.md.
 
+mod activity;
 mod adopt;
 mod backend;
 mod construct;
+mod describe;
+mod difference;
 mod facts;
 mod fault;
 mod kernel;
 mod lab;
 mod ops;
+mod patrol;
 mod plan;
 mod rehearse;
 mod remove;
@@ -26,9 +30,11 @@ use crate::owner::Organisations;
 
 pub use self::{
     adopt::spaces,
-    backend::{LinkWatch, NetBackend},
+    backend::{ChangeWatch, Heard, LinkWatch, NetBackend},
+    difference::{Finding, Found},
     facts::facts,
     fault::Fault,
+    patrol::Patrol,
 };
 
 /// The module over a network stack; a lab is of the organisation whose run calls.

@@ -3,6 +3,7 @@
 mod apply;
 mod decode;
 mod encode;
+mod hear;
 mod loss;
 mod offload;
 mod probe;
@@ -11,7 +12,7 @@ mod socket;
 mod space;
 mod tap;
 
-use std::{collections::HashMap, os::fd::BorrowedFd, time::Duration};
+use std::{collections::HashMap, os::fd::BorrowedFd, sync::LazyLock, time::Duration};
 
 use netlink_packet_route::{
     AddressFamily, RouteNetlinkMessage,
@@ -23,10 +24,14 @@ use netlink_packet_route::{
 
 use self::socket::RouteSocket;
 use super::{
-    backend::{LinkWatch, NetBackend},
+    activity::Activity,
+    backend::{ChangeWatch, LinkWatch, NetBackend},
     fault::Fault,
     types::*,
 };
+
+/// There is one kernel, and one process that changes it.
+static ACTIVITY: LazyLock<Activity> = LazyLock::new(Activity::default);
 
 /// The kernel that this process runs on. It keeps nothing: every call reads and changes the kernel itself.
 pub struct Kernel;
@@ -134,6 +139,18 @@ impl NetBackend for Kernel {
 
     fn capabilities(&self) -> Result<Vec<Capability>, Fault> {
         probe::capabilities()
+    }
+
+    fn busy(&self, lab: &str) -> Box<dyn Send> {
+        ACTIVITY.begin(lab)
+    }
+
+    fn activity(&self) -> Vec<(String, bool, u64)> {
+        ACTIVITY.all()
+    }
+
+    fn listen(&self) -> Result<Box<dyn ChangeWatch>, Fault> {
+        Ok(Box::new(hear::Ears::open()?))
     }
 
     fn watch(&self, place: &Place) -> Result<Box<dyn LinkWatch>, Fault> {

@@ -3,7 +3,7 @@
 mod addresses;
 mod bridges;
 mod build;
-mod describe;
+mod discover;
 mod impair;
 mod links;
 mod namespaces;
@@ -44,7 +44,8 @@ type Body = fn(&Lab<'_>, &OpCx, &Args) -> Result<Value, Problem>;
 /// The module over a network stack, for runs of these organisations.
 pub fn module(backend: Arc<dyn NetBackend>, organisations: Arc<dyn Organisations>) -> HostModule {
     let machine = Machine { backend, organisations };
-    let topics = [namespaces::ops, bridges::ops, links::ops, addresses::ops, impair::ops, read::ops, build::ops];
+    let topics =
+        [namespaces::ops, bridges::ops, links::ops, addresses::ops, impair::ops, read::ops, discover::ops, build::ops];
     HostModule {
         name: "net",
         doc: "Network labs on this machine: namespaces, bridges, links, taps, addresses, routes and impairments. Everything \
@@ -118,6 +119,8 @@ fn effect(machine: &Machine, class: EffectClass, body: Body) -> Effect {
             EffectClass::Read => None,
             _ => Some(machine.backend.lock().map_err(|fault| fault.problem("waiting for another change of networks"))?),
         };
+        // Whoever watches the lab takes what happens until then for wanted.
+        let _busy = (class != EffectClass::Read).then(|| machine.backend.busy(&id.key));
         let lab = Lab::open(&*machine.backend, cx, id)?;
         body(&lab, cx, args)
     })

@@ -8,18 +8,17 @@ use windlass_script::host::{Args, Kind, Op, OpCx, Param, Permission, Undo, no_re
 
 use super::{
     super::{
+        describe::Picture,
         fault::Fault,
         lab::Lab,
         plan::invalid,
         types::{Link, Place},
     },
-    AT, Draft, LAB, Machine,
-    describe::Picture,
-    op, reading,
+    AT, Draft, LAB, Machine, op, reading,
 };
 
 /// How often a watcher looks whether its run was told to stop.
-const WATCH_SLICE: Duration = Duration::from_millis(100);
+pub(super) const WATCH_SLICE: Duration = Duration::from_millis(100);
 const DEFAULT_WAIT_MS: i64 = 10_000;
 
 macro_rules! example {
@@ -142,14 +141,7 @@ fn wait_link(lab: &Lab<'_>, cx: &OpCx, args: &Args) -> Result<Value, Problem> {
     if !["up", "down", "gone"].contains(&wanted) {
         return Err(invalid(format!("`{wanted}` isn't a state to wait for")).help("`up`, `down` or `gone`"));
     }
-    let timeout = match args.get("timeout") {
-        Value::Null => DEFAULT_WAIT_MS,
-        Value::String(text) => {
-            windlass_model::time::parse_duration_ms(text).map_err(|error| invalid(error.to_string()))?
-        }
-        value => value.as_i64().unwrap_or(DEFAULT_WAIT_MS),
-    };
-    let limit = Duration::from_millis(timeout.max(0).unsigned_abs()).min(cx.timeout());
+    let limit = limit(cx, args)?;
     let began = Instant::now();
     let (place, name) = match lab.locate(&lab.view()?, at) {
         Err(problem) if problem.code == Code::NotFound && wanted == "gone" => return Ok(waited("gone", began)),
@@ -181,6 +173,18 @@ fn wait_link(lab: &Lab<'_>, cx: &OpCx, args: &Args) -> Result<Value, Problem> {
         }
         watch.changed(left.min(WATCH_SLICE)).map_err(failed)?;
     }
+}
+
+/// How long the call may wait.
+pub(super) fn limit(cx: &OpCx, args: &Args) -> Result<Duration, Problem> {
+    let timeout = match args.get("timeout") {
+        Value::Null => DEFAULT_WAIT_MS,
+        Value::String(text) => {
+            windlass_model::time::parse_duration_ms(text).map_err(|error| invalid(error.to_string()))?
+        }
+        value => value.as_i64().unwrap_or(DEFAULT_WAIT_MS),
+    };
+    Ok(Duration::from_millis(timeout.max(0).unsigned_abs()).min(cx.timeout()))
 }
 
 fn waited(state: &str, began: Instant) -> Value {

@@ -9,7 +9,7 @@ use parking_lot::{Condvar, Mutex};
 
 use self::world::World;
 use super::{
-    backend::{LinkWatch, NetBackend},
+    backend::{ChangeWatch, Heard, LinkWatch, NetBackend},
     fault::Fault,
     types::*,
 };
@@ -109,6 +109,10 @@ impl NetBackend for Twin {
         Ok(names.into_iter().map(|name| Capability { name, works: true }).collect())
     }
 
+    fn listen(&self) -> Result<Box<dyn ChangeWatch>, Fault> {
+        Ok(Box::new(Ears { world: self.world.clone(), seen: Vec::new() }))
+    }
+
     fn watch(&self, place: &Place) -> Result<Box<dyn LinkWatch>, Fault> {
         let seen = self.world.lock().links(place)?;
         Ok(Box::new(Watch { world: self.world.clone(), place: place.clone(), seen }))
@@ -151,5 +155,34 @@ impl LinkWatch for Watch {
         let changed = links != self.seen;
         self.seen = links;
         Ok(changed)
+    }
+}
+
+struct Ears {
+    world: Arc<Mutex<World>>,
+    seen: Vec<(Place, Vec<Link>)>,
+}
+
+impl ChangeWatch for Ears {
+    fn follow(&mut self, places: &[Place]) -> Result<(), Fault> {
+        let world = self.world.lock();
+        let all = std::iter::once(&Place::Host).chain(places);
+        self.seen = all.map(|place| (place.clone(), world.links(place).unwrap_or_default())).collect();
+        Ok(())
+    }
+
+    fn heard(&mut self, longest: Duration) -> Result<Heard, Fault> {
+        // Only another branch of the same rehearsal can change anything.
+        std::thread::sleep(longest.min(Duration::from_millis(5)));
+        let world = self.world.lock();
+        let mut changed = std::collections::BTreeSet::new();
+        for (place, seen) in &mut self.seen {
+            let links = world.links(place).unwrap_or_default();
+            if links != *seen {
+                *seen = links;
+                changed.insert(place.clone());
+            }
+        }
+        Ok(if changed.is_empty() { Heard::Nothing } else { Heard::Places(changed) })
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::super::{Fault, LinkWatch, NetBackend, rehearsal, types::*};
+use super::super::{ChangeWatch, Fault, LinkWatch, NetBackend, rehearsal, types::*};
 use super::own;
 use crate::testing::Bench;
 
@@ -83,6 +83,9 @@ impl NetBackend for Interrupted {
     }
     fn capabilities(&self) -> Result<Vec<Capability>, Fault> {
         self.stack.capabilities()
+    }
+    fn listen(&self) -> Result<Box<dyn ChangeWatch>, Fault> {
+        self.stack.listen()
     }
     fn watch(&self, place: &Place) -> Result<Box<dyn LinkWatch>, Fault> {
         self.stack.watch(place)

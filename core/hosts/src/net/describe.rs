@@ -1,9 +1,11 @@
 //! A lab as the stack shows it now: every link with both its ends, and what is set on them.
 
+use std::{collections::BTreeSet, sync::Arc};
+
 use serde_json::{Value, json};
 use windlass_model::Problem;
 
-use super::super::{
+use super::{
     adopt,
     fault::Fault,
     lab::{Lab, Space},
@@ -14,7 +16,7 @@ use crate::lab_mark::{Mark, our_altname};
 
 /// The host and the lab's namespaces, each read in one visit.
 pub struct Picture {
-    host: Survey,
+    host: Arc<Survey>,
     spaces: Vec<(Space, Survey)>,
 }
 
@@ -37,7 +39,42 @@ impl Picture {
                 Err(fault) => return Err(failed(&format!("the namespace {}", space.name), fault)),
             }
         }
-        Ok(Self { host, spaces })
+        Ok(Self { host: Arc::new(host), spaces })
+    }
+
+    /// Where it was read.
+    pub fn places(&self) -> impl Iterator<Item = Place> {
+        self.spaces.iter().map(|(space, _)| Place::Namespace(space.kernel.clone()))
+    }
+
+    /// The same with what the host shows by now, and these of its namespaces; one that is gone by now is left out.
+    pub fn again(&mut self, lab: &Lab<'_>, host: Arc<Survey>, changed: &BTreeSet<Place>) -> Result<(), Problem> {
+        self.host = host;
+        let places: Vec<Place> = self.places().filter(|place| changed.contains(place)).collect();
+        for (place, answer) in places.iter().zip(lab.backend.survey(&places)) {
+            let is_this = |space: &Space| Place::Namespace(space.kernel.clone()) == *place;
+            match answer {
+                Ok(survey) => {
+                    self.spaces.iter_mut().filter(|(space, _)| is_this(space)).for_each(|one| one.1 = survey.clone());
+                }
+                Err(fault) if fault.missing() => self.spaces.retain(|(space, _)| !is_this(space)),
+                Err(fault) => return Err(fault.problem(format!("reading {place}"))),
+            }
+        }
+        Ok(())
+    }
+
+    /// Ports of the lab's bridges that somebody else has put there.
+    pub fn strangers(&self, lab: &Lab<'_>) -> Vec<Value> {
+        let ports = self.host.links.iter().filter(|link| link.controller.is_some() && lab.mark_of(link).is_none());
+        let on_ours = ports.filter_map(|link| {
+            let bridge = self.host.links.iter().find(|bridge| link.controller == Some(bridge.index))?;
+            let mut one = report(&link.name, link, &self.host);
+            one["bridge"] = lab.mark_of(bridge)?.name.into();
+            (one["peer"], one["run"]) = (Value::Null, Value::Null);
+            Some(one)
+        });
+        on_ours.collect()
     }
 
     /// Every link of the lab.
