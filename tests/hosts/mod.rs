@@ -6,6 +6,7 @@ mod guacamole;
 mod hetzner;
 mod http;
 mod net;
+mod net_live;
 mod net_twin;
 mod notify;
 mod qemu;
