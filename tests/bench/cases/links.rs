@@ -1,10 +1,10 @@
 //! A lab that is changed while it runs: links added to one of 100 nodes, one after the other, each a step with its journal; all of them
 //! removed at once; and many labs on one machine.
 
-use std::{collections::HashSet, time::Instant};
+use std::{collections::HashSet, sync::Arc, time::Instant};
 
 use serde_json::{Value, json};
-use windlass_hosts::net;
+use windlass_hosts::{net, owner::Always};
 
 use super::{Case, Cx};
 use crate::{
@@ -44,7 +44,7 @@ fn run(cx: &Cx) -> Outcome<Vec<Row>> {
         eprintln!("!!!! {NAME} SKIPPED: {why}");
         return Ok(vec![Row::skipped(NAME, why)]);
     }
-    let world = World::with(cx.folder, NAME, vec![net::module(net::kernel())])?;
+    let world = World::with(cx.folder, NAME, vec![net::module(net::kernel(), Arc::new(Always("platform")))])?;
     for (name, body) in [("build", BUILD), ("add", ADD), ("hundred", HUNDRED), ("destroy", DESTROY)] {
         world.script(&format!("bench/{name}"), &GRANTS, body)?;
     }

@@ -57,10 +57,10 @@ impl Default for Config {
     }
 }
 
-/// What a lab may declare: its own networks and machines, and the programs that look at them.
+/// What a lab may declare: its own networks, containers and machines, ways to them, and the programs that look at them.
 fn lab_grants() -> Vec<String> {
     let programs = LAB_PROGRAMS.iter().map(|program| format!("exec.run:{program}"));
-    ["net.*:*", "qemu.*:*", "guacamole.*:*", "kv.*:lab/*", "run.launch:lab/*"]
+    ["net.*:*", "docker.*:*", "qemu.*:*", "guacamole.*:*", "kv.*:lab/*", "run.launch:lab/*"]
         .iter()
         .map(|grant| (*grant).to_owned())
         .chain(programs)

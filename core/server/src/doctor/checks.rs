@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     fs::{self, OpenOptions},
-    os::unix::net::UnixStream,
     path::Path,
     thread,
     time::{SystemTime, UNIX_EPOCH},
@@ -27,7 +26,7 @@ pub fn all(config: &Config, environment: &BTreeMap<String, String>) -> Vec<Findi
         namespaces(),
         device("tun", "/dev/net/tun", "`modprobe tun`: taps for virtual machines"),
         machines(config),
-        docker(),
+        docker(config),
         programs(config),
         postgres(config),
         workflows(config),
@@ -90,14 +89,13 @@ fn machines(config: &Config) -> Finding {
     }
 }
 
-fn docker() -> Finding {
-    let path = "/var/run/docker.sock";
-    match UnixStream::connect(path) {
-        Ok(_) => Finding::fine("docker", format!("{path} answers")),
-        Err(error) => Finding::missing(
+fn docker(config: &Config) -> Finding {
+    match windlass_hosts::docker::examine(&config.hosts.docker) {
+        Ok(found) => Finding::fine("docker", found),
+        Err(problem) => Finding::missing(
             "docker",
-            format!("{path}: {error}"),
-            "install Docker, and add the user to its group: lab nodes as containers",
+            problem.message,
+            "without it, nodes of labs can't be containers: install Docker (20.10 or newer) and start it",
         ),
     }
 }
