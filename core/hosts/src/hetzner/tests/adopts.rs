@@ -108,7 +108,12 @@ fn each() -> Vec<(&'static str, &'static str, &'static str, Value)> {
             json!({ "load_balancer_type": "lb11", "location": "fsn1", "network": "x", "services": [service],
                     "targets": [{ "type": "label_selector", "label_selector": { "selector": "role=web" } }] }),
         ),
-        ("servers", "create_server", "delete_server", json!({ "server_type": "cx23", "image": "debian-13", "location": "fsn1" })),
+        (
+            "servers",
+            "create_server",
+            "delete_server",
+            json!({ "server_type": "cx23", "image": "debian-13", "location": "fsn1" }),
+        ),
     ]
 }
 
@@ -217,9 +222,15 @@ fn what_lacks_is_added_and_what_others_have_added_stays() {
     let net = json!(["shared", "net", { "ip_range": "10.0.0.0/16" }]);
     world.ask("acme-1", 1, "create_network", net);
     let rule = |port: &str| json!({ "direction": "in", "protocol": "tcp", "port": port, "source_ips": ["0.0.0.0/0"] });
-    world.ask("acme-1", 2, "create_firewall", json!(["shared", "wall", { "rules": [rule("8080")], "labels": { "by": "hand" } }]));
+    world.ask(
+        "acme-1",
+        2,
+        "create_firewall",
+        json!(["shared", "wall", { "rules": [rule("8080")], "labels": { "by": "hand" } }]),
+    );
     let port = |listen: u32, to: u32| json!({ "protocol": "tcp", "listen_port": listen, "destination_port": to });
-    let balancer = json!({ "load_balancer_type": "lb11", "location": "fsn1", "services": [port(80, 81), port(8080, 80)] });
+    let balancer =
+        json!({ "load_balancer_type": "lb11", "location": "fsn1", "services": [port(80, 81), port(8080, 80)] });
     world.ask("acme-1", 3, "create_load_balancer", json!(["shared", "lb", balancer]));
     world.becomes("acme-1", Fate::Completed);
 
@@ -233,7 +244,8 @@ fn what_lacks_is_added_and_what_others_have_added_stays() {
     assert_eq!(ports, ["8080", "443"]);
     let labels = (&wall["labels"]["by"], &wall["labels"]["env"], &wall["labels"]["windlass-run"]);
     assert_eq!(labels, (&json!("hand"), &json!("prod"), &json!("acme-1")));
-    let targets = json!([{ "type": "label_selector", "label_selector": { "selector": "role=web" }, "use_private_ip": true }]);
+    let targets =
+        json!([{ "type": "label_selector", "label_selector": { "selector": "role=web" }, "use_private_ip": true }]);
     let balancer = json!({ "load_balancer_type": "lb11", "location": "fsn1", "network": "net", "targets": targets,
         "services": [port(80, 80), port(443, 443)], "adopt": true });
     let balancer = world.ask("acme-2", 3, "create_load_balancer", json!(["shared", "lb", balancer]));
@@ -245,7 +257,10 @@ fn what_lacks_is_added_and_what_others_have_added_stays() {
         .collect();
     ports.sort_unstable();
     assert_eq!(ports, [(80, 80), (443, 443), (8080, 80)]);
-    assert_eq!((balancer["targets"].as_array().unwrap().len(), balancer["private_ips"].as_array().unwrap().len()), (1, 1));
+    assert_eq!(
+        (balancer["targets"].as_array().unwrap().len(), balancer["private_ips"].as_array().unwrap().len()),
+        (1, 1)
+    );
 }
 
 #[test]
@@ -265,7 +280,8 @@ fn a_thing_whose_making_has_failed_is_made_anew() {
 fn only_what_stands_is_listed_as_standing() {
     let mut world = World::new();
     for (n, run) in ["acme-1", "acme-2", "acme-3", "other-1"].into_iter().enumerate() {
-        let args = json!(["shared", format!("n{n}"), { "server_type": "cx23", "image": "debian-13", "location": "fsn1" }]);
+        let args =
+            json!(["shared", format!("n{n}"), { "server_type": "cx23", "image": "debian-13", "location": "fsn1" }]);
         world.ask(run, 1, "create_server", args);
     }
     for (run, fate) in [("acme-1", Fate::Completed), ("acme-2", Fate::Left), ("other-1", Fate::Completed)] {
