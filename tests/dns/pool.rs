@@ -364,6 +364,7 @@ fn of_many_that_want_one_name_one_gets_it() {
                     organisation: "acme".into(),
                     holds: Box::new(|| true),
                     adopts: None,
+                    points_to: None,
                 };
                 tokio::spawn(async move { pool.reserve("pool.test", "acme", &holder, None).await })
             })
@@ -393,6 +394,7 @@ fn a_step_that_lost_its_answer_finds_what_it_has_reserved() {
         organisation: "acme".into(),
         holds: Box::new(|| true),
         adopts: None,
+        points_to: None,
     };
     let reserve =
         || world.runtime.block_on(world.pool.reserve("pool.test", "acme", &holder(), None)).expect("it is free");

@@ -84,10 +84,12 @@ impl World {
         assert!(answer.status().is_success(), "{path}: {}", answer.text().unwrap_or_default());
     }
 
-    /// The requests since so many that weren't questions.
+    /// What was changed by requests since so many. A token is tried by one that can't succeed.
     fn changes_since(&self, before: usize) -> Vec<String> {
         let seen = self.control.seen();
-        let changes = seen[before..].iter().filter(|seen| seen.method != "GET" && seen.path.starts_with("/v1"));
+        let changes = seen[before..]
+            .iter()
+            .filter(|seen| seen.method != "GET" && seen.status < 300 && seen.path.starts_with("/v1"));
         changes.map(|seen| format!("{} {}", seen.method, seen.path)).collect()
     }
 }
@@ -121,7 +123,8 @@ fn what_a_stuck_run_has_left_is_taken_over_and_stays_when_that_goes_on() {
     // What was taken over goes with everything else.
     let destroy = json!({ "name": "acme", "project": "main", "domain": "acme.pool.test", "approved": true });
     assert_eq!(world.ended(&world.launch("provision/destroy", &destroy))["state"], "succeeded");
-    world.demand_nothing_left();
+    assert_eq!((world.project.count(), world.secrets()), (0, Vec::new()));
+    assert_eq!(world.pdns.records("pool.test.", "acme.pool.test.", "NS"), Vec::<String>::new());
 }
 
 #[test]
@@ -218,6 +221,50 @@ fn a_run_that_fails_on_a_sovereign_that_stands_leaves_it_whole() {
     let why = ended["problem"]["message"].as_str().unwrap_or_default();
     assert!(why.contains("acme-cp-1 is gone") && why.contains("provision/destroy"), "{ended:#}");
     assert_eq!(world.changes_since(seen), [""; 0]);
+}
+
+/// Killed at several points while it takes over what a stuck run has left, it ends with everything there once.
+#[test]
+fn killed_while_it_takes_over_it_ends_with_everything_once() {
+    for point in ["effect.before:4", "effect.after:4", "effect.after:7", "effect.before:9", "commit.after:31"] {
+        let Some(mut world) = World::new() else { return };
+        world.control.faults.add([fails("agent.gitea", 500, "failed"), refuses("servers.delete", 100)]);
+        let first = world.launch("provision/sovereign", &small());
+        world.reaches(&first, "rollback_stuck");
+        let left = world.ids();
+        world.control.faults.clear();
+
+        world.server.kill();
+        world.server.restart_to_crash(point);
+        let body = json!({ "workflow": "provision/sovereign", "input": small() }).to_string().into_bytes();
+        let headers = [("content-type", "application/json"), ("idempotency-key", point)];
+        let token = world.server.token.clone();
+        let mut killed = false;
+        let second = wait_for("the run to be launched", LONG, || {
+            if !world.server.process().is_running() {
+                (killed, _) = (true, world.server.restart());
+            }
+            let answer = world.server.try_raw("POST", "/api/v1/runs", &token, &headers, Some(body.clone()))?;
+            (answer.status < 300).then(|| answer.json()["id"].as_str().unwrap().to_owned())
+        });
+        let ended = wait_for("the run to end", LONG, || {
+            if !world.server.process().is_running() {
+                (killed, _) = (true, world.server.restart());
+            }
+            let shown = world.server.try_raw("GET", &format!("/api/v1/runs/{second}"), &token, &[], None)?.json();
+            shown["ended_at_ms"].is_i64().then_some(shown)
+        });
+        assert!(killed, "{point}: it wasn't killed");
+        assert_eq!(ended["state"], "succeeded", "{point}: {ended:#}\n{:?}", world.machines.troubles());
+        let made = world.ids();
+        assert_eq!(made.len(), 6, "{point}: {made:?}");
+        assert_eq!(made["networks/acme"], left["networks/acme"], "{point}");
+        let whole = (world.all(), world.secrets());
+        assert!(!whole.0.values().flatten().any(|one| one["labels"]["windlass-run"] == first.as_str()), "{point}");
+        world.unstick(&first);
+        assert_eq!(world.ended(&first)["state"], "rolled_back", "{point}");
+        assert_eq!((world.all(), world.secrets()), whole, "{point}");
+    }
 }
 
 #[test]

@@ -144,3 +144,38 @@ fn the_server_that_names_the_most_of_a_zone_serves_it() {
         Code::Configuration
     );
 }
+
+/// Runs of which it is told what has become of them.
+struct Fates(&'static str, crate::owner::Fate);
+
+impl crate::owner::Organisations for Fates {
+    fn of(&self, _: &windlass_model::RunId) -> Result<String, windlass_model::Problem> {
+        Ok(crate::owner::PLATFORM.to_owned())
+    }
+
+    fn fate(&self, run: &windlass_model::RunId) -> Result<crate::owner::Fate, windlass_model::Problem> {
+        Ok(if run.as_str() == self.0 { self.1 } else { crate::owner::Fate::Open })
+    }
+}
+
+#[tokio::test]
+async fn what_a_run_has_left_of_a_zone_changes_hands_with_its_records() {
+    use crate::owner::Fate;
+    let server = server();
+    server.create(zone("a.example"), None, &hand("old/1")).await.unwrap();
+    server.change("a.example", vec![address("a.example", "192.0.2.1")], &hand("old/2")).await.unwrap();
+    let open = server.create(zone("a.example"), Some(&Fates("old", Fate::Open)), &hand("new/1")).await.unwrap_err();
+    assert!(open.code == Code::Conflict && open.message.contains("the run old made it, and hasn't ended"), "{open}");
+    let kept = server.create(zone("a.example"), Some(&Fates("old", Fate::Completed)), &hand("new/1")).await.unwrap();
+    assert!(!kept.created && !server.remove_made("a.example", "new/1", &hand("x")).await.unwrap());
+    for _ in 0..2 {
+        // Once more after a crash is the same.
+        let taken = server.create(zone("a.example"), Some(&Fates("old", Fate::Left)), &hand("new/1")).await.unwrap();
+        assert!(taken.created);
+    }
+    // What the old run would take back isn't its own any more.
+    assert!(!server.restore("a.example", "old/2", &hand("x")).await.unwrap());
+    assert!(!server.remove_made("a.example", "old/1", &hand("x")).await.unwrap());
+    assert_eq!(records(&server, "a.example", "a.example").await.len(), 2);
+    assert!(server.remove_made("a.example", "new/1", &hand("x")).await.unwrap());
+}

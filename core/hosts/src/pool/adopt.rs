@@ -28,7 +28,11 @@ pub(super) fn judged(row: &Row, holder: &Holder) -> Result<Adopted, Problem> {
     }
     Ok(match (fates.fate(run)?, row.state) {
         (Fate::Open, _) => Adopted::Refused,
-        (Fate::Completed, State::Active) => Adopted::Kept,
+        // It is in use: by what it points to.
+        (Fate::Completed, State::Active) => match &holder.points_to {
+            Some(address) if row.addresses == [address.as_str()] => Adopted::Kept,
+            _ => Adopted::Refused,
+        },
         // A reservation that its run didn't give out only runs out.
         _ => Adopted::Moved,
     })
@@ -48,7 +52,7 @@ pub(super) fn moved(row: Row, holder: &Holder, token: String, until_ms: i64) -> 
     }
 }
 
-/// Refuses a name that isn't given out for good by a run of the same organisation.
+/// Refuses a name that isn't given out for good by a run of the same organisation, or that points elsewhere.
 pub(super) fn admit(row: &Row, organisation: &str, fates: &dyn Organisations) -> Result<(), Problem> {
     let completed = match &row.run {
         Some(run) => fates.fate(run)? == Fate::Completed,

@@ -51,6 +51,17 @@ impl Pool {
         for _ in 0..TRIES {
             let entry = self.row(&place.name, proof)?;
             self.admit(&entry.row)?;
+            if matches!(proof, Proof::Adopts(run, ..) if entry.row.run.as_ref() != Some(*run) && entry.row.addresses != addresses)
+            {
+                let message = format!(
+                    "{} points to {}, and another run has given it out",
+                    place.name,
+                    entry.row.addresses.join(", ")
+                );
+                return Err(Problem::new(Code::PermissionDenied, message)
+                    .help("only what it lacks is written: release the name first, if it is to point elsewhere")
+                    .no_effect());
+            }
             // The reservation can't run out while the records are written.
             let mut row = entry.row;
             if row.state == State::Reserved {

@@ -25,13 +25,14 @@ const RESERVE_OPTS: Param = Param::optional(
     "opts",
     Kind::Map,
     "`ttl`: how long it holds without this run, 10 m by default; `organisation`: whom it is for, if the run is one of the platform; else it is the run's; `adopt` (false): \
-     a name of the same organisation that a run has which executes no more is taken.",
+     a name of the same organisation that a run has which executes no more is taken; `points_to`: the address \
+     that such a name points to if it is given out, without which it is somebody's.",
 );
 const ADDRESSES: Param = Param::required("addresses", Kind::Any, "An IPv4 address, or an array of 1 to 16.");
 const COMMIT_OPTS: Param = Param::optional(
     "opts",
     Kind::Map,
-    "`adopt` (false): also a name of the same organisation that a run has given out which completed.",
+    "`adopt` (false): also a name of the same organisation that a run has given out to these addresses which completed.",
 );
 const LIST_OPTS: Param = Param::optional(
     "opts",
@@ -149,7 +150,7 @@ fn changes(here: &Here) -> Vec<Op> {
         Op {
             doc: "Reserves a name: its zone is made and signed, and NS and DS stand in the parent when this returns. It holds as \
                   long as this run is open, and for `ttl` after that. Undone by giving the name back.\n\nWith `adopt`: what a run that \
-                  completed has given out stays as it is, and no undo of this run gives it back; what any other run has left that executes \
+                  completed has given out to the address in `points_to` stays as it is, and no undo of this run gives it back; what any other run has left that executes \
                   no more becomes this step's, and the old run's undo doesn't find it any more. What a run has that hasn't ended, and \
                   what rests, is `conflict`. What is missing of the zone and its delegation is made.",
             params: &[DOMAIN, LABEL, RESERVE_OPTS],
@@ -252,6 +253,7 @@ fn reserve(here: &Here, cx: &OpCx, args: &Args) -> Result<Value, Problem> {
         ttl: Value,
         organisation: String,
         adopt: bool,
+        points_to: Option<String>,
     }
     let options: Options = support::options(args, "opts")?;
     let own = here.organisations.of(&cx.run)?;
@@ -265,8 +267,14 @@ fn reserve(here: &Here, cx: &OpCx, args: &Args) -> Result<Value, Problem> {
         given => Some(support::duration(given, "ttl")?.as_secs().max(1)),
     };
     let adopts = options.adopt.then(|| here.organisations.clone());
-    let holder =
-        Holder { key: cx.key.clone(), run: Some(cx.run.clone()), organisation, holds: Box::new(cx.holder()), adopts };
+    let holder = Holder {
+        key: cx.key.clone(),
+        run: Some(cx.run.clone()),
+        organisation,
+        holds: Box::new(cx.holder()),
+        adopts,
+        points_to: options.points_to,
+    };
     still_ours(cx)?;
     let reserved = cx.block_on(here.pool.reserve(args.str("domain"), args.str("label"), &holder, ttl_s))?;
     // Not the token: a run proves what is its own by being itself, and what it returns stands in the journal.

@@ -48,6 +48,8 @@ pub struct Holder {
     pub holds: Box<dyn Fn() -> bool + Send + Sync>,
     /// Knows what has become of runs, for whoever takes what one of them has left.
     pub adopts: Option<Arc<dyn Organisations>>,
+    /// Where a name points that a run has given out which completed, if it is this one's: others aren't taken.
+    pub points_to: Option<String>,
 }
 
 /// Why somebody may change a name.
@@ -58,7 +60,7 @@ pub enum Proof<'a> {
     Run(&'a RunId),
     /// They are a run of this organisation, which the name has to be of; the platform may change any.
     Organisation(&'a str),
-    /// They are a run of the organisation, and the name is given out by one that has completed: it points elsewhere from now on.
+    /// They are a run of the organisation, and the name was given out by one that has completed, to the same addresses.
     Adopts(&'a RunId, &'a str, &'a dyn Organisations),
     /// They were granted it.
     Granted,
