@@ -82,7 +82,11 @@ pub const HOSTS: &[Host] = &[
         real: |config, _| http::module(&config.http),
         rehearsal: |config| http::rehearsal(&config.http),
     },
-    Host { name: "net", real: |_, _| Ok(net::module(net::kernel())), rehearsal: |config| net::module(config.rehearsed_stack.stack()) },
+    Host {
+        name: "net",
+        real: |_, _| Ok(net::module(net::kernel())),
+        rehearsal: |config| net::module(config.rehearsed_stack.stack()),
+    },
     Host {
         name: "notify",
         real: |config, _| notify::module(&config.notify),

@@ -205,10 +205,13 @@ impl<'a> Lab<'a> {
 
     /// A container that has a node's name and isn't the lab's.
     pub fn foreign(&self, container: &str) -> Problem {
-        Problem::new(Code::Conflict, format!("there is a container {container} already, and Windlass didn't make it for this lab"))
-            .help("use another name, or remove it by hand if nobody needs it")
-            .data(serde_json::json!({ "container": container }))
-            .no_effect()
+        Problem::new(
+            Code::Conflict,
+            format!("there is a container {container} already, and Windlass didn't make it for this lab"),
+        )
+        .help("use another name, or remove it by hand if nobody needs it")
+        .data(serde_json::json!({ "container": container }))
+        .no_effect()
     }
 
     /// What a script gets to see of a container's labels: those that a person gave.

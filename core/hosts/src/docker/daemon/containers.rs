@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, HashMap};
 use bollard::{
     Docker,
     models::{
-        ContainerCreateBody, ContainerInspectResponse, ContainerSummary, HealthConfig, HostConfig, HostConfigLogConfig, Mount,
-        MountType, PortBinding, RestartPolicy, RestartPolicyNameEnum,
+        ContainerCreateBody, ContainerInspectResponse, ContainerSummary, HealthConfig, HostConfig, HostConfigLogConfig,
+        Mount, MountType, PortBinding, RestartPolicy, RestartPolicyNameEnum,
     },
     query_parameters::{
-        CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
-        StartContainerOptions, StopContainerOptionsBuilder,
+        CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
+        RemoveContainerOptionsBuilder, StartContainerOptions, StopContainerOptionsBuilder,
     },
 };
 
@@ -177,7 +177,8 @@ fn body(new: &NewContainer) -> ContainerCreateBody {
         privileged: Some(false),
         ..HostConfig::default()
     };
-    let exposed: Vec<String> = new.ports.iter().map(|(_, _, inside, protocol)| format!("{inside}/{protocol}")).collect();
+    let exposed: Vec<String> =
+        new.ports.iter().map(|(_, _, inside, protocol)| format!("{inside}/{protocol}")).collect();
     ContainerCreateBody {
         image: Some(new.image.clone()),
         cmd: new.command.clone(),

@@ -54,7 +54,9 @@ impl Daemon {
         let read = async {
             while let Some(part) = output.next().await {
                 match part.map_err(|error| self.fault(error))? {
-                    LogOutput::StdErr { message } => keep(&mut finished.stderr, &message, exec.output_bytes, &mut finished.cut),
+                    LogOutput::StdErr { message } => {
+                        keep(&mut finished.stderr, &message, exec.output_bytes, &mut finished.cut)
+                    }
                     other => keep(&mut finished.stdout, &other.into_bytes(), exec.output_bytes, &mut finished.cut),
                 }
             }
