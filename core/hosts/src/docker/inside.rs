@@ -77,7 +77,8 @@ pub fn only_file(archive: &[u8], path: &str) -> Result<(String, u32), Problem> {
                 invalid(format!("{path} isn't a file")).help("name one file; folders and links can't be copied")
             );
         }
-        let mode = entry.header().mode().map_err(broken)?;
+        // Docker tells the kind of file there, too.
+        let mode = entry.header().mode().map_err(broken)? & 0o7777;
         let mut bytes = Vec::new();
         entry.read_to_end(&mut bytes).map_err(broken)?;
         let text = String::from_utf8(bytes).map_err(|_| {
