@@ -7,6 +7,7 @@ mod http;
 mod net;
 mod net_live;
 mod net_twin;
+mod net_watch;
 mod notify;
 mod undoing;
 
