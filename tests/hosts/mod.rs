@@ -9,6 +9,7 @@ mod http;
 mod net;
 mod net_live;
 mod net_twin;
+mod net_watch;
 mod notify;
 mod qemu;
 mod undoing;

@@ -13,6 +13,7 @@ mod follow;
 mod git;
 mod instance;
 mod interrupt;
+mod labs;
 mod lock;
 mod names;
 mod plan;

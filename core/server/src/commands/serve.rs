@@ -23,6 +23,7 @@ use crate::{
     doctor::Doctor,
     exit::Exit,
     interrupt::Interrupt,
+    labs,
     names::Sweeper,
     services::{Scripts, Secrets},
     session::{Purpose, Session},
@@ -127,6 +128,9 @@ fn until_told(
     ];
     let triggers = Runner::start(session.engine().clone(), api.triggers.clone())?;
     let sweeper = Sweeper::start(pool)?;
+    // The configuration was checked when it was read.
+    let every = parse_duration_ms(&config.labs.discovery_every).unwrap_or(30_000);
+    let labs = labs::Watch::start(session.engine().clone(), session.instance().clone(), every)?;
     let (stop, stopped) = watch::channel(false);
     let serving = network.spawn(server.serve(stopped));
     ready(&Running { url, address })?;
@@ -139,7 +143,7 @@ fn until_told(
     stopping.set(Some(Instant::now()));
     // Whoever takes the runs over can begin at once.
     session.engine().let_go();
-    drop((triggers, sweeper));
+    drop((triggers, sweeper, labs));
     // Nobody is left to hear it if the listener has ended by itself.
     let _ = stop.send(true);
     let ended = network.block_on(serving);

@@ -9,7 +9,7 @@ use windlass_hosts::HostConfig;
 use windlass_model::Bounds;
 
 use super::settings::{
-    AuthSettings, Config, EngineSettings, ForwardedHeader, Log, LogFormat, ServerSettings, Telemetry,
+    AuthSettings, Config, EngineSettings, ForwardedHeader, LabSettings, Log, LogFormat, ServerSettings, Telemetry,
 };
 
 /// Programs that look at networks or set them up inside a lab's namespaces.
@@ -45,6 +45,7 @@ impl Default for Config {
             telemetry: Telemetry::default(),
             engine: EngineSettings::default(),
             server: ServerSettings::default(),
+            labs: LabSettings::default(),
             auth: AuthSettings::default(),
             bounds: Bounds::default(),
             policy: BTreeMap::from([
@@ -117,6 +118,12 @@ impl Default for ServerSettings {
             recheck_ms: 30_000,
             stall_ms: 30_000,
         }
+    }
+}
+
+impl Default for LabSettings {
+    fn default() -> Self {
+        Self { discovery_every: "30s".into() }
     }
 }
 

@@ -103,6 +103,11 @@ pub const KEYS: &[Key] = &[
         "After how long a connection is dropped whose other end takes nothing, in milliseconds. Who follows can resume.",
     ),
     key("auth.session_idle", "After how long a session ends that nobody uses: `12h`."),
+    key(
+        "labs.discovery_every",
+        "How often everything in the labs of this machine is looked at for what somebody else did to it, `5s` to `300s`. What the \
+         kernel tells meanwhile is looked at at once.",
+    ),
     key("auth.session_max", "After how long a session ends in any case: `7d`."),
     key(
         "auth.oidc",

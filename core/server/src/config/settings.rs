@@ -28,6 +28,8 @@ pub struct Config {
     pub engine: EngineSettings,
     /// The server.
     pub server: ServerSettings,
+    /// Labs of this machine.
+    pub labs: LabSettings,
     /// Who may come in.
     pub auth: AuthSettings,
     /// Limits.
@@ -140,6 +142,14 @@ pub enum ForwardedHeader {
     XForwardedFor,
     /// `Forwarded`.
     Forwarded,
+}
+
+/// Labs of this machine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LabSettings {
+    /// How often all of them are looked at.
+    pub discovery_every: String,
 }
 
 /// Who may come in.
