@@ -225,6 +225,7 @@ fn mistakes_in_the_configuration_are_named() {
         ("[http]\nallow_addresses = [\"localhost\"]", "localhost"),
         ("[http]\nca_file = \"/none.pem\"", "/none.pem"),
         ("[exec]\nfolders = [\"/none\"]", "/none"),
+        ("[qemu]\nimages = [\"srv\"]", "srv"),
     ] {
         let config: HostConfig = toml::from_str(text).expect("it has the right form");
         let problem = modules(&config).err().expect("it can't be meant");

@@ -68,7 +68,7 @@ impl Host {
                 loop {
                     thread::sleep(TRIM);
                     store.everywhere().iter().for_each(|machine| {
-                        folder::while_held(machine, || drop(serial::trim(machine, bound)));
+                        folder::while_held(machine, || trim(machine, bound));
                     });
                 }
             });
@@ -260,6 +260,12 @@ impl Machines for Host {
         let (held, _) = self.held(cx, lab, name)?;
         Ok(snapshots::list(cx, &self.tools()?, &held)?.into_values().collect())
     }
+}
+
+/// What can't be cut now is cut the next time.
+fn trim(machine: &Path, bound: u64) {
+    let _ = serial::trim(machine, bound);
+    let _ = process::trim_log(machine);
 }
 
 fn absent(lab: &LabId, name: &str) -> Problem {
