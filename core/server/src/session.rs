@@ -56,6 +56,7 @@ pub struct Session {
     engine: Engine,
     runtime: tokio::runtime::Runtime,
     purpose: Purpose,
+    instance: Arc<str>,
     executes: bool,
     lock_file: PathBuf,
     lock: Option<Lock>,
@@ -96,7 +97,7 @@ impl Session {
             organisations: vault.clone(),
             ..Services::default()
         };
-        let scripts = wiring::scripts(config, runtime.handle(), world, vault.clone(), &services, instance.id)?;
+        let scripts = wiring::scripts(config, runtime.handle(), world, vault.clone(), &services, instance.id.clone())?;
         let serves = matches!(purpose, Purpose::Serve | Purpose::Develop);
         let versions = serves.then(|| {
             let seen = Seen::kept_in(&folder.seen_file());
@@ -127,6 +128,7 @@ impl Session {
             engine,
             runtime,
             purpose,
+            instance: instance.id,
             executes,
             lock_file,
             lock,
@@ -198,6 +200,11 @@ impl Session {
     /// The configuration in effect.
     pub fn config(&self) -> &crate::config::Config {
         &self.loaded.config
+    }
+
+    /// This machine's instance id.
+    pub fn instance(&self) -> &Arc<str> {
+        &self.instance
     }
 
     /// The file that whoever executes runs has locked.

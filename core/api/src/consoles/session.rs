@@ -1,17 +1,14 @@
 //! A terminal that several people look at: what it shows goes to all of them, one of them types. Whoever takes too little is
 //! sent away, so that nobody waits for them.
 
-use std::{
-    collections::VecDeque,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use parking_lot::Mutex;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     sync::{Notify, mpsc, watch},
+    time::Instant,
 };
 use windlass_model::{Code, Problem};
 
@@ -474,12 +471,15 @@ mod tests {
         alone.leave(ann);
         task.await.unwrap();
         assert!(alone.is_over());
-        let (idle, mut node, task) = session(|config| config.idle_ms = 50);
-        let (_, outbox) = idle.join("ann", true, SIZE);
-        node.write_all(b"x").await.unwrap();
-        assert_eq!(shown(&outbox).await, "x");
-        // Its clock isn't the paused one.
-        tokio::time::resume();
+        let (idle, mut node, task) = session(|config| config.idle_ms = 60_000);
+        let (ben, outbox) = idle.join("ben", true, SIZE);
+        for _ in 0..3 {
+            tokio::time::sleep(Duration::from_secs(50)).await;
+            node.write_all(b"x").await.unwrap();
+            assert_eq!(shown(&outbox).await, "x");
+            tokio::time::sleep(Duration::from_secs(50)).await;
+            idle.typed(ben, "y".into()).await.unwrap();
+        }
         task.await.unwrap();
         assert_eq!(outbox.ended().await, End::Idle);
     }

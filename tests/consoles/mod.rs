@@ -1,0 +1,7 @@
+//! Consoles of labs' nodes: real shells in real namespaces, over real WebSockets.
+
+mod house;
+mod people;
+mod recordings;
+mod terminals;
+mod unkind;
