@@ -112,7 +112,7 @@ struct ConsoleQuery {
     record: u8,
     /// Who logs in, where the node asks for it (SSH).
     user: Option<String>,
-    /// The name of the secret with the password or the key. Its policy has to allow `ssh://NODE.LAB.ORGANISATION`.
+    /// The name of the secret with the password or the key. Its policy has to allow `ssh://ORGANISATION/LAB/NODE`.
     secret: Option<String>,
 }
 

@@ -55,7 +55,8 @@ pub async fn nodes(lab: &Lab<'_>, specs: &[NodeSpec]) -> Result<Vec<Value>, Prob
         return Ok(specs.iter().filter_map(|spec| made.remove(spec.name.as_str())).collect());
     }
     // What an earlier attempt of this step has made stays: its undo takes it back.
-    let new: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).filter(|name| !there.contains_key(*name)).collect();
+    let new: Vec<&str> =
+        specs.iter().map(|spec| spec.name.as_str()).filter(|name| !there.contains_key(*name)).collect();
     let left = remove::made_by_this_step(lab, &new).await;
     Err(failure(refused, left.err(), there.is_empty()))
 }
@@ -166,7 +167,9 @@ async fn make(lab: &Lab<'_>, new: &NewContainer, node: &str) -> Result<String, P
             let found = found.map_err(|fault| fault.problem(format!("the container {}", new.name)))?;
             match found {
                 // Made by this very step, by an attempt that was cut off.
-                Some(found) if new.labels.iter().all(|(name, value)| found.labels.get(name) == Some(value)) => Ok(found.id),
+                Some(found) if new.labels.iter().all(|(name, value)| found.labels.get(name) == Some(value)) => {
+                    Ok(found.id)
+                }
                 Some(_) => Err(lab.foreign(&new.name)),
                 None => Err(fault.problem(format!("the container of the node {node}"))),
             }
@@ -206,9 +209,10 @@ fn node_container(lab: &Lab<'_>, spec: &NodeSpec, pause: &str) -> Result<NewCont
         };
         env.push(format!("{name}={value}"));
     }
-    let mounts = spec.mounts.iter().filter_map(|mount| {
-        Some((config.mounts.get(&mount.folder)?.clone(), mount.path.clone(), mount.write))
-    });
+    let mounts = spec
+        .mounts
+        .iter()
+        .filter_map(|mount| Some((config.mounts.get(&mount.folder)?.clone(), mount.path.clone(), mount.write)));
     let ours = lab.labels(&spec.name, Role::Node, &spec.fingerprint(), spec.digest.as_deref());
     Ok(NewContainer {
         name: lab.container_name(&spec.name, Role::Node),
@@ -242,7 +246,9 @@ pub fn started_badly(fault: &Fault, what: &str) -> Problem {
             .help("its image has no such program: give `command` or `entrypoint`");
     }
     if has(&["o command specified"]) {
-        return Fault::new(Kind::Invalid, said.clone()).problem(what).help("the image names no program: give `command`");
+        return Fault::new(Kind::Invalid, said.clone())
+            .problem(what)
+            .help("the image names no program: give `command`");
     }
     fault.problem(what)
 }
@@ -252,7 +258,9 @@ fn failure(refused: Vec<(&str, Problem)>, left: Option<Problem>, nothing_before:
     let names: Vec<&str> = refused.iter().map(|(name, _)| *name).collect();
     let data = json!({ "refused": names });
     let others = refused.len() - 1;
-    let Some((_, mut problem)) = refused.into_iter().next() else { return Problem::new(Code::Internal, "nothing was refused") };
+    let Some((_, mut problem)) = refused.into_iter().next() else {
+        return Problem::new(Code::Internal, "nothing was refused");
+    };
     if others > 0 {
         problem.message = format!("{}; {others} more nodes were refused, perhaps for that reason", problem.message);
     }

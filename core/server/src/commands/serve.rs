@@ -233,7 +233,8 @@ fn api(session: &Session, config: &Config, public_url: String) -> Result<Api, Pr
     ));
     let auth = Auth::new(auth, secrets.clone());
     let api = Api::new(session.engine().clone(), settings, service, secrets, auth);
-    let consoles = LabConsoles::new(&config.labs, session.instance().clone());
+    let (instance, vault) = (session.instance().clone(), session.shared_vault());
+    let consoles = LabConsoles::new(&config.labs, &config.hosts, instance, vault, session.folder().node_keys());
     Ok(api.knowing(Arc::new(crate::things::Inventory)).with_consoles(Arc::new(consoles)))
 }
 
