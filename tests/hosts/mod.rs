@@ -1,5 +1,6 @@
 //! Host modules as scripts see them: through the sandbox, with permissions, arguments, secrets and undo.
 
+mod docker;
 mod exec;
 mod file;
 mod hetzner;

@@ -6,7 +6,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, future, stream};
 use serde_json::{Value, json};
 use windlass_model::{Code, Problem};
 
@@ -109,7 +109,6 @@ async fn node(lab: &Lab<'_>, spec: &NodeSpec, pair: &Pair) -> Result<Value, Prob
         Some(pause) => pause.id.clone(),
         None => make(lab, &pause_container(lab, spec)?, name).await?,
     };
-    lab.backend().start(&pause).await.map_err(failed("the pause container"))?;
     // A node of a pause container that is gone has nothing to join any more.
     let of_this = |node: &&Container| node.network_of.as_deref().is_none_or(|of| of == pause);
     let there = match &pair.node {
@@ -119,19 +118,28 @@ async fn node(lab: &Lab<'_>, spec: &NodeSpec, pair: &Pair) -> Result<Value, Prob
         }
         other => other.as_ref(),
     };
-    let adopted = pin(lab, name, &lab.cx.key, pair, &pause).await?;
-    let node = match there {
-        Some(node) => node.id.clone(),
-        None => make(lab, &node_container(lab, spec, &pause)?, name).await?,
+    let begins = there.is_none_or(|node| node.state == "created");
+    let hold = async {
+        lab.backend().start(&pause).await.map_err(failed("the pause container"))?;
+        pin(lab, name, &lab.cx.key, pair, &pause).await
     };
-    if there.is_none_or(|node| node.state == "created") {
+    // Its container is made meanwhile: it needs the namespace only when it starts.
+    let prepare = async {
+        let node = match there {
+            Some(node) => node.id.clone(),
+            None => make(lab, &node_container(lab, spec, &pause)?, name).await?,
+        };
         let files = spec.files(|content| lab.cx.reveal(content, &format!("docker:{name}")))?;
-        if !files.is_empty() {
+        if begins && !files.is_empty() {
             lab.backend().put(&node, "/", archive(&files)?).await.map_err(failed("the files"))?;
         }
-        if spec.start != Some(false) {
-            lab.backend().start(&node).await.map_err(failed("the container"))?;
-        }
+        Ok::<_, Problem>(node)
+    };
+    // Both are waited for: what is under way can't be taken back.
+    let (adopted, node) = future::join(hold, prepare).await;
+    let (adopted, node) = (adopted?, node?);
+    if begins && spec.start != Some(false) {
+        lab.backend().start(&node).await.map_err(failed("the container"))?;
     }
     report(lab, name, &node, Some(&adopted)).await
 }
