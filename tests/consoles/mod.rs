@@ -1,6 +1,7 @@
 //! Consoles of labs' nodes: real shells in real namespaces, over real WebSockets.
 
 mod house;
+mod others;
 mod people;
 mod recordings;
 mod terminals;

@@ -26,6 +26,8 @@ pub struct Console {
     pub told: Vec<Value>,
     /// How it ended: the close code and its reason; 0 if the connection broke.
     pub end: Option<(u16, String)>,
+    /// How long nothing may come.
+    pub patience: Duration,
     heard: Instant,
 }
 
@@ -52,7 +54,7 @@ impl Console {
         stream.set_nodelay(true).expect("no delay");
         match tungstenite::client::client(request, stream) {
             Ok((socket, _)) => {
-                Ok(Self { socket, shown: Vec::new(), told: Vec::new(), end: None, heard: Instant::now() })
+                Ok(Self { socket, shown: Vec::new(), told: Vec::new(), end: None, patience: PATIENCE, heard: Instant::now() })
             }
             Err(HandshakeError::Failure(Error::Http(answer))) => {
                 let body = answer.body().clone().unwrap_or_default();
@@ -84,6 +86,19 @@ impl Console {
         let _ = self.socket.send(Message::binary(text.as_bytes().to_vec()));
     }
 
+    /// Sends bytes that aren't text.
+    pub fn sends(&mut self, bytes: &[u8]) {
+        let _ = self.socket.send(Message::binary(bytes.to_vec()));
+    }
+
+    /// Reads until so many bytes are shown.
+    #[track_caller]
+    pub fn at_least(&mut self, count: usize) {
+        while self.shown.len() < count {
+            assert!(self.read(), "it ended at {} of {count} bytes: {:?}", self.shown.len(), self.end);
+        }
+    }
+
     /// Says something in JSON, or what isn't.
     pub fn says(&mut self, text: &str) {
         let _ = self.socket.send(Message::text(text.to_owned()));
@@ -98,6 +113,7 @@ impl Console {
         match &message {
             // Heartbeats alone are no news.
             Ok(Message::Ping(_)) => self.fail_when_quiet(),
+            Err(_) => {}
             _ => self.heard = Instant::now(),
         }
         match message {
@@ -111,7 +127,6 @@ impl Console {
             }
             Ok(_) => {}
             Err(Error::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                self.heard -= PATIENCE;
                 self.fail_when_quiet();
             }
             Err(error) => self.end = Some((0, error.to_string())),
@@ -120,8 +135,8 @@ impl Console {
     }
 
     fn fail_when_quiet(&self) {
-        let quiet = self.heard.elapsed() >= PATIENCE;
-        assert!(!quiet, "nothing came for {PATIENCE:?}; shown: {}; told: {:?}", self.text(), self.told);
+        let quiet = self.heard.elapsed() >= self.patience;
+        assert!(!quiet, "nothing came for {:?}; shown: {}; told: {:?}", self.patience, self.text(), self.told);
     }
 
     /// What was shown, as text.
