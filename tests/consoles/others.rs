@@ -204,7 +204,7 @@ fn an_ssh_server_in_a_node() {
 #[test]
 fn a_telnet_server_in_a_node() {
     if !has_program("busybox") {
-        return skip("no busybox here: .ci/setup installs what tests with machines need");
+        return skip("no busybox here: .ci/setup installs busybox-static");
     }
     let Some(mut labs) = Labs::start("") else { return };
     labs.lab("platform", "demo");

@@ -223,16 +223,16 @@ async fn open(mut request: Request) -> Result<Answer, Problem> {
     let (api, hub) = (request.api.clone(), request.api.consoles.clone());
     // A page of another site could have a browser send our cookie along.
     api.auth.refuse_foreign_page(&request.principal, &request.headers, &api.config)?;
+    let upgrade = request.upgrade.take().ok_or_else(|| {
+        Problem::new(Code::InvalidInput, "a console is a WebSocket, and the request doesn't ask for one")
+            .help("send `Upgrade: websocket` over HTTP/1.1; `windlass console` does")
+    })?;
     let place = node(&request, organisation(&request, query.organisation.as_deref())?)?;
     let may_type = query.mode == Mode::Type;
     if may_type {
         request.require(Permission::UseConsoles, &place.organisation, &folder(&place.lab))?;
     }
     let size = words::checked(Size { cols: query.cols, rows: query.rows })?;
-    let upgrade = request.upgrade.take().ok_or_else(|| {
-        Problem::new(Code::InvalidInput, "a console is a WebSocket, and the request doesn't ask for one")
-            .help("send `Upgrade: websocket` over HTTP/1.1; `windlass console` does")
-    })?;
     let kinds = hub.kinds(&place).await?;
     if !kinds.contains(&query.kind) {
         let known: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
