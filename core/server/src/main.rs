@@ -4,6 +4,7 @@ mod claims;
 mod cli;
 mod commands;
 mod config;
+mod consoles;
 mod context;
 mod data;
 mod desk;

@@ -26,6 +26,12 @@ const SPEC: &str = "windlass.spec";
 /// What our own labels begin with.
 const OURS: &str = "windlass.";
 
+/// The labels of the container that is this node of a lab.
+pub(super) fn labels_of(instance: &str, lab: &LabId, node: &str) -> Vec<(String, String)> {
+    let labels = [(INSTANCE, instance), (LAB, lab.key.as_str()), (NODE, node), (ROLE, Role::Node.word())];
+    labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+}
+
 /// What a container is to its node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {

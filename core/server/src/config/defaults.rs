@@ -45,8 +45,8 @@ impl Default for Config {
             telemetry: Telemetry::default(),
             engine: EngineSettings::default(),
             server: ServerSettings::default(),
-            labs: LabSettings::default(),
             auth: AuthSettings::default(),
+            labs: LabSettings::default(),
             bounds: Bounds::default(),
             policy: BTreeMap::from([
                 ("lab/*".to_owned(), lab_grants()),
@@ -121,15 +121,27 @@ impl Default for ServerSettings {
     }
 }
 
-impl Default for LabSettings {
-    fn default() -> Self {
-        Self { discovery_every: "30s".into() }
-    }
-}
-
 impl Default for AuthSettings {
     fn default() -> Self {
         Self { session_idle: "12h".into(), session_max: "7d".into(), oidc: BTreeMap::new() }
+    }
+}
+
+impl Default for LabSettings {
+    fn default() -> Self {
+        Self {
+            discovery_every: "30s".into(),
+            shell: vec!["/bin/sh".into()],
+            shell_user: "nobody".into(),
+            record: false,
+            record_bytes: 16 << 20,
+            record_length: "8h".into(),
+            recordings_bytes: 1 << 30,
+            consoles: 256,
+            consoles_each: 16,
+            consoles_node: 16,
+            console_idle: "1h".into(),
+        }
     }
 }
 

@@ -115,6 +115,20 @@ pub const KEYS: &[Key] = &[
          \"file:/path\", email_domains = [], organisation, roles_claim, roles = { value = [\"operator@acme/lab\"] } }`; \
          the role `*` is everybody's.",
     ),
+    key(
+        "labs.shell",
+        "The program of a shell in a namespace, with its arguments. It sees the machine's files read-only, as `labs.shell_user`, and \
+         the node's network as that one's administrator. Empty: there are no such shells.",
+    ),
+    key("labs.shell_user", "The user of this machine that shells in namespaces run as; not root."),
+    key("labs.record", "Whether every terminal of a lab's node is recorded: what it shows, not what is typed."),
+    key("labs.record_bytes", "Size of one recording, in bytes; then it ends."),
+    key("labs.record_length", "How long one recording may be: `8h`."),
+    key("labs.recordings_bytes", "Size of all recordings, in bytes; the oldest go first."),
+    key("labs.consoles", "People at consoles of labs' nodes at once; more get 503."),
+    key("labs.consoles_each", "Consoles that one user may have open, tokens included; more get 429."),
+    key("labs.consoles_node", "People at the consoles of one node at once; more get 429."),
+    key("labs.console_idle", "After how long a console is closed in which nothing is shown or typed: `1h`."),
     key("bounds.input_bytes", "Size of a run's input, in bytes."),
     key("bounds.step_bytes", "Size of one step's arguments or result, in bytes."),
     key("bounds.steps_per_run", "Steps in one journal."),

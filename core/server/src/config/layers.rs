@@ -235,6 +235,16 @@ fn check(loaded: &Loaded) -> Result<(), Problem> {
         ("auth.session_idle".into(), parse_duration_ms(&config.auth.session_idle).err().map(|error| error.to_string())),
         ("auth.session_max".into(), parse_duration_ms(&config.auth.session_max).err().map(|error| error.to_string())),
         ("labs.discovery_every".into(), bad_cadence(&config.labs.discovery_every)),
+        ("labs.consoles".into(), at_least(config.labs.consoles as u64, 1)),
+        ("labs.consoles_each".into(), at_least(config.labs.consoles_each as u64, 1)),
+        ("labs.consoles_node".into(), at_least(config.labs.consoles_node as u64, 1)),
+        ("labs.record_bytes".into(), at_least(config.labs.record_bytes, 4_096)),
+        ("labs.recordings_bytes".into(), at_least(config.labs.recordings_bytes, config.labs.record_bytes)),
+        (
+            "labs.record_length".into(),
+            parse_duration_ms(&config.labs.record_length).err().map(|error| error.to_string()),
+        ),
+        ("labs.console_idle".into(), parse_duration_ms(&config.labs.console_idle).err().map(|error| error.to_string())),
         ("log.level".into(), bad_level(&config.log.level)),
         ("database".into(), bad_database(&config.database)),
     ];

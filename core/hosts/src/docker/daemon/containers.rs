@@ -27,7 +27,7 @@ const NANOS_PER_MS: i64 = 1_000_000;
 const KILL: &str = "SIGKILL";
 
 impl Daemon {
-    pub(super) async fn list(&self, labels: &[(String, String)]) -> Result<Vec<Container>, Fault> {
+    pub(in super::super) async fn list(&self, labels: &[(String, String)]) -> Result<Vec<Container>, Fault> {
         let labels: Vec<String> = labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let filters = HashMap::from([("label", labels)]);
         let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();

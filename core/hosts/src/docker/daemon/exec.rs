@@ -187,7 +187,7 @@ impl Drop for Killer<'_> {
 
 /// Docker has no call for it: the program and all that it has started are killed by number, if the number is still one of the
 /// container's.
-fn end_group(pid: i64, container: &str) {
+pub(super) fn end_group(pid: i64, container: &str) {
     let mut todo = vec![pid];
     let mut doomed = Vec::new();
     while let Some(pid) = todo.pop() {

@@ -5,6 +5,7 @@ mod events;
 mod exec;
 mod images;
 mod netns;
+mod terminal;
 
 use std::{os::fd::OwnedFd, path::PathBuf, sync::OnceLock};
 

@@ -268,6 +268,15 @@ fn trim(machine: &Path, bound: u64) {
     let _ = process::trim_log(machine);
 }
 
+/// See `qemu::sockets`.
+pub fn sockets(config: &Config, instance: &str, lab: &LabId, name: &str) -> Option<super::Sockets> {
+    let path = folder::Store::new(config.folder.clone()).lab(lab).join(name);
+    let record = read_record(&path)
+        .filter(|record| record.instance == crate::lab_mark::short_instance(instance) && record.lab == lab.key)?;
+    let vnc = (record.spec.vnc == Some(true)).then_some(command::VNC);
+    Some(super::Sockets { folder: path.join("run"), serial: command::SERIAL, vnc })
+}
+
 fn absent(lab: &LabId, name: &str) -> Problem {
     Problem::new(Code::NotFound, format!("the lab {} has no machine {name}", lab.name))
         .help("qemu::machines(lab) lists what there is")
