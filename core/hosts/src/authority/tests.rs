@@ -176,6 +176,6 @@ async fn what_a_run_has_left_of_a_zone_changes_hands_with_its_records() {
     // What the old run would take back isn't its own any more.
     assert!(!server.restore("a.example", "old/2", &hand("x")).await.unwrap());
     assert!(!server.remove_made("a.example", "old/1", &hand("x")).await.unwrap());
-    assert_eq!(records(&server, "a.example", "a.example").await.len(), 2);
+    assert!(records(&server, "a.example", "a.example").await.contains(&"192.0.2.1".to_owned()));
     assert!(server.remove_made("a.example", "new/1", &hand("x")).await.unwrap());
 }
