@@ -57,7 +57,6 @@ pub struct Session {
     engine: Engine,
     runtime: tokio::runtime::Runtime,
     purpose: Purpose,
-    instance: Arc<str>,
     executes: bool,
     lock_file: PathBuf,
     lock: Option<Lock>,
@@ -131,7 +130,6 @@ impl Session {
             engine,
             runtime,
             purpose,
-            instance: id.clone(),
             executes,
             lock_file,
             lock,
@@ -208,11 +206,6 @@ impl Session {
     /// The configuration in effect.
     pub fn config(&self) -> &crate::config::Config {
         &self.loaded.config
-    }
-
-    /// This machine's instance id.
-    pub fn instance(&self) -> &Arc<str> {
-        &self.instance
     }
 
     /// The file that whoever executes runs has locked.

@@ -15,7 +15,11 @@ use super::{
     rehearse::Twin,
     *,
 };
-use crate::{net, testing::Bench};
+use crate::{
+    net,
+    owner::{Always, PLATFORM},
+    testing::Bench,
+};
 
 const GRANTS: &[&str] = &["docker.*:*"];
 
@@ -200,7 +204,7 @@ fn an_undo_leaves_what_another_run_made_meanwhile() {
     let problem = first.call("create_nodes", specs()).unwrap_err();
     assert_eq!((problem.code, &problem.data["run"]), (Code::Conflict, &json!("01other")));
     // A namespace that `net` made isn't a node's, and is never taken for one that died.
-    let net = Bench::new(net::module(world.stack.clone()), &[]);
+    let net = Bench::new(net::module(world.stack.clone(), Arc::new(Always(PLATFORM))), &[]);
     net.call("create_namespace", json!(["t", "r9"])).unwrap();
     let problem = second.call("create_node", json!(["t", { "name": "r9", "image": "frr:9" }])).unwrap_err();
     assert_eq!(problem.code, Code::Conflict, "{problem:?}");
