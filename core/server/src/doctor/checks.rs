@@ -86,7 +86,8 @@ fn kernel() -> Finding {
         list.iter().map(|capability| capability.name).collect::<Vec<_>>().join(", ")
     };
     let basic = ["bridge", "veth"].iter().all(|name| works.iter().any(|capability| capability.name == *name));
-    let found = format!("has {}; lacks {}", names(works), if lacks.is_empty() { "nothing".into() } else { names(lacks) });
+    let found =
+        format!("has {}; lacks {}", names(works), if lacks.is_empty() { "nothing".into() } else { names(lacks) });
     if basic { Finding::fine("kernel", found) } else { Finding::missing("kernel", found, help) }
 }
 
