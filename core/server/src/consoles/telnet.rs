@@ -108,24 +108,20 @@ impl Telnet {
     fn negotiate(&mut self, command: u8, option: u8, answer: &mut Vec<u8>) {
         let known = bit(option);
         match command {
-            WILL if [ECHO, SUPPRESS_GO_AHEAD, BINARY].contains(&option) => {
-                if self.theirs & known == 0 {
-                    self.theirs |= known;
-                    answer.extend([IAC, DO, option]);
-                }
+            WILL if [ECHO, SUPPRESS_GO_AHEAD, BINARY].contains(&option) && self.theirs & known == 0 => {
+                self.theirs |= known;
+                answer.extend([IAC, DO, option]);
             }
             WILL => answer.extend([IAC, DONT, option]),
             WONT if self.theirs & known != 0 => {
                 self.theirs &= !known;
                 answer.extend([IAC, DONT, option]);
             }
-            DO if [SUPPRESS_GO_AHEAD, TERMINAL_TYPE, NAWS, BINARY].contains(&option) => {
-                if self.ours & known == 0 {
-                    self.ours |= known;
-                    answer.extend([IAC, WILL, option]);
-                    if let (NAWS, Some(size)) = (option, self.size) {
-                        answer.extend(naws(size));
-                    }
+            DO if [SUPPRESS_GO_AHEAD, TERMINAL_TYPE, NAWS, BINARY].contains(&option) && self.ours & known == 0 => {
+                self.ours |= known;
+                answer.extend([IAC, WILL, option]);
+                if let (NAWS, Some(size)) = (option, self.size) {
+                    answer.extend(naws(size));
                 }
             }
             DO => answer.extend([IAC, WONT, option]),
