@@ -17,6 +17,7 @@ pub mod facts;
 pub mod file;
 pub mod hetzner;
 pub mod http;
+pub mod lab;
 pub mod lab_id;
 pub mod lab_mark;
 pub mod lab_names;
@@ -74,6 +75,11 @@ pub const HOSTS: &[Host] = &[
         real: |config, _| http::module(&config.http),
         rehearsal: |config| http::rehearsal(&config.http),
     },
+    Host {
+        name: "lab",
+        real: |config, services| Ok(lab::module(&config.lab, services.organisations.clone())),
+        rehearsal: |config| lab::rehearsal(&config.lab),
+    },
     Host { name: "net", real: |_, _| Ok(net::module(net::kernel())), rehearsal: |_| net::module(net::rehearsal()) },
     Host {
         name: "notify",
@@ -109,6 +115,8 @@ pub struct HostConfig {
     pub hetzner: hetzner::Config,
     /// Where requests may go, and whom they trust.
     pub http: http::Config,
+    /// How much of this machine organisations' labs may take.
+    pub lab: lab::Config,
     /// How people are told.
     pub notify: notify::Config,
     /// Where requests of registrars' plugins go.
