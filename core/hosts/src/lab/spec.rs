@@ -2,7 +2,14 @@
 
 use serde_json::{Map, Value, json};
 
-use super::document::{Document, Network, NetworkKind, Node, NodeKind};
+use super::{
+    document::{Document, Network, NetworkKind, Node, NodeKind},
+    normal::natural,
+};
+
+fn name(end: &super::document::End) -> String {
+    end.at.as_ref().map(ToString::to_string).unwrap_or_default()
+}
 
 /// How much of the machine a lab asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -48,12 +55,14 @@ pub(super) fn node(document: &Document, node: &Node) -> Option<Value> {
         }
         NodeKind::Machine => {
             let ends = document.links.iter().flat_map(|link| &link.endpoints);
-            let own = ends.filter(|end| end.at.as_ref().is_some_and(|at| at.node == node.name));
+            let mut own: Vec<_> = ends.filter(|end| end.at.as_ref().is_some_and(|at| at.node == node.name)).collect();
+            // A guest counts its interfaces in this order.
+            own.sort_by(|a, b| natural(&name(a), &name(b)));
             let tap = |end: &super::document::End| match &end.mac {
                 Some(mac) => json!({ "at": end.at, "mac": mac }),
                 None => json!({ "at": end.at }),
             };
-            spec.insert("taps".into(), own.map(tap).collect());
+            spec.insert("taps".into(), own.into_iter().map(tap).collect());
         }
     }
     if !node.labels.is_empty() {
