@@ -5,6 +5,7 @@ mod file;
 mod hetzner;
 mod http;
 mod net;
+mod net_live;
 mod net_twin;
 mod notify;
 mod undoing;

@@ -2,35 +2,38 @@
 
 use std::{
     process::Command,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
 use serde_json::{Value, json};
-use windlass_hosts::net;
+use windlass_hosts::{net, owner::Always};
 use windlass_model::{Code, Problem};
 use windlass_script::host::{Args, HostModule, Undo, testing::TestCx};
 use windlass_tests::{can_make_namespaces, skip};
 
 /// A lab of this test's own, destroyed when the test ends.
-struct Lab {
-    name: String,
-    module: HostModule,
-    run: String,
+pub(super) struct Lab {
+    pub(super) name: String,
+    pub(super) module: HostModule,
+    pub(super) run: String,
     runtime: tokio::runtime::Runtime,
 }
 
 impl Lab {
     /// On the real kernel; `None`, said out loud, where that isn't allowed.
-    fn real() -> Option<Self> {
+    pub(super) fn real() -> Option<Self> {
         if let Err(reason) = can_make_namespaces() {
             skip(&reason);
             return None;
         }
-        Some(Self::over(net::module(net::kernel())))
+        Some(Self::over(net::module(net::kernel(), Arc::new(Always("platform")))))
     }
 
-    fn over(module: HostModule) -> Self {
+    pub(super) fn over(module: HostModule) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("wt{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -38,7 +41,7 @@ impl Lab {
     }
 
     /// Calls an op on this lab with the arguments after the first.
-    fn call(&self, name: &str, rest: Value) -> Result<Value, Problem> {
+    pub(super) fn call(&self, name: &str, rest: Value) -> Result<Value, Problem> {
         self.call_as(name, rest, None)
     }
 
@@ -52,7 +55,7 @@ impl Lab {
         (op.run)(&cx.on(&self.runtime), &Args::new(op.params, args))
     }
 
-    fn ok(&self, name: &str, rest: Value) -> Value {
+    pub(super) fn ok(&self, name: &str, rest: Value) -> Value {
         self.call(name, rest.clone()).unwrap_or_else(|problem| panic!("{name} {rest}: {problem:?}"))
     }
 
@@ -68,31 +71,31 @@ impl Lab {
     }
 
     /// Two namespaces on a bridge, with addresses.
-    fn two_nodes(&self) {
+    pub(super) fn two_nodes(&self) {
         self.ok("create_namespaces", json!([["r1", "r2"]]));
         self.ok("create_bridge", json!(["lan1"]));
         self.ok("connect", json!([{ "at": "r1:eth0", "addresses": ["10.0.0.1/24"] }, "lan1"]));
         self.ok("connect", json!([{ "at": "r2:eth0", "addresses": ["10.0.0.2/24", "fd00::2/64"] }, "lan1"]));
     }
 
-    fn namespace(&self, node: &str) -> String {
+    pub(super) fn namespace(&self, node: &str) -> String {
         let all = self.ok("list_namespaces", json!([]));
         let found = all.as_array().unwrap().iter().find(|space| space["name"] == node).unwrap();
         found["namespace"].as_str().unwrap().to_owned()
     }
 
-    fn describe(&self) -> Value {
+    pub(super) fn describe(&self) -> Value {
         let mut lab = self.ok("describe", json!([]));
         // Hardware addresses are drawn, and a link's state is known a moment after its birth.
         for namespace in lab["namespaces"].as_array_mut().unwrap() {
             namespace["interfaces"].as_array_mut().unwrap().iter_mut().for_each(|link| {
                 link["mac"] = Value::Null;
-                link["operstate"] = Value::Null;
+                (link["operstate"], link["carrier"]) = (Value::Null, Value::Null);
             });
         }
         lab["links"].as_array_mut().unwrap().iter_mut().for_each(|link| {
             link["mac"] = Value::Null;
-            link["operstate"] = Value::Null;
+            (link["operstate"], link["carrier"]) = (Value::Null, Value::Null);
         });
         lab
     }
@@ -105,7 +108,7 @@ impl Drop for Lab {
 }
 
 /// What a tool of the system's own says; it is how we know that others see what we see.
-fn ip(args: &[&str]) -> String {
+pub(super) fn ip(args: &[&str]) -> String {
     let output = Command::new("ip").args(args).output().unwrap();
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
@@ -329,7 +332,7 @@ fn a_link_that_changes_wakes_who_waits_for_it() {
     assert_eq!((problem.code, &problem.data["state"]), (Code::WaitTimeout, &json!("up")));
     let (name, run) = (lab.name.clone(), lab.run.clone());
     let helper = std::thread::spawn(move || {
-        let mut lab = Lab::over(net::module(net::kernel()));
+        let mut lab = Lab::over(net::module(net::kernel(), Arc::new(Always("platform"))));
         (lab.name, lab.run) = (name, run);
         std::thread::sleep(Duration::from_millis(150));
         lab.ok("set_link", json!(["r1:eth0@host", { "up": false }]));

@@ -1,7 +1,9 @@
 //! The twin in memory beside the kernel: the same calls, the same answers and refusals.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
-use windlass_hosts::net;
+use windlass_hosts::{net, owner::Always};
 use windlass_script::host::{Args, HostModule, testing::TestCx};
 use windlass_tests::{can_make_namespaces, skip};
 
@@ -11,7 +13,9 @@ fn the_twin_answers_as_the_kernel_does() {
         skip(&reason);
         return;
     }
-    let (real, twin) = (net::module(net::kernel()), net::module(net::rehearsal()));
+    let organisations = Arc::new(Always("platform"));
+    let real = net::module(net::kernel(), organisations.clone());
+    let twin = net::module(net::rehearsal(), organisations);
     for (number, sequence) in sequences().into_iter().enumerate() {
         let lab = format!("wtwin{}-{number}", std::process::id());
         let mut differences = Vec::new();
@@ -128,6 +132,7 @@ fn strip(value: &mut Value) {
             map.remove("mac");
             map.remove("waited_ms");
             map.remove("operstate");
+            map.remove("carrier");
             map.values_mut().for_each(strip);
         }
         Value::Array(items) => {

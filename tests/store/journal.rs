@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use windlass_model::{
     Code, EffectClass, EventKind as E, Outcome, ResourceState, RunState, StepCall, StepState,
-    command::{Command, Given, Lease, Reply},
+    command::{Command, Given, Lease, NewRun, Reply},
     event::NewEvent,
     journal::LocalEffect,
     query::StepFilter,
@@ -111,6 +111,12 @@ fn resources_live_and_go(w: &World) {
     let again = w.store.resources(Some(&maker.run), false).unwrap();
     assert_eq!((again.len(), again[0].state, again[0].path.clone()), (1, ResourceState::Live, path("1")));
     assert_eq!(again[0].resource, namespace("ns1"));
+    // Labs of two organisations may have one name: what one removes isn't the other's.
+    let acme = w.launch_as(NewRun { organisation: "acme".into(), ..new_run("r3") }).unwrap();
+    w.finish(&acme, &creates("0", "ns1"), value(Value::Null));
+    w.finish(&acme, &destroys("1", "ns1"), value(Value::Null));
+    assert_eq!(w.store.resources(Some(&acme.run), false).unwrap()[0].state, ResourceState::Gone);
+    assert_eq!(state(), ResourceState::Live);
 }
 
 fn steps_come_in_natural_order(w: &World) {

@@ -12,7 +12,7 @@ use std::{
 
 use serde_json::{Value, json};
 use windlass_engine::{Durability, Engine, EngineConfig, Launch, Time};
-use windlass_hosts::{HostConfig, lab_names::LabNames, net::NetBackend, net::types::Place};
+use windlass_hosts::{HostConfig, lab_names::LabNames, net::NetBackend, net::types::Place, owner::Always};
 use windlass_model::{Code, Problem, RunState, journal::Workflows, query::RunRecord, workflow::Rollback};
 use windlass_script::{Interceptor, Library, NoSecrets, Policy, STACK_BYTES, Sandbox, SandboxConfig, host::HostModule};
 use windlass_tests::{can_make_namespaces, skip};
@@ -67,7 +67,7 @@ fn modules(backend: &Arc<dyn NetBackend>, rehearsal: bool) -> Vec<HostModule> {
         false => windlass_hosts::modules(&config).expect("the defaults fit this machine"),
     };
     let others = modules.into_iter().filter(|module| module.name != "net");
-    others.chain([windlass_hosts::net::module(backend.clone())]).collect()
+    others.chain([windlass_hosts::net::module(backend.clone(), Arc::new(Always("platform")))]).collect()
 }
 
 /// Runs a workflow that ships with this fault; its record, and how many ops were performed.

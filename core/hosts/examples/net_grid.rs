@@ -13,10 +13,12 @@ use std::{
     fmt::Write as _,
     io::Write as _,
     process::{Command, Stdio},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
+use windlass_hosts::owner::{Always, PLATFORM};
 use windlass_script::host::{Args, HostModule, testing::TestCx};
 
 const BRIDGES: usize = 10;
@@ -27,7 +29,7 @@ const SETTLE: Duration = Duration::from_millis(1_500);
 fn main() {
     let number = |position| std::env::args().nth(position).and_then(|text| text.parse::<usize>().ok());
     let (nodes, rounds) = (number(1).unwrap_or(100), number(2).unwrap_or(5));
-    let module = windlass_hosts::net::module(windlass_hosts::net::kernel());
+    let module = windlass_hosts::net::module(windlass_hosts::net::kernel(), Arc::new(Always(PLATFORM)));
     let mut samples: [Vec<Duration>; 4] = Default::default();
     remove_with_ip(nodes);
     call(&module, "destroy", json!([LAB]));

@@ -53,7 +53,13 @@ pub enum Parsed {
 impl LabNames {
     /// The names of `lab` on the machine with this instance id.
     pub fn new(instance: &str, lab: &str) -> Self {
-        let identity = format!("{instance}:{lab}");
+        Self::candidate(instance, lab, 0)
+    }
+
+    /// Further names that the lab can have where another one has the first already.
+    pub fn candidate(instance: &str, lab: &str, number: u32) -> Self {
+        // A lab's name has no `#`.
+        let identity = if number == 0 { format!("{instance}:{lab}") } else { format!("{instance}:{lab}#{number}") };
         let number = u32::from_be_bytes(blake2b_4(&identity));
         // Group 0 is every link's default, and the highest bit makes a negative number of it for some tools.
         Self { hash: hex::encode(Blake2b::<U2>::digest(&identity)), group: (number & 0x7fff_ffff).max(1) }

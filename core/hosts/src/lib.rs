@@ -3,11 +3,16 @@
 //! Adding one: make the folder, add its line to `HOSTS` and its section to `HostConfig`. Definitions, permissions,
 //! docs and the dispatcher follow from what its ops declare.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use windlass_model::Problem;
 use windlass_script::host::HostModule;
 
-use crate::services::Services;
+use crate::{
+    owner::{Always, PLATFORM},
+    services::Services,
+};
 
 pub mod authority;
 pub mod claim;
@@ -80,7 +85,11 @@ pub const HOSTS: &[Host] = &[
         real: |config, services| Ok(lab::module(&config.lab, services.organisations.clone())),
         rehearsal: |config| lab::rehearsal(&config.lab),
     },
-    Host { name: "net", real: |_, _| Ok(net::module(net::kernel())), rehearsal: |_| net::module(net::rehearsal()) },
+    Host {
+        name: "net",
+        real: |_, services| Ok(net::module(net::kernel(), services.organisations.clone())),
+        rehearsal: |config| net::module(config.rehearsed_stack.stack(), Arc::new(Always(PLATFORM))),
+    },
     Host {
         name: "notify",
         real: |config, _| notify::module(&config.notify),
@@ -126,6 +135,9 @@ pub struct HostConfig {
     /// The name servers that the modules of one rehearsal share.
     #[serde(skip)]
     pub rehearsed: authority::Shared,
+    /// The network stack that they share.
+    #[serde(skip)]
+    pub rehearsed_stack: net::Rehearsed,
 }
 
 /// The modules that act on the world. Fails when the configuration asks for something that this machine can't give.
@@ -142,6 +154,10 @@ pub fn modules_in(config: &HostConfig, services: &Services) -> Result<Vec<HostMo
 /// The modules for rehearsals.
 pub fn rehearsal_modules(config: &HostConfig) -> Vec<HostModule> {
     // Each rehearsal begins with the world as it is.
-    let config = HostConfig { rehearsed: authority::Shared::default(), ..config.clone() };
+    let config = HostConfig {
+        rehearsed: authority::Shared::default(),
+        rehearsed_stack: net::Rehearsed::default(),
+        ..config.clone()
+    };
     HOSTS.iter().map(|host| (host.rehearsal)(&config)).collect()
 }

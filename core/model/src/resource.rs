@@ -33,7 +33,15 @@ pub struct ResourceRef {
     pub id: Arc<str>,
 }
 
+/// Whose labs these are stands beside their names: two organisations may each have a `demo/r1`.
+const NAMED_BY_ORGANISATIONS: [&str; 3] = ["docker", "net", "qemu"];
+
 impl ResourceRef {
+    /// Whether its id says what it is within an organisation only: the same id of another organisation is another thing.
+    pub fn is_named_by_organisation(&self) -> bool {
+        NAMED_BY_ORGANISATIONS.contains(&&*self.provider)
+    }
+
     /// Everything of a provider whose id begins with `prefix/`, for steps that remove whatever is there: kind `*`, id
     /// `prefix/*`.
     pub fn everything_below(provider: &str, prefix: &str) -> Self {

@@ -56,11 +56,12 @@ pub(crate) fn change(
             (ResourceChange::Creates(what), Effect::Happened) => created(cx, run, path, what, ResourceState::Live)?,
             (ResourceChange::Creates(what), Effect::Void) => forget_intent(cx, run, path, what)?,
             (ResourceChange::Destroys(what), effect) => {
-                for what in named(cx, what)? {
+                let whose = whose(cx, run, what)?;
+                for what in named(cx, what, whose.as_deref())? {
                     match effect {
-                        Effect::Intended => set_state(cx, &what, ResourceState::Destroying)?,
-                        Effect::Happened => set_state(cx, &what, ResourceState::Gone)?,
-                        Effect::Void => set_back(cx, &what)?,
+                        Effect::Intended => set_state(cx, &what, whose.as_deref(), ResourceState::Destroying)?,
+                        Effect::Happened => set_state(cx, &what, whose.as_deref(), ResourceState::Gone)?,
+                        Effect::Void => set_back(cx, &what, whose.as_deref())?,
                     }
                 }
             }
@@ -69,10 +70,20 @@ pub(crate) fn change(
     Ok(())
 }
 
+/// The organisation that a thing has to be of, if its name alone doesn't tell it from others: the run's.
+fn whose(cx: &mut Cx, run: &RunId, what: &ResourceRef) -> Applied<Option<String>> {
+    if !what.is_named_by_organisation() {
+        return Ok(None);
+    }
+    Ok(Some(runs::table.find(run.as_str()).select(runs::organisation).first(cx.conn)?))
+}
+
 /// What a removal means: the thing itself, or all that stand below its prefix now.
-fn named(cx: &mut Cx, what: &ResourceRef) -> Applied<Vec<ResourceRef>> {
+fn named(cx: &mut Cx, what: &ResourceRef, whose: Option<&str>) -> Applied<Vec<ResourceRef>> {
     let Some(prefix) = what.prefix() else { return Ok(vec![what.clone()]) };
-    Ok(inventory(cx, &what.provider, prefix)?.into_iter().map(|record| record.resource).collect())
+    let all = inventory(cx, &what.provider, prefix)?.into_iter();
+    let ours = all.filter(|record| whose.is_none_or(|organisation| record.organisation == organisation));
+    Ok(ours.map(|record| record.resource).collect())
 }
 
 /// One row per run and thing: made again after it was gone, it is the new step's. An intent never takes back that it is live.
@@ -121,22 +132,24 @@ fn forget_intent(cx: &mut Cx, run: &RunId, path: &StepPath, what: &ResourceRef) 
 }
 
 /// A thing that is removed is found by its name, whoever made it.
-fn set_state(cx: &mut Cx, what: &ResourceRef, state: ResourceState) -> Applied<()> {
+fn set_state(cx: &mut Cx, what: &ResourceRef, whose: Option<&str>, state: ResourceState) -> Applied<()> {
     diesel::update(resources::table)
         .filter(resources::provider.eq(&*what.provider))
         .filter(resources::kind.eq(&*what.kind))
         .filter(resources::id.eq(&*what.id))
+        .filter(resources::organisation.eq(whose.unwrap_or_default()).or(whose.is_none().into_sql::<Bool>()))
         .filter(resources::state.ne(ResourceState::Gone.as_str()))
         .set((resources::state.eq(state.as_str()), resources::updated_at_ms.eq(cx.now_ms)))
         .execute(cx.conn)?;
     Ok(())
 }
 
-fn set_back(cx: &mut Cx, what: &ResourceRef) -> Applied<()> {
+fn set_back(cx: &mut Cx, what: &ResourceRef, whose: Option<&str>) -> Applied<()> {
     diesel::update(resources::table)
         .filter(resources::provider.eq(&*what.provider))
         .filter(resources::kind.eq(&*what.kind))
         .filter(resources::id.eq(&*what.id))
+        .filter(resources::organisation.eq(whose.unwrap_or_default()).or(whose.is_none().into_sql::<Bool>()))
         .filter(resources::state.eq(ResourceState::Destroying.as_str()))
         .set((resources::state.eq(ResourceState::Live.as_str()), resources::updated_at_ms.eq(cx.now_ms)))
         .execute(cx.conn)?;

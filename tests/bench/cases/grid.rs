@@ -4,11 +4,12 @@
 use std::{
     io::Write,
     process::{Command, Stdio},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use serde_json::json;
-use windlass_hosts::net;
+use windlass_hosts::{net, owner::Always};
 
 use super::{Case, Cx};
 use crate::{
@@ -46,7 +47,7 @@ fn run(cx: &Cx) -> Outcome<Vec<Row>> {
     }
     let size = Size { nodes: cx.options.size(100, 4), bridges: cx.options.size(10, 2) };
     let lab = format!("bench-{}", std::process::id());
-    let world = World::with(cx.folder, NAME, vec![net::module(net::kernel())])?;
+    let world = World::with(cx.folder, NAME, vec![net::module(net::kernel(), Arc::new(Always("platform")))])?;
     let grants = ["net.read:*", "net.write:*"];
     world.script("bench/grid", &grants, BUILD)?;
     world.script("bench/destroy", &grants, "fn run(input) { net::destroy(input.lab) }")?;

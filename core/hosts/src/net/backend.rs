@@ -1,6 +1,6 @@
 //! What the lab logic asks of a network stack. Two have it: the kernel, and its twin in memory for rehearsals.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, os::fd::BorrowedFd, time::Duration};
 
 use super::{fault::Fault, types::*};
 
@@ -18,6 +18,18 @@ pub trait NetBackend: Send + Sync {
     /// Removes namespaces with everything in them. One answer each.
     fn remove_namespaces(&self, names: &[String]) -> Vec<Result<(), Fault>>;
 
+    /// Gives a namespace that is there a name, with this alias on its `lo`, which is up.
+    fn adopt_namespace(&self, new: &NewNamespace, netns: BorrowedFd<'_>) -> Result<(), Fault>;
+
+    /// Whether this is the namespace that this process runs in.
+    fn is_own_namespace(&self, netns: BorrowedFd<'_>) -> Result<bool, Fault>;
+
+    /// Whether the name stands for this namespace.
+    fn is_namespace(&self, name: &str, netns: BorrowedFd<'_>) -> Result<bool, Fault>;
+
+    /// Whether a process runs in a named namespace.
+    fn is_inhabited(&self, name: &str) -> Result<bool, Fault>;
+
     /// The links of several places. One answer each.
     fn links(&self, places: &[Place]) -> Vec<Result<Vec<Link>, Fault>>;
 
@@ -30,11 +42,14 @@ pub trait NetBackend: Send + Sync {
     /// Routes of a place's main table, but for those that the kernel makes itself.
     fn routes(&self, place: &Place) -> Result<Vec<Route>, Fault>;
 
-    /// Queueing disciplines of a place.
+    /// Queueing disciplines of a place, and what drops packets without one (kind `nft`).
     fn qdiscs(&self, place: &Place) -> Result<Vec<Qdisc>, Fault>;
 
     /// Whether packets are forwarded: IPv4, IPv6 (`None`: the kernel has none).
     fn forwarding(&self, place: &Place) -> Result<(bool, Option<bool>), Fault>;
+
+    /// All of that, of several places. One answer each.
+    fn survey(&self, places: &[Place]) -> Vec<Result<Survey, Fault>>;
 
     /// Makes changes: in order within a batch, batches at the same time. A failed change doesn't stop those after it.
     /// One answer for each change.
@@ -42,6 +57,19 @@ pub trait NetBackend: Send + Sync {
 
     /// What this stack can do, found out by trying it in a scratch namespace.
     fn capabilities(&self) -> Result<Vec<Capability>, Fault>;
+
+    /// Says that a lab is changed by us, until the guard is dropped.
+    fn busy(&self, _lab: &str) -> Box<dyn Send> {
+        Box::new(())
+    }
+
+    /// The labs that were changed by us since this process began, by their keys: whether one is now, and how often one was.
+    fn activity(&self) -> Vec<(String, bool, u64)> {
+        Vec::new()
+    }
+
+    /// Begins to listen: whatever changes on the host after this call is heard.
+    fn listen(&self) -> Result<Box<dyn ChangeWatch>, Fault>;
 
     /// Begins to watch a place's links: whatever changes after this call is seen.
     fn watch(&self, place: &Place) -> Result<Box<dyn LinkWatch>, Fault>;
@@ -51,4 +79,24 @@ pub trait NetBackend: Send + Sync {
 pub trait LinkWatch {
     /// Waits until some link changes, or for this long; says whether one did (or may have: a lost event counts).
     fn changed(&mut self, longest: Duration) -> Result<bool, Fault>;
+}
+
+/// Hears in which places links and addresses change.
+pub trait ChangeWatch {
+    /// Listens to these places from now on, besides the host.
+    fn follow(&mut self, places: &[Place]) -> Result<(), Fault>;
+
+    /// Waits for a change, or for this long.
+    fn heard(&mut self, longest: Duration) -> Result<Heard, Fault>;
+}
+
+/// What was heard.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// Nothing.
+    Nothing,
+    /// Something changed in these places.
+    Places(BTreeSet<Place>),
+    /// More happened than could be told: everything has to be looked at.
+    Lost,
 }

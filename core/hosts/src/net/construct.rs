@@ -15,11 +15,9 @@ use super::{
 };
 use crate::lab_mark::{altname, our_altname};
 
-/// Makes everything in the plan that isn't there yet. The answer has a list for each list of the plan.
+/// Makes everything in the plan that isn't there yet; the caller holds the lock. The answer has a list for each list of the plan.
 pub fn construct(lab: &Lab<'_>, plan: &Plan) -> Result<Value, Problem> {
-    let _guard = lab.backend.lock().map_err(|fault| fault.problem("waiting for another change of networks"))?;
     let view = lab.view()?;
-    lab.check_collision(&view)?;
     let mut work = Construction::new(lab, &view, plan)?;
     work.bridges(plan)?;
     work.taps(plan)?;
@@ -238,9 +236,12 @@ impl<'l, 'a> Construction<'l, 'a> {
             change: Change::SetLink { name: kernel.clone(), set },
             undo: None,
         });
+        let inside = Place::Namespace(space.kernel.clone());
+        self.without_offload(&label, &Place::Host, &kernel);
+        self.without_offload(&label, &inside, &at.interface);
         self.name_too(there, &kernel, label);
         self.end_addresses(&Place::Host, &kernel, ends[1]);
-        self.end_addresses(&Place::Namespace(space.kernel.clone()), &at.interface, ends[0]);
+        self.end_addresses(&inside, &at.interface, ends[0]);
         Ok(json!({ "at": name, "namespace": space.kernel, "interface": at.interface, "host_interface": kernel,
             "bridge": ends[1].bridge }))
     }
@@ -269,12 +270,13 @@ impl<'l, 'a> Construction<'l, 'a> {
                 return Err(self.lab.not_ours(&label, self.lab.whose(alias.as_deref())));
             }
         }
-        for ((space, at), end) in spaces.iter().zip([a, b]).zip([&spec.a, &spec.b]) {
+        for (space, at, end, other) in [(&spaces[0], a, &spec.a, b), (&spaces[1], b, &spec.b, a)] {
             let place = Place::Namespace(space.kernel.clone());
-            let alias = self.new_alias(self.inner_link(at), &at.link_name());
+            let alias = self.new_alias(self.inner_link(at), &at.between(other));
             let set = LinkSettings { up: Some(true), alias, ..LinkSettings::default() };
             let change = Change::SetLink { name: at.interface.clone(), set };
             self.inside.entry(place.clone()).or_default().push(Step { label: label.clone(), change, undo: None });
+            self.without_offload(&label, &place, &at.interface);
             self.end_addresses(&place, &at.interface, end);
         }
         Ok(json!({ "at": a.link_name(), "namespace": spaces[0].kernel, "interface": a.interface, "peer": b.link_name(),
@@ -287,6 +289,16 @@ impl<'l, 'a> Construction<'l, 'a> {
         let undo = Some((end.place.clone(), Change::DeleteLink { name: end.name.clone() }));
         let change = Change::AddVeth { ends: Box::new(ends), group: self.lab.names.group(), mtu };
         self.host.push(Step { label: label.to_owned(), change, undo });
+    }
+
+    /// A veth has no hardware that could compute checksums later, and some on the way drop what has none.
+    fn without_offload(&mut self, label: &str, place: &Place, link: &str) {
+        let change = Change::SetOffload { link: link.to_owned(), on: false };
+        let step = Step { label: label.to_owned(), change, undo: None };
+        match place {
+            Place::Host => self.host.push(step),
+            Place::Namespace(_) => self.inside.entry(place.clone()).or_default().push(step),
+        }
     }
 
     fn addresses(&mut self, plan: &Plan) -> Result<(), Problem> {
@@ -435,7 +447,7 @@ impl<'l, 'a> Construction<'l, 'a> {
     }
 
     fn no_space(&self, name: &str) -> Problem {
-        Problem::new(Code::NotFound, format!("the lab {} has no namespace {name}", self.lab.name))
+        Problem::new(Code::NotFound, format!("the lab {} has no namespace {name}", self.lab.id.name))
             .help("make it with net::create_namespace")
             .no_effect()
     }

@@ -2,30 +2,41 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use parking_lot::Mutex;
 use windlass_model::{Code, Problem};
 use windlass_script::host::OpCx;
 
 use super::{
     backend::NetBackend,
     plan::At,
+    settle,
     types::{Link, Place},
 };
-use crate::lab_mark::{Mark, run_of, short_instance};
-use crate::lab_names::{LabNames, NODE_MAX, Parsed, check_name, parse};
+use crate::{
+    lab_id::LabId,
+    lab_mark::{Mark, run_of, short_instance},
+    lab_names::{LabNames, NODE_MAX, Parsed, parse},
+    owner::PLATFORM,
+};
 
 /// Who calls, and for which lab.
 pub struct Lab<'a> {
     /// The stack.
     pub backend: &'a dyn NetBackend,
     /// The lab.
-    pub name: String,
+    pub id: LabId,
     /// Its names in the kernel.
     pub names: LabNames,
     /// For an undo: the key of the step that it takes back.
     pub undoes: Option<String>,
     instance: String,
     key: String,
+    /// What was read to find the lab's names: nobody has to read it again.
+    first: Mutex<Option<Seen>>,
 }
+
+/// Links of the host, and names of all namespaces.
+type Seen = (Vec<Link>, Vec<String>);
 
 /// Whose something is.
 #[derive(Debug, PartialEq, Eq)]
@@ -67,24 +78,30 @@ pub struct View {
 }
 
 impl<'a> Lab<'a> {
-    /// The lab `name` of this machine, as this call sees it.
-    pub fn new(backend: &'a dyn NetBackend, cx: &OpCx, name: &str) -> Result<Self, Problem> {
-        check_name("lab", name)?;
-        Ok(Self {
-            backend,
-            name: name.to_owned(),
-            names: LabNames::new(&cx.instance, name),
-            undoes: cx.undoes.clone(),
-            instance: short_instance(&cx.instance),
-            key: cx.key.clone(),
-        })
+    /// A lab of this machine, as this call sees it. Whoever makes something holds the lock from here on.
+    pub fn open(backend: &'a dyn NetBackend, cx: &OpCx, id: LabId) -> Result<Self, Problem> {
+        Self::seen_by(backend, id, &cx.instance, cx.key.clone(), cx.undoes.clone())
+    }
+
+    /// The same for a caller that is no step; a `key` that no run has makes nothing its own.
+    pub fn seen_by(
+        backend: &'a dyn NetBackend,
+        id: LabId,
+        instance: &str,
+        key: String,
+        undoes: Option<String>,
+    ) -> Result<Self, Problem> {
+        let short = short_instance(instance);
+        let (links, spaces) = read(backend)?;
+        let names = settle::names(backend, &id, (instance, &short), &links, &spaces)?;
+        Ok(Self { backend, id, names, undoes, instance: short, key, first: Mutex::new(Some((links, spaces))) })
     }
 
     /// What a device that this call makes is marked with.
     pub fn mark(&self, name: &str) -> Mark {
         Mark {
             instance: self.instance.clone(),
-            lab: self.name.clone(),
+            lab: self.id.key.clone(),
             name: name.into(),
             key: self.key.clone(),
             note: None,
@@ -95,7 +112,7 @@ impl<'a> Lab<'a> {
     pub fn whose(&self, alias: Option<&str>) -> Whose {
         match alias.and_then(Mark::parse) {
             None => Whose::Nobody,
-            Some(mark) if mark.instance != self.instance || mark.lab != self.name => Whose::OtherLab(mark),
+            Some(mark) if mark.instance != self.instance || mark.lab != self.id.key => Whose::OtherLab(mark),
             Some(mark) if mark.run() != run_of(&self.key) => Whose::OtherRun(mark),
             Some(_) => Whose::ThisRun,
         }
@@ -103,10 +120,8 @@ impl<'a> Lab<'a> {
 
     /// What is there.
     pub fn view(&self) -> Result<View, Problem> {
-        let mut links = self.backend.links(&[Place::Host]);
-        let links =
-            links.pop().unwrap_or_else(|| Ok(Vec::new())).map_err(|fault| fault.problem("reading the host's links"))?;
-        let all = self.backend.namespaces().map_err(|fault| fault.problem("listing the namespaces"))?;
+        let first = self.first.lock().take();
+        let (links, all) = first.map_or_else(|| read(self.backend), Ok)?;
         let ours = all.into_iter().filter_map(|kernel| match parse(&kernel)? {
             Parsed::Namespace { hash, node, name } if hash == self.names.hash() => {
                 Some((name.clone(), Space { name, kernel, node }))
@@ -139,7 +154,7 @@ impl<'a> Lab<'a> {
     /// A bridge of this lab, or what to do about there being none.
     pub fn bridge<'v>(&self, view: &'v View, name: &str) -> Result<&'v Link, Problem> {
         self.host_link(view, name).filter(|link| link.kind == "bridge").ok_or_else(|| {
-            Problem::new(Code::NotFound, format!("the lab {} has no bridge {name}", self.name))
+            Problem::new(Code::NotFound, format!("the lab {} has no bridge {name}", self.id.name))
                 .help("make it with net::create_bridge")
                 .no_effect()
         })
@@ -148,7 +163,7 @@ impl<'a> Lab<'a> {
     /// A namespace of this lab that carries its mark.
     pub fn space(&self, view: &View, name: &str) -> Result<Space, Problem> {
         let Some(space) = view.spaces.get(name) else {
-            return Err(Problem::new(Code::NotFound, format!("the lab {} has no namespace {name}", self.name))
+            return Err(Problem::new(Code::NotFound, format!("the lab {} has no namespace {name}", self.id.name))
                 .help("make it with net::create_namespace")
                 .no_effect());
         };
@@ -185,7 +200,7 @@ impl<'a> Lab<'a> {
         let at = At::parse(at)?;
         let on_host = || self.host_link(view, &at.link_name()).map(|link| (Place::Host, link.name.clone()));
         let missing = || {
-            Problem::new(Code::NotFound, format!("the lab {} has no interface {at}", self.name))
+            Problem::new(Code::NotFound, format!("the lab {} has no interface {at}", self.id.name))
                 .help("net::links(lab) lists what there is")
                 .no_effect()
         };
@@ -197,55 +212,43 @@ impl<'a> Lab<'a> {
         Ok((Place::Namespace(space.kernel), at.interface))
     }
 
-    /// Refuses to go on when another lab has the same names or group.
-    pub fn check_collision(&self, view: &View) -> Result<(), Problem> {
-        let named = |link: &&Link| {
-            let prefixes = [self.names.bridge_prefix(), self.names.node_prefix()];
-            link.group == self.names.group() || prefixes.iter().any(|prefix| link.name.starts_with(prefix))
-        };
-        for link in view.links.iter().filter(named) {
-            if let whose @ Whose::OtherLab(_) = self.whose(link.alias.as_deref()) {
-                return Err(self.not_ours(&format!("the link {}", link.name), whose));
-            }
-        }
-        // Every creation checks, so one namespace speaks for all that are there.
-        let first: Vec<Space> = view.spaces.values().take(1).cloned().collect();
-        match self.whose_spaces(&first)?.pop() {
-            Some(whose @ Whose::OtherLab(_)) => {
-                Err(self.not_ours(&format!("the namespace {}", first[0].kernel), whose))
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// The conflict with something that is there and not this run's.
     pub fn not_ours(&self, what: &str, whose: Whose) -> Problem {
         let problem = |message: String| Problem::new(Code::Conflict, message).no_effect();
         match whose {
             Whose::ThisRun => problem(format!("{what} is there already, and isn't what is asked for")),
             Whose::OtherRun(mark) => {
-                problem(format!("{what} is there already: run {} made it for the lab {}", mark.run(), self.name))
+                let name = &self.id.name;
+                problem(format!("{what} is there already: run {} made it for the lab {name}", mark.run()))
                     .help(format!(
-                        "remove it, or all of the lab with net::destroy(\"{}\"), or use another lab name",
-                        self.name
+                        "remove it, or all of the lab with net::destroy(\"{name}\"), or use another lab name"
                     ))
-                    .data(serde_json::json!({ "lab": mark.lab, "run": mark.run() }))
+                    .data(serde_json::json!({ "lab": name, "run": mark.run() }))
             }
-            Whose::OtherLab(mark) if mark.instance == self.instance => problem(format!(
-                "{what} belongs to the lab {}, whose kernel names begin like those of the lab {}",
-                mark.lab, self.name
-            ))
-            .help("use another lab name: its names in the kernel will differ")
-            .data(serde_json::json!({ "lab": mark.lab })),
-            Whose::OtherLab(mark) => {
-                problem(format!("{what} belongs to the lab {} of another Windlass on this machine", mark.lab))
+            Whose::OtherLab(mark) if mark.instance != self.instance => {
+                problem(format!("{what} belongs to a lab of another Windlass on this machine"))
                     .help("use another lab name, or let that one remove it")
-                    .data(serde_json::json!({ "lab": mark.lab, "instance": mark.instance }))
+                    .data(serde_json::json!({ "instance": mark.instance }))
             }
+            // What others call theirs is told to those only who may know.
+            Whose::OtherLab(mark) => match LabId::parse(&mark.lab) {
+                Some(id) if id.organisation == self.id.organisation || self.id.organisation == PLATFORM => {
+                    problem(format!("{what} belongs to the lab {}", id.key)).data(serde_json::json!({ "lab": id.key }))
+                }
+                _ => problem(format!("{what} belongs to a lab of another organisation")),
+            },
             Whose::Nobody => problem(format!("{what} is there already, and Windlass didn't make it"))
                 .help("use another name, or remove it by hand if nobody needs it"),
         }
     }
+}
+
+fn read(backend: &dyn NetBackend) -> Result<Seen, Problem> {
+    let mut links = backend.links(&[Place::Host]);
+    let links =
+        links.pop().unwrap_or_else(|| Ok(Vec::new())).map_err(|fault| fault.problem("reading the host's links"))?;
+    let spaces = backend.namespaces().map_err(|fault| fault.problem("listing the namespaces"))?;
+    Ok((links, spaces))
 }
 
 /// The numbers that a lab has given out. The lowest free one is next.

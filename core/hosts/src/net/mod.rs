@@ -1,15 +1,21 @@
 //! Network labs: namespaces, bridges, veths born in place, taps, addresses, routes, impairments. See README.md.
 
+mod activity;
+mod adopt;
 mod backend;
 mod construct;
+mod describe;
+mod difference;
 mod facts;
 mod fault;
 mod kernel;
 mod lab;
 mod ops;
+mod patrol;
 mod plan;
 mod rehearse;
 mod remove;
+mod settle;
 mod steps;
 #[cfg(test)]
 mod tests;
@@ -20,20 +26,55 @@ use std::sync::Arc;
 
 use windlass_script::host::HostModule;
 
+use crate::owner::Organisations;
+
 pub use self::{
-    backend::{LinkWatch, NetBackend},
+    adopt::spaces,
+    backend::{ChangeWatch, Heard, LinkWatch, NetBackend},
+    difference::{Finding, Found},
     facts::facts,
     fault::Fault,
+    patrol::Patrol,
 };
 
-/// The module over a network stack.
-pub fn module(backend: Arc<dyn NetBackend>) -> HostModule {
-    ops::module(backend)
+/// The module over a network stack; a lab is of the organisation whose run calls.
+pub fn module(backend: Arc<dyn NetBackend>, organisations: Arc<dyn Organisations>) -> HostModule {
+    ops::module(backend, organisations)
 }
 
 /// This machine's own network stack. It keeps nothing and asks for nothing until an op is called.
 pub fn kernel() -> Arc<dyn NetBackend> {
     Arc::new(kernel::Kernel)
+}
+
+/// The one network stack that the modules of a rehearsal share.
+#[derive(Clone)]
+pub struct Rehearsed(Arc<dyn NetBackend>);
+
+impl Rehearsed {
+    /// The stack.
+    pub fn stack(&self) -> Arc<dyn NetBackend> {
+        self.0.clone()
+    }
+}
+
+impl Default for Rehearsed {
+    fn default() -> Self {
+        Self(rehearsal())
+    }
+}
+
+impl std::fmt::Debug for Rehearsed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Rehearsed")
+    }
+}
+
+/// It is no setting: two configurations don't differ by it.
+impl PartialEq for Rehearsed {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 /// A twin in memory that answers as the kernel does: an empty host of its own, for a rehearsal.

@@ -119,6 +119,18 @@ impl At {
         Ok(Self { node: node.to_owned(), interface: interface.to_owned(), host_side })
     }
 
+    /// As it stands in marks of links between namespaces: this end, and then the other.
+    pub fn between(&self, other: &Self) -> String {
+        format!("{}:{}", self.link_name(), other.link_name())
+    }
+
+    /// The other end, if a mark's name tells one.
+    pub fn other_of(name: &str) -> Option<Self> {
+        // Neither nodes nor interfaces have a colon in their names.
+        let (_, other) = name.split_once(':')?.1.split_once(':')?;
+        Self::parse(other).ok()
+    }
+
     /// As it stands in marks: the same for both ends.
     pub fn link_name(&self) -> String {
         format!("{}:{}", self.node, self.interface)

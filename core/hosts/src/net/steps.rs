@@ -54,14 +54,19 @@ pub fn perform(backend: &dyn NetBackend, steps: Steps, done: &mut Steps) -> Vec<
         for (step, answer) in steps.into_iter().zip(answers) {
             match answer {
                 Ok(()) => done.entry(place.clone()).or_default().push(step),
-                // Older kernels (before 5.5) have none; the mark in the alias is what counts.
-                Err(fault) if fault.unsupported() && matches!(step.change, Change::AddAltname { .. }) => {}
+                Err(fault) if fault.unsupported() && is_extra(&step.change) => {}
                 Err(fault) if fault.exists() && is_there(backend, &place, &step.change) => {}
                 Err(fault) => refused.push(Refused { label: step.label, fault }),
             }
         }
     }
     refused
+}
+
+/// Whether a lab works without it: older kernels (before 5.5) have no altnames, and the mark in the alias is what counts; not every
+/// kind of link has an offload.
+fn is_extra(change: &Change) -> bool {
+    matches!(change, Change::AddAltname { .. } | Change::SetOffload { .. })
 }
 
 /// Whether what "exists" is exactly what was asked for: then a repeated step has nothing to do.

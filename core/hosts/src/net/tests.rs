@@ -1,17 +1,27 @@
 //! The lab logic, called the way the dispatcher calls it, over the twin.
 
 mod interrupted;
+mod many;
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 use windlass_model::{Code, Problem};
+use windlass_script::host::HostModule;
 
 use super::{NetBackend, module, rehearsal};
-use crate::testing::Bench;
+use crate::{
+    owner::{Always, PLATFORM},
+    testing::Bench,
+};
+
+/// The module for runs of the platform.
+fn own(backend: Arc<dyn NetBackend>) -> HostModule {
+    module(backend, Arc::new(Always(PLATFORM)))
+}
 
 fn bench() -> Bench {
-    Bench::new(module(rehearsal()), &["net.write:*"])
+    Bench::new(own(rehearsal()), &["net.write:*"])
 }
 
 fn two_nodes(bench: &Bench) {
@@ -80,7 +90,7 @@ fn every_creation_can_be_repeated_and_undone() {
 #[test]
 fn what_another_run_or_lab_made_is_not_touched() {
     let stack = rehearsal();
-    let mut bench = Bench::new(module(stack), &[]);
+    let mut bench = Bench::new(own(stack), &[]);
     two_nodes(&bench);
     bench.cx.key = "02otherrun/1".into();
     for (name, args) in [
@@ -139,31 +149,6 @@ fn an_undo_takes_back_its_own_step_only() {
     bench.cx.key = "02run/1".into();
     bench.call("delete_bridge", json!(["t", "lan1"])).unwrap();
     assert!(!names(&bench).contains(&"lan1".to_owned()));
-}
-
-#[test]
-fn labs_whose_hashes_collide_are_told_apart() {
-    // Found by trying names: both have the same four digits with this instance id.
-    let (one, other) = colliding_labs();
-    let bench = bench();
-    bench.call("create_bridge", json!([one, "lan1"])).unwrap();
-    let problem = bench.call("create_namespace", json!([other, "r1"])).unwrap_err();
-    assert_eq!(problem.code, Code::Conflict);
-    assert!(problem.message.contains(&one), "{problem}");
-    bench.call("destroy", json!([other])).unwrap();
-    assert_eq!(bench.call("links", json!([one])).unwrap().as_array().unwrap().len(), 1);
-}
-
-fn colliding_labs() -> (String, String) {
-    let mut seen = std::collections::HashMap::new();
-    for number in 0.. {
-        let name = format!("lab{number}");
-        let hash = crate::lab_names::LabNames::new("test-instance", &name).hash().to_owned();
-        if let Some(one) = seen.insert(hash, name.clone()) {
-            return (one, name);
-        }
-    }
-    unreachable!("two of 65,537 names share one of 65,536 hashes")
 }
 
 #[test]
@@ -238,12 +223,12 @@ fn backends_can_be_shared_between_threads() {
         for number in 0..4 {
             let stack = stack.clone();
             scope.spawn(move || {
-                let bench = Bench::new(module(stack), &[]);
+                let bench = Bench::new(own(stack), &[]);
                 bench.call("create_namespace", json!(["t", format!("n{number}")])).unwrap();
             });
         }
     });
-    let bench = Bench::new(module(stack), &[]);
+    let bench = Bench::new(own(stack), &[]);
     let nodes = bench.call("list_namespaces", json!(["t"])).unwrap();
     let mut numbers: Vec<i64> = nodes.as_array().unwrap().iter().map(|node| node["node"].as_i64().unwrap()).collect();
     numbers.sort_unstable();

@@ -1,6 +1,6 @@
 //! Links, addresses, routes and changes to them, in words of our own: no netlink type leaves the kernel folder.
 
-use std::{fmt, net::IpAddr, str::FromStr};
+use std::{collections::HashMap, fmt, net::IpAddr, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +44,8 @@ pub struct Link {
     pub up: bool,
     /// `up`, `down`, `lower_layer_down`, `unknown`, …
     pub operstate: String,
+    /// Whether the other side of the wire is there.
+    pub carrier: bool,
     /// Bytes.
     pub mtu: u32,
     /// `02:00:00:00:00:01`, or empty.
@@ -62,6 +64,23 @@ pub struct Link {
     pub bridge: Option<BridgeSettings>,
     /// Traffic so far.
     pub counters: Counters,
+}
+
+/// All that one place shows, read in one visit.
+#[derive(Clone, Debug, Default)]
+pub struct Survey {
+    /// Its links.
+    pub links: Vec<Link>,
+    /// Whether a link leaves checksums to the hardware, for those that can.
+    pub checksum_offload: HashMap<String, bool>,
+    /// As `NetBackend::addresses`.
+    pub addresses: Vec<Address>,
+    /// As `NetBackend::routes`.
+    pub routes: Vec<Route>,
+    /// As `NetBackend::qdiscs`.
+    pub qdiscs: Vec<Qdisc>,
+    /// As `NetBackend::forwarding`.
+    pub forwarding: (bool, Option<bool>),
 }
 
 /// Settings of a bridge. `None` leaves one as it is.
@@ -230,6 +249,10 @@ pub struct Impairment {
     pub loss_percent: f64,
     /// Share of packets that are sent twice, 0 to 100.
     pub duplicate_percent: f64,
+    /// Share of packets in which a bit is flipped, 0 to 100.
+    pub corrupt_percent: f64,
+    /// Share of packets that aren't held back, and so overtake others, 0 to 100.
+    pub reorder_percent: f64,
     /// Highest rate in kilobits (1,000 bits) a second.
     pub rate_kbit: u64,
 }
@@ -244,6 +267,13 @@ pub struct Capability {
     pub name: &'static str,
     /// Whether it works.
     pub works: bool,
+}
+
+impl Impairment {
+    /// Whether it does nothing.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Changes in one place, in order.
@@ -350,6 +380,20 @@ pub enum Change {
     RemoveQdisc {
         /// The link.
         link: String,
+    },
+    /// Drops a share of what leaves a link, without a queueing discipline. 0 takes the rule away.
+    SetLoss {
+        /// The link.
+        link: String,
+        /// In millionths.
+        millionths: u32,
+    },
+    /// Leaves the checksums of what a link sends to the hardware, or computes them. Made after the batch's other changes.
+    SetOffload {
+        /// The link.
+        link: String,
+        /// Whether the hardware does it. A veth has none.
+        on: bool,
     },
     /// Forwards packets between links, or stops.
     SetForwarding(bool),

@@ -78,7 +78,12 @@ fn perform(cx: &mut Cx, lease: &Lease, effect: &LocalEffect, given: &Given) -> A
             }
         }
         LocalEffect::Inventory { provider, prefix } => {
-            let found = resources::inventory(cx, provider, prefix)?;
+            let mut found = resources::inventory(cx, provider, prefix)?;
+            if found.iter().any(|record| record.resource.is_named_by_organisation()) {
+                // Another organisation's lab of the same name is none of this run's business.
+                let organisation = runs::get(cx, &lease.run)?.organisation;
+                found.retain(|record| record.organisation == organisation);
+            }
             let item = |record: &windlass_model::resource::ResourceRecord| {
                 json!({
                     "provider": record.resource.provider,

@@ -1,7 +1,7 @@
 //! Makes a batch of changes in the place that this thread is in: netlink requests together, the rest in between.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs,
     os::fd::{AsRawFd, OwnedFd, RawFd},
 };
@@ -11,7 +11,7 @@ use super::{
         fault::Fault,
         types::{Change, LinkSettings, Place, VethEnd},
     },
-    decode, encode, qdisc,
+    decode, encode, loss, offload, qdisc,
     socket::{Request, RouteSocket},
     space, tap,
 };
@@ -32,16 +32,18 @@ pub fn apply(place: &Place, changes: &[Change]) -> Vec<Result<(), Fault>> {
         answers: changes.iter().map(|_| Ok(())).collect(),
         indexes: HashMap::new(),
         handles: HashMap::new(),
+        offloads: Vec::new(),
+        removes: false,
     };
     for (index, change) in changes.iter().enumerate() {
-        match worker.prepare(change) {
+        match worker.prepare(index, change) {
             Ok(Some(request)) => worker.waiting.push((index, request)),
             Ok(None) => {}
             Err(fault) => worker.answers[index] = Err(fault),
         }
     }
     worker.flush();
-    worker.answers
+    worker.finish()
 }
 
 /// Whether packets are forwarded in this thread's namespace.
@@ -58,11 +60,15 @@ struct Worker<'a> {
     answers: Vec<Result<(), Fault>>,
     indexes: HashMap<String, u32>,
     handles: HashMap<Place, OwnedFd>,
+    /// Links whose offload is set last: they don't go over netlink.
+    offloads: Vec<(usize, String, bool)>,
+    /// Whether links go.
+    removes: bool,
 }
 
 impl Worker<'_> {
     /// The request for a change; `None` if it isn't one over netlink, and is done.
-    fn prepare(&mut self, change: &Change) -> Result<Option<Request>, Fault> {
+    fn prepare(&mut self, position: usize, change: &Change) -> Result<Option<Request>, Fault> {
         Ok(Some(match change {
             Change::AddBridge { name, group, settings } => encode::add_bridge(name, *group, settings),
             Change::AddVeth { ends, group, mtu } => {
@@ -92,10 +98,12 @@ impl Worker<'_> {
             }
             Change::DeleteLink { name } => {
                 self.indexes.clear();
+                self.removes = true;
                 encode::delete_link(name)
             }
             Change::DeleteGroup { group } => {
                 self.indexes.clear();
+                self.removes = true;
                 encode::delete_group(*group)
             }
             Change::AddAddress(address) => encode::add_address(self.index(&address.link)?, address.prefix),
@@ -104,12 +112,42 @@ impl Worker<'_> {
             Change::RemoveRoute(route) => encode::remove_route(route, self.optional_index(route.dev.as_deref())?),
             Change::SetQdisc { link, kind, impairment } => qdisc::set(self.index(link)?, kind, impairment),
             Change::RemoveQdisc { link } => qdisc::remove(self.index(link)?),
+            Change::SetLoss { link, millionths } => {
+                let index = self.index(link)?;
+                self.flush();
+                let there = self.all_indexes()?;
+                loss::set(index, link, *millionths, |index| there.contains(&index))?;
+                return Ok(None);
+            }
+            Change::SetOffload { link, on } => {
+                self.offloads.push((position, link.clone(), *on));
+                return Ok(None);
+            }
             Change::SetForwarding(on) => {
                 self.flush();
                 set_forwarding(*on)?;
                 return Ok(None);
             }
         }))
+    }
+
+    /// What comes last.
+    fn finish(mut self) -> Vec<Result<(), Fault>> {
+        if !self.offloads.is_empty() {
+            let asker = offload::Asker::open();
+            for (index, link, on) in std::mem::take(&mut self.offloads) {
+                self.answers[index] = asker.as_ref().map_err(Clone::clone).and_then(|asker| asker.set(&link, on));
+            }
+        }
+        if self.removes && loss::all().is_ok_and(|tables| !tables.is_empty()) {
+            // A leftover drops nothing: that it can't be removed now does no harm.
+            let _ = self.all_indexes().and_then(|there| loss::sweep(|index| there.contains(&index)));
+        }
+        self.answers
+    }
+
+    fn all_indexes(&mut self) -> Result<HashSet<u32>, Fault> {
+        Ok(super::links_over(&mut self.socket)?.into_iter().map(|link| link.index).collect())
     }
 
     fn flush(&mut self) {

@@ -20,6 +20,7 @@ pub fn link(message: RouteNetlinkMessage) -> Option<Link> {
         match attribute {
             LinkAttribute::IfName(name) => link.name = name,
             LinkAttribute::OperState(state) => link.operstate = operstate(&format!("{state:?}")),
+            LinkAttribute::Carrier(carrier) => link.carrier = carrier != 0,
             LinkAttribute::Mtu(mtu) => link.mtu = mtu,
             LinkAttribute::Address(bytes) => link.mac = mac(&bytes),
             LinkAttribute::Controller(index) => link.controller = Some(index),

@@ -3,13 +3,16 @@
 mod apply;
 mod decode;
 mod encode;
+mod hear;
+mod loss;
+mod offload;
 mod probe;
 mod qdisc;
 mod socket;
 mod space;
 mod tap;
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, os::fd::BorrowedFd, sync::LazyLock, time::Duration};
 
 use netlink_packet_route::{
     AddressFamily, RouteNetlinkMessage,
@@ -21,10 +24,14 @@ use netlink_packet_route::{
 
 use self::socket::RouteSocket;
 use super::{
-    backend::{LinkWatch, NetBackend},
+    activity::Activity,
+    backend::{ChangeWatch, LinkWatch, NetBackend},
     fault::Fault,
     types::*,
 };
+
+/// There is one kernel, and one process that changes it.
+static ACTIVITY: LazyLock<Activity> = LazyLock::new(Activity::default);
 
 /// The kernel that this process runs on. It keeps nothing: every call reads and changes the kernel itself.
 pub struct Kernel;
@@ -39,15 +46,27 @@ impl NetBackend for Kernel {
     }
 
     fn add_namespaces(&self, new: &[NewNamespace]) -> Vec<Result<(), Fault>> {
-        space::add(new, |namespace| {
-            let set = LinkSettings { up: Some(true), alias: Some(namespace.alias.clone()), ..LinkSettings::default() };
-            let mut answers = RouteSocket::open()?.request(vec![encode::set_link("lo", &set, None)]);
-            answers.pop().unwrap_or(Ok(()))
-        })
+        space::add(new, mark)
     }
 
     fn remove_namespaces(&self, names: &[String]) -> Vec<Result<(), Fault>> {
         space::remove(names)
+    }
+
+    fn adopt_namespace(&self, new: &NewNamespace, netns: BorrowedFd<'_>) -> Result<(), Fault> {
+        space::adopt(new, netns, mark)
+    }
+
+    fn is_own_namespace(&self, netns: BorrowedFd<'_>) -> Result<bool, Fault> {
+        space::is_own(netns)
+    }
+
+    fn is_namespace(&self, name: &str, netns: BorrowedFd<'_>) -> Result<bool, Fault> {
+        space::is(name, netns)
+    }
+
+    fn is_inhabited(&self, name: &str) -> Result<bool, Fault> {
+        space::is_inhabited(name)
     }
 
     fn links(&self, places: &[Place]) -> Vec<Result<Vec<Link>, Fault>> {
@@ -64,37 +83,47 @@ impl NetBackend for Kernel {
 
     fn addresses(&self, place: &Place) -> Result<Vec<Address>, Fault> {
         read_inside(place, |socket| {
-            let names = link_names()?;
-            let found = socket.dump(RouteNetlinkMessage::GetAddress(AddressMessage::default()))?;
-            let given = found.into_iter().filter_map(|message| decode::address(message, &names));
-            Ok(given.filter(|address| !address.prefix.address.is_loopback()).collect())
+            let links = links_over(socket)?;
+            addresses(socket, &names_of(&links))
         })
     }
 
     fn routes(&self, place: &Place) -> Result<Vec<Route>, Fault> {
         read_inside(place, |socket| {
-            let names = link_names()?;
-            let mut routes = Vec::new();
-            for family in [AddressFamily::Inet, AddressFamily::Inet6] {
-                let mut message = RouteMessage::default();
-                message.header.address_family = family;
-                let found = socket.dump(RouteNetlinkMessage::GetRoute(message))?;
-                routes.extend(found.into_iter().filter_map(|message| decode::route(message, &names)));
-            }
-            Ok(routes)
+            let links = links_over(socket)?;
+            routes(socket, &names_of(&links))
         })
     }
 
     fn qdiscs(&self, place: &Place) -> Result<Vec<Qdisc>, Fault> {
         read_inside(place, |socket| {
-            let names = link_names()?;
-            let found = socket.dump(RouteNetlinkMessage::GetQueueDiscipline(TcMessage::default()))?;
-            Ok(found.into_iter().filter_map(|message| qdisc::read(message, &names)).collect())
+            let links = links_over(socket)?;
+            qdiscs(socket, &names_of(&links))
         })
     }
 
     fn forwarding(&self, place: &Place) -> Result<(bool, Option<bool>), Fault> {
         read_inside(place, |_| apply::forwarding())
+    }
+
+    fn survey(&self, places: &[Place]) -> Vec<Result<Survey, Fault>> {
+        space::inside(places, |_| {
+            let mut socket = RouteSocket::open()?;
+            let links = links_over(&mut socket)?;
+            let names = names_of(&links);
+            let asker = offload::Asker::open()?;
+            let veths = links.iter().filter(|link| link.kind == "veth");
+            let checksum_offload =
+                veths.filter_map(|link| Some((link.name.clone(), asker.get(&link.name).ok()?))).collect();
+            Ok(Survey {
+                checksum_offload,
+                addresses: addresses(&mut socket, &names)?,
+                routes: routes(&mut socket, &names)?,
+                qdiscs: qdiscs(&mut socket, &names)?,
+                forwarding: apply::forwarding()?,
+                links,
+            })
+        })
     }
 
     fn apply(&self, batches: &[Batch]) -> Vec<Vec<Result<(), Fault>>> {
@@ -110,6 +139,18 @@ impl NetBackend for Kernel {
 
     fn capabilities(&self) -> Result<Vec<Capability>, Fault> {
         probe::capabilities()
+    }
+
+    fn busy(&self, lab: &str) -> Box<dyn Send> {
+        ACTIVITY.begin(lab)
+    }
+
+    fn activity(&self) -> Vec<(String, bool, u64)> {
+        ACTIVITY.all()
+    }
+
+    fn listen(&self) -> Result<Box<dyn ChangeWatch>, Fault> {
+        Ok(Box::new(hear::Ears::open()?))
     }
 
     fn watch(&self, place: &Place) -> Result<Box<dyn LinkWatch>, Fault> {
@@ -130,18 +171,60 @@ fn read_inside<T: Send>(place: &Place, read: impl Fn(&mut RouteSocket) -> Result
     one(space::inside(std::slice::from_ref(place), |_| read(&mut RouteSocket::open()?)))
 }
 
+/// Marks the namespace that this thread is in, and sets its `lo` up.
+fn mark(namespace: &NewNamespace) -> Result<(), Fault> {
+    let set = LinkSettings { up: Some(true), alias: Some(namespace.alias.clone()), ..LinkSettings::default() };
+    let mut answers = RouteSocket::open()?.request(vec![encode::set_link("lo", &set, None)]);
+    answers.pop().unwrap_or(Ok(()))
+}
+
 fn one<T>(mut answers: Vec<Result<T, Fault>>) -> Result<T, Fault> {
     answers.pop().unwrap_or_else(|| Err(Fault::new(libc::EINVAL, "no place")))
 }
 
 fn links() -> Result<Vec<Link>, Fault> {
+    links_over(&mut RouteSocket::open()?)
+}
+
+fn links_over(socket: &mut RouteSocket) -> Result<Vec<Link>, Fault> {
     let mut message = LinkMessage::default();
     // Without this mask, the kernel leaves out what some links say of themselves.
     message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::Vf]));
-    let found = RouteSocket::open()?.dump(RouteNetlinkMessage::GetLink(message))?;
+    let found = socket.dump(RouteNetlinkMessage::GetLink(message))?;
     Ok(found.into_iter().filter_map(decode::link).collect())
 }
 
-fn link_names() -> Result<HashMap<u32, String>, Fault> {
-    Ok(links()?.into_iter().map(|link| (link.index, link.name)).collect())
+/// Names of links by their numbers.
+type Names = HashMap<u32, String>;
+
+fn names_of(links: &[Link]) -> Names {
+    links.iter().map(|link| (link.index, link.name.clone())).collect()
+}
+
+fn addresses(socket: &mut RouteSocket, names: &Names) -> Result<Vec<Address>, Fault> {
+    let found = socket.dump(RouteNetlinkMessage::GetAddress(AddressMessage::default()))?;
+    let given = found.into_iter().filter_map(|message| decode::address(message, names));
+    Ok(given.filter(|address| !address.prefix.address.is_loopback()).collect())
+}
+
+fn routes(socket: &mut RouteSocket, names: &Names) -> Result<Vec<Route>, Fault> {
+    let mut routes = Vec::new();
+    for family in [AddressFamily::Inet, AddressFamily::Inet6] {
+        let mut message = RouteMessage::default();
+        message.header.address_family = family;
+        let found = socket.dump(RouteNetlinkMessage::GetRoute(message))?;
+        routes.extend(found.into_iter().filter_map(|message| decode::route(message, names)));
+    }
+    Ok(routes)
+}
+
+/// And what drops packets without one.
+fn qdiscs(socket: &mut RouteSocket, names: &Names) -> Result<Vec<Qdisc>, Fault> {
+    let found = socket.dump(RouteNetlinkMessage::GetQueueDiscipline(TcMessage::default()))?;
+    let losses = loss::all()?.into_iter().filter_map(|loss| {
+        let loss_percent = f64::from(loss.millionths) / 1e4;
+        let impairment = Impairment { loss_percent, ..Impairment::default() };
+        Some(Qdisc { link: names.get(&loss.link)?.clone(), kind: "nft".into(), root: false, impairment })
+    });
+    Ok(found.into_iter().filter_map(|message| qdisc::read(message, names)).chain(losses).collect())
 }

@@ -13,13 +13,12 @@ use super::{
         fault::Fault,
         types::{BridgeSettings, Capability, Impairment, Place, VethEnd},
     },
-    encode, qdisc,
+    encode, loss, qdisc,
     socket::RouteSocket,
     space, tap,
 };
 
 const QDISCS: [&str; 5] = ["netem", "tbf", "htb", "fq_codel", "ingress"];
-const NFT_PATHS: [&str; 4] = ["/usr/sbin/nft", "/usr/bin/nft", "/sbin/nft", "/usr/local/sbin/nft"];
 
 /// Tries everything.
 pub fn capabilities() -> Result<Vec<Capability>, Fault> {
@@ -70,7 +69,8 @@ fn in_scratch_namespace() -> Result<Vec<Capability>, Fault> {
         let _ = socket.request(vec![qdisc::remove(veth)]);
     }
     found.push(Capability { name: "tun", works: tap::add("t0", None, || Ok(())).is_ok() });
-    found.push(Capability { name: "nft", works: NFT_PATHS.iter().any(|path| std::fs::exists(path).unwrap_or(false)) });
+    found.push(Capability { name: "nft", works: loss::program().is_some() });
+    found.push(Capability { name: "loss", works: veth != 0 && loss::set(veth, "v0", 1, |_| true).is_ok() });
     found.push(Capability { name: "ipv6", works: std::fs::exists("/proc/sys/net/ipv6").unwrap_or(false) });
     Ok(found)
 }

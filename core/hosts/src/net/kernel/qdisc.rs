@@ -16,6 +16,8 @@ use super::{
 const TCA_OPTIONS: u16 = 2;
 const TCA_TBF_PARMS: u16 = 1;
 const TCA_TBF_RATE64: u16 = 4;
+const TCA_NETEM_REORDER: u16 = 3;
+const TCA_NETEM_CORRUPT: u16 = 4;
 const TCA_NETEM_RATE: u16 = 6;
 const TCA_NETEM_LATENCY64: u16 = 10;
 const TCA_NETEM_JITTER64: u16 = 11;
@@ -92,13 +94,23 @@ fn netem(impairment: &Impairment) -> Vec<u8> {
         ticks(impairment.delay_ms),
         NETEM_LIMIT,
         share(impairment.loss_percent),
-        0,
+        // Every packet may overtake, if any may.
+        u32::from(impairment.reorder_percent > 0.0),
         share(impairment.duplicate_percent),
         ticks(impairment.jitter_ms),
     ];
     let mut options: Vec<u8> = head.iter().flat_map(|number| number.to_ne_bytes()).collect();
     push(&mut options, TCA_NETEM_LATENCY64, &ns(impairment.delay_ms).to_ne_bytes());
     push(&mut options, TCA_NETEM_JITTER64, &ns(impairment.jitter_ms).to_ne_bytes());
+    for (kind, percent) in
+        [(TCA_NETEM_REORDER, impairment.reorder_percent), (TCA_NETEM_CORRUPT, impairment.corrupt_percent)]
+    {
+        if percent > 0.0 {
+            // Without a correlation.
+            let both: Vec<u8> = [share(percent), 0].iter().flat_map(|number| number.to_ne_bytes()).collect();
+            push(&mut options, kind, &both);
+        }
+    }
     if impairment.rate_kbit > 0 {
         let bytes_per_second = impairment.rate_kbit * 125;
         let short = u32::try_from(bytes_per_second).unwrap_or(u32::MAX);
@@ -118,7 +130,7 @@ fn read_netem(options: &[u8]) -> Option<Impairment> {
         loss_percent: percent(number(2)?),
         duplicate_percent: percent(number(4)?),
         jitter_ms: ms(number(5)?),
-        rate_kbit: 0,
+        ..Impairment::default()
     };
     for attribute in NlasIterator::new(options.get(NETEM_OPTION_BYTES..)?).flatten() {
         let value = attribute.value();
@@ -126,6 +138,8 @@ fn read_netem(options: &[u8]) -> Option<Impairment> {
         match attribute.kind() {
             TCA_NETEM_LATENCY64 => impairment.delay_ms = exact_ms()?,
             TCA_NETEM_JITTER64 => impairment.jitter_ms = exact_ms()?,
+            TCA_NETEM_REORDER => impairment.reorder_percent = percent(u32_at(value, 0)?),
+            TCA_NETEM_CORRUPT => impairment.corrupt_percent = percent(u32_at(value, 0)?),
             TCA_NETEM_RATE => impairment.rate_kbit = u64::from(u32_at(value, 0)?) / 125,
             TCA_NETEM_RATE64 => impairment.rate_kbit = u64::from_ne_bytes(value.try_into().ok()?) / 125,
             _ => {}
@@ -188,6 +202,8 @@ mod tests {
             jitter_ms: 0.25,
             loss_percent: 1.5,
             duplicate_percent: 0.1,
+            corrupt_percent: 0.5,
+            reorder_percent: 25.0,
             rate_kbit: 40_000_000,
         };
         assert_eq!(read_netem(&netem(&impairment)), Some(impairment));

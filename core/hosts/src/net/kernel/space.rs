@@ -4,8 +4,8 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::ErrorKind,
-    os::fd::OwnedFd,
-    os::unix::fs::DirBuilderExt,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
     sync::atomic::{AtomicUsize, Ordering},
 };
@@ -14,7 +14,10 @@ use nix::{
     fcntl::{Flock, FlockArg},
     mount::{MntFlags, MsFlags, mount, umount2},
     sched::{CloneFlags, setns, unshare},
-    sys::statfs::{NSFS_MAGIC, statfs},
+    sys::{
+        stat::fstat,
+        statfs::{NSFS_MAGIC, fstatfs, statfs},
+    },
 };
 use parking_lot::Mutex;
 
@@ -65,18 +68,77 @@ fn add_one(new: &NewNamespace, prepare: impl Fn(&NewNamespace) -> Result<(), Fau
     if is_namespace(&path) {
         return Err(Fault::new(libc::EEXIST, format!("{FOLDER}/{}", new.name)));
     }
-    let failed = |what: &'static str| move |errno: nix::errno::Errno| Fault::new(errno as i32, what);
-    unshare(CloneFlags::CLONE_NEWNET).map_err(failed("making a network namespace"))?;
+    unshare(CloneFlags::CLONE_NEWNET).map_err(|errno| Fault::new(errno as i32, "making a network namespace"))?;
     // Marked before it has a name: whatever can be found by name can be told apart.
     prepare(new)?;
+    name(&path)
+}
+
+/// Gives this thread's namespace its name.
+fn name(path: &Path) -> Result<(), Fault> {
     // A file that nothing is mounted on is what a crash left here: it is used.
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(path);
     file.map_err(|error| Fault::io(&error, format!("creating {}", path.display())))?;
     let source = Some("/proc/thread-self/ns/net");
-    mount(source, &path, None::<&str>, MsFlags::MS_BIND, None::<&str>).map_err(|errno| {
-        let _ = fs::remove_file(&path);
-        failed("giving a network namespace its name")(errno)
+    mount(source, path, None::<&str>, MsFlags::MS_BIND, None::<&str>).map_err(|errno| {
+        let _ = fs::remove_file(path);
+        Fault::new(errno as i32, "giving a network namespace its name")
     })
+}
+
+/// Gives a namespace that is there a name; `prepare` runs inside before that.
+pub fn adopt(
+    new: &NewNamespace,
+    netns: BorrowedFd<'_>,
+    prepare: impl Fn(&NewNamespace) -> Result<(), Fault> + Sync,
+) -> Result<(), Fault> {
+    share_folder()?;
+    let path = path(&new.name);
+    if is_namespace(&path) {
+        return Err(Fault::new(libc::EEXIST, format!("{FOLDER}/{}", new.name)));
+    }
+    let enter = |(): &()| {
+        setns(netns, CloneFlags::CLONE_NEWNET)
+            .map_err(|errno| Fault::new(errno as i32, "entering a network namespace"))?;
+        prepare(new)?;
+        name(&path)
+    };
+    // One job, so that it has a thread of its own.
+    spread(&[()], enter).pop().unwrap_or_else(|| Err(Fault::new(libc::ECANCELED, "")))
+}
+
+/// Whether this is the namespace of this process.
+pub fn is_own(netns: BorrowedFd<'_>) -> Result<bool, Fault> {
+    let own = File::open("/proc/self/ns/net").map_err(|error| Fault::io(&error, "/proc/self/ns/net"))?;
+    Ok(identity(netns)? == identity(own.as_fd())?)
+}
+
+/// Whether a name stands for this namespace.
+pub fn is(name: &str, netns: BorrowedFd<'_>) -> Result<bool, Fault> {
+    let named = open(&Place::Namespace(name.to_owned()))?;
+    Ok(identity(netns)? == identity(named.as_fd())?)
+}
+
+/// Whether a process runs in a named namespace.
+pub fn is_inhabited(name: &str) -> Result<bool, Fault> {
+    let (device, inode) = identity(open(&Place::Namespace(name.to_owned()))?.as_fd())?;
+    let processes = fs::read_dir("/proc").map_err(|error| Fault::io(&error, "reading /proc"))?;
+    let is_in = |entry: fs::DirEntry| {
+        let number = entry.file_name().into_encoded_bytes();
+        number.iter().all(u8::is_ascii_digit)
+            && fs::metadata(entry.path().join("ns/net")).is_ok_and(|at| (at.dev(), at.ino()) == (device, inode))
+    };
+    Ok(processes.flatten().any(is_in))
+}
+
+/// What tells one namespace from another.
+fn identity(netns: BorrowedFd<'_>) -> Result<(u64, u64), Fault> {
+    let failed = |errno: nix::errno::Errno| Fault::new(errno as i32, "looking at a network namespace");
+    if fstatfs(netns).map_err(failed)?.filesystem_type() != NSFS_MAGIC {
+        return Err(Fault::new(libc::EINVAL, "this isn't a namespace"));
+    }
+    let stat = fstat(netns).map_err(failed)?;
+    Ok((stat.st_dev, stat.st_ino))
 }
 
 /// Removes namespaces.

@@ -1,20 +1,17 @@
 //! Addresses, routes and forwarding.
 
-use std::sync::Arc;
-
 use serde_json::Value;
 use windlass_model::Problem;
 use windlass_script::host::{Args, Kind, Op, Param, Undo, no_resources};
 
 use super::{
     super::{
-        backend::NetBackend,
         construct::construct,
         plan::{AddressSpec, Plan, RouteSpec},
         remove,
         types::Change,
     },
-    AT, Draft, LAB, making, removing,
+    AT, Draft, LAB, Machine, making, removing,
 };
 
 const ADDRESS: Param =
@@ -37,10 +34,10 @@ macro_rules! example {
     };
 }
 
-pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
+pub fn ops(machine: &Machine) -> Vec<Op> {
     vec![
         making(
-            backend,
+            machine,
             Draft {
                 name: "add_address",
                 doc: "Gives an interface an address. One that it has is added already. IPv6 addresses can be used at once \
@@ -58,7 +55,7 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
             no_resources,
         ),
         removing(
-            backend,
+            machine,
             Draft {
                 name: "remove_address",
                 doc: "Takes an address away. One that isn't there is removed already.",
@@ -73,7 +70,7 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
             no_resources,
         ),
         making(
-            backend,
+            machine,
             Draft {
                 name: "add_route",
                 doc: "Adds a route in a namespace. The same route is added already; `conflict`: there is another one to this \
@@ -90,7 +87,7 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
             no_resources,
         ),
         removing(
-            backend,
+            machine,
             Draft {
                 name: "remove_route",
                 doc: "Removes a route. One that isn't there is removed already.",
@@ -105,7 +102,7 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
             no_resources,
         ),
         making(
-            backend,
+            machine,
             Draft {
                 name: "enable_forwarding",
                 doc: "Makes a router of a namespace: packets are forwarded between its interfaces, IPv4 and IPv6.",
@@ -122,7 +119,7 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
             no_resources,
         ),
         removing(
-            backend,
+            machine,
             Draft {
                 name: "disable_forwarding",
                 doc: "Stops the forwarding of packets in a namespace.",

@@ -1,19 +1,16 @@
 //! Bridges on the host: a network of a lab each.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 use windlass_model::{Problem, ResourceChange};
 use windlass_script::host::{Args, Kind, Op, Param, Undo};
 
 use super::{
     super::{
-        backend::NetBackend,
         construct::construct,
         plan::{BridgeSpec, Plan, invalid},
         remove,
     },
-    Draft, LAB, making, names_in, removing, resource,
+    Draft, LAB, Machine, making, names_in, removing, resource,
 };
 
 const NAME: Param = Param::required("name", Kind::String, "What the lab calls it: `lan1`.");
@@ -26,10 +23,10 @@ const OPTIONS: Param = Param::optional(
      `mtu` (bytes). What isn't given is the kernel's default.",
 );
 
-pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
+pub fn ops(machine: &Machine) -> Vec<Op> {
     vec![
         making(
-            backend,
+            machine,
             Draft {
                 name: "create_bridge",
                 doc: "Makes a bridge on the host, and sets it up. `interface` is its name in the kernel. The options are \
@@ -46,7 +43,7 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
             |args| vec![ResourceChange::Creates(resource(args, "bridge", args.str("name")))],
         ),
         making(
-            backend,
+            machine,
             Draft {
                 name: "create_bridges",
                 doc: "Makes several bridges as one step: all of them, or none. As `create_bridge` otherwise.",
@@ -64,7 +61,7 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
             },
         ),
         removing(
-            backend,
+            machine,
             Draft {
                 name: "delete_bridge",
                 doc: "Removes a bridge of the lab; its ports stay. One that isn't there is removed already.",
@@ -79,7 +76,7 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
             |args| vec![ResourceChange::Destroys(resource(args, "bridge", args.str("name")))],
         ),
         removing(
-            backend,
+            machine,
             Draft {
                 name: "delete_bridges",
                 doc: "Removes several bridges. As `delete_bridge` otherwise.",

@@ -1,14 +1,12 @@
 //! Whole labs: built in one step, destroyed in one.
 
-use std::sync::Arc;
-
 use serde_json::Value;
 use windlass_model::{ResourceChange, ResourceRef};
 use windlass_script::host::{Args, Kind, Op, Param, Undo};
 
 use super::{
-    super::{backend::NetBackend, construct::construct, plan::Plan, remove},
-    Draft, LAB, making, plan_resources, removing,
+    super::{construct::construct, plan::Plan, remove},
+    Draft, LAB, Machine, making, plan_resources, removing,
 };
 
 const TIMEOUT_MS: u64 = 300_000;
@@ -20,9 +18,9 @@ const PLAN: Param = Param::required(
      via, dev, metric }`), `forwarding` (names of namespaces). All optional, made in this order.",
 );
 
-pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
+pub fn ops(machine: &Machine) -> Vec<Op> {
     let mut build = making(
-        backend,
+        machine,
         Draft {
             name: "build",
             doc: "Makes many things as one step, quickly. Everything is checked first; if a part is refused, all of it is taken \
@@ -41,7 +39,7 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
     );
     build.timeout_ms = TIMEOUT_MS;
     let mut unbuild = removing(
-        backend,
+        machine,
         Draft {
             name: "unbuild",
             doc: "Removes what a plan lists, as far as it is there and the lab's.",
@@ -58,7 +56,7 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
     );
     unbuild.timeout_ms = TIMEOUT_MS;
     let mut destroy = removing(
-        backend,
+        machine,
         Draft {
             name: "destroy",
             doc: "Removes everything that carries the lab's mark, whichever run made it; nothing else is touched. A lab that \

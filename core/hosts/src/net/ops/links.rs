@@ -1,7 +1,5 @@
 //! Links between namespaces and bridges, taps for virtual machines, and settings of any interface.
 
-use std::sync::Arc;
-
 use serde::Deserialize;
 use serde_json::{Value, json};
 use windlass_model::{Problem, ResourceChange};
@@ -9,15 +7,14 @@ use windlass_script::host::{Args, Kind, Op, Param, Undo};
 
 use super::{
     super::{
-        backend::NetBackend,
         construct::construct,
-        lab::Lab,
+        lab::{Lab, View},
         plan::{At, EndSpec, LinkSpec, Plan, TapSpec, invalid},
         remove,
         steps::{Step, Steps, failure, perform},
         types::{BridgeSettings, Change, LinkSettings, Place},
     },
-    AT, Draft, LAB, making,
+    AT, Draft, LAB, Machine, making,
     read::find,
     removing, resource,
 };
@@ -26,10 +23,10 @@ use crate::lab_mark::Mark;
 const END: &str = "An interface of a namespace (`\"r1:eth0\"`), a bridge (`\"lan1\"`), or a map: `at` or `bridge`, `addresses` \
                    (`[\"10.0.0.1/24\"]`), `mac`. An empty map is a bare end on the host.";
 
-pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
+pub fn ops(machine: &Machine) -> Vec<Op> {
     vec![
         making(
-            backend,
+            machine,
             Draft {
                 name: "connect",
                 doc: "Makes a veth with each end born in its place, both up. At least one end is an interface of a namespace; \
@@ -55,7 +52,7 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
             |args| vec![ResourceChange::Creates(resource(args, "link", &link_name(args)))],
         ),
         removing(
-            backend,
+            machine,
             Draft {
                 name: "disconnect",
                 doc: "Removes the link of an interface, both ends. One that isn't there is removed already.",
@@ -67,7 +64,7 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
             |args| vec![ResourceChange::Destroys(resource(args, "link", args.str("at")))],
         ),
         making(
-            backend,
+            machine,
             Draft {
                 name: "create_tap",
                 doc: "Makes a TAP on the host for a virtual machine; it stays when the machine stops. `interface` is its name \
@@ -99,7 +96,7 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
             |args| vec![ResourceChange::Creates(resource(args, "tap", args.str("at")))],
         ),
         removing(
-            backend,
+            machine,
             Draft {
                 name: "delete_tap",
                 doc: "Removes a TAP of the lab. One that isn't there is removed already.",
@@ -111,10 +108,10 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
             |args| vec![ResourceChange::Destroys(resource(args, "tap", args.str("at")))],
         ),
         making(
-            backend,
+            machine,
             Draft {
                 name: "set_link",
-                doc: "Changes an interface or a bridge. Only what is given changes.",
+                doc: "Changes an interface or a bridge while it lives. Only what is given changes; what is so already stays so.",
                 params: const {
                     &[
                         LAB,
@@ -123,7 +120,7 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
                             "changes",
                             Kind::Map,
                             "`up` (bool), `mtu` (bytes), `bridge` (a bridge of the lab, `()` to take it out; only for ends on the \
-                         host), `mac`, `note` (text after the mark in the alias); for bridges `stp`, `ageing_time_s`, \
+                         host), `both_ends` (bool: `up` and `mtu` go to the other end of the link, too), `mac`, `note` (text after the mark in the alias); for bridges `stp`, `ageing_time_s`, \
                          `group_fwd_mask`, `vlan_filtering`.",
                         ),
                     ]
@@ -171,6 +168,8 @@ struct Changes {
     bridge: Option<Option<String>>,
     mac: Option<String>,
     note: Option<String>,
+    #[serde(default)]
+    both_ends: bool,
     stp: Option<bool>,
     ageing_time_s: Option<u32>,
     group_fwd_mask: Option<u16>,
@@ -180,6 +179,21 @@ struct Changes {
 /// Tells a null from a key that isn't there.
 fn given<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
     Option::<String>::deserialize(deserializer).map(Some)
+}
+
+/// The other end of an interface's link, as ops take it.
+fn other_end(lab: &Lab<'_>, view: &View, at: &str, place: &Place, name: &str) -> Result<String, Problem> {
+    if let Some(inner) = at.strip_suffix("@host") {
+        return Ok(inner.to_owned());
+    }
+    if lab.host_link(view, at).is_some_and(|link| link.kind == "veth") {
+        return Ok(format!("{at}@host"));
+    }
+    let mark = find(lab, place, name)?.and_then(|link| lab.mark_of(&link));
+    match mark.and_then(|mark| At::other_of(&mark.name)) {
+        Some(other) => Ok(other.to_string()),
+        None => Err(invalid(format!("{at} has no other end")).help("leave `both_ends` out")),
+    }
 }
 
 fn set_link(lab: &Lab<'_>, args: &Args) -> Result<Value, Problem> {
@@ -223,7 +237,15 @@ fn set_link(lab: &Lab<'_>, args: &Args) -> Result<Value, Problem> {
             undo: None,
         });
     }
-    let refused = perform(lab.backend, Steps::from([(place, steps)]), &mut Steps::new());
+    let mut all = Steps::from([(place.clone(), steps)]);
+    if changes.both_ends {
+        let other = other_end(lab, &view, args.str("at"), &place, &name)?;
+        let (place, name) = lab.locate(&view, &other)?;
+        let set = LinkSettings { up: changes.up, mtu: changes.mtu, ..LinkSettings::default() };
+        let change = Change::SetLink { name, set };
+        all.entry(place).or_default().push(Step { label: format!("setting {other}"), change, undo: None });
+    }
+    let refused = perform(lab.backend, all, &mut Steps::new());
     if !refused.is_empty() {
         return Err(failure(&refused, &[]));
     }

@@ -3,6 +3,7 @@
 mod addresses;
 mod bridges;
 mod build;
+mod discover;
 mod impair;
 mod links;
 mod namespaces;
@@ -17,6 +18,7 @@ use windlass_script::host::{
 };
 
 use super::{backend::NetBackend, lab::Lab, plan::Plan};
+use crate::{lab_id::LabId, owner::Organisations};
 
 const TIMEOUT_MS: u64 = 30_000;
 
@@ -29,17 +31,26 @@ const AT: Param = Param::required(
     "An interface of a namespace, `r1:eth0`; `r1:eth0@host` for the end of its link on the host; or a bridge, `lan1`.",
 );
 
+/// What ops work on, and who says whose a run is.
+#[derive(Clone)]
+struct Machine {
+    backend: Arc<dyn NetBackend>,
+    organisations: Arc<dyn Organisations>,
+}
+
 /// What an op does with the lab that its call names.
 type Body = fn(&Lab<'_>, &OpCx, &Args) -> Result<Value, Problem>;
 
-/// The module over a network stack.
-pub fn module(backend: Arc<dyn NetBackend>) -> HostModule {
-    let topics = [namespaces::ops, bridges::ops, links::ops, addresses::ops, impair::ops, read::ops, build::ops];
+/// The module over a network stack, for runs of these organisations.
+pub fn module(backend: Arc<dyn NetBackend>, organisations: Arc<dyn Organisations>) -> HostModule {
+    let machine = Machine { backend, organisations };
+    let topics =
+        [namespaces::ops, bridges::ops, links::ops, addresses::ops, impair::ops, read::ops, discover::ops, build::ops];
     HostModule {
         name: "net",
         doc: "Network labs on this machine: namespaces, bridges, links, taps, addresses, routes and impairments. Everything \
               carries its lab's mark; what doesn't is never touched. Interfaces are written `node:interface`, such as `r1:eth0`.",
-        ops: topics.into_iter().flat_map(|topic| topic(&backend)).collect(),
+        ops: topics.into_iter().flat_map(|topic| topic(&machine)).collect(),
     }
 }
 
@@ -54,26 +65,26 @@ struct Draft {
 }
 
 /// An op that only looks.
-fn reading(backend: &Arc<dyn NetBackend>, draft: Draft) -> Op {
+fn reading(machine: &Machine, draft: Draft) -> Op {
     let permission =
         Permission::Needs { verb: "net.read", scope: lab_scope, words: "look at network devices of the lab" };
-    op(backend, draft, permission, EffectClass::Read, Undo::None("it changes nothing"), no_resources)
+    op(machine, draft, permission, EffectClass::Read, Undo::None("it changes nothing"), no_resources)
 }
 
 /// An op that makes or changes something.
-fn making(backend: &Arc<dyn NetBackend>, draft: Draft, undo: Undo, resources: fn(&Args) -> Vec<ResourceChange>) -> Op {
+fn making(machine: &Machine, draft: Draft, undo: Undo, resources: fn(&Args) -> Vec<ResourceChange>) -> Op {
     let words = "create, change and remove network devices of the lab";
     let permission = Permission::Needs { verb: "net.write", scope: lab_scope, words };
-    op(backend, draft, permission, EffectClass::Idempotent, undo, resources)
+    op(machine, draft, permission, EffectClass::Idempotent, undo, resources)
 }
 
 /// An op that removes something.
-fn removing(backend: &Arc<dyn NetBackend>, draft: Draft, resources: fn(&Args) -> Vec<ResourceChange>) -> Op {
-    making(backend, draft, Undo::None("what is removed isn't kept"), resources)
+fn removing(machine: &Machine, draft: Draft, resources: fn(&Args) -> Vec<ResourceChange>) -> Op {
+    making(machine, draft, Undo::None("what is removed isn't kept"), resources)
 }
 
 fn op(
-    backend: &Arc<dyn NetBackend>,
+    machine: &Machine,
     draft: Draft,
     permission: Permission,
     class: EffectClass,
@@ -93,22 +104,24 @@ fn op(
         retry: RetryPolicy::NEVER,
         rehearse: Rehearse::Backend,
         example: draft.example,
-        run: effect(backend, draft.body),
+        run: effect(machine, class, draft.body),
         lookup: None,
     }
 }
 
-fn effect(backend: &Arc<dyn NetBackend>, body: Body) -> Effect {
-    let backend = backend.clone();
+fn effect(machine: &Machine, class: EffectClass, body: Body) -> Effect {
+    let machine = machine.clone();
     Box::new(move |cx, args| {
-        let lab = Lab::new(&*backend, cx, args.str("lab"))?;
-        // Between the look at a mark and the removal, nobody may make something else of that name.
-        let _guard = match &lab.undoes {
-            Some(_) => {
-                Some(lab.backend.lock().map_err(|fault| fault.problem("waiting for another change of networks"))?)
-            }
-            None => None,
+        let id = LabId::of(&*machine.organisations, cx, args.str("lab"))?;
+        // Which numbers are free and which names the lab has is looked at and used without anybody in between, and so is whose
+        // a thing is that is removed.
+        let _guard = match class {
+            EffectClass::Read => None,
+            _ => Some(machine.backend.lock().map_err(|fault| fault.problem("waiting for another change of networks"))?),
         };
+        // Whoever watches the lab takes what happens until then for wanted.
+        let _busy = (class != EffectClass::Read).then(|| machine.backend.busy(&id.key));
+        let lab = Lab::open(&*machine.backend, cx, id)?;
         body(&lab, cx, args)
     })
 }

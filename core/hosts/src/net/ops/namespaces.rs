@@ -1,29 +1,26 @@
 //! Namespaces: a node of a lab each.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 use windlass_model::{Problem, ResourceChange};
 use windlass_script::host::{Kind, Op, Param, Undo};
 
 use super::{
     super::{
-        backend::NetBackend,
         construct::{construct, space_report},
         plan::{NamespaceSpec, Plan},
         remove,
     },
-    Draft, LAB, making, names_in, reading, removing, resource,
+    Draft, LAB, Machine, making, names_in, reading, removing, resource,
 };
 
 const NAME: Param = Param::required("name", Kind::String, "What the lab calls it: `r1`.");
 const NAMES: Param = Param::required("names", Kind::Array, "What the lab calls them: `[\"r1\", \"r2\"]`.");
 const RETURNS: &str = "#{ name: string, namespace: string, path: string, node: int }";
 
-pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
+pub fn ops(machine: &Machine) -> Vec<Op> {
     vec![
         making(
-            backend,
+            machine,
             Draft {
                 name: "create_namespace",
                 doc: "Makes a network namespace with its `lo` up. `namespace` is its name for `ip netns` and for \
@@ -42,7 +39,7 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
             |args| vec![ResourceChange::Creates(resource(args, "namespace", args.str("name")))],
         ),
         making(
-            backend,
+            machine,
             Draft {
                 name: "create_namespaces",
                 doc: "Makes several namespaces as one step: all of them, or none. As `create_namespace` otherwise.",
@@ -60,7 +57,7 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
             },
         ),
         removing(
-            backend,
+            machine,
             Draft {
                 name: "delete_namespace",
                 doc: "Removes a namespace of the lab with everything in it, and the links to it. One that isn't there is \
@@ -73,7 +70,7 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
             |args| vec![ResourceChange::Destroys(resource(args, "namespace", args.str("name")))],
         ),
         removing(
-            backend,
+            machine,
             Draft {
                 name: "delete_namespaces",
                 doc: "Removes several namespaces. As `delete_namespace` otherwise.",
@@ -89,7 +86,7 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
             },
         ),
         reading(
-            backend,
+            machine,
             Draft {
                 name: "list_namespaces",
                 doc: "The lab's namespaces, sorted by name.",

@@ -1,9 +1,6 @@
 //! What a lab consists of, as the stack shows it now.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use windlass_model::{Code, EffectClass, Problem};
@@ -11,18 +8,17 @@ use windlass_script::host::{Args, Kind, Op, OpCx, Param, Permission, Undo, no_re
 
 use super::{
     super::{
-        backend::NetBackend,
+        describe::Picture,
         fault::Fault,
-        lab::{Lab, Space, View},
+        lab::Lab,
         plan::invalid,
         types::{Link, Place},
     },
-    AT, Draft, LAB, op, reading,
+    AT, Draft, LAB, Machine, op, reading,
 };
-use crate::lab_mark::our_altname;
 
 /// How often a watcher looks whether its run was told to stop.
-const WATCH_SLICE: Duration = Duration::from_millis(100);
+pub(super) const WATCH_SLICE: Duration = Duration::from_millis(100);
 const DEFAULT_WAIT_MS: i64 = 10_000;
 
 macro_rules! example {
@@ -35,19 +31,19 @@ macro_rules! example {
     };
 }
 
-pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
+pub fn ops(machine: &Machine) -> Vec<Op> {
     let capabilities = Draft {
         name: "capabilities",
         doc: "What this machine's network stack can do, found out by trying it in a namespace that nobody sees: bridge, veth, \
-              vlan_filtering, dummy, ifb, bond, vxlan, vrf, vlan, macvlan, netem, tbf, htb, fq_codel, ingress, tun, nft, ipv6.",
+              vlan_filtering, dummy, ifb, bond, vxlan, vrf, vlan, macvlan, netem, tbf, htb, fq_codel, ingress, tun, nft, loss (by nft, on what leaves a link), ipv6.",
         params: &[],
         returns: "#{ netem: bool, tbf: bool, vxlan: bool, … }",
         example: "net::capabilities().veth",
         body: |_, _, _| Ok(Value::Null),
     };
-    let stack = backend.clone();
+    let stack = machine.backend.clone();
     let mut capabilities = op(
-        backend,
+        machine,
         capabilities,
         Permission::Free,
         EffectClass::Read,
@@ -59,7 +55,7 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
         Ok(found.into_iter().map(|capability| (capability.name.to_owned(), Value::Bool(capability.works))).collect())
     });
     let mut wait = reading(
-        backend,
+        machine,
         Draft {
             name: "wait_link",
             doc: "Waits until an interface is in a state, woken by the kernel. `up` and `down` are what carries traffic \
@@ -80,7 +76,7 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
     wait.timeout_ms = 600_000;
     vec![
         reading(
-            backend,
+            machine,
             Draft {
                 name: "names",
                 doc: "What the lab's devices are called in the kernel: bridges `nove{hash}n{network}`, veths and taps \
@@ -89,42 +85,40 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
                 returns: "#{ lab: string, hash: string, group: int, bridge_prefix: string, node_prefix: string }",
                 example: "net::names(\"demo\").hash",
                 body: |lab, _, _| {
-                    Ok(json!({ "lab": lab.name, "hash": lab.names.hash(), "group": lab.names.group(),
+                    Ok(json!({ "lab": lab.id.name, "hash": lab.names.hash(), "group": lab.names.group(),
                         "bridge_prefix": lab.names.bridge_prefix(), "node_prefix": lab.names.node_prefix() }))
                 },
             },
         ),
         capabilities,
         reading(
-            backend,
+            machine,
             Draft {
                 name: "links",
                 doc: "Every link that the lab owns: on the host by its mark, in the lab's namespaces all but `lo`. `at` is what \
                       other ops take; `operstate` is `up` when traffic can pass. `altname` is a further name for `ip` of a link on the host, \
-                      which says the run and the step that made it: `windlass-{hash}-{run}-{step}-{number}`.",
+                      which says the run and the step that made it: `windlass-{hash}-{run}-{step}-{number}`. `peer` is the other end of a \
+                      veth, `bridge` the one that either end is on. `impairment` is `()` or what `impair` takes, with the `kind` that does it.",
                 params: &[LAB],
-                returns: "array of #{ at: string, namespace: string?, interface: string, kind: string, up: bool, operstate: string, mtu: int, mac: string, bridge: string?, run: string?, altname: string? }",
+                returns: "array of #{ at: string, namespace: string?, interface: string, kind: string, up: bool, operstate: string, carrier: bool, mtu: int, mac: string, addresses: array, bridge: string?, peer: string?, impairment: map?, run: string?, step: string?, note: string?, altname: string?, checksum_offload: bool? }",
                 example: example!("net::links(\"demo\").len()"),
-                body: |lab, _, _| {
-                    let (view, spaces) = everything(lab)?;
-                    Ok(all_links(lab, &view, &spaces).into())
-                },
+                body: |lab, _, _| Ok(Picture::of(lab)?.links(lab).into()),
             },
         ),
         reading(
-            backend,
+            machine,
             Draft {
                 name: "describe",
-                doc: "The whole lab as it is now: namespaces with their interfaces, addresses, routes and forwarding, and \
-                      links of the host.",
+                doc: "The whole lab as it is now: namespaces (`adopted` ones of other programs, too) with their interfaces, routes \
+                      and forwarding, and links of the host. An interface has the fields of `links`.",
                 params: &[LAB],
-                returns: "#{ lab: string, hash: string, namespaces: array, links: array }",
+                returns: "#{ lab: string, hash: string, group: int, namespaces: array of #{ name: string, namespace: string, path: string, node: int, run: string, adopted: bool, interfaces: array, routes: array, forwarding: #{ ipv4: bool, ipv6: bool } }, links: array }",
                 example: example!("net::describe(\"demo\").namespaces[0].interfaces[0].addresses"),
-                body: |lab, _, _| describe(lab),
+                body: |lab, _, _| Ok(Picture::of(lab)?.lab(lab)),
             },
         ),
         reading(
-            backend,
+            machine,
             Draft {
                 name: "counters",
                 doc: "Traffic of an interface since it was made.",
@@ -142,99 +136,12 @@ pub fn ops(backend: &Arc<dyn NetBackend>) -> Vec<Op> {
     ]
 }
 
-/// A namespace with its links.
-type Inhabited = (Space, Vec<Link>);
-
-/// The host, and each namespace of the lab with its links.
-fn everything(lab: &Lab<'_>) -> Result<(View, Vec<Inhabited>), Problem> {
-    let view = lab.view()?;
-    let all: Vec<Space> = view.spaces.values().cloned().collect();
-    let whose = lab.whose_spaces(&all)?;
-    let ours: Vec<Space> =
-        all.into_iter().zip(whose).filter(|(_, whose)| whose.is_ours()).map(|(space, _)| space).collect();
-    let places: Vec<Place> = ours.iter().map(|space| Place::Namespace(space.kernel.clone())).collect();
-    let mut spaces = Vec::new();
-    for (space, links) in ours.into_iter().zip(lab.backend.links(&places)) {
-        match links {
-            Ok(links) => spaces.push((space, links)),
-            Err(fault) if fault.missing() => {}
-            Err(fault) => return Err(fault.problem(format!("reading the links of {}", space.name))),
-        }
-    }
-    Ok((view, spaces))
-}
-
-fn all_links(lab: &Lab<'_>, view: &View, spaces: &[Inhabited]) -> Vec<Value> {
-    let mut found = Vec::new();
-    for link in &view.links {
-        if let Some(mark) = lab.mark_of(link) {
-            let at = if link.kind == "veth" { format!("{}@host", mark.name) } else { mark.name.clone() };
-            found.push(report(&at, None, link, lab, view, Some(mark.run())));
-        }
-    }
-    for (space, links) in spaces {
-        for link in links.iter().filter(|link| link.name != "lo") {
-            found.push(report(&format!("{}:{}", space.name, link.name), Some(&space.kernel), link, lab, view, None));
-        }
-    }
-    found
-}
-
-fn report(at: &str, namespace: Option<&str>, link: &Link, lab: &Lab<'_>, view: &View, run: Option<&str>) -> Value {
-    let controller = link.controller.filter(|_| namespace.is_none());
-    let bridge = controller.and_then(|index| view.links.iter().find(|bridge| bridge.index == index));
-    let bridge = bridge.map(|bridge| lab.mark_of(bridge).map_or_else(|| bridge.name.clone(), |mark| mark.name));
-    let mut value = json!({ "at": at, "namespace": namespace, "interface": link.name, "kind": link.kind, "up": link.up,
-        "operstate": link.operstate, "mtu": link.mtu, "mac": link.mac, "bridge": bridge, "run": run,
-        "altname": our_altname(&link.altnames) });
-    if let Some(settings) = &link.bridge {
-        value["settings"] = json!(settings);
-    }
-    value
-}
-
-fn describe(lab: &Lab<'_>) -> Result<Value, Problem> {
-    let (view, spaces) = everything(lab)?;
-    let mut namespaces = Vec::new();
-    for (space, links) in &spaces {
-        let place = Place::Namespace(space.kernel.clone());
-        let failed = |fault: Fault| fault.problem(format!("reading the namespace {}", space.name));
-        let addresses = lab.backend.addresses(&place).map_err(failed)?;
-        let routes = lab.backend.routes(&place).map_err(failed)?;
-        let (v4, v6) = lab.backend.forwarding(&place).map_err(failed)?;
-        let interface = |link: &Link| {
-            let own = addresses.iter().filter(|address| address.link == link.name);
-            json!({ "interface": link.name, "kind": link.kind, "up": link.up, "operstate": link.operstate, "mtu": link.mtu,
-                "mac": link.mac, "addresses": own.map(|address| address.prefix.to_string()).collect::<Vec<_>>() })
-        };
-        let route = |route: &super::super::types::Route| {
-            let to = if route.to.length == 0 { "default".into() } else { route.to.to_string() };
-            json!({ "to": to, "via": route.via, "dev": route.dev, "metric": route.metric })
-        };
-        let interfaces: Vec<Value> = links.iter().filter(|link| link.name != "lo").map(interface).collect();
-        let routes: Vec<Value> = routes.iter().map(route).collect();
-        namespaces
-            .push(json!({ "name": space.name, "namespace": space.kernel, "node": space.node, "interfaces": interfaces,
-            "routes": routes, "forwarding": { "ipv4": v4, "ipv6": v6 } }));
-    }
-    let host: Vec<Value> =
-        all_links(lab, &view, &spaces).into_iter().filter(|link| link["namespace"].is_null()).collect();
-    Ok(json!({ "lab": lab.name, "hash": lab.names.hash(), "namespaces": namespaces, "links": host }))
-}
-
 fn wait_link(lab: &Lab<'_>, cx: &OpCx, args: &Args) -> Result<Value, Problem> {
     let (at, wanted) = (args.str("at"), args.str("state"));
     if !["up", "down", "gone"].contains(&wanted) {
         return Err(invalid(format!("`{wanted}` isn't a state to wait for")).help("`up`, `down` or `gone`"));
     }
-    let timeout = match args.get("timeout") {
-        Value::Null => DEFAULT_WAIT_MS,
-        Value::String(text) => {
-            windlass_model::time::parse_duration_ms(text).map_err(|error| invalid(error.to_string()))?
-        }
-        value => value.as_i64().unwrap_or(DEFAULT_WAIT_MS),
-    };
-    let limit = Duration::from_millis(timeout.max(0).unsigned_abs()).min(cx.timeout());
+    let limit = limit(cx, args)?;
     let began = Instant::now();
     let (place, name) = match lab.locate(&lab.view()?, at) {
         Err(problem) if problem.code == Code::NotFound && wanted == "gone" => return Ok(waited("gone", began)),
@@ -268,6 +175,18 @@ fn wait_link(lab: &Lab<'_>, cx: &OpCx, args: &Args) -> Result<Value, Problem> {
     }
 }
 
+/// How long the call may wait.
+pub(super) fn limit(cx: &OpCx, args: &Args) -> Result<Duration, Problem> {
+    let timeout = match args.get("timeout") {
+        Value::Null => DEFAULT_WAIT_MS,
+        Value::String(text) => {
+            windlass_model::time::parse_duration_ms(text).map_err(|error| invalid(error.to_string()))?
+        }
+        value => value.as_i64().unwrap_or(DEFAULT_WAIT_MS),
+    };
+    Ok(Duration::from_millis(timeout.max(0).unsigned_abs()).min(cx.timeout()))
+}
+
 fn waited(state: &str, began: Instant) -> Value {
     json!({ "state": state, "waited_ms": u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX) })
 }
@@ -292,6 +211,6 @@ pub(super) fn find(lab: &Lab<'_>, place: &Place, name: &str) -> Result<Option<Li
 }
 
 fn no_interface(lab: &Lab<'_>, at: &str) -> Problem {
-    Problem::new(Code::NotFound, format!("the lab {} has no interface {at}", lab.name))
+    Problem::new(Code::NotFound, format!("the lab {} has no interface {at}", lab.id.name))
         .help("net::links(lab) lists what there is")
 }

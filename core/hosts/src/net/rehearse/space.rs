@@ -23,6 +23,9 @@ pub struct Space {
     pub routes: Vec<Route>,
     pub qdiscs: BTreeMap<String, Qdisc>,
     pub forwarding: bool,
+    pub offload: BTreeMap<String, bool>,
+    /// Of the file that stands for it, if somebody else made it.
+    pub identity: Option<(u64, u64)>,
     /// Bridges whose MTU was set; that of the others follows their ports.
     fixed_mtu: BTreeSet<String>,
     last_index: u32,
@@ -72,6 +75,7 @@ impl Space {
         self.addresses.retain(|address| address.link != name);
         self.routes.retain(|route| route.dev.as_deref() != Some(name));
         self.qdiscs.remove(name);
+        self.offload.remove(name);
         self.fixed_mtu.remove(name);
         self.follow_ports();
     }

@@ -1,6 +1,6 @@
 //! All namespaces of the twin, and what reaches over more than one of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::{
     super::{fault::Fault, types::*},
@@ -29,6 +29,12 @@ impl World {
             return Err(Fault::new(libc::EEXIST, ""));
         }
         self.spaces.insert(new.name.clone(), Space::new(Some(new.alias.clone()), true));
+        Ok(())
+    }
+
+    pub fn adopt_namespace(&mut self, new: &NewNamespace, identity: (u64, u64)) -> Result<(), Fault> {
+        self.add_namespace(new)?;
+        self.space_mut(&Place::Namespace(new.name.clone()))?.identity = Some(identity);
         Ok(())
     }
 
@@ -61,14 +67,33 @@ impl World {
     pub fn links(&self, place: &Place) -> Result<Vec<Link>, Fault> {
         let space = self.space(place)?;
         let mut links: Vec<Link> = space.links.values().cloned().collect();
-        for link in &mut links {
-            link.operstate = self.operstate(space, link).into();
+        for link in links.iter_mut().filter(|link| link.kind != "bridge") {
+            link.operstate = self.operstate(link, space).into();
         }
+        let carried: HashSet<u32> =
+            links.iter().filter(|link| link.operstate == "up").filter_map(|link| link.controller).collect();
+        for link in links.iter_mut().filter(|link| link.kind == "bridge") {
+            link.operstate = if link.up && carried.contains(&link.index) { "up" } else { "down" }.into();
+        }
+        links.iter_mut().for_each(|link| link.carrier = matches!(link.operstate.as_str(), "up" | "unknown"));
         links.sort_by_key(|link| link.index);
         Ok(links)
     }
 
-    fn operstate(&self, space: &Space, link: &Link) -> &'static str {
+    pub fn survey(&self, place: &Place) -> Result<Survey, Fault> {
+        let space = self.space(place)?;
+        Ok(Survey {
+            links: self.links(place)?,
+            checksum_offload: space.offload.clone().into_iter().collect(),
+            addresses: space.addresses.clone(),
+            routes: space.routes.clone(),
+            qdiscs: space.qdiscs.values().cloned().collect(),
+            forwarding: (space.forwarding, Some(space.forwarding)),
+        })
+    }
+
+    /// Of any link but a bridge, whose state follows from its ports'.
+    fn operstate(&self, link: &Link, space: &Space) -> &'static str {
         match link.kind.as_str() {
             "veth" => {
                 let peer = space.peers.get(&link.name);
@@ -78,10 +103,6 @@ impl World {
                     (true, false) => "lower_layer_down",
                     (false, _) => "down",
                 }
-            }
-            "bridge" => {
-                let mut ports = space.links.values().filter(|port| port.controller == Some(link.index));
-                if link.up && ports.any(|port| self.operstate(space, port) == "up") { "up" } else { "down" }
             }
             "tun" => "down",
             _ if link.up => "unknown",
@@ -146,6 +167,11 @@ impl World {
                 space.link(link)?;
                 space.qdiscs.remove(link).ok_or_else(|| Fault::new(libc::ENOENT, ""))?;
             }
+            Change::SetLoss { link, .. } => drop(space.link(link)?),
+            Change::SetOffload { link, on } => {
+                space.link(link)?;
+                space.offload.insert(link.clone(), *on);
+            }
             Change::SetForwarding(on) => space.forwarding = *on,
             Change::AddVeth { .. } | Change::DeleteLink { .. } | Change::DeleteGroup { .. } => {}
         }
@@ -171,6 +197,8 @@ impl World {
             space.peers.insert(ends[mine].name.clone(), (ends[other].place.clone(), ends[other].name.clone()));
             let link = space.link(&ends[mine].name)?;
             link.peer = Some(indexes[other]);
+            space.offload.insert(ends[mine].name.clone(), true);
+            let link = space.link(&ends[mine].name)?;
             link.up = mine == 0;
             if let Some(mac) = ends[mine].mac {
                 link.mac = mac.map(|byte| format!("{byte:02x}")).join(":");

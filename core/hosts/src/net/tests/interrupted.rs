@@ -1,11 +1,15 @@
 //! A process that is killed in the middle of an operation leaves a part of it. The same step repeated makes the rest of
 //! it, and its undo removes that part.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    os::fd::BorrowedFd,
+    sync::{Arc, Mutex},
+};
 
 use serde_json::{Value, json};
 
-use super::super::{Fault, LinkWatch, NetBackend, module, rehearsal, types::*};
+use super::super::{ChangeWatch, Fault, LinkWatch, NetBackend, rehearsal, types::*};
+use super::own;
 use crate::testing::Bench;
 
 /// A stack that answers nothing more once so many changes were made.
@@ -37,6 +41,18 @@ impl NetBackend for Interrupted {
         let remove = |one: &String| self.stack.remove_namespaces(std::slice::from_ref(one)).pop().unwrap();
         names.iter().map(|one| self.made(|| remove(one))).collect()
     }
+    fn adopt_namespace(&self, new: &NewNamespace, netns: BorrowedFd<'_>) -> Result<(), Fault> {
+        self.made(|| self.stack.adopt_namespace(new, netns))
+    }
+    fn is_own_namespace(&self, netns: BorrowedFd<'_>) -> Result<bool, Fault> {
+        self.stack.is_own_namespace(netns)
+    }
+    fn is_namespace(&self, name: &str, netns: BorrowedFd<'_>) -> Result<bool, Fault> {
+        self.stack.is_namespace(name, netns)
+    }
+    fn is_inhabited(&self, name: &str) -> Result<bool, Fault> {
+        self.stack.is_inhabited(name)
+    }
     fn links(&self, places: &[Place]) -> Vec<Result<Vec<Link>, Fault>> {
         self.stack.links(places)
     }
@@ -55,6 +71,9 @@ impl NetBackend for Interrupted {
     fn forwarding(&self, place: &Place) -> Result<(bool, Option<bool>), Fault> {
         self.stack.forwarding(place)
     }
+    fn survey(&self, places: &[Place]) -> Vec<Result<Survey, Fault>> {
+        self.stack.survey(places)
+    }
     fn apply(&self, batches: &[Batch]) -> Vec<Vec<Result<(), Fault>>> {
         let one = |place: &Place, change: &Change| {
             let batch = Batch { place: place.clone(), changes: vec![change.clone()] };
@@ -65,6 +84,9 @@ impl NetBackend for Interrupted {
     fn capabilities(&self) -> Result<Vec<Capability>, Fault> {
         self.stack.capabilities()
     }
+    fn listen(&self) -> Result<Box<dyn ChangeWatch>, Fault> {
+        self.stack.listen()
+    }
     fn watch(&self, place: &Place) -> Result<Box<dyn LinkWatch>, Fault> {
         self.stack.watch(place)
     }
@@ -73,10 +95,10 @@ impl NetBackend for Interrupted {
 /// A lab with a step that was interrupted after so many changes; whether it was.
 fn interrupted(after: usize, name: &str, args: &Value) -> (Bench, bool) {
     let stack = rehearsal();
-    let mut bench = Bench::new(module(stack.clone()), &[]);
+    let mut bench = Bench::new(own(stack.clone()), &[]);
     super::two_nodes(&bench);
     bench.cx.key = "01testrun/9".into();
-    let mut other = Bench::new(module(Arc::new(Interrupted { stack, left: Mutex::new(after) })), &[]);
+    let mut other = Bench::new(own(Arc::new(Interrupted { stack, left: Mutex::new(after) })), &[]);
     other.cx.key = bench.cx.key.clone();
     let broken = other.call(name, args.clone()).is_err();
     (bench, broken)

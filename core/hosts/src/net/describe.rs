@@ -1,0 +1,214 @@
+//! A lab as the stack shows it now: every link with both its ends, and what is set on them.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use serde_json::{Value, json};
+use windlass_model::Problem;
+
+use super::{
+    adopt,
+    fault::Fault,
+    lab::{Lab, Space},
+    plan::At,
+    types::{Impairment, Link, Place, Route, Survey},
+};
+use crate::lab_mark::{Mark, our_altname};
+
+/// The host and the lab's namespaces, each read in one visit.
+pub struct Picture {
+    host: Arc<Survey>,
+    spaces: Vec<(Space, Survey)>,
+}
+
+impl Picture {
+    pub fn of(lab: &Lab<'_>) -> Result<Self, Problem> {
+        let all: Vec<Space> = lab.view()?.spaces.into_values().collect();
+        let mut places = vec![Place::Host];
+        places.extend(all.iter().map(|space| Place::Namespace(space.kernel.clone())));
+        let mut answers = lab.backend.survey(&places).into_iter();
+        let failed = |place: &str, fault: Fault| fault.problem(format!("reading {place}"));
+        let host =
+            answers.next().unwrap_or_else(|| Ok(Survey::default())).map_err(|fault| failed("the host", fault))?;
+        let mut spaces = Vec::new();
+        for (space, answer) in all.into_iter().zip(answers) {
+            match answer {
+                Ok(survey) if lab.whose(mark_text(&survey)).is_ours() => spaces.push((space, survey)),
+                Ok(_) => {}
+                // It went meanwhile.
+                Err(fault) if fault.missing() => {}
+                Err(fault) => return Err(failed(&format!("the namespace {}", space.name), fault)),
+            }
+        }
+        Ok(Self { host: Arc::new(host), spaces })
+    }
+
+    /// Where it was read.
+    pub fn places(&self) -> impl Iterator<Item = Place> {
+        self.spaces.iter().map(|(space, _)| Place::Namespace(space.kernel.clone()))
+    }
+
+    /// The same with what the host shows by now, and these of its namespaces; one that is gone by now is left out.
+    pub fn again(&mut self, lab: &Lab<'_>, host: Arc<Survey>, changed: &BTreeSet<Place>) -> Result<(), Problem> {
+        self.host = host;
+        let places: Vec<Place> = self.places().filter(|place| changed.contains(place)).collect();
+        for (place, answer) in places.iter().zip(lab.backend.survey(&places)) {
+            let is_this = |space: &Space| Place::Namespace(space.kernel.clone()) == *place;
+            match answer {
+                Ok(survey) => {
+                    self.spaces.iter_mut().filter(|(space, _)| is_this(space)).for_each(|one| one.1 = survey.clone());
+                }
+                Err(fault) if fault.missing() => self.spaces.retain(|(space, _)| !is_this(space)),
+                Err(fault) => return Err(fault.problem(format!("reading {place}"))),
+            }
+        }
+        Ok(())
+    }
+
+    /// Ports of the lab's bridges that somebody else has put there.
+    pub fn strangers(&self, lab: &Lab<'_>) -> Vec<Value> {
+        let ports = self.host.links.iter().filter(|link| link.controller.is_some() && lab.mark_of(link).is_none());
+        let on_ours = ports.filter_map(|link| {
+            let bridge = self.host.links.iter().find(|bridge| link.controller == Some(bridge.index))?;
+            let mut one = report(&link.name, link, &self.host);
+            one["bridge"] = lab.mark_of(bridge)?.name.into();
+            (one["peer"], one["run"]) = (Value::Null, Value::Null);
+            Some(one)
+        });
+        on_ours.collect()
+    }
+
+    /// Every link of the lab.
+    pub fn links(&self, lab: &Lab<'_>) -> Vec<Value> {
+        let mut found = self.host_links(lab);
+        for (space, survey) in &self.spaces {
+            for link in inner_links(survey) {
+                let mut one = self.inner(lab, space, survey, link);
+                one["namespace"] = space.kernel.clone().into();
+                found.push(one);
+            }
+        }
+        found
+    }
+
+    /// All of it.
+    pub fn lab(&self, lab: &Lab<'_>) -> Value {
+        let namespaces: Vec<Value> = self.spaces.iter().map(|(space, survey)| self.space(lab, space, survey)).collect();
+        json!({ "lab": lab.id.name, "hash": lab.names.hash(), "group": lab.names.group(), "namespaces": namespaces,
+            "links": self.host_links(lab) })
+    }
+
+    fn space(&self, lab: &Lab<'_>, space: &Space, survey: &Survey) -> Value {
+        let mark = mark_text(survey).and_then(Mark::parse);
+        let interfaces: Vec<Value> = inner_links(survey).map(|link| self.inner(lab, space, survey, link)).collect();
+        let (v4, v6) = survey.forwarding;
+        let route = |route: &Route| {
+            let to = if route.to.length == 0 { "default".into() } else { route.to.to_string() };
+            json!({ "to": to, "via": route.via, "dev": route.dev, "metric": route.metric })
+        };
+        json!({ "name": space.name, "namespace": space.kernel, "path": format!("/run/netns/{}", space.kernel),
+            "node": space.node, "run": mark.as_ref().map(Mark::run),
+            "adopted": mark.as_ref().is_some_and(|mark| mark.note.as_deref() == Some(adopt::NOTE)),
+            "interfaces": interfaces, "routes": survey.routes.iter().map(route).collect::<Vec<_>>(),
+            "forwarding": { "ipv4": v4, "ipv6": v6 } })
+    }
+
+    fn host_links(&self, lab: &Lab<'_>) -> Vec<Value> {
+        let ours = self.host.links.iter().filter_map(|link| Some((link, lab.mark_of(link)?)));
+        ours.map(|(link, mark)| {
+            let is_veth = link.kind == "veth";
+            let at = if is_veth { format!("{}@host", mark.name) } else { mark.name.clone() };
+            let mut one = report(&at, link, &self.host);
+            one["namespace"] = Value::Null;
+            one["bridge"] = json!(self.bridge_of(lab, link));
+            one["peer"] = if is_veth { mark.name.clone().into() } else { Value::Null };
+            add_mark(&mut one, &mark);
+            one
+        })
+        .collect()
+    }
+
+    fn inner(&self, lab: &Lab<'_>, space: &Space, survey: &Survey, link: &Link) -> Value {
+        let at = format!("{}:{}", space.name, link.name);
+        let mut one = report(&at, link, survey);
+        (one["bridge"], one["peer"], one["run"]) = (Value::Null, Value::Null, Value::Null);
+        if let Some(mark) = lab.mark_of(link) {
+            // A link between two namespaces says so at both ends.
+            one["peer"] = json!(At::other_of(&mark.name).map(|other| other.to_string()));
+            add_mark(&mut one, &mark);
+        } else if let Some((outer, mark)) = self.outer(lab, &at).filter(|(outer, _)| outer.peer == Some(link.index)) {
+            one["peer"] = format!("{at}@host").into();
+            one["bridge"] = json!(self.bridge_of(lab, outer));
+            add_mark(&mut one, &mark);
+        }
+        one
+    }
+
+    /// The end on the host of a namespace's link.
+    fn outer(&self, lab: &Lab<'_>, at: &str) -> Option<(&Link, Mark)> {
+        let veths = self.host.links.iter().filter(|link| link.kind == "veth");
+        veths.filter_map(|link| Some((link, lab.mark_of(link)?))).find(|(_, mark)| mark.name == at)
+    }
+
+    /// What the lab calls the bridge that a link of the host is a port of.
+    fn bridge_of(&self, lab: &Lab<'_>, link: &Link) -> Option<String> {
+        let bridge = self.host.links.iter().find(|bridge| link.controller == Some(bridge.index))?;
+        Some(lab.mark_of(bridge).map_or_else(|| bridge.name.clone(), |mark| mark.name))
+    }
+}
+
+fn inner_links(survey: &Survey) -> impl Iterator<Item = &Link> {
+    survey.links.iter().filter(|link| link.name != "lo")
+}
+
+/// What a namespace is marked with.
+fn mark_text(survey: &Survey) -> Option<&str> {
+    survey.links.iter().find(|link| link.name == "lo")?.alias.as_deref()
+}
+
+fn add_mark(one: &mut Value, mark: &Mark) {
+    one["run"] = mark.run().into();
+    one["step"] = json!(mark.key.split_once('/').map(|(_, step)| step));
+    one["note"] = json!(mark.note);
+}
+
+/// What a link says of itself.
+fn report(at: &str, link: &Link, survey: &Survey) -> Value {
+    let addresses = survey.addresses.iter().filter(|address| address.link == link.name);
+    let addresses: Vec<String> = addresses.map(|address| address.prefix.to_string()).collect();
+    let mut one = json!({ "at": at, "interface": link.name, "kind": link.kind, "up": link.up, "carrier": link.carrier,
+        "operstate": link.operstate, "mtu": link.mtu, "mac": link.mac, "addresses": addresses,
+        "impairment": impairment(&link.name, survey), "altname": our_altname(&link.altnames) });
+    if let Some(settings) = &link.bridge {
+        one["settings"] = json!(settings);
+    }
+    if let Some(offload) = survey.checksum_offload.get(&link.name) {
+        one["checksum_offload"] = json!(offload);
+    }
+    one
+}
+
+/// What is done to the traffic of a link, by whatever does it.
+pub fn impairment(link: &str, survey: &Survey) -> Value {
+    let parts = survey.qdiscs.iter().filter(|qdisc| qdisc.link == link && !qdisc.impairment.is_none());
+    let mut kinds = Vec::new();
+    let mut sum = Impairment::default();
+    for part in parts {
+        let one = part.impairment;
+        kinds.push(part.kind.as_str());
+        sum = Impairment {
+            delay_ms: sum.delay_ms.max(one.delay_ms),
+            jitter_ms: sum.jitter_ms.max(one.jitter_ms),
+            loss_percent: sum.loss_percent.max(one.loss_percent),
+            duplicate_percent: sum.duplicate_percent.max(one.duplicate_percent),
+            corrupt_percent: sum.corrupt_percent.max(one.corrupt_percent),
+            reorder_percent: sum.reorder_percent.max(one.reorder_percent),
+            rate_kbit: sum.rate_kbit.max(one.rate_kbit),
+        };
+    }
+    if kinds.is_empty() {
+        return Value::Null;
+    }
+    let mut value = json!(sum);
+    value["kind"] = kinds.join("+").into();
+    value
+}
