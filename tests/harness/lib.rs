@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod clients;
+pub mod docker;
 #[path = "../faults/mod.rs"]
 pub mod faults;
 pub mod mail;
@@ -17,6 +18,7 @@ pub mod sse;
 pub mod world;
 
 pub use api::{Answer, ApiServer};
+pub use docker::Docker;
 pub use powerdns::PowerDns;
 pub use process::{Process, free_port, wait_for, wait_until, windlass_binary};
 pub use skip::{can_make_namespaces, has_program, is_root, skip};

@@ -17,6 +17,7 @@ use crate::{
 pub mod authority;
 pub mod claim;
 pub mod dns;
+pub mod docker;
 pub mod exec;
 pub mod facts;
 pub mod file;
@@ -59,6 +60,13 @@ pub const HOSTS: &[Host] = &[
         name: "dns",
         real: |config, services| dns::module(&config.dns, &services.name_servers, services.organisations.clone()),
         rehearsal: |config| dns::rehearsal(&config.dns, &config.rehearsed),
+    },
+    Host {
+        name: "docker",
+        real: |config, services| {
+            docker::module(&config.docker, net::spaces(net::kernel()), services.organisations.clone())
+        },
+        rehearsal: |config| docker::rehearsal(&config.docker, net::spaces(config.rehearsed_stack.stack())),
     },
     Host {
         name: "exec",
@@ -116,6 +124,8 @@ pub const HOSTS: &[Host] = &[
 pub struct HostConfig {
     /// Which name servers scripts may write to, and whom checks ask.
     pub dns: authority::Config,
+    /// Where Docker is, and what nodes of labs may have.
+    pub docker: docker::Config,
     /// Which programs scripts may run.
     pub exec: exec::Config,
     /// Which folders scripts may use.

@@ -57,10 +57,10 @@ impl Default for Config {
     }
 }
 
-/// What a lab may declare: its own networks, and the programs that look at them.
+/// What a lab may declare: its own networks and containers, and the programs that look at them.
 fn lab_grants() -> Vec<String> {
     let programs = LAB_PROGRAMS.iter().map(|program| format!("exec.run:{program}"));
-    ["net.*:*", "kv.*:lab/*", "run.launch:lab/*"].iter().map(|grant| (*grant).to_owned()).chain(programs).collect()
+    ["net.*:*", "docker.*:*", "kv.*:lab/*", "run.launch:lab/*"].iter().map(|grant| (*grant).to_owned()).chain(programs).collect()
 }
 
 /// What only the machine and the data folder can tell: the programs that are there, and where labs may write. Applies to

@@ -175,6 +175,33 @@ pub const KEYS: &[Key] = &[
     key("hosts.pool.reserved_s", "Seconds after which a name that nobody commits isn't renewed any more by its token."),
     key("hosts.pool.reserved", "Labels that nobody gets, beside the usual ones: `gitlab`."),
     key(
+        "hosts.docker.socket",
+        "The socket of the Docker daemon (20.10 or newer) that nodes of labs run on as containers. Windlass must be on the same machine.",
+    ),
+    key(
+        "hosts.docker.images",
+        "Images that nodes may run, with `*`: `frr:*`. A workflow needs a grant besides, such as `docker.run:image=frr:*`.",
+    ),
+    key(
+        "hosts.docker.pause_image",
+        "The image of the containers that hold nodes' network namespaces. The default is made on this machine where it is missing.",
+    ),
+    key(
+        "hosts.docker.capabilities",
+        "Capabilities that nodes may be given. `NET_ADMIN` and `NET_RAW` stay within a node's own network; `SYS_ADMIN`, which some \
+         routers ask for, comes near to giving a node the machine.",
+    ),
+    key("hosts.docker.folders", "Absolute paths of folders whose archives may be loaded and imported as images. None are by default."),
+    key("hosts.docker.mounts", "Folders of this machine that nodes may be given: `name = \"/folder\"`. None are by default."),
+    key("hosts.docker.publish_at", "The address of this machine that nodes' ports are published at."),
+    key("hosts.docker.limits.cpus", "Processors of a node that doesn't say."),
+    key("hosts.docker.limits.cpus_max", "Most processors of one node."),
+    key("hosts.docker.limits.memory_mb", "Memory of a node that doesn't say, in MiB."),
+    key("hosts.docker.limits.memory_mb_max", "Most memory of one node, in MiB."),
+    key("hosts.docker.limits.pids", "Processes of a node that doesn't say."),
+    key("hosts.docker.limits.pids_max", "Most processes of one node."),
+    key("hosts.docker.limits.nodes", "Most nodes of one lab that are containers."),
+    key(
         "hosts.exec.programs",
         "Programs that workflows may be granted. A bare name (`ping`) is looked for in /usr/sbin, /usr/bin, /sbin and /bin; \
          an absolute path (`/opt/tools/bin/deploy`) is known to scripts by its last part. None are by default.",
@@ -249,6 +276,7 @@ pub const OPEN: &[&str] = &[
     "auth.oidc",
     "hosts.dns.addresses",
     "hosts.dns.servers",
+    "hosts.docker.mounts",
     "hosts.hetzner.projects",
     "hosts.pool.domains",
     "hosts.registrar.endpoints",

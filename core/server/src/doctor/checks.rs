@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     fs::{self, OpenOptions},
-    os::unix::net::UnixStream,
     path::Path,
     thread,
     time::{SystemTime, UNIX_EPOCH},
@@ -31,7 +30,7 @@ pub fn all(config: &Config, environment: &BTreeMap<String, String>) -> Vec<Findi
             "/dev/kvm",
             "without it virtual machines are emulated, and slow; it needs nested virtualisation or bare metal",
         ),
-        docker(),
+        docker(config),
         programs(config),
         postgres(config),
         workflows(config),
@@ -81,14 +80,13 @@ fn device(name: &'static str, path: &str, help: &str) -> Finding {
     }
 }
 
-fn docker() -> Finding {
-    let path = "/var/run/docker.sock";
-    match UnixStream::connect(path) {
-        Ok(_) => Finding::fine("docker", format!("{path} answers")),
-        Err(error) => Finding::missing(
+fn docker(config: &Config) -> Finding {
+    match windlass_hosts::docker::examine(&config.hosts.docker) {
+        Ok(found) => Finding::fine("docker", found),
+        Err(problem) => Finding::missing(
             "docker",
-            format!("{path}: {error}"),
-            "install Docker, and add the user to its group: lab nodes as containers",
+            problem.message,
+            "without it, nodes of labs can't be containers: install Docker (20.10 or newer) and start it",
         ),
     }
 }

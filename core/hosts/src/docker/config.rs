@@ -1,0 +1,102 @@
+//! `[hosts.docker]`: where the daemon is, which images nodes may run, and how much one may have.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+use windlass_model::{Code, Problem};
+use windlass_script::permission::covers;
+
+/// `[hosts.docker]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The daemon's socket.
+    pub socket: PathBuf,
+    /// Images that nodes may run, with `*` (`frr:*`, `registry.example.net/lab/*`). A run needs a grant besides.
+    pub images: Vec<String>,
+    /// The image of the container that holds a node's network namespace. The default is made on this machine when it is missing;
+    /// another one has to be there, and its program has to wait.
+    pub pause_image: String,
+    /// What nodes may have beyond what Docker gives every container. Only `NET_ADMIN` and `NET_RAW` stay within the node's own
+    /// network; `SYS_ADMIN` and others come near to giving them the machine.
+    pub capabilities: Vec<String>,
+    /// Folders of archives that images may be loaded and imported from.
+    pub folders: Vec<PathBuf>,
+    /// Folders of this machine that nodes may be given (`mounts`), by what scripts call them.
+    pub mounts: BTreeMap<String, PathBuf>,
+    /// The address of this machine that nodes' ports are published at.
+    pub publish_at: String,
+    /// How much a node has that doesn't say, and may have at most.
+    pub limits: Limits,
+}
+
+/// How much a node has that doesn't say, and may have at most.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Processors of a node that doesn't say.
+    pub cpus: f64,
+    /// Most processors of one node.
+    pub cpus_max: f64,
+    /// Memory of a node that doesn't say, in MiB.
+    pub memory_mb: u64,
+    /// Most memory of one node, in MiB.
+    pub memory_mb_max: u64,
+    /// Processes of a node that doesn't say.
+    pub pids: u64,
+    /// Most processes of one node.
+    pub pids_max: u64,
+    /// Most nodes of one lab.
+    pub nodes: usize,
+}
+
+/// What the image of pause containers is called when nobody says.
+pub const PAUSE_IMAGE: &str = "windlass/pause:1";
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            socket: "/var/run/docker.sock".into(),
+            images: vec!["*".into()],
+            pause_image: PAUSE_IMAGE.into(),
+            capabilities: ["NET_ADMIN", "NET_RAW", "NET_BIND_SERVICE", "NET_BROADCAST"].map(str::to_owned).into(),
+            folders: Vec::new(),
+            mounts: BTreeMap::new(),
+            publish_at: "127.0.0.1".into(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { cpus: 1.0, cpus_max: 4.0, memory_mb: 512, memory_mb_max: 8_192, pids: 512, pids_max: 8_192, nodes: 500 }
+    }
+}
+
+impl Config {
+    /// Refuses what can't be meant.
+    pub fn check(&self) -> Result<(), Problem> {
+        let wrong = |what: String| Err(Problem::new(Code::Configuration, format!("hosts.docker.{what}")));
+        if !self.socket.is_absolute() {
+            return wrong(format!("socket: {} isn't an absolute path", self.socket.display()));
+        }
+        if self.publish_at.parse::<std::net::IpAddr>().is_err() {
+            return wrong(format!("publish_at: `{}` isn't an address", self.publish_at));
+        }
+        if let Some(folder) = self.folders.iter().chain(self.mounts.values()).find(|folder| !folder.is_absolute()) {
+            return wrong(format!("folders, mounts: {} isn't an absolute path", folder.display()));
+        }
+        let limits = &self.limits;
+        let fits = limits.cpus > 0.0
+            && limits.cpus <= limits.cpus_max
+            && (6..=limits.memory_mb_max).contains(&limits.memory_mb)
+            && (1..=limits.pids_max).contains(&limits.pids);
+        if fits { Ok(()) } else { wrong("limits: what a node has must be more than nothing and no more than its maximum".into()) }
+    }
+
+    /// Whether nodes may run this image at all.
+    pub fn allows_image(&self, image: &str) -> bool {
+        self.images.iter().any(|pattern| covers(&format!("image:{pattern}"), "image", image))
+    }
+}

@@ -1,0 +1,106 @@
+//! The program of pause containers: it waits. Made here byte by byte, so that a machine needs neither a registry nor a compiler.
+
+use windlass_model::{Code, Problem};
+
+use super::{
+    backend::Archive,
+    config::PAUSE_IMAGE,
+    lab::Machine,
+};
+
+/// Where it is in the image.
+pub const PROGRAM: &str = "/pause";
+
+const BASE: u64 = 0x40_0000;
+const HEADERS: u64 = 64 + 56;
+/// `pause()`, for ever.
+const X86_64: &[u8] = &[0xb8, 0x22, 0, 0, 0, 0x0f, 0x05, 0xeb, 0xf7];
+/// `ppoll(NULL, 0, NULL, NULL, 0)`, for ever: this architecture has no `pause()`.
+const AARCH64: [u32; 8] = [
+    0xd280_0000, // mov x0, #0
+    0xd280_0001, // mov x1, #0
+    0xd280_0002, // mov x2, #0
+    0xd280_0003, // mov x3, #0
+    0xd280_0004, // mov x4, #0
+    0xd280_0928, // mov x8, #73
+    0xd400_0001, // svc #0
+    0x17ff_fff9, // b −7
+];
+
+/// Makes the image if it is ours and isn't there.
+pub async fn ensure(machine: &Machine) -> Result<(), Problem> {
+    let image = &machine.config.pause_image;
+    let failed = |fault: super::fault::Fault| fault.problem(format!("the image {image} of pause containers"));
+    if machine.backend.image(image).await.map_err(failed)?.is_some() {
+        return Ok(());
+    }
+    if image != PAUSE_IMAGE {
+        let message = format!("the image {image} of pause containers isn't on this machine");
+        return Err(Problem::new(Code::NotFound, message)
+            .help("load it, or leave `pause_image` under [hosts.docker] out: then Windlass makes one")
+            .no_effect());
+    }
+    let info = machine.backend.info().await.map_err(failed)?;
+    let architecture = info["architecture"].as_str().unwrap_or_default();
+    let program = program(architecture).ok_or_else(|| {
+        Problem::new(Code::Unsupported, format!("there is no pause program for the architecture `{architecture}`"))
+            .help("name an image whose program waits with `pause_image` under [hosts.docker]")
+            .no_effect()
+    })?;
+    machine.backend.import(Archive::Bytes(rootfs(&program)?), image).await.map_err(failed)
+}
+
+/// The program for an architecture, as Docker names it.
+fn program(architecture: &str) -> Option<Vec<u8>> {
+    let (machine, code): (u16, Vec<u8>) = match architecture {
+        "amd64" | "x86_64" => (62, X86_64.to_vec()),
+        "arm64" | "aarch64" => (183, AARCH64.iter().flat_map(|word| word.to_le_bytes()).collect()),
+        _ => return None,
+    };
+    let size = HEADERS + code.len() as u64;
+    let mut elf = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0".to_vec();
+    let half = |values: &[u16]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
+    // An executable for this machine, version 1.
+    elf.extend(half(&[2, machine, 1, 0]));
+    // Entry, program headers at 64, no section headers.
+    for value in [BASE + HEADERS, 64, 0] {
+        elf.extend(value.to_le_bytes());
+    }
+    // No flags; sizes of the headers, one program header.
+    elf.extend(half(&[0, 0, 64, 56, 1, 64, 0, 0]));
+    // One segment, read and executed, of the whole file.
+    elf.extend(half(&[1, 0, 5, 0]));
+    for value in [0, BASE, BASE, size, size, 0x1_0000] {
+        elf.extend(value.to_le_bytes());
+    }
+    elf.extend(code);
+    Some(elf)
+}
+
+fn rootfs(program: &[u8]) -> Result<Vec<u8>, Problem> {
+    let failed = |error: std::io::Error| Problem::new(Code::Internal, format!("packing the pause program: {error}")).no_effect();
+    let mut builder = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(program.len() as u64);
+    header.set_mode(0o755);
+    header.set_mtime(0);
+    builder.append_data(&mut header, PROGRAM.trim_start_matches('/'), program).map_err(failed)?;
+    builder.into_inner().map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_whole() {
+        for (architecture, bytes) in [("amd64", 129), ("arm64", 152)] {
+            let program = program(architecture).unwrap();
+            assert_eq!(program.len(), bytes, "{architecture}");
+            assert_eq!(program[24..32], (BASE + HEADERS).to_le_bytes(), "it begins behind the headers");
+            assert_eq!(program[96..104], (bytes as u64).to_le_bytes(), "all of it is loaded");
+        }
+        assert!(program("s390x").is_none());
+        assert!(rootfs(&program("amd64").unwrap()).unwrap().len() >= 1_024);
+    }
+}

@@ -1,0 +1,1 @@
+//! The lab logic, over the twin in memory.

@@ -1,0 +1,193 @@
+//! A real Docker daemon with a socket, a data folder and containers of its own, for as long as the tests of this process run; and the
+//! images that tests use.
+
+use std::{
+    fs,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
+
+use tempfile::TempDir;
+
+use crate::{
+    process::{Process, wait_until},
+    skip::{can_make_namespaces, has_program, is_root, skip},
+};
+
+/// An image with busybox, whose program is named by each container.
+pub const IMAGE: &str = "windlass-test/busybox:1";
+const APPLETS: &[&str] =
+    &["sh", "sleep", "ping", "ip", "cat", "echo", "ls", "ps", "true", "false", "head", "yes", "env", "id", "test", "touch", "nc", "kill"];
+const START: Duration = Duration::from_secs(60);
+const STOP: Duration = Duration::from_secs(60);
+
+static SHARED: Mutex<Weak<Docker>> = Mutex::new(Weak::new());
+
+/// A daemon.
+pub struct Docker {
+    folder: TempDir,
+    process: Mutex<Option<Process>>,
+}
+
+impl Docker {
+    /// The daemon that tests share, which is stopped after the last of them; `None`, said out loud, where there can't be one.
+    pub fn shared() -> Option<Arc<Self>> {
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(docker) = shared.upgrade() {
+            return Some(docker);
+        }
+        let docker = Arc::new(Self::start()?);
+        *shared = Arc::downgrade(&docker);
+        Some(docker)
+    }
+
+    /// A daemon of this test's own, which it may stop and start.
+    pub fn start() -> Option<Self> {
+        if let Some(reason) = why_not() {
+            skip(&reason);
+            return None;
+        }
+        let folder = tempfile::Builder::new().prefix("wldk").tempdir().expect("a temporary folder");
+        // What the machine's own daemon is told isn't for this one.
+        fs::write(folder.path().join("daemon.json"), "{}").expect("the folder can be written");
+        let docker = Self { folder, process: Mutex::new(None) };
+        docker.resume();
+        docker.make_image();
+        Some(docker)
+    }
+
+    /// Starts it again where it was stopped.
+    pub fn resume(&self) {
+        // Overlays can't be laid over overlays, which is what a container's root often is.
+        for driver in ["overlay2", "vfs"] {
+            if self.try_start(driver) {
+                return;
+            }
+        }
+        panic!("dockerd doesn't start: {}", self.log());
+    }
+
+    fn try_start(&self, driver: &str) -> bool {
+        let path = |name: &str| self.folder.path().join(name).display().to_string();
+        let mut command = Command::new("dockerd");
+        command
+            .args(["--config-file", &path("daemon.json"), "--host", &format!("unix://{}", path("docker.sock"))])
+            .args(["--data-root", &path("data"), "--exec-root", &path("exec"), "--pidfile", &path("pid")])
+            // Neither the machine's firewall nor its links are touched.
+            .args(["--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-masq=false", "--ip-forward=false"])
+            .args(["--storage-driver", driver])
+            .env("PATH", format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default()));
+        let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
+        let started = process.insert(Process::start(&mut command).expect("dockerd can be executed"));
+        wait_until("dockerd", START, || !started.is_running() || self.answers());
+        started.is_running()
+    }
+
+    fn answers(&self) -> bool {
+        self.client(&["version"]).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+    }
+
+    /// Stops it as a service manager does; its containers end.
+    pub fn stop(&self) {
+        let process = self.process.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(mut process) = process {
+            process.terminate(STOP);
+        }
+    }
+
+    /// Where it listens.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join("docker.sock")
+    }
+
+    /// A folder for archives.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// What it has written.
+    pub fn log(&self) -> String {
+        let process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
+        process.as_ref().map(Process::output).unwrap_or_default()
+    }
+
+    fn client(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("docker");
+        command.arg("--host").arg(format!("unix://{}", self.socket().display())).args(arguments).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs `docker` without Windlass; what it has written, or why it failed.
+    pub fn try_docker(&self, arguments: &[&str]) -> Result<String, String> {
+        let output = self.client(arguments).output().expect("docker can be executed");
+        let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+        if output.status.success() { Ok(said(&output.stdout)) } else { Err(said(&output.stderr)) }
+    }
+
+    /// The same, where it has to succeed.
+    pub fn docker(&self, arguments: &[&str]) -> String {
+        self.try_docker(arguments).unwrap_or_else(|error| panic!("docker {arguments:?}: {error}"))
+    }
+
+    /// The archive of the root folder of `IMAGE`.
+    pub fn rootfs(&self) -> PathBuf {
+        let (root, archive) = (self.folder.path().join("rootfs"), self.folder.path().join("rootfs.tar"));
+        if !archive.exists() {
+            fs::create_dir_all(root.join("bin")).expect("the folder can be written");
+            fs::copy(busybox().expect("it was looked for"), root.join("bin/busybox")).expect("busybox can be copied");
+            for applet in APPLETS {
+                symlink("busybox", root.join("bin").join(applet)).expect("the folder can be written");
+            }
+            fs::create_dir_all(root.join("tmp")).expect("the folder can be written");
+            let packed = Command::new("tar").arg("-C").arg(&root).arg("-cf").arg(&archive).arg(".").status();
+            assert!(packed.is_ok_and(|status| status.success()), "tar can't pack the root folder");
+        }
+        archive
+    }
+
+    fn make_image(&self) {
+        self.docker(&["import", &self.rootfs().display().to_string(), IMAGE]);
+    }
+}
+
+impl Drop for Docker {
+    fn drop(&mut self) {
+        let all = self.try_docker(&["ps", "--all", "--quiet"]).unwrap_or_default();
+        let all: Vec<&str> = all.split_whitespace().collect();
+        if !all.is_empty() {
+            let _ = self.try_docker(&[&["rm", "--force", "--volumes"], &all[..]].concat());
+        }
+        self.stop();
+        // A daemon leaves its mounts where it was killed.
+        let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+        let ours = self.folder.path().display().to_string();
+        for path in mounts.lines().filter_map(|line| line.split(' ').nth(1)).filter(|path| path.starts_with(&ours)) {
+            let _ = nix::mount::umount2(path, nix::mount::MntFlags::MNT_DETACH);
+        }
+    }
+}
+
+fn why_not() -> Option<String> {
+    if !is_root() {
+        return Some("a Docker daemon needs root".into());
+    }
+    if let Some(program) = ["dockerd", "docker", "tar"].into_iter().find(|program| !has_program(program)) {
+        return Some(format!("no `{program}` (Debian: docker.io)"));
+    }
+    if busybox().is_none() {
+        return Some("no static busybox (Debian: busybox-static)".into());
+    }
+    if fs::read_dir("/sys/fs/cgroup").map_or(0, Iterator::count) == 0 {
+        return Some("no control groups are mounted".into());
+    }
+    can_make_namespaces().err()
+}
+
+/// A busybox that needs no libraries.
+fn busybox() -> Option<PathBuf> {
+    let is_static = |path: &PathBuf| fs::read(path).is_ok_and(|bytes| !bytes.windows(8).any(|part| part == b"ld-linux"));
+    ["/usr/bin/busybox", "/bin/busybox"].into_iter().map(PathBuf::from).find(is_static)
+}
