@@ -6,6 +6,7 @@ pub mod clients;
 pub mod docker;
 #[path = "../faults/mod.rs"]
 pub mod faults;
+pub mod guest;
 pub mod mail;
 pub mod nodes;
 pub mod postgres;

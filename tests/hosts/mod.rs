@@ -8,6 +8,7 @@ mod net;
 mod net_live;
 mod net_twin;
 mod notify;
+mod qemu;
 mod undoing;
 
 use std::{

@@ -5,7 +5,7 @@
 use serde_json::Value;
 use windlass_model::{Facts, ResourceRef};
 
-use crate::{hetzner, net};
+use crate::{hetzner, net, qemu};
 
 /// A module that knows something.
 struct Knows {
@@ -20,6 +20,7 @@ struct Knows {
 /// A module that knows nothing more of its things isn't here.
 const KNOW: &[Knows] = &[
     Knows { provider: "net", kinds: &["namespace"], facts: net::facts },
+    Knows { provider: "qemu", kinds: &["machine"], facts: qemu::facts },
     Knows { provider: "hetzner", kinds: &["server", "load_balancer"], facts: hetzner::facts },
 ];
 

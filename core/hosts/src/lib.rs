@@ -32,6 +32,7 @@ pub mod net;
 pub mod notify;
 pub mod owner;
 pub mod pool;
+pub mod qemu;
 pub mod registrar;
 pub mod services;
 mod support;
@@ -112,6 +113,11 @@ pub const HOSTS: &[Host] = &[
         rehearsal: |config| pool::rehearsal(&config.pool, &config.dns, &config.rehearsed),
     },
     Host {
+        name: "qemu",
+        real: |config, services| qemu::module(&config.qemu, services.organisations.clone()),
+        rehearsal: |config| qemu::rehearsal(&config.qemu),
+    },
+    Host {
         name: "registrar",
         real: |config, services| registrar::module(&config.registrar, &config.http, services.plugins.clone()),
         rehearsal: |_| registrar::rehearsal(),
@@ -142,6 +148,8 @@ pub struct HostConfig {
     pub registrar: registrar::Config,
     /// Domains that names are given out under.
     pub pool: pool::Config,
+    /// Virtual machines of labs.
+    pub qemu: qemu::Config,
     /// The name servers that the modules of one rehearsal share.
     #[serde(skip)]
     pub rehearsed: authority::Shared,

@@ -57,10 +57,14 @@ impl Default for Config {
     }
 }
 
-/// What a lab may declare: its own networks and containers, and the programs that look at them.
+/// What a lab may declare: its own networks, containers and machines, and the programs that look at them.
 fn lab_grants() -> Vec<String> {
     let programs = LAB_PROGRAMS.iter().map(|program| format!("exec.run:{program}"));
-    ["net.*:*", "docker.*:*", "kv.*:lab/*", "run.launch:lab/*"].iter().map(|grant| (*grant).to_owned()).chain(programs).collect()
+    ["net.*:*", "docker.*:*", "qemu.*:*", "kv.*:lab/*", "run.launch:lab/*"]
+        .iter()
+        .map(|grant| (*grant).to_owned())
+        .chain(programs)
+        .collect()
 }
 
 /// What only the machine and the data folder can tell: the programs that are there, and where labs may write. Applies to
@@ -74,6 +78,12 @@ pub(super) fn fit_to_machine(config: &mut Config, is_default: impl Fn(&str) -> b
     let files = config.data.join("files");
     if is_default("hosts.file.folders") {
         config.hosts.file.folders = vec![files.clone()];
+    }
+    if is_default("hosts.qemu.folder") {
+        config.hosts.qemu.folder = config.data.join("qemu");
+    }
+    if is_default("hosts.qemu.images") {
+        config.hosts.qemu.images = vec![config.data.join("images")];
     }
     if is_default("policy")
         && let Some(grants) = config.policy.get_mut("lab/*")

@@ -242,6 +242,25 @@ pub const KEYS: &[Key] = &[
          `engine.lease_ms` (and the same for connecting), so that it doesn't arrive after another node has taken the run over; \
          else 30 s.",
     ),
+    key(
+        "hosts.qemu.program",
+        "The emulator of virtual machines: a name that is looked for in the system's folders, or an absolute path; `qemu-img` is beside it.",
+    ),
+    key("hosts.qemu.folder", "Absolute path of the folder that machines are kept in: their disks, sockets and logs."),
+    key(
+        "hosts.qemu.images",
+        "Absolute paths of folders with images, kernels and initial ramdisks of machines. They are read only.",
+    ),
+    key("hosts.qemu.user", "Whom QEMU runs as: an unprivileged user of this machine. Empty: as Windlass does."),
+    key("hosts.qemu.accelerator", "How guests are run: `auto` (KVM where it works), `kvm` or `tcg` (emulated)."),
+    key("hosts.qemu.max_cpus", "Processors of a machine, at most."),
+    key("hosts.qemu.max_memory_mb", "Memory of a machine in MiB, at most."),
+    key("hosts.qemu.max_disk_gb", "Size of a machine's disk in GiB, at most."),
+    key("hosts.qemu.max_machines", "Machines of all labs together, at most."),
+    key(
+        "hosts.qemu.serial_bytes",
+        "Bytes that are kept of what a machine says on its serial line; half of it stays when it is cut.",
+    ),
     key("hosts.notify.email.host", "The mail server that `notify::email` hands messages to. Empty: no mail is sent."),
     key("hosts.notify.email.port", "Its port; 0: 587, or 465 with `tls = \"tls\"`, or 25 with `tls = \"none\"`."),
     key(

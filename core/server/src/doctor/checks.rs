@@ -25,11 +25,7 @@ pub fn all(config: &Config, environment: &BTreeMap<String, String>) -> Vec<Findi
         user(),
         namespaces(),
         device("tun", "/dev/net/tun", "`modprobe tun`: taps for virtual machines"),
-        device(
-            "kvm",
-            "/dev/kvm",
-            "without it virtual machines are emulated, and slow; it needs nested virtualisation or bare metal",
-        ),
+        machines(config),
         docker(config),
         programs(config),
         postgres(config),
@@ -77,6 +73,17 @@ fn device(name: &'static str, path: &str, help: &str) -> Finding {
     match OpenOptions::new().read(true).write(true).open(path) {
         Ok(_) => Finding::fine(name, format!("{path} can be used")),
         Err(error) => Finding::missing(name, format!("{path}: {error}"), help),
+    }
+}
+
+/// A device that is there and can be opened may still run no guest: one is tried.
+fn machines(config: &Config) -> Finding {
+    let name = "virtual machines";
+    let help = "virtual machines are emulated, and slow; KVM needs nested virtualisation or bare metal";
+    match windlass_hosts::qemu::kvm(&config.hosts.qemu) {
+        Ok((true, why)) => Finding::fine(name, format!("QEMU with KVM: {why}")),
+        Ok((false, why)) => Finding::missing(name, why, help),
+        Err(problem) => Finding::missing(name, problem.message, problem.help.unwrap_or_default()),
     }
 }
 

@@ -1,0 +1,46 @@
+//! What there is.
+
+use windlass_model::EffectClass;
+use windlass_script::host::{Kind, Op, Param, Permission, Undo};
+
+use super::{Draft, Here, LAB};
+
+pub fn ops(here: &Here) -> Vec<Op> {
+    let machines = here.reading(Draft {
+        name: "machines",
+        doc: "The lab's machines, by name. `status`: `running`, `stopped`, `paused`, or `missing` (its disk or what was known of it is \
+              lost). `serial` and `vnc` are unix sockets.",
+        params: &[LAB],
+        returns: "array of #{ name: string, status: string, pid: int?, accelerator: string?, serial: string, vnc: string?, digest: string?, labels: map, run: string }",
+        example: r#"qemu::create_machine("demo", #{ name: "r1", disk_gb: 1 }); qemu::machines("demo")[0].status"#,
+        body: |here, cx, args| Ok(here.machines.list(cx, &here.lab(cx, args)?)?.into()),
+    });
+    let mut info = here.op(
+        Draft {
+            name: "info",
+            doc: "What runs machines here. `kvm`: whether the processor does, found out by starting a guest, once for each start of \
+                  this machine; `why` says why not. `accelerator`: what a machine gets that doesn't ask.",
+            params: &[],
+            returns: "#{ version: string, kvm: bool, why: string, accelerator: string }",
+            example: "qemu::info().accelerator",
+            body: |here, cx, _| here.machines.info(cx),
+        },
+        Undo::None("it changes nothing"),
+    );
+    (info.permission, info.class) = (Permission::Free, EffectClass::Read);
+    let mut image = here.reading(Draft {
+        name: "image",
+        doc: "What an image is: its name as grants have it, its `format` (`raw` or `qcow2`), and the size of the disk in `bytes`. \
+              `not_found`: there is none; `permission_denied`: it, or one that it lies over, is outside of the folders of images.",
+        params: const { &[Param::required("name", Kind::String, "Its name below a folder of images, or its path in one.")] },
+        returns: "#{ name: string, path: string, format: string, bytes: int }",
+        example: r#"qemu::image("debian-12.qcow2").format"#,
+        body: |here, cx, args| here.machines.image(cx, args.str("name")),
+    });
+    image.permission = Permission::Needs {
+        verb: "qemu.run",
+        scope: |args| vec![format!("image={}", args.str("name").trim_start_matches('/'))],
+        words: "make virtual machines of the images",
+    };
+    vec![machines, info, image]
+}

@@ -1,0 +1,1 @@
+//! `qemu` without QEMU: what is refused, the command line, seeds, the twin.
