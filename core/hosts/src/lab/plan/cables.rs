@@ -76,13 +76,18 @@ impl<'a> Comparison<'a> {
             return Ok(None);
         }
         let found = self.actual.namespace(&at.node).and_then(|space| space.interface(&at.interface));
-        match found.filter(|found| found.kind != "veth") {
+        let in_container = self.actual.container(&at.node).is_some();
+        let is_ours = |found: &Interface| {
+            let known = found.peer.is_some() || self.actual.host_link(&format!("{at}@host")).is_some();
+            found.kind == "veth" && (known || !in_container)
+        };
+        match found.filter(|found| !is_ours(found)) {
             None => Ok(found),
             Some(other) => Err(Problem::new(
                 Code::Conflict,
                 format!("{at} is there already, and is no cable of the lab's: a link of the kind `{}`", other.kind),
             )
-            .help("give the link's end another name, or remove what has it")
+            .help("give the link's end another name, or remove what has it; `eth0` of a container with `management` is Docker's")
             .no_effect()),
         }
     }

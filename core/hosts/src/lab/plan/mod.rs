@@ -73,6 +73,8 @@ pub(super) struct Plan {
     /// Bridges' ports towards other machines.
     ports: Vec<Value>,
     containers: Vec<Value>,
+    /// Containers that are there and have ended: if what held their links has ended, too, those are laid anew.
+    revive: Vec<String>,
     /// Links, when containers are there.
     wire: Build,
     /// Changes to what is there by now, one call each.

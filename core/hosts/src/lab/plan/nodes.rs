@@ -78,7 +78,8 @@ impl<'a> Comparison<'a> {
             Some((status, _)) => {
                 // `created`: links come first, and a crash may have come between.
                 self.differs(Action::Start, "container", &node.name, format!("it is {status}"));
-                self.plan.start_containers.push(node.name.clone());
+                let list = if status == "created" { &mut self.plan.start_containers } else { &mut self.plan.revive };
+                list.push(node.name.clone());
                 self.startup(node);
                 return self.ready(node);
             }

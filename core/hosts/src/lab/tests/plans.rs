@@ -200,6 +200,18 @@ fn containers_come_before_their_links_and_start_after_them() {
 }
 
 #[test]
+fn what_docker_gave_a_container_is_no_cable() {
+    let mut actual = json!({ "docker": [{ "name": "c", "status": "running", "digest": compared(MIXED, &json!({}))["containers"][0]["digest"] }] });
+    let own = |name: &str| json!({ "interface": name, "kind": "veth", "up": true, "mtu": 1500, "addresses": ["172.17.0.2/16"], "peer": null });
+    actual["net"] = json!({ "namespaces": [{ "name": "c", "interfaces": [own("eth9")] }] });
+    let plan = compared(MIXED, &actual);
+    assert!(!differences(&plan).iter().any(|one| one.contains("eth9")), "{plan:#}");
+    actual["net"]["namespaces"][0]["interfaces"][0] = own("eth0");
+    let problem = crate::lab::plan(&document(MIXED), &actual).unwrap_err();
+    assert!(problem.message.contains("c:eth0 is there already"), "{}", problem.message);
+}
+
+#[test]
 fn another_image_makes_a_container_anew_and_its_links_with_it() {
     let wanted = compared(MIXED, &json!({}));
     let container = |digest: &Value, status: &str| json!({ "docker": [{ "name": "c", "status": status, "digest": digest }] });
@@ -210,7 +222,9 @@ fn another_image_makes_a_container_anew_and_its_links_with_it() {
     assert_eq!(plan["containers"].as_array().unwrap().len(), 1);
     let plan = compared(MIXED, &container(digest, "exited"));
     assert!(differences(&plan).contains(&"start container c".to_owned()));
-    assert_eq!((&plan["containers"], &plan["start_containers"]), (&json!([]), &json!(["c"])));
+    assert_eq!((&plan["containers"], &plan["revive"]), (&json!([]), &json!(["c"])));
+    let plan = compared(MIXED, &container(digest, "created"));
+    assert_eq!((&plan["revive"], &plan["start_containers"]), (&json!([]), &json!(["c"])), "its links come first");
     let plan = compared(MIXED, &container(digest, "running"));
     assert!(!differences(&plan).iter().any(|one| one.contains("container")));
 }
