@@ -157,7 +157,7 @@ fn what_fails_leaves_nothing_and_says_why() {
     lab["checks"][0] = json!({ "from": "h1", "ping": "192.0.2.1", "within": "1s" });
     let run = place.run("lab/deploy", &lab);
     assert_eq!(run["state"], "rolled_back", "{run:#}");
-    assert!(run["problem"]["message"].as_str().unwrap().contains("checks.json"), "{}", run["problem"]);
+    assert!(run["problem"]["message"].as_str().unwrap().contains("checks.yaml"), "{}", run["problem"]);
     assert!(place.kernel("t-fail").is_empty(), "{:?}", place.kernel("t-fail"));
     let known = place.run("lab/verify", &json!({ "lab": "t-fail" }));
     assert!(known["problem"]["message"].as_str().unwrap().contains("isn't known"), "{}", known["problem"]);

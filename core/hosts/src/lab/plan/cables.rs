@@ -166,6 +166,11 @@ impl<'a> Comparison<'a> {
             return self.impaired(&name, far, impairment(there.impairment.as_ref()));
         }
         self.new_link(link, Vec::new(), "it isn't there");
+        let runs = self.actual.machine(&at.node).is_some_and(|machine| matches!(machine.status.as_str(), "running" | "paused"));
+        let goes = self.plan.remove_machines.contains(&at.node);
+        if runs && !goes && self.plan.restart_machines.insert(at.node.clone()) {
+            self.differs(Action::Start, "machine", at.node.clone(), "it has lost its end of a link");
+        }
         let mut tap = json!({ "at": at, "bridge": bridge, "up": link.state == LinkState::Up });
         if let Some(mtu) = link.mtu {
             tap["mtu"] = mtu.into();

@@ -83,6 +83,8 @@ pub(super) struct Plan {
     start_containers: Vec<String>,
     machines: Vec<Value>,
     start_machines: Vec<String>,
+    /// Machines that run, and have lost a tap: the one that is made for it now is another device.
+    restart_machines: BTreeSet<String>,
     startup: Vec<Value>,
     ready: Vec<Value>,
 }

@@ -212,6 +212,18 @@ fn what_docker_gave_a_container_is_no_cable() {
 }
 
 #[test]
+fn a_machine_that_lost_its_tap_is_started_again() {
+    let digest = compared(MIXED, &json!({}))["machines"][0]["digest"].clone();
+    let tap = |at: &str| json!({ "at": at, "kind": "tun", "up": true, "mtu": 1500, "bridge": "lan" });
+    let machine = |taps: Value| json!({ "qemu": [{ "name": "vm", "status": "running", "digest": digest }], "net": { "links": taps } });
+    let plan = compared(MIXED, &machine(json!([tap("vm:eth0")])));
+    assert_eq!(plan["restart_machines"], json!(["vm"]));
+    assert!(differences(&plan).contains(&"start machine vm".to_owned()));
+    let plan = compared(MIXED, &machine(json!([tap("vm:eth0"), tap("vm:eth1")])));
+    assert_eq!(plan["restart_machines"], json!([]));
+}
+
+#[test]
 fn another_image_makes_a_container_anew_and_its_links_with_it() {
     let wanted = compared(MIXED, &json!({}));
     let container = |digest: &Value, status: &str| json!({ "docker": [{ "name": "c", "status": status, "digest": digest }] });
