@@ -24,6 +24,7 @@ pub mod file;
 pub mod guacamole;
 pub mod hetzner;
 pub mod http;
+pub mod lab;
 pub mod lab_id;
 pub mod lab_mark;
 pub mod lab_names;
@@ -99,6 +100,11 @@ pub const HOSTS: &[Host] = &[
         rehearsal: |config| http::rehearsal(&config.http),
     },
     Host {
+        name: "lab",
+        real: |config, services| Ok(lab::module(&config.lab, services.organisations.clone())),
+        rehearsal: |config| lab::rehearsal(&config.lab),
+    },
+    Host {
         name: "net",
         real: |_, services| Ok(net::module(net::kernel(), services.organisations.clone())),
         rehearsal: |config| net::module(config.rehearsed_stack.stack(), Arc::new(Always(PLATFORM))),
@@ -146,6 +152,8 @@ pub struct HostConfig {
     pub hetzner: hetzner::Config,
     /// Where requests may go, and whom they trust.
     pub http: http::Config,
+    /// How much of this machine organisations' labs may take.
+    pub lab: lab::Config,
     /// How people are told.
     pub notify: notify::Config,
     /// Where requests of registrars' plugins go.
