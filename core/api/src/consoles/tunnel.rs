@@ -17,7 +17,6 @@ use super::{
     outbox::End,
     rfb::OnlyLooking,
     viewer::{self, Watch},
-    words,
 };
 use crate::services::{ConsoleKind, ConsoleSource};
 
@@ -134,11 +133,8 @@ pub(super) async fn serve(
         end = hear => end,
         _ = stopping.wait_for(|stop| *stop) => End::Stopping,
     };
-    if let (End::Exited(_), true) = (&end, kind != ConsoleKind::Guac) {
-        let _ = sink.send(Message::text(words::exit(None))).await;
-    }
     viewer::close(&mut sink, &end).await;
-    visit.shown = sent;
+    visit.shown = Some(sent);
     viewer::wait_for_close(&mut stream).await;
     end
 }
