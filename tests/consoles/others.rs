@@ -138,7 +138,8 @@ fn an_ssh_server_in_a_node() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
     let key = |name: &str| {
-        let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f", &path(name)]).status().unwrap();
+        let made =
+            Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f", &path(name)]).status().unwrap();
         assert!(made.success());
     };
     ["host", "host2", "user", "other"].into_iter().for_each(key);
@@ -209,7 +210,18 @@ fn a_telnet_server_in_a_node() {
     let Some(mut labs) = Labs::start("") else { return };
     labs.lab("platform", "demo");
     let mut command = Command::new("ip");
-    command.args(["netns", "exec", &namespace(&labs, "r2"), "busybox", "telnetd", "-F", "-l", "/bin/sh", "-b", "127.0.0.1"]);
+    command.args([
+        "netns",
+        "exec",
+        &namespace(&labs, "r2"),
+        "busybox",
+        "telnetd",
+        "-F",
+        "-l",
+        "/bin/sh",
+        "-b",
+        "127.0.0.1",
+    ]);
     let server = Process::start(command.stdin(Stdio::null())).unwrap();
     let kinds = wait_for("telnetd to listen", Duration::from_secs(20), || {
         let kinds = labs.server.get("/api/v1/labs/demo/nodes/r2/consoles").expect(200).json()["kinds"].clone();

@@ -53,9 +53,14 @@ impl Console {
         stream.set_read_timeout(Some(PATIENCE)).expect("a time limit");
         stream.set_nodelay(true).expect("no delay");
         match tungstenite::client::client(request, stream) {
-            Ok((socket, _)) => {
-                Ok(Self { socket, shown: Vec::new(), told: Vec::new(), end: None, patience: PATIENCE, heard: Instant::now() })
-            }
+            Ok((socket, _)) => Ok(Self {
+                socket,
+                shown: Vec::new(),
+                told: Vec::new(),
+                end: None,
+                patience: PATIENCE,
+                heard: Instant::now(),
+            }),
             Err(HandshakeError::Failure(Error::Http(answer))) => {
                 let body = answer.body().clone().unwrap_or_default();
                 Err(Refused { status: answer.status().as_u16(), text: String::from_utf8_lossy(&body).into_owned() })

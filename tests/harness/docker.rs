@@ -19,8 +19,10 @@ use crate::{
 
 /// An image with busybox, whose program is named by each container.
 pub const IMAGE: &str = "windlass-test/busybox:1";
-const APPLETS: &[&str] =
-    &["sh", "sleep", "ping", "ip", "cat", "echo", "ls", "ps", "true", "false", "head", "yes", "env", "id", "test", "touch", "nc", "kill"];
+const APPLETS: &[&str] = &[
+    "sh", "sleep", "ping", "ip", "cat", "echo", "ls", "ps", "true", "false", "head", "yes", "env", "id", "test",
+    "touch", "nc", "kill",
+];
 const START: Duration = Duration::from_secs(60);
 const STOP: Duration = Duration::from_secs(60);
 
@@ -87,7 +89,11 @@ impl Docker {
     }
 
     fn answers(&self) -> bool {
-        self.client(&["version"]).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+        self.client(&["version"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success())
     }
 
     /// Stops it as a service manager does; its containers end.
@@ -188,6 +194,7 @@ fn why_not() -> Option<String> {
 
 /// A busybox that needs no libraries.
 fn busybox() -> Option<PathBuf> {
-    let is_static = |path: &PathBuf| fs::read(path).is_ok_and(|bytes| !bytes.windows(8).any(|part| part == b"ld-linux"));
+    let is_static =
+        |path: &PathBuf| fs::read(path).is_ok_and(|bytes| !bytes.windows(8).any(|part| part == b"ld-linux"));
     ["/usr/bin/busybox", "/bin/busybox"].into_iter().map(PathBuf::from).find(is_static)
 }

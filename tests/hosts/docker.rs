@@ -49,9 +49,17 @@ impl Lab {
 
     pub(super) fn of(docker: Arc<Docker>, name: &str, organisation: &'static str, config: docker::Config) -> Self {
         let config = docker::Config { socket: docker.socket(), folders: vec![docker.folder().to_owned()], ..config };
-        let nodes = docker::module(&config, net::spaces(net::kernel()), Arc::new(Always(organisation))).expect("it can be meant");
+        let nodes = docker::module(&config, net::spaces(net::kernel()), Arc::new(Always(organisation)))
+            .expect("it can be meant");
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        Self { docker, name: name.into(), run: "01testrun".into(), nodes, net: net::module(net::kernel()), runtime }
+        Self {
+            docker,
+            name: name.into(),
+            run: "01testrun".into(),
+            nodes,
+            net: net::module(net::kernel(), std::sync::Arc::new(windlass_hosts::owner::Always("platform"))),
+            runtime,
+        }
     }
 
     pub(super) fn call_as(&self, op: &str, args: Value, undoes: Option<String>) -> Result<Value, Problem> {
@@ -89,7 +97,8 @@ impl Lab {
         let Undo::Op { name, args } = &forward.undo else { panic!("{op} has no undo") };
         let given = Args::new(forward.params, self.with_lab(rest).as_array().unwrap().clone());
         let undo = args(&given);
-        self.call_as(name, undo.into(), Some(format!("{}/1", self.run))).unwrap_or_else(|problem| panic!("{problem:?}"));
+        self.call_as(name, undo.into(), Some(format!("{}/1", self.run)))
+            .unwrap_or_else(|problem| panic!("{problem:?}"));
     }
 
     pub(super) fn create(&self, names: &[&str]) -> Value {

@@ -10,7 +10,8 @@ fn cut(lab: &Lab, how: &str) {
     let container = lab.container("r1");
     let pause = format!("{container}-pause");
     let namespace = lab.status("r1")["namespace"].as_str().unwrap().to_owned();
-    let unpin = || assert!(std::process::Command::new("ip").args(["netns", "del", &namespace]).status().unwrap().success());
+    let unpin =
+        || assert!(std::process::Command::new("ip").args(["netns", "del", &namespace]).status().unwrap().success());
     match how {
         "a pause container that wasn't started" => {
             lab.docker.docker(&["rm", "-f", &container]);

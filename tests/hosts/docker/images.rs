@@ -17,7 +17,14 @@ fn images_are_imported_loaded_committed_and_removed() {
     let rootfs = lab.docker.rootfs().display().to_string();
     let made = lab.plain("import", json!([rootfs, own])).unwrap();
     assert_eq!(made["names"], json!([own]));
-    assert!(lab.plain("images", json!([])).unwrap().as_array().unwrap().iter().any(|image| image["names"][0] == own.as_str()));
+    assert!(
+        lab.plain("images", json!([]))
+            .unwrap()
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|image| image["names"][0] == own.as_str())
+    );
 
     let saved = lab.docker.folder().join("saved.tar").display().to_string();
     lab.docker.docker(&["save", "--output", &saved, &own]);

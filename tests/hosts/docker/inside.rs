@@ -14,7 +14,8 @@ fn programs_run_files_go_in_and_out_and_logs_are_read() {
     let mut spec = node("r1");
     spec["env"] = json!({ "COLOUR": "blue", "COUNT": 3 });
     spec["files"] = json!([{ "path": "/etc/deep/er/conf", "content": "hostname r1\n", "mode": "0640" }]);
-    spec["command"] = json!(["sh", "-c", "cat /etc/deep/er/conf; echo $COLOUR $COUNT; echo wrong >&2; exec sleep 1000"]);
+    spec["command"] =
+        json!(["sh", "-c", "cat /etc/deep/er/conf; echo $COLOUR $COUNT; echo wrong >&2; exec sleep 1000"]);
     spec["sysctls"] = json!({ "net.ipv4.ip_forward": 1 });
     spec["digest"] = json!("d1");
     spec["labels"] = json!({ "site": "north" });
@@ -30,11 +31,17 @@ fn programs_run_files_go_in_and_out_and_logs_are_read() {
     });
     assert_eq!(lab.ok("logs", json!(["r1", { "tail": 1 }])).as_str().unwrap().lines().count(), 1);
 
-    let ran = lab.ok("exec", json!(["r1", ["sh", "-c", "cat; echo $A; echo no >&2; exit 3"],
-        { "stdin": "in ", "env": { "A": "b" }, "ok_codes": [3] }]));
+    let ran = lab.ok(
+        "exec",
+        json!(["r1", ["sh", "-c", "cat; echo $A; echo no >&2; exit 3"],
+        { "stdin": "in ", "env": { "A": "b" }, "ok_codes": [3] }]),
+    );
     assert_eq!(ran, json!({ "code": 3, "stdout": "in b\n", "stderr": "no\n", "truncated": false }));
     let problem = lab.call("exec", json!(["r1", ["sh", "-c", "echo no >&2; exit 3"]])).unwrap_err();
-    assert_eq!((problem.code, &problem.data["code"], &problem.data["stderr"]), (Code::CommandFailed, &json!(3), &json!("no")));
+    assert_eq!(
+        (problem.code, &problem.data["code"], &problem.data["stderr"]),
+        (Code::CommandFailed, &json!(3), &json!("no"))
+    );
     assert_eq!(lab.ok("probe", json!(["r1", ["cat", "/proc/sys/net/ipv4/ip_forward"]]))["stdout"], "1\n");
     assert_eq!(lab.ok("exec", json!(["r1", ["cat", "/etc/hostname"]]))["stdout"], "r1\n");
     let cut = lab.ok("probe", json!(["r1", ["sh", "-c", "yes | head -c 3000000"], { "output_bytes": 1000 }]));

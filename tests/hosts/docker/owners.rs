@@ -23,7 +23,10 @@ fn a_foreign_container_is_never_touched() {
         lab.ok("remove_node", json!(["r1"]));
         lab.ok("destroy", json!([]));
         lab.undo("create_node", &json!([node("r1")]));
-        assert_eq!(lab.docker.docker(&["inspect", "--format", "{{.Id}} {{.State.Status}}", &name]), format!("{id} running"));
+        assert_eq!(
+            lab.docker.docker(&["inspect", "--format", "{{.Id}} {{.State.Status}}", &name]),
+            format!("{id} running")
+        );
         assert_eq!(lab.containers(), [name.clone()], "nothing else is left");
         lab.docker.docker(&["rm", "--force", &name]);
     }

@@ -205,8 +205,14 @@ pub const KEYS: &[Key] = &[
         "Capabilities that nodes may be given. `NET_ADMIN` and `NET_RAW` stay within a node's own network; `SYS_ADMIN`, which some \
          routers ask for, comes near to giving a node the machine.",
     ),
-    key("hosts.docker.folders", "Absolute paths of folders whose archives may be loaded and imported as images. None are by default."),
-    key("hosts.docker.mounts", "Folders of this machine that nodes may be given: `name = \"/folder\"`. None are by default."),
+    key(
+        "hosts.docker.folders",
+        "Absolute paths of folders whose archives may be loaded and imported as images. None are by default.",
+    ),
+    key(
+        "hosts.docker.mounts",
+        "Folders of this machine that nodes may be given: `name = \"/folder\"`. None are by default.",
+    ),
     key("hosts.docker.publish_at", "The address of this machine that nodes' ports are published at."),
     key("hosts.docker.limits.cpus", "Processors of a node that doesn't say."),
     key("hosts.docker.limits.cpus_max", "Most processors of one node."),
