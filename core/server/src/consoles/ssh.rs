@@ -142,10 +142,11 @@ async fn carry(
     let show = async {
         while let Some(message) = shown.wait().await {
             match message {
-                ChannelMsg::Data { data } | ChannelMsg::ExtendedData { data, .. }
-                    if screen.write_all(&data).await.is_err() =>
-                {
-                    return;
+                ChannelMsg::Data { data } | ChannelMsg::ExtendedData { data, .. } => {
+                    let written = screen.write_all(&data).await;
+                    if written.is_err() {
+                        return;
+                    }
                 }
                 ChannelMsg::ExitStatus { exit_status } => code = i32::try_from(exit_status).ok(),
                 ChannelMsg::Close => return,

@@ -108,7 +108,8 @@ impl Telnet {
     fn negotiate(&mut self, command: u8, option: u8, answer: &mut Vec<u8>) {
         let known = bit(option);
         match command {
-            WILL if [ECHO, SUPPRESS_GO_AHEAD, BINARY].contains(&option) && self.theirs & known == 0 => {
+            WILL if self.theirs & known != 0 => {}
+            WILL if [ECHO, SUPPRESS_GO_AHEAD, BINARY].contains(&option) => {
                 self.theirs |= known;
                 answer.extend([IAC, DO, option]);
             }
@@ -117,7 +118,8 @@ impl Telnet {
                 self.theirs &= !known;
                 answer.extend([IAC, DONT, option]);
             }
-            DO if [SUPPRESS_GO_AHEAD, TERMINAL_TYPE, NAWS, BINARY].contains(&option) && self.ours & known == 0 => {
+            DO if self.ours & known != 0 => {}
+            DO if [SUPPRESS_GO_AHEAD, TERMINAL_TYPE, NAWS, BINARY].contains(&option) => {
                 self.ours |= known;
                 answer.extend([IAC, WILL, option]);
                 if let (NAWS, Some(size)) = (option, self.size) {
