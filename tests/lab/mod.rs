@@ -1,5 +1,6 @@
 //! Labs from documents, by the real program on the real kernel.
 
+mod containers;
 mod crashes;
 mod deploying;
 
