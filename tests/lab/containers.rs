@@ -1,7 +1,12 @@
 //! Labs with containers, on a Docker daemon of the tests' own.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
-use windlass_tests::docker::{Docker, IMAGE};
+use windlass_tests::{
+    docker::{Docker, IMAGE},
+    wait_until,
+};
 
 use super::{Place, ip};
 
@@ -57,6 +62,7 @@ fn containers_are_deployed_changed_brought_back_and_destroyed() {
         let name = name.replacen("HASH", place.names("t-boxes").hash(), 1);
         if name.contains('-') { ip(&["netns", "del", &name]) } else { ip(&["link", "del", &name]) };
     }
+    wait_until("an empty kernel", Duration::from_secs(20), || place.kernel("t-boxes").is_empty());
     let away = place.run("lab/deploy", &edited);
     assert_eq!((&away["state"], &away["problem"]["code"]), (&json!("rolled_back"), &json!("unavailable")), "{:#}", away["problem"]);
     docker.resume();
