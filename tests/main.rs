@@ -2,6 +2,7 @@
 
 mod api;
 mod cli;
+mod consoles;
 mod crash;
 mod dns;
 mod engine;

@@ -21,7 +21,7 @@ mod oidc;
 mod operations;
 mod operations_end;
 mod peers;
-mod people;
+pub mod people;
 mod plans;
 mod plugins;
 mod proxies;

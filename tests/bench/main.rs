@@ -3,6 +3,7 @@
 mod cases;
 mod client;
 mod disk;
+mod labs;
 mod machine;
 mod ops;
 mod options;

@@ -47,6 +47,7 @@ const CASES: &[(Does, &str)] = &[
     (Refuses, "runs prune"),
     (Asks, "runs unstick x --retry"),
     (Asks, "runs unpark x"),
+    (Asks, "console demo r1"),
     (Asks, "approvals ls"),
     (Asks, "workflows ls"),
     (Asks, "workflows show lab/a"),

@@ -363,6 +363,8 @@ fn of_many_that_want_one_name_one_gets_it() {
                     run: Some("01run".into()),
                     organisation: "acme".into(),
                     holds: Box::new(|| true),
+                    adopts: None,
+                    points_to: None,
                 };
                 tokio::spawn(async move { pool.reserve("pool.test", "acme", &holder, None).await })
             })
@@ -391,6 +393,8 @@ fn a_step_that_lost_its_answer_finds_what_it_has_reserved() {
         run: Some("01run".into()),
         organisation: "acme".into(),
         holds: Box::new(|| true),
+        adopts: None,
+        points_to: None,
     };
     let reserve =
         || world.runtime.block_on(world.pool.reserve("pool.test", "acme", &holder(), None)).expect("it is free");

@@ -10,11 +10,16 @@ use crate::skip::skip;
 
 /// The Python that has the providers' clients; `None`, said out loud, where `.ci/setup` hasn't made it.
 pub fn python() -> Option<PathBuf> {
+    python_of("clients")
+}
+
+/// The Python of one environment of `.ci/setup`, for a client that can't share one; `None`, said out loud, where it hasn't been made.
+pub fn python_of(environment: &str) -> Option<PathBuf> {
     let test = env::current_exe().expect("this test has a file");
     // target/<profile>/deps/<test>: the folder of tools stands beside the profile.
-    let target = test.ancestors().nth(3).expect("cargo puts tests into target/<profile>/deps");
-    let python = target.join("tools/clients/bin/python");
-    if python.is_file() && target.join("tools/clients/requirements.txt").is_file() {
+    let tools = test.ancestors().nth(3).expect("cargo puts tests into target/<profile>/deps").join("tools");
+    let python = tools.join(environment).join("bin/python");
+    if python.is_file() && tools.join(environment).join("requirements.txt").is_file() {
         return Some(python);
     }
     skip(&format!("no providers' clients at {} (`make setup` makes them)", python.display()));

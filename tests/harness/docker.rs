@@ -19,8 +19,10 @@ use crate::{
 
 /// An image with busybox, whose program is named by each container.
 pub const IMAGE: &str = "windlass-test/busybox:1";
-const APPLETS: &[&str] =
-    &["sh", "sleep", "ping", "ip", "cat", "echo", "ls", "ps", "true", "false", "head", "yes", "env", "id", "test", "touch", "nc", "kill"];
+const APPLETS: &[&str] = &[
+    "sh", "sleep", "ping", "ip", "cat", "echo", "ls", "ps", "true", "false", "head", "yes", "env", "id", "test",
+    "touch", "nc", "kill",
+];
 const START: Duration = Duration::from_secs(60);
 const STOP: Duration = Duration::from_secs(60);
 
@@ -87,7 +89,11 @@ impl Docker {
     }
 
     fn answers(&self) -> bool {
-        self.client(&["version"]).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+        self.client(&["version"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success())
     }
 
     /// Stops it as a service manager does; its containers end.
@@ -186,8 +192,26 @@ fn why_not() -> Option<String> {
     can_make_namespaces().err()
 }
 
-/// A busybox that needs no libraries.
+/// A busybox that needs no libraries: no header of its program names an interpreter.
 fn busybox() -> Option<PathBuf> {
-    let is_static = |path: &PathBuf| fs::read(path).is_ok_and(|bytes| !bytes.windows(8).any(|part| part == b"ld-linux"));
-    ["/usr/bin/busybox", "/bin/busybox"].into_iter().map(PathBuf::from).find(is_static)
+    const INTERPRETER: &[u8] = &[3, 0, 0, 0];
+    let is_static = |path: &PathBuf| {
+        let Ok(bytes) = fs::read(path) else { return false };
+        let number = |at: usize, length: usize| {
+            bytes
+                .get(at..at + length)
+                .map_or(0, |part| part.iter().rev().fold(0, |sum, byte| sum << 8 | usize::from(*byte)))
+        };
+        let (table, size, count) = (number(32, 8), number(54, 2), number(56, 2));
+        count > 0
+            && (0..count)
+                .all(|index| bytes.get(table + index * size..).is_some_and(|header| !header.starts_with(INTERPRETER)))
+    };
+    // Where `.ci/setup` unpacks one, beside what cargo builds.
+    let test = std::env::current_exe().unwrap_or_default();
+    let unpacked =
+        test.ancestors().map(|folder| folder.join("tools/busybox-static/package")).find(|folder| folder.is_dir());
+    let unpacked =
+        unpacked.into_iter().flat_map(|folder| ["bin/busybox", "usr/bin/busybox"].map(|path| folder.join(path)));
+    unpacked.chain(["/usr/bin/busybox", "/bin/busybox"].map(PathBuf::from)).find(is_static)
 }

@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod clients;
+pub mod console;
 pub mod docker;
 #[path = "../faults/mod.rs"]
 pub mod faults;

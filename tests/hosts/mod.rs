@@ -1,12 +1,15 @@
 //! Host modules as scripts see them: through the sandbox, with permissions, arguments, secrets and undo.
 
+mod docker;
 mod exec;
 mod file;
+mod guacamole;
 mod hetzner;
 mod http;
 mod net;
 mod net_live;
 mod net_twin;
+mod net_watch;
 mod notify;
 mod qemu;
 mod undoing;
@@ -222,6 +225,7 @@ fn mistakes_in_the_configuration_are_named() {
         ("[http]\nallow_addresses = [\"localhost\"]", "localhost"),
         ("[http]\nca_file = \"/none.pem\"", "/none.pem"),
         ("[exec]\nfolders = [\"/none\"]", "/none"),
+        ("[qemu]\nimages = [\"srv\"]", "srv"),
     ] {
         let config: HostConfig = toml::from_str(text).expect("it has the right form");
         let problem = modules(&config).err().expect("it can't be meant");

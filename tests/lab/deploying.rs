@@ -99,9 +99,16 @@ fn an_edited_document_changes_what_it_says_and_nothing_else() {
     edited["checks"][0]["ping"] = "h3".into();
     let done = place.deploy(&edited);
     assert_eq!(done["checks"][0]["holds"], true, "{done:#}");
-    assert_eq!(ip(&["-n", &place.namespace("t-edit", "h1"), "-o", "link", "show", "eth0"]), h1, "this one wasn't touched");
+    assert_eq!(
+        ip(&["-n", &place.namespace("t-edit", "h1"), "-o", "link", "show", "eth0"]),
+        h1,
+        "this one wasn't touched"
+    );
     let kernel = place.kernel("t-edit");
-    assert!(kernel.iter().any(|name| name.ends_with("-h3")) && !kernel.iter().any(|name| name.ends_with("-h2")), "{kernel:?}");
+    assert!(
+        kernel.iter().any(|name| name.ends_with("-h3")) && !kernel.iter().any(|name| name.ends_with("-h2")),
+        "{kernel:?}"
+    );
     assert!(ip(&["-n", &place.namespace("t-edit", "r1"), "-o", "link", "show", "eth0"]).contains("mtu 1400"));
     let routes = ip(&["-n", &place.namespace("t-edit", "h1"), "route"]);
     assert!(routes.contains("default") && !routes.contains("10.9.0.0/24"), "{routes}");
@@ -125,11 +132,23 @@ fn links_are_changed_live_and_the_document_knows() {
     change(&place, "lab/set-link", json!({ "lab": "t-live", "at": "h2:eth0", "state": "down" }));
     let verified = place.run("lab/verify", &json!({ "lab": "t-live" }));
     assert!(verified["problem"]["message"].as_str().unwrap_or_default().contains("h1 pings h2"), "{verified:#}");
-    change(&place, "lab/set-link", json!({ "lab": "t-live", "at": "h2:eth0", "state": "up", "impairment": { "rate_kbit": 8000 } }));
+    change(
+        &place,
+        "lab/set-link",
+        json!({ "lab": "t-live", "at": "h2:eth0", "state": "up", "impairment": { "rate_kbit": 8000 } }),
+    );
     change(&place, "lab/verify", json!({ "lab": "t-live" }));
-    change(&place, "lab/add-node", json!({ "lab": "t-live", "node": { "name": "h4" },
-        "links": [{ "endpoints": [{ "at": "h4:eth0", "addresses": ["10.0.0.44/24"] }, "lan"] }] }));
-    let pinged = change(&place, "lab/exec", json!({ "lab": "t-live", "node": "h4", "argv": ["ping", "-c", "1", "-W", "2", "10.0.0.1"] }));
+    change(
+        &place,
+        "lab/add-node",
+        json!({ "lab": "t-live", "node": { "name": "h4" },
+        "links": [{ "endpoints": [{ "at": "h4:eth0", "addresses": ["10.0.0.44/24"] }, "lan"] }] }),
+    );
+    let pinged = change(
+        &place,
+        "lab/exec",
+        json!({ "lab": "t-live", "node": "h4", "argv": ["ping", "-c", "1", "-W", "2", "10.0.0.1"] }),
+    );
     assert_eq!(pinged["code"], 0, "{pinged:#}");
     change(&place, "lab/add-link", json!({ "lab": "t-live", "endpoints": ["h4:eth1", "h2:eth1"] }));
     change(&place, "lab/remove-link", json!({ "lab": "t-live", "at": "h2:eth1" }));
@@ -163,7 +182,8 @@ fn what_fails_leaves_nothing_and_says_why() {
     assert!(place.kernel("t-fail").is_empty(), "{:?}", place.kernel("t-fail"));
     let known = place.run("lab/verify", &json!({ "lab": "t-fail" }));
     assert!(known["problem"]["message"].as_str().unwrap().contains("isn't known"), "{}", known["problem"]);
-    let wrong = place.run("lab/deploy", &json!({ "name": "t-fail", "nodes": [{ "name": "a", "disk": "d", "image": "i" }] }));
+    let wrong =
+        place.run("lab/deploy", &json!({ "name": "t-fail", "nodes": [{ "name": "a", "disk": "d", "image": "i" }] }));
     assert_eq!(wrong["problem"]["code"], "invalid_input");
 }
 

@@ -68,7 +68,11 @@ impl Place {
         std::fs::write(&path, input.to_string()).unwrap();
         let output = self.windlass(None, &["run", workflow, "--input", &path.to_string_lossy()]);
         let newest = self.newest();
-        assert!(newest["workflow"] == workflow, "{workflow} wasn't launched: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            newest["workflow"] == workflow,
+            "{workflow} wasn't launched: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         newest
     }
 
@@ -105,7 +109,8 @@ impl Place {
         let names = self.names(lab);
         let text = format!("{}{}", ip(&["-o", "link"]), ip(&["netns", "list"]));
         let words = text.split([' ', ':', '@', '\n', '\\']);
-        let ours = words.filter(|word| word.starts_with(&names.bridge_prefix()) || word.starts_with(&names.node_prefix()));
+        let ours =
+            words.filter(|word| word.starts_with(&names.bridge_prefix()) || word.starts_with(&names.node_prefix()));
         ours.map(|word| word.replacen(names.hash(), "HASH", 1)).collect()
     }
 

@@ -1,5 +1,6 @@
 //! A Sovereign from nothing: the real server, a simulated Hetzner Cloud whose machines make their real calls, real PowerDNS.
 
+mod adopts;
 mod boot;
 mod changes;
 mod crashes;

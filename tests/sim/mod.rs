@@ -2,4 +2,5 @@
 
 pub mod contract;
 mod crashes;
+mod guacamole;
 pub mod hetzner;

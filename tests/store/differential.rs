@@ -66,7 +66,7 @@ impl Source {
         match self.random.random_range(0..5) {
             0 => WaitSpec::Timer { due_at_ms: soon },
             1 => WaitSpec::Signal { name: self.pick(&["a", "b"]).into(), expires_at_ms },
-            2 => WaitSpec::Lock { name: self.pick(&["l", "m"]).into(), expires_at_ms },
+            2 => WaitSpec::Lock { name: self.pick(&["l", "m"]).into(), expires_at_ms, from_stuck: false },
             3 => WaitSpec::Child { run: self.run() },
             _ => WaitSpec::Approval(Box::new(ApprovalRequest {
                 title: "t".into(),

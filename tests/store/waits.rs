@@ -34,7 +34,7 @@ fn for_signal(name: &str) -> WaitSpec {
 }
 
 fn lock(name: &str) -> WaitSpec {
-    WaitSpec::Lock { name: name.into(), expires_at_ms: None }
+    WaitSpec::Lock { name: name.into(), expires_at_ms: None, from_stuck: false }
 }
 
 fn a_timer_is_due_and_settles(w: &World) {
@@ -124,7 +124,7 @@ fn waits_time_out(w: &World) {
     let lease = w.launch_claimed("r1");
     let at = w.now() + 10;
     let until = WaitSpec::Signal { name: "go".into(), expires_at_ms: Some(at) };
-    let until_lock = WaitSpec::Lock { name: "l".into(), expires_at_ms: Some(at) };
+    let until_lock = WaitSpec::Lock { name: "l".into(), expires_at_ms: Some(at), from_stuck: false };
     assert_eq!(w.wait(&lease, "0", until.clone()), Reply::Waiting);
     w.park(&lease, "1", until_lock.clone());
     assert_eq!(w.due(&lease.run), Some(at));

@@ -125,8 +125,10 @@ fn input(name: &str) -> Value {
         "lab/grid" => json!({ "lab": "t-grid", "rows": 2, "columns": 2 }),
         "lab/destroy" => json!({ "lab": "t-none" }),
         "lab/tour" => json!({ "stops": 2 }),
-        "lab/deploy" => json!({ "name": "t-deploy", "nodes": [{ "name": "a" }, { "name": "b" }], "networks": [{ "name": "lan" }],
-            "links": [{ "endpoints": ["a:eth0", "b:eth0"] }, { "endpoints": ["a:eth1", "lan"] }] }),
+        "lab/deploy" => {
+            json!({ "name": "t-deploy", "nodes": [{ "name": "a" }, { "name": "b" }], "networks": [{ "name": "lan" }],
+            "links": [{ "endpoints": ["a:eth0", "b:eth0"] }, { "endpoints": ["a:eth1", "lan"] }] })
+        }
         other => panic!("give the test an input for {other}"),
     }
 }
@@ -187,7 +189,9 @@ fn every_op_of_every_workflow_fails_in_memory_and_leaves_no_trace() {
     let names = all();
     assert!(names.len() >= 3, "{names:?}");
     // Those that wait for the world have scenarios, and tests of their own beside its servers.
-    let makes = |name: &str| ["deploy", "destroy", "grid", "tour", "two-routers"].iter().any(|makes| name == format!("lab/{makes}"));
+    let makes = |name: &str| {
+        ["deploy", "destroy", "grid", "tour", "two-routers"].iter().any(|makes| name == format!("lab/{makes}"))
+    };
     // The others change a lab that is there: they have tests of their own.
     for (name, acts) in names.into_iter().filter(|(name, _)| makes(name)) {
         if acts {

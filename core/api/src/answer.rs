@@ -17,6 +17,8 @@ pub enum Body {
     Whole(Bytes),
     /// Piece by piece.
     Stream(Pieces),
+    /// None: the connection becomes something else.
+    Upgraded(warp::reply::Response),
 }
 
 /// An answer.
@@ -62,6 +64,12 @@ impl Answer {
     pub fn stream(media_type: &str, pieces: Pieces) -> Self {
         Self { status: StatusCode::OK, headers: Vec::new(), body: Body::Stream(pieces) }
             .header(header::CONTENT_TYPE, media_type)
+    }
+
+    /// 101: from here on it is a WebSocket.
+    pub fn upgraded(reply: impl warp::Reply) -> Self {
+        let body = Body::Upgraded(reply.into_response());
+        Self { status: StatusCode::SWITCHING_PROTOCOLS, headers: Vec::new(), body }
     }
 
     /// Another status.

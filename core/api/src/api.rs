@@ -8,9 +8,10 @@ use windlass_engine::Engine;
 
 use crate::{
     auth::Auth,
+    consoles::{ConsoleConfig, ConsoleHub},
     events::{EventsConfig, Hub},
     metrics::Metrics,
-    services::{Machine, Pool, Scripts, Secrets, Things},
+    services::{Consoles, Machine, Pool, Scripts, Secrets, Things},
     site::Site,
     triggers::Bell,
     workflows::presence::Editors,
@@ -33,6 +34,8 @@ pub struct ApiConfig {
     pub metrics_from: Vec<IpNet>,
     /// How streams of events behave.
     pub events: EventsConfig,
+    /// How consoles of labs' nodes behave.
+    pub consoles: ConsoleConfig,
     /// Version of the program.
     pub version: String,
     /// The interface's files.
@@ -51,6 +54,7 @@ impl Default for ApiConfig {
             public_url: "http://127.0.0.1:7070".into(),
             metrics_from: Vec::new(),
             events: EventsConfig::default(),
+            consoles: ConsoleConfig::default(),
             version: env!("CARGO_PKG_VERSION").into(),
             site: Site::default(),
             join_trace: None,
@@ -82,6 +86,7 @@ pub struct Api {
     pub triggers: Arc<Bell>,
     pub(crate) metrics: Metrics,
     pub(crate) editors: Editors,
+    pub(crate) consoles: Arc<ConsoleHub>,
     stop: watch::Sender<bool>,
 }
 
@@ -109,6 +114,7 @@ impl Api {
             triggers: Arc::default(),
             metrics: Metrics::default(),
             editors: Editors::default(),
+            consoles: ConsoleHub::none(),
             stop: watch::Sender::new(false),
         }
     }
@@ -128,6 +134,12 @@ impl Api {
     /// The same with names to give out.
     pub fn giving(mut self, pool: Arc<dyn Pool>) -> Self {
         self.pool = Some(pool);
+        self
+    }
+
+    /// The same with labs, whose nodes have consoles.
+    pub fn with_consoles(mut self, consoles: Arc<dyn Consoles>) -> Self {
+        self.consoles = ConsoleHub::new(&self.config.consoles, Some(consoles));
         self
     }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use windlass_engine::Engine;
 use windlass_model::{
-    Code, Problem, RunId,
+    Code, Problem, RunId, RunState,
     audit::NewAudit,
     document::{Change, Document, Expected},
 };
@@ -113,12 +113,14 @@ fn named(engine: &Engine, organisation: &str, name: &str) -> Result<Option<(Docu
     found.map(|found| read(&found).map(|body| (found, body))).transpose()
 }
 
-/// Whether nobody waits for the claim's machine any more. Such a claim keeps its name from nobody.
+/// Whether nobody waits for the claim's machine any more: its run has ended, or its undo is stuck. Such a claim keeps its name
+/// from nobody.
 fn is_left(engine: &Engine, body: &Body) -> Result<bool, Problem> {
-    Ok(engine.run(&body.run)?.is_none_or(|run| run.state.is_ended()))
+    let left = |state: RunState| state.is_ended() || state == RunState::RollbackStuck;
+    Ok(engine.run(&body.run)?.is_none_or(|run| left(run.state)))
 }
 
-/// Whether the claim of this name is the one that this step has made. None is there, or one that an ended run has left: no.
+/// Whether the claim of this name is the one that this step has made. None is there, or one that a run has left which executes no more: no.
 /// Refused if a run that goes on has it.
 pub fn is_ours(engine: &Engine, organisation: &str, name: &str, step: &str) -> Result<bool, Problem> {
     let Some((_, body)) = named(engine, organisation, name)? else { return Ok(false) };

@@ -16,7 +16,7 @@ use tokio::{
     task::JoinHandle,
 };
 use tracing::Instrument as _;
-use warp::{Filter, Reply as _, filters::path::FullPath, reply::Response};
+use warp::{Filter, Reply as _, filters::path::FullPath, reply::Response, ws::Ws};
 use windlass_model::{Code, Problem};
 
 use crate::{
@@ -64,24 +64,35 @@ pub fn filter(
         .and(query)
         .and(warp::header::headers_cloned())
         .and(warp::ext::optional::<Peer>())
+        .and(upgrade())
         .and(warp::body::stream())
-        .then(|house: Arc<House>, method: http::Method, path: FullPath, query, headers, peer: Option<Peer>, body| async move {
-            let peer = peer.unwrap_or(Peer { address: IpAddr::from([127, 0, 0, 1]), secure: false, relayed: true });
-            let id = ulid::Ulid::new().to_string().to_lowercase();
-            let span = tracing::info_span!("request", otel.kind = "server", id, %method, path = path.as_str());
-            join_trace(&house.api, &span, &headers);
-            let began = std::time::Instant::now();
-            let head = Head { id, method, path: path.as_str().to_owned(), query, headers, peer };
-            async move {
-                let (answer, pattern) = serve(&house, &head, body).await;
-                let elapsed_ms = began.elapsed().as_millis() as u64;
-                tracing::debug!(status = answer.status.as_u16(), route = pattern, elapsed_ms, "answered");
-                house.api.observe(head.method.as_str(), pattern, answer.status.as_u16(), began.elapsed());
-                render(answer, &head)
-            }
-            .instrument(span)
-            .await
-        })
+        .then(
+            |house: Arc<House>,
+             method: http::Method,
+             path: FullPath,
+             query,
+             headers,
+             peer: Option<Peer>,
+             upgrade,
+             body| async move {
+                let peer = peer.unwrap_or(Peer { address: IpAddr::from([127, 0, 0, 1]), secure: false, relayed: true });
+                let id = ulid::Ulid::new().to_string().to_lowercase();
+                let span = tracing::info_span!("request", otel.kind = "server", id, %method, path = path.as_str());
+                join_trace(&house.api, &span, &headers);
+                let began = std::time::Instant::now();
+                let head = Head { id, method, path: path.as_str().to_owned(), query, headers, peer };
+                let body = Rest { upgrade, body };
+                async move {
+                    let (answer, pattern) = serve(&house, &head, body).await;
+                    let elapsed_ms = began.elapsed().as_millis() as u64;
+                    tracing::debug!(status = answer.status.as_u16(), route = pattern, elapsed_ms, "answered");
+                    house.api.observe(head.method.as_str(), pattern, answer.status.as_u16(), began.elapsed());
+                    render(answer, &head)
+                }
+                .instrument(span)
+                .await
+            },
+        )
         .or_else(|_| async { Ok::<_, std::convert::Infallible>((http::StatusCode::BAD_REQUEST.into_response(),)) })
 }
 
@@ -91,6 +102,17 @@ fn join_trace(api: &Api, span: &tracing::Span, headers: &HeaderMap) {
     if let (Some(join), Some(parent)) = (api.config.join_trace, parent) {
         join(span, parent);
     }
+}
+
+/// What a request that asks for a WebSocket becomes one by; nothing for any other.
+fn upgrade() -> impl Filter<Extract = (Option<Ws>,), Error = std::convert::Infallible> + Clone {
+    warp::ws().map(Some).or(warp::any().map(|| None)).unify()
+}
+
+/// What comes after a request's head.
+struct Rest<S> {
+    upgrade: Option<Ws>,
+    body: S,
 }
 
 /// A request without its body.
@@ -106,7 +128,7 @@ struct Head {
 async fn serve<B: Buf + Send>(
     house: &House,
     head: &Head,
-    body: impl Stream<Item = Result<B, warp::Error>> + Send,
+    body: Rest<impl Stream<Item = Result<B, warp::Error>> + Send>,
 ) -> (Answer, &'static str) {
     let (route, parameters) = match house.routes.find(head.method.as_str(), &head.path) {
         Found::Route(route, parameters) => (route, parameters),
@@ -142,7 +164,7 @@ async fn answer<B: Buf + Send>(
     head: &Head,
     route: &Route,
     parameters: Vec<(&'static str, String)>,
-    body: impl Stream<Item = Result<B, warp::Error>> + Send,
+    rest: Rest<impl Stream<Item = Result<B, warp::Error>> + Send>,
 ) -> Result<Answer, Problem> {
     let api = &house.api;
     // Reading who it is may ask the database.
@@ -162,7 +184,7 @@ async fn answer<B: Buf + Send>(
         api.auth.refuse_cross_site(&principal, &head.headers, &api.config)?;
     }
     let limit = Duration::from_millis(api.config.request_ms);
-    let reading = house.bodies.read(route, principal.is_known(), &head.headers, body);
+    let reading = house.bodies.read(route, principal.is_known(), &head.headers, rest.body);
     let Held { bytes: body, permit } = tokio::time::timeout(limit, reading).await.map_err(|_| {
         let message = "the body didn't arrive within the time that a request may take";
         Problem::new(Code::InvalidInput, message).help("the bound is `server.request_timeout_ms`")
@@ -178,6 +200,7 @@ async fn answer<B: Buf + Send>(
         query: head.query.clone(),
         headers: head.headers.clone(),
         body,
+        upgrade: rest.upgrade,
     };
     match &route.handler {
         // The body is in memory, and has to be counted, until the handler is done with it.
@@ -279,6 +302,7 @@ fn render(answer: Answer, head: &Head) -> Response {
         }
         Body::Stream(pieces) if !is_head => warp::reply::stream(pieces).into_response(),
         Body::Stream(_) => warp::reply().into_response(),
+        Body::Upgraded(response) => response,
     };
     *response.status_mut() = answer.status;
     let headers = response.headers_mut();

@@ -12,6 +12,7 @@ mod bodies;
 mod bundles;
 pub mod claims;
 mod connection;
+pub mod consoles;
 mod dispatch;
 mod doctor;
 mod events;

@@ -93,6 +93,7 @@ fn show(request: Request) -> Result<Answer, Problem> {
     let commands = stats.commands.load(Ordering::Relaxed);
     text.single("windlass_committed_commands_total", "counter", "Commands in those commits.", commands);
     text.single("windlass_event_streams", "gauge", "Streams of events that are open.", api.events.open() as u64);
+    text.single("windlass_consoles", "gauge", "People at consoles of labs' nodes.", api.consoles.open() as u64);
     let dropped = api.metrics.stalled.load(Ordering::Relaxed);
     let help = "Connections that were dropped because the other end took nothing: streams, as a rule.";
     text.single("windlass_stalled_connections_total", "counter", help, dropped);

@@ -33,6 +33,8 @@ pub struct Request {
     pub headers: HeaderMap,
     /// The body.
     pub body: Bytes,
+    /// What it becomes a WebSocket by, if that is what it asks for.
+    pub upgrade: Option<warp::ws::Ws>,
 }
 
 impl Request {

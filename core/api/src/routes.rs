@@ -1,8 +1,9 @@
 //! All routes, resource by resource.
 
 use crate::{
-    Routes, approvals, artifacts, audit, bundles, claims, doctor, events, health, logs, metrics, nodes, oidc, openapi,
-    organisations, plans, plugins, pool, resources, roles, runs, secrets, session, tokens, triggers, users, workflows,
+    Routes, approvals, artifacts, audit, bundles, claims, consoles, doctor, events, health, logs, metrics, nodes, oidc,
+    openapi, organisations, plans, plugins, pool, resources, roles, runs, secrets, session, tokens, triggers, users,
+    workflows,
 };
 
 /// The table.
@@ -33,6 +34,7 @@ pub fn routes() -> Routes {
         plans::routes(),
         plugins::routes(),
         pool::routes(),
+        consoles::routes(),
         triggers::routes(),
     ];
     Routes::new(all.into_iter().flatten().collect())

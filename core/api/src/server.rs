@@ -137,7 +137,8 @@ impl Server {
                 let serving: Pin<Box<dyn Future<Output = Result<(), _>> + Send>> = {
                     let (inner, activity) = (TowerToHyperService::new(service), Activity::new());
                     let service = Identified { inner, config: config.clone(), peer, activity: activity.clone() };
-                    let connection = builder(&config, http2).serve_connection(stream, service).into_owned();
+                    let connection =
+                        builder(&config, http2).serve_connection_with_upgrades(stream, service).into_owned();
                     Box::pin(idle::serve(connection, http2.then_some((activity, limits)), told_to_leave))
                 };
                 if let Err(error) = serving.await {
@@ -149,7 +150,9 @@ impl Server {
         api.stop();
         upkeep.abort();
         let _ = leave.send(());
-        if tokio::time::timeout(config.grace, leave.closed()).await.is_err() {
+        // What has become a WebSocket isn't a request any more.
+        let ended = async { tokio::join!(leave.closed(), api.consoles.emptied()) };
+        if tokio::time::timeout(config.grace, ended).await.is_err() {
             tracing::warn!("requests were still under way when the time to stop was over");
         }
         // Failed log-ins that were only counted so far would be forgotten with the process.

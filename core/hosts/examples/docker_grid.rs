@@ -53,9 +53,16 @@ fn main() {
     let [run, remove, twice, create, destroy] = samples.map(median_ms);
     println!("{nodes} nodes; medians of {rounds} rounds, four at a time");
     println!("docker run -d         {run:8.1} ms   {nodes} containers");
-    println!("docker run -d         {twice:8.1} ms   {} containers, as many as nodes with what holds their namespaces", 2 * nodes);
+    println!(
+        "docker run -d         {twice:8.1} ms   {} containers, as many as nodes with what holds their namespaces",
+        2 * nodes
+    );
     println!("docker rm -f          {remove:8.1} ms");
-    println!("docker::create_nodes  {create:8.1} ms   {:.2} × as many nodes, {:.2} × as many containers", create / run, create / twice);
+    println!(
+        "docker::create_nodes  {create:8.1} ms   {:.2} × as many nodes, {:.2} × as many containers",
+        create / run,
+        create / twice
+    );
     println!("docker::destroy       {destroy:8.1} ms");
 }
 

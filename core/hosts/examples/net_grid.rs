@@ -30,7 +30,7 @@ fn main() {
     let number = |position| std::env::args().nth(position).and_then(|text| text.parse::<usize>().ok());
     let (nodes, rounds) = (number(1).unwrap_or(100), number(2).unwrap_or(5));
     let module = windlass_hosts::net::module(windlass_hosts::net::kernel(), Arc::new(Always(PLATFORM)));
-    let mut samples: [Vec<Duration>; 4] = Default::default();
+    let mut samples: [Vec<Duration>; 7] = Default::default();
     remove_with_ip(nodes);
     call(&module, "destroy", json!([LAB]));
     for _ in 0..rounds {
@@ -46,17 +46,24 @@ fn main() {
         let links = call(&module, "links", json!([LAB]));
         let up = |link: &&Value| link["kind"] == "veth" && link["up"] == true;
         assert_eq!(links.as_array().unwrap().iter().filter(up).count(), 2 * nodes, "not all links are up");
+        // One more link on a lab of this size, live.
+        samples[4].push(timed(|| drop(call(&module, "connect", json!([LAB, "n0:eth1", "lan1"])))));
+        samples[5].push(timed(|| drop(call(&module, "describe", json!([LAB])))));
+        samples[6].push(timed(|| drop(call(&module, "disconnect", json!([LAB, "n0:eth1"])))));
         samples[3].push(timed(|| {
             let gone = call(&module, "destroy", json!([LAB]));
             assert_eq!(gone["namespaces"], nodes);
         }));
         std::thread::sleep(SETTLE);
     }
-    let [ip_create, ip_remove, build, destroy] = samples.map(median_ms);
+    let [ip_create, ip_remove, build, destroy, connect, describe, disconnect] = samples.map(median_ms);
     println!("{nodes} namespaces, {nodes} veths, {BRIDGES} bridges; medians of {rounds} rounds");
     println!("ip -batch create  {ip_create:8.1} ms");
     println!("ip -batch remove  {ip_remove:8.1} ms");
     println!("net::build        {build:8.1} ms   {:.2} × ip -batch create (bound 1.20)", build / ip_create);
+    println!("net::connect      {connect:8.1} ms   one more link (bound 10)");
+    println!("net::disconnect   {disconnect:8.1} ms   one link");
+    println!("net::describe     {describe:8.1} ms");
     // Most of it is the kernel's own: it waits for a grace period with each bridge, whoever removes it.
     println!("net::destroy      {destroy:8.1} ms   {:.2} × ip -batch remove (bound 0.50)", destroy / ip_remove);
 }

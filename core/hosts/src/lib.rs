@@ -21,6 +21,7 @@ pub mod docker;
 pub mod exec;
 pub mod facts;
 pub mod file;
+pub mod guacamole;
 pub mod hetzner;
 pub mod http;
 pub mod lab;
@@ -31,6 +32,7 @@ pub mod lab_space;
 pub mod net;
 pub mod notify;
 pub mod owner;
+pub mod passwords;
 pub mod pool;
 pub mod qemu;
 pub mod registrar;
@@ -78,6 +80,14 @@ pub const HOSTS: &[Host] = &[
         name: "file",
         real: |config, _| file::module(&config.file),
         rehearsal: |config| file::rehearsal(&config.file),
+    },
+    Host {
+        name: "guacamole",
+        real: |config, services| {
+            let (organisations, passwords) = (services.organisations.clone(), services.passwords());
+            guacamole::module(&config.guacamole, &config.http, organisations, passwords)
+        },
+        rehearsal: |config| guacamole::rehearsal(&config.guacamole),
     },
     Host {
         name: "hetzner",
@@ -136,6 +146,8 @@ pub struct HostConfig {
     pub exec: exec::Config,
     /// Which folders scripts may use.
     pub file: file::Config,
+    /// Where Apache Guacamole is, and who logs in there.
+    pub guacamole: guacamole::Config,
     /// Where Hetzner Cloud is, and which secrets hold its projects' tokens.
     pub hetzner: hetzner::Config,
     /// Where requests may go, and whom they trust.

@@ -5,10 +5,32 @@ use windlass_model::{Code, Problem, RunId};
 /// The organisation that looks after the installation. What carries no organisation's mark is its own.
 pub const PLATFORM: &str = "platform";
 
-/// Tells the organisation of a run. The server does.
+/// What has become of a run, as far as its things are concerned: whether another run may take one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It goes on, or will: what it has made is its own.
+    Open,
+    /// It has completed, or is so long ago that nobody remembers it: what it has made is meant to stay, and nobody's undo
+    /// will ever remove it.
+    Completed,
+    /// It has ended otherwise, or its undo is stuck: what is left of it is left over, and whoever takes that answers for it.
+    Left,
+}
+
+/// Tells the organisation of a run, and what has become of it. The server does.
 pub trait Organisations: Send + Sync {
     /// The organisation that the run was launched in.
     fn of(&self, run: &RunId) -> Result<String, Problem>;
+
+    /// What has become of the run. Whoever doesn't know takes it for open, and nothing from it.
+    fn fate(&self, _: &RunId) -> Result<Fate, Problem> {
+        Ok(Fate::Open)
+    }
+}
+
+/// The run of a step's key.
+pub fn run_of(key: &str) -> RunId {
+    key.split('/').next().unwrap_or_default().into()
 }
 
 /// Takes every run for one of this organisation: for rehearsals, which change nothing, and for tests.
@@ -17,6 +39,19 @@ pub struct Always(pub &'static str);
 impl Organisations for Always {
     fn of(&self, _: &RunId) -> Result<String, Problem> {
         Ok(self.0.to_owned())
+    }
+}
+
+/// Knows of no run but that it has ended and was to stay.
+pub(crate) struct Forgotten;
+
+impl Organisations for Forgotten {
+    fn of(&self, _: &RunId) -> Result<String, Problem> {
+        Ok(PLATFORM.to_owned())
+    }
+
+    fn fate(&self, _: &RunId) -> Result<Fate, Problem> {
+        Ok(Fate::Completed)
     }
 }
 

@@ -9,6 +9,7 @@ use crate::{
     authority::Shared,
     claim::{Claims, Offer, Offered, Step},
     owner::Organisations,
+    passwords::Passwords,
     pool::{Book, Entry, Row},
     registrar::{Plugins, Source},
 };
@@ -26,6 +27,25 @@ pub struct Services {
     pub names: Arc<dyn Book>,
     /// Knows whose a run is.
     pub organisations: Arc<dyn Organisations>,
+}
+
+impl Services {
+    /// Makes passwords as claims' secrets are made.
+    pub fn passwords(&self) -> Arc<dyn Passwords> {
+        Arc::new(AsClaims(self.claims.clone()))
+    }
+}
+
+struct AsClaims(Arc<dyn Claims>);
+
+impl Passwords for AsClaims {
+    fn make(&self, (run, key): (&RunId, &str), name: &str, bytes: usize, to: &[String]) -> Result<String, Problem> {
+        self.0.generate(&Step { run, key }, name, bytes, to).map(|(secret, _)| secret)
+    }
+
+    fn forget(&self, run: &RunId, name: &str, by: Option<&str>) -> Result<(), Problem> {
+        self.0.forget(run, name, by)
+    }
 }
 
 impl Default for Services {
@@ -56,6 +76,10 @@ impl Claims for Absent {
     }
 
     fn forget(&self, _: &RunId, _: &str, _: Option<&str>) -> Result<(), Problem> {
+        Self::problem("secrets")
+    }
+
+    fn returned(&self, _: &RunId, _: &str, _: &str) -> Result<Option<String>, Problem> {
         Self::problem("secrets")
     }
 

@@ -74,6 +74,12 @@ text_enum!(
         PluginRejected = "plugin.rejected",
         /// A plugin's folder is gone. Data: plugin. Of no run.
         PluginRemoved = "plugin.removed",
+        /// Somebody else made a link in a lab, or made one a port of it. Data: lab, organisation, at, link. Of no run.
+        LabLinkDiscovered = "lab.discovered_link",
+        /// Somebody else removed a link of a lab. Data: lab, organisation, at, link. Of no run.
+        LabLinkMissing = "lab.missing_link",
+        /// Somebody else changed a link of a lab. Data: lab, organisation, at, link, changes. Of no run.
+        LabLinkChanged = "lab.changed_link",
         /// The script logged a line. Data: level, message, fields, site.
         Log = "output.log",
         /// The script reports progress. Data: percent, message.

@@ -29,6 +29,9 @@ pub enum WaitSpec {
         name: String,
         /// When the wait gives up.
         expires_at_ms: Option<i64>,
+        /// Whether it is taken from a run whose undo is stuck, which may wait for an operator for ever.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        from_stuck: bool,
     },
     /// The end of a child run. Outcome: the child's output, or the error `child_failed`.
     Child {

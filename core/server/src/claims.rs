@@ -10,7 +10,10 @@ use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use rand::RngCore as _;
 use serde_json::json;
 use windlass_api::claims::{self, NewClaim};
-use windlass_hosts::claim::{Claims, Offer, Offered, Step};
+use windlass_hosts::{
+    claim::{Claims, Offer, Offered, Step},
+    owner::{self, Fate, Organisations as _},
+};
 use windlass_model::{
     Code, Problem, RunId,
     document::{Change, Expected},
@@ -53,13 +56,20 @@ impl Book {
         self.url.get()
     }
 
-    /// Notes that this step makes the secret, unless it is there; whether it is this step's.
+    /// Notes that this step makes the secret, or takes what a run has left that executes no more; whether it is this step's.
     fn note(&self, organisation: &str, secret: &str, key: &str) -> Result<bool, Problem> {
         let engine = self.vault.attached()?;
-        if let Some(maker) = engine.document(MAKER, secret)? {
-            return Ok(maker.body["key"] == key);
-        }
-        if self.vault.get(secret).is_ok() {
+        let maker = engine.document(MAKER, secret)?;
+        if let Some(maker) = &maker {
+            let by = maker.body["key"].as_str().unwrap_or_default();
+            if by == key {
+                return Ok(true);
+            }
+            // What a run has left is this step's from now on: the old one's undo doesn't take it away from under it.
+            if self.vault.fate(&owner::run_of(by))? != Fate::Left {
+                return Ok(false);
+            }
+        } else if self.vault.get(secret).is_ok() {
             return Ok(false);
         }
         let noted = engine.change(vec![Change::Put {
@@ -69,10 +79,10 @@ impl Book {
             body: json!({ "key": key }),
             keys: Vec::new(),
             expires_at_ms: None,
-            expected: Expected::Absent,
+            expected: maker.map_or(Expected::Absent, |maker| Expected::Version(maker.version)),
         }]);
         match noted {
-            Err(problem) if problem.code == Code::Conflict => Ok(false),
+            Err(problem) if matches!(problem.code, Code::Conflict | Code::PreconditionFailed) => Ok(false),
             other => other.map(|_| true),
         }
     }
@@ -195,6 +205,11 @@ impl Claims for Book {
             engine.change(vec![Change::Delete { kind: MAKER.into(), id: secret, expected: Expected::Any }])?;
         }
         Ok(())
+    }
+
+    fn returned(&self, run: &RunId, claim: &str, name: &str) -> Result<Option<String>, Problem> {
+        let secret = claims::returned(&self.organisation(run)?, claim, name);
+        Ok(self.vault.knows(&secret)?.then_some(secret))
     }
 
     fn offer(&self, offer: &Offer) -> Result<Offered, Problem> {

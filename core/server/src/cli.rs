@@ -133,6 +133,8 @@ pub enum Command {
     /// Look at the audit log, and check it
     #[command(subcommand)]
     Audit(commands::audit::Command),
+    /// Open a console of a lab's node in this terminal; Ctrl-] leaves
+    Console(commands::console::Args),
     /// Play a provider: its protocol on a loopback address, with faults on demand
     Sim(commands::sim::Args),
     /// Completions for a shell

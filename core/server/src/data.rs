@@ -1,7 +1,7 @@
 //! The data folder: who may read it, and what is in it.
 //!
 //! Layout: `windlass.db` (with its `-wal`, `-shm` and locks), `lock` (says that this is a data folder), `instance_id`, `secrets.key`,
-//! `workflows.seen`, `plugins.seen` (what their files held), `files/` (what scripts may write), `detached.log` (output of runs that were let go),
+//! `workflows.seen`, `plugins.seen` (what their files held), `files/` (what scripts may write), `recordings/` (of consoles), `node_keys/` (SSH keys of labs' nodes), `detached.log` (output of runs that were let go),
 //! `playground/` (what `windlass dev` brings along).
 
 use std::{
@@ -89,6 +89,16 @@ impl DataFolder {
     /// What scripts may write.
     pub fn files(&self) -> PathBuf {
         self.path.join("files")
+    }
+
+    /// SSH keys of labs' nodes, as they were first seen.
+    pub fn node_keys(&self) -> PathBuf {
+        self.path.join("node_keys")
+    }
+
+    /// Recordings of consoles.
+    pub fn recordings(&self) -> PathBuf {
+        self.path.join("recordings")
     }
 
     /// Output of runs that were let go.

@@ -208,7 +208,7 @@ impl services::Pool for PoolService {
         // No request comes again with the same key: whoever asks twice finds the name taken, and it runs out.
         let key = format!("request/{:032x}", rand::random::<u128>());
         let organisation = organisation.to_owned();
-        let holder = Holder { key, run: None, organisation, holds: Box::new(|| true) };
+        let holder = Holder { key, run: None, organisation, holds: Box::new(|| true), adopts: None, points_to: None };
         let reserved = self.runtime.block_on(self.changing(through)?.reserve(domain, label, &holder, None))?;
         Ok(PoolReservation {
             name: reserved.name,

@@ -45,6 +45,7 @@ pub struct Session {
     loaded: Loaded,
     folder: DataFolder,
     scripts: Scripts,
+    instance: Arc<str>,
     versions: Option<Arc<Versions>>,
     plugins: Option<Arc<Versions>>,
     approvals: Arc<Approvals>,
@@ -96,7 +97,8 @@ impl Session {
             organisations: vault.clone(),
             ..Services::default()
         };
-        let scripts = wiring::scripts(config, runtime.handle(), world, vault.clone(), &services, instance.id)?;
+        let id: Arc<str> = instance.id;
+        let scripts = wiring::scripts(config, runtime.handle(), world, vault.clone(), &services, id.clone())?;
         let serves = matches!(purpose, Purpose::Serve | Purpose::Develop);
         let versions = serves.then(|| {
             let seen = Seen::kept_in(&folder.seen_file());
@@ -116,6 +118,7 @@ impl Session {
         }
         Ok(Self {
             loaded: loaded.clone(),
+            instance: id,
             folder,
             scripts,
             versions,
@@ -161,6 +164,11 @@ impl Session {
     /// Whether this process executes runs.
     pub fn executes(&self) -> bool {
         self.executes
+    }
+
+    /// This machine's instance id.
+    pub fn instance(&self) -> &Arc<str> {
+        &self.instance
     }
 
     /// The active versions of workflows; only a server has them.

@@ -7,7 +7,7 @@ use std::{
 
 use parking_lot::Mutex;
 use windlass_engine::{Durability, Engine, EngineConfig, Time};
-use windlass_hosts::{HostConfig, hetzner, services::Services};
+use windlass_hosts::{HostConfig, guacamole, hetzner, services::Services};
 use windlass_model::{
     Code, NodeId, Problem,
     journal::{Runner, Workflows},
@@ -61,7 +61,8 @@ pub fn scripts(
     let (modules, rehearsal, interceptor) = match world {
         World::Real => (windlass_hosts::modules_in(&hosts(config), services)?, false, None),
         World::Rehearsal(interceptor) => {
-            let hosts = HostConfig { hetzner: simulated(&config.hosts.hetzner), ..config.hosts.clone() };
+            let (hetzner, guacamole) = (simulated(&config.hosts.hetzner), consoles(&config.hosts.guacamole));
+            let hosts = HostConfig { hetzner, guacamole, ..config.hosts.clone() };
             (windlass_hosts::rehearsal_modules(&hosts), true, interceptor)
         }
     };
@@ -97,6 +98,24 @@ fn simulated(config: &hetzner::Config) -> hetzner::Config {
         Ok((url, windlass_sim::hetzner::TOKEN.to_owned()))
     };
     hetzner::Config { rehearsed: hetzner::Simulated(Some(Arc::new(start))), ..config.clone() }
+}
+
+/// Guacamole for one rehearsal: one of its own, started when it is first asked.
+fn consoles(config: &guacamole::Config) -> guacamole::Config {
+    let kept: Mutex<Option<Server>> = Mutex::new(None);
+    let datasource = config.datasource.clone();
+    let start = move || {
+        let control = Control::new(Clock::system());
+        let behaviour = windlass_sim::guacamole::Config { datasource: datasource.clone(), ..Default::default() };
+        let web = Arc::new(windlass_sim::guacamole::Guacamole::new(behaviour, control.clock.clone()));
+        let server = windlass_sim::serve(([127, 0, 0, 1], 0).into(), web, &control)
+            .map_err(|error| Problem::new(Code::System, format!("no simulator for the rehearsal: {error}")))?;
+        let url = format!("{}{}", server.url(), windlass_sim::guacamole::BASE);
+        *kept.lock() = Some(server);
+        let (user, password) = (windlass_sim::guacamole::USER.to_owned(), windlass_sim::guacamole::PASSWORD.to_owned());
+        Ok(guacamole::Started { url, user, password })
+    };
+    guacamole::Config { rehearsed: guacamole::Simulated(Some(Arc::new(start))), ..config.clone() }
 }
 
 /// Settings of host modules. Where other nodes may take runs over, a connection that isn't made, or a request that nobody

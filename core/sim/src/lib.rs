@@ -7,6 +7,8 @@ pub mod agent;
 pub mod clock;
 pub mod control;
 pub mod faults;
+pub mod guacamole;
+pub mod guacd;
 pub mod hetzner;
 pub mod http;
 pub mod registrars;

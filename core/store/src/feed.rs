@@ -175,6 +175,9 @@ pub(crate) fn after(
             }
             let (organisation, workflow) = owner.unzip();
             let event = events::event(&run, row);
+            // Of no run, but of an organisation's lab: nobody else's business.
+            let own = event.data["organisation"].as_str().filter(|_| run.as_str() == SYSTEM);
+            let organisation = organisation.or_else(|| own.map(str::to_owned));
             let found = FeedEvent { cursor: page.next.clone(), organisation, workflow, event };
             if fits(filter, &found) {
                 page.events.push(found);

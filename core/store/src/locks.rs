@@ -28,6 +28,19 @@ pub(crate) fn release(cx: &mut Cx, name: &str, run: &RunId) -> Applied<bool> {
     Ok(released)
 }
 
+/// Takes a lock from whoever has it: the caller has seen that it may.
+pub(crate) fn take_away(cx: &mut Cx, name: &str) -> Applied<()> {
+    diesel::delete(locks::table.find(name)).execute(cx.conn)?;
+    Ok(())
+}
+
+/// A run's undo is stuck: who takes its locks from such a run looks again.
+pub(crate) fn stuck(cx: &mut Cx, run: &RunId) -> Applied<()> {
+    let names: Vec<String> =
+        locks::table.filter(locks::run_id.eq(run.as_str())).order(locks::name).select(locks::name).load(cx.conn)?;
+    names.iter().try_for_each(|name| timers::wake_waiting_for(cx, name))
+}
+
 /// Releases everything that a run holds.
 pub(crate) fn release_all(cx: &mut Cx, run: &RunId) -> Applied<()> {
     let names: Vec<String> =

@@ -210,7 +210,9 @@ pub(crate) fn earliest_due(conn: &mut AnyConnection) -> QueryResult<Option<i64>>
 /// Runs of a concurrency key that have begun and haven't ended.
 pub(crate) fn active_with_key(cx: &mut Cx, key: &str) -> Applied<i64> {
     // The states by name: so those that are queued, perhaps very many, aren't looked at.
-    let active = RunState::ALL.iter().filter(|state| !state.is_ended() && **state != RunState::Queued);
+    // One whose undo is stuck does nothing, and may wait for an operator for ever: it keeps nobody out.
+    let idle = [RunState::Queued, RunState::RollbackStuck];
+    let active = RunState::ALL.iter().filter(|state| !state.is_ended() && !idle.contains(state));
     Ok(runs::table
         .filter(runs::concurrency_key.eq(key))
         .filter(runs::ended_at_ms.is_null())

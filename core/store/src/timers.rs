@@ -107,6 +107,15 @@ pub(crate) fn first_for_lock(cx: &mut Cx, lock: &str) -> Applied<Option<(String,
         .optional()?)
 }
 
+/// Wakes the run that is first in a lock's queue, free or not.
+pub(crate) fn wake_waiting_for(cx: &mut Cx, lock: &str) -> Applied<()> {
+    exclude_others(cx.conn, lock)?;
+    if let Some((run, _)) = first_for_lock(cx, lock)? {
+        wake(cx, &run)?;
+    }
+    Ok(())
+}
+
 /// If the lock is free, wakes the run that is first in its queue.
 pub(crate) fn wake_lock(cx: &mut Cx, lock: &str) -> Applied<()> {
     exclude_others(cx.conn, lock)?;

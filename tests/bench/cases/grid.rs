@@ -1,11 +1,10 @@
 //! A lab of 100 namespaces, 100 links and 10 bridges: built and destroyed by workflows with their whole journal, against
-//! `ip -batch` making the same things in the shortest way it has, in turns.
+//! `ip -batch` making the same things in the shortest way it has, and against Mininet, in turns.
 
 use std::{
-    io::Write,
     process::{Command, Stdio},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use serde_json::json;
@@ -13,16 +12,17 @@ use windlass_hosts::{net, owner::Always};
 
 use super::{Case, Cx};
 use crate::{
+    labs::{SETTLE, batch, impossible, ip, prefix},
     report::{Row, Target, median},
     world::{Outcome, Running, World, launch, succeeded, words},
 };
 
-pub const CASE: Case = Case { name: "grid", what: "100 namespaces, 100 links, 10 bridges, against `ip -batch`", run };
+pub const CASE: Case =
+    Case { name: "grid", what: "100 namespaces, 100 links, 10 bridges, against `ip -batch` and Mininet", run };
 
 const NAME: &str = "grid";
-/// The kernel takes namespaces apart after their removal was answered; the next measurement waits for that.
-const SETTLE: Duration = Duration::from_millis(1_500);
-
+/// Debian's Mininet is for Debian's Python, whichever comes first in the path.
+const PYTHON: &str = "/usr/bin/python3";
 const BUILD: &str = r#"fn run(input) {
     let plan = #{ namespaces: [], bridges: [], links: [] };
     for b in 0..input.bridges { plan.bridges.push(`b${b}`); }
@@ -53,10 +53,14 @@ fn run(cx: &Cx) -> Outcome<Vec<Row>> {
     world.script("bench/destroy", &grants, "fn run(input) { net::destroy(input.lab) }")?;
     let engine = world.start(|_| {})?;
     let _left = Leftovers { engine: &engine, lab: &lab, size };
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    let (mut ours, mut theirs, mut mininets) = (Vec::new(), Vec::new(), Vec::new());
+    let has_mininet = has_mininet();
     for _ in 0..cx.options.size(5, 1) {
         ours.push(by_workflow(&engine, &lab, size)?);
         theirs.push(by_ip(size)?);
+        if has_mininet {
+            mininets.push(by_mininet(size)?);
+        }
     }
     let [create, remove] = medians(&ours);
     let [ip_create, ip_inner, ip_remove] = medians(&theirs);
@@ -66,11 +70,22 @@ fn run(cx: &Cx) -> Outcome<Vec<Row>> {
         Row::info(NAME, "`ip -batch`, remove", ip_remove, "ms"),
         Row::info(NAME, "workflow with its journal, create", create, "ms"),
         Row::info(NAME, "workflow with its journal, remove", remove, "ms"),
-        cx.row(NAME, "create, against `ip -batch` creating", create / ip_create, "×", Target::AtMost(1.5)),
+        cx.row(NAME, "create, against `ip -batch` creating", create / ip_create, "×", Target::AtMost(1.3)),
         Row::info(NAME, "remove, against `ip -batch` creating", remove / ip_create, "×"),
         Row::info(NAME, "create, against `ip -batch` and inner ends up", create / (ip_create + ip_inner), "×"),
         cx.row(NAME, "remove, against `ip -batch` removing", remove / ip_remove, "×", Target::AtMost(0.5)),
     ];
+    if has_mininet {
+        let [mininet_create, mininet_remove] = medians(&mininets);
+        rows.push(Row::info(NAME, "Mininet, Linux bridges, create", mininet_create, "ms"));
+        rows.push(Row::info(NAME, "Mininet, remove", mininet_remove, "ms"));
+        rows.push(cx.row(NAME, "create, times as fast as Mininet", mininet_create / create, "×", Target::AtLeast(8.0)));
+        rows.push(Row::info(NAME, "remove, times as fast as Mininet", mininet_remove / remove, "×"));
+    } else {
+        let why = "Mininet isn't here (Debian: mininet, bridge-utils, net-tools)";
+        eprintln!("!!!! {NAME}: {why}");
+        rows.push(Row::skipped(NAME, why));
+    }
     for nodes in if cx.options.smoke { vec![] } else { vec![20, 300] } {
         let [created, removed] = by_workflow(&engine, &lab, Size { nodes, bridges: size.bridges })?;
         rows.push(Row::info(NAME, format!("growth: {nodes} links, create"), created, "ms"));
@@ -98,11 +113,6 @@ fn by_workflow(engine: &Running, lab: &str, size: Size) -> Outcome<[f64; 2]> {
     let removed_ms = started.elapsed().as_secs_f64() * 1e3;
     std::thread::sleep(SETTLE);
     Ok([created_ms, removed_ms])
-}
-
-/// What `ip` calls its things here.
-fn prefix() -> String {
-    format!("wb{}", std::process::id() % 100_000)
 }
 
 /// Creation in one batch, bringing the inner ends up one by one, removal in one batch, milliseconds.
@@ -135,45 +145,31 @@ fn by_ip(size: Size) -> Outcome<[f64; 3]> {
     Ok([created_ms, inner_ms, removed_ms])
 }
 
+fn has_mininet() -> bool {
+    let there = Command::new(PYTHON).args(["-c", "import mininet"]).stderr(Stdio::null()).status();
+    there.is_ok_and(|status| status.success()) && Command::new("brctl").arg("--version").output().is_ok()
+}
+
+/// Creation and removal by Mininet, milliseconds, as it tells them itself: its start isn't counted.
+fn by_mininet(size: Size) -> Outcome<[f64; 2]> {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/bench/mininet_grid.py");
+    let arguments = [script, &size.nodes.to_string(), &size.bridges.to_string()];
+    let output = Command::new(PYTHON).args(arguments).output().map_err(words)?;
+    std::thread::sleep(SETTLE);
+    let text = String::from_utf8_lossy(&output.stdout);
+    let mut times = text.split_whitespace().map(str::parse::<f64>);
+    match (times.next(), times.next()) {
+        (Some(Ok(created)), Some(Ok(removed))) => Ok([created, removed]),
+        _ => Err(format!("Mininet failed: {}", String::from_utf8_lossy(&output.stderr).trim())),
+    }
+}
+
 fn removal(size: Size) -> String {
     let prefix = prefix();
     let links = (0..size.nodes).map(|n| format!("link del {prefix}h{n}\n"));
     let bridges = (0..size.bridges).map(|b| format!("link del {prefix}b{b}\n"));
     let spaces = (0..size.nodes).map(|n| format!("netns del {prefix}n{n}\n"));
     links.chain(bridges).chain(spaces).collect()
-}
-
-fn ip(arguments: &[&str]) -> Outcome<()> {
-    let output = Command::new("ip").args(arguments).output().map_err(words)?;
-    match output.status.success() {
-        true => Ok(()),
-        false => Err(format!("`ip {}`: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim())),
-    }
-}
-
-/// Feeds commands to one `ip`; with `force`, it goes on after those that fail.
-fn batch(commands: &str, force: bool) -> Outcome<()> {
-    let mut ip = Command::new("ip");
-    if force {
-        ip.arg("-force");
-    }
-    ip.args(["-batch", "-"]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut child = ip.spawn().map_err(words)?;
-    let written = child.stdin.take().map(|mut input| input.write_all(commands.as_bytes()));
-    let output = child.wait_with_output().map_err(words)?;
-    match (written, output.status.success() || force) {
-        (Some(Ok(())), true) => Ok(()),
-        _ => Err(format!("`ip -batch` failed: {}", String::from_utf8_lossy(&output.stderr).trim())),
-    }
-}
-
-/// Why labs can't be measured here.
-fn impossible() -> Option<String> {
-    if !nix::unistd::geteuid().is_root() {
-        return Some("it takes root to make network namespaces".to_owned());
-    }
-    let space = format!("{}probe", prefix());
-    batch(&format!("netns add {space}\nnetns del {space}\n"), false).err()
 }
 
 /// Removes what a case that failed half way has left.

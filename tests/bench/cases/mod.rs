@@ -6,6 +6,7 @@ mod grid;
 mod growth;
 mod http;
 mod launch;
+mod links;
 mod lists;
 mod nodes;
 mod replay;
@@ -67,6 +68,7 @@ pub const ALL: &[Case] = &[
     launch::CASE,
     suspended::CASE,
     grid::CASE,
+    links::CASE,
     growth::CASE,
     lists::CASE,
     http::CASE,

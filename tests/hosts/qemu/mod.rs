@@ -63,7 +63,7 @@ impl Lab {
         let name = format!("wq{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let qemu = qemu::module(&config, std::sync::Arc::new(Always(organisation))).unwrap();
-        let net = net::module(net::kernel(), std::sync::Arc::new(windlass_hosts::owner::Always(windlass_hosts::owner::PLATFORM)));
+        let net = net::module(net::kernel(), std::sync::Arc::new(windlass_hosts::owner::Always("platform")));
         Self { name, run: "01testrun".into(), folder, config, organisation, qemu, net, runtime }
     }
 

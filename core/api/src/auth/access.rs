@@ -14,6 +14,10 @@ pub enum Permission {
     Launch,
     /// Cancel, retry, restart, signal and resolve runs.
     Operate,
+    /// Look at the consoles of labs' nodes, and at their recordings.
+    WatchConsoles,
+    /// Open the consoles of labs' nodes, and type in them.
+    UseConsoles,
     /// Decide on approvals.
     Approve,
     /// Check, save, activate and restore workflows; set up schedules, webhooks and triggers.
@@ -44,12 +48,14 @@ impl Role {
 
     /// What it allows.
     pub const fn permissions(self) -> &'static [Permission] {
-        use Permission::{Administer, Approve, Edit, Launch, Manage, Operate, Read};
+        use Permission::{
+            Administer, Approve, Edit, Launch, Manage, Operate, Read, UseConsoles as Use, WatchConsoles as Watch,
+        };
         match self {
-            Self::Viewer => &[Read],
-            Self::Operator => &[Read, Launch, Operate, Approve, Edit],
-            Self::Franchisee => &[Read, Launch, Operate, Approve, Edit, Manage],
-            Self::Admin => &[Read, Launch, Operate, Approve, Edit, Manage, Administer],
+            Self::Viewer => &[Read, Watch],
+            Self::Operator => &[Read, Launch, Operate, Watch, Use, Approve, Edit],
+            Self::Franchisee => &[Read, Launch, Operate, Watch, Use, Approve, Edit, Manage],
+            Self::Admin => &[Read, Launch, Operate, Watch, Use, Approve, Edit, Manage, Administer],
         }
     }
 }

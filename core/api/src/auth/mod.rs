@@ -251,6 +251,26 @@ impl Auth {
         Ok(())
     }
 
+    /// Refuses a WebSocket that another site's page has opened with our cookie: nothing else stands between such a page and it.
+    pub(crate) fn refuse_foreign_page(
+        &self,
+        principal: &Principal,
+        headers: &HeaderMap,
+        config: &ApiConfig,
+    ) -> Result<(), Problem> {
+        let origin = headers.get(header::ORIGIN).map(|value| value.to_str().unwrap_or("?"));
+        match (&principal.proof, origin) {
+            // A page can't make a browser send a token.
+            (Proof::Token(_), _) => Ok(()),
+            // Every browser says where a WebSocket's page is from.
+            (_, Some(origin)) if is_ours(origin, headers, config) => Ok(()),
+            _ => {
+                Err(Problem::new(Code::PermissionDenied, "the WebSocket seems to be asked for by another site's page")
+                    .help("programs send `Authorization: Bearer <token>`; pages have to be this server's own"))
+            }
+        }
+    }
+
     /// The word that this request's changes have to bring along, if it is sent with a session's cookie.
     pub(crate) fn csrf_of(&self, headers: &HeaderMap) -> Option<String> {
         match self.shown(headers) {

@@ -13,7 +13,7 @@ use super::hub::Hub;
 use crate::{Api, Principal, Request};
 
 /// What proves who follows, and when to look at it again.
-pub(super) struct Guard {
+pub(crate) struct Guard {
     headers: HeaderMap,
     address: IpAddr,
     every: Duration,
@@ -21,7 +21,7 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    pub(super) fn new(request: &Request, every: Duration) -> Self {
+    pub(crate) fn new(request: &Request, every: Duration) -> Self {
         let proofs = [header::AUTHORIZATION, header::COOKIE];
         let kept = proofs.into_iter().flat_map(|name| {
             let values = request.headers.get_all(&name).into_iter().cloned().collect::<Vec<_>>();
@@ -35,12 +35,12 @@ impl Guard {
     }
 
     /// How long the last answer still holds.
-    pub(super) fn left(&self) -> Duration {
+    pub(crate) fn left(&self) -> Duration {
         self.every.saturating_sub(self.looked.elapsed())
     }
 
     /// Whoever it is now. A database that can't be asked changes nothing.
-    pub(super) async fn look(&mut self, api: &Arc<Api>, hub: &Hub) -> Result<Option<Principal>, Refused> {
+    pub(crate) async fn look(&mut self, api: &Arc<Api>, hub: &Hub) -> Result<Option<Principal>, Refused> {
         self.looked = Instant::now();
         let (asked, headers, address) = (api.clone(), self.headers.clone(), self.address);
         let found = match api.auth.remembered(&headers) {
@@ -59,4 +59,4 @@ impl Guard {
 }
 
 /// They are nobody any more.
-pub(super) struct Refused;
+pub(crate) struct Refused;

@@ -19,12 +19,12 @@ use windlass_model::{Code, Problem};
 
 use self::{
     feed::{FeedQuery, FeedSource},
-    guard::Guard,
     run::RunSource,
     stream::follow,
 };
 use crate::{Access, Answer, Permission, Request, Route, answer::Pieces};
 
+pub(crate) use guard::Guard;
 pub use hub::Hub;
 
 /// How streams of events behave.

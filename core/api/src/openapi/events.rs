@@ -68,6 +68,8 @@ fn fields(kind: EventKind) -> &'static [&'static str] {
         Kind::PluginActivated => &["plugin", "version", "digest", "by"],
         Kind::PluginRejected => &["plugin", "digest", "error"],
         Kind::PluginRemoved => &["plugin"],
+        Kind::LabLinkDiscovered | Kind::LabLinkMissing => &["lab", "organisation", "at", "link"],
+        Kind::LabLinkChanged => &["lab", "organisation", "at", "link", "changes"],
         Kind::Log => &["level", "message", "fields", "site"],
         Kind::Progress => &["percent", "message"],
         Kind::Annotation => &["key", "value"],

@@ -4,8 +4,14 @@
 use serde::Serialize;
 use windlass_model::{Code, Problem};
 
-use super::{Hand, Server, ZoneHead, below, server::ORGANISATION};
-use crate::owner::{self, PLATFORM};
+use super::{
+    Hand, Server, ZoneHead, below, kept,
+    server::{MAKER, ORGANISATION},
+};
+use crate::owner::{self, Fate, Organisations, PLATFORM, run_of};
+
+/// Who knows what has become of runs, for whoever takes a zone that another step has made.
+pub type Adopts<'a> = Option<&'a dyn Organisations>;
 
 /// A zone to make.
 #[derive(Clone, Debug)]
@@ -27,7 +33,7 @@ pub struct NewZone {
 pub struct Created {
     /// The zone.
     pub zone: ZoneHead,
-    /// Whether this step has made it, or an earlier attempt of it.
+    /// Whether this step has made it, or an earlier attempt of it, or took what another run has left: then its undo removes it.
     pub created: bool,
     /// Contents of the DS records for its parent; none if it isn't signed.
     pub ds: Vec<String>,
@@ -43,8 +49,8 @@ impl Server {
     }
 
     /// Makes a zone, or adopts the one that is there: the one of the same key always, another one of ours and of the same
-    /// organisation with `adopt`.
-    pub async fn create(&self, mut zone: NewZone, adopt: bool, hand: &Hand) -> Result<Created, Problem> {
+    /// organisation with `adopt`, if the run that made it doesn't go on. What that has left becomes this step's.
+    pub async fn create(&self, mut zone: NewZone, adopt: Adopts<'_>, hand: &Hand) -> Result<Created, Problem> {
         let _turn = self.turn(&zone.name).await;
         zone.account = hand.key.as_ref().map_or_else(|| self.config.owner.clone(), |key| self.mark(key));
         if zone.nameservers.is_empty() {
@@ -66,6 +72,7 @@ impl Server {
                 if !hand.is_platform() {
                     self.assign_in_turn(&zone.name, &hand.organisation).await?;
                 }
+                self.note_maker(&zone.name, hand).await?;
                 let head = self.head(&zone.name).await?;
                 self.found(head, true).await
             }
@@ -132,12 +139,14 @@ impl Server {
         Ok(None)
     }
 
-    async fn take(&self, head: ZoneHead, zone: &NewZone, adopt: bool, hand: &Hand) -> Result<Created, Problem> {
-        let made = hand.key.is_some() && head.account == zone.account;
+    async fn take(&self, head: ZoneHead, zone: &NewZone, adopt: Adopts<'_>, hand: &Hand) -> Result<Created, Problem> {
+        let mut made = hand.key.is_some() && head.account == zone.account;
         let ours = self.owns(&head).await?;
-        let marks = self.backend.metadata(&head.name).await?.remove(ORGANISATION).unwrap_or_default();
+        let mut metadata = self.backend.metadata(&head.name).await?;
+        let marks = metadata.remove(ORGANISATION).unwrap_or_default();
+        let maker = metadata.remove(MAKER).unwrap_or_default().into_iter().next();
         let same = marks.first().map_or(PLATFORM, String::as_str) == hand.organisation;
-        let taken = made || (adopt && ours && same);
+        let taken = made || (adopt.is_some() && ours && same);
         if !taken {
             let (why, help) = match ours {
                 true if !same => ("it is another organisation's", "choose another name"),
@@ -158,12 +167,46 @@ impl Server {
             hand.check()?;
             self.assign_in_turn(&head.name, &hand.organisation).await?;
         }
+        let own = hand.key.as_deref().map(|key| run_of(key).to_string());
+        if made && maker != own {
+            self.note_maker(&head.name, hand).await?;
+        }
+        if let (false, Some(maker), Some(fates)) = (made || maker == own, maker.as_ref(), adopt) {
+            match fates.fate(&maker.as_str().into())? {
+                Fate::Open => {
+                    let message = format!(
+                        "the name server `{}` has a zone {} already; the run {maker} made it, and hasn't ended",
+                        self.name, head.name
+                    );
+                    return Err(Problem::new(Code::Conflict, message)
+                        .help("wait until that run has ended, or choose another name")
+                        .data(serde_json::json!({ "ours": true, "run": maker }))
+                        .no_effect());
+                }
+                Fate::Completed => {}
+                Fate::Left => {
+                    hand.check()?;
+                    // What that run would put back isn't there any more, once the zone is another one's.
+                    kept::forget(self, &head.name, maker).await?;
+                    self.backend.set_account(&head.name, &zone.account).await?;
+                    self.note_maker(&head.name, hand).await?;
+                    made = true;
+                }
+            }
+        }
         if zone.dnssec && !head.dnssec {
             hand.check()?;
             self.backend.sign(&head.name, true).await?;
         }
         let head = self.head(&head.name).await?;
         self.found(head, made).await
+    }
+
+    /// Notes which run has made a zone: the zone's mark alone doesn't tell. The pool has a book for that.
+    async fn note_maker(&self, zone: &str, hand: &Hand) -> Result<(), Problem> {
+        let Some(key) = hand.key.as_deref().filter(|key| !hand.pool && key.contains('/')) else { return Ok(()) };
+        hand.check()?;
+        self.backend.set_metadata(zone, MAKER, &[run_of(key).to_string()]).await
     }
 
     async fn found(&self, zone: ZoneHead, created: bool) -> Result<Created, Problem> {

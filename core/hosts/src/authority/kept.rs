@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use windlass_model::{Code, Problem};
 
 use super::{Change, Hand, Rrset, Server};
+use crate::owner::run_of;
 
 /// Metadata of a zone that begins so is what is kept. With the hash of the key it has 31 characters; 32 fit everywhere.
 const PREFIX: &str = "X-UNDO-";
@@ -30,6 +31,9 @@ struct Did {
 #[derive(Serialize, Deserialize)]
 struct Kept {
     at_s: u64,
+    /// The run whose step it was.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    run: String,
     did: Vec<Did>,
 }
 
@@ -91,8 +95,20 @@ pub(super) async fn keep(
             Change::Delete { .. } => None,
         },
     });
-    let kept = Kept { at_s: now_s(), did: did.collect() };
+    let kept = Kept { at_s: now_s(), run: run_of(key).to_string(), did: did.collect() };
     server.backend.set_metadata(zone, &own, &written(&kept)?).await
+}
+
+/// Drops what was kept for the undo of this run's steps.
+pub(super) async fn forget(server: &Server, zone: &str, run: &str) -> Result<(), Problem> {
+    for (name, values) in server.backend.metadata(zone).await? {
+        // What was kept by an earlier version doesn't tell whose it is; that run can't be another one than the zone's.
+        let of = |kept: Kept| kept.run.is_empty() || kept.run == run;
+        if name.starts_with(PREFIX) && read(&values).is_some_and(of) {
+            server.backend.set_metadata(zone, &name, &[]).await?;
+        }
+    }
+    Ok(())
 }
 
 impl Server {

@@ -186,6 +186,16 @@ impl Authoritative for Memory {
         Box::pin(async move { self.with(zone, |zone| Ok(zone.metadata.clone())).await })
     }
 
+    fn set_account<'a>(&'a self, zone: &'a str, account: &'a str) -> Answer<'a, ()> {
+        Box::pin(async move {
+            self.with(zone, |zone| {
+                zone.head.account = account.to_owned();
+                Ok(())
+            })
+            .await
+        })
+    }
+
     fn set_metadata<'a>(&'a self, zone: &'a str, kind: &'a str, values: &'a [String]) -> Answer<'a, ()> {
         Box::pin(async move {
             self.with(zone, |zone| {

@@ -57,6 +57,9 @@ pub trait Authoritative: Send + Sync {
     /// Applies all of these changes, or none.
     fn change<'a>(&'a self, zone: &'a str, changes: &'a [Change]) -> Answer<'a, ()>;
 
+    /// Sets the mark that a zone was made with.
+    fn set_account<'a>(&'a self, zone: &'a str, account: &'a str) -> Answer<'a, ()>;
+
     /// What is noted about a zone beside its records.
     fn metadata<'a>(&'a self, zone: &'a str) -> Answer<'a, BTreeMap<String, Vec<String>>>;
 

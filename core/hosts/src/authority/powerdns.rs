@@ -405,6 +405,13 @@ impl Authoritative for PowerDns {
         })
     }
 
+    fn set_account<'a>(&'a self, zone: &'a str, account: &'a str) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let body = json!({ "account": account });
+            self.of_zone(Method::PUT, zone, "", Some(&body)).await.map(drop)
+        })
+    }
+
     fn sign<'a>(&'a self, zone: &'a str, signed: bool) -> Answer<'a, ()> {
         Box::pin(async move {
             let body = json!({ "dnssec": signed, "api_rectify": true });

@@ -16,6 +16,9 @@ pub(super) const OWNER: &str = "X-OWNER";
 /// Metadata of a zone that says which organisation's it is. Without it, it is the platform's.
 pub(super) const ORGANISATION: &str = "X-ORGANISATION";
 
+/// Metadata of a zone that says which run has made it, so that another one knows whether it may go on with it.
+pub(super) const MAKER: &str = "X-MAKER";
+
 /// A server that is written to.
 pub struct Server {
     /// Its name in the configuration.

@@ -34,14 +34,14 @@ async fn records(server: &Server, zone: &str, name: &str) -> Vec<String> {
 #[tokio::test]
 async fn a_zone_is_adopted_by_its_step_and_by_others_only_on_request() {
     let server = server();
-    let first = server.create(zone("a.example"), false, &hand("run/1")).await.unwrap();
+    let first = server.create(zone("a.example"), None, &hand("run/1")).await.unwrap();
     assert!(first.created && first.ds.len() == 1);
     // The answer was lost, and the step comes again.
-    assert!(server.create(zone("a.example"), false, &hand("run/1")).await.unwrap().created);
+    assert!(server.create(zone("a.example"), None, &hand("run/1")).await.unwrap().created);
     assert!(server.made_by("a.example", "run/1").await.unwrap().is_some());
     assert!(server.made_by("a.example", "run/2").await.unwrap().is_none());
-    assert_eq!(server.create(zone("a.example"), false, &hand("run/2")).await.unwrap_err().code, Code::Conflict);
-    assert!(!server.create(zone("a.example"), true, &hand("run/2")).await.unwrap().created);
+    assert_eq!(server.create(zone("a.example"), None, &hand("run/2")).await.unwrap_err().code, Code::Conflict);
+    assert!(!server.create(zone("a.example"), Some(&crate::owner::Forgotten), &hand("run/2")).await.unwrap().created);
     // Who adopted it doesn't remove it when undone; who made it does.
     assert!(!server.remove_made("a.example", "run/2", &hand("x")).await.unwrap());
     assert!(server.remove_made("a.example", "run/1", &hand("x")).await.unwrap());
@@ -50,7 +50,7 @@ async fn a_zone_is_adopted_by_its_step_and_by_others_only_on_request() {
 #[tokio::test]
 async fn an_undo_puts_back_only_over_what_its_step_wrote() {
     let server = server();
-    server.create(zone("a.example"), false, &hand("run/1")).await.unwrap();
+    server.create(zone("a.example"), None, &hand("run/1")).await.unwrap();
     server.change("a.example", vec![address("a.example", "192.0.2.1")], &Hand::of_platform()).await.unwrap();
     server.change("a.example", vec![address("a.example", "192.0.2.2")], &hand("run/2")).await.unwrap();
     // The same step again, after a crash: what it keeps is what stood there before the first time.
@@ -75,26 +75,27 @@ async fn an_undo_puts_back_only_over_what_its_step_wrote() {
     assert!(server.restore("a.example", "run/4", &Hand::of_platform()).await.unwrap());
     assert!(server.restore("a.example", "run/3", &Hand::of_platform()).await.unwrap());
     assert!(records(&server, "a.example", "b.a.example").await.is_empty());
-    assert!(server.backend.metadata("a.example").await.unwrap().is_empty(), "nothing is left of what was kept");
+    let left = server.backend.metadata("a.example").await.unwrap();
+    assert_eq!(left.keys().collect::<Vec<_>>(), ["X-MAKER"], "nothing is left of what was kept");
 }
 
 #[tokio::test]
 async fn a_lost_lease_writes_nothing() {
     let server = server();
-    server.create(zone("a.example"), false, &hand("run/1")).await.unwrap();
+    server.create(zone("a.example"), None, &hand("run/1")).await.unwrap();
     let lost = || Hand { force: true, holds: Box::new(|| false), ..hand("run/2") };
     let change = server.change("a.example", vec![address("a.example", "192.0.2.1")], &lost()).await;
     assert_eq!(change.unwrap_err().code, Code::LeaseLost);
     assert_eq!(server.remove("a.example", &lost()).await.unwrap_err().code, Code::LeaseLost);
-    assert_eq!(server.create(zone("b.example"), false, &lost()).await.unwrap_err().code, Code::LeaseLost);
-    assert!(server.backend.metadata("a.example").await.unwrap().is_empty());
+    assert_eq!(server.create(zone("b.example"), None, &lost()).await.unwrap_err().code, Code::LeaseLost);
+    assert_eq!(server.backend.metadata("a.example").await.unwrap().len(), 1);
     assert!(server.backend.zone("b.example").await.unwrap().is_none());
 }
 
 #[tokio::test]
 async fn delegations_are_one_change_and_need_a_server() {
     let server = server();
-    server.create(zone("example"), false, &hand("run/1")).await.unwrap();
+    server.create(zone("example"), None, &hand("run/1")).await.unwrap();
     let to = |nameservers: &[&str], ds: &[&str]| Delegation {
         nameservers: nameservers.iter().map(ToString::to_string).collect(),
         ds: ds.iter().map(ToString::to_string).collect(),
@@ -142,4 +143,39 @@ fn the_server_that_names_the_most_of_a_zone_serves_it() {
         Servers::new(&super::Config::default()).unwrap().of("a.example", None).map(|_| ()).unwrap_err().code,
         Code::Configuration
     );
+}
+
+/// Runs of which it is told what has become of them.
+struct Fates(&'static str, crate::owner::Fate);
+
+impl crate::owner::Organisations for Fates {
+    fn of(&self, _: &windlass_model::RunId) -> Result<String, windlass_model::Problem> {
+        Ok(crate::owner::PLATFORM.to_owned())
+    }
+
+    fn fate(&self, run: &windlass_model::RunId) -> Result<crate::owner::Fate, windlass_model::Problem> {
+        Ok(if run.as_str() == self.0 { self.1 } else { crate::owner::Fate::Open })
+    }
+}
+
+#[tokio::test]
+async fn what_a_run_has_left_of_a_zone_changes_hands_with_its_records() {
+    use crate::owner::Fate;
+    let server = server();
+    server.create(zone("a.example"), None, &hand("old/1")).await.unwrap();
+    server.change("a.example", vec![address("a.example", "192.0.2.1")], &hand("old/2")).await.unwrap();
+    let open = server.create(zone("a.example"), Some(&Fates("old", Fate::Open)), &hand("new/1")).await.unwrap_err();
+    assert!(open.code == Code::Conflict && open.message.contains("the run old made it, and hasn't ended"), "{open}");
+    let kept = server.create(zone("a.example"), Some(&Fates("old", Fate::Completed)), &hand("new/1")).await.unwrap();
+    assert!(!kept.created && !server.remove_made("a.example", "new/1", &hand("x")).await.unwrap());
+    for _ in 0..2 {
+        // Once more after a crash is the same.
+        let taken = server.create(zone("a.example"), Some(&Fates("old", Fate::Left)), &hand("new/1")).await.unwrap();
+        assert!(taken.created);
+    }
+    // What the old run would take back isn't its own any more.
+    assert!(!server.restore("a.example", "old/2", &hand("x")).await.unwrap());
+    assert!(!server.remove_made("a.example", "old/1", &hand("x")).await.unwrap());
+    assert!(records(&server, "a.example", "a.example").await.contains(&"192.0.2.1".to_owned()));
+    assert!(server.remove_made("a.example", "new/1", &hand("x")).await.unwrap());
 }

@@ -53,14 +53,17 @@ pub struct Step<'a> {
 
 /// Keeps claims, and the secrets that are made for them. The server does.
 pub trait Claims: Send + Sync {
-    /// Makes a random secret, unless the run's organisation has it under this name: what it is called, and whether this step
-    /// made it.
+    /// Makes a random secret, unless the run's organisation has it under this name: what it is called, and whether it is this
+    /// step's. What a run has left that executes no more is this step's from then on.
     fn generate(&self, step: &Step<'_>, name: &str, bytes: usize, to: &[String]) -> Result<(String, bool), Problem>;
 
     /// Removes a secret of the run's organisation that was made; with `by`, only if that step has made it.
     fn forget(&self, run: &RunId, name: &str, by: Option<&str>) -> Result<(), Problem>;
 
-    /// Makes a claim; the same step finds its own. One that an ended run has left gives way.
+    /// The name of the secret that a machine sent back for a claim of this name; `None` if there is none.
+    fn returned(&self, run: &RunId, claim: &str, name: &str) -> Result<Option<String>, Problem>;
+
+    /// Makes a claim; the same step finds its own. One that a run has left which executes no more gives way.
     fn offer(&self, offer: &Offer) -> Result<Offered, Problem>;
 
     /// Removes a claim of this run, with what came back; with `by`, only if that step has made it.

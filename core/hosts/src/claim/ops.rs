@@ -60,7 +60,7 @@ pub(super) fn module(claims: Arc<dyn Claims>) -> HostModule {
               what the claim holds with `POST <url>/fetch` `{\"word\", \"machine\"}`, which answers `{\"values\", \"report_word\"}`, and tells \
               what becomes of it with `POST <url>/reports` `{\"word\": report_word, \"id\", \"component\", \"state\", \"message\", \
               \"returns\"}`. Each report is a signal to the run: `#{ claim, component, state, message, secrets }`.",
-        ops: vec![generate(&claims), forget(&claims), offer(&claims), withdraw(&claims)],
+        ops: vec![generate(&claims), forget(&claims), offer(&claims), withdraw(&claims), returned(&claims)],
     }
 }
 
@@ -68,7 +68,8 @@ fn generate(claims: &Arc<dyn Claims>) -> Op {
     let claims = claims.clone();
     Op {
         name: "generate",
-        doc: "A random secret of the run's organisation, unless that has it already. Use it with `secret(made.secret)`: it is \
+        doc: "A random secret of the run's organisation, unless that has it already. One that a run has left which executes no more (it \
+              failed, or its undo is stuck) keeps its value and becomes this step's (`made`), whose undo removes it. Use it with `secret(made.secret)`: it is \
               called `made/<organisation>/<name>`. Errors: `storage`.",
         params: const {
             &[
@@ -142,7 +143,7 @@ fn offer(claims: &Arc<dyn Claims>) -> Op {
     Op {
         name: "offer",
         doc: "A claim. `secret(offered.word)` is its word, which goes where `word_to` says. In a rehearsal (`rehearsed`) \
-              nobody will ask for it or report: don't wait. One of this name that an ended run has left gives way. Errors: \
+              nobody will ask for it or report: don't wait. One of this name that a run has left which executes no more gives way. Errors: \
               `conflict` (a run that goes on has one of this name), `unavailable` (this process serves no API that a machine could ask).",
         params: const {
             &[
@@ -207,6 +208,30 @@ fn make(claims: &dyn Claims, cx: &OpCx, args: &Args) -> Result<Value, Problem> {
     Ok(
         json!({ "id": offered.id, "url": offered.url, "word": offered.word, "signal": signal, "rehearsed": cx.rehearsal }),
     )
+}
+
+fn returned(claims: &Arc<dyn Claims>) -> Op {
+    let claims = claims.clone();
+    Op {
+        name: "returned",
+        doc: "The name of the secret that a machine has sent back for a claim of this name, also one of an earlier run; `()` if none \
+              has.",
+        params: const { &[NAME, Param::required("what", Kind::String, "What the claim calls it: `kubeconfig`.")] },
+        returns: "string or ()",
+        permission: Permission::Needs { verb: "claim.offer", scope: name_scope, words: "hand secrets to machines as" },
+        class: EffectClass::Read,
+        undo: Undo::None("nothing was changed"),
+        resources: no_resources,
+        timeout_ms: 10_000,
+        retry: RetryPolicy::NEVER,
+        rehearse: Rehearse::Backend,
+        example: r#"claim::returned("acme.example/cp-1", "kubeconfig")"#,
+        run: Box::new(move |cx, args| {
+            let found = claims.returned(&cx.run, name(args)?, args.str("what"))?;
+            Ok(found.map_or(Value::Null, Value::String))
+        }),
+        lookup: None,
+    }
 }
 
 fn withdraw(claims: &Arc<dyn Claims>) -> Op {

@@ -15,6 +15,10 @@ impl Claims for Nowhere {
         Ok(())
     }
 
+    fn returned(&self, _: &RunId, _: &str, _: &str) -> Result<Option<String>, Problem> {
+        Ok(None)
+    }
+
     fn offer(&self, offer: &Offer) -> Result<Offered, Problem> {
         let url = "http://127.0.0.1/api/v1/claims/rehearsed".to_owned();
         Ok(Offered { id: "rehearsed".into(), url, word: format!("made/rehearsal/.word/{}", offer.name) })

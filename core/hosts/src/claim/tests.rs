@@ -23,6 +23,10 @@ impl Claims for Book {
         Ok(())
     }
 
+    fn returned(&self, _: &RunId, _: &str, _: &str) -> Result<Option<String>, Problem> {
+        Ok(None)
+    }
+
     fn offer(&self, offer: &Offer) -> Result<Offered, Problem> {
         let values: Vec<_> = offer.values.iter().map(|(key, value)| format!("{key}={}", value.as_str())).collect();
         let said = format!("offer {} {} {} {}", offer.name, values.join(","), offer.signal, offer.open_ms);

@@ -48,7 +48,7 @@ pub(super) fn module(here: Here) -> HostModule {
 pub(super) struct Here {
     pub(super) servers: Arc<Servers>,
     pub(super) resolver: Arc<Resolver>,
-    organisations: Arc<dyn Organisations>,
+    pub(super) organisations: Arc<dyn Organisations>,
 }
 
 pub(super) type Work = fn(&Here, &OpCx, &Args) -> Result<Value, Problem>;

@@ -15,7 +15,7 @@ const CREATE_OPTS: Param = Param::optional(
     "opts",
     Kind::Map,
     "`nameservers` (those of the server's configuration by default), `dnssec` (true by default: it is signed), `kind` (\"Native\" \
-     by default, or \"Master\"), `adopt` (false by default: whether a zone of ours and of the same organisation that is there is taken as it is), `server`.",
+     by default, or \"Master\"), `adopt` (false by default: whether a zone of ours and of the same organisation that is there is taken), `server`.",
 );
 const FORCE_OPTS: Param =
     Param::optional("opts", Kind::Map, "`force` (needs `dns.force`): though it isn't ours; `server`.");
@@ -44,8 +44,11 @@ pub(super) fn ops(here: &Here) -> Vec<Op> {
         Op {
             doc: "Makes a zone, signed, with a serial that rises with every change. It carries the mark of this step; its undo \
                   removes only what does, and the mark of the run's organisation, whose runs alone change it from then on (and the \
-                  platform's). `ds` holds what its parent needs: see `dns::delegate`. Errors: `conflict` if a zone of that name is \
-                  there that isn't ours, or is another step's and `adopt` isn't said, or if it would hide records of a zone above; \
+                  platform's). `ds` holds what its parent needs: see `dns::delegate`.\n\nWith `adopt`, the \
+                  zone of a run that has completed is taken as it is (`created` is false): no undo of this run removes it. What any \
+                  other run has left that executes no more becomes this step's (`created` is true), with its records; the old run's \
+                  undo doesn't find it any more.\n\nErrors: `conflict` if a zone of that name is \
+                  there that isn't ours, is another step's and `adopt` isn't said, or is of a run that hasn't ended; or if it would hide records of a zone above; \
                   `permission_denied` below a zone of another organisation; `name_refused` below a domain of a pool.",
             params: &[ZONE, CREATE_OPTS],
             returns: "#{ name: string, kind: string, serial: int, dnssec: bool, server: string, created: bool, ds: [string] }",
@@ -179,7 +182,8 @@ fn create(here: &Here, cx: &OpCx, args: &Args) -> Result<Value, Problem> {
     let new =
         NewZone { name: zone.clone(), kind: options.kind, nameservers, dnssec: options.dnssec, account: String::new() };
     let hand = here.hand(cx, &zone, false)?;
-    shown(&cx.block_on(server.create(new, options.adopt, &hand))?, &server.name)
+    let adopts = options.adopt.then_some(&*here.organisations);
+    shown(&cx.block_on(server.create(new, adopts, &hand))?, &server.name)
 }
 
 fn shown(created: &Created, server: &str) -> Result<Value, Problem> {
@@ -199,7 +203,7 @@ fn set_metadata(here: &Here, cx: &OpCx, args: &Args) -> Result<Value, Problem> {
     if kind.is_empty() || kind.len() > 32 || !kind.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
         return Err(invalid("`kind` is 1 to 32 letters, digits and hyphens"));
     }
-    let ours = ["X-OWNER", "X-ORGANISATION"].contains(&kind.as_str()) || kind.starts_with("X-UNDO-");
+    let ours = ["X-OWNER", "X-ORGANISATION", "X-MAKER"].contains(&kind.as_str()) || kind.starts_with("X-UNDO-");
     if ours || kind.starts_with("LUA-") || kind == "ENABLE-LUA-RECORDS" {
         return Err(invalid(format!(
             "`{kind}` can't be written: it holds a mark of ours, or runs code on the name server"

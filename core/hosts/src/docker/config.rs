@@ -92,7 +92,11 @@ impl Config {
             && limits.cpus <= limits.cpus_max
             && (6..=limits.memory_mb_max).contains(&limits.memory_mb)
             && (1..=limits.pids_max).contains(&limits.pids);
-        if fits { Ok(()) } else { wrong("limits: what a node has must be more than nothing and no more than its maximum".into()) }
+        if fits {
+            Ok(())
+        } else {
+            wrong("limits: what a node has must be more than nothing and no more than its maximum".into())
+        }
     }
 
     /// Whether nodes may run this image at all.

@@ -6,7 +6,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, future, stream};
 use serde_json::{Value, json};
 use windlass_model::{Code, Problem};
 
@@ -55,7 +55,8 @@ pub async fn nodes(lab: &Lab<'_>, specs: &[NodeSpec]) -> Result<Vec<Value>, Prob
         return Ok(specs.iter().filter_map(|spec| made.remove(spec.name.as_str())).collect());
     }
     // What an earlier attempt of this step has made stays: its undo takes it back.
-    let new: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).filter(|name| !there.contains_key(*name)).collect();
+    let new: Vec<&str> =
+        specs.iter().map(|spec| spec.name.as_str()).filter(|name| !there.contains_key(*name)).collect();
     let left = remove::made_by_this_step(lab, &new).await;
     Err(failure(refused, left.err(), there.is_empty()))
 }
@@ -88,7 +89,7 @@ async fn check(lab: &Lab<'_>, specs: &[NodeSpec]) -> Result<BTreeMap<String, Pai
         if found.is_none() {
             return Err(Problem::new(Code::NotFound, format!("the image {image} isn't on this machine"))
                 .help(format!(
-                    "fetch it with docker::pull(\"{image}\"), or bring it as an archive with docker::load or docker::import"
+                    "fetch it with docker::pull(\"{image}\"), or bring it as an archive with docker::load or docker::import_image"
                 ))
                 .data(json!({ "image": image }))
                 .no_effect());
@@ -108,7 +109,6 @@ async fn node(lab: &Lab<'_>, spec: &NodeSpec, pair: &Pair) -> Result<Value, Prob
         Some(pause) => pause.id.clone(),
         None => make(lab, &pause_container(lab, spec)?, name).await?,
     };
-    lab.backend().start(&pause).await.map_err(failed("the pause container"))?;
     // A node of a pause container that is gone has nothing to join any more.
     let of_this = |node: &&Container| node.network_of.as_deref().is_none_or(|of| of == pause);
     let there = match &pair.node {
@@ -118,19 +118,28 @@ async fn node(lab: &Lab<'_>, spec: &NodeSpec, pair: &Pair) -> Result<Value, Prob
         }
         other => other.as_ref(),
     };
-    let adopted = pin(lab, name, &lab.cx.key, pair, &pause).await?;
-    let node = match there {
-        Some(node) => node.id.clone(),
-        None => make(lab, &node_container(lab, spec, &pause)?, name).await?,
+    let begins = there.is_none_or(|node| node.state == "created");
+    let hold = async {
+        lab.backend().start(&pause).await.map_err(failed("the pause container"))?;
+        pin(lab, name, &lab.cx.key, pair, &pause).await
     };
-    if there.is_none_or(|node| node.state == "created") {
+    // Its container is made meanwhile: it needs the namespace only when it starts.
+    let prepare = async {
+        let node = match there {
+            Some(node) => node.id.clone(),
+            None => make(lab, &node_container(lab, spec, &pause)?, name).await?,
+        };
         let files = spec.files(|content| lab.cx.reveal(content, &format!("docker:{name}")))?;
-        if !files.is_empty() {
+        if begins && !files.is_empty() {
             lab.backend().put(&node, "/", archive(&files)?).await.map_err(failed("the files"))?;
         }
-        if spec.start != Some(false) {
-            lab.backend().start(&node).await.map_err(failed("the container"))?;
-        }
+        Ok::<_, Problem>(node)
+    };
+    // Both are waited for: what is under way can't be taken back.
+    let (adopted, node) = future::join(hold, prepare).await;
+    let (adopted, node) = (adopted?, node?);
+    if begins && spec.start != Some(false) {
+        lab.backend().start(&node).await.map_err(failed("the container"))?;
     }
     report(lab, name, &node, Some(&adopted)).await
 }
@@ -166,7 +175,9 @@ async fn make(lab: &Lab<'_>, new: &NewContainer, node: &str) -> Result<String, P
             let found = found.map_err(|fault| fault.problem(format!("the container {}", new.name)))?;
             match found {
                 // Made by this very step, by an attempt that was cut off.
-                Some(found) if new.labels.iter().all(|(name, value)| found.labels.get(name) == Some(value)) => Ok(found.id),
+                Some(found) if new.labels.iter().all(|(name, value)| found.labels.get(name) == Some(value)) => {
+                    Ok(found.id)
+                }
                 Some(_) => Err(lab.foreign(&new.name)),
                 None => Err(fault.problem(format!("the container of the node {node}"))),
             }
@@ -206,9 +217,10 @@ fn node_container(lab: &Lab<'_>, spec: &NodeSpec, pause: &str) -> Result<NewCont
         };
         env.push(format!("{name}={value}"));
     }
-    let mounts = spec.mounts.iter().filter_map(|mount| {
-        Some((config.mounts.get(&mount.folder)?.clone(), mount.path.clone(), mount.write))
-    });
+    let mounts = spec
+        .mounts
+        .iter()
+        .filter_map(|mount| Some((config.mounts.get(&mount.folder)?.clone(), mount.path.clone(), mount.write)));
     let ours = lab.labels(&spec.name, Role::Node, &spec.fingerprint(), spec.digest.as_deref());
     Ok(NewContainer {
         name: lab.container_name(&spec.name, Role::Node),
@@ -242,7 +254,9 @@ pub fn started_badly(fault: &Fault, what: &str) -> Problem {
             .help("its image has no such program: give `command` or `entrypoint`");
     }
     if has(&["o command specified"]) {
-        return Fault::new(Kind::Invalid, said.clone()).problem(what).help("the image names no program: give `command`");
+        return Fault::new(Kind::Invalid, said.clone())
+            .problem(what)
+            .help("the image names no program: give `command`");
     }
     fault.problem(what)
 }
@@ -252,7 +266,9 @@ fn failure(refused: Vec<(&str, Problem)>, left: Option<Problem>, nothing_before:
     let names: Vec<&str> = refused.iter().map(|(name, _)| *name).collect();
     let data = json!({ "refused": names });
     let others = refused.len() - 1;
-    let Some((_, mut problem)) = refused.into_iter().next() else { return Problem::new(Code::Internal, "nothing was refused") };
+    let Some((_, mut problem)) = refused.into_iter().next() else {
+        return Problem::new(Code::Internal, "nothing was refused");
+    };
     if others > 0 {
         problem.message = format!("{}; {others} more nodes were refused, perhaps for that reason", problem.message);
     }

@@ -26,6 +26,12 @@ const SPEC: &str = "windlass.spec";
 /// What our own labels begin with.
 const OURS: &str = "windlass.";
 
+/// The labels of the container that is this node of a lab.
+pub(super) fn labels_of(instance: &str, lab: &LabId, node: &str) -> Vec<(String, String)> {
+    let labels = [(INSTANCE, instance), (LAB, lab.key.as_str()), (NODE, node), (ROLE, Role::Node.word())];
+    labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+}
+
 /// What a container is to its node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
@@ -205,10 +211,13 @@ impl<'a> Lab<'a> {
 
     /// A container that has a node's name and isn't the lab's.
     pub fn foreign(&self, container: &str) -> Problem {
-        Problem::new(Code::Conflict, format!("there is a container {container} already, and Windlass didn't make it for this lab"))
-            .help("use another name, or remove it by hand if nobody needs it")
-            .data(serde_json::json!({ "container": container }))
-            .no_effect()
+        Problem::new(
+            Code::Conflict,
+            format!("there is a container {container} already, and Windlass didn't make it for this lab"),
+        )
+        .help("use another name, or remove it by hand if nobody needs it")
+        .data(serde_json::json!({ "container": container }))
+        .no_effect()
     }
 
     /// What a script gets to see of a container's labels: those that a person gave.

@@ -34,7 +34,9 @@ pub async fn nodes(lab: &Lab<'_>) -> Result<Value, Problem> {
     let pins = lab.machine.spaces.adopted(lab.cx, &lab.id)?;
     let work = there.iter().map(async |(name, pair)| {
         let inspected = match &pair.node {
-            Some(node) => lab.backend().inspect(&node.id).await.map_err(|fault| fault.problem(format!("the node {name}")))?,
+            Some(node) => {
+                lab.backend().inspect(&node.id).await.map_err(|fault| fault.problem(format!("the node {name}")))?
+            }
             None => None,
         };
         let pin = pins.get(name);
@@ -83,7 +85,12 @@ async fn unwell(lab: &Lab<'_>, name: &str, found: &Container, timeout: Duration,
         .collect();
     let what = match ended {
         true => format!("the node {name} has ended with code {}", found.exit_code),
-        false => format!("the node {name} isn't healthy after {} ms: it is {}, its health {}", timeout.as_millis(), found.state, found.health),
+        false => format!(
+            "the node {name} isn't healthy after {} ms: it is {}, its health {}",
+            timeout.as_millis(),
+            found.state,
+            found.health
+        ),
     };
     let last = checks.last().and_then(|check| check["output"].as_str()).map(str::trim).filter(|said| !said.is_empty());
     let said = last.map(|said| format!(": {said}")).unwrap_or_default();

@@ -2,6 +2,7 @@
 
 mod backend;
 mod config;
+pub mod console;
 mod create;
 mod daemon;
 mod fault;

@@ -2,11 +2,7 @@
 
 use windlass_model::{Code, Problem};
 
-use super::{
-    backend::Archive,
-    config::PAUSE_IMAGE,
-    lab::Machine,
-};
+use super::{backend::Archive, config::PAUSE_IMAGE, lab::Machine};
 
 /// Where it is in the image.
 pub const PROGRAM: &str = "/pause";
@@ -78,7 +74,8 @@ fn program(architecture: &str) -> Option<Vec<u8>> {
 }
 
 fn rootfs(program: &[u8]) -> Result<Vec<u8>, Problem> {
-    let failed = |error: std::io::Error| Problem::new(Code::Internal, format!("packing the pause program: {error}")).no_effect();
+    let failed =
+        |error: std::io::Error| Problem::new(Code::Internal, format!("packing the pause program: {error}")).no_effect();
     let mut builder = tar::Builder::new(Vec::new());
     let mut header = tar::Header::new_gnu();
     header.set_size(program.len() as u64);

@@ -180,7 +180,8 @@ impl Backend for Twin {
     fn get<'a>(&'a self, container: &'a str, path: &'a str, _: usize) -> Answer<'a, Vec<u8>> {
         let mut world = self.0.lock();
         now(world.get(container).and_then(|kept| {
-            let missing = || Fault::new(Kind::Missing, format!("Could not find the file {path} in container {container}"));
+            let missing =
+                || Fault::new(Kind::Missing, format!("Could not find the file {path} in container {container}"));
             kept.files.get(path).cloned().ok_or_else(missing)
         }))
     }

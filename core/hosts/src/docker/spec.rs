@@ -108,7 +108,8 @@ impl NodeSpec {
                 "an administrator allows it with `images` under [hosts.docker]",
             ));
         }
-        let lists = [&self.command, &self.entrypoint].into_iter().flatten().chain(self.health.iter().map(|one| &one.command));
+        let lists =
+            [&self.command, &self.entrypoint].into_iter().flatten().chain(self.health.iter().map(|one| &one.command));
         for list in lists {
             if list.len() > LIST || list.iter().any(|one| one.contains('\0') || one.len() > TEXT_BYTES) {
                 return Err(invalid(format!("{node}: a command has at most {LIST} arguments of 64 KiB, without NUL")));
@@ -133,7 +134,8 @@ impl NodeSpec {
             }
         }
         for name in self.sysctls.keys() {
-            let known = name.starts_with("net.") && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte));
+            let known = name.starts_with("net.")
+                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte));
             if !known {
                 return Err(invalid(format!("{node}: the sysctl `{name}` isn't one of the node's own network"))
                     .help("what begins with `net.` can be set, such as `net.ipv4.ip_forward`"));
@@ -153,11 +155,14 @@ impl NodeSpec {
                 ));
             }
         }
-        if let Some(restart) = self.restart.as_deref().filter(|policy| !["no", "always", "on-failure"].contains(policy)) {
+        if let Some(restart) = self.restart.as_deref().filter(|policy| !["no", "always", "on-failure"].contains(policy))
+        {
             return Err(invalid(format!("{node}: `restart` is \"no\", \"always\" or \"on-failure\", not `{restart}`")));
         }
         if let Some(label) = self.labels.keys().find(|label| label.is_empty() || label.starts_with("windlass.")) {
-            return Err(invalid(format!("{node}: the label `{label}` can't be set: what begins with `windlass.` is ours")));
+            return Err(invalid(format!(
+                "{node}: the label `{label}` can't be set: what begins with `windlass.` is ours"
+            )));
         }
         let hostname = self.hostname.as_deref().unwrap_or("x");
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
@@ -198,13 +203,18 @@ impl NodeSpec {
     }
 
     /// The files, with their secrets revealed by `reveal`.
-    pub fn files(&self, mut reveal: impl FnMut(&Value) -> Result<zeroize::Zeroizing<String>, Problem>) -> Result<Vec<File>, Problem> {
+    pub fn files(
+        &self,
+        mut reveal: impl FnMut(&Value) -> Result<zeroize::Zeroizing<String>, Problem>,
+    ) -> Result<Vec<File>, Problem> {
         self.files.iter().map(|file| File::new(&file.path, reveal(&file.content)?, file.mode.as_ref())).collect()
     }
 
     /// Its health check.
     pub fn health(&self) -> Option<Health> {
-        let ms = |seconds: Option<f64>, default: u64| seconds.map_or(default, |seconds| (seconds.clamp(0.001, 86_400.0) * 1e3) as u64);
+        let ms = |seconds: Option<f64>, default: u64| {
+            seconds.map_or(default, |seconds| (seconds.clamp(0.001, 86_400.0) * 1e3) as u64)
+        };
         self.health.as_ref().map(|health| Health {
             command: health.command.clone(),
             interval_ms: ms(health.interval_s, 5_000),

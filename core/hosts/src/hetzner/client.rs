@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    error::Error,
     sync::Arc,
     time::Duration,
 };
@@ -11,12 +10,15 @@ use http::{Method, StatusCode};
 use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::OnceCell;
-use windlass_model::{Code, Problem};
+use windlass_model::{Code, Problem, RunId};
 use windlass_script::host::OpCx;
 use zeroize::Zeroizing;
 
 use super::{Config, ProjectConfig, Start, arguments::Reference, budget::Budget, marks, poller::Poller, refusal};
-use crate::owner::{self, Always, Organisations, PLATFORM};
+use crate::{
+    owner::{self, Always, Fate, Organisations, PLATFORM},
+    web::provider,
+};
 
 /// Bytes of an answer.
 const ANSWER: usize = 16 << 20;
@@ -79,25 +81,10 @@ impl Cloud {
         http: &crate::web::Config,
         organisations: Arc<dyn Organisations>,
     ) -> Result<Self, Problem> {
-        let wrong = |why: String| Problem::new(Code::Configuration, format!("hosts.hetzner.base_url: {why}"));
-        let url = url::Url::parse(&config.base_url).map_err(|error| wrong(error.to_string()))?;
-        let loopback = match url.host() {
-            Some(url::Host::Ipv4(address)) => address.is_loopback(),
-            Some(url::Host::Ipv6(address)) => address.is_loopback(),
-            Some(url::Host::Domain(domain)) => domain == "localhost",
-            None => false,
-        };
-        if url.scheme() != "https" && !(url.scheme() == "http" && loopback) {
-            return Err(wrong("the token would cross the network readable: use https".into()));
-        }
-        let destination = url.origin().ascii_serialization();
-        let base = config.base_url.trim_end_matches('/').to_owned();
+        let (base, destination) = provider::base("hosts.hetzner.base_url", &config.base_url)?;
         Ok(Self {
             place: Place::Real { base, destination },
-            http: client(http.unacknowledged_ms, http.ca_file.as_deref()).map_err(|error| {
-                let file = http.ca_file.as_deref().unwrap_or(std::path::Path::new("")).display();
-                Problem::new(Code::Configuration, format!("hosts.http.ca_file: {file}: {error}"))
-            })?,
+            http: provider::client(http, REQUEST)?,
             projects: config.projects.clone(),
             organisations,
             poll: Duration::from_millis(config.poll_ms.max(1)),
@@ -109,7 +96,7 @@ impl Cloud {
     pub(super) fn simulated(start: Start) -> Self {
         Self {
             place: Place::Simulated { start, started: Mutex::default() },
-            http: client(0, None).unwrap_or_default(),
+            http: provider::client(&crate::web::Config::default(), REQUEST).unwrap_or_default(),
             projects: BTreeMap::new(),
             organisations: Arc::new(Always(PLATFORM)),
             poll: Duration::from_millis(5),
@@ -192,34 +179,6 @@ impl Cloud {
     }
 }
 
-fn client(unacknowledged_ms: u64, ca_file: Option<&std::path::Path>) -> Result<reqwest::Client, Box<dyn Error>> {
-    use rustls::pki_types::{CertificateDer, pem::PemObject};
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if let Some(file) = ca_file {
-        roots.add_parsable_certificates(CertificateDer::pem_file_iter(file)?.filter_map(Result::ok));
-    }
-    let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let connect = Duration::from_secs(10);
-    let mut builder = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls)
-        .http1_only()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .user_agent(concat!("windlass/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(connect)
-        .timeout(REQUEST);
-    if unacknowledged_ms > 0 {
-        let limit = Duration::from_millis(unacknowledged_ms);
-        builder = builder.tcp_user_timeout(limit).connect_timeout(connect.min(limit));
-    }
-    Ok(builder.build()?)
-}
-
 impl Project {
     /// What the project pays in. It is asked for once.
     pub(super) async fn currency(&self) -> Result<String, Problem> {
@@ -229,6 +188,11 @@ impl Project {
             Ok(answer["pricing"]["currency"].as_str().ok_or_else(missing)?.to_owned())
         };
         self.shared.currency.get_or_try_init(|| asked).await.cloned()
+    }
+
+    /// What has become of the run that made something.
+    pub(super) fn fate(&self, run: &RunId) -> Result<Fate, Problem> {
+        self.cloud.organisations.fate(run)
     }
 
     /// Whether the run is bound to what carries its organisation's mark.
@@ -303,7 +267,7 @@ impl Project {
         }
         let mut response = match request.send().await {
             Ok(response) => response,
-            Err(error) => return (Err(broken(error)), None),
+            Err(error) => return (Err(provider::broken("Hetzner Cloud", error)), None),
         };
         let (status, headers) = (response.status(), response.headers().clone());
         let mut bytes = Vec::new();
@@ -315,7 +279,7 @@ impl Project {
                     return (Err(problem), Some(headers));
                 }
                 Ok(None) => break,
-                Err(error) => return (Err(broken(error)), Some(headers)),
+                Err(error) => return (Err(provider::broken("Hetzner Cloud", error)), Some(headers)),
             }
         }
         let body = if bytes.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(&bytes) };
@@ -406,22 +370,5 @@ impl Project {
 
     pub(super) fn poller(&self) -> &Poller {
         &self.shared.poller
-    }
-}
-
-/// A request without an answer: whether it was done, nobody knows, unless the connection was never made.
-fn broken(error: reqwest::Error) -> Problem {
-    let error = error.without_url();
-    let chain: Vec<&dyn Error> = std::iter::successors(Some(&error as &dyn Error), |&error| error.source()).collect();
-    let root = chain.last().map(ToString::to_string).unwrap_or_default();
-    let tls = chain.iter().any(|error| {
-        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        error.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>())
-    });
-    let problem = Problem::new(Code::Unavailable, format!("no answer from Hetzner Cloud: {root}"));
-    match error.is_connect() {
-        true if tls => problem.no_effect(),
-        true => problem.no_effect().retryable(),
-        false => problem.retryable(),
     }
 }

@@ -5,6 +5,7 @@ use windlass_model::{Code, Problem};
 use windlass_script::host::OpCx;
 
 use super::{
+    adopt::{self, Found},
     arguments::Reference,
     client::Project,
     marks,
@@ -46,8 +47,8 @@ pub(super) fn actions(answer: &Value) -> Vec<i64> {
     single.chain(lists).filter_map(|action| action["id"].as_i64()).collect()
 }
 
-/// Makes a thing and waits until it is whole. `body` has a name and our labels. `again`: what an earlier step of this run has
-/// made by this name is taken.
+/// Makes a thing and waits until it is whole. `body` has a name and our labels. `again`: what has this name is taken if it may
+/// be: see `adopt`.
 pub(super) async fn create(
     cx: &OpCx,
     project: &Project,
@@ -55,10 +56,26 @@ pub(super) async fn create(
     body: &Value,
     again: bool,
 ) -> Result<Value, Problem> {
+    let name = Reference::Name(body["name"].as_str().unwrap_or_default().to_owned());
+    // Before it is asked for: a project that is full, or a size that is out of stock, refuses what is there already, too.
+    if again && let Some(held) = project.find(kind.plural, kind.singular, &name).await? {
+        match adopt::take(cx, project, kind, (body, again), &held).await? {
+            Found::Taken(object) => return Ok(object),
+            Found::Removed => {}
+        }
+    }
     let answer = match project.post(&format!("/{}", kind.plural), body).await {
         Ok(answer) => answer,
         Err(problem) if provider_code(&problem) == "uniqueness_error" => {
-            return adopt(cx, project, kind, (body, again), problem).await;
+            // Somebody has the name. If it is what an earlier attempt of this step made, that is it.
+            let Some(held) = project.find(kind.plural, kind.singular, &name).await? else {
+                // Not the name is taken then: an SSH key is known by its fingerprint.
+                return Err(problem.help("something else of it has to be unique, too: the key of an SSH key, for one"));
+            };
+            return match adopt::take(cx, project, kind, (body, again), &held).await? {
+                Found::Taken(object) => Ok(object),
+                Found::Removed => Err(done_something(problem).retryable()),
+            };
         }
         Err(problem) => return Err(problem),
     };
@@ -83,35 +100,6 @@ pub(super) async fn object(project: &Project, kind: Kind, known: &Value) -> Resu
     Ok(object)
 }
 
-/// Somebody has the name. If it is what an earlier attempt of this step made, that is it.
-async fn adopt(
-    cx: &OpCx,
-    project: &Project,
-    kind: Kind,
-    (body, again): (&Value, bool),
-    refused: Problem,
-) -> Result<Value, Problem> {
-    let name = body["name"].as_str().unwrap_or_default();
-    let holder = project.find(kind.plural, kind.singular, &Reference::Name(name.to_owned())).await?;
-    let ours = |holder: &Value| marks::made_by(holder, &cx.key) || (again && marks::made_in(holder, cx.run.as_str()));
-    match holder {
-        Some(holder) if ours(&holder) => whole(project, kind, &holder).await.map_err(done_something),
-        Some(holder) => {
-            let by = match holder["labels"][marks::RUN].as_str() {
-                Some(run) => format!("the run {run} made it"),
-                None => "it wasn't made by Windlass".to_owned(),
-            };
-            let message = format!("project `{}` has a {} `{name}` already; {by}", project.name, kind.words());
-            Err(Problem::new(Code::Conflict, message)
-                .help("take another name, or use that one: ops take its name or id")
-                .data(json!({ "reason": "taken", "id": holder["id"], "run": holder["labels"][marks::RUN] }))
-                .no_effect())
-        }
-        // Not the name is taken then: an SSH key is known by its fingerprint.
-        None => Err(refused.help("something else of it has to be unique, too: the key of an SSH key, for one")),
-    }
-}
-
 /// Finds what an earlier attempt of this step made, and waits until it is whole.
 pub(super) async fn lookup(cx: &OpCx, project: &Project, kind: Kind) -> Result<Option<Value>, Problem> {
     match made_by(project, kind, &cx.key).await? {
@@ -127,7 +115,7 @@ async fn made_by(project: &Project, kind: Kind, key: &str) -> Result<Option<Valu
 }
 
 /// What is there, once nothing runs on it any more; an error if its making has failed.
-async fn whole(project: &Project, kind: Kind, found: &Value) -> Result<Value, Problem> {
+pub(super) async fn whole(project: &Project, kind: Kind, found: &Value) -> Result<Value, Problem> {
     if kind.acts {
         let path = format!("/{}/{}/actions", kind.plural, found["id"]);
         let actions = project.all(&path, &[]).await?;
@@ -173,6 +161,12 @@ pub(super) async fn delete(cx: &OpCx, project: &Project, kind: Kind, wanted: &Re
     };
     let Some(found) = found else { return Ok(json!({ "deleted": false })) };
     project.admit(&kind.words(), &found)?;
+    remove(project, kind, &found).await?;
+    Ok(json!({ "deleted": true }))
+}
+
+/// Removes a thing that the caller has looked at.
+pub(super) async fn remove(project: &Project, kind: Kind, found: &Value) -> Result<(), Problem> {
     let id = found["id"].as_i64().unwrap_or_default();
     if kind.acts {
         settle(project, kind, id).await?;
@@ -182,11 +176,10 @@ pub(super) async fn delete(cx: &OpCx, project: &Project, kind: Kind, wanted: &Re
         project.wait(&actions(&answer)).await?;
     }
     match project.delete(&format!("/{}/{id}", kind.plural)).await {
-        Ok(answer) => project.wait(&actions(&answer)).await?,
-        Err(problem) if problem.code == Code::NotFound => {}
-        Err(problem) => return Err(in_the_way(project, kind, id, problem).await),
+        Ok(answer) => project.wait(&actions(&answer)).await,
+        Err(problem) if problem.code == Code::NotFound => Ok(()),
+        Err(problem) => Err(in_the_way(project, kind, id, problem).await),
     }
-    Ok(json!({ "deleted": true }))
 }
 
 /// What is still used can't be deleted yet; the user learns by what. What uses it may be on its way out: so it is tried again.

@@ -1,7 +1,7 @@
 //! The labels that say what is ours: proof for an undo, and the way to what an earlier attempt has made.
 
 use serde_json::{Map, Value, json};
-use windlass_model::Problem;
+use windlass_model::{Problem, RunId};
 use windlass_script::host::OpCx;
 
 use super::client::Project;
@@ -71,6 +71,25 @@ pub(super) fn made_by(object: &Value, key: &str) -> bool {
 /// Whether an object was made by a step of this run.
 pub(super) fn made_in(object: &Value, run: &str) -> bool {
     is_ours(object) && object["labels"][RUN] == run
+}
+
+/// The run that made an object of ours.
+pub(super) fn run(object: &Value) -> RunId {
+    object["labels"][RUN].as_str().unwrap_or_default().into()
+}
+
+/// The labels of a thing that is taken: its own, and those that are asked for. The marks are its own, or this step's if it
+/// becomes that one's.
+pub(super) fn joined(held: &Value, body: &Value, moves: bool) -> Value {
+    let mut labels = held["labels"].as_object().cloned().unwrap_or_default();
+    let asked = body["labels"].as_object().into_iter().flatten();
+    let marks = [KEY, RUN, ORGANISATION];
+    labels.extend(
+        asked
+            .filter(|(name, _)| moves || !marks.contains(&name.as_str()))
+            .map(|(name, value)| (name.clone(), value.clone())),
+    );
+    Value::Object(labels)
 }
 
 /// Whether an object was made by any of our runs.

@@ -1,6 +1,7 @@
 //! `hetzner`: servers, networks, firewalls, load balancers, volumes, addresses, keys, images and zones of Hetzner Cloud.
 
 mod acts;
+mod adopt;
 mod arguments;
 mod assume;
 mod budget;
@@ -142,9 +143,15 @@ fn described(ops: Vec<Op>) -> HostModule {
               `#{ name: \"acme\", token: secret(\"…\") }`. Things are named by their id or their name. Grants say the project: \
               `hetzner.server.write:project=acme`. Ops wait until the provider has finished what they began. Answers are the \
               provider's own, without what is only of use to its console; types, images and locations are names. A project \
-              has 3,600 requests an hour, shared by all runs here. What makes a thing takes the option `adopt: true`, too: then a \
-              thing of that name that an earlier step of the same run has made is taken, as one whose answer was an error may \
-              have.\n\nErrors of all ops: `permission_denied` (no grant, another organisation's; or a \
+              has 3,600 requests an hour, shared by all runs here.\n\nWhat makes a thing takes the option `adopt: true`, too: then \
+              what has that name already is taken, if a run of the same organisation has made it. What an earlier step of this run has \
+              made is it. What a run that completed has made is used and stays that one's: no undo of this run removes it. What any \
+              other run has left that executes no more (it failed, was cancelled, or its undo is stuck) becomes this step's, whose undo \
+              removes it; the old run's doesn't any more. A server that was left so, and a thing whose making has failed, is deleted and \
+              made anew: its first boot can't be repeated. What a run has that hasn't ended is `conflict`. So is what differs in what \
+              can't be changed (`data.differs`): type and location of a server, load balancer, volume or address, the range of a \
+              network, a volume's size, a key. What lacks is added: labels, subnets, routes, rules of a firewall and where it applies, \
+              services, targets and the network of a load balancer; what others have added stays.\n\nErrors of all ops: `permission_denied` (no grant, another organisation's; or a \
               token that is wrong, may only read, or isn't allowed this: `data.reason` tells which), `not_found`, `conflict` \
               (the name is taken, the thing is locked, protected or not ours), `limit_exceeded` (the project's quota), \
               `unavailable` (out of stock, too many requests, maintenance, no answer), `invalid_argument`, `secret_misuse`.",

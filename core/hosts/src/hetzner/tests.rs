@@ -1,5 +1,6 @@
 //! The module against a simulator of the provider that keeps to its published contract.
 
+mod adopts;
 mod owners;
 
 use std::{sync::Arc, time::Duration};

@@ -93,11 +93,7 @@ fn whole(value: &Value, faults: &mut Vec<Fault>) -> Option<Document> {
     if !faults.is_empty() {
         return None;
     }
-    let origins = Origins {
-        networks: pointers(&networks),
-        nodes: pointers(&nodes),
-        links: pointers(&links),
-    };
+    let origins = Origins { networks: pointers(&networks), nodes: pointers(&nodes), links: pointers(&links) };
     let mut text = Map::new();
     for key in ["name", "title", "description"] {
         value.get(key).filter(|value| !value.is_null()).map(|value| text.insert(key.into(), value.clone()));
@@ -191,7 +187,8 @@ fn checks(value: &Value) -> Vec<Value> {
             (Value::String(to), Value::Bool(false)) => format!("{from} can't ping {to}"),
             (Value::String(to), _) => format!("{from} pings {to}"),
             _ => {
-                let argv: Vec<&str> = check["exec"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+                let argv: Vec<&str> =
+                    check["exec"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
                 format!("{from}: {}", argv.join(" ").chars().take(80).collect::<String>())
             }
         };

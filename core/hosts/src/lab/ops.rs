@@ -80,7 +80,9 @@ fn drafts() -> Vec<Draft> {
         Draft {
             name: "parse",
             doc: "Reads a lab's document from text, and checks it as `lab::check` does. Errors say the line and the column.",
-            params: const { &[TEXT, Param::optional("what", Kind::String, "What the text is called in errors: a file's name.")] },
+            params: const {
+                &[TEXT, Param::optional("what", Kind::String, "What the text is called in errors: a file's name.")]
+            },
             returns: CHECKED,
             example: "lab::parse(\"name: demo\\nnodes: [{ name: r1 }]\\n\").document.nodes[0].kind",
             body: |inner, cx, args| {
@@ -134,7 +136,11 @@ fn drafts() -> Vec<Draft> {
                 &[
                     Param::required("lab", Kind::String, "The lab's name."),
                     Param::required("size", Kind::Map, "Its size, as `lab::check` tells it."),
-                    Param::required("others", Kind::Map, "The sizes of the organisation's labs, by name; this one may be among them."),
+                    Param::required(
+                        "others",
+                        Kind::Map,
+                        "The sizes of the organisation's labs, by name; this one may be among them.",
+                    ),
                 ]
             },
             returns: "()",
@@ -148,7 +154,11 @@ fn drafts() -> Vec<Draft> {
             params: const {
                 &[
                     TEXT,
-                    Param::optional("files", Kind::Map, "The contents of files that a containerlab topology names, by the path that it gives them."),
+                    Param::optional(
+                        "files",
+                        Kind::Map,
+                        "The contents of files that a containerlab topology names, by the path that it gives them.",
+                    ),
                 ]
             },
             returns: "#{ format: string, document: map, not_taken: array of #{ place: string, what: string, why: string } }",
@@ -178,8 +188,7 @@ fn checked(inner: &Inner, cx: &OpCx, document: &Document) -> Result<Value, Probl
     let id = LabId::of(&*inner.organisations, cx, &document.name)?;
     let address = |to: &str| document.address_of(to).map(|net| net.addr().to_string());
     let pings = document.checks.iter().filter_map(|check| check.ping.as_deref());
-    let pings: BTreeMap<&str, String> =
-        pings.map(|to| (to, address(to).unwrap_or_else(|| to.to_owned()))).collect();
+    let pings: BTreeMap<&str, String> = pings.map(|to| (to, address(to).unwrap_or_else(|| to.to_owned()))).collect();
     Ok(json!({ "document": document, "organisation": id.organisation, "key": id.key, "size": spec::size(document),
         "digests": spec::digests(document), "pings": pings }))
 }

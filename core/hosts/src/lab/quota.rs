@@ -44,7 +44,9 @@ pub(super) fn admit(
     others: &BTreeMap<String, Size>,
 ) -> Result<(), Problem> {
     let named = config.quotas.get(organisation);
-    let Some(quota) = named.or_else(|| config.quotas.get("*").filter(|_| organisation != PLATFORM)) else { return Ok(()) };
+    let Some(quota) = named.or_else(|| config.quotas.get("*").filter(|_| organisation != PLATFORM)) else {
+        return Ok(());
+    };
     let others: Vec<Size> = others.iter().filter(|(name, _)| *name != lab).map(|(_, size)| *size).collect();
     let sum = |of: fn(&Size) -> f64| others.iter().map(of).sum::<f64>();
     #[expect(clippy::cast_precision_loss, reason = "counts of nodes and MiB are far below 2⁵³")]
@@ -52,7 +54,12 @@ pub(super) fn admit(
         ("labs", quota.labs.map(|limit| limit as f64), others.len() as f64, 1.0),
         ("nodes", quota.nodes.map(|limit| limit as f64), sum(|size| size.nodes as f64), size.nodes as f64),
         ("cpus", quota.cpus, sum(|size| size.cpus), size.cpus),
-        ("memory_mb", quota.memory_mb.map(|limit| limit as f64), sum(|size| size.memory_mb as f64), size.memory_mb as f64),
+        (
+            "memory_mb",
+            quota.memory_mb.map(|limit| limit as f64),
+            sum(|size| size.memory_mb as f64),
+            size.memory_mb as f64,
+        ),
     ];
     for (name, limit, used, asked) in lines {
         let Some(limit) = limit.filter(|limit| used + asked > *limit) else { continue };

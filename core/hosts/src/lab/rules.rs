@@ -89,12 +89,20 @@ impl<'a> Look<'a> {
                 let help = problem.help.unwrap_or_default();
                 self.wrong("bad_name", format!("{pointer}/name"), format!("{}: {help}", problem.message));
             } else if let Some(other) = seen.insert(name, what) {
-                self.wrong("duplicate_name", format!("{pointer}/name"), format!("`{name}` is the name of another {other}"));
+                self.wrong(
+                    "duplicate_name",
+                    format!("{pointer}/name"),
+                    format!("`{name}` is the name of another {other}"),
+                );
             }
         }
         let mut groups = HashSet::new();
         for (index, group) in document.groups.iter().enumerate().filter(|(_, group)| !groups.insert(&group.name)) {
-            self.wrong("duplicate_name", format!("/groups/{index}/name"), format!("`{}` is the name of another group", group.name));
+            self.wrong(
+                "duplicate_name",
+                format!("/groups/{index}/name"),
+                format!("`{}` is the name of another group", group.name),
+            );
         }
     }
 
@@ -124,7 +132,9 @@ impl<'a> Look<'a> {
         }
         let has = |key: &str| node.own.contains_key(key);
         match node.kind {
-            NodeKind::Container if !has("image") => self.wrong("kind_mismatch", pointer, "a container needs an `image`"),
+            NodeKind::Container if !has("image") => {
+                self.wrong("kind_mismatch", pointer, "a container needs an `image`")
+            }
             NodeKind::Machine if !has("disk") && !has("kernel") => {
                 self.wrong("kind_mismatch", pointer, "a machine needs a `disk` or a `kernel`");
             }
@@ -161,7 +171,8 @@ impl<'a> Look<'a> {
         let mut taken: HashMap<&At, &str> = HashMap::new();
         let document = self.document;
         for (link, pointer) in document.links.iter().zip(&origins.links) {
-            let nodes: Vec<&str> = link.endpoints.iter().filter_map(|end| Some(end.at.as_ref()?.node.as_str())).collect();
+            let nodes: Vec<&str> =
+                link.endpoints.iter().filter_map(|end| Some(end.at.as_ref()?.node.as_str())).collect();
             match nodes[..] {
                 [] => self.wrong("no_node", pointer, "a link has a node at one end at least"),
                 [a, b] if a == b => self.wrong("same_node", pointer, format!("both ends are of the node `{a}`")),
@@ -173,12 +184,18 @@ impl<'a> Look<'a> {
                         self.wrong("bad_name", pointer, problem);
                     }
                     if let Some(other) = taken.insert(at, pointer) {
-                        self.wrong("duplicate_interface", pointer, format!("`{at}` is the end of another link ({other})"));
+                        self.wrong(
+                            "duplicate_interface",
+                            pointer,
+                            format!("`{at}` is the end of another link ({other})"),
+                        );
                     }
                     match document.node(&at.node) {
                         None => self.wrong("unknown_node", pointer, format!("there is no node `{}`", at.node)),
                         Some(node) if node.kind == NodeKind::Machine && !end.addresses.is_empty() => {
-                            let message = format!("`{at}` is a machine's, which sets its addresses itself: say them in its `seed`");
+                            let message = format!(
+                                "`{at}` is a machine's, which sets its addresses itself: say them in its `seed`"
+                            );
                             self.wrong("kind_mismatch", pointer, message);
                         }
                         Some(_) => {}
@@ -187,7 +204,8 @@ impl<'a> Look<'a> {
                 }
                 match &end.network {
                     Some(name) if document.network(name).is_none() => {
-                        let hint = if document.node(name).is_some() { "; it is a node: write `NODE:INTERFACE`" } else { "" };
+                        let hint =
+                            if document.node(name).is_some() { "; it is a node: write `NODE:INTERFACE`" } else { "" };
                         self.wrong("unknown_network", pointer, format!("there is no network `{name}`{hint}"));
                     }
                     Some(_) if !end.addresses.is_empty() || end.mac.is_some() => {
@@ -242,7 +260,9 @@ impl<'a> Look<'a> {
     fn address(&mut self, net: IpNet, pointer: &str) {
         let hosts_bits = net.max_prefix_len() - net.prefix_len();
         let last = net.addr().is_ipv4() && net.addr() == net.broadcast();
-        if hosts_bits >= 2 && net.addr().is_ipv4() && (net.addr() == net.network() || last) || net.addr().is_unspecified() {
+        if hosts_bits >= 2 && net.addr().is_ipv4() && (net.addr() == net.network() || last)
+            || net.addr().is_unspecified()
+        {
             self.wrong("bad_address", pointer, format!("`{net}` is the address of a whole network"));
         }
         if net.addr().is_multicast() || net.addr().is_loopback() {
@@ -256,7 +276,8 @@ impl<'a> Look<'a> {
             let place = format!("{pointer}/routes");
             if let Some(problem) = self.bad_route(node, route) {
                 self.wrong(problem.0, place, problem.1);
-            } else if !seen.insert((&route.to, route.metric, route.via.as_deref().is_some_and(|via| via.contains(':')))) {
+            } else if !seen.insert((&route.to, route.metric, route.via.as_deref().is_some_and(|via| via.contains(':'))))
+            {
                 let message = format!("two routes to {} have the same metric", route.to);
                 self.wrong("duplicate_route", place, message);
             }
@@ -267,9 +288,14 @@ impl<'a> Look<'a> {
         let to = match route.to.as_str() {
             "default" => None,
             text => match text.parse::<IpNet>() {
-                Err(_) => return Some(("bad_address", format!("`{text}` isn't a network such as 10.1.0.0/16, or `default`"))),
+                Err(_) => {
+                    return Some(("bad_address", format!("`{text}` isn't a network such as 10.1.0.0/16, or `default`")));
+                }
                 Ok(net) if net.trunc() != net => {
-                    return Some(("bad_address", format!("the route to {net} has host bits set: write {}", net.trunc())));
+                    return Some((
+                        "bad_address",
+                        format!("the route to {net} has host bits set: write {}", net.trunc()),
+                    ));
                 }
                 Ok(net) => Some(net),
             },
@@ -280,7 +306,10 @@ impl<'a> Look<'a> {
             return Some(("unknown_interface", format!("`{}` has no interface `{dev}`", node.name)));
         }
         let Some(via) = &route.via else {
-            return route.dev.is_none().then(|| ("bad_route", format!("the route to {} needs `via` or `dev`", route.to)));
+            return route
+                .dev
+                .is_none()
+                .then(|| ("bad_route", format!("the route to {} needs `via` or `dev`", route.to)));
         };
         let Ok(via) = via.parse::<IpAddr>() else {
             return Some(("bad_address", format!("`{via}` isn't the address of a gateway")));
@@ -289,9 +318,8 @@ impl<'a> Look<'a> {
             return Some(("bad_route", format!("the route to {} has a gateway of the other address family", route.to)));
         }
         let near = ends.iter().flat_map(|(end, _)| &end.addresses).any(|net| net.contains(&via) && net.addr() != via);
-        (!near && route.dev.is_none()).then(|| {
-            ("unreachable_gateway", format!("`{}` is in no network that has the gateway {via}", node.name))
-        })
+        (!near && route.dev.is_none())
+            .then(|| ("unreachable_gateway", format!("`{}` is in no network that has the gateway {via}", node.name)))
     }
 
     fn checks(&mut self) {
@@ -299,7 +327,9 @@ impl<'a> Look<'a> {
         for (index, check) in document.checks.iter().enumerate() {
             let pointer = format!("/checks/{index}");
             match document.node(&check.from) {
-                None => self.wrong("unknown_node", format!("{pointer}/from"), format!("there is no node `{}`", check.from)),
+                None => {
+                    self.wrong("unknown_node", format!("{pointer}/from"), format!("there is no node `{}`", check.from))
+                }
                 Some(node) if node.kind == NodeKind::Machine => {
                     let message = "nothing can be run in a machine: let another node look at it";
                     self.wrong("kind_mismatch", format!("{pointer}/from"), message);
@@ -331,5 +361,7 @@ fn bad_interface(name: &str) -> Option<String> {
         return Some("`lo` is every node's own".into());
     }
     let fits = !name.is_empty() && name.len() <= 15 && name.bytes().all(allowed) && !name.starts_with('.');
-    (!fits).then(|| format!("`{name}` can't be the name of an interface: 1 to 15 letters, digits and hyphens, such as `eth0`"))
+    (!fits).then(|| {
+        format!("`{name}` can't be the name of an interface: 1 to 15 letters, digits and hyphens, such as `eth0`")
+    })
 }

@@ -273,7 +273,10 @@ mod tests {
         assert_eq!(value(&expected.to_string()), expected);
         assert_eq!(value(&serde_json::to_string_pretty(&expected).unwrap()), expected);
         // What looks like a number and isn't one stays text: versions, addresses, hardware addresses.
-        assert_eq!(value("[1.2.3, 10.0.0.1, 02:00:00:00:00:01, 1-2, .]"), json!(["1.2.3", "10.0.0.1", "02:00:00:00:00:01", "1-2", "."]));
+        assert_eq!(
+            value("[1.2.3, 10.0.0.1, 02:00:00:00:00:01, 1-2, .]"),
+            json!(["1.2.3", "10.0.0.1", "02:00:00:00:00:01", "1-2", "."])
+        );
     }
 
     #[test]
@@ -286,7 +289,10 @@ mod tests {
 
     #[test]
     fn anchors_repeat_within_bounds() {
-        assert_eq!(value("a: &x {b: 1}\nc: *x\nd: {<<: *x, e: 2}"), json!({ "a": { "b": 1 }, "c": { "b": 1 }, "d": { "b": 1, "e": 2 } }));
+        assert_eq!(
+            value("a: &x {b: 1}\nc: *x\nd: {<<: *x, e: 2}"),
+            json!({ "a": { "b": 1 }, "c": { "b": 1 }, "d": { "b": 1, "e": 2 } })
+        );
         let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
         for level in 1..12 {
             let below = format!("*a{}, ", level - 1).repeat(10);
@@ -319,7 +325,10 @@ mod tests {
 
     #[test]
     fn arbitrary_text_never_panics() {
-        let pieces = ["a", ":", " ", "\n", "-", "[", "]", "{", "}", "&x", "*x", "!", "|", ">", "'", "\"", "#", "?", "\t", "é", "---", "<<", ","];
+        let pieces = [
+            "a", ":", " ", "\n", "-", "[", "]", "{", "}", "&x", "*x", "!", "|", ">", "'", "\"", "#", "?", "\t", "é",
+            "---", "<<", ",",
+        ];
         let mut state = 1u64;
         for _ in 0..20_000 {
             let mut text = String::new();

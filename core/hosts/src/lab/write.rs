@@ -114,13 +114,14 @@ fn inline(value: &Value) -> String {
 /// Text without quotes where it means itself, else as JSON has it.
 fn plain(text: &str) -> String {
     let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"._/-:+@ =()".contains(&byte);
-    let begins = text.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric() || first == b'/' || first == b'.');
+    let begins =
+        text.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric() || first == b'/' || first == b'.');
     let colons = text.contains(": ") || text.ends_with(':') || text.contains(" #");
     let means_itself = begins
         && !colons
         && !text.ends_with(' ')
         && text.bytes().all(safe)
-        && text::read("", text).is_ok_and(|read| read.value == Value::from(text));
+        && text::read("", text).is_ok_and(|read| read.value == text);
     if means_itself { text.to_owned() } else { Value::from(text).to_string() }
 }
 
@@ -156,9 +157,43 @@ mod tests {
             "name": "demo", "nodes": [{ "name": "r1", "files": [{ "path": "/etc/a", "content": "a\n  b\n\nc\n" }] }],
         }));
         assert!(text.starts_with("name: demo\nnodes:\n  - name: r1\n"), "{text}");
-        for value in ["yes", "true", "1", "1.5", "~", "", " a", "a ", "a: b", "a #b", "- a", "{n}", "a\nb", "a\nb\n", "a\n\n", "\na\nb", "é", "'", "\"",
-            "a\tb", "0x10", "null", "02:00:00:00:00:01", "1:30", "*a", "&a", "!a", "%", "@", "a\r\nb", "  a\nb", "a\n \nb", "---", "...", "<<"]
-        {
+        for value in [
+            "yes",
+            "true",
+            "1",
+            "1.5",
+            "~",
+            "",
+            " a",
+            "a ",
+            "a: b",
+            "a #b",
+            "- a",
+            "{n}",
+            "a\nb",
+            "a\nb\n",
+            "a\n\n",
+            "\na\nb",
+            "é",
+            "'",
+            "\"",
+            "a\tb",
+            "0x10",
+            "null",
+            "02:00:00:00:00:01",
+            "1:30",
+            "*a",
+            "&a",
+            "!a",
+            "%",
+            "@",
+            "a\r\nb",
+            "  a\nb",
+            "a\n \nb",
+            "---",
+            "...",
+            "<<",
+        ] {
             comes_back(&json!({ "k": value, value: [value, { "m": value, "n": [value] }] }));
         }
         comes_back(&json!({ "a": {}, "b": [], "c": [[], [1, [2]]], "d": { "e": { "f": { "g": null } } } }));

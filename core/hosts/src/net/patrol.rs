@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// How long to listen before looking whether the watch ends, and whether a run has ended its changes.
-const SLICE: Duration = Duration::from_millis(20);
+const SLICE: Duration = Duration::from_millis(100);
 
 /// A watch over all labs.
 pub struct Patrol<'a> {

@@ -31,8 +31,11 @@ pub struct Row {
     pub state: State,
     /// Hash of the token.
     pub token: String,
-    /// What reserved it: a step, or a request.
+    /// What reserved it, or has taken it over since: a step, or a request.
     pub key: String,
+    /// What its zone was made by, if that is another one than has it now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone_by: Option<String>,
     /// The step that committed it.
     pub committed_by: Option<String>,
     /// The run that holds it; while that is open, the reservation doesn't run out.
@@ -49,6 +52,13 @@ pub struct Row {
     pub since_ms: i64,
     /// Reserved: when that runs out. Releasing: when it is free.
     pub until_ms: Option<i64>,
+}
+
+impl Row {
+    /// What its zone was made by.
+    pub fn zone_key(&self) -> &str {
+        self.zone_by.as_deref().unwrap_or(&self.key)
+    }
 }
 
 /// A row, and which version of it.

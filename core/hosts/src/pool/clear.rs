@@ -2,10 +2,26 @@
 
 use windlass_model::{Code, Problem};
 
-use super::{Entry, Pool, Released, Row, State, service::now_ms};
+use super::{Entry, Pool, Proof, Released, Row, State, service::now_ms};
 use crate::authority::{Hand, Server};
 
 impl Pool {
+    /// Gives a name back. `NotFound` if nobody has it.
+    pub async fn release(&self, domain: &str, label: &str, proof: &Proof<'_>) -> Result<Released, Problem> {
+        let place = self.place(domain, label)?;
+        let entry = self.row(&place.name, proof)?;
+        self.clear(&place.server, entry).await
+    }
+
+    /// Gives a name back if this step has reserved it; whether it had.
+    pub async fn release_of(&self, domain: &str, label: &str, key: &str) -> Result<bool, Problem> {
+        let place = self.place(domain, label)?;
+        match self.book.find(&place.name)? {
+            Some(entry) if entry.row.key == key => self.clear(&place.server, entry).await.map(|_| true),
+            _ => Ok(false),
+        }
+    }
+
     /// Gives the name of this row back, as far as that can be done now: the delegation goes at once; a name that was given
     /// out then rests, and its zone and its row go when nobody remembers its keys any more.
     pub(super) async fn clear(&self, server: &Server, entry: Entry) -> Result<Released, Problem> {
@@ -36,7 +52,7 @@ impl Pool {
             return Ok(Released { free: false, free_at_ms: Some(until_ms) });
         }
         // Only the zone that this reservation has made: somebody else's of that name stays.
-        server.remove_made(&row.name, &row.key, &hand).await?;
+        server.remove_made(&row.name, row.zone_key(), &hand).await?;
         self.book.remove(&row.name, version)?;
         Ok(Released { free: true, free_at_ms: None })
     }

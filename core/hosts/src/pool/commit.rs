@@ -51,6 +51,17 @@ impl Pool {
         for _ in 0..TRIES {
             let entry = self.row(&place.name, proof)?;
             self.admit(&entry.row)?;
+            if matches!(proof, Proof::Adopts(run, ..) if entry.row.run.as_ref() != Some(*run) && entry.row.addresses != addresses)
+            {
+                let message = format!(
+                    "{} points to {}, and another run has given it out",
+                    place.name,
+                    entry.row.addresses.join(", ")
+                );
+                return Err(Problem::new(Code::PermissionDenied, message)
+                    .help("only what it lacks is written: release the name first, if it is to point elsewhere")
+                    .no_effect());
+            }
             // The reservation can't run out while the records are written.
             let mut row = entry.row;
             if row.state == State::Reserved {
@@ -62,7 +73,11 @@ impl Pool {
                 Change::Replace(Rrset { name, kind: "A".into(), ttl: TTL, records: addresses.clone(), owner: None })
             };
             place.server.change(&place.name, LABELS.iter().map(rrset).collect(), &Hand::of_platform()).await?;
-            let committed_by = by.map(str::to_owned).or(row.committed_by);
+            // What another run has given out stays that one's: no undo of this one takes it back.
+            let committed_by = match proof {
+                Proof::Adopts(run, ..) if row.run.as_ref() != Some(*run) => row.committed_by.clone(),
+                _ => by.map(str::to_owned).or(row.committed_by.clone()),
+            };
             let row = Row {
                 state: State::Active,
                 served: true,

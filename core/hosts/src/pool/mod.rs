@@ -1,5 +1,6 @@
 //! `pool`: names under domains of the house, for customers who bring none: reserved, committed, released.
 
+mod adopt;
 mod book;
 mod clear;
 mod commit;

@@ -24,9 +24,16 @@ const LABEL: Param = Param::required("label", Kind::String, "The one label below
 const RESERVE_OPTS: Param = Param::optional(
     "opts",
     Kind::Map,
-    "`ttl`: how long it holds without this run, 10 m by default; `organisation`: whom it is for, if the run is one of the platform; else it is the run's.",
+    "`ttl`: how long it holds without this run, 10 m by default; `organisation`: whom it is for, if the run is one of the platform; else it is the run's; `adopt` (false): \
+     a name of the same organisation that a run has which executes no more is taken; `points_to`: the address \
+     that such a name points to if it is given out, without which it is somebody's.",
 );
 const ADDRESSES: Param = Param::required("addresses", Kind::Any, "An IPv4 address, or an array of 1 to 16.");
+const COMMIT_OPTS: Param = Param::optional(
+    "opts",
+    Kind::Map,
+    "`adopt` (false): also a name of the same organisation that a run has given out to these addresses which completed.",
+);
 const LIST_OPTS: Param = Param::optional(
     "opts",
     Kind::Map,
@@ -142,7 +149,10 @@ fn changes(here: &Here) -> Vec<Op> {
     vec![
         Op {
             doc: "Reserves a name: its zone is made and signed, and NS and DS stand in the parent when this returns. It holds as \
-                  long as this run is open, and for `ttl` after that. Undone by giving the name back.",
+                  long as this run is open, and for `ttl` after that. Undone by giving the name back.\n\nWith `adopt`: what a run that \
+                  completed has given out to the address in `points_to` stays as it is, and no undo of this run gives it back; what any other run has left that executes \
+                  no more becomes this step's, and the old run's undo doesn't find it any more. What a run has that hasn't ended, and \
+                  what rests, is `conflict`. What is missing of the zone and its delegation is made.",
             params: &[DOMAIN, LABEL, RESERVE_OPTS],
             returns: "#{ name: string, until_ms: int, nameservers: [string], ds: [string] }",
             class: EffectClass::Keyed,
@@ -165,8 +175,9 @@ fn changes(here: &Here) -> Vec<Op> {
         },
         Op {
             doc: "Gives a name out that this run has reserved: `@ * console api gitea harbor` point to these addresses, for 300 s each. \
-                  The run may repeat it, also to point elsewhere. What was reserved over HTTP is given out there, with its token.",
-            params: &[DOMAIN, LABEL, ADDRESSES],
+                  The run may repeat it, also to point elsewhere. What was reserved over HTTP is given out there, with its token. \
+                  What another run has given out (`adopt`) stays that one's: its missing records are written, and not undone.",
+            params: &[DOMAIN, LABEL, ADDRESSES, COMMIT_OPTS],
             returns: "#{ name: string, addresses: [string], names: [string] }",
             undo: Undo::Op { name: "withdraw", args: |args| args.values()[..2].to_vec() },
             example: r#"pool::reserve("example.net", "acme"); pool::commit("example.net", "acme", "192.0.2.1").addresses"#,
@@ -176,7 +187,11 @@ fn changes(here: &Here) -> Vec<Op> {
                     _ => args.read("addresses")?,
                 };
                 still_ours(cx)?;
-                let proof = Proof::Run(&cx.run);
+                let organisation = here.organisations.of(&cx.run)?;
+                let proof = match args.get("opts")["adopt"] == true {
+                    true => Proof::Adopts(&cx.run, &organisation, &*here.organisations),
+                    false => Proof::Run(&cx.run),
+                };
                 let done = here.pool.commit(args.str("domain"), args.str("label"), &proof, &addresses, Some(&cx.key));
                 let done = cx.block_on(done)?;
                 serde_json::to_value(done).map_err(|error| Problem::new(Code::Internal, error.to_string()))
@@ -237,6 +252,8 @@ fn reserve(here: &Here, cx: &OpCx, args: &Args) -> Result<Value, Problem> {
     struct Options {
         ttl: Value,
         organisation: String,
+        adopt: bool,
+        points_to: Option<String>,
     }
     let options: Options = support::options(args, "opts")?;
     let own = here.organisations.of(&cx.run)?;
@@ -249,7 +266,15 @@ fn reserve(here: &Here, cx: &OpCx, args: &Args) -> Result<Value, Problem> {
         Value::Null => None,
         given => Some(support::duration(given, "ttl")?.as_secs().max(1)),
     };
-    let holder = Holder { key: cx.key.clone(), run: Some(cx.run.clone()), organisation, holds: Box::new(cx.holder()) };
+    let adopts = options.adopt.then(|| here.organisations.clone());
+    let holder = Holder {
+        key: cx.key.clone(),
+        run: Some(cx.run.clone()),
+        organisation,
+        holds: Box::new(cx.holder()),
+        adopts,
+        points_to: options.points_to,
+    };
     still_ours(cx)?;
     let reserved = cx.block_on(here.pool.reserve(args.str("domain"), args.str("label"), &holder, ttl_s))?;
     // Not the token: a run proves what is its own by being itself, and what it returns stands in the journal.

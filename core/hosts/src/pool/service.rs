@@ -11,10 +11,14 @@ use std::{
 use subtle::ConstantTimeEq as _;
 use windlass_model::{Code, Problem, RunId};
 
-use super::{Book, Config, Domain, Entry, MemoryBook, Reason, Refused, Row, State, labels};
+use super::{
+    Book, Config, Domain, Entry, MemoryBook, Reason, Refused, Row, State,
+    adopt::{self, Adopted},
+    labels,
+};
 use crate::{
     authority::{self, Delegation, Hand, NewZone, Server, Servers},
-    owner::{self, PLATFORM},
+    owner::{self, Organisations, PLATFORM},
 };
 
 /// Seconds that others may remember a delegation, and the records below.
@@ -42,6 +46,10 @@ pub struct Holder {
     pub organisation: String,
     /// Whether the run is still this process's.
     pub holds: Box<dyn Fn() -> bool + Send + Sync>,
+    /// Knows what has become of runs, for whoever takes what one of them has left.
+    pub adopts: Option<Arc<dyn Organisations>>,
+    /// Where a name points that a run has given out which completed, if it is this one's: others aren't taken.
+    pub points_to: Option<String>,
 }
 
 /// Why somebody may change a name.
@@ -52,6 +60,8 @@ pub enum Proof<'a> {
     Run(&'a RunId),
     /// They are a run of this organisation, which the name has to be of; the platform may change any.
     Organisation(&'a str),
+    /// They are a run of the organisation, and the name was given out by one that has completed, to the same addresses.
+    Adopts(&'a RunId, &'a str, &'a dyn Organisations),
     /// They were granted it.
     Granted,
 }
@@ -100,11 +110,11 @@ fn ms(seconds: u64) -> i64 {
 }
 
 /// Rows of runs that said nothing of it are the platform's.
-fn owner_of(row: &Row) -> &str {
+pub(super) fn owner_of(row: &Row) -> &str {
     if row.organisation.is_empty() { PLATFORM } else { &row.organisation }
 }
 
-fn hash(token: &str) -> String {
+pub(super) fn hash(token: &str) -> String {
     blake3::hash(token.as_bytes()).to_hex().to_string()
 }
 
@@ -259,11 +269,13 @@ impl Pool {
             return Err(Refused { reason: Reason::Taken, detail }.problem());
         }
         let mut entry = self.take(&place, holder, &token, until_ms).await?;
+        let until_ms = entry.row.until_ms.unwrap_or(i64::MAX);
+        let ours = entry.row.key == holder.key;
         match self.build(&place, &mut entry, holder).await {
             Ok(ds) => Ok(Reserved { name: place.name, token, until_ms, nameservers: place.nameservers, ds }),
             Err(problem) => {
                 // What may go better the next time is left to that; else nobody keeps a name that can't be had.
-                if !problem.retryable && problem.code != Code::LeaseLost {
+                if ours && !problem.retryable && problem.code != Code::LeaseLost {
                     let _ = self.clear(&place.server, entry).await;
                 }
                 Err(problem)
@@ -290,6 +302,7 @@ impl Pool {
                         state: State::Reserved,
                         token: hash(token),
                         key: holder.key.clone(),
+                        zone_by: None,
                         committed_by: None,
                         run: holder.run.clone(),
                         organisation: holder.organisation.clone(),
@@ -306,7 +319,11 @@ impl Pool {
                 Some(entry) if entry.row.key == holder.key && entry.row.state == State::Reserved => {
                     (Row { token: hash(token), until_ms: Some(until_ms), ..entry.row }, entry.version)
                 }
-                Some(entry) if self.keeps(&entry.row)? => return Err(taken(&entry.row)),
+                Some(entry) if self.keeps(&entry.row)? => match adopt::judged(&entry.row, holder)? {
+                    Adopted::Refused => return Err(taken(&entry.row)),
+                    Adopted::Kept => return Ok(entry),
+                    Adopted::Moved => (adopt::moved(entry.row, holder, hash(token), until_ms), entry.version),
+                },
                 Some(entry) => {
                     self.clear(&place.server, entry).await?;
                     continue;
@@ -357,12 +374,15 @@ impl Pool {
         };
         let keyless = Hand::of_platform();
         if self.rehearses && place.server.backend.zone(&place.domain).await?.is_none() {
-            place.server.create(zone(&place.domain), true, &Hand { pool: true, ..Hand::of_platform() }).await?;
+            place
+                .server
+                .create(zone(&place.domain), Some(&owner::Forgotten), &Hand { pool: true, ..Hand::of_platform() })
+                .await?;
         }
         still()?;
-        let (key, organisation) = (Some(entry.row.key.clone()), owner_of(&entry.row).to_owned());
+        let (key, organisation) = (Some(entry.row.zone_key().to_owned()), owner_of(&entry.row).to_owned());
         let hand = Hand { key, organisation, pool: true, ..Hand::of_platform() };
-        let created = place.server.create(zone(&place.name), false, &hand).await?;
+        let created = place.server.create(zone(&place.name), None, &hand).await?;
         still()?;
         if !entry.row.delegated {
             // Noted before it is done: only what we may have put there is taken away again.
@@ -399,6 +419,9 @@ impl Pool {
                 Err(Problem::new(Code::PermissionDenied, format!("{name} isn't reserved by this run"))
                     .help("a name is given out by the run that reserved it, or over HTTP with the token that reserving it gave there")
                     .no_effect())
+            }
+            Proof::Adopts(run, organisation, fates) if entry.row.run.as_ref() != Some(run) => {
+                adopt::admit(&entry.row, organisation, *fates).map(|()| entry)
             }
             _ => Ok(entry),
         }
@@ -445,22 +468,6 @@ impl Pool {
             _ => Err(Problem::new(Code::Gone, format!("the reservation of {} has run out", row.name))
                 .help("reserve it again: nobody has taken it since, as this answer shows")
                 .no_effect()),
-        }
-    }
-
-    /// Gives a name back. `NotFound` if nobody has it.
-    pub async fn release(&self, domain: &str, label: &str, proof: &Proof<'_>) -> Result<Released, Problem> {
-        let place = self.place(domain, label)?;
-        let entry = self.row(&place.name, proof)?;
-        self.clear(&place.server, entry).await
-    }
-
-    /// Gives a name back if this step has reserved it; whether it had.
-    pub async fn release_of(&self, domain: &str, label: &str, key: &str) -> Result<bool, Problem> {
-        let place = self.place(domain, label)?;
-        match self.book.find(&place.name)? {
-            Some(entry) if entry.row.key == key => self.clear(&place.server, entry).await.map(|_| true),
-            _ => Ok(false),
         }
     }
 

@@ -16,7 +16,10 @@ use serde::{Deserialize, Serialize};
 use windlass_model::{Code, Problem};
 use windlass_script::host::HostModule;
 
-use crate::owner::{Always, Organisations, PLATFORM};
+use crate::{
+    lab_id::LabId,
+    owner::{Always, Organisations, PLATFORM},
+};
 
 pub use facts::facts;
 pub use host::kvm;
@@ -75,6 +78,22 @@ impl Default for Config {
             serial_bytes: 4 << 20,
         }
     }
+}
+
+/// Where people reach a machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sockets {
+    /// The machine's folder, in which both are: their paths may be longer than a socket's may be.
+    pub folder: PathBuf,
+    /// Name of its serial line's socket there.
+    pub serial: &'static str,
+    /// Name of its screen's, if it has one.
+    pub vnc: Option<&'static str>,
+}
+
+/// Where people reach a machine of a lab; none if there is no such machine, or it isn't this Windlass'. `instance` is this machine's id.
+pub fn sockets(config: &Config, instance: &str, lab: &LabId, name: &str) -> Option<Sockets> {
+    host::sockets(config, instance, lab, name)
 }
 
 /// The module. Fails when a folder isn't an absolute path.

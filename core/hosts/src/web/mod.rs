@@ -6,6 +6,7 @@ pub(crate) mod answer;
 pub(crate) mod client;
 pub(crate) mod grant;
 mod held;
+pub(crate) mod provider;
 pub(crate) mod request;
 mod resolver;
 

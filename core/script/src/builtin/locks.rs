@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use rhai::Dynamic;
-use serde_json::json;
+use serde_json::{Value, json};
 use windlass_model::{CallSite, Code, EffectClass, Outcome, Problem, StepCall, WaitSpec, journal::LocalEffect};
 
-use super::{Builtin, Call, waits::timeout};
+use super::{Builtin, Call, call::duration_ms};
 use crate::{
     branch,
     context::RunContext,
@@ -37,7 +37,11 @@ pub(super) fn all() -> Vec<Builtin> {
             params: const {
                 &[
                     Param::required("name", Kind::String, "the lock's name, over all runs"),
-                    Param::optional("options", Kind::Map, "`timeout`: a duration"),
+                    Param::optional(
+                        "options",
+                        Kind::Map,
+                        "`timeout`: a duration; `from_stuck`: a lock of a run whose undo is stuck is taken from that (false)",
+                    ),
                 ]
             },
             returns: "()",
@@ -59,7 +63,13 @@ pub(super) fn all() -> Vec<Builtin> {
 
 fn lock(call: &Call) -> Result<Dynamic, Halt> {
     let name = call.name(0)?;
-    let timeout_ms = timeout(call, 1)?;
+    let options = call.options(1, &["timeout", "from_stuck"])?;
+    let timeout_ms = options.get("timeout").map(duration_ms).transpose()?;
+    let from_stuck = match options.get("from_stuck") {
+        None => false,
+        Some(Value::Bool(from_stuck)) => *from_stuck,
+        Some(_) => return Err(call.invalid("needs true or false for `from_stuck`").into()),
+    };
     let run = call.start()?;
     call.refuse_in_undo()?;
     let lane = branch::peek()?.lane;
@@ -76,8 +86,8 @@ fn lock(call: &Call) -> Result<Dynamic, Halt> {
         return refuse(call, &run, step, &name, &taken_at);
     }
     let expires_at_ms = timeout_ms.map(|ms| run.journal.now_ms().saturating_add(ms));
-    let result =
-        perform::settled(&step, run.journal.wait(&step, &WaitSpec::Lock { name: name.clone(), expires_at_ms }));
+    let spec = WaitSpec::Lock { name: name.clone(), expires_at_ms, from_stuck };
+    let result = perform::settled(&step, run.journal.wait(&step, &spec));
     if matches!(result, Err(Halt::Problem(_))) {
         run.locks.release(&name);
     }

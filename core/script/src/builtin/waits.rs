@@ -123,7 +123,7 @@ fn wait_signal(call: &Call) -> Result<Dynamic, Halt> {
 }
 
 /// The option `timeout`, in milliseconds.
-pub(super) fn timeout(call: &Call, index: usize) -> Result<Option<i64>, Problem> {
+fn timeout(call: &Call, index: usize) -> Result<Option<i64>, Problem> {
     call.options(index, &["timeout"])?.get("timeout").map(duration_ms).transpose()
 }
 

@@ -92,7 +92,9 @@ fn import(file: &str, output: Option<&Path>, context: &Context) -> Result<Exit, 
             context.print(&told, || format!("{} is a lab's document now, from {}", path.display(), imported.format));
         }
         None if context.global.json => {
-            context.print_json(&json!({ "format": imported.format, "document": document, "not_taken": imported.not_taken }));
+            context.print_json(
+                &json!({ "format": imported.format, "document": document, "not_taken": imported.not_taken }),
+            );
         }
         None => context.line(yaml.trim_end()),
     }

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod backup;
 pub mod completions;
 pub mod config;
+pub mod console;
 pub mod definitions;
 pub mod dev;
 pub mod doctor;
@@ -61,7 +62,8 @@ fn server(command: &Command) -> Server {
         | Command::Resources(_)
         | Command::Users(_)
         | Command::Tokens(_)
-        | Command::Audit(_) => Server::Asks,
+        | Command::Audit(_)
+        | Command::Console(_) => Server::Asks,
         Command::Serve(_) | Command::Dev(_) | Command::Sim(_) => Server::Refuses("this starts a server here"),
         Command::Migrate(_) => Server::Refuses("a database is migrated by whoever serves it"),
         Command::Backup(_) | Command::Restore(_) | Command::Store(_) => {
@@ -109,6 +111,7 @@ pub fn dispatch(command: Command, context: &Context) -> Result<Exit, Problem> {
         Command::Users(command) => users::run(&command, context),
         Command::Tokens(command) => tokens::run(&command, context),
         Command::Audit(command) => audit::run(&command, context),
+        Command::Console(args) => console::run(&args, context),
         Command::Sim(args) => sim::run(&args, context),
         Command::Completions(args) => completions::run(&args),
         Command::Version => version::run(context),

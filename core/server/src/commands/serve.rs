@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use windlass_api::{
     Api, ApiConfig, EventsConfig, Forwarding, Tls,
     auth::{Auth, AuthConfig},
+    consoles::{ConsoleConfig, RecordingConfig},
     server::{Server, ServerConfig},
     triggers::Runner,
 };
@@ -19,10 +20,12 @@ use windlass_model::{Code, Problem, time::parse_duration_ms};
 
 use crate::{
     config::{Config, ForwardedHeader},
+    consoles::LabConsoles,
     context::Context,
     doctor::Doctor,
     exit::Exit,
     interrupt::Interrupt,
+    labs,
     names::Sweeper,
     services::{Scripts, Secrets},
     session::{Purpose, Session},
@@ -127,6 +130,9 @@ fn until_told(
     ];
     let triggers = Runner::start(session.engine().clone(), api.triggers.clone())?;
     let sweeper = Sweeper::start(pool)?;
+    // The configuration was checked when it was read.
+    let every = parse_duration_ms(&config.labs.discovery_every).unwrap_or(30_000);
+    let labs = labs::Watch::start(session.engine().clone(), session.instance().clone(), every)?;
     let (stop, stopped) = watch::channel(false);
     let serving = network.spawn(server.serve(stopped));
     ready(&Running { url, address })?;
@@ -139,7 +145,7 @@ fn until_told(
     stopping.set(Some(Instant::now()));
     // Whoever takes the runs over can begin at once.
     session.engine().let_go();
-    drop((triggers, sweeper));
+    drop((triggers, sweeper, labs));
     // Nobody is left to hear it if the listener has ended by itself.
     let _ = stop.send(true);
     let ended = network.block_on(serving);
@@ -217,6 +223,7 @@ fn api(session: &Session, config: &Config, public_url: String) -> Result<Api, Pr
             streams_each: config.server.streams_each,
             ..EventsConfig::default()
         },
+        consoles: consoles(session, config)?,
         version: env!("CARGO_PKG_VERSION").into(),
         site: crate::site::SITE,
         join_trace: Some(crate::telemetry::join),
@@ -230,5 +237,29 @@ fn api(session: &Session, config: &Config, public_url: String) -> Result<Api, Pr
     ));
     let auth = Auth::new(auth, secrets.clone());
     let api = Api::new(session.engine().clone(), settings, service, secrets, auth);
-    Ok(api.knowing(Arc::new(crate::things::Inventory)))
+    let (instance, vault) = (session.instance().clone(), session.shared_vault());
+    let consoles = LabConsoles::new(&config.labs, &config.hosts, instance, vault, session.folder().node_keys());
+    Ok(api.knowing(Arc::new(crate::things::Inventory)).with_consoles(Arc::new(consoles)))
+}
+
+fn consoles(session: &Session, config: &Config) -> Result<ConsoleConfig, Problem> {
+    let labs = &config.labs;
+    let ms = |key: &str, text: &str| {
+        let ms = parse_duration_ms(text).ok().and_then(|ms| u64::try_from(ms).ok()).filter(|ms| *ms > 0);
+        ms.ok_or_else(|| Problem::new(Code::Configuration, format!("`{key}`: `{text}` isn't a duration")))
+    };
+    Ok(ConsoleConfig {
+        all: labs.consoles,
+        each: labs.consoles_each,
+        node: labs.consoles_node,
+        idle_ms: ms("labs.console_idle", &labs.console_idle)?,
+        recordings: RecordingConfig {
+            folder: Some(session.folder().recordings()),
+            always: labs.record,
+            bytes: labs.record_bytes,
+            length_ms: ms("labs.record_length", &labs.record_length)?,
+            all_bytes: labs.recordings_bytes,
+        },
+        ..ConsoleConfig::default()
+    })
 }

@@ -5,7 +5,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use clap::builder::PossibleValuesParser;
 use serde_json::json;
 use windlass_model::{Code, Problem, time::parse_duration_ms};
-use windlass_sim::{Clock, Control, Server, agent::Machines, hetzner, registrars};
+use windlass_sim::{Clock, Control, Server, agent::Machines, guacamole, guacd, hetzner, registrars};
 
 use crate::{context::Context, exit::Exit, interrupt::Interrupt};
 
@@ -21,10 +21,34 @@ struct Provider {
     /// What clients identify themselves with, as it is shown.
     credentials: &'static [(&'static str, &'static str)],
     /// Starts it.
-    start: fn(&Args, &Control) -> io::Result<Server>,
+    start: fn(&Args, &Control) -> io::Result<Started>,
+}
+
+/// A provider that was started.
+struct Started {
+    server: Server,
+    /// guacd, beside the web application that asks it.
+    guacd: Option<guacd::Guacd>,
+}
+
+impl From<Server> for Started {
+    fn from(server: Server) -> Self {
+        Self { server, guacd: None }
+    }
 }
 
 const PROVIDERS: &[Provider] = &[
+    Provider {
+        name: "guacamole",
+        base: guacamole::BASE,
+        credentials: &[("user", guacamole::USER), ("password", guacamole::PASSWORD)],
+        start: |args, control| {
+            let web = guacamole::Guacamole::new(guacamole::Config::default(), control.clock.clone());
+            let beside = SocketAddr::new(args.listen.ip(), 0);
+            let guacd = guacd::Guacd::start(beside, guacd::Config::default(), control.faults.clone())?;
+            Ok(Started { server: windlass_sim::serve(args.listen, Arc::new(web), control)?, guacd: Some(guacd) })
+        },
+    },
     Provider {
         name: "hetzner",
         base: "/v1",
@@ -34,7 +58,7 @@ const PROVIDERS: &[Provider] = &[
             let booted: hetzner::Booted = Arc::new(move |boot| machines.boot(boot));
             let config = hetzner::Config { pace: args.pace, booted: Some(booted), ..hetzner::Config::default() };
             let project = Arc::new(hetzner::Hetzner::new(config, control.clock.clone()));
-            windlass_sim::serve(args.listen, project, control)
+            windlass_sim::serve(args.listen, project, control).map(Started::from)
         },
     },
     registrar(0),
@@ -49,8 +73,8 @@ const PROVIDERS: &[Provider] = &[
 /// A registrar, by its place in the table of those that are simulated.
 const fn registrar(place: usize) -> Provider {
     let kind = &registrars::KINDS[place];
-    let start: fn(&Args, &Control) -> io::Result<Server> =
-        |args, control| registrars::serve_named(&args.provider, args.listen, control);
+    let start: fn(&Args, &Control) -> io::Result<Started> =
+        |args, control| registrars::serve_named(&args.provider, args.listen, control).map(Started::from);
     Provider { name: kind.name, base: kind.base, credentials: kind.credentials, start }
 }
 
@@ -89,18 +113,24 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, Problem> {
     let interrupt = Interrupt::listen(runtime.handle())?;
     let control = Control::new(Clock::system());
     control.set_latency(args.latency.unwrap_or_default());
-    let server = (provider.start)(args, &control).map_err(failed)?;
+    let Started { server, guacd } = (provider.start)(args, &control).map_err(failed)?;
+    let guacd_at = guacd.as_ref().map(|guacd| guacd.address().to_string());
     let url = format!("{}{}", server.url(), provider.base);
-    let shown = json!({ "provider": provider.name, "url": url, "control": format!("{}/_sim", server.url()),
+    let mut shown = json!({ "provider": provider.name, "url": url, "control": format!("{}/_sim", server.url()),
                         "credentials": provider.credentials.iter().copied().collect::<std::collections::BTreeMap<_, _>>() });
+    if let Some(address) = &guacd_at {
+        shown["guacd"] = address.as_str().into();
+    }
     context.print(&shown, || {
         let secrets = provider.credentials.iter().map(|(name, value)| format!("\n{name:<16} {value}"));
         let faults = format!("\n{:<16} {}/_sim/faults", "faults", server.url());
-        format!("{:<16} {url}{}{faults}", provider.name, secrets.collect::<String>())
+        let guacd = guacd_at.iter().map(|address| format!("\n{:<16} {address}", "guacd"));
+        format!("{:<16} {url}{}{}{faults}", provider.name, guacd.collect::<String>(), secrets.collect::<String>())
     });
     while interrupt.caught().is_none() {
         std::thread::sleep(LOOK_EVERY);
     }
     server.stop();
+    drop(guacd);
     Ok(Exit::Success)
 }

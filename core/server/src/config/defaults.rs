@@ -9,7 +9,7 @@ use windlass_hosts::HostConfig;
 use windlass_model::Bounds;
 
 use super::settings::{
-    AuthSettings, Config, EngineSettings, ForwardedHeader, Log, LogFormat, ServerSettings, Telemetry,
+    AuthSettings, Config, EngineSettings, ForwardedHeader, LabSettings, Log, LogFormat, ServerSettings, Telemetry,
 };
 
 /// Programs that look at networks or set them up inside a lab's namespaces.
@@ -46,6 +46,7 @@ impl Default for Config {
             engine: EngineSettings::default(),
             server: ServerSettings::default(),
             auth: AuthSettings::default(),
+            labs: LabSettings::default(),
             bounds: Bounds::default(),
             policy: BTreeMap::from([
                 ("lab/*".to_owned(), lab_grants()),
@@ -57,10 +58,10 @@ impl Default for Config {
     }
 }
 
-/// What a lab may declare: its own networks, containers and machines, and the programs that look at them.
+/// What a lab may declare: its own networks, containers and machines, ways to them, and the programs that look at them.
 fn lab_grants() -> Vec<String> {
     let programs = LAB_PROGRAMS.iter().map(|program| format!("exec.run:{program}"));
-    ["net.*:*", "docker.*:*", "qemu.*:*", "kv.*:lab/*", "run.launch:lab/*"]
+    ["net.*:*", "docker.*:*", "qemu.*:*", "guacamole.*:*", "kv.*:lab/*", "run.launch:lab/*"]
         .iter()
         .map(|grant| (*grant).to_owned())
         .chain(programs)
@@ -123,6 +124,24 @@ impl Default for ServerSettings {
 impl Default for AuthSettings {
     fn default() -> Self {
         Self { session_idle: "12h".into(), session_max: "7d".into(), oidc: BTreeMap::new() }
+    }
+}
+
+impl Default for LabSettings {
+    fn default() -> Self {
+        Self {
+            discovery_every: "30s".into(),
+            shell: vec!["/bin/sh".into()],
+            shell_user: "nobody".into(),
+            record: false,
+            record_bytes: 16 << 20,
+            record_length: "8h".into(),
+            recordings_bytes: 1 << 30,
+            consoles: 256,
+            consoles_each: 16,
+            consoles_node: 16,
+            console_idle: "1h".into(),
+        }
     }
 }
 

@@ -103,6 +103,11 @@ pub const KEYS: &[Key] = &[
         "After how long a connection is dropped whose other end takes nothing, in milliseconds. Who follows can resume.",
     ),
     key("auth.session_idle", "After how long a session ends that nobody uses: `12h`."),
+    key(
+        "labs.discovery_every",
+        "How often everything in the labs of this machine is looked at for what somebody else did to it, `5s` to `300s`. What the \
+         kernel tells meanwhile is looked at at once.",
+    ),
     key("auth.session_max", "After how long a session ends in any case: `7d`."),
     key(
         "auth.oidc",
@@ -110,6 +115,20 @@ pub const KEYS: &[Key] = &[
          \"file:/path\", email_domains = [], organisation, roles_claim, roles = { value = [\"operator@acme/lab\"] } }`; \
          the role `*` is everybody's.",
     ),
+    key(
+        "labs.shell",
+        "The program of a shell in a namespace, with its arguments. It sees the machine's files read-only, as `labs.shell_user`, and \
+         the node's network as that one's administrator. Empty: there are no such shells.",
+    ),
+    key("labs.shell_user", "The user of this machine that shells in namespaces run as; not root."),
+    key("labs.record", "Whether every terminal of a lab's node is recorded: what it shows, not what is typed."),
+    key("labs.record_bytes", "Size of one recording, in bytes; then it ends."),
+    key("labs.record_length", "How long one recording may be: `8h`."),
+    key("labs.recordings_bytes", "Size of all recordings, in bytes; the oldest go first."),
+    key("labs.consoles", "People at consoles of labs' nodes at once; more get 503."),
+    key("labs.consoles_each", "Consoles that one user may have open, tokens included; more get 429."),
+    key("labs.consoles_node", "People at the consoles of one node at once; more get 429."),
+    key("labs.console_idle", "After how long a console is closed in which nothing is shown or typed: `1h`."),
     key("bounds.input_bytes", "Size of a run's input, in bytes."),
     key("bounds.step_bytes", "Size of one step's arguments or result, in bytes."),
     key("bounds.steps_per_run", "Steps in one journal."),
@@ -191,8 +210,14 @@ pub const KEYS: &[Key] = &[
         "Capabilities that nodes may be given. `NET_ADMIN` and `NET_RAW` stay within a node's own network; `SYS_ADMIN`, which some \
          routers ask for, comes near to giving a node the machine.",
     ),
-    key("hosts.docker.folders", "Absolute paths of folders whose archives may be loaded and imported as images. None are by default."),
-    key("hosts.docker.mounts", "Folders of this machine that nodes may be given: `name = \"/folder\"`. None are by default."),
+    key(
+        "hosts.docker.folders",
+        "Absolute paths of folders whose archives may be loaded and imported as images. None are by default.",
+    ),
+    key(
+        "hosts.docker.mounts",
+        "Folders of this machine that nodes may be given: `name = \"/folder\"`. None are by default.",
+    ),
     key("hosts.docker.publish_at", "The address of this machine that nodes' ports are published at."),
     key("hosts.docker.limits.cpus", "Processors of a node that doesn't say."),
     key("hosts.docker.limits.cpus_max", "Most processors of one node."),
@@ -218,6 +243,27 @@ pub const KEYS: &[Key] = &[
     key(
         "hosts.file.backup_days",
         "How many days backups of changed files are kept: for so long a run can be undone after its launch.",
+    ),
+    key(
+        "hosts.guacamole.url",
+        "Where Apache Guacamole's web application is, as people open it: `https://consoles.example.net/guacamole`. Empty: there is none.",
+    ),
+    key("hosts.guacamole.user", "Who logs in there: an administrator of Windlass' own, without a second factor."),
+    key(
+        "hosts.guacamole.secret",
+        "Name of the secret that is the password; its policy has to allow the web application's address.",
+    ),
+    key(
+        "hosts.guacamole.datasource",
+        "The database that it keeps connections in: `postgresql`, `mysql` or `sqlserver`.",
+    ),
+    key(
+        "hosts.guacamole.guacd",
+        "`host:port` of guacd, for consoles that don't go through the web application. Empty: there is none.",
+    ),
+    key(
+        "hosts.guacamole.organisations",
+        "Organisations whose runs may use it; `*`: all of them. The platform's always may.",
     ),
     key(
         "hosts.hetzner.base_url",

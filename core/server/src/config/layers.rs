@@ -234,6 +234,17 @@ fn check(loaded: &Loaded) -> Result<(), Problem> {
         ("server.stall_ms".into(), at_least(config.server.stall_ms, 100)),
         ("auth.session_idle".into(), parse_duration_ms(&config.auth.session_idle).err().map(|error| error.to_string())),
         ("auth.session_max".into(), parse_duration_ms(&config.auth.session_max).err().map(|error| error.to_string())),
+        ("labs.discovery_every".into(), bad_cadence(&config.labs.discovery_every)),
+        ("labs.consoles".into(), at_least(config.labs.consoles as u64, 1)),
+        ("labs.consoles_each".into(), at_least(config.labs.consoles_each as u64, 1)),
+        ("labs.consoles_node".into(), at_least(config.labs.consoles_node as u64, 1)),
+        ("labs.record_bytes".into(), at_least(config.labs.record_bytes, 4_096)),
+        ("labs.recordings_bytes".into(), at_least(config.labs.recordings_bytes, config.labs.record_bytes)),
+        (
+            "labs.record_length".into(),
+            parse_duration_ms(&config.labs.record_length).err().map(|error| error.to_string()),
+        ),
+        ("labs.console_idle".into(), parse_duration_ms(&config.labs.console_idle).err().map(|error| error.to_string())),
         ("log.level".into(), bad_level(&config.log.level)),
         ("database".into(), bad_database(&config.database)),
     ];
@@ -276,6 +287,15 @@ fn wrong_value(loaded: &Loaded, key: &str, fault: &str) -> Problem {
     match origin {
         Origin::File(path, line) => problem.data(json!({ "file": path, "line": line, "key": key })),
         _ => problem.data(json!({ "key": key })),
+    }
+}
+
+/// How often labs are looked at: so often that it costs nothing, and so that nothing stays unseen for long.
+fn bad_cadence(text: &str) -> Option<String> {
+    match parse_duration_ms(text) {
+        Ok(5_000..=300_000) => None,
+        Ok(_) => Some("has to be from `5s` to `300s`".into()),
+        Err(error) => Some(error.to_string()),
     }
 }
 

@@ -30,6 +30,8 @@ pub struct Config {
     pub server: ServerSettings,
     /// Who may come in.
     pub auth: AuthSettings,
+    /// Labs, and the consoles of their nodes.
+    pub labs: LabSettings,
     /// Limits.
     pub bounds: Bounds,
     /// What workflows of a folder may declare at most.
@@ -130,6 +132,34 @@ pub struct ServerSettings {
     pub recheck_ms: u64,
     /// Milliseconds after which a connection is dropped that takes nothing.
     pub stall_ms: u64,
+}
+
+/// Labs of this machine, and the consoles of their nodes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LabSettings {
+    /// How often all of them are looked at.
+    pub discovery_every: String,
+    /// The shell in a namespace, with its arguments; none: there are no such shells.
+    pub shell: Vec<String>,
+    /// Who it runs as.
+    pub shell_user: String,
+    /// Whether every console is recorded.
+    pub record: bool,
+    /// Bytes of one recording.
+    pub record_bytes: u64,
+    /// How long one recording may be.
+    pub record_length: String,
+    /// Bytes of all recordings.
+    pub recordings_bytes: u64,
+    /// People at consoles at once.
+    pub consoles: usize,
+    /// Consoles that one of them may have open.
+    pub consoles_each: usize,
+    /// People at the consoles of one node.
+    pub consoles_node: usize,
+    /// When a console is closed in which nothing happens.
+    pub console_idle: String,
 }
 
 /// The headers with which trusted proxies tell who is at the other end.

@@ -148,6 +148,11 @@ impl Http {
         })
     }
 
+    /// Its address and the token for it.
+    pub fn place(&self) -> (&str, &str) {
+        (&self.base, &self.token)
+    }
+
     pub fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
         self.client.request(method, format!("{}/api/v1{path}", self.base)).bearer_auth(&self.token)
     }
@@ -176,7 +181,7 @@ fn read<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
 }
 
 /// A server's problem (RFC 9457) as one of ours.
-fn problem(body: &Value) -> Option<Problem> {
+pub fn problem(body: &Value) -> Option<Problem> {
     let text = |key: &str| body[key].as_str();
     let mut problem = Problem::new(Code::parse(text("code")?)?, text("detail")?);
     problem.help = text("help").map(str::to_owned);

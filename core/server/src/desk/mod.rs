@@ -20,6 +20,7 @@ use windlass_model::{
     wait::{Decision, Resolution},
 };
 
+pub use http::problem;
 pub use there::{Remote, encoded, encoded_path, workflow_path};
 
 /// Wakes whoever follows a run.

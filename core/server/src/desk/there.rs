@@ -65,6 +65,16 @@ impl Remote {
         Ok(Self { http: Http::new(server, token)? })
     }
 
+    /// Its address and the token for it.
+    pub fn place(&self) -> (&str, &str) {
+        self.http.place()
+    }
+
+    /// Waits for something that isn't a request.
+    pub fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.http.runtime.block_on(work)
+    }
+
     /// Anything that is answered with JSON.
     pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Problem> {
         self.http.get(path)

@@ -21,9 +21,10 @@ use crate::{
 
 /// All of them, in the order of the report.
 pub fn all(config: &Config, environment: &BTreeMap<String, String>) -> Vec<Finding> {
-    vec![
+    let mut findings = vec![
         user(),
         namespaces(),
+        kernel(),
         device("tun", "/dev/net/tun", "`modprobe tun`: taps for virtual machines"),
         machines(config),
         docker(config),
@@ -33,7 +34,9 @@ pub fn all(config: &Config, environment: &BTreeMap<String, String>) -> Vec<Findi
         data_folder(config),
         instance_id(environment),
         clock(),
-    ]
+    ];
+    findings.extend(super::consoles::guacamole(config));
+    findings
 }
 
 fn user() -> Finding {
@@ -67,6 +70,22 @@ fn namespaces() -> Finding {
         Ok(()) => Finding::fine("network namespaces", "can be made"),
         Err(error) => Finding::missing("network namespaces", error, help),
     }
+}
+
+/// What the kernel can do for labs: it tries, in a namespace that nobody sees.
+fn kernel() -> Finding {
+    let help = "docs/reference/lab-kernel.md says what each is for, and what works without it";
+    let (works, lacks): (Vec<_>, Vec<_>) = match windlass_hosts::net::kernel().capabilities() {
+        Ok(found) => found.into_iter().partition(|capability| capability.works),
+        Err(fault) => return Finding::missing("kernel", fault.problem("trying it").message, help),
+    };
+    let names = |list: Vec<windlass_hosts::net::types::Capability>| {
+        list.iter().map(|capability| capability.name).collect::<Vec<_>>().join(", ")
+    };
+    let basic = ["bridge", "veth"].iter().all(|name| works.iter().any(|capability| capability.name == *name));
+    let found =
+        format!("has {}; lacks {}", names(works), if lacks.is_empty() { "nothing".into() } else { names(lacks) });
+    if basic { Finding::fine("kernel", found) } else { Finding::missing("kernel", found, help) }
 }
 
 fn device(name: &'static str, path: &str, help: &str) -> Finding {

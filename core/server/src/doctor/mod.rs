@@ -1,6 +1,7 @@
 //! What this machine can do for Windlass, and how to get what is missing.
 
 mod checks;
+mod consoles;
 mod disk;
 mod service;
 

@@ -64,11 +64,18 @@ pub fn line(event: &Event, began_at_ms: i64) -> Option<String> {
         EventKind::WorkflowRemoved => format!("workflow {} is gone", words::text(&data["workflow"])),
         EventKind::PluginActivated => format!("plugin {} is in use from now on", words::text(&data["plugin"])),
         EventKind::PluginRejected => format!("plugin {} has mistakes", words::text(&data["plugin"])),
+        EventKind::LabLinkDiscovered => lab_link(data, "is new, and no run made it"),
+        EventKind::LabLinkMissing => lab_link(data, "is gone, and no run removed it"),
+        EventKind::LabLinkChanged => lab_link(data, "isn't what it was"),
         EventKind::PluginRemoved => format!("plugin {} is gone", words::text(&data["plugin"])),
         EventKind::Annotation => format!("{} = {}", words::text(&data["key"]), words::text(&data["value"])),
     };
     let since_ms = (event.at_ms - began_at_ms).max(0);
     Some(format!("{:>4}.{:03}  {}", since_ms / 1_000, since_ms % 1_000, words::short(&body, 400)))
+}
+
+fn lab_link(data: &serde_json::Value, what: &str) -> String {
+    format!("lab {}: the link {} {what}", words::text(&data["lab"]), words::text(&data["at"]))
 }
 
 fn waiting(data: &serde_json::Value) -> String {

@@ -1,7 +1,8 @@
 //! What `windlass dev` brings along so that a Sovereign can be tried without an account anywhere: a simulated Hetzner Cloud whose
-//! machines make their real calls, simulated registrars, and a real PowerDNS on loopback. Each only where the configuration
+//! machines make their real calls, simulated registrars, a simulated Guacamole with guacd, and a real PowerDNS on loopback. Each only where the configuration
 //! doesn't say otherwise; nothing of it under `windlass serve`.
 
+mod consoles;
 mod powerdns;
 mod registry;
 
@@ -16,14 +17,14 @@ use std::{
 
 use serde_json::{Value, json};
 use windlass_hosts::{
-    authority,
+    authority, guacamole,
     hetzner::{Config as Provider, ProjectConfig},
     pool::Domain,
 };
 use windlass_model::{Code, Problem};
 use windlass_sim::{Clock, Control, Server, agent::Machines, hetzner};
 
-use self::{powerdns::PowerDns, registry::Registry};
+use self::{consoles::Consoles, powerdns::PowerDns, registry::Registry};
 use crate::{
     config::{Config, SecretEntry},
     lock::Lock,
@@ -49,6 +50,7 @@ const TOKEN: &str = "simulated/hetzner";
 /// All that runs beside a development server. It ends when this is dropped.
 pub struct Playground {
     provider: Option<Server>,
+    consoles: Option<Consoles>,
     /// Ends before the name server that it tells.
     registry: Option<Registry>,
     name_server: Option<PowerDns>,
@@ -65,12 +67,23 @@ impl Playground {
         let wants_provider =
             hosts.hetzner.projects.is_empty() && hosts.hetzner.base_url == Provider::default().base_url;
         let wants_names = hosts.dns == authority::Config::default() && hosts.pool.domains.is_empty();
-        if !wants_provider && !wants_names {
+        let wants_consoles = hosts.guacamole == guacamole::Config::default();
+        if !wants_provider && !wants_names && !wants_consoles {
             return Ok(None);
         }
         let folder = folder(&config.data)?;
         let Some(lock) = Lock::try_take(&folder.join("lock"))? else { return Ok(None) };
-        let mut made = Self { provider: None, registry: None, name_server: None, missing: Vec::new(), _lock: lock };
+        let mut made = Self {
+            provider: None,
+            consoles: None,
+            registry: None,
+            name_server: None,
+            missing: Vec::new(),
+            _lock: lock,
+        };
+        if wants_consoles {
+            made.consoles = Some(Consoles::start(config, &folder)?);
+        }
         if wants_provider {
             made.simulate_provider(config, &folder)?;
         }
@@ -145,8 +158,9 @@ impl Playground {
             let names: Vec<&str> = registry.all().map(|(name, _)| name).collect();
             format!("simulated  registrars, each with a domain of its name below {CUSTOMERS}: {}", names.join(", "))
         });
+        let consoles = self.consoles.as_ref().map(Consoles::line);
         let missing = self.missing.iter().map(|why| format!("           ({why})"));
-        provider.into_iter().chain(registrars).chain(names).chain(missing).collect()
+        provider.into_iter().chain(registrars).chain(names).chain(consoles).chain(missing).collect()
     }
 
     /// The same for programs.
@@ -155,6 +169,7 @@ impl Playground {
             "hetzner": self.provider.as_ref().map(|server| format!("{}/v1", server.url())),
             "dns": self.name_server.as_ref().map(|server| format!("127.0.0.1:{}", server.dns_port())),
             "powerdns": self.name_server.as_ref().map(PowerDns::url),
+            "guacamole": self.consoles.as_ref().map(Consoles::json),
             "registrars": self.registry.as_ref().map(|registry| registry.all().collect::<BTreeMap<_, _>>()),
             "missing": self.missing,
         })

@@ -9,8 +9,8 @@ use std::{
 use parking_lot::{Condvar, Mutex};
 use serde_json::{Value, json};
 use windlass_engine::Engine;
-use windlass_hosts::owner::{Organisations, PLATFORM};
-use windlass_model::{Code, Problem, RunId};
+use windlass_hosts::owner::{Fate, Organisations, PLATFORM};
+use windlass_model::{Code, Problem, RunId, RunState};
 use windlass_script::{SecretPolicy, SecretSource, not_found as secret_not_found};
 use zeroize::Zeroizing;
 
@@ -187,6 +187,17 @@ impl Organisations for Vault {
         }
         owners.insert(run.clone(), organisation.clone());
         Ok(organisation)
+    }
+
+    fn fate(&self, run: &RunId) -> Result<Fate, Problem> {
+        let found = self.engine()?.run(run)?;
+        Ok(match found.map(|run| run.state) {
+            // Runs are forgotten once they have ended: see `engine.retention`.
+            None | Some(RunState::Succeeded) => Fate::Completed,
+            // Until an operator says what is to be done, nothing executes it.
+            Some(state) if state.is_ended() || state == RunState::RollbackStuck => Fate::Left,
+            Some(_) => Fate::Open,
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use windlass_model::{
     command::{Claimed, Lease, Reply},
 };
 
-use super::{Cx, launch::claimed, set_due};
+use super::{Cx, launch::claimed, rollback, set_due};
 use crate::{
     batch::Taken,
     connection::AnyConnection,
@@ -176,6 +176,9 @@ fn park(cx: &mut Cx, log: &mut Log, row: &RunRow, recoveries: i64) -> Applied<()
         ))
         .execute(cx.conn)?;
     log.run(EventKind::RunParked, json!({ "recoveries": recoveries, "state": state }));
+    if next == RunState::RollbackStuck {
+        rollback::let_others_in(cx, &run, row.concurrency_key.as_deref())?;
+    }
     Ok(())
 }
 

@@ -154,6 +154,7 @@ fn make_room(cx: &mut Cx, run: &NewRun) -> Applied<bool> {
         OnConflict::Reject | OnConflict::CancelPrevious => schema::runs::table
             .filter(schema::runs::concurrency_key.eq(key))
             .filter(schema::runs::ended_at_ms.is_null())
+            .filter(schema::runs::state.ne(RunState::RollbackStuck.as_str()))
             .order(schema::runs::id)
             .select((schema::runs::id, schema::runs::state))
             .load(cx.conn)?,

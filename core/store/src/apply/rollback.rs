@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use serde_json::{Value, json};
 use windlass_model::{
-    Code, EventKind, Problem, ResourceState, RunCommand, RunState,
+    Code, EventKind, Problem, ResourceState, RunCommand, RunId, RunState,
     command::Lease,
     undo::{UndoSpec, UndoState},
 };
@@ -11,7 +11,7 @@ use windlass_model::{
 use super::{Cx, end::end};
 use crate::{
     error::{Applied, refuse},
-    leases,
+    leases, locks,
     log::Log,
     resources, runs, schema, timers,
     undo::{self, UndoRow},
@@ -118,5 +118,15 @@ pub(crate) fn stick(cx: &mut Cx, lease: &Lease, problem: &Problem) -> Applied<()
     diesel::update(schema::runs::table.find(lease.run.as_str()))
         .set((schema::runs::state.eq(next.as_str()), schema::runs::problem.eq(text)))
         .execute(cx.conn)?;
-    leases::free(cx, &lease.run)
+    leases::free(cx, &lease.run)?;
+    let_others_in(cx, &lease.run, row.concurrency_key.as_deref())
+}
+
+/// A run whose undo is stuck keeps nobody out by its concurrency key, and its locks from those only who don't take them from
+/// such a run.
+pub(crate) fn let_others_in(cx: &mut Cx, run: &RunId, key: Option<&str>) -> Applied<()> {
+    locks::stuck(cx, run)?;
+    let Some(key) = key else { return Ok(()) };
+    cx.settle()?;
+    runs::wake_key(cx, key)
 }

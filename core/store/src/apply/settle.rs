@@ -42,7 +42,7 @@ pub(crate) fn over(cx: &mut Cx, run: &RunId, wait: &WaitRow) -> Applied<Option<O
             Some((seq, payload)) => Some(Over::Signal { seq, payload }),
             None => expired.then(|| Over::Plain(timed_out(cx, wait, &format!("no signal `{name}` came")))),
         },
-        WaitSpec::Lock { name, .. } => match free_for(cx, run, wait, &name)? {
+        WaitSpec::Lock { name, from_stuck, .. } => match free_for(cx, run, wait, &name, from_stuck)? {
             Some(held) => Some(Over::Lock { name, held }),
             None => expired.then(|| Over::Plain(timed_out(cx, wait, &format!("the lock `{name}` wasn't free")))),
         },
@@ -62,6 +62,8 @@ pub(crate) fn take(cx: &mut Cx, run: &RunId, path: &str, over: Over) -> Applied<
         }
         Over::Lock { name, held } => {
             if !held {
+                // What is taken from a run whose undo is stuck.
+                locks::take_away(cx, &name)?;
                 locks::acquire(cx, &name, run)?;
             }
             Ok(null())
@@ -82,17 +84,23 @@ fn timed_out(cx: &Cx, wait: &WaitRow, what: &str) -> Outcome {
     Outcome::Error(Arc::new(Problem::new(Code::WaitTimeout, format!("{what} within {waited}"))))
 }
 
-/// `Some(held)` if the run may go on with the lock: it has it, or it is free and this step is first in the queue.
-fn free_for(cx: &mut Cx, run: &RunId, wait: &WaitRow, name: &str) -> Applied<Option<bool>> {
+/// `Some(held)` if the run may go on with the lock: it has it, or it is free and this step is first in the queue. One that a
+/// run keeps whose undo is stuck is free for whoever takes it from such a run.
+fn free_for(cx: &mut Cx, run: &RunId, wait: &WaitRow, name: &str, from_stuck: bool) -> Applied<Option<bool>> {
     dialect::exclude_others(cx.conn, name)?;
     match locks::holder(cx, name)? {
-        Some(holder) => Ok((holder == run.as_str()).then_some(true)),
-        None => {
+        Some(holder) if holder == run.as_str() => Ok(Some(true)),
+        Some(holder) if !(from_stuck && is_stuck(cx, &holder)?) => Ok(None),
+        _ => {
             let first = timers::first_for_lock(cx, name)?;
             let ours = first.is_none_or(|(first_run, path)| first_run == wait.run_id && path == wait.path);
             Ok(ours.then_some(false))
         }
     }
+}
+
+fn is_stuck(cx: &mut Cx, run: &str) -> Applied<bool> {
+    Ok(runs::find(cx.conn, run)?.is_some_and(|row| row.run_state() == RunState::RollbackStuck))
 }
 
 fn approval_over(cx: &mut Cx, run: &RunId, wait: &WaitRow, expired: bool) -> Applied<Option<Over>> {

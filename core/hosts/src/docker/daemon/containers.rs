@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, HashMap};
 use bollard::{
     Docker,
     models::{
-        ContainerCreateBody, ContainerInspectResponse, ContainerSummary, HealthConfig, HostConfig, HostConfigLogConfig, Mount,
-        MountType, PortBinding, RestartPolicy, RestartPolicyNameEnum,
+        ContainerCreateBody, ContainerInspectResponse, ContainerSummary, HealthConfig, HostConfig, HostConfigLogConfig,
+        Mount, MountType, PortBinding, RestartPolicy, RestartPolicyNameEnum,
     },
     query_parameters::{
-        CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
-        StartContainerOptions, StopContainerOptionsBuilder,
+        CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
+        RemoveContainerOptionsBuilder, StartContainerOptions, StopContainerOptionsBuilder,
     },
 };
 
@@ -27,7 +27,7 @@ const NANOS_PER_MS: i64 = 1_000_000;
 const KILL: &str = "SIGKILL";
 
 impl Daemon {
-    pub(super) async fn list(&self, labels: &[(String, String)]) -> Result<Vec<Container>, Fault> {
+    pub(in super::super) async fn list(&self, labels: &[(String, String)]) -> Result<Vec<Container>, Fault> {
         let labels: Vec<String> = labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let filters = HashMap::from([("label", labels)]);
         let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
@@ -177,7 +177,8 @@ fn body(new: &NewContainer) -> ContainerCreateBody {
         privileged: Some(false),
         ..HostConfig::default()
     };
-    let exposed: Vec<String> = new.ports.iter().map(|(_, _, inside, protocol)| format!("{inside}/{protocol}")).collect();
+    let exposed: Vec<String> =
+        new.ports.iter().map(|(_, _, inside, protocol)| format!("{inside}/{protocol}")).collect();
     ContainerCreateBody {
         image: Some(new.image.clone()),
         cmd: new.command.clone(),

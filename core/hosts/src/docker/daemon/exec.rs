@@ -54,7 +54,9 @@ impl Daemon {
         let read = async {
             while let Some(part) = output.next().await {
                 match part.map_err(|error| self.fault(error))? {
-                    LogOutput::StdErr { message } => keep(&mut finished.stderr, &message, exec.output_bytes, &mut finished.cut),
+                    LogOutput::StdErr { message } => {
+                        keep(&mut finished.stderr, &message, exec.output_bytes, &mut finished.cut)
+                    }
                     other => keep(&mut finished.stdout, &other.into_bytes(), exec.output_bytes, &mut finished.cut),
                 }
             }
@@ -185,7 +187,7 @@ impl Drop for Killer<'_> {
 
 /// Docker has no call for it: the program and all that it has started are killed by number, if the number is still one of the
 /// container's.
-fn end_group(pid: i64, container: &str) {
+pub(super) fn end_group(pid: i64, container: &str) {
     let mut todo = vec![pid];
     let mut doomed = Vec::new();
     while let Some(pid) = todo.pop() {

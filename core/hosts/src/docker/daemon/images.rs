@@ -6,7 +6,8 @@ use bollard::{
     body_full, body_try_stream,
     models::{ContainerConfig, ImageInspect, ImageSummary},
     query_parameters::{
-        CommitContainerOptionsBuilder, CreateImageOptionsBuilder, ImportImageOptions, ListImagesOptions, RemoveImageOptions,
+        CommitContainerOptionsBuilder, CreateImageOptionsBuilder, ImportImageOptions, ListImagesOptions,
+        RemoveImageOptions,
     },
 };
 use futures_util::{StreamExt, stream};
@@ -31,7 +32,8 @@ impl Daemon {
     }
 
     pub(super) async fn list_images(&self) -> Result<Vec<Image>, Fault> {
-        let found = self.client().await?.list_images(None::<ListImagesOptions>).await.map_err(|error| self.fault(error))?;
+        let found =
+            self.client().await?.list_images(None::<ListImagesOptions>).await.map_err(|error| self.fault(error))?;
         Ok(found.into_iter().map(summary).collect())
     }
 
@@ -68,7 +70,8 @@ impl Daemon {
         let mut names = Vec::new();
         while let Some(part) = parts.next().await {
             let said = part.map_err(|error| self.fault(error))?.stream.unwrap_or_default();
-            let loaded = said.trim().strip_prefix("Loaded image: ").or_else(|| said.trim().strip_prefix("Loaded image ID: "));
+            let loaded =
+                said.trim().strip_prefix("Loaded image: ").or_else(|| said.trim().strip_prefix("Loaded image ID: "));
             names.extend(loaded.map(str::to_owned));
         }
         Ok(names)

@@ -5,6 +5,7 @@ mod events;
 mod exec;
 mod images;
 mod netns;
+mod terminal;
 
 use std::{os::fd::OwnedFd, path::PathBuf, sync::OnceLock};
 
@@ -37,7 +38,8 @@ impl Daemon {
     /// A client. The first call asks the daemon whether it is new enough.
     async fn client(&self) -> Result<Docker, Fault> {
         let path = self.socket.to_string_lossy();
-        let client = Docker::connect_with_unix(&path, TIMEOUT_S, API_DEFAULT_VERSION).map_err(|error| self.fault(error))?;
+        let client =
+            Docker::connect_with_unix(&path, TIMEOUT_S, API_DEFAULT_VERSION).map_err(|error| self.fault(error))?;
         if self.new_enough.get().is_none() {
             let version = client.version().await.map_err(|error| self.fault(error))?;
             check_version(version.api_version.as_deref().unwrap_or_default())?;
@@ -86,7 +88,8 @@ fn check_version(api: &str) -> Result<(), Fault> {
         return Ok(());
     }
     let (major, minor) = OLDEST_API;
-    let message = format!("Docker speaks version `{api}` of its API; {major}.{minor} is needed (Docker 20.10 or newer)");
+    let message =
+        format!("Docker speaks version `{api}` of its API; {major}.{minor} is needed (Docker 20.10 or newer)");
     Err(Fault::new(Kind::Unsupported, message))
 }
 

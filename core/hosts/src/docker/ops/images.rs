@@ -21,7 +21,8 @@ use super::{
 };
 use crate::support::{invalid, system};
 
-const FILE: Param = Param::required("path", Kind::String, "An archive in one of the folders that the configuration names.");
+const FILE: Param =
+    Param::required("path", Kind::String, "An archive in one of the folders that the configuration names.");
 const IMAGE_SHAPE: &str = "#{ id: string, names: array, digests: array, size_bytes: int, architecture: string }";
 /// A log isn't a progress bar.
 const TELL_EACH: Duration = Duration::from_secs(2);
@@ -58,7 +59,9 @@ pub fn ops(machine: &Arc<Machine>) -> Vec<Op> {
             },
             looks(),
             EffectClass::Read,
-            |machine, _, _| Box::pin(async move { machine.backend.info().await.map_err(|fault| fault.problem("Docker")) }),
+            |machine, _, _| {
+                Box::pin(async move { machine.backend.info().await.map_err(|fault| fault.problem("Docker")) })
+            },
         ),
         plain(
             machine,
@@ -74,7 +77,8 @@ pub fn ops(machine: &Arc<Machine>) -> Vec<Op> {
             |machine, _, args| {
                 Box::pin(async move {
                     check_image(args.str("name"))?;
-                    let found = machine.backend.image(args.str("name")).await.map_err(|fault| fault.problem("the image"))?;
+                    let found =
+                        machine.backend.image(args.str("name")).await.map_err(|fault| fault.problem("the image"))?;
                     Ok(found.map_or(Value::Null, |image| shown(&image)))
                 })
             },
@@ -133,7 +137,7 @@ fn pull(machine: &Arc<Machine>) -> Op {
                 answer.map_err(|fault| {
                     fault.problem(format!("the image {name}")).help(
                         "is the name right, and can this machine reach its registry? Without one, bring the image as an archive: \
-                         docker::load, docker::import",
+                         docker::load, docker::import_image",
                     )
                 })?;
                 there(machine, name).await
@@ -169,19 +173,19 @@ fn import(machine: &Arc<Machine>) -> Op {
     plain(
         machine,
         Draft {
-            name: "import",
+            name: "import_image",
             doc: "Makes an image of an archive of a root folder (debootstrap, a tarball of busybox). It names no program: nodes of it \
                   need `command`. Grants are `docker.image:file=PATH` and `docker.image:image=NAME`.",
             params: const { &[FILE, IMAGE_NAME] },
             returns: IMAGE_SHAPE,
-            example: "docker::import(\"/srv/images/rootfs.tar\", \"tiny:1\").names",
+            example: "docker::import_image(\"/srv/images/rootfs.tar\", \"tiny:1\").names",
         },
         changes(file_scope),
         EffectClass::Idempotent,
         |machine, cx, args| {
             Box::pin(async move {
                 let name = args.str("name");
-                also_needs(cx, "import", IMAGE, &format!("image={name}"))?;
+                also_needs(cx, "import_image", IMAGE, &format!("image={name}"))?;
                 check_image(name)?;
                 let archive = open(machine, cx, args.str("path"))?;
                 machine.backend.import(archive, name).await.map_err(|fault| fault.problem(args.str("path")))?;
@@ -221,7 +225,9 @@ fn commit(machine: &Arc<Machine>) -> Op {
         Draft {
             name: "commit",
             doc: "Makes an image of a node as it is; the node is paused meanwhile. Needs `docker.image:image=NAME` besides.",
-            params: const { &[LAB, super::NAME, Param::required("image", Kind::String, "The new image: `r1-configured:1`.")] },
+            params: const {
+                &[LAB, super::NAME, Param::required("image", Kind::String, "The new image: `r1-configured:1`.")]
+            },
             returns: IMAGE_SHAPE,
             example: "docker::create_node(\"demo\", #{ name: \"r1\", image: \"frr:9.1\" });\n\
                       docker::commit(\"demo\", \"r1\", \"r1-configured:1\").names",
@@ -244,7 +250,9 @@ fn commit(machine: &Arc<Machine>) -> Op {
 
 async fn there(machine: &Machine, name: &str) -> Result<Value, Problem> {
     let found = machine.backend.image(name).await.map_err(|fault| fault.problem(format!("the image {name}")))?;
-    found.map(|image| shown(&image)).ok_or_else(|| Problem::new(Code::NotFound, format!("the image {name} is gone again")))
+    found
+        .map(|image| shown(&image))
+        .ok_or_else(|| Problem::new(Code::NotFound, format!("the image {name} is gone again")))
 }
 
 fn shown(image: &Image) -> Value {
@@ -263,7 +271,8 @@ fn open(machine: &Machine, cx: &OpCx, path: &str) -> Result<Archive, Problem> {
     }
     let failed = |error: std::io::Error| system(path, &error).no_effect();
     let file = std::fs::File::open(path).map_err(failed)?;
-    let real = std::fs::read_link(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&file))).map_err(failed)?;
+    let real =
+        std::fs::read_link(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&file))).map_err(failed)?;
     let folders = machine.config.folders.iter().filter_map(|folder| folder.canonicalize().ok());
     let allowed = folders.into_iter().any(|folder| real.starts_with(folder));
     if !allowed || !file.metadata().map_err(failed)?.is_file() {

@@ -26,11 +26,21 @@ const EXEC_TIMEOUT: Duration = Duration::from_secs(60);
 const EXEC_LONGEST_MS: u64 = 3_600_000;
 const LINES: u32 = 10_000;
 const EVENTS: &[&str] = &[
-    "start", "die", "stop", "kill", "oom", "restart", "pause", "unpause", "health_status", "health_status:healthy",
+    "start",
+    "die",
+    "stop",
+    "kill",
+    "oom",
+    "restart",
+    "pause",
+    "unpause",
+    "health_status",
+    "health_status:healthy",
     "health_status:unhealthy",
 ];
 
-const ARGV: Param = Param::required("argv", Kind::Array, "The program, then its arguments. There is no shell in between.");
+const ARGV: Param =
+    Param::required("argv", Kind::Array, "The program, then its arguments. There is no shell in between.");
 const EXEC_OPTIONS: Param = Param::optional(
     "options",
     Kind::Map,
@@ -83,7 +93,9 @@ pub fn ops(machine: &Arc<Machine>) -> Vec<Op> {
                       `step_timeout`: it took longer than `timeout` and was killed, with what it had started.",
                 params: const { &[LAB, NAME, ARGV, EXEC_OPTIONS] },
                 returns: EXEC_SHAPE,
-                example: example!("docker::exec(\"demo\", \"r1\", [\"vtysh\", \"-c\", \"write memory\"], #{ timeout: \"20s\" }).code"),
+                example: example!(
+                    "docker::exec(\"demo\", \"r1\", [\"vtysh\", \"-c\", \"write memory\"], #{ timeout: \"20s\" }).code"
+                ),
             },
             EffectClass::AtMostOnce,
             own(),
@@ -97,7 +109,9 @@ pub fn ops(machine: &Arc<Machine>) -> Vec<Op> {
                       otherwise.",
                 params: const { &[LAB, NAME, ARGV, EXEC_OPTIONS] },
                 returns: EXEC_SHAPE,
-                example: example!("docker::probe(\"demo\", \"r1\", [\"ping\", \"-c1\", \"10.0.0.2\"], #{ ok_codes: [0, 1] }).code == 0"),
+                example: example!(
+                    "docker::probe(\"demo\", \"r1\", [\"ping\", \"-c1\", \"10.0.0.2\"], #{ ok_codes: [0, 1] }).code == 0"
+                ),
             },
             EffectClass::Read,
             Undo::None("it changes nothing"),
@@ -127,7 +141,9 @@ fn files(machine: &Arc<Machine>) -> Vec<Op> {
                     ]
                 },
                 returns: "()",
-                example: example!("docker::copy_in(\"demo\", \"r1\", \"/etc/frr/frr.conf\", \"hostname r1\\n\", #{ mode: \"0640\" });"),
+                example: example!(
+                    "docker::copy_in(\"demo\", \"r1\", \"/etc/frr/frr.conf\", \"hostname r1\\n\", #{ mode: \"0640\" });"
+                ),
             },
             EffectClass::Idempotent,
             Undo::None("what was there before isn't kept: read it first with docker::copy_out"),
@@ -176,7 +192,13 @@ fn looking(machine: &Arc<Machine>) -> Vec<Op> {
             Draft {
                 name: "logs",
                 doc: "What a node has written to stdout and stderr: its last lines, at most 1 MiB of them.",
-                params: const { &[LAB, NAME, Param::optional("options", Kind::Map, "`tail` (lines, 200 by default, at most 10,000).")] },
+                params: const {
+                    &[
+                        LAB,
+                        NAME,
+                        Param::optional("options", Kind::Map, "`tail` (lines, 200 by default, at most 10,000)."),
+                    ]
+                },
                 returns: "string",
                 example: example!("docker::logs(\"demo\", \"r1\", #{ tail: 20 })"),
             },
@@ -185,7 +207,8 @@ fn looking(machine: &Arc<Machine>) -> Vec<Op> {
                     let wanted: LogOptions = options(args, "options")?;
                     let node = lab.container(args.str("name")).await?;
                     let lines = lab.backend().logs(&node.id, wanted.tail.unwrap_or(200).min(LINES), OUTPUT_BYTES).await;
-                    let lines = lines.map_err(|fault| fault.problem(format!("the log of the node {}", args.str("name"))))?;
+                    let lines =
+                        lines.map_err(|fault| fault.problem(format!("the log of the node {}", args.str("name"))))?;
                     Ok(text(&lines, OUTPUT_BYTES).0.into())
                 })
             },
@@ -234,7 +257,8 @@ async fn exec(lab: &Lab<'_>, args: &Args) -> Result<Value, Problem> {
         }
         exec.stdin = Some(stdin);
     }
-    exec.timeout = wanted.timeout.map_or(Ok(EXEC_TIMEOUT), |timeout| duration(&timeout, "timeout"))?.min(lab.cx.timeout());
+    exec.timeout =
+        wanted.timeout.map_or(Ok(EXEC_TIMEOUT), |timeout| duration(&timeout, "timeout"))?.min(lab.cx.timeout());
     exec.output_bytes = wanted.output_bytes.unwrap_or(OUTPUT_BYTES).min(OUTPUT_BYTES);
     let node = lab.container(name).await?;
     if node.state != "running" {
@@ -252,7 +276,8 @@ async fn exec(lab: &Lab<'_>, args: &Args) -> Result<Value, Problem> {
     match finished {
         None => {
             let message = format!("{what} took longer than {} ms and was killed", exec.timeout.as_millis());
-            Err(Problem::new(Code::StepTimeout, message).help("give it more time with `timeout`, or find out what it waits for"))
+            Err(Problem::new(Code::StepTimeout, message)
+                .help("give it more time with `timeout`, or find out what it waits for"))
         }
         Some(finished) if wanted.ok_codes.unwrap_or_else(|| vec![0]).contains(&finished.code) => {
             Ok(shown(&finished, exec.output_bytes))
@@ -325,7 +350,9 @@ async fn wait_event(lab: &Lab<'_>, args: &Args) -> Result<Value, Problem> {
     let (name, event) = (args.str("name"), args.str("event"));
     let timeout = duration(args.get("timeout"), "timeout")?;
     if !EVENTS.contains(&event) {
-        return Err(invalid(format!("`{event}` isn't an event of a node")).help(format!("events are {}", EVENTS.join(", "))));
+        return Err(
+            invalid(format!("`{event}` isn't an event of a node")).help(format!("events are {}", EVENTS.join(", ")))
+        );
     }
     let node = lab.container(name).await?;
     match tokio::time::timeout(timeout, lab.backend().event(&node.id, &[event], None)).await {

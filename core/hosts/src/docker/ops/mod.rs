@@ -9,9 +9,7 @@ use std::sync::Arc;
 use futures_util::future::LocalBoxFuture;
 use serde_json::{Value, json};
 use windlass_model::{Code, EffectClass, Problem, ResourceChange, ResourceRef, RetryPolicy};
-use windlass_script::host::{
-    Args, HostModule, Kind, Op, OpCx, Param, Permission, Rehearse, Undo, no_resources,
-};
+use windlass_script::host::{Args, HostModule, Kind, Op, OpCx, Param, Permission, Rehearse, Undo, no_resources};
 
 use super::lab::{Lab, Machine};
 
@@ -23,10 +21,14 @@ const IMAGE: &str = "docker.image";
 const SHORT_MS: u64 = 120_000;
 const LONG_MS: u64 = 1_800_000;
 
-const LAB: Param =
-    Param::required("lab", Kind::String, "The lab: a name of your choice; every container made for it carries its labels.");
+const LAB: Param = Param::required(
+    "lab",
+    Kind::String,
+    "The lab: a name of your choice; every container made for it carries its labels.",
+);
 const NAME: Param = Param::required("name", Kind::String, "What the lab calls the node: `r1`.");
-const IMAGE_NAME: Param = Param::required("name", Kind::String, "As Docker writes it: `frr:9.1`, `registry.example.net/lab/frr:9.1`.");
+const IMAGE_NAME: Param =
+    Param::required("name", Kind::String, "As Docker writes it: `frr:9.1`, `registry.example.net/lab/frr:9.1`.");
 
 /// What an op does in the lab that its call names.
 type Body = for<'a> fn(&'a Lab<'a>, &'a Args) -> LocalBoxFuture<'a, Result<Value, Problem>>;
@@ -126,14 +128,20 @@ fn also_needs(cx: &OpCx, op: &str, verb: &str, scope: &str) -> Result<(), Proble
     }
     let grant = format!("{verb}:{scope}");
     Err(Problem::new(Code::PermissionDenied, format!("`docker::{op}` needs the grant `{grant}`, too"))
-        .help(format!("Add \"{grant}\" to `permissions` in the workflow's header, and have the server's policy allow it."))
+        .help(format!(
+            "Add \"{grant}\" to `permissions` in the workflow's header, and have the server's policy allow it."
+        ))
         .data(json!({ "grant": grant }))
         .no_effect())
 }
 
 /// Names one node of the call's lab in the inventory: `demo/r1`.
 fn node(args: &Args, name: &str) -> ResourceRef {
-    ResourceRef { provider: "docker".into(), kind: "container".into(), id: format!("{}/{name}", args.str("lab")).into() }
+    ResourceRef {
+        provider: "docker".into(),
+        kind: "container".into(),
+        id: format!("{}/{name}", args.str("lab")).into(),
+    }
 }
 
 fn image_scope(args: &Args) -> Vec<String> {

@@ -32,8 +32,11 @@ const NODE: Param = Param::required(
 );
 const NODES: Param = Param::required("nodes", Kind::Array, "Maps as for `create_node`.");
 const NAMES: Param = Param::required("names", Kind::Array, "What the lab calls them: `[\"r1\", \"r2\"]`.");
-const STOP: Param =
-    Param::optional("options", Kind::Map, "`timeout_s` (int, 10 by default): how long it may take to end before it is killed.");
+const STOP: Param = Param::optional(
+    "options",
+    Kind::Map,
+    "`timeout_s` (int, 10 by default): how long it may take to end before it is killed.",
+);
 const NODE_SHAPE: &str = "#{ name: string, number: int, container: string, namespace: string, status: string, health: string, \
                           digest: string, new_namespace: bool }";
 const NODES_SHAPE: &str = "array of #{ name: string, number: int, container: string, namespace: string, status: string, health: \
@@ -72,7 +75,8 @@ fn create_node(machine: &Arc<Machine>) -> Op {
         example: "docker::create_node(\"demo\", #{ name: \"r1\", image: \"frr:9.1\", memory_mb: 256,\n\
                   files: [#{ path: \"/etc/frr/frr.conf\", content: \"hostname r1\\n\" }], capabilities: [\"NET_ADMIN\"] }).namespace",
     };
-    let undo = Undo::Op { name: "remove_node", args: |args| vec![args.get("lab").clone(), args.get("node")["name"].clone()] };
+    let undo =
+        Undo::Op { name: "remove_node", args: |args| vec![args.get("lab").clone(), args.get("node")["name"].clone()] };
     let body = making(machine, draft, undo, |lab, args| {
         Box::pin(async move {
             also_needs(lab.cx, "create_node", WRITE, args.str("lab"))?;

@@ -29,7 +29,8 @@ const WHAT: Param = Param::required("what", Of::Any, "Its id, its name, or what 
 const FILTER: Param = Param::optional(
     "opts",
     Of::Map,
-    "`labels` (a selector such as `env=prod,!old`, or a map), `name`, `status`, `mine` (only what this run has made).",
+    "`labels` (a selector such as `env=prod,!old`, or a map), `name`, `status`, `mine` (only what this run has made), `standing` \
+     (only what is whole and meant to stay: made by runs of this organisation that have completed).",
 );
 const CHANGES: Param = Param::required(
     "changes",
@@ -151,7 +152,13 @@ fn of_kind(cloud: &Arc<Cloud>, spec: table::Spec) -> Vec<Op> {
             let query = filter(cx, &project, kind, args)?;
             cx.block_on(async {
                 let query: Vec<(&str, &str)> = query.iter().map(|(name, value)| (*name, value.as_str())).collect();
-                let found = project.all(&format!("/{}", kind.plural), &query).await?;
+                let mut found = project.all(&format!("/{}", kind.plural), &query).await?;
+                if args.get("opts")["standing"] == true {
+                    let stands: Vec<_> =
+                        found.iter().map(|one| super::adopt::stands(&project, one)).collect::<Result<_, _>>()?;
+                    let mut stands = stands.into_iter();
+                    found.retain(|_| stands.next() == Some(true));
+                }
                 Ok(found.into_iter().map(shape).collect())
             })
         }),
@@ -198,7 +205,7 @@ fn of_kind(cloud: &Arc<Cloud>, spec: table::Spec) -> Vec<Op> {
     ops
 }
 
-/// The option of all kinds that takes what an earlier step of this run has made.
+/// The option of all kinds that takes what is there already: see `adopt`.
 pub(in crate::hetzner) const ADOPT: &str = "adopt";
 
 /// Fields that name other things, and the kind that they name. `firewalls` of a server stand in objects of their own.
@@ -329,7 +336,7 @@ async fn image(project: &Project, name: &str, opts: &Map<String, Value>, labels:
 }
 
 fn filter(cx: &OpCx, project: &Project, kind: Kind, args: &Args) -> Result<Vec<(&'static str, String)>, Problem> {
-    let opts = arguments::options(args, &["labels", "name", "status", "mine", "type", "architecture"])?;
+    let opts = arguments::options(args, &["labels", "name", "status", "mine", "standing", "type", "architecture"])?;
     let mut selectors = Vec::new();
     match opts.get("labels") {
         None | Some(Value::Null) => {}

@@ -36,8 +36,25 @@ const LEFT: &[(&str, &str)] = &[
     ("image-pull-policy", "an image that isn't there is pulled, another one stays"),
 ];
 const TAKEN: &[&str] = &[
-    "kind", "image", "group", "labels", "env", "cmd", "entrypoint", "binds", "exec", "ports", "cpu", "memory", "cap-add",
-    "sysctls", "restart-policy", "healthcheck", "enforce-startup-config", "suppress-startup-config", "position",
+    "kind",
+    "image",
+    "group",
+    "labels",
+    "env",
+    "cmd",
+    "entrypoint",
+    "binds",
+    "exec",
+    "ports",
+    "cpu",
+    "memory",
+    "cap-add",
+    "sysctls",
+    "restart-policy",
+    "healthcheck",
+    "enforce-startup-config",
+    "suppress-startup-config",
+    "position",
 ];
 
 pub(super) fn read(value: &Value, files: &BTreeMap<String, String>, draft: &mut Draft) {
@@ -56,7 +73,11 @@ pub(super) fn read(value: &Value, files: &BTreeMap<String, String>, draft: &mut 
         let kind = node.get("kind").and_then(Value::as_str).unwrap_or_default().to_owned();
         if BRIDGES.contains(&kind.as_str()) {
             let name = draft.name(key, key, &place);
-            draft.leave(&place, format!("the kind `{kind}`"), "the lab makes a bridge of its own; make it a network of the kind `device` if it has to reach out");
+            draft.leave(
+                &place,
+                format!("the kind `{kind}`"),
+                "the lab makes a bridge of its own; make it a network of the kind `device` if it has to reach out",
+            );
             draft.networks.push(json!({ "name": name }));
             bridges.insert(key.clone(), name);
         } else if matches!(kind.as_str(), "host" | "ext-container") {
@@ -92,12 +113,23 @@ fn merged(topology: &Value, own: &Value) -> Map<String, Value> {
     node
 }
 
-fn take_node(key: &str, kind: &str, node: &Map<String, Value>, place: &str, files: &BTreeMap<String, String>, draft: &mut Draft) {
+fn take_node(
+    key: &str,
+    kind: &str,
+    node: &Map<String, Value>,
+    place: &str,
+    files: &BTreeMap<String, String>,
+    draft: &mut Draft,
+) {
     let name = draft.name(key, key, place);
     let mut taken = Map::from_iter([("name".to_owned(), Value::from(name))]);
     let get = |key: &str| node.get(key).unwrap_or(&Value::Null);
     if !PLAIN.contains(&kind) {
-        draft.leave(format!("{place}/kind"), format!("what containerlab does for the kind `{kind}`"), "the node is a plain container of its image: its command, files and capabilities have to be said");
+        draft.leave(
+            format!("{place}/kind"),
+            format!("what containerlab does for the kind `{kind}`"),
+            "the node is a plain container of its image: its command, files and capabilities have to be said",
+        );
     }
     match get("image").as_str() {
         Some(image) => taken.insert("image".into(), image.into()),
@@ -114,7 +146,8 @@ fn take_node(key: &str, kind: &str, node: &Map<String, Value>, place: &str, file
     for key in node.keys().filter(|key| !known(key)) {
         draft.leave(format!("{place}/{key}"), format!("`{key}`"), "it isn't known here");
     }
-    let startup: Vec<Vec<String>> = get("exec").as_array().into_iter().flatten().filter_map(Value::as_str).map(words).collect();
+    let startup: Vec<Vec<String>> =
+        get("exec").as_array().into_iter().flatten().filter_map(Value::as_str).map(words).collect();
     let startup: Vec<_> = startup.into_iter().filter(|argv| !argv.is_empty()).collect();
     if !startup.is_empty() {
         taken.insert("startup".into(), json!(startup));
@@ -149,7 +182,13 @@ fn labels(labels: &Value, taken: &mut Map<String, Value>) {
 }
 
 /// What a container of theirs says.
-fn container(node: &Map<String, Value>, place: &str, files: &BTreeMap<String, String>, taken: &mut Map<String, Value>, draft: &mut Draft) {
+fn container(
+    node: &Map<String, Value>,
+    place: &str,
+    files: &BTreeMap<String, String>,
+    taken: &mut Map<String, Value>,
+    draft: &mut Draft,
+) {
     let get = |key: &str| node.get(key).unwrap_or(&Value::Null);
     for (theirs, ours) in [("cmd", "command"), ("entrypoint", "entrypoint")] {
         if let Some(argv) = get(theirs).as_str().map(words).filter(|argv| !argv.is_empty()) {
@@ -158,8 +197,10 @@ fn container(node: &Map<String, Value>, place: &str, files: &BTreeMap<String, St
     }
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     for key in ["env", "sysctls"] {
-        let entries: Map<_, _> = get(key).as_object().into_iter().flatten().map(|(key, value)| (key.clone(), text(value).into())).collect();
-        let (fits, others): (Map<_, _>, Map<_, _>) = entries.into_iter().partition(|(name, _)| key == "env" || name.starts_with("net."));
+        let entries: Map<_, _> =
+            get(key).as_object().into_iter().flatten().map(|(key, value)| (key.clone(), text(value).into())).collect();
+        let (fits, others): (Map<_, _>, Map<_, _>) =
+            entries.into_iter().partition(|(name, _)| key == "env" || name.starts_with("net."));
         for (name, _) in others {
             draft.leave(format!("{place}/sysctls/{name}"), format!("`{name}`"), "only `net.…` is a container's own");
         }
@@ -189,7 +230,11 @@ fn container(node: &Map<String, Value>, place: &str, files: &BTreeMap<String, St
     for port in get("ports").as_array().into_iter().flatten().map(text) {
         match port_of(&port) {
             Some(taken) => ports.push(taken),
-            None => draft.leave(format!("{place}/ports"), format!("the port `{port}`"), "it is no HOST:CONTAINER of numbers; addresses of this machine can't be chosen"),
+            None => draft.leave(
+                format!("{place}/ports"),
+                format!("the port `{port}`"),
+                "it is no HOST:CONTAINER of numbers; addresses of this machine can't be chosen",
+            ),
         }
     }
     if !ports.is_empty() {
@@ -198,10 +243,17 @@ fn container(node: &Map<String, Value>, place: &str, files: &BTreeMap<String, St
     let mut own = Vec::new();
     for bind in get("binds").as_array().into_iter().flatten().map(text) {
         let parts: Vec<&str> = bind.split(':').collect();
-        let content = parts.first().and_then(|path| files.get(*path).or_else(|| files.get(path.trim_start_matches("./"))));
+        let content =
+            parts.first().and_then(|path| files.get(*path).or_else(|| files.get(path.trim_start_matches("./"))));
         match (content, parts.get(1)) {
-            (Some(content), Some(path)) if path.starts_with('/') => own.push(json!({ "path": path, "content": content })),
-            _ => draft.leave(format!("{place}/binds"), format!("`{bind}`"), "nothing of this machine is mounted: put the file's content into `files`"),
+            (Some(content), Some(path)) if path.starts_with('/') => {
+                own.push(json!({ "path": path, "content": content }))
+            }
+            _ => draft.leave(
+                format!("{place}/binds"),
+                format!("`{bind}`"),
+                "nothing of this machine is mounted: put the file's content into `files`",
+            ),
         }
     }
     if !own.is_empty() {
@@ -210,14 +262,20 @@ fn container(node: &Map<String, Value>, place: &str, files: &BTreeMap<String, St
 }
 
 fn health(check: &Value, taken: &mut Map<String, Value>) {
-    let test: Vec<String> = check["test"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+    let test: Vec<String> =
+        check["test"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
     let command = match test.split_first() {
         Some((first, rest)) if first == "CMD-SHELL" => vec!["sh".to_owned(), "-c".into(), rest.join(" ")],
         Some((first, rest)) if first == "CMD" => rest.to_vec(),
         _ => return,
     };
     let mut own = Map::from_iter([("command".to_owned(), json!(command))]);
-    for (theirs, ours) in [("interval", "interval_s"), ("timeout", "timeout_s"), ("retries", "retries"), ("start-period", "start_period_s")] {
+    for (theirs, ours) in [
+        ("interval", "interval_s"),
+        ("timeout", "timeout_s"),
+        ("retries", "retries"),
+        ("start-period", "start_period_s"),
+    ] {
         check[theirs].as_u64().filter(|number| *number > 0).map(|number| own.insert(ours.into(), number.into()));
     }
     taken.insert("health".into(), own.into());
@@ -244,7 +302,8 @@ fn port_of(text: &str) -> Option<Value> {
     let (ports, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
     let (host, node) = ports.split_once(':')?;
     let (host, node) = (host.parse::<u16>().ok()?, node.parse::<u16>().ok()?);
-    (matches!(protocol, "tcp" | "udp") && host > 0 && node > 0).then(|| json!({ "host": host, "node": node, "protocol": protocol }))
+    (matches!(protocol, "tcp" | "udp") && host > 0 && node > 0)
+        .then(|| json!({ "host": host, "node": node, "protocol": protocol }))
 }
 
 fn take_link(link: &Value, place: &str, bridges: &BTreeMap<String, String>, draft: &mut Draft) {

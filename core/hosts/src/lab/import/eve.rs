@@ -48,12 +48,13 @@ pub(super) struct TheirNetwork {
 pub(super) fn read(what: &str, text: &str, draft: &mut Draft) -> Result<(), Problem> {
     // No DTD: entities that grow have no place in a lab.
     let options = ParsingOptions { nodes_limit: 200_000, ..ParsingOptions::default() };
-    let document = Document::parse_with_options(text.trim_start_matches('\u{feff}').trim_start(), options).map_err(|error| {
-        let at = error.pos();
-        Problem::new(Code::InvalidInput, format!("{what}:{}:{}: {error}", at.row, at.col))
-            .data(json!({ "line": at.row, "column": at.col, "reason": "syntax" }))
-            .no_effect()
-    })?;
+    let document =
+        Document::parse_with_options(text.trim_start_matches('\u{feff}').trim_start(), options).map_err(|error| {
+            let at = error.pos();
+            Problem::new(Code::InvalidInput, format!("{what}:{}:{}: {error}", at.row, at.col))
+                .data(json!({ "line": at.row, "column": at.col, "reason": "syntax" }))
+                .no_effect()
+        })?;
     let root = document.root_element();
     if root.tag_name().name() != "lab" {
         let message = format!("{what} isn't a lab of EVE-NG: its root is <{}>, not <lab>", root.tag_name().name());
@@ -69,7 +70,11 @@ pub(super) fn read(what: &str, text: &str, draft: &mut Draft) -> Result<(), Prob
     let networks = all("network").filter(in_topology).map(|node| network(&node)).collect();
     for config in all("config") {
         let id = config.attribute("id").unwrap_or("?");
-        draft.leave(format!("/objects/configs/{id}"), "a startup configuration", "it is in the format of its node's vendor: put it into the container's `files` or the machine's `seed`");
+        draft.leave(
+            format!("/objects/configs/{id}"),
+            "a startup configuration",
+            "it is in the format of its node's vendor: put it into the container's `files` or the machine's `seed`",
+        );
     }
     for (tag, what) in [("textobject", "a drawing or text"), ("picture", "a picture"), ("task", "a task")] {
         let count = all(tag).count();
@@ -86,7 +91,8 @@ fn attribute(node: &Node<'_, '_>, name: &str) -> String {
 }
 
 fn position(node: &Node<'_, '_>) -> Option<(f64, f64)> {
-    let number = |name: &str| node.attribute(name)?.trim_end_matches('%').parse().ok().filter(|one: &f64| one.is_finite());
+    let number =
+        |name: &str| node.attribute(name)?.trim_end_matches('%').parse().ok().filter(|one: &f64| one.is_finite());
     Some((number("left")?, number("top")?))
 }
 
@@ -100,7 +106,9 @@ fn node(node: Node<'_, '_>) -> TheirNode {
         ..TheirInterface::default()
     };
     let more = ["qemu_options", "qemu_arch", "qemu_version", "qemu_nic", "idlepc", "slot1", "nvram"];
-    let more = more.into_iter().filter_map(|name| Some((name.to_owned(), node.attribute(name).filter(|text| !text.is_empty())?.to_owned())));
+    let more = more
+        .into_iter()
+        .filter_map(|name| Some((name.to_owned(), node.attribute(name).filter(|text| !text.is_empty())?.to_owned())));
     TheirNode {
         id: attribute(&node, "id"),
         name: attribute(&node, "name"),
@@ -156,7 +164,11 @@ pub(super) fn take(nodes: Vec<TheirNode>, networks: Vec<TheirNetwork>, draft: &m
         draft.links.extend(links);
     }
     for (id, left) in ends {
-        draft.leave(format!("network {id}"), format!("{} interfaces", left.len()), "there is no network of this number");
+        draft.leave(
+            format!("network {id}"),
+            format!("{} interfaces", left.len()),
+            "there is no network of this number",
+        );
     }
 }
 
@@ -166,11 +178,19 @@ fn take_node(node: &TheirNode, ends: &mut BTreeMap<String, Vec<Value>>, draft: &
     match node.kind.as_str() {
         "docker" => taken.insert("image".into(), node.image.as_str().into()),
         "qemu" => {
-            draft.leave(&place, format!("the image `{}`", node.image), "it is taken for the name of a disk image: put its disk where [hosts.qemu] says, under this name");
+            draft.leave(
+                &place,
+                format!("the image `{}`", node.image),
+                "it is taken for the name of a disk image: put its disk where [hosts.qemu] says, under this name",
+            );
             taken.insert("disk".into(), node.image.as_str().into())
         }
         "vpcs" => {
-            draft.leave(&place, "VPCS", "the node is a namespace here: it has this machine's programs, ping among them");
+            draft.leave(
+                &place,
+                "VPCS",
+                "the node is a namespace here: it has this machine's programs, ping among them",
+            );
             taken.insert("kind".into(), "namespace".into())
         }
         other => {
@@ -192,7 +212,9 @@ fn take_node(node: &TheirNode, ends: &mut BTreeMap<String, Vec<Value>>, draft: &
     match node.console.as_str() {
         "vnc" if node.kind == "qemu" => _ = taken.insert("vnc".into(), true.into()),
         "" | "telnet" | "vnc" => {}
-        other => draft.leave(&place, format!("the console `{other}`"), "open one on a port of the node with `consoles`"),
+        other => {
+            draft.leave(&place, format!("the console `{other}`"), "open one on a port of the node with `consoles`")
+        }
     }
     for (key, _) in &node.more {
         draft.leave(&place, format!("`{key}`"), "a machine's devices follow from its disk, memory and links here");
@@ -208,7 +230,11 @@ fn take_node(node: &TheirNode, ends: &mut BTreeMap<String, Vec<Value>>, draft: &
             continue;
         }
         // A guest names its interfaces itself, in the order of its links.
-        let wanted = if node.kind == "docker" && !interface.name.is_empty() { interface.name.clone() } else { format!("eth{}", interface.number) };
+        let wanted = if node.kind == "docker" && !interface.name.is_empty() {
+            interface.name.clone()
+        } else {
+            format!("eth{}", interface.number)
+        };
         let mut kernel = draft.interface(&wanted, &place);
         while used.contains(&kernel) {
             kernel = format!("if{}", used.len());

@@ -96,7 +96,11 @@ impl Draft {
     fn called(&mut self, name: &str) {
         let fits = fitting(name);
         if fits != name {
-            self.leave("/name", format!("the name `{name}`"), format!("the lab is called `{fits}`: names have letters, digits, `.`, `_`, `-`"));
+            self.leave(
+                "/name",
+                format!("the name `{name}`"),
+                format!("the lab is called `{fits}`: names have letters, digits, `.`, `_`, `-`"),
+            );
             self.head.insert("title".into(), name.chars().take(200).collect::<String>().into());
         }
         self.head.insert("name".into(), fits.into());
@@ -129,7 +133,11 @@ impl Draft {
         let short: String = short.trim_start_matches(['.', '-', '_']).chars().take(15).collect();
         let name = if short.is_empty() || short == "lo" { "eth0".to_owned() } else { short };
         if name != wanted {
-            self.leave(place, format!("the interface name `{wanted}`"), format!("the kernel takes 15 letters, digits and hyphens: it is `{name}` here"));
+            self.leave(
+                place,
+                format!("the interface name `{wanted}`"),
+                format!("the kernel takes 15 letters, digits and hyphens: it is `{name}` here"),
+            );
         }
         name
     }
@@ -140,10 +148,8 @@ fn fitting(name: &str) -> String {
     if check_name("lab", name).is_ok() {
         return name.to_owned();
     }
-    let fits: String = name
-        .chars()
-        .map(|one| if one.is_ascii_alphanumeric() || "._-".contains(one) { one } else { '-' })
-        .collect();
+    let fits: String =
+        name.chars().map(|one| if one.is_ascii_alphanumeric() || "._-".contains(one) { one } else { '-' }).collect();
     let fits: String = fits.trim_start_matches(['.', '-', '_']).chars().take(NAME_CHARS).collect();
     if fits.is_empty() { "unnamed".into() } else { fits }
 }

@@ -52,7 +52,8 @@ fn position(value: &Value) -> Option<(f64, f64)> {
 fn node(id: &str, one: &Value, lab: &Value, lines: &[&Value]) -> TheirNode {
     let interfaces = one["interfaces"].as_array().into_iter().flatten().enumerate();
     let interface = |(number, interface): (usize, &Value)| {
-        let number = interface["index"].as_u64().and_then(|index| u32::try_from(index).ok()).or(u32::try_from(number).ok());
+        let number =
+            interface["index"].as_u64().and_then(|index| u32::try_from(index).ok()).or(u32::try_from(number).ok());
         let number = number.unwrap_or_default();
         let network = match text(interface, "network_id") {
             empty if empty.is_empty() => linked(lab, id, number),
@@ -85,7 +86,8 @@ fn node(id: &str, one: &Value, lab: &Value, lines: &[&Value]) -> TheirNode {
 
 /// The network that a link of the file joins the interface to, in files that list their links.
 fn linked(lab: &Value, node: &str, interface: u32) -> String {
-    let is_this = |end: &Value| text(end, "node_id") == node && end["interface_index"].as_u64() == Some(interface.into());
+    let is_this =
+        |end: &Value| text(end, "node_id") == node && end["interface_index"].as_u64() == Some(interface.into());
     for link in lab["links"].as_array().into_iter().flatten() {
         let (from, to) = (&link["from"], &link["to"]);
         for (own, other) in [(from, to), (to, from)] {
@@ -106,7 +108,9 @@ fn impairment(node: &str, interface: u32, lines: &[&Value]) -> Map<String, Value
         if line[end] != own.as_str() || number != Some(interface.into()) {
             continue;
         }
-        for (theirs, ours) in [("delay", "delay_ms"), ("jitter", "jitter_ms"), ("loss", "loss_percent"), ("bandwidth", "rate_kbit")] {
+        for (theirs, ours) in
+            [("delay", "delay_ms"), ("jitter", "jitter_ms"), ("loss", "loss_percent"), ("bandwidth", "rate_kbit")]
+        {
             let value = &line[format!("{end}_{theirs}")];
             if value.as_f64().is_some_and(|value| value > 0.0) {
                 found.insert(ours.into(), value.clone());

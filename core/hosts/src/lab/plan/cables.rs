@@ -35,7 +35,7 @@ impl<'a> Comparison<'a> {
             for piece in self.pieces(link) {
                 match piece {
                     Piece::Between(a, b) => self.between(link, a, b)?,
-                    Piece::ToBridge(end, bridge, far) => self.to_bridge(link, end, &bridge, far)?,
+                    Piece::ToBridge(end, bridge, far) => self.bridged(link, end, &bridge, far)?,
                     Piece::Tap(end, bridge, far) => self.tap(link, end, &bridge, far),
                 }
             }
@@ -61,7 +61,8 @@ impl<'a> Comparison<'a> {
             self.implied.insert(name.clone());
             name
         });
-        let far = |end: usize| if link.endpoints[end].at.is_some() { Impairment::default() } else { link.impairment_of(end) };
+        let far =
+            |end: usize| if link.endpoints[end].at.is_some() { Impairment::default() } else { link.impairment_of(end) };
         let ends = [(a, machine_a, 1), (b, machine_b, 0)].into_iter().filter(|(end, ..)| end.at.is_some());
         let piece = |(end, machine, other): (&'a End, bool, usize)| match machine {
             true => Piece::Tap(end, bridge.clone(), far(other)),
@@ -129,7 +130,7 @@ impl<'a> Comparison<'a> {
         Ok(())
     }
 
-    fn to_bridge(&mut self, link: &'a Link, end: &'a End, bridge: &str, far: Impairment) -> Result<(), Problem> {
+    fn bridged(&mut self, link: &'a Link, end: &'a End, bridge: &str, far: Impairment) -> Result<(), Problem> {
         let Some(at) = &end.at else { return Ok(()) };
         let outside = format!("{at}@host");
         let near = link.impairment_of(usize::from(link.endpoints[0].at.as_ref() != Some(at)));
@@ -166,7 +167,10 @@ impl<'a> Comparison<'a> {
             return self.impaired(&name, far, impairment(there.impairment.as_ref()));
         }
         self.new_link(link, Vec::new(), "it isn't there");
-        let runs = self.actual.machine(&at.node).is_some_and(|machine| matches!(machine.status.as_str(), "running" | "paused"));
+        let runs = self
+            .actual
+            .machine(&at.node)
+            .is_some_and(|machine| matches!(machine.status.as_str(), "running" | "paused"));
         let goes = self.plan.remove_machines.contains(&at.node);
         if runs && !goes && self.plan.restart_machines.insert(at.node.clone()) {
             self.differs(Action::Start, "machine", at.node.clone(), "it has lost its end of a link");
@@ -267,7 +271,12 @@ impl<'a> Comparison<'a> {
             ends.iter().any(|end| end.as_str() == Some(at.trim_end_matches("@host")))
         });
         if !is_new {
-            self.differs(Action::Change, "impairment", at, if wanted.is_none() { "none is wanted" } else { "it differs" });
+            self.differs(
+                Action::Change,
+                "impairment",
+                at,
+                if wanted.is_none() { "none is wanted" } else { "it differs" },
+            );
         }
         self.settle(match wanted.is_none() {
             true => json!({ "op": "clear_impairment", "at": at }),

@@ -166,7 +166,11 @@ impl Comparison<'_> {
         .map(|(action, words)| format!("{} {words}", count(action)))
         .collect();
         let same = self.plan.differences.is_empty();
-        let empty = [("remove", self.plan.remove.is_empty()), ("base", self.plan.base.is_empty()), ("wire", self.plan.wire.is_empty())];
+        let empty = [
+            ("remove", self.plan.remove.is_empty()),
+            ("base", self.plan.base.is_empty()),
+            ("wire", self.plan.wire.is_empty()),
+        ];
         let mut value = serde_json::to_value(&self.plan)
             .map_err(|error| Problem::new(Code::Internal, format!("the plan can't be told: {error}")))?;
         // A step that would do nothing needn't be asked for.

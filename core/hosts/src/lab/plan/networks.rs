@@ -58,8 +58,11 @@ impl Comparison<'_> {
             "stp" | "vlan_filtering" => there.settings.get(key).cloned().unwrap_or(json!(false)),
             _ => there.settings.get(key).cloned().unwrap_or_default(),
         };
-        let mut changes: Map<String, Value> =
-            wanted.iter().filter(|(key, value)| shown(key) != **value).map(|(key, value)| (key.clone(), value.clone())).collect();
+        let mut changes: Map<String, Value> = wanted
+            .iter()
+            .filter(|(key, value)| shown(key) != **value)
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
         if !there.up {
             changes.insert("up".into(), true.into());
         }
@@ -75,7 +78,12 @@ impl Comparison<'_> {
         }
         for address in there_now.iter().filter(|address| !network.addresses.contains(address)) {
             if was.is_some_and(|was| was.addresses.contains(address)) {
-                self.differs(Action::Remove, "address", format!("{} {address}", network.name), "the document doesn't have it");
+                self.differs(
+                    Action::Remove,
+                    "address",
+                    format!("{} {address}", network.name),
+                    "the document doesn't have it",
+                );
                 self.plan.loosen.push(json!({ "op": "remove_address", "at": network.name, "address": address }));
             }
         }

@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{Action, Comparison};
-use crate::lab::{document::{Node, NodeKind}, spec};
+use crate::lab::{
+    document::{Node, NodeKind},
+    spec,
+};
 
 impl<'a> Comparison<'a> {
     pub(super) fn nodes(&mut self) {

@@ -34,7 +34,12 @@ impl Comparison<'_> {
             let was = self.was(&node.name).cloned();
             for gone in was.iter().flat_map(|was| &was.routes).filter(|route| !node.routes.contains(route)) {
                 if there.routes.iter().any(|shown| is_shown(gone, shown)) {
-                    self.differs(Action::Remove, "route", format!("{} to {}", node.name, gone.to), "the document doesn't have it");
+                    self.differs(
+                        Action::Remove,
+                        "route",
+                        format!("{} to {}", node.name, gone.to),
+                        "the document doesn't have it",
+                    );
                     self.plan.loosen.push(json!({ "op": "remove_route", "node": node.name, "route": gone }));
                 }
             }

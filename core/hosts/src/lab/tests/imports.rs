@@ -80,7 +80,10 @@ fn containerlabs_nodes_and_links_are_taken_and_the_rest_is_told() {
     let links = document["links"].as_array().unwrap();
     assert_eq!(links.len(), 3);
     assert_eq!((&links[0]["mtu"], &links[0]["endpoints"][1]["at"]), (&json!(9000), &json!("srl:e1-1")));
-    assert_eq!(links[1]["endpoints"], json!([{ "at": "r1:eth2", "mac": "02:00:00:00:00:01", "addresses": ["10.0.0.1/24"] }, { "at": "srl:e1-2" }]));
+    assert_eq!(
+        links[1]["endpoints"],
+        json!([{ "at": "r1:eth2", "mac": "02:00:00:00:00:01", "addresses": ["10.0.0.1/24"] }, { "at": "srl:e1-2" }])
+    );
     assert_eq!(links[2]["endpoints"][1]["network"], "sw");
     let places = left(&imported);
     for place in [
@@ -126,17 +129,36 @@ const UNL: &str = r#"<?xml version="1.0" encoding="UTF-8" standalone="yes"?>
 #[test]
 fn eve_ngs_nodes_and_networks_are_taken_and_the_rest_is_told() {
     let (imported, document) = imported(UNL);
-    assert_eq!((imported.format, &document["name"], &document["title"]), ("eve-ng", &json!("My-Lab"), &json!("My Lab")));
+    assert_eq!(
+        (imported.format, &document["name"], &document["title"]),
+        ("eve-ng", &json!("My-Lab"), &json!("My Lab"))
+    );
     let names: Vec<&Value> = document["nodes"].as_array().unwrap().iter().map(|node| &node["name"]).collect();
     assert_eq!(names, ["PC-1", "R1", "V"]);
     let r1 = &document["nodes"][1];
-    assert_eq!((&r1["kind"], &r1["disk"], &r1["cpus"], &r1["memory_mb"]), (&json!("machine"), &json!("vios-15.6"), &json!(2), &json!(1024)));
+    assert_eq!(
+        (&r1["kind"], &r1["disk"], &r1["cpus"], &r1["memory_mb"]),
+        (&json!("machine"), &json!("vios-15.6"), &json!(2), &json!(1024))
+    );
     let links = document["links"].as_array().unwrap();
-    assert_eq!(links[0]["endpoints"], json!([{ "at": "PC-1:eth0" }, { "at": "R1:eth0", "mac": "50:00:00:01:00:00" }]), "a line is no network");
+    assert_eq!(
+        links[0]["endpoints"],
+        json!([{ "at": "PC-1:eth0" }, { "at": "R1:eth0", "mac": "50:00:00:01:00:00" }]),
+        "a line is no network"
+    );
     assert_eq!(links[1]["endpoints"], json!([{ "at": "R1:eth1", "mac": "50:00:00:01:00:01" }, { "network": "Cloud" }]));
     assert_eq!((document["networks"].as_array().unwrap().len(), links.len()), (1, 3));
     let places = left(&imported);
-    for place in ["/name", "node PC 1", "node R1", "node V", "node OLD", "network Cloud", "/objects/configs/1", "/objects/textobjects"] {
+    for place in [
+        "/name",
+        "node PC 1",
+        "node R1",
+        "node V",
+        "node OLD",
+        "network Cloud",
+        "/objects/configs/1",
+        "/objects/textobjects",
+    ] {
         assert!(places.contains(&place), "{place}: {places:?}");
     }
 }
@@ -156,7 +178,10 @@ fn nova_ves_json_is_eve_ngs_with_impairments() {
     });
     let (imported, document) = imported(&lab.to_string());
     assert_eq!((imported.format, &document["description"]), ("nova-ve", &json!("two")));
-    assert_eq!(document["links"][0]["endpoints"][0], json!({ "at": "a:eth0", "impairment": { "delay_ms": 10.0, "rate_kbit": 512 } }));
+    assert_eq!(
+        document["links"][0]["endpoints"][0],
+        json!({ "at": "a:eth0", "impairment": { "delay_ms": 10.0, "rate_kbit": 512 } })
+    );
     assert_eq!(document["links"].as_array().unwrap().len(), 2);
     assert_eq!(left(&imported), ["/textobjects", "node a"]);
 }

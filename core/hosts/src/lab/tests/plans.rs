@@ -96,7 +96,10 @@ fn what_somebody_did_by_hand_is_put_right() {
         actual["net"]["links"][1]["up"] = false.into();
         actual["net"]["namespaces"][1]["interfaces"][0]["addresses"] = json!(["10.7.0.1/24"]);
     });
-    assert_eq!(said, ["change link a:eth0 – lan", "add address b:eth0 10.1.0.2/24", "remove address b:eth0 10.7.0.1/24"]);
+    assert_eq!(
+        said,
+        ["change link a:eth0 – lan", "add address b:eth0 10.1.0.2/24", "remove address b:eth0 10.7.0.1/24"]
+    );
     assert_eq!(plan["loosen"], json!([{ "op": "remove_address", "at": "b:eth0", "address": "10.7.0.1/24" }]));
     assert_eq!(plan["settle"][0], json!({ "op": "set_link", "at": "a:eth0@host", "changes": { "up": true } }));
     // Taken out of its bridge; forwarding switched off.
@@ -122,11 +125,17 @@ fn what_is_left_over_goes() {
         links.push(json!({ "at": "a:eth7@host", "kind": "veth", "up": true, "mtu": 1500, "bridge": "old" }));
         links.push(json!({ "at": "old", "kind": "bridge", "up": true, "mtu": 1500 }));
         links.push(json!({ "at": "vm:eth0", "kind": "tun", "up": true, "mtu": 1500 }));
-        actual["net"]["namespaces"].as_array_mut().unwrap().push(json!({ "name": "c", "interfaces": [], "routes": [] }));
+        actual["net"]["namespaces"]
+            .as_array_mut()
+            .unwrap()
+            .push(json!({ "name": "c", "interfaces": [], "routes": [] }));
         actual["docker"] = json!([{ "name": "d", "status": "running" }]);
         actual["qemu"] = json!([{ "name": "vm", "status": "running" }]);
     });
-    assert_eq!(said, ["remove container d", "remove machine vm", "remove namespace c", "remove link a:eth7", "remove network old"]);
+    assert_eq!(
+        said,
+        ["remove container d", "remove machine vm", "remove namespace c", "remove link a:eth7", "remove network old"]
+    );
     assert_eq!(plan["remove"]["namespaces"], json!(["c"]));
     assert_eq!(plan["remove"]["taps"], json!([{ "at": "vm:eth0" }]));
     assert_eq!((&plan["remove_containers"], &plan["remove_machines"]), (&json!(["d"]), &json!(["vm"])));
@@ -134,7 +143,9 @@ fn what_is_left_over_goes() {
 
 #[test]
 fn what_the_document_says_no_more_is_taken_back_and_nothing_else() {
-    let edited = LAB.replace("{ name: a, routes: [{ to: 10.9.0.0/16, via: 10.1.0.2 }] }", "{ name: a }").replace(", forwarding: true", "");
+    let edited = LAB
+        .replace("{ name: a, routes: [{ to: 10.9.0.0/16, via: 10.1.0.2 }] }", "{ name: a }")
+        .replace(", forwarding: true", "");
     let mut actual = there();
     let plan = compared(&edited, &actual);
     assert_eq!(differences(&plan), Vec::<String>::new(), "a daemon may have added the route");
@@ -148,10 +159,18 @@ fn what_the_document_says_no_more_is_taken_back_and_nothing_else() {
 
 #[test]
 fn changes_to_links_are_live() {
-    let edited = LAB.replace("{ endpoints: [{ at: 'a:eth1'", "{ state: down, mtu: 9000, impairment: { delay_ms: 5 }, endpoints: [{ at: 'a:eth1'");
+    let edited = LAB.replace(
+        "{ endpoints: [{ at: 'a:eth1'",
+        "{ state: down, mtu: 9000, impairment: { delay_ms: 5 }, endpoints: [{ at: 'a:eth1'",
+    );
     let plan = compared(&edited, &there());
     assert_eq!(plan["base"], Value::Null);
-    let calls: Vec<String> = plan["settle"].as_array().unwrap().iter().map(|call| format!("{} {} {}", call["op"], call["at"], call["changes"])).collect();
+    let calls: Vec<String> = plan["settle"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|call| format!("{} {} {}", call["op"], call["at"], call["changes"]))
+        .collect();
     assert_eq!(calls.len(), 5, "{calls:?}");
     assert!(calls.contains(&"\"set_link\" \"a:eth1\" {\"up\":false}".to_owned()), "{calls:?}");
     let mut actual = there();
@@ -193,7 +212,10 @@ fn containers_come_before_their_links_and_start_after_them() {
     assert_eq!(plan["wire"]["links"].as_array().unwrap().len(), 3);
     assert_eq!(plan["wire"]["taps"].as_array().unwrap().len(), 2);
     let implied = plan["base"]["bridges"].as_array().unwrap().iter().find(|bridge| bridge["name"] != "lan").unwrap();
-    assert_eq!(plan["wire"]["taps"].as_array().unwrap().iter().filter(|tap| tap["bridge"] == implied["name"]).count(), 1);
+    assert_eq!(
+        plan["wire"]["taps"].as_array().unwrap().iter().filter(|tap| tap["bridge"] == implied["name"]).count(),
+        1
+    );
     assert_eq!(plan["ready"].as_array().unwrap().len(), 1);
     let taps = &plan["machines"][0]["taps"];
     assert_eq!(*taps, json!([{ "at": "vm:eth0" }, { "at": "vm:eth1" }]));
@@ -226,7 +248,8 @@ fn a_machine_that_lost_its_tap_is_started_again() {
 #[test]
 fn another_image_makes_a_container_anew_and_its_links_with_it() {
     let wanted = compared(MIXED, &json!({}));
-    let container = |digest: &Value, status: &str| json!({ "docker": [{ "name": "c", "status": status, "digest": digest }] });
+    let container =
+        |digest: &Value, status: &str| json!({ "docker": [{ "name": "c", "status": status, "digest": digest }] });
     let digest = &wanted["containers"][0]["digest"];
     let plan = compared(MIXED, &container(&json!("another"), "running"));
     assert!(differences(&plan).contains(&"replace container c".to_owned()));

@@ -39,7 +39,8 @@ fn random_labs_are_planned_whole() {
     let mut dice = Dice(7);
     for _ in 0..300 {
         let written = random(&mut dice);
-        let document: Document = normalise("random", &written, None).unwrap_or_else(|problem| panic!("{}", problem.message));
+        let document: Document =
+            normalise("random", &written, None).unwrap_or_else(|problem| panic!("{}", problem.message));
         let planned = plan(&document, &json!({})).unwrap();
         let count = |pointer: &str| planned.pointer(pointer).and_then(Value::as_array).map_or(0, Vec::len);
         assert_eq!(count("/base/namespaces") + count("/containers") + count("/machines"), document.nodes.len());

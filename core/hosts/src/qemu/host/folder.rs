@@ -154,10 +154,13 @@ impl Store {
         make_folder(&new)?;
         let failed = |error: &std::io::Error| system(format!("making {}", new.display()), error);
         let lock = File::open(&new).map_err(|error| failed(&error))?;
-        let locked = lock.try_lock().is_ok();
+        // Somebody who sweeps may just have taken it for one that a crash has left.
+        if lock.try_lock().is_err() {
+            return Ok(None);
+        }
         let path = labs.join(name);
         let mut held = Held { path: new.clone(), record: Some(record.clone()), _lock: lock };
-        let made = if locked { held.save().and_then(|()| make_folder(&new.join(RUN))) } else { Ok(()) };
+        let made = held.save().and_then(|()| make_folder(&new.join(RUN)));
         let placed = made.and_then(|()| match fs::rename(&new, &path) {
             Ok(()) => Ok(true),
             Err(error) if matches!(error.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists) => Ok(false),

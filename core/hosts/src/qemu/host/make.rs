@@ -53,13 +53,16 @@ pub fn create(host: &Host, cx: &OpCx, lab: &LabId, specs: &[MachineSpec]) -> Res
             .no_effect());
     }
     let (next, results) = (AtomicUsize::new(0), Mutex::new(vec![None; plans.len()]));
+    // Those that are this call's to take back: new, or gone on with.
+    let claimed = Mutex::new(Vec::new());
     thread::scope(|scope| {
         for _ in 0..AT_A_TIME.min(plans.len()) {
             scope.spawn(|| {
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(plan) = plans.get(index) else { break };
-                    let made = one(host, cx, lab, &tools, plan);
+                    let held = claim(host, cx, lab, plan.spec).inspect(|_| claimed.lock().push(plan.spec.name.clone()));
+                    let made = held.and_then(|held| one(host, cx, lab, (&tools, plan), held));
                     let failed = made.is_err();
                     results.lock()[index] = Some(made);
                     if failed {
@@ -81,7 +84,7 @@ pub fn create(host: &Host, cx: &OpCx, lab: &LabId, specs: &[MachineSpec]) -> Res
     }
     match failure {
         None => Ok(made),
-        Some(problem) => Err(take_back(host, cx, lab, specs, problem)),
+        Some(problem) => Err(take_back(host, cx, lab, claimed.into_inner(), problem)),
     }
 }
 
@@ -111,8 +114,13 @@ fn plan<'a>(host: &Host, cx: &OpCx, lab: &LabId, tools: &Tools, spec: &'a Machin
     Ok(Plan { spec, base: Some(base), size: asked })
 }
 
-fn one(host: &Host, cx: &OpCx, lab: &LabId, tools: &Tools, plan: &Plan<'_>) -> Result<Value, Problem> {
-    let mut held = claim(host, cx, lab, plan.spec)?;
+fn one(
+    host: &Host,
+    cx: &OpCx,
+    lab: &LabId,
+    (tools, plan): (&Tools, &Plan<'_>),
+    mut held: Held,
+) -> Result<Value, Problem> {
     furnish(cx, lab, tools, plan, &held)?;
     if plan.spec.start != Some(false) {
         power::start(host, cx, lab, &mut held)?;
@@ -192,10 +200,10 @@ fn furnish(cx: &OpCx, lab: &LabId, tools: &Tools, plan: &Plan<'_>, held: &Held) 
 }
 
 /// Removes what this step has made; its error, which says what is left if anything is.
-fn take_back(host: &Host, cx: &OpCx, lab: &LabId, specs: &[MachineSpec], problem: Problem) -> Problem {
+fn take_back(host: &Host, cx: &OpCx, lab: &LabId, claimed: Vec<String>, problem: Problem) -> Problem {
     let mut left = Vec::new();
-    for spec in specs {
-        let removed = match host.store.hold(cx, lab, &spec.name) {
+    for name in claimed {
+        let removed = match host.store.hold(cx, lab, &name) {
             Ok(Some(held))
                 if held.is_of(cx, lab) && held.record.as_ref().is_some_and(|record| record.key == cx.key) =>
             {
@@ -205,7 +213,7 @@ fn take_back(host: &Host, cx: &OpCx, lab: &LabId, specs: &[MachineSpec], problem
             Err(problem) => Err(problem),
         };
         if removed.is_err() {
-            left.push(spec.name.clone());
+            left.push(name);
         }
     }
     host.store.sweep(lab);

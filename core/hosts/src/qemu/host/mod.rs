@@ -68,7 +68,7 @@ impl Host {
                 loop {
                     thread::sleep(TRIM);
                     store.everywhere().iter().for_each(|machine| {
-                        folder::while_held(machine, || drop(serial::trim(machine, bound)));
+                        folder::while_held(machine, || trim(machine, bound));
                     });
                 }
             });
@@ -260,6 +260,21 @@ impl Machines for Host {
         let (held, _) = self.held(cx, lab, name)?;
         Ok(snapshots::list(cx, &self.tools()?, &held)?.into_values().collect())
     }
+}
+
+/// What can't be cut now is cut the next time.
+fn trim(machine: &Path, bound: u64) {
+    let _ = serial::trim(machine, bound);
+    let _ = process::trim_log(machine);
+}
+
+/// See `qemu::sockets`.
+pub fn sockets(config: &Config, instance: &str, lab: &LabId, name: &str) -> Option<super::Sockets> {
+    let path = folder::Store::new(config.folder.clone()).lab(lab).join(name);
+    let record = read_record(&path)
+        .filter(|record| record.instance == crate::lab_mark::short_instance(instance) && record.lab == lab.key)?;
+    let vnc = (record.spec.vnc == Some(true)).then_some(command::VNC);
+    Some(super::Sockets { folder: path.join("run"), serial: command::SERIAL, vnc })
 }
 
 fn absent(lab: &LabId, name: &str) -> Problem {

@@ -35,7 +35,8 @@ pub fn start(host: &Host, cx: &OpCx, lab: &LabId, held: &mut Held) -> Result<(),
     if process::lives(&held.path) {
         // A crash may have kept it from being noted, or from being what it is going to be.
         let process = up(cx, held, &record)?;
-        let noted = record.started.as_ref().is_some_and(|noted| noted.pid == process.pid);
+        let same = |noted: &Started| (noted.pid, noted.start_time) == (process.pid, process.start_time);
+        let noted = record.started.as_ref().is_some_and(same);
         return if noted { Ok(()) } else { note(cx, held, &process, None) };
     }
     let tools = host.tools()?;
@@ -57,7 +58,7 @@ fn up(cx: &OpCx, held: &Held, record: &Record) -> Result<Process, Problem> {
     let name = &record.spec.name;
     let begin = Instant::now();
     loop {
-        let process = process::find(&held.path, Some(&record.uuid), None);
+        let process = process::find(&held.path, Some(&record.uuid));
         if let Some(process) = process
             && Qmp::open(&held.run(), ANSWER).is_ok()
         {
@@ -158,7 +159,7 @@ fn of(held: &Held) -> Result<Option<Process>, Problem> {
             return Ok(None);
         }
         // It may be about to become QEMU.
-        if let Some(process) = process::find(&held.path, uuid, None) {
+        if let Some(process) = process::find(&held.path, uuid) {
             return Ok(Some(process));
         }
         if begin.elapsed() > ANSWER {

@@ -23,6 +23,8 @@ const LOCK: &str = "lock";
 const PID: &str = "pid";
 /// What QEMU says, its last words included.
 pub const LOG: &str = "qemu.log";
+/// Bytes of that, at most.
+const LOG_BYTES: u64 = 1 << 20;
 /// A lock that somebody only looks at is free a moment later.
 const LOOKED_AT: Duration = Duration::from_secs(1);
 const SLICE: Duration = Duration::from_millis(50);
@@ -90,9 +92,9 @@ pub fn lives(machine: &Path) -> bool {
     File::open(machine.join(LOCK)).is_ok_and(|lock| lock.try_lock_shared().is_err())
 }
 
-/// A machine's process. Its number alone proves nothing: it has to have the machine's mark on its command line, or to stand in
-/// its folder, and to have begun when it was noted to.
-pub fn find(machine: &Path, uuid: Option<&str>, start_time: Option<u64>) -> Option<Process> {
+/// A machine's process. Its number alone proves nothing: the machine's lock has to be taken, and the process has to have the
+/// machine's mark on its command line, or, where the mark is lost, to stand in its folder.
+pub fn find(machine: &Path, uuid: Option<&str>) -> Option<Process> {
     if !lives(machine) {
         return None;
     }
@@ -111,8 +113,7 @@ pub fn find(machine: &Path, uuid: Option<&str>, start_time: Option<u64>) -> Opti
         Some(_) => is_marked(),
         None => stands_in(),
     };
-    let began = start_time.is_none_or(|noted| noted == process.start_time);
-    (is_it && began && !process.ended(Duration::ZERO)).then_some(process)
+    (is_it && !process.ended(Duration::ZERO)).then_some(process)
 }
 
 impl Process {
@@ -165,6 +166,15 @@ pub fn last_words(machine: &Path) -> String {
     let said = String::from_utf8_lossy(&said);
     let lines: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
     lines[lines.len().saturating_sub(5)..].join("\n")
+}
+
+/// Empties what QEMU said when it has outgrown its bound: QEMU appends to it.
+pub fn trim_log(machine: &Path) -> io::Result<()> {
+    let path = machine.join(LOG);
+    if fs::metadata(&path)?.len() > LOG_BYTES {
+        OpenOptions::new().write(true).open(path)?.set_len(0)?;
+    }
+    Ok(())
 }
 
 fn open(path: &Path) -> io::Result<File> {

@@ -56,3 +56,34 @@ pub fn disk(
     }
     Ok(image)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use windlass_script::host::testing::TestCx;
+
+    use super::*;
+
+    #[test]
+    fn a_seed_is_a_disk_with_its_texts() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let mut cx = TestCx::new(&[]);
+        cx.secrets.insert("password".into(), "hunter2".into());
+        let cx = cx.on(&runtime);
+        let spec = MachineSpec { name: "r1".into(), ..MachineSpec::default() };
+        let seed = SeedSpec { user_data: json!({ "$secret": "password" }), ..SeedSpec::default() };
+        let image = disk(&cx, &spec, &seed, "demo/r1").unwrap();
+        let disk = FileSystem::new(Cursor::new(image.to_vec()), FsOptions::new()).unwrap();
+        assert_eq!(disk.volume_label_as_bytes(), b"CIDATA");
+        let read = |name: &str| {
+            let mut text = String::new();
+            std::io::Read::read_to_string(&mut disk.root_dir().open_file(name).unwrap(), &mut text).unwrap();
+            text
+        };
+        assert_eq!(read("user-data"), "hunter2");
+        assert_eq!(read("meta-data"), "instance-id: r1\nlocal-hostname: r1\n");
+        assert!(disk.root_dir().open_file("network-config").is_err());
+        let much = SeedSpec { user_data: "x".repeat(SEED_BYTES + 1).into(), ..SeedSpec::default() };
+        assert_eq!(super::disk(&cx, &spec, &much, "").unwrap_err().code, Code::LimitExceeded);
+    }
+}

@@ -1,0 +1,80 @@
+//! A server with labs, and people who may various things with them.
+
+use serde_json::{Value, json};
+use windlass_tests::{ApiServer, can_make_namespaces, console::Console, skip};
+
+const MAKE: &str = "const WORKFLOW = #{ name: \"lab/make\", title: \"Make\", permissions: [\"net.write:*\"] };\n\
+                    fn run(input) { net::create_namespaces(input.lab, input.nodes) }\n";
+const REMOVE: &str = "const WORKFLOW = #{ name: \"lab/remove\", title: \"Remove\", permissions: [\"net.write:*\"] };\n\
+                      fn run(input) { net::destroy(input.lab); }\n";
+
+/// A server with labs.
+pub struct Labs {
+    pub server: ApiServer,
+    made: Vec<(&'static str, &'static str)>,
+    /// Namespaces that its last run has made.
+    namespaces: Vec<String>,
+}
+
+impl Labs {
+    /// With these settings; none where namespaces can't be made.
+    pub fn start(settings: &str) -> Option<Self> {
+        if let Err(why) = can_make_namespaces() {
+            skip(&why);
+            return None;
+        }
+        let server = ApiServer::start_with(&[("lab/make", MAKE), ("lab/remove", REMOVE)], &[], settings);
+        Some(Self { server, made: Vec::new(), namespaces: Vec::new() })
+    }
+
+    /// A lab of an organisation, with a node `r1` and a node `r2`.
+    pub fn lab(&mut self, organisation: &'static str, lab: &'static str) {
+        let made = self.run("lab/make", organisation, lab);
+        let names = made.as_array().into_iter().flatten().filter_map(|one| one["namespace"].as_str());
+        self.namespaces = names.map(str::to_owned).collect();
+        self.made.push((organisation, lab));
+    }
+
+    /// Removes it.
+    pub fn remove(&mut self, organisation: &'static str, lab: &'static str) {
+        self.made.retain(|made| *made != (organisation, lab));
+        self.run("lab/remove", organisation, lab);
+    }
+
+    /// Names of the namespaces of the lab that was made last.
+    pub fn namespaces(&self) -> &[String] {
+        &self.namespaces
+    }
+
+    fn run(&self, workflow: &str, organisation: &str, lab: &str) -> Value {
+        let input = json!({ "lab": lab, "nodes": ["r1", "r2"] });
+        let body = json!({ "workflow": workflow, "input": input, "organisation": organisation });
+        let run = self.server.post("/api/v1/runs", &body).expect(201).json()["id"].as_str().unwrap().to_owned();
+        let record = self.server.ended(&run);
+        assert_eq!(record["state"], "succeeded", "{record}");
+        record["output"].clone()
+    }
+
+    /// The admin at a console: `demo/nodes/r1/console?kind=shell`.
+    #[track_caller]
+    pub fn console(&self, path: &str) -> Console {
+        Console::with_token(&self.server, path, &self.server.token)
+    }
+}
+
+impl Drop for Labs {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // The server may be the reason; then what is left goes with the machine.
+            return;
+        }
+        for (organisation, lab) in std::mem::take(&mut self.made) {
+            self.run("lab/remove", organisation, lab);
+        }
+    }
+}
+
+/// The way to the shell of a node.
+pub fn shell(lab: &str, node: &str, rest: &str) -> String {
+    format!("{lab}/nodes/{node}/console?kind=shell{rest}")
+}

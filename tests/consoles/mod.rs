@@ -1,0 +1,8 @@
+//! Consoles of labs' nodes: real shells in real namespaces, over real WebSockets.
+
+mod house;
+mod others;
+mod people;
+mod recordings;
+mod terminals;
+mod unkind;
