@@ -35,7 +35,7 @@ fn killed_at(point: &str, n: usize, destroys: bool) -> bool {
         }
         false => ("lab/deploy", document.clone()),
     };
-    let path = place.data.path().join("input.json");
+    let path = place.folder.path().join("input.json");
     std::fs::write(&path, input.to_string()).unwrap();
     let at = format!("{point}:{n}");
     let first = place.windlass(Some(&at), &["run", workflow, "--input", &path.to_string_lossy()]);

@@ -1,5 +1,6 @@
 //! Labs from documents, by the real program on the real kernel.
 
+mod containers;
 mod crashes;
 mod deploying;
 
@@ -16,10 +17,12 @@ use windlass_tests::{can_make_namespaces, skip, windlass_binary};
 
 /// A data folder, and the labs that were made from it.
 struct Place {
-    data: TempDir,
+    folder: TempDir,
     labs: Vec<String>,
     /// What is kept of all commands: a configuration file.
     config: Option<PathBuf>,
+    /// The machine's instance id, where it isn't the data folder's own.
+    instance: Option<String>,
 }
 
 impl Place {
@@ -29,12 +32,16 @@ impl Place {
             skip(&reason);
             return None;
         }
-        Some(Self { data: tempfile::tempdir().unwrap(), labs: Vec::new(), config: None })
+        Some(Self { folder: tempfile::tempdir().unwrap(), labs: Vec::new(), config: None, instance: None })
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
     }
 
     /// With a configuration.
     fn configured(mut self, toml: &str) -> Self {
-        let path = self.data.path().join("windlass.toml");
+        let path = self.folder.path().join("windlass.toml");
         std::fs::write(&path, toml).unwrap();
         self.config = Some(path);
         self
@@ -42,19 +49,22 @@ impl Place {
 
     fn windlass(&self, crash_at: Option<&str>, arguments: &[&str]) -> Output {
         let mut command = Command::new(windlass_binary());
-        command.arg("--data").arg(self.data.path()).arg("--workflows").arg(workflows()).args(arguments);
+        command.arg("--data").arg(self.data()).arg("--workflows").arg(workflows()).args(arguments);
         if let Some(config) = &self.config {
             command.arg("--config").arg(config);
         }
         // A configuration that happens to be above the tests is none of theirs.
-        command.current_dir(self.data.path()).env_remove("WINDLASS_CRASH_AT");
+        command.current_dir(self.folder.path()).env_remove("WINDLASS_CRASH_AT");
+        if let Some(instance) = &self.instance {
+            command.env("WINDLASS_INSTANCE_ID", instance).env("WINDLASS_INSTANCE_ID_OVERRIDE_OK", "1");
+        }
         command.envs(crash_at.map(|point| ("WINDLASS_CRASH_AT", point)));
         command.output().expect("the program starts")
     }
 
     /// Runs a workflow; the record of its run.
     fn run(&self, workflow: &str, input: &Value) -> Value {
-        let path = self.data.path().join("input.json");
+        let path = self.folder.path().join("input.json");
         std::fs::write(&path, input.to_string()).unwrap();
         let output = self.windlass(None, &["run", workflow, "--input", &path.to_string_lossy()]);
         let newest = self.newest();
@@ -85,17 +95,20 @@ impl Place {
 
     /// The names of a lab in this machine's kernel.
     fn names(&self, lab: &str) -> LabNames {
-        let instance = std::fs::read_to_string("/etc/windlass/instance_id")
-            .or_else(|_| std::fs::read_to_string(self.data.path().join("instance_id")))
-            .expect("a run has made an instance id");
-        LabNames::new(instance.trim(), lab)
+        LabNames::new(&self.instance_id(), lab)
+    }
+
+    fn instance_id(&self) -> String {
+        let own = || self.instance.clone().ok_or(()).or_else(|()| std::fs::read_to_string(self.data().join("instance_id")));
+        let found = std::fs::read_to_string("/etc/windlass/instance_id").or_else(|_| own());
+        found.expect("a run has made an instance id").trim().to_owned()
     }
 
     /// What the kernel has of a lab.
     fn kernel(&self, lab: &str) -> BTreeSet<String> {
         let names = self.names(lab);
         let text = format!("{}{}", ip(&["-o", "link"]), ip(&["netns", "list"]));
-        let words = text.split([' ', ':', '@', '\n']);
+        let words = text.split([' ', ':', '@', '\n', '\\']);
         let ours =
             words.filter(|word| word.starts_with(&names.bridge_prefix()) || word.starts_with(&names.node_prefix()));
         ours.map(|word| word.replacen(names.hash(), "HASH", 1)).collect()

@@ -289,6 +289,11 @@ pub const KEYS: &[Key] = &[
          else 30 s.",
     ),
     key(
+        "hosts.lab.quotas",
+        "What organisations' labs may come to together: `acme = { labs = 5, nodes = 100, cpus = 16, memory_mb = 32768 }`; `*` is for those \
+         that aren't named, and never for the platform.",
+    ),
+    key(
         "hosts.qemu.program",
         "The emulator of virtual machines: a name that is looked for in the system's folders, or an absolute path; `qemu-img` is beside it.",
     ),
