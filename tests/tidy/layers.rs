@@ -107,14 +107,17 @@ fn modules_that_know_one_another(tree: &Tree) -> Vec<String> {
     let modules: Vec<&str> = tree
         .files
         .iter()
-        .filter_map(|file| file.path.strip_prefix(HOSTS)?.strip_suffix("/ops.rs"))
+        .filter_map(|file| {
+            let path = file.path.strip_prefix(HOSTS)?;
+            path.strip_suffix("/ops.rs").or_else(|| path.strip_suffix("/ops/mod.rs"))
+        })
         .filter(|module| !module.contains('/'))
         .collect();
     let mut complaints = Vec::new();
     for file in tree.files.iter().filter(|file| file.is_rust()) {
         let Some((own, _)) = file.path.strip_prefix(HOSTS).and_then(|path| path.split_once('/')) else { continue };
         for (index, line) in file.text.lines().enumerate() {
-            let other = modules.iter().find(|module| **module != own && line.contains(&format!("crate::{module}")));
+            let other = modules.iter().find(|module| **module != own && line.contains(&format!("crate::{module}::")));
             if let Some(other) = other {
                 complaints.push(format!(
                     "{}:{}: host module `{own}` knows `{other}`; share through the script",

@@ -39,6 +39,8 @@ pub struct Patrol<'a> {
     every: Duration,
     ears: Box<dyn ChangeWatch>,
     labs: BTreeMap<String, Watched<'a>>,
+    /// Labs of which nothing was left, and how often this process had changed each by then.
+    gone: BTreeMap<String, u64>,
 }
 
 struct Watched<'a> {
@@ -53,7 +55,7 @@ impl<'a> Patrol<'a> {
     /// A watch over the labs of this machine's instance id, which looks at everything this often.
     pub fn new(backend: &'a dyn NetBackend, instance: &'a str, every: Duration) -> Result<Self, Problem> {
         let ears = backend.listen().map_err(|fault| fault.problem("listening for changes of links"))?;
-        Ok(Self { backend, instance, every, ears, labs: BTreeMap::new() })
+        Ok(Self { backend, instance, every, ears, labs: BTreeMap::new(), gone: BTreeMap::new() })
     }
 
     /// Watches until it is told to end.
@@ -83,7 +85,8 @@ impl<'a> Patrol<'a> {
         for key in keys {
             let (busy, changed) = activity.get(&key).copied().unwrap_or_default();
             let Some(id) = LabId::parse(&key).filter(|_| !busy) else { continue };
-            let Some(now) = self.open(id, changed)? else { continue };
+            // It stays as it was known: what was done to it meanwhile is told when it can be read again.
+            let Some(now) = self.open(id, changed) else { continue };
             let before = self.labs.remove(&key);
             if let Some(before) = before.filter(|before| before.changed == changed) {
                 between(&before.settled, &now.settled).into_iter().for_each(|found| tell(&now.lab.id, found));
@@ -99,17 +102,17 @@ impl<'a> Patrol<'a> {
     fn after_runs(&mut self) -> Result<(), Problem> {
         let mut any = false;
         for (key, (busy, changed)) in self.activity() {
-            let known = self.labs.get(&key).map(|watched| watched.changed);
+            let known = self.labs.get(&key).map(|watched| watched.changed).or_else(|| self.gone.get(&key).copied());
             if busy || known == Some(changed) {
                 continue;
             }
-            let Some(now) = LabId::parse(&key).map(|id| self.open(id, changed)).transpose()?.flatten() else {
-                continue;
-            };
+            let Some(now) = LabId::parse(&key).and_then(|id| self.open(id, changed)) else { continue };
             let nothing = now.settled.is_empty() && now.picture.places().next().is_none();
             any |= if nothing {
+                self.gone.insert(key.clone(), changed);
                 self.labs.remove(&key).is_some()
             } else {
+                self.gone.remove(&key);
                 self.labs.insert(key, now);
                 true
             };
@@ -139,8 +142,10 @@ impl<'a> Patrol<'a> {
             if !quiet(key, watched) || !concerned(watched) {
                 continue;
             }
-            watched.picture.again(&watched.lab, host.clone(), places)?;
-            news.push((key.clone(), links(&watched.lab, &watched.picture)));
+            match watched.picture.again(&watched.lab, host.clone(), places) {
+                Ok(()) => news.push((key.clone(), links(&watched.lab, &watched.picture))),
+                Err(problem) => unread(key, &problem),
+            }
         }
         // What a run has begun since then is its own.
         let activity = self.activity();
@@ -155,12 +160,16 @@ impl<'a> Patrol<'a> {
         Ok(())
     }
 
-    fn open(&self, id: LabId, changed: u64) -> Result<Option<Watched<'a>>, Problem> {
+    /// A lab as it is now. One that can't be read doesn't keep the others from being watched.
+    fn open(&self, id: LabId, changed: u64) -> Option<Watched<'a>> {
+        let key = id.key.clone();
         // Nothing is made under this key.
-        let lab = Lab::seen_by(self.backend, id, self.instance, String::new(), None)?;
-        let picture = Picture::of(&lab)?;
-        let settled = links(&lab, &picture);
-        Ok(Some(Watched { lab, picture, settled, changed }))
+        let read = Lab::seen_by(self.backend, id, self.instance, String::new(), None).and_then(|lab| {
+            let picture = Picture::of(&lab)?;
+            let settled = links(&lab, &picture);
+            Ok(Watched { lab, picture, settled, changed })
+        });
+        read.inspect_err(|problem| unread(&key, problem)).ok()
     }
 
     fn follow(&mut self) -> Result<(), Problem> {
@@ -190,6 +199,10 @@ impl<'a> Patrol<'a> {
         let marks = aliases.iter().filter_map(|alias| Mark::parse(alias)).filter(|mark| mark.instance == short);
         Ok(marks.map(|mark| mark.lab).collect())
     }
+}
+
+fn unread(lab: &str, problem: &Problem) {
+    tracing::warn!(lab, %problem, "what is there of a lab can't be read; it is tried again");
 }
 
 fn heard_nothing(fault: Fault) -> Problem {
