@@ -47,7 +47,11 @@ fn containers_are_deployed_changed_brought_back_and_destroyed() {
     let mut edited = lab.clone();
     edited["nodes"][1] = json!({ "name": "b", "image": IMAGE, "command": ["sleep", "2000000"] });
     let changed = place.deploy(&edited);
-    assert_eq!((&changed["counts"]["replace"], &changed["checks"][1]["holds"]), (&json!(2), &json!(true)), "{changed:#}");
+    assert_eq!(
+        (&changed["counts"]["replace"], &changed["checks"][1]["holds"]),
+        (&json!(2), &json!(true)),
+        "{changed:#}"
+    );
     assert_eq!(place.deploy(&edited)["summary"], "nothing differs");
 
     // A restart keeps the links.
@@ -60,11 +64,20 @@ fn containers_are_deployed_changed_brought_back_and_destroyed() {
     docker.stop();
     for name in place.kernel("t-boxes") {
         let name = name.replacen("HASH", place.names("t-boxes").hash(), 1);
-        if name.contains('-') { ip(&["netns", "del", &name]) } else { ip(&["link", "del", &name]) };
+        if name.contains('-') {
+            ip(&["netns", "del", &name])
+        } else {
+            ip(&["link", "del", &name])
+        };
     }
     wait_until("an empty kernel", Duration::from_secs(20), || place.kernel("t-boxes").is_empty());
     let away = place.run("lab/deploy", &edited);
-    assert_eq!((&away["state"], &away["problem"]["code"]), (&json!("rolled_back"), &json!("unavailable")), "{:#}", away["problem"]);
+    assert_eq!(
+        (&away["state"], &away["problem"]["code"]),
+        (&json!("rolled_back"), &json!("unavailable")),
+        "{:#}",
+        away["problem"]
+    );
     docker.resume();
     let back = place.deploy(&edited);
     assert_eq!((&back["counts"]["start"], &back["checks"][1]["holds"]), (&json!(2), &json!(true)), "{back:#}");

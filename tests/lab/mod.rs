@@ -99,7 +99,8 @@ impl Place {
     }
 
     fn instance_id(&self) -> String {
-        let own = || self.instance.clone().ok_or(()).or_else(|()| std::fs::read_to_string(self.data().join("instance_id")));
+        let own =
+            || self.instance.clone().ok_or(()).or_else(|()| std::fs::read_to_string(self.data().join("instance_id")));
         let found = std::fs::read_to_string("/etc/windlass/instance_id").or_else(|_| own());
         found.expect("a run has made an instance id").trim().to_owned()
     }

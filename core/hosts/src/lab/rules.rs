@@ -289,7 +289,10 @@ impl<'a> Look<'a> {
             "default" => None,
             text => match text.parse::<IpNet>() {
                 Err(_) => {
-                    return Some(("bad_address", format!("`{text}` isn't a network such as 10.1.0.0/16, or `default`")));
+                    return Some((
+                        "bad_address",
+                        format!("`{text}` isn't a network such as 10.1.0.0/16, or `default`"),
+                    ));
                 }
                 Ok(net) if net.trunc() != net => {
                     return Some((
