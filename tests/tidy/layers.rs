@@ -116,7 +116,8 @@ fn modules_that_know_one_another(tree: &Tree) -> Vec<String> {
         for (index, line) in file.text.lines().enumerate() {
             // `crate::lab_id` is shared by all, and isn't `crate::lab`.
             let names = |module: &str| {
-                let mut found = line.split(&format!("crate::{module}")).skip(1);
+                let name = format!("crate::{module}");
+                let mut found = line.split(&name).skip(1);
                 found.any(|rest| !rest.starts_with(|next: char| next == '_' || next.is_ascii_alphanumeric()))
             };
             let other = modules.iter().find(|module| **module != own && names(module));
