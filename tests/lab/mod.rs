@@ -3,6 +3,7 @@
 mod containers;
 mod crashes;
 mod deploying;
+mod owners;
 
 use std::{
     collections::BTreeSet,

@@ -188,7 +188,7 @@ fn each_forbidden_edge_is_found() {
 fn host_modules_that_know_one_another_are_found() {
     let (_folder, tree) = sample(&[
         ("core/hosts/src/net/ops.rs", "use crate::docker::ops;\n"),
-        ("core/hosts/src/docker/ops.rs", "use crate::shared;\nuse crate::docker::client;\n"),
+        ("core/hosts/src/docker/ops.rs", "use crate::shared;\nuse crate::docker::client;\nuse crate::net_names::of;\n"),
     ]);
     let complaints = modules_that_know_one_another(&tree);
     assert_eq!(complaints.len(), 1, "{complaints:?}");
