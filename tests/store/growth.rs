@@ -133,7 +133,7 @@ const ALONE: [(&str, &str, &str); 11] = [
     ("audit", "seq", "each database has a chain of its own"),
     ("nodes", "id", "each database has nodes of its own"),
     ("locks", "name", "of what a database's runs share: organisations that share a lock stay together"),
-    ("kv", "key", "of what a database's runs share: organisations that share a key stay together"),
+    ("kv", "key", "but the platform's keys, each begins with its organisation"),
     ("secrets", "name", "of the platform, and copied to each"),
     ("__diesel_schema_migrations", "version", "each database has a schema of its own"),
 ];

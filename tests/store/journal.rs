@@ -28,6 +28,7 @@ super::on_both!(
     outputs_are_counted_by_lane,
     doubt_waits_for_an_operator,
     local_effects_happen_once,
+    each_organisation_has_keys_of_its_own,
     a_child_is_launched_with_its_step,
     artifacts_are_kept,
 );
@@ -224,7 +225,7 @@ fn local_effects_happen_once(w: &World) {
     assert_eq!(run("3", LocalEffect::KvGet { key: "a/k".into() }), json!([1]));
     run("4", LocalEffect::KvSet { key: "A/k".into(), value: 1.into() });
     assert_eq!(run("5", LocalEffect::KvList { prefix: "a".into() }), json!(["a/k"]));
-    assert_eq!(w.store.kv("A").unwrap(), [("A/k".to_owned(), json!(1))]);
+    assert_eq!(w.store.kv("platform", "A").unwrap(), [("A/k".to_owned(), json!(1))]);
     assert_eq!(run("6", LocalEffect::KvDelete { key: "a/k".into() }), true);
     assert_eq!(run("7", LocalEffect::KvDelete { key: "a/k".into() }), false);
     assert_eq!(run("8", LocalEffect::Unlock { name: "l".into() }), false);
@@ -232,6 +233,36 @@ fn local_effects_happen_once(w: &World) {
     let inventory = |prefix: &str| LocalEffect::Inventory { provider: "net".into(), prefix: prefix.into() };
     assert_eq!(run("10", inventory("ns_"))[0]["id"], "ns_1");
     assert_eq!(run("11", inventory("nsx")), json!([]));
+}
+
+fn each_organisation_has_keys_of_its_own(w: &World) {
+    let of = |organisation: &str| {
+        let run = NewRun { organisation: organisation.into(), ..new_run(organisation) };
+        w.launch_as(run).unwrap()
+    };
+    let leases = [of("platform"), of("acme"), of("acme2")];
+    let run = |lease: &Lease, at: &str, effect| seen(&w.ok(local(lease, at, effect, Given::Nothing)));
+    let get = || LocalEffect::KvGet { key: "lab/demo".into() };
+    let list = |prefix: &str| LocalEffect::KvList { prefix: prefix.into() };
+    for (number, lease) in leases.iter().enumerate() {
+        assert_eq!(run(lease, "0", get()), Value::Null, "{}", lease.run);
+        run(lease, "1", LocalEffect::KvSet { key: "lab/demo".into(), value: number.into() });
+    }
+    run(&leases[0], "2", LocalEffect::KvSet { key: "lab/acme/x".into(), value: 9.into() });
+    for (number, lease) in leases.iter().enumerate() {
+        let whose = lease.run.as_str();
+        assert_eq!(run(lease, "3", get()), json!(number), "{whose}");
+        let mine = if number == 0 { json!(["lab/acme/x", "lab/demo"]) } else { json!(["lab/demo"]) };
+        for (at, prefix) in [("4", ""), ("5", "lab/"), ("6", "l")] {
+            assert_eq!(run(lease, at, list(prefix)), mine, "{whose} {prefix}");
+        }
+        assert_eq!(run(lease, "7", list("acme")), json!([]), "{whose}");
+        assert_eq!(w.store.kv(whose, "lab/d").unwrap(), [("lab/demo".to_owned(), json!(number))]);
+    }
+    assert_eq!(run(&leases[1], "8", LocalEffect::KvDelete { key: "lab/demo".into() }), true);
+    assert_eq!(run(&leases[1], "9", LocalEffect::KvDelete { key: "lab/acme/x".into() }), false);
+    assert_eq!(run(&leases[0], "8", get()), 0);
+    assert_eq!(run(&leases[2], "8", get()), 2);
 }
 
 fn a_child_is_launched_with_its_step(w: &World) {

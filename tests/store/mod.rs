@@ -16,6 +16,7 @@ mod lists;
 mod log;
 mod migrations;
 mod nodes;
+mod stuck_locks;
 mod undoing;
 mod waits;
 mod world;

@@ -159,7 +159,7 @@ pub enum LocalEffect {
     Random,
     /// A random UUID (version 4).
     Uuid,
-    /// A value of the key-value store, or null. Keys are global: `area/key`.
+    /// A value of the key-value store, or null. Keys are those of the run's organisation: `area/key`.
     KvGet {
         /// The key.
         key: String,

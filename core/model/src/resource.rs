@@ -33,8 +33,11 @@ pub struct ResourceRef {
     pub id: Arc<str>,
 }
 
+/// The organisation that is there from the start.
+pub const PLATFORM: &str = "platform";
+
 /// Whose labs these are stands beside their names: two organisations may each have a `demo/r1`.
-const NAMED_BY_ORGANISATIONS: [&str; 3] = ["docker", "net", "qemu"];
+const NAMED_BY_ORGANISATIONS: [&str; 4] = ["docker", "guacamole", "net", "qemu"];
 
 impl ResourceRef {
     /// Whether its id says what it is within an organisation only: the same id of another organisation is another thing.
@@ -94,5 +97,5 @@ pub struct ResourceRecord {
 }
 
 fn platform() -> String {
-    "platform".to_owned()
+    PLATFORM.to_owned()
 }

@@ -1,18 +1,33 @@
-//! The key-value store that scripts share.
+//! The key-value store that an organisation's scripts share. The platform's keys stand there as they are; another organisation's
+//! behind its name, between separators that no key of a script has: a name in a script has no control characters.
 
 use diesel::prelude::*;
 use serde_json::Value;
 
+use windlass_model::resource::PLATFORM;
+
 use crate::{apply::Cx, connection::AnyConnection, dialect::both, error::Applied, schema::kv};
 
 /// Keys that one listing gives, at most.
-const LIST_LIMIT: i64 = 1_000;
+const LIST_LIMIT: usize = 1_000;
 
-pub(crate) fn get(cx: &mut Cx, key: &str) -> Applied<Option<String>> {
+const SEPARATOR: char = '\u{1f}';
+
+/// What the keys of an organisation begin with.
+fn space(organisation: &str) -> String {
+    match organisation {
+        PLATFORM => String::new(),
+        _ => format!("{SEPARATOR}{organisation}{SEPARATOR}"),
+    }
+}
+
+pub(crate) fn get(cx: &mut Cx, organisation: &str, key: &str) -> Applied<Option<String>> {
+    let key = space(organisation) + key;
     Ok(kv::table.find(key).select(kv::value).get_result(cx.conn).optional()?)
 }
 
-pub(crate) fn set(cx: &mut Cx, key: &str, value: &str) -> Applied<()> {
+pub(crate) fn set(cx: &mut Cx, organisation: &str, key: &str, value: &str) -> Applied<()> {
+    let key = &(space(organisation) + key);
     both!(cx.conn, c => diesel::insert_into(kv::table)
         .values((kv::key.eq(key), kv::value.eq(value), kv::updated_at_ms.eq(cx.now_ms)))
         .on_conflict(kv::key)
@@ -22,34 +37,48 @@ pub(crate) fn set(cx: &mut Cx, key: &str, value: &str) -> Applied<()> {
     Ok(())
 }
 
-pub(crate) fn delete(cx: &mut Cx, key: &str) -> Applied<bool> {
+pub(crate) fn delete(cx: &mut Cx, organisation: &str, key: &str) -> Applied<bool> {
+    let key = space(organisation) + key;
     Ok(diesel::delete(kv::table.find(key)).execute(cx.conn)? == 1)
 }
 
-pub(crate) fn keys(cx: &mut Cx, prefix: &str) -> Applied<Vec<String>> {
-    // LIKE ignores case in SQLite, so the exact comparison is made here.
+pub(crate) fn keys(cx: &mut Cx, organisation: &str, prefix: &str) -> Applied<Vec<String>> {
+    let space = &space(organisation);
+    let prefix = space.clone() + prefix;
     let found: Vec<String> = kv::table
-        .filter(kv::key.ge(prefix))
-        .filter(kv::key.like(format!("{}%", escape_like(prefix))).escape('!'))
+        .filter(kv::key.ge(&prefix))
+        .filter(kv::key.like(format!("{}%", escape_like(&prefix))).escape('!'))
         .order(kv::key)
         .select(kv::key)
         .load(cx.conn)?;
-    Ok(found.into_iter().filter(|key| key.starts_with(prefix)).take(LIST_LIMIT as usize).collect())
+    let own = found.iter().filter_map(|key| own_name(key, space, &prefix));
+    Ok(own.take(LIST_LIMIT).map(str::to_owned).collect())
 }
 
-/// Keys and values with a prefix, by key.
-pub(crate) fn list(conn: &mut AnyConnection, prefix: &str) -> QueryResult<Vec<(String, Value)>> {
+/// An organisation's keys and values with a prefix, by key.
+pub(crate) fn list(
+    conn: &mut AnyConnection,
+    organisation: &str,
+    prefix: &str,
+) -> QueryResult<Vec<(String, Value)>> {
+    let space = &space(organisation);
+    let prefix = space.clone() + prefix;
     let rows: Vec<(String, String)> = kv::table
-        .filter(kv::key.ge(prefix))
-        .filter(kv::key.like(format!("{}%", escape_like(prefix))).escape('!'))
+        .filter(kv::key.ge(&prefix))
+        .filter(kv::key.like(format!("{}%", escape_like(&prefix))).escape('!'))
         .order(kv::key)
         .select((kv::key, kv::value))
         .load(conn)?;
-    Ok(rows
-        .into_iter()
-        .filter(|(key, _)| key.starts_with(prefix))
-        .map(|(key, value)| (key, serde_json::from_str(&value).unwrap_or_default()))
-        .collect())
+    let own = rows.iter().filter_map(|(key, value)| Some((own_name(key, space, &prefix)?, value)));
+    Ok(own.map(|(key, value)| (key.to_owned(), serde_json::from_str(value).unwrap_or_default())).collect())
+}
+
+/// What the organisation calls a key that was found: LIKE ignores case in SQLite, and the platform's keys stand among all others.
+fn own_name<'a>(key: &'a str, space: &str, prefix: &str) -> Option<&'a str> {
+    if !key.starts_with(prefix) {
+        return None;
+    }
+    key.strip_prefix(space).filter(|name| !name.starts_with(SEPARATOR))
 }
 
 /// Text for LIKE in which nothing is a wildcard; the escape character is `!`.

@@ -1,13 +1,34 @@
 //! Locks by name, over all runs.
 
 use diesel::prelude::*;
-use windlass_model::{RunId, query::LockRecord};
+use windlass_model::{RunId, RunState, query::LockRecord};
 
-use crate::{apply::Cx, connection::AnyConnection, error::Applied, schema::locks, timers};
+use crate::{apply::Cx, connection::AnyConnection, error::Applied, runs, schema::locks, timers};
 
 /// Who holds the lock.
 pub(crate) fn holder(cx: &mut Cx, name: &str) -> Applied<Option<String>> {
     Ok(locks::table.find(name).select(locks::run_id).get_result(cx.conn).optional()?)
+}
+
+/// Who may have a lock now.
+pub(crate) enum OpenTo {
+    /// Nobody: a run has it that will give it back.
+    Nobody,
+    /// Whoever is first: nobody has it.
+    All,
+    /// Who takes it from a run whose undo is stuck, and is of that run's organisation.
+    TakesFromStuck { organisation: String },
+}
+
+/// Who may have the lock now. The caller keeps other nodes from deciding about it.
+pub(crate) fn open_to(cx: &mut Cx, name: &str) -> Applied<OpenTo> {
+    let Some(holder) = holder(cx, name)? else { return Ok(OpenTo::All) };
+    Ok(match runs::find(cx.conn, &holder)? {
+        Some(row) if row.run_state() == RunState::RollbackStuck => {
+            OpenTo::TakesFromStuck { organisation: row.organisation }
+        }
+        _ => OpenTo::Nobody,
+    })
 }
 
 pub(crate) fn acquire(cx: &mut Cx, name: &str, run: &RunId) -> Applied<()> {
@@ -38,7 +59,7 @@ pub(crate) fn take_away(cx: &mut Cx, name: &str) -> Applied<()> {
 pub(crate) fn stuck(cx: &mut Cx, run: &RunId) -> Applied<()> {
     let names: Vec<String> =
         locks::table.filter(locks::run_id.eq(run.as_str())).order(locks::name).select(locks::name).load(cx.conn)?;
-    names.iter().try_for_each(|name| timers::wake_waiting_for(cx, name))
+    names.iter().try_for_each(|name| timers::wake_lock(cx, name))
 }
 
 /// Releases everything that a run holds.

@@ -170,9 +170,9 @@ impl Store {
         self.0.readers.with(locks::list)
     }
 
-    /// Keys and values of the key-value store with a prefix.
-    pub fn kv(&self, prefix: &str) -> Read<Vec<(String, Value)>> {
-        self.0.readers.with(|conn| kv::list(conn, prefix))
+    /// Keys and values of an organisation's key-value store with a prefix.
+    pub fn kv(&self, organisation: &str, prefix: &str) -> Read<Vec<(String, Value)>> {
+        self.0.readers.with(|conn| kv::list(conn, organisation, prefix))
     }
 
     /// Secrets, without their values.

@@ -161,6 +161,17 @@ pub(crate) fn get(cx: &mut Cx, run: &RunId) -> Applied<RunRow> {
     find(cx.conn, run.as_str())?.ok_or_else(|| run_not_found(run))
 }
 
+/// Whose run it is.
+pub(crate) fn organisation(cx: &mut Cx, run: &RunId) -> Applied<String> {
+    let query = runs::table.find(run.as_str()).select(runs::organisation);
+    if let Some(organisation) = query.first(cx.conn).optional()? {
+        return Ok(organisation);
+    }
+    // It may have been launched in this very batch.
+    cx.settle()?;
+    query.first(cx.conn).optional()?.ok_or_else(|| run_not_found(run))
+}
+
 /// Makes a waiting run due now, because something that it may wait for has happened. A parked run stays where it is,
 /// and a running one looks for itself when it suspends.
 pub(crate) fn wake(cx: &mut Cx, run: &str) -> Applied<()> {

@@ -9,8 +9,9 @@ use crate::{
     connection::AnyConnection,
     dialect::{both, exclude_others},
     error::Applied,
+    locks::{self, OpenTo},
     runs::wake,
-    schema::{locks, runs, steps, waits},
+    schema::{runs, steps, waits},
     steps::path,
 };
 
@@ -82,50 +83,52 @@ pub(crate) fn drop_waits(cx: &mut Cx, run: &RunId, lane: Option<&str>) -> Applie
             .filter(steps::state.eq(StepState::Waiting.as_str()))
             .execute(cx.conn)?;
     }
-    for wait in dropped.iter().filter(|wait| wait.reason == WaitReason::Lock.as_str()) {
-        if let Some(name) = &wait.name {
-            wake_lock(cx, name)?;
-        }
-    }
-    Ok(())
+    dropped.iter().try_for_each(|wait| left_queue(cx, wait))
 }
 
-/// Who is first in a lock's queue: the step that has waited longest, of runs that can go on.
-pub(crate) fn first_for_lock(cx: &mut Cx, lock: &str) -> Applied<Option<(String, String)>> {
+/// Who is first in a lock's queue, among those whom it is open to: the step that has waited longest, of runs that can go on.
+pub(crate) fn first_for_lock(cx: &mut Cx, lock: &str, open_to: &OpenTo) -> Applied<Option<(String, String)>> {
     let live = runs::state
         .eq(RunState::Running.as_str())
         .or(runs::state.eq(RunState::Waiting.as_str()).and(runs::waiting_on.ne(WaitReason::Parked.as_str())));
     // In SQL a NULL in `and` with false is false, so a running run's missing reason does no harm.
-    Ok(waits::table
+    let mut query = waits::table
         .inner_join(runs::table.on(runs::id.eq(waits::run_id)))
         .filter(waits::reason.eq(WaitReason::Lock.as_str()))
         .filter(waits::name.eq(lock))
         .filter(live)
         .order((waits::since_ms, waits::run_id, waits::path))
         .select((waits::run_id, waits::path))
-        .first(cx.conn)
-        .optional()?)
-}
-
-/// Wakes the run that is first in a lock's queue, free or not.
-pub(crate) fn wake_waiting_for(cx: &mut Cx, lock: &str) -> Applied<()> {
-    exclude_others(cx.conn, lock)?;
-    if let Some((run, _)) = first_for_lock(cx, lock)? {
-        wake(cx, &run)?;
+        .into_boxed();
+    match open_to {
+        OpenTo::Nobody => return Ok(None),
+        OpenTo::All => {}
+        OpenTo::TakesFromStuck { organisation } => {
+            // As it stands in the wait's JSON, where a quotation mark within a name has a backslash before it.
+            query = query
+                .filter(runs::organisation.eq(organisation))
+                .filter(waits::spec.like("%\"from!_stuck\":true%").escape('!'));
+        }
     }
-    Ok(())
+    Ok(query.first(cx.conn).optional()?)
 }
 
-/// If the lock is free, wakes the run that is first in its queue.
+/// Wakes the run that is first in a lock's queue of those who may have it now.
 pub(crate) fn wake_lock(cx: &mut Cx, lock: &str) -> Applied<()> {
     exclude_others(cx.conn, lock)?;
-    let held: i64 = locks::table.filter(locks::name.eq(lock)).count().get_result(cx.conn)?;
-    if held == 0
-        && let Some((run, _)) = first_for_lock(cx, lock)?
-    {
+    let open_to = locks::open_to(cx, lock)?;
+    if let Some((run, _)) = first_for_lock(cx, lock, &open_to)? {
         wake(cx, &run)?;
     }
     Ok(())
+}
+
+/// A wait is over that may have stood in a lock's queue, and the lock isn't its run's: whoever is next may be let in.
+pub(crate) fn left_queue(cx: &mut Cx, wait: &WaitRow) -> Applied<()> {
+    match &wait.name {
+        Some(name) if wait.reason == WaitReason::Lock.as_str() => wake_lock(cx, name),
+        _ => Ok(()),
+    }
 }
 
 /// Keeps a child from ending on another node while it is decided whether its parent waits: else neither would see the

@@ -1,4 +1,4 @@
-//! The key-value store over all runs, and the inventory of what runs have made.
+//! The key-value store over all runs of an organisation, and the inventory of what runs have made.
 
 use rhai::Dynamic;
 use windlass_model::{EffectClass, Problem, journal::LocalEffect};
@@ -26,7 +26,7 @@ pub(super) fn all() -> Vec<Builtin> {
     vec![
         Builtin {
             name: "kv_get",
-            doc: "A stored value, or `()`. Values are shared by all runs. Needs `kv.read:KEY`.",
+            doc: "A stored value, or `()`. Values are shared by all runs of the organisation. Needs `kv.read:KEY`.",
             params: const { &[KEY] },
             returns: "the value, or ()",
             permission: READ(),

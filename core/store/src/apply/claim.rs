@@ -17,7 +17,7 @@ use crate::{
     log::Log,
     rates,
     runs::{self, RunRow},
-    schema, turns,
+    schema, timers, turns,
 };
 
 /// Who claims, and on what terms.
@@ -176,6 +176,8 @@ fn park(cx: &mut Cx, log: &mut Log, row: &RunRow, recoveries: i64) -> Applied<()
         ))
         .execute(cx.conn)?;
     log.run(EventKind::RunParked, json!({ "recoveries": recoveries, "state": state }));
+    // It stands in no lock's queue any more.
+    timers::of_run(cx, &run)?.iter().try_for_each(|wait| timers::left_queue(cx, wait))?;
     if next == RunState::RollbackStuck {
         rollback::let_others_in(cx, &run, row.concurrency_key.as_deref())?;
     }

@@ -59,13 +59,23 @@ fn perform(cx: &mut Cx, lease: &Lease, effect: &LocalEffect, given: &Given) -> A
                 _ => refuse(Code::Internal, "the engine gave no value for a step that needs one"),
             };
         }
-        LocalEffect::KvGet { key } => return Ok(kv::get(cx, key)?.unwrap_or_else(|| "null".to_owned()).into()),
+        LocalEffect::KvGet { key } => {
+            let whose = runs::organisation(cx, &lease.run)?;
+            return Ok(kv::get(cx, &whose, key)?.unwrap_or_else(|| "null".to_owned()).into());
+        }
         LocalEffect::KvSet { key, value } => {
-            kv::set(cx, key, &value.to_string())?;
+            let whose = runs::organisation(cx, &lease.run)?;
+            kv::set(cx, &whose, key, &value.to_string())?;
             Value::Null
         }
-        LocalEffect::KvDelete { key } => kv::delete(cx, key)?.into(),
-        LocalEffect::KvList { prefix } => kv::keys(cx, prefix)?.into(),
+        LocalEffect::KvDelete { key } => {
+            let whose = runs::organisation(cx, &lease.run)?;
+            kv::delete(cx, &whose, key)?.into()
+        }
+        LocalEffect::KvList { prefix } => {
+            let whose = runs::organisation(cx, &lease.run)?;
+            kv::keys(cx, &whose, prefix)?.into()
+        }
         LocalEffect::Unlock { name } => locks::release(cx, name, &lease.run)?.into(),
         LocalEffect::LaunchChild { .. } => {
             let Given::Child(child) = given else {

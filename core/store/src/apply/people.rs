@@ -44,9 +44,7 @@ pub(crate) fn cancel(cx: &mut Cx, run: &RunId, by: &str, reason: Option<&str>) -
     }
     if state == RunState::Waiting {
         // It stands in no lock's queue any more.
-        for wait in timers::of_run(cx, run)?.iter().filter(|wait| wait.reason == "lock") {
-            timers::wake_lock(cx, wait.name.as_deref().unwrap_or_default())?;
-        }
+        timers::of_run(cx, run)?.iter().try_for_each(|wait| timers::left_queue(cx, wait))?;
     }
     cx.told.run_cancelled(run);
     log.run(EventKind::RunCancelling, json!({ "by": by, "reason": reason }));

@@ -15,7 +15,7 @@ use super::Cx;
 use crate::{
     approvals, dialect,
     error::Applied,
-    locks,
+    locks::{self, OpenTo},
     runs::{self, RunRow},
     schema, signals, steps,
     timers::{self, WaitRow},
@@ -84,23 +84,25 @@ fn timed_out(cx: &Cx, wait: &WaitRow, what: &str) -> Outcome {
     Outcome::Error(Arc::new(Problem::new(Code::WaitTimeout, format!("{what} within {waited}"))))
 }
 
-/// `Some(held)` if the run may go on with the lock: it has it, or it is free and this step is first in the queue. One that a
-/// run keeps whose undo is stuck is free for whoever takes it from such a run.
+/// `Some(held)` if the run may go on with the lock: it has it, or it is open to this step, which is first of those whom it is
+/// open to.
 fn free_for(cx: &mut Cx, run: &RunId, wait: &WaitRow, name: &str, from_stuck: bool) -> Applied<Option<bool>> {
     dialect::exclude_others(cx.conn, name)?;
-    match locks::holder(cx, name)? {
-        Some(holder) if holder == run.as_str() => Ok(Some(true)),
-        Some(holder) if !(from_stuck && is_stuck(cx, &holder)?) => Ok(None),
-        _ => {
-            let first = timers::first_for_lock(cx, name)?;
-            let ours = first.is_none_or(|(first_run, path)| first_run == wait.run_id && path == wait.path);
-            Ok(ours.then_some(false))
-        }
+    if locks::holder(cx, name)?.is_some_and(|holder| holder == run.as_str()) {
+        return Ok(Some(true));
     }
-}
-
-fn is_stuck(cx: &mut Cx, run: &str) -> Applied<bool> {
-    Ok(runs::find(cx.conn, run)?.is_some_and(|row| row.run_state() == RunState::RollbackStuck))
+    let open_to = locks::open_to(cx, name)?;
+    let ours = match &open_to {
+        OpenTo::Nobody => false,
+        OpenTo::All => true,
+        OpenTo::TakesFromStuck { organisation } => from_stuck && runs::organisation(cx, run)? == *organisation,
+    };
+    if !ours {
+        return Ok(None);
+    }
+    let first = timers::first_for_lock(cx, name, &open_to)?;
+    let ours = first.is_none_or(|(first_run, path)| first_run == wait.run_id && path == wait.path);
+    Ok(ours.then_some(false))
 }
 
 fn approval_over(cx: &mut Cx, run: &RunId, wait: &WaitRow, expired: bool) -> Applied<Option<Over>> {

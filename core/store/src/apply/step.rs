@@ -55,7 +55,12 @@ pub(crate) fn finish(cx: &mut Cx, lease: &Lease, call: &StepCall, finished: &Fin
     }
     match call.class {
         EffectClass::Scope => timers::drop_waits(cx, run, Some(&format!("{}/", call.path)))?,
-        EffectClass::Wait => timers::remove(cx, run, &call.path.to_string())?,
+        EffectClass::Wait => {
+            if let Some(wait) = timers::find(cx, run, &call.path)? {
+                timers::remove(cx, run, &wait.path)?;
+                timers::left_queue(cx, &wait)?;
+            }
+        }
         _ => {}
     }
     Ok(Reply::Outcome(finished.outcome.clone()))

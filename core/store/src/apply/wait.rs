@@ -39,6 +39,7 @@ pub(crate) fn wait(cx: &mut Cx, lease: &Lease, call: &StepCall, spec: &WaitSpec)
         Some(over) => {
             let outcome = settle::take(cx, run, &row.path, over)?;
             timers::remove(cx, run, &row.path)?;
+            timers::left_queue(cx, &row)?;
             let Some(open) = steps::take_open(cx, run, &row.path)? else {
                 return refuse(windlass_model::Code::Internal, format!("the wait {} has no step", row.path));
             };
