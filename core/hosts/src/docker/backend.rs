@@ -146,6 +146,8 @@ pub struct NewContainer {
     pub ports: Vec<(String, u16, u16, String)>,
     pub sysctls: BTreeMap<String, String>,
     pub capabilities: Vec<String>,
+    /// Goes without `NET_RAW`, which Docker gives every container.
+    pub without_raw: bool,
     pub cpus: Option<f64>,
     pub memory_bytes: Option<u64>,
     pub pids: Option<u64>,

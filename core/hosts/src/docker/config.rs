@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use windlass_model::{Code, Problem};
 use windlass_script::permission::covers;
 
+use crate::owner::may_use;
+
 /// `[hosts.docker]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -17,9 +19,12 @@ pub struct Config {
     /// The image of the container that holds a node's network namespace. The default is made on this machine when it is missing;
     /// another one has to be there, and its program has to wait.
     pub pause_image: String,
-    /// What nodes may have beyond what Docker gives every container. Only `NET_ADMIN` and `NET_RAW` stay within the node's own
-    /// network; `SYS_ADMIN` and others come near to giving them the machine.
+    /// What nodes of trusted organisations may have beyond what Docker gives every container. None of it is harmless: containers
+    /// have no user namespace of their own, so that `NET_ADMIN` reaches whatever namespace an interface of the node leads to, the
+    /// machine's own among them. `SYS_ADMIN` and others come near to giving them the machine.
     pub capabilities: Vec<String>,
+    /// Organisations beside the platform that may have those capabilities, `ports` and `management`; `*` is all of them.
+    pub trusted: Vec<String>,
     /// Folders of archives that images may be loaded and imported from.
     pub folders: Vec<PathBuf>,
     /// Folders of this machine that nodes may be given (`mounts`), by what scripts call them.
@@ -59,6 +64,7 @@ impl Default for Config {
             socket: "/var/run/docker.sock".into(),
             images: vec!["*".into()],
             pause_image: PAUSE_IMAGE.into(),
+            trusted: Vec::new(),
             capabilities: ["NET_ADMIN", "NET_RAW", "NET_BIND_SERVICE", "NET_BROADCAST"].map(str::to_owned).into(),
             folders: Vec::new(),
             mounts: BTreeMap::new(),
@@ -97,6 +103,11 @@ impl Config {
         } else {
             wrong("limits: what a node has must be more than nothing and no more than its maximum".into())
         }
+    }
+
+    /// Whether runs of this organisation may have what reaches beyond a node.
+    pub fn trusts(&self, organisation: &str) -> bool {
+        may_use(&self.trusted, organisation)
     }
 
     /// Whether nodes may run this image at all.

@@ -67,7 +67,7 @@ async fn check(lab: &Lab<'_>, specs: &[NodeSpec]) -> Result<BTreeMap<String, Pai
     if names.len() < specs.len() {
         return Err(invalid("a node is listed twice"));
     }
-    specs.iter().try_for_each(|spec| spec.check(&lab.machine.config))?;
+    specs.iter().try_for_each(|spec| spec.check(&lab.machine.config, &lab.id.organisation))?;
     let mut there = lab.nodes().await?;
     let most = lab.machine.config.limits.nodes;
     if there.keys().map(String::as_str).chain(names.iter().copied()).collect::<BTreeSet<_>>().len() > most {
@@ -231,6 +231,7 @@ fn node_container(lab: &Lab<'_>, spec: &NodeSpec, pause: &str) -> Result<NewCont
         labels: spec.labels.clone().into_iter().chain(ours).collect(),
         network: Network::Of(pause.to_owned()),
         capabilities: spec.capabilities(),
+        without_raw: !config.trusts(&lab.id.organisation),
         cpus: Some(spec.cpus.unwrap_or(limits.cpus)),
         memory_bytes: Some(spec.memory_mb.unwrap_or(limits.memory_mb) * MIB),
         pids: Some(spec.pids.unwrap_or(limits.pids)),

@@ -28,11 +28,21 @@ struct World {
 
 struct Kept {
     shown: Container,
+    #[cfg(test)]
+    new: NewContainer,
     has_health: bool,
     ports: Vec<(u16, String)>,
     /// Stands for its network namespace while it runs.
     netns: Option<OwnedFd>,
     files: BTreeMap<String, Vec<u8>>,
+}
+
+#[cfg(test)]
+impl Twin {
+    /// The containers that are there, as they were asked for.
+    pub fn made(&self) -> Vec<NewContainer> {
+        self.0.lock().containers.values().map(|kept| kept.new.clone()).collect()
+    }
 }
 
 impl World {
@@ -66,7 +76,15 @@ impl World {
             ..Container::default()
         };
         let ports = new.ports.iter().map(|(_, host, _, protocol)| (*host, protocol.clone())).collect();
-        let kept = Kept { shown, has_health: new.health.is_some(), ports, netns: None, files: BTreeMap::new() };
+        let kept = Kept {
+            #[cfg(test)]
+            new: new.clone(),
+            shown,
+            has_health: new.health.is_some(),
+            ports,
+            netns: None,
+            files: BTreeMap::new(),
+        };
         self.containers.insert(new.name.clone(), kept);
         Ok(id)
     }

@@ -16,6 +16,22 @@ use crate::{lab_names::check_name, support::invalid};
 const TEXT_BYTES: usize = 64 << 10;
 const LIST: usize = 256;
 const FILES_BYTES: usize = 8 << 20;
+/// What Docker gives every container. `NET_RAW` isn't among it here: nodes of those who aren't trusted go without.
+const HARMLESS: [&str; 13] = [
+    "AUDIT_WRITE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "MKNOD",
+    "NET_BIND_SERVICE",
+    "SETFCAP",
+    "SETGID",
+    "SETPCAP",
+    "SETUID",
+    "SYS_CHROOT",
+];
 
 /// `#{ name, image, command, … }`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -98,7 +114,7 @@ fn tcp() -> String {
 
 impl NodeSpec {
     /// Refuses what can't be, or may not be, before anything happens.
-    pub fn check(&self, config: &Config) -> Result<(), Problem> {
+    pub fn check(&self, config: &Config, organisation: &str) -> Result<(), Problem> {
         check_name("node", &self.name)?;
         let node = &self.name;
         check_image(&self.image)?;
@@ -122,6 +138,7 @@ impl NodeSpec {
             return Err(invalid(format!("{node}: `env` has at most {LIST} variables; a name has no `=`")));
         }
         self.check_limits(config)?;
+        self.check_trust(config, organisation)?;
         for capability in &self.capabilities {
             if !config.capabilities.iter().any(|allowed| allowed == plain(capability)) {
                 return Err(denied(
@@ -170,6 +187,27 @@ impl NodeSpec {
             return Err(invalid(format!("{node}: `{hostname}` can't be a host name")));
         }
         self.files.iter().try_for_each(|file| check_path(&file.path))
+    }
+
+    /// What reaches beyond the node is for organisations that the configuration trusts.
+    fn check_trust(&self, config: &Config, organisation: &str) -> Result<(), Problem> {
+        if config.trusts(organisation) {
+            return Ok(());
+        }
+        let beyond = |capability: &&String| !HARMLESS.contains(&plain(capability));
+        let asked = match self.capabilities.iter().find(beyond) {
+            Some(capability) => format!("the capability {capability}"),
+            None if !self.ports.is_empty() => "`ports`".into(),
+            None if self.management => "`management`".into(),
+            None => return Ok(()),
+        };
+        Err(denied(
+            format!(
+                "the node {} may not have {asked}: the organisation `{organisation}` isn't trusted with it",
+                self.name
+            ),
+            "it reaches beyond the node; an administrator gives it with `trusted = [\"organisation\"]` under [hosts.docker]",
+        ))
     }
 
     fn check_limits(&self, config: &Config) -> Result<(), Problem> {

@@ -1,5 +1,7 @@
 //! The lab logic over the twin in memory: every op, and steps that are cut off after each of their effects.
 
+mod trust;
+
 use std::{os::fd::OwnedFd, sync::Arc};
 
 use parking_lot::Mutex;

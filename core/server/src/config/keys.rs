@@ -207,8 +207,13 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "hosts.docker.capabilities",
-        "Capabilities that nodes may be given. `NET_ADMIN` and `NET_RAW` stay within a node's own network; `SYS_ADMIN`, which some \
-         routers ask for, comes near to giving a node the machine.",
+        "Capabilities that nodes of the platform and of `trusted` organisations may be given. None is harmless: with `NET_ADMIN` a node \
+         may reach the machine's own network; `SYS_ADMIN`, which some routers ask for, comes near to giving it the machine.",
+    ),
+    key(
+        "hosts.docker.trusted",
+        "Organisations beside the platform whose nodes may have `capabilities` beyond Docker's own, `ports` and `management`: \
+         `[\"acme\"]`; `*` is all. None are by default; nodes of the others go without `NET_RAW`, too.",
     ),
     key(
         "hosts.docker.folders",
