@@ -17,7 +17,7 @@ pub struct Config {
     /// Images that nodes may run, with `*` (`frr:*`, `registry.example.net/lab/*`). A run needs a grant besides.
     pub images: Vec<String>,
     /// The image of the container that holds a node's network namespace. The default is made on this machine when it is missing;
-    /// another one has to be there, and its program has to wait.
+    /// another one has to be there, and its program has to wait; name it by digest. No script may name it.
     pub pause_image: String,
     /// What nodes of trusted organisations may have beyond what Docker gives every container. None of it is harmless: containers
     /// have no user namespace of their own, so that `NET_ADMIN` reaches whatever namespace an interface of the node leads to, the
@@ -57,6 +57,9 @@ pub struct Limits {
 
 /// What the image of pause containers is called when nobody says.
 pub const PAUSE_IMAGE: &str = "windlass/pause:1";
+
+/// What the names of images of our own begin with: no script may name them.
+pub const RESERVED: &str = "windlass/";
 
 impl Default for Config {
     fn default() -> Self {
@@ -110,8 +113,25 @@ impl Config {
         may_use(&self.trusted, organisation)
     }
 
+    /// Whether an image is one of our own: what runs in the namespaces of every lab. No script may name it.
+    pub fn reserves(&self, image: &str) -> bool {
+        let plain = short_name(image);
+        plain.starts_with(RESERVED) || plain == short_name(&self.pause_image)
+    }
+
     /// Whether nodes may run this image at all.
     pub fn allows_image(&self, image: &str) -> bool {
         self.images.iter().any(|pattern| covers(&format!("image:{pattern}"), "image", image))
     }
+}
+
+/// An image's name as short as it can be said, with its tag: Docker takes several names for the same.
+fn short_name(image: &str) -> String {
+    let name = image.to_ascii_lowercase();
+    let mut short = name.as_str();
+    for prefix in ["docker.io/", "index.docker.io/", "registry-1.docker.io/", "library/"] {
+        short = short.strip_prefix(prefix).unwrap_or(short);
+    }
+    let last = short.rsplit('/').next().unwrap_or_default();
+    if last.contains([':', '@']) { short.to_owned() } else { format!("{short}:latest") }
 }

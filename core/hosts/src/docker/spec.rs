@@ -118,6 +118,9 @@ impl NodeSpec {
         check_name("node", &self.name)?;
         let node = &self.name;
         check_image(&self.image)?;
+        if config.reserves(&self.image) {
+            return Err(reserved(&self.image));
+        }
         if !config.allows_image(&self.image) {
             return Err(denied(
                 format!("the node {node} may not run the image {}", self.image),
@@ -299,6 +302,14 @@ pub fn check_image(name: &str) -> Result<(), Problem> {
     }
     Err(invalid(format!("`{name}` can't be the name of an image"))
         .help("write it as Docker does: `frr:9.1`, `registry.example.net/lab/frr:9.1`"))
+}
+
+/// The refusal of an image of our own.
+pub fn reserved(image: &str) -> Problem {
+    denied(
+        format!("the image {image} is Windlass' own: it holds the network namespaces of all labs"),
+        "use another name: `windlass/…` and `pause_image` under [hosts.docker] aren't for scripts",
+    )
 }
 
 fn plain(capability: &str) -> &str {

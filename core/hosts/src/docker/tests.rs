@@ -122,14 +122,14 @@ impl Backend for Interrupted {
     fn load<'a>(&'a self, archive: Archive) -> Answer<'a, Vec<String>> {
         self.twin.load(archive)
     }
-    fn import<'a>(&'a self, archive: Archive, name: &'a str) -> Answer<'a, ()> {
-        self.twin.import(archive, name)
+    fn import<'a>(&'a self, archive: Archive, name: &'a str, label: (&'a str, &'a str)) -> Answer<'a, ()> {
+        self.twin.import(archive, name, label)
     }
     fn remove_image<'a>(&'a self, name: &'a str) -> Answer<'a, ()> {
         self.twin.remove_image(name)
     }
-    fn commit<'a>(&'a self, container: &'a str, image: &'a str) -> Answer<'a, ()> {
-        self.twin.commit(container, image)
+    fn commit<'a>(&'a self, container: &'a str, image: &'a str, label: (&'a str, &'a str)) -> Answer<'a, ()> {
+        self.twin.commit(container, image, label)
     }
 }
 

@@ -203,7 +203,8 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "hosts.docker.pause_image",
-        "The image of the containers that hold nodes' network namespaces. The default is made on this machine where it is missing.",
+        "The image of the containers that hold nodes' network namespaces. The default is made on this machine where it is missing; no \
+         script may name it. Name another one by its digest.",
     ),
     key(
         "hosts.docker.capabilities",

@@ -50,3 +50,60 @@ fn what_reaches_beyond_a_node_is_for_the_trusted() {
         bench.call("destroy", json!(["t"])).unwrap();
     }
 }
+
+#[test]
+fn nothing_but_our_own_program_holds_namespaces() {
+    let twin = Arc::new(Twin::default());
+    let bench = bench_of(&twin, PLATFORM, Config::default());
+    let run = |future: Answer<'_, ()>| futures_util::FutureExt::now_or_never(future).unwrap().unwrap();
+    // Somebody has put another image under the name, by hand.
+    run(twin.import(Archive::Bytes(b"evil".to_vec()), "windlass/pause:1", ("a", "b")));
+    let evil = futures_util::FutureExt::now_or_never(twin.image("windlass/pause:1")).unwrap().unwrap().unwrap().id;
+    bench.call("create_node", json!(["t", { "name": "r1", "image": "frr:9" }])).unwrap();
+    let pause = twin.made().into_iter().find(|new| new.pause).unwrap();
+    assert!(pause.image != evil && pause.image != "windlass/pause:1", "{}", pause.image);
+    let id = pause.image.as_str();
+    for name in
+        ["windlass/pause:1", "docker.io/windlass/pause:1", "index.docker.io/windlass/other", "windlass/pause@sha256:00"]
+    {
+        for (op, args) in [
+            ("pull", json!([name])),
+            ("remove_image", json!([name])),
+            ("import_image", json!(["/srv/x.tar", name])),
+            ("commit", json!(["t", "r1", name])),
+            ("create_node", json!(["t", { "name": "r2", "image": name }])),
+        ] {
+            let problem = bench.call(op, args).unwrap_err();
+            assert!(
+                problem.code == Code::PermissionDenied && problem.message.contains("own"),
+                "{op} {name}: {problem:?}"
+            );
+        }
+    }
+    assert!(id.starts_with("rehearsal:windlass/pause:1"), "{id}");
+    let other = Config { pause_image: "tiny".into(), ..Config::default() };
+    assert!(other.reserves("docker.io/library/tiny:latest") && other.reserves("tiny") && !other.reserves("tiny:2"));
+}
+
+#[test]
+fn an_image_is_replaced_by_those_who_made_it() {
+    let twin = Arc::new(Twin::default());
+    let bench = bench_of(&twin, "acme", Config::default());
+    let node = json!(["t", { "name": "r1", "image": "frr:9" }]);
+    bench.call("create_node", node.clone()).unwrap();
+    // In the twin every image is there: nobody's.
+    let commit = json!(["t", "r1", "frr:9"]);
+    assert_eq!(bench.call("commit", commit.clone()).unwrap_err().code, Code::Conflict);
+    bench_of(&twin, PLATFORM, Config::default()).call("remove_image", json!(["mine:1"])).unwrap();
+    let commit = json!(["t", "r1", "mine:1"]);
+    for turn in ["made", "replaced"] {
+        bench.call("commit", commit.clone()).unwrap_or_else(|problem| panic!("{turn}: {problem:?}"));
+    }
+    let other = bench_of(&twin, "other", Config::default());
+    other.call("create_node", node).unwrap();
+    for (op, args) in [("commit", commit), ("pull", json!(["mine:1"])), ("remove_image", json!(["mine:1"]))] {
+        let problem = other.call(op, args).unwrap_err();
+        assert!(problem.code == Code::Conflict && problem.no_effect, "{op}: {problem:?}");
+    }
+    bench.call("remove_image", json!(["mine:1"])).unwrap();
+}
