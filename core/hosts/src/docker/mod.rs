@@ -1,5 +1,6 @@
 //! Nodes of labs that are containers, on a Docker daemon of this machine. See README.md.
 
+mod archive;
 mod backend;
 mod config;
 pub mod console;

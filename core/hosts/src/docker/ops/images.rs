@@ -13,6 +13,7 @@ use windlass_script::host::{Args, Kind, Op, OpCx, Param, Permission, Undo};
 
 use super::{
     super::{
+        archive,
         backend::{Archive, Image},
         lab::{Machine, OWNER},
         spec::{check_image, reserved},
@@ -312,8 +313,7 @@ fn shown(image: &Image) -> Value {
         "architecture": image.architecture })
 }
 
-/// Opens an archive in a folder that the configuration names. It is opened first and then looked at, so that no link can be
-/// changed in between.
+/// Opens an archive in a folder that the configuration names.
 fn open(machine: &Machine, cx: &OpCx, path: &str) -> Result<Archive, Problem> {
     if cx.rehearsal {
         return Ok(Archive::Bytes(Vec::new()));
@@ -321,16 +321,5 @@ fn open(machine: &Machine, cx: &OpCx, path: &str) -> Result<Archive, Problem> {
     if !Path::new(path).is_absolute() {
         return Err(invalid(format!("`{path}` isn't an absolute path")));
     }
-    let failed = |error: std::io::Error| system(path, &error).no_effect();
-    let file = std::fs::File::open(path).map_err(failed)?;
-    let real =
-        std::fs::read_link(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&file))).map_err(failed)?;
-    let folders = machine.config.folders.iter().filter_map(|folder| folder.canonicalize().ok());
-    let allowed = folders.into_iter().any(|folder| real.starts_with(folder));
-    if !allowed || !file.metadata().map_err(failed)?.is_file() {
-        return Err(Problem::new(Code::PermissionDenied, format!("images may not be loaded from {path}"))
-            .help("an administrator declares folders with `folders = […]` under [hosts.docker]; it has to be a file")
-            .no_effect());
-    }
-    Ok(Archive::File(file))
+    archive::open(&machine.config.folders, path).map(Archive::File)
 }
