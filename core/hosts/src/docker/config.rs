@@ -28,11 +28,49 @@ pub struct Config {
     /// Folders of archives that images may be loaded and imported from.
     pub folders: Vec<PathBuf>,
     /// Folders of this machine that nodes may be given (`mounts`), by what scripts call them.
-    pub mounts: BTreeMap<String, PathBuf>,
+    pub mounts: BTreeMap<String, Folder>,
+    /// The ports of this machine that nodes may publish theirs at, the first and the last.
+    pub ports: String,
     /// The address of this machine that nodes' ports are published at.
     pub publish_at: String,
     /// How much a node has that doesn't say, and may have at most.
     pub limits: Limits,
+}
+
+/// A folder of this machine that nodes may be given: to read, unless it says that they may write.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Folder {
+    /// `"/folder"`.
+    Read(PathBuf),
+    /// `{ path = "/folder", writable = true }`.
+    Told(ToldFolder),
+}
+
+/// A folder that says whether nodes may write in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ToldFolder {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Whether nodes may write in it.
+    #[serde(default)]
+    pub writable: bool,
+}
+
+impl Folder {
+    /// Where it is.
+    pub fn path(&self) -> &PathBuf {
+        match self {
+            Self::Read(path) => path,
+            Self::Told(told) => &told.path,
+        }
+    }
+
+    /// Whether nodes may write in it.
+    pub fn is_writable(&self) -> bool {
+        matches!(self, Self::Told(told) if told.writable)
+    }
 }
 
 /// How much a node has that doesn't say, and may have at most.
@@ -55,6 +93,8 @@ pub struct Limits {
     pub nodes: usize,
 }
 
+/// Those below are for services of the machine.
+const LEAST_PORT: u16 = 1_024;
 /// What the image of pause containers is called when nobody says.
 pub const PAUSE_IMAGE: &str = "windlass/pause:1";
 
@@ -71,6 +111,7 @@ impl Default for Config {
             capabilities: ["NET_ADMIN", "NET_RAW", "NET_BIND_SERVICE", "NET_BROADCAST"].map(str::to_owned).into(),
             folders: Vec::new(),
             mounts: BTreeMap::new(),
+            ports: "20000-29999".into(),
             publish_at: "127.0.0.1".into(),
             limits: Limits::default(),
         }
@@ -93,8 +134,13 @@ impl Config {
         if self.publish_at.parse::<std::net::IpAddr>().is_err() {
             return wrong(format!("publish_at: `{}` isn't an address", self.publish_at));
         }
-        if let Some(folder) = self.folders.iter().chain(self.mounts.values()).find(|folder| !folder.is_absolute()) {
+        if let Some(folder) =
+            self.folders.iter().chain(self.mounts.values().map(Folder::path)).find(|folder| !folder.is_absolute())
+        {
             return wrong(format!("folders, mounts: {} isn't an absolute path", folder.display()));
+        }
+        if self.port_range().is_none() {
+            return wrong(format!("ports: `{}` isn't a range from {LEAST_PORT} on, such as `20000-29999`", self.ports));
         }
         let limits = &self.limits;
         let fits = limits.cpus > 0.0
@@ -106,6 +152,13 @@ impl Config {
         } else {
             wrong("limits: what a node has must be more than nothing and no more than its maximum".into())
         }
+    }
+
+    /// The first and the last port that may be published.
+    pub fn port_range(&self) -> Option<std::ops::RangeInclusive<u16>> {
+        let (first, last) = self.ports.split_once('-')?;
+        let (first, last) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+        (LEAST_PORT <= first && first <= last).then_some(first..=last)
     }
 
     /// Whether runs of this organisation may have what reaches beyond a node.

@@ -221,7 +221,7 @@ fn node_container(lab: &Lab<'_>, spec: &NodeSpec, pause: &str) -> Result<NewCont
     let mounts = spec
         .mounts
         .iter()
-        .filter_map(|mount| Some((config.mounts.get(&mount.folder)?.clone(), mount.path.clone(), mount.write)));
+        .filter_map(|mount| Some((config.mounts.get(&mount.folder)?.path().clone(), mount.path.clone(), mount.write)));
     let ours = lab.labels(&spec.name, Role::Node, &spec.fingerprint(), spec.digest.as_deref());
     Ok(NewContainer {
         name: lab.container_name(&spec.name, Role::Node),

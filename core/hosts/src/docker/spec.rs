@@ -166,12 +166,27 @@ impl NodeSpec {
                 return Err(invalid(format!("{node}: a port is `#{{ host: 8080, node: 80, protocol: \"tcp\" }}`")));
             }
         }
+        let range = config.port_range();
+        if let Some(port) =
+            self.ports.iter().find(|port| !range.as_ref().is_some_and(|range| range.contains(&port.host)))
+        {
+            return Err(denied(
+                format!("{node}: the port {} of this machine may not be published at", port.host),
+                &format!("ports {} may be: an administrator sets it with `ports` under [hosts.docker]", config.ports),
+            ));
+        }
         for mount in &self.mounts {
             check_path(&mount.path)?;
-            if !config.mounts.contains_key(&mount.folder) {
+            let Some(folder) = config.mounts.get(&mount.folder) else {
                 return Err(denied(
                     format!("the node {node} may not have the folder `{}` of this machine", mount.folder),
                     "an administrator names folders with `mounts = { name = \"/folder\" }` under [hosts.docker]",
+                ));
+            };
+            if mount.write && !folder.is_writable() {
+                return Err(denied(
+                    format!("the node {node} may not write in the folder `{}` of this machine", mount.folder),
+                    "an administrator allows it with `mounts = { name = { path = \"/folder\", writable = true } }` under [hosts.docker]",
                 ));
             }
         }

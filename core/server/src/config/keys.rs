@@ -222,7 +222,12 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "hosts.docker.mounts",
-        "Folders of this machine that nodes may be given: `name = \"/folder\"`. None are by default.",
+        "Folders of this machine that nodes may be given: `name = \"/folder\"` to read, `name = { path = \"/folder\", writable = true }` to \
+         write, too. None are by default.",
+    ),
+    key(
+        "hosts.docker.ports",
+        "The ports of this machine that nodes may publish theirs at: `first-last`, none below 1024.",
     ),
     key("hosts.docker.publish_at", "The address of this machine that nodes' ports are published at."),
     key("hosts.docker.limits.cpus", "Processors of a node that doesn't say."),

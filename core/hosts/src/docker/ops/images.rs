@@ -20,11 +20,7 @@ use super::{
     },
     Draft, IMAGE, IMAGE_NAME, LAB, LONG_MS, READ, also_needs, changing, image_scope, plain,
 };
-use crate::{
-    lab_mark::short_instance,
-    owner::PLATFORM,
-    support::{invalid, system},
-};
+use crate::{lab_mark::short_instance, owner::PLATFORM, support::invalid};
 
 const FILE: Param =
     Param::required("path", Kind::String, "An archive in one of the folders that the configuration names.");

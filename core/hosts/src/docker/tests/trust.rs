@@ -107,3 +107,32 @@ fn an_image_is_replaced_by_those_who_made_it() {
     }
     bench.call("remove_image", json!(["mine:1"])).unwrap();
 }
+
+#[test]
+fn folders_are_read_and_ports_lie_in_a_range() {
+    let folder = |writable| Folder::Told(ToldFolder { path: "/srv/b".into(), writable });
+    let mounts = [("read", Folder::Read("/srv/a".into())), ("told", folder(false)), ("write", folder(true))];
+    let mounts = mounts.map(|(name, folder)| (name.to_owned(), folder)).into();
+    let bench = bench_of(&Arc::new(Twin::default()), PLATFORM, Config { mounts, ..Config::default() });
+    let mount = |name: &str, write: bool| json!([{ "folder": name, "path": "/mnt", "write": write }]);
+    let port = |host: u32| json!([{ "host": host, "node": 80 }]);
+    for (key, value, allowed) in [
+        ("mounts", mount("read", false), true),
+        ("mounts", mount("read", true), false),
+        ("mounts", mount("told", true), false),
+        ("mounts", mount("write", true), true),
+        ("mounts", mount("none", false), false),
+        ("ports", port(80), false),
+        ("ports", port(19_999), false),
+        ("ports", port(20_000), true),
+        ("ports", port(29_999), true),
+        ("ports", port(30_000), false),
+    ] {
+        let answer = bench.call("create_node", with(key, value.clone()));
+        assert_eq!(answer.is_ok(), allowed, "{key} {value}: {answer:?}");
+        bench.call("destroy", json!(["t"])).unwrap();
+    }
+    for (ports, fine) in [("1024-1024", true), ("80-90", false), ("30000-20000", false), ("20000", false)] {
+        assert_eq!(Config { ports: ports.into(), ..Config::default() }.check().is_ok(), fine, "{ports}");
+    }
+}
