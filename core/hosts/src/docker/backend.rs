@@ -69,14 +69,14 @@ pub trait Backend: Send + Sync {
     /// Loads an archive of images as `docker save` writes it; their names.
     fn load<'a>(&'a self, archive: Archive) -> Answer<'a, Vec<String>>;
 
-    /// Makes an image of an archive of a root folder.
-    fn import<'a>(&'a self, archive: Archive, name: &'a str) -> Answer<'a, ()>;
+    /// Makes an image of an archive of a root folder, with this label.
+    fn import<'a>(&'a self, archive: Archive, name: &'a str, label: (&'a str, &'a str)) -> Answer<'a, ()>;
 
     /// Removes an image's name, and the image with its last one. One that isn't there is removed already.
     fn remove_image<'a>(&'a self, name: &'a str) -> Answer<'a, ()>;
 
-    /// Makes an image of a container.
-    fn commit<'a>(&'a self, container: &'a str, image: &'a str) -> Answer<'a, ()>;
+    /// Makes an image of a container, with this label.
+    fn commit<'a>(&'a self, container: &'a str, image: &'a str, label: (&'a str, &'a str)) -> Answer<'a, ()>;
 }
 
 /// Where an archive comes from.
@@ -146,6 +146,8 @@ pub struct NewContainer {
     pub ports: Vec<(String, u16, u16, String)>,
     pub sysctls: BTreeMap<String, String>,
     pub capabilities: Vec<String>,
+    /// Goes without `NET_RAW`, which Docker gives every container.
+    pub without_raw: bool,
     pub cpus: Option<f64>,
     pub memory_bytes: Option<u64>,
     pub pids: Option<u64>,
@@ -209,4 +211,8 @@ pub struct Image {
     pub digests: Vec<String>,
     pub size: i64,
     pub architecture: String,
+    /// Its labels. A list leaves them out, and the layers.
+    pub labels: BTreeMap<String, String>,
+    /// Its layers, by the digest of each one's archive.
+    pub layers: Vec<String>,
 }

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use windlass_model::{Code, Problem};
 use windlass_script::permission::covers;
 
+use crate::owner::may_use;
+
 /// `[hosts.docker]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -15,19 +17,60 @@ pub struct Config {
     /// Images that nodes may run, with `*` (`frr:*`, `registry.example.net/lab/*`). A run needs a grant besides.
     pub images: Vec<String>,
     /// The image of the container that holds a node's network namespace. The default is made on this machine when it is missing;
-    /// another one has to be there, and its program has to wait.
+    /// another one has to be there, and its program has to wait; name it by digest. No script may name it.
     pub pause_image: String,
-    /// What nodes may have beyond what Docker gives every container. Only `NET_ADMIN` and `NET_RAW` stay within the node's own
-    /// network; `SYS_ADMIN` and others come near to giving them the machine.
+    /// What nodes of trusted organisations may have beyond what Docker gives every container. None of it is harmless: containers
+    /// have no user namespace of their own, so that `NET_ADMIN` reaches whatever namespace an interface of the node leads to, the
+    /// machine's own among them. `SYS_ADMIN` and others come near to giving them the machine.
     pub capabilities: Vec<String>,
+    /// Organisations beside the platform that may have those capabilities, `ports` and `management`; `*` is all of them.
+    pub trusted: Vec<String>,
     /// Folders of archives that images may be loaded and imported from.
     pub folders: Vec<PathBuf>,
     /// Folders of this machine that nodes may be given (`mounts`), by what scripts call them.
-    pub mounts: BTreeMap<String, PathBuf>,
+    pub mounts: BTreeMap<String, Folder>,
+    /// The ports of this machine that nodes may publish theirs at, the first and the last.
+    pub ports: String,
     /// The address of this machine that nodes' ports are published at.
     pub publish_at: String,
     /// How much a node has that doesn't say, and may have at most.
     pub limits: Limits,
+}
+
+/// A folder of this machine that nodes may be given: to read, unless it says that they may write.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Folder {
+    /// `"/folder"`.
+    Read(PathBuf),
+    /// `{ path = "/folder", writable = true }`.
+    Told(ToldFolder),
+}
+
+/// A folder that says whether nodes may write in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ToldFolder {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Whether nodes may write in it.
+    #[serde(default)]
+    pub writable: bool,
+}
+
+impl Folder {
+    /// Where it is.
+    pub fn path(&self) -> &PathBuf {
+        match self {
+            Self::Read(path) => path,
+            Self::Told(told) => &told.path,
+        }
+    }
+
+    /// Whether nodes may write in it.
+    pub fn is_writable(&self) -> bool {
+        matches!(self, Self::Told(told) if told.writable)
+    }
 }
 
 /// How much a node has that doesn't say, and may have at most.
@@ -50,8 +93,13 @@ pub struct Limits {
     pub nodes: usize,
 }
 
+/// Those below are for services of the machine.
+const LEAST_PORT: u16 = 1_024;
 /// What the image of pause containers is called when nobody says.
 pub const PAUSE_IMAGE: &str = "windlass/pause:1";
+
+/// What the names of images of our own begin with: no script may name them.
+pub const RESERVED: &str = "windlass/";
 
 impl Default for Config {
     fn default() -> Self {
@@ -59,9 +107,11 @@ impl Default for Config {
             socket: "/var/run/docker.sock".into(),
             images: vec!["*".into()],
             pause_image: PAUSE_IMAGE.into(),
+            trusted: Vec::new(),
             capabilities: ["NET_ADMIN", "NET_RAW", "NET_BIND_SERVICE", "NET_BROADCAST"].map(str::to_owned).into(),
             folders: Vec::new(),
             mounts: BTreeMap::new(),
+            ports: "20000-29999".into(),
             publish_at: "127.0.0.1".into(),
             limits: Limits::default(),
         }
@@ -84,8 +134,13 @@ impl Config {
         if self.publish_at.parse::<std::net::IpAddr>().is_err() {
             return wrong(format!("publish_at: `{}` isn't an address", self.publish_at));
         }
-        if let Some(folder) = self.folders.iter().chain(self.mounts.values()).find(|folder| !folder.is_absolute()) {
+        if let Some(folder) =
+            self.folders.iter().chain(self.mounts.values().map(Folder::path)).find(|folder| !folder.is_absolute())
+        {
             return wrong(format!("folders, mounts: {} isn't an absolute path", folder.display()));
+        }
+        if self.port_range().is_none() {
+            return wrong(format!("ports: `{}` isn't a range from {LEAST_PORT} on, such as `20000-29999`", self.ports));
         }
         let limits = &self.limits;
         let fits = limits.cpus > 0.0
@@ -99,8 +154,37 @@ impl Config {
         }
     }
 
+    /// The first and the last port that may be published.
+    pub fn port_range(&self) -> Option<std::ops::RangeInclusive<u16>> {
+        let (first, last) = self.ports.split_once('-')?;
+        let (first, last) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+        (LEAST_PORT <= first && first <= last).then_some(first..=last)
+    }
+
+    /// Whether runs of this organisation may have what reaches beyond a node.
+    pub fn trusts(&self, organisation: &str) -> bool {
+        may_use(&self.trusted, organisation)
+    }
+
+    /// Whether an image is one of our own: what runs in the namespaces of every lab. No script may name it.
+    pub fn reserves(&self, image: &str) -> bool {
+        let plain = short_name(image);
+        plain.starts_with(RESERVED) || plain == short_name(&self.pause_image)
+    }
+
     /// Whether nodes may run this image at all.
     pub fn allows_image(&self, image: &str) -> bool {
         self.images.iter().any(|pattern| covers(&format!("image:{pattern}"), "image", image))
     }
+}
+
+/// An image's name as short as it can be said, with its tag: Docker takes several names for the same.
+fn short_name(image: &str) -> String {
+    let name = image.to_ascii_lowercase();
+    let mut short = name.as_str();
+    for prefix in ["docker.io/", "index.docker.io/", "registry-1.docker.io/", "library/"] {
+        short = short.strip_prefix(prefix).unwrap_or(short);
+    }
+    let last = short.rsplit('/').next().unwrap_or_default();
+    if last.contains([':', '@']) { short.to_owned() } else { format!("{short}:latest") }
 }

@@ -27,7 +27,7 @@ const MIB: u64 = 1 << 20;
 /// Makes what isn't there yet; one report each, in the given order.
 pub async fn nodes(lab: &Lab<'_>, specs: &[NodeSpec]) -> Result<Vec<Value>, Problem> {
     let there = check(lab, specs).await?;
-    pause::ensure(lab.machine).await?;
+    let image = &*pause::ensure(lab.machine).await?;
     let (none, stop) = (Pair::default(), Cell::new(false));
     let work = specs.iter().map(|spec| {
         let (pair, stop) = (there.get(&spec.name).unwrap_or(&none), &stop);
@@ -36,7 +36,7 @@ pub async fn nodes(lab: &Lab<'_>, specs: &[NodeSpec]) -> Result<Vec<Value>, Prob
             if stop.get() {
                 return None;
             }
-            let answer = node(lab, spec, pair).await;
+            let answer = node(lab, spec, pair, image).await;
             stop.set(stop.get() || answer.is_err());
             Some((spec.name.as_str(), answer))
         }
@@ -67,7 +67,7 @@ async fn check(lab: &Lab<'_>, specs: &[NodeSpec]) -> Result<BTreeMap<String, Pai
     if names.len() < specs.len() {
         return Err(invalid("a node is listed twice"));
     }
-    specs.iter().try_for_each(|spec| spec.check(&lab.machine.config))?;
+    specs.iter().try_for_each(|spec| spec.check(&lab.machine.config, &lab.id.organisation))?;
     let mut there = lab.nodes().await?;
     let most = lab.machine.config.limits.nodes;
     if there.keys().map(String::as_str).chain(names.iter().copied()).collect::<BTreeSet<_>>().len() > most {
@@ -99,7 +99,7 @@ async fn check(lab: &Lab<'_>, specs: &[NodeSpec]) -> Result<BTreeMap<String, Pai
 }
 
 /// Makes one node, or what is missing of it.
-async fn node(lab: &Lab<'_>, spec: &NodeSpec, pair: &Pair) -> Result<Value, Problem> {
+async fn node(lab: &Lab<'_>, spec: &NodeSpec, pair: &Pair, image: &str) -> Result<Value, Problem> {
     let name = &spec.name;
     let failed = |what: &str| {
         let what = format!("{what} of the node {name}");
@@ -107,7 +107,7 @@ async fn node(lab: &Lab<'_>, spec: &NodeSpec, pair: &Pair) -> Result<Value, Prob
     };
     let pause = match &pair.pause {
         Some(pause) => pause.id.clone(),
-        None => make(lab, &pause_container(lab, spec)?, name).await?,
+        None => make(lab, &pause_container(lab, spec, image)?, name).await?,
     };
     // A node of a pause container that is gone has nothing to join any more.
     let of_this = |node: &&Container| node.network_of.as_deref().is_none_or(|of| of == pause);
@@ -186,14 +186,15 @@ async fn make(lab: &Lab<'_>, new: &NewContainer, node: &str) -> Result<String, P
     }
 }
 
-fn pause_container(lab: &Lab<'_>, spec: &NodeSpec) -> Result<NewContainer, Problem> {
+fn pause_container(lab: &Lab<'_>, spec: &NodeSpec, image: &str) -> Result<NewContainer, Problem> {
     let config = &lab.machine.config;
     let sysctls = spec.sysctls.iter().map(|(name, value)| Ok((name.clone(), scalar(name, value)?)));
     let bridged = spec.management || !spec.ports.is_empty();
     let ours = config.pause_image == super::config::PAUSE_IMAGE;
     Ok(NewContainer {
         name: lab.container_name(&spec.name, Role::Pause),
-        image: config.pause_image.clone(),
+        // By its id: what is put under its name meanwhile isn't run.
+        image: image.to_owned(),
         command: ours.then(|| vec![pause::PROGRAM.to_owned()]),
         // Containers in another one's network have its host name.
         hostname: Some(spec.hostname()),
@@ -220,7 +221,7 @@ fn node_container(lab: &Lab<'_>, spec: &NodeSpec, pause: &str) -> Result<NewCont
     let mounts = spec
         .mounts
         .iter()
-        .filter_map(|mount| Some((config.mounts.get(&mount.folder)?.clone(), mount.path.clone(), mount.write)));
+        .filter_map(|mount| Some((config.mounts.get(&mount.folder)?.path().clone(), mount.path.clone(), mount.write)));
     let ours = lab.labels(&spec.name, Role::Node, &spec.fingerprint(), spec.digest.as_deref());
     Ok(NewContainer {
         name: lab.container_name(&spec.name, Role::Node),
@@ -231,6 +232,7 @@ fn node_container(lab: &Lab<'_>, spec: &NodeSpec, pause: &str) -> Result<NewCont
         labels: spec.labels.clone().into_iter().chain(ours).collect(),
         network: Network::Of(pause.to_owned()),
         capabilities: spec.capabilities(),
+        without_raw: !config.trusts(&lab.id.organisation),
         cpus: Some(spec.cpus.unwrap_or(limits.cpus)),
         memory_bytes: Some(spec.memory_mb.unwrap_or(limits.memory_mb) * MIB),
         pids: Some(spec.pids.unwrap_or(limits.pids)),

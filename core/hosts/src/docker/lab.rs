@@ -23,6 +23,8 @@ const KEY: &str = "windlass.key";
 const ROLE: &str = "windlass.role";
 const DIGEST: &str = "windlass.digest";
 const SPEC: &str = "windlass.spec";
+/// Whose an image is, that was imported or committed here: `instance:organisation`.
+pub const OWNER: &str = "windlass.owner";
 /// What our own labels begin with.
 const OURS: &str = "windlass.";
 

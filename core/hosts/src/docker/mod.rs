@@ -1,5 +1,6 @@
 //! Nodes of labs that are containers, on a Docker daemon of this machine. See README.md.
 
+mod archive;
 mod backend;
 mod config;
 pub mod console;
@@ -23,7 +24,7 @@ use std::sync::Arc;
 use windlass_model::Problem;
 use windlass_script::host::HostModule;
 
-pub use self::config::{Config, Limits};
+pub use self::config::{Config, Folder, Limits, ToldFolder};
 use self::{backend::Backend, lab::Machine};
 use crate::{
     lab_space::Spaces,

@@ -2,7 +2,11 @@
 
 use windlass_model::{Code, Problem};
 
-use super::{backend::Archive, config::PAUSE_IMAGE, lab::Machine};
+use super::{
+    backend::{Archive, Image},
+    config::PAUSE_IMAGE,
+    lab::{Machine, OWNER},
+};
 
 /// Where it is in the image.
 pub const PROGRAM: &str = "/pause";
@@ -23,14 +27,16 @@ const AARCH64: [u32; 8] = [
     0x17ff_fff9, // b −7
 ];
 
-/// Makes the image if it is ours and isn't there.
-pub async fn ensure(machine: &Machine) -> Result<(), Problem> {
+/// The id of the image, which is made if it is ours and isn't there. Of our own the content is checked: whatever somebody else has
+/// put under its name is replaced, and never run.
+pub async fn ensure(machine: &Machine) -> Result<String, Problem> {
     let image = &machine.config.pause_image;
     let failed = |fault: super::fault::Fault| fault.problem(format!("the image {image} of pause containers"));
-    if machine.backend.image(image).await.map_err(failed)?.is_some() {
-        return Ok(());
-    }
+    let found = machine.backend.image(image).await.map_err(failed)?;
     if image != PAUSE_IMAGE {
+        if let Some(found) = found {
+            return Ok(found.id);
+        }
         let message = format!("the image {image} of pause containers isn't on this machine");
         return Err(Problem::new(Code::NotFound, message)
             .help("load it, or leave `pause_image` under [hosts.docker] out: then Windlass makes one")
@@ -43,7 +49,25 @@ pub async fn ensure(machine: &Machine) -> Result<(), Problem> {
             .help("name an image whose program waits with `pause_image` under [hosts.docker]")
             .no_effect()
     })?;
-    machine.backend.import(Archive::Bytes(rootfs(&program)?), image).await.map_err(failed)
+    let archive = rootfs(&program)?;
+    let layer = layer(&archive);
+    let is_ours = |found: &Image| found.layers == [layer.as_str()];
+    if let Some(found) = found.filter(is_ours) {
+        return Ok(found.id);
+    }
+    machine.backend.import(Archive::Bytes(archive), image, (OWNER, "windlass")).await.map_err(failed)?;
+    let made = machine.backend.image(image).await.map_err(failed)?.filter(is_ours);
+    made.map(|made| made.id).ok_or_else(|| {
+        Problem::new(Code::Conflict, format!("the image {image} of pause containers isn't the one that Windlass has just made"))
+            .help("does another program make images of this name? Then name another one with `pause_image` under [hosts.docker]")
+            .no_effect()
+    })
+}
+
+/// The digest of a layer: that of its archive.
+pub fn layer(archive: &[u8]) -> String {
+    use sha2::Digest as _;
+    format!("sha256:{}", hex::encode(sha2::Sha256::digest(archive)))
 }
 
 /// The program for an architecture, as Docker names it.

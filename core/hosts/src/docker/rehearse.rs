@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 
 use super::{
     backend::{Answer, Archive, Backend, Container, Exec, Finished, Image, Network, NewContainer, Tell},
+    config::RESERVED,
     fault::{Fault, Kind},
+    pause,
 };
 
 /// An engine without containers.
@@ -24,10 +26,14 @@ struct World {
     last: u64,
     containers: BTreeMap<String, Kept>,
     removed_images: BTreeSet<String>,
+    /// Those that were imported or committed here.
+    made_images: BTreeMap<String, Image>,
 }
 
 struct Kept {
     shown: Container,
+    #[cfg(test)]
+    new: NewContainer,
     has_health: bool,
     ports: Vec<(u16, String)>,
     /// Stands for its network namespace while it runs.
@@ -35,10 +41,30 @@ struct Kept {
     files: BTreeMap<String, Vec<u8>>,
 }
 
+#[cfg(test)]
+impl Twin {
+    /// The containers that are there, as they were asked for.
+    pub fn made(&self) -> Vec<NewContainer> {
+        self.0.lock().containers.values().map(|kept| kept.new.clone()).collect()
+    }
+}
+
 impl World {
     fn get(&mut self, container: &str) -> Result<&mut Kept, Fault> {
         let found = self.containers.values_mut().find(|one| one.shown.id == container || one.shown.name == container);
         found.ok_or_else(|| Fault::new(Kind::Missing, format!("No such container: {container}")))
+    }
+
+    fn make_image(&mut self, name: &str, layer: String, (label, value): (&str, &str)) {
+        let image = Image {
+            id: format!("rehearsal:{name}:{layer}"),
+            names: vec![name.into()],
+            labels: [(label.to_owned(), value.to_owned())].into(),
+            layers: vec![layer],
+            ..Image::default()
+        };
+        self.removed_images.remove(name);
+        self.made_images.insert(name.into(), image);
     }
 
     fn create(&mut self, new: &NewContainer) -> Result<String, Fault> {
@@ -66,7 +92,15 @@ impl World {
             ..Container::default()
         };
         let ports = new.ports.iter().map(|(_, host, _, protocol)| (*host, protocol.clone())).collect();
-        let kept = Kept { shown, has_health: new.health.is_some(), ports, netns: None, files: BTreeMap::new() };
+        let kept = Kept {
+            #[cfg(test)]
+            new: new.clone(),
+            shown,
+            has_health: new.health.is_some(),
+            ports,
+            netns: None,
+            files: BTreeMap::new(),
+        };
         self.containers.insert(new.name.clone(), kept);
         Ok(id)
     }
@@ -197,8 +231,12 @@ impl Backend for Twin {
     }
 
     fn image<'a>(&'a self, name: &'a str) -> Answer<'a, Option<Image>> {
-        let there = !self.0.lock().removed_images.contains(name);
-        now(Ok(there.then(|| Image { id: format!("rehearsal:{name}"), names: vec![name.into()], ..Image::default() })))
+        let world = self.0.lock();
+        let found = world.made_images.get(name).cloned().or_else(|| {
+            let there = !world.removed_images.contains(name) && !name.starts_with(RESERVED);
+            there.then(|| Image { id: format!("rehearsal:{name}"), names: vec![name.into()], ..Image::default() })
+        });
+        now(Ok(found))
     }
 
     fn images(&self) -> Answer<'_, Vec<Image>> {
@@ -214,8 +252,12 @@ impl Backend for Twin {
         now(Ok(Vec::new()))
     }
 
-    fn import<'a>(&'a self, _: Archive, name: &'a str) -> Answer<'a, ()> {
-        self.0.lock().removed_images.remove(name);
+    fn import<'a>(&'a self, archive: Archive, name: &'a str, label: (&'a str, &'a str)) -> Answer<'a, ()> {
+        let layer = match &archive {
+            Archive::Bytes(bytes) => pause::layer(bytes),
+            Archive::File(_) => String::new(),
+        };
+        self.0.lock().make_image(name, layer, label);
         now(Ok(()))
     }
 
@@ -226,14 +268,15 @@ impl Backend for Twin {
             let message = format!("conflict: unable to remove repository reference \"{name}\"");
             return now(Err(Fault::new(Kind::Conflict, message)));
         }
+        world.made_images.remove(name);
         world.removed_images.insert(name.into());
         now(Ok(()))
     }
 
-    fn commit<'a>(&'a self, container: &'a str, image: &'a str) -> Answer<'a, ()> {
+    fn commit<'a>(&'a self, container: &'a str, image: &'a str, label: (&'a str, &'a str)) -> Answer<'a, ()> {
         let mut world = self.0.lock();
-        world.removed_images.remove(image);
-        now(world.get(container).map(|_| ()))
+        let found = world.get(container).map(|kept| kept.shown.id.clone());
+        now(found.map(|of| world.make_image(image, of, label)))
     }
 }
 

@@ -16,6 +16,22 @@ use crate::{lab_names::check_name, support::invalid};
 const TEXT_BYTES: usize = 64 << 10;
 const LIST: usize = 256;
 const FILES_BYTES: usize = 8 << 20;
+/// What Docker gives every container. `NET_RAW` isn't among it here: nodes of those who aren't trusted go without.
+const HARMLESS: [&str; 13] = [
+    "AUDIT_WRITE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "MKNOD",
+    "NET_BIND_SERVICE",
+    "SETFCAP",
+    "SETGID",
+    "SETPCAP",
+    "SETUID",
+    "SYS_CHROOT",
+];
 
 /// `#{ name, image, command, … }`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -98,10 +114,13 @@ fn tcp() -> String {
 
 impl NodeSpec {
     /// Refuses what can't be, or may not be, before anything happens.
-    pub fn check(&self, config: &Config) -> Result<(), Problem> {
+    pub fn check(&self, config: &Config, organisation: &str) -> Result<(), Problem> {
         check_name("node", &self.name)?;
         let node = &self.name;
         check_image(&self.image)?;
+        if config.reserves(&self.image) {
+            return Err(reserved(&self.image));
+        }
         if !config.allows_image(&self.image) {
             return Err(denied(
                 format!("the node {node} may not run the image {}", self.image),
@@ -122,6 +141,7 @@ impl NodeSpec {
             return Err(invalid(format!("{node}: `env` has at most {LIST} variables; a name has no `=`")));
         }
         self.check_limits(config)?;
+        self.check_trust(config, organisation)?;
         for capability in &self.capabilities {
             if !config.capabilities.iter().any(|allowed| allowed == plain(capability)) {
                 return Err(denied(
@@ -146,12 +166,27 @@ impl NodeSpec {
                 return Err(invalid(format!("{node}: a port is `#{{ host: 8080, node: 80, protocol: \"tcp\" }}`")));
             }
         }
+        let range = config.port_range();
+        if let Some(port) =
+            self.ports.iter().find(|port| !range.as_ref().is_some_and(|range| range.contains(&port.host)))
+        {
+            return Err(denied(
+                format!("{node}: the port {} of this machine may not be published at", port.host),
+                &format!("ports {} may be: an administrator sets it with `ports` under [hosts.docker]", config.ports),
+            ));
+        }
         for mount in &self.mounts {
             check_path(&mount.path)?;
-            if !config.mounts.contains_key(&mount.folder) {
+            let Some(folder) = config.mounts.get(&mount.folder) else {
                 return Err(denied(
                     format!("the node {node} may not have the folder `{}` of this machine", mount.folder),
                     "an administrator names folders with `mounts = { name = \"/folder\" }` under [hosts.docker]",
+                ));
+            };
+            if mount.write && !folder.is_writable() {
+                return Err(denied(
+                    format!("the node {node} may not write in the folder `{}` of this machine", mount.folder),
+                    "an administrator allows it with `mounts = { name = { path = \"/folder\", writable = true } }` under [hosts.docker]",
                 ));
             }
         }
@@ -170,6 +205,27 @@ impl NodeSpec {
             return Err(invalid(format!("{node}: `{hostname}` can't be a host name")));
         }
         self.files.iter().try_for_each(|file| check_path(&file.path))
+    }
+
+    /// What reaches beyond the node is for organisations that the configuration trusts.
+    fn check_trust(&self, config: &Config, organisation: &str) -> Result<(), Problem> {
+        if config.trusts(organisation) {
+            return Ok(());
+        }
+        let beyond = |capability: &&String| !HARMLESS.contains(&plain(capability));
+        let asked = match self.capabilities.iter().find(beyond) {
+            Some(capability) => format!("the capability {capability}"),
+            None if !self.ports.is_empty() => "`ports`".into(),
+            None if self.management => "`management`".into(),
+            None => return Ok(()),
+        };
+        Err(denied(
+            format!(
+                "the node {} may not have {asked}: the organisation `{organisation}` isn't trusted with it",
+                self.name
+            ),
+            "it reaches beyond the node; an administrator gives it with `trusted = [\"organisation\"]` under [hosts.docker]",
+        ))
     }
 
     fn check_limits(&self, config: &Config) -> Result<(), Problem> {
@@ -261,6 +317,14 @@ pub fn check_image(name: &str) -> Result<(), Problem> {
     }
     Err(invalid(format!("`{name}` can't be the name of an image"))
         .help("write it as Docker does: `frr:9.1`, `registry.example.net/lab/frr:9.1`"))
+}
+
+/// The refusal of an image of our own.
+pub fn reserved(image: &str) -> Problem {
+    denied(
+        format!("the image {image} is Windlass' own: it holds the network namespaces of all labs"),
+        "use another name: `windlass/…` and `pause_image` under [hosts.docker] aren't for scripts",
+    )
 }
 
 fn plain(capability: &str) -> &str {

@@ -1,5 +1,7 @@
 //! The lab logic over the twin in memory: every op, and steps that are cut off after each of their effects.
 
+mod trust;
+
 use std::{os::fd::OwnedFd, sync::Arc};
 
 use parking_lot::Mutex;
@@ -120,14 +122,14 @@ impl Backend for Interrupted {
     fn load<'a>(&'a self, archive: Archive) -> Answer<'a, Vec<String>> {
         self.twin.load(archive)
     }
-    fn import<'a>(&'a self, archive: Archive, name: &'a str) -> Answer<'a, ()> {
-        self.twin.import(archive, name)
+    fn import<'a>(&'a self, archive: Archive, name: &'a str, label: (&'a str, &'a str)) -> Answer<'a, ()> {
+        self.twin.import(archive, name, label)
     }
     fn remove_image<'a>(&'a self, name: &'a str) -> Answer<'a, ()> {
         self.twin.remove_image(name)
     }
-    fn commit<'a>(&'a self, container: &'a str, image: &'a str) -> Answer<'a, ()> {
-        self.twin.commit(container, image)
+    fn commit<'a>(&'a self, container: &'a str, image: &'a str, label: (&'a str, &'a str)) -> Answer<'a, ()> {
+        self.twin.commit(container, image, label)
     }
 }
 

@@ -203,12 +203,18 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "hosts.docker.pause_image",
-        "The image of the containers that hold nodes' network namespaces. The default is made on this machine where it is missing.",
+        "The image of the containers that hold nodes' network namespaces. The default is made on this machine where it is missing; no \
+         script may name it. Name another one by its digest.",
     ),
     key(
         "hosts.docker.capabilities",
-        "Capabilities that nodes may be given. `NET_ADMIN` and `NET_RAW` stay within a node's own network; `SYS_ADMIN`, which some \
-         routers ask for, comes near to giving a node the machine.",
+        "Capabilities that nodes of the platform and of `trusted` organisations may be given. None is harmless: with `NET_ADMIN` a node \
+         may reach the machine's own network; `SYS_ADMIN`, which some routers ask for, comes near to giving it the machine.",
+    ),
+    key(
+        "hosts.docker.trusted",
+        "Organisations beside the platform whose nodes may have `capabilities` beyond Docker's own, `ports` and `management`: \
+         `[\"acme\"]`; `*` is all. None are by default; nodes of the others go without `NET_RAW`, too.",
     ),
     key(
         "hosts.docker.folders",
@@ -216,7 +222,12 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "hosts.docker.mounts",
-        "Folders of this machine that nodes may be given: `name = \"/folder\"`. None are by default.",
+        "Folders of this machine that nodes may be given: `name = \"/folder\"` to read, `name = { path = \"/folder\", writable = true }` to \
+         write, too. None are by default.",
+    ),
+    key(
+        "hosts.docker.ports",
+        "The ports of this machine that nodes may publish theirs at: `first-last`, none below 1024.",
     ),
     key("hosts.docker.publish_at", "The address of this machine that nodes' ports are published at."),
     key("hosts.docker.limits.cpus", "Processors of a node that doesn't say."),

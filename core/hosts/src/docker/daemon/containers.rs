@@ -172,7 +172,11 @@ fn body(new: &NewContainer) -> ContainerCreateBody {
             },
         }),
         security_opt: new.pause.then(|| vec!["seccomp=unconfined".into(), "no-new-privileges".into()]),
-        cap_drop: new.pause.then(|| vec!["ALL".into()]),
+        cap_drop: match (new.pause, new.without_raw) {
+            (true, _) => Some(vec!["ALL".into()]),
+            (_, true) => Some(vec!["NET_RAW".into()]),
+            _ => None,
+        },
         readonly_rootfs: new.pause.then_some(true),
         privileged: Some(false),
         ..HostConfig::default()

@@ -77,9 +77,11 @@ impl Daemon {
         Ok(names)
     }
 
-    pub(super) async fn import_image(&self, archive: Archive, name: &str) -> Result<(), Fault> {
+    pub(super) async fn import_image(&self, archive: Archive, name: &str, label: (&str, &str)) -> Result<(), Fault> {
         let (repository, tag) = split(name);
-        let options = CreateImageOptionsBuilder::default().from_src("-").repo(repository).tag(tag).build();
+        let changes = vec![label_line(label)];
+        let options =
+            CreateImageOptionsBuilder::default().from_src("-").repo(repository).tag(tag).changes(changes).build();
         let client = self.client().await?;
         let body = match archive {
             Archive::Bytes(bytes) => body_full(bytes.into()),
@@ -100,13 +102,23 @@ impl Daemon {
         }
     }
 
-    pub(super) async fn image_of(&self, container: &str, image: &str) -> Result<(), Fault> {
+    pub(super) async fn image_of(&self, container: &str, image: &str, label: (&str, &str)) -> Result<(), Fault> {
         let (repository, tag) = split(image);
-        let options =
-            CommitContainerOptionsBuilder::default().container(container).repo(repository).tag(tag).pause(true).build();
+        let options = CommitContainerOptionsBuilder::default()
+            .container(container)
+            .repo(repository)
+            .tag(tag)
+            .pause(true)
+            .changes(&label_line(label))
+            .build();
         let answer = self.client().await?.commit_container(options, ContainerConfig::default()).await;
         answer.map(|_| ()).map_err(|error| self.fault(error))
     }
+}
+
+/// A label as a line of a Dockerfile. Neither part has quotes in it: they are words of ours.
+fn label_line((name, value): (&str, &str)) -> String {
+    format!("LABEL \"{name}\"=\"{value}\"")
 }
 
 /// A name without and with its tag; a digest stays with the name.
@@ -143,6 +155,8 @@ fn inspected(found: ImageInspect) -> Image {
         digests: found.repo_digests.unwrap_or_default(),
         size: found.size.unwrap_or_default(),
         architecture: found.architecture.unwrap_or_default(),
+        labels: found.config.and_then(|config| config.labels).unwrap_or_default().into_iter().collect(),
+        layers: found.root_fs.and_then(|root| root.layers).unwrap_or_default(),
     }
 }
 

@@ -180,16 +180,16 @@ impl Backend for Daemon {
         self.load_images(archive).boxed()
     }
 
-    fn import<'a>(&'a self, archive: Archive, name: &'a str) -> Answer<'a, ()> {
-        self.import_image(archive, name).boxed()
+    fn import<'a>(&'a self, archive: Archive, name: &'a str, label: (&'a str, &'a str)) -> Answer<'a, ()> {
+        self.import_image(archive, name, label).boxed()
     }
 
     fn remove_image<'a>(&'a self, name: &'a str) -> Answer<'a, ()> {
         self.drop_image(name).boxed()
     }
 
-    fn commit<'a>(&'a self, container: &'a str, image: &'a str) -> Answer<'a, ()> {
-        self.image_of(container, image).boxed()
+    fn commit<'a>(&'a self, container: &'a str, image: &'a str, label: (&'a str, &'a str)) -> Answer<'a, ()> {
+        self.image_of(container, image, label).boxed()
     }
 }
 

@@ -13,13 +13,14 @@ use windlass_script::host::{Args, Kind, Op, OpCx, Param, Permission, Undo};
 
 use super::{
     super::{
+        archive,
         backend::{Archive, Image},
-        lab::Machine,
-        spec::check_image,
+        lab::{Machine, OWNER},
+        spec::{check_image, reserved},
     },
     Draft, IMAGE, IMAGE_NAME, LAB, LONG_MS, READ, also_needs, changing, image_scope, plain,
 };
-use crate::support::{invalid, system};
+use crate::{lab_mark::short_instance, owner::PLATFORM, support::invalid};
 
 const FILE: Param =
     Param::required("path", Kind::String, "An archive in one of the folders that the configuration names.");
@@ -124,7 +125,8 @@ fn pull(machine: &Arc<Machine>) -> Op {
         |machine, cx, args| {
             Box::pin(async move {
                 let name = args.str("name");
-                check_image(name)?;
+                may_name(machine, name).await?;
+                may_replace(machine, cx, name, false).await?;
                 let last = Mutex::new(Instant::now());
                 let tell = |line: &str| {
                     let mut last = last.lock();
@@ -186,9 +188,11 @@ fn import(machine: &Arc<Machine>) -> Op {
             Box::pin(async move {
                 let name = args.str("name");
                 also_needs(cx, "import_image", IMAGE, &format!("image={name}"))?;
-                check_image(name)?;
+                may_name(machine, name).await?;
+                let label = may_replace(machine, cx, name, true).await?;
                 let archive = open(machine, cx, args.str("path"))?;
-                machine.backend.import(archive, name).await.map_err(|fault| fault.problem(args.str("path")))?;
+                let made = machine.backend.import(archive, name, (OWNER, label.as_str())).await;
+                made.map_err(|fault| fault.problem(args.str("path")))?;
                 there(machine, name).await
             })
         },
@@ -208,10 +212,11 @@ fn remove_image(machine: &Arc<Machine>) -> Op {
         },
         changes(image_scope),
         EffectClass::Idempotent,
-        |machine, _, args| {
+        |machine, cx, args| {
             Box::pin(async move {
                 let name = args.str("name");
-                check_image(name)?;
+                may_name(machine, name).await?;
+                may_replace(machine, cx, name, false).await?;
                 machine.backend.remove_image(name).await.map_err(|fault| fault.problem(format!("the image {name}")))?;
                 Ok(Value::Null)
             })
@@ -238,14 +243,58 @@ fn commit(machine: &Arc<Machine>) -> Op {
             Box::pin(async move {
                 let image = args.str("image");
                 also_needs(lab.cx, "commit", IMAGE, &format!("image={image}"))?;
-                check_image(image)?;
+                may_name(lab.machine, image).await?;
+                let label = may_replace(lab.machine, lab.cx, image, true).await?;
                 let node = lab.container(args.str("name")).await?;
-                let answer = lab.backend().commit(&node.id, image).await;
+                let answer = lab.backend().commit(&node.id, image, (OWNER, label.as_str())).await;
                 answer.map_err(|fault| fault.problem(format!("the image {image}")))?;
                 there(lab.machine, image).await
             })
         },
     )
+}
+
+/// Refuses what can't be an image's name, and images of our own, by whatever name.
+async fn may_name(machine: &Machine, name: &str) -> Result<(), Problem> {
+    check_image(name)?;
+    if machine.config.reserves(name) {
+        return Err(reserved(name));
+    }
+    let of = async |name: &str| {
+        let found = machine.backend.image(name).await.map_err(|fault| fault.problem(format!("the image {name}")));
+        found.map(|found| found.map(|image| image.id))
+    };
+    // An id is a name, too.
+    match of(name).await? {
+        Some(id) if of(&machine.config.pause_image).await?.as_ref() == Some(&id) => Err(reserved(name)),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses to put another image under a name, or take it away, that another organisation has made; with `made` all that this one
+/// hasn't made, because others run it. The label of what this one makes.
+async fn may_replace(machine: &Machine, cx: &OpCx, name: &str, made: bool) -> Result<String, Problem> {
+    let organisation = machine.organisations.of(&cx.run)?;
+    let label = format!("{}:{organisation}", short_instance(&cx.instance));
+    // In a rehearsal every image is there.
+    if cx.rehearsal {
+        return Ok(label);
+    }
+    let found = machine.backend.image(name).await.map_err(|fault| fault.problem(format!("the image {name}")))?;
+    let owner = found.as_ref().and_then(|image| image.labels.get(OWNER));
+    match (&found, owner) {
+        (None, _) => Ok(label),
+        (_, Some(owner)) if *owner == label => Ok(label),
+        (_, None) if !made => Ok(label),
+        (_, Some(_)) if !made && organisation == PLATFORM => Ok(label),
+        _ => Err(Problem::new(
+            Code::Conflict,
+            format!("there is an image {name} already, and the organisation `{organisation}` didn't make it"),
+        )
+        .help("others may run it: choose another name")
+        .data(json!({ "image": name }))
+        .no_effect()),
+    }
 }
 
 async fn there(machine: &Machine, name: &str) -> Result<Value, Problem> {
@@ -260,8 +309,7 @@ fn shown(image: &Image) -> Value {
         "architecture": image.architecture })
 }
 
-/// Opens an archive in a folder that the configuration names. It is opened first and then looked at, so that no link can be
-/// changed in between.
+/// Opens an archive in a folder that the configuration names.
 fn open(machine: &Machine, cx: &OpCx, path: &str) -> Result<Archive, Problem> {
     if cx.rehearsal {
         return Ok(Archive::Bytes(Vec::new()));
@@ -269,16 +317,5 @@ fn open(machine: &Machine, cx: &OpCx, path: &str) -> Result<Archive, Problem> {
     if !Path::new(path).is_absolute() {
         return Err(invalid(format!("`{path}` isn't an absolute path")));
     }
-    let failed = |error: std::io::Error| system(path, &error).no_effect();
-    let file = std::fs::File::open(path).map_err(failed)?;
-    let real =
-        std::fs::read_link(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&file))).map_err(failed)?;
-    let folders = machine.config.folders.iter().filter_map(|folder| folder.canonicalize().ok());
-    let allowed = folders.into_iter().any(|folder| real.starts_with(folder));
-    if !allowed || !file.metadata().map_err(failed)?.is_file() {
-        return Err(Problem::new(Code::PermissionDenied, format!("images may not be loaded from {path}"))
-            .help("an administrator declares folders with `folders = […]` under [hosts.docker]; it has to be a file")
-            .no_effect());
-    }
-    Ok(Archive::File(file))
+    archive::open(&machine.config.folders, path).map(Archive::File)
 }
