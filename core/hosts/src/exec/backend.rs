@@ -11,7 +11,7 @@ use std::{
 use serde_json::{Value, json};
 use windlass_model::{Code, Problem};
 
-use super::Config;
+use super::{Config, jail::Jail};
 use crate::support;
 
 mod child;
@@ -21,6 +21,8 @@ pub(super) const OUTPUT_BYTES: usize = 1 << 20;
 
 const SYSTEM_FOLDERS: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 const ENVIRONMENT: [(&str, &str); 2] = [("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"), ("LANG", "C")];
+/// Whom programs in a namespace run as.
+const USER: &str = "nobody";
 const LAST_LINES: usize = 5;
 
 /// What the configuration allows, with every program found.
@@ -30,6 +32,7 @@ pub(super) struct Programs {
     paths: BTreeMap<String, Option<PathBuf>>,
     folders: Vec<PathBuf>,
     env: Vec<String>,
+    hidden: Vec<PathBuf>,
 }
 
 impl Programs {
@@ -65,7 +68,7 @@ impl Programs {
             })?;
             folders.push(real);
         }
-        Ok(Self { paths, folders, env: config.env.clone() })
+        Ok(Self { paths, folders, env: config.env.clone(), hidden: config.hidden.clone() })
     }
 
     /// Prepares a program; `argv` isn't empty.
@@ -79,7 +82,7 @@ impl Programs {
                 arguments: argv.collect(),
                 env: ENVIRONMENT.map(|(name, value)| (name.to_owned(), value.to_owned().into())).into(),
                 stdin: None,
-                namespace: None,
+                inside: None,
                 folder: None,
                 timeout: Duration::ZERO,
             }),
@@ -102,9 +105,22 @@ pub(super) struct Start {
     arguments: Vec<String>,
     env: BTreeMap<String, Revealed>,
     pub(super) stdin: Option<Revealed>,
-    namespace: Option<OwnedFd>,
-    folder: Option<OwnedFd>,
+    inside: Option<Inside>,
+    folder: Option<Folder>,
     pub(super) timeout: Duration,
+}
+
+/// The network namespace that it runs in, and what keeps it there.
+struct Inside {
+    network: OwnedFd,
+    name: String,
+    jail: Jail,
+}
+
+/// The folder that it starts in.
+struct Folder {
+    opened: OwnedFd,
+    path: PathBuf,
 }
 
 type Revealed = zeroize::Zeroizing<String>;
@@ -127,8 +143,8 @@ impl Start {
         Ok(())
     }
 
-    /// Runs it inside a named network namespace.
-    pub(super) fn enter(&mut self, namespace: &str) -> Result<(), Problem> {
+    /// Runs it inside a named network namespace, in a jail: it has that network and nothing of this machine.
+    pub(super) fn enter(&mut self, programs: &Programs, namespace: &str) -> Result<(), Problem> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
         let valid = namespace.bytes().all(plain) && !namespace.is_empty() && namespace.len() <= 255;
         if !valid || namespace.starts_with('.') {
@@ -136,7 +152,12 @@ impl Start {
         }
         let file = File::open(Path::new("/run/netns").join(namespace))
             .map_err(|error| support::system(format!("network namespace `{namespace}`"), &error).no_effect())?;
-        self.namespace = Some(file.into());
+        let user = nix::unistd::User::from_name(USER).ok().flatten().ok_or_else(|| {
+            let message = format!("there is no user `{USER}` on this machine, whom programs in a namespace run as");
+            Problem::new(Code::Unsupported, message).help("an administrator adds one who owns nothing").no_effect()
+        })?;
+        let jail = Jail::new(&user, &programs.hidden)?;
+        self.inside = Some(Inside { network: file.into(), name: namespace.to_owned(), jail });
         Ok(())
     }
 
@@ -159,7 +180,7 @@ impl Start {
                 .help("an administrator declares folders with `folders = […]` under [hosts.exec]")
                 .no_effect());
         }
-        self.folder = Some(fd);
+        self.folder = Some(Folder { opened: fd, path: real });
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! `exec`: runs declared programs with an argument list, never through a shell.
 
 mod backend;
+pub mod jail;
 mod ops;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,9 @@ pub struct Config {
     pub folders: Vec<PathBuf>,
     /// Environment variables that scripts may set.
     pub env: Vec<String>,
+    /// Folders that programs in a namespace see empty: that of the server's data.
+    #[serde(skip)]
+    pub hidden: Vec<PathBuf>,
 }
 
 /// The module. Fails when the configuration names a program in a way that can't be meant.

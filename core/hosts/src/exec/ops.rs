@@ -150,7 +150,7 @@ fn start(programs: &Programs, cx: &OpCx, argv: Vec<String>, options: Options) ->
         start.stdin = Some(stdin);
     }
     if let Some(namespace) = &options.namespace {
-        start.enter(namespace)?;
+        start.enter(programs, namespace)?;
     }
     if let Some(cwd) = &options.cwd {
         start.stand_in(programs, cwd)?;

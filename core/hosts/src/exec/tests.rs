@@ -10,7 +10,7 @@ use crate::testing::Bench;
 
 fn bench() -> Bench {
     let names = ["sh", "cat", "env", "sleep", "head", "pwd", "ls", "true"];
-    let config = Config { programs: names.map(String::from).into(), folders: vec![], env: vec!["TOKEN".into()] };
+    let config = Config { programs: names.map(String::from).into(), env: vec!["TOKEN".into()], ..Config::default() };
     Bench::new(module(&config).unwrap(), &[])
 }
 
@@ -211,7 +211,7 @@ fn a_program_gets_no_descriptor_of_ours() {
 #[test]
 fn it_starts_in_declared_folders_only() {
     let (inside, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let config = Config { programs: vec!["pwd".into()], folders: vec![inside.path().to_owned()], env: vec![] };
+    let config = Config { programs: vec!["pwd".into()], folders: vec![inside.path().to_owned()], ..Config::default() };
     let bench = Bench::new(module(&config).unwrap(), &[]);
     assert_eq!(bench.call("run", json!([["pwd"]])).unwrap()["stdout"], "/\n");
     let real = inside.path().canonicalize().unwrap();

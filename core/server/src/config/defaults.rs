@@ -12,7 +12,10 @@ use super::settings::{
     AuthSettings, Config, EngineSettings, ForwardedHeader, LabSettings, Log, LogFormat, ServerSettings, Telemetry,
 };
 
-/// Programs that look at networks or set them up inside a lab's namespaces.
+/// Programs that look at networks or set them up inside a lab's namespaces. With the option `namespace` they are in a jail
+/// (`windlass_hosts::exec::jail`): whoever chooses their arguments reaches the lab's network and nothing of this machine. Without it they
+/// run as the server does, root as a rule, and `cat`, `ip netns exec` and `tcpdump -z` reach everything: a workflow that takes
+/// arguments from its input must always give a namespace, as lib/labs does.
 const LAB_PROGRAMS: &[&str] =
     &["ping", "ip", "nft", "ss", "bridge", "tc", "sysctl", "traceroute", "tcpdump", "cat", "true", "false", "sleep"];
 
@@ -76,6 +79,8 @@ pub(super) fn fit_to_machine(config: &mut Config, is_default: impl Fn(&str) -> b
     if is_default("hosts.exec.programs") {
         config.hosts.exec.programs.retain(is_there);
     }
+    // Programs in namespaces of labs don't see what the server keeps.
+    config.hosts.exec.hidden = vec![config.data.clone()];
     let files = config.data.join("files");
     if is_default("hosts.file.folders") {
         config.hosts.file.folders = vec![files.clone()];

@@ -2,7 +2,10 @@
 
 use std::{
     fs::File,
-    os::unix::fs::MetadataExt as _,
+    os::{
+        fd::{AsFd as _, BorrowedFd},
+        unix::fs::MetadataExt as _,
+    },
     path::{Path, PathBuf},
 };
 
@@ -32,11 +35,16 @@ impl Inside {
     }
 
     /// Enters it with this thread, which may do nothing else afterwards.
-    pub fn enter(&self) -> Result<(), Problem> {
+    fn enter(&self) -> Result<(), Problem> {
         setns(&self.file, CloneFlags::CLONE_NEWNET).map_err(|errno| {
             Problem::new(Code::System, format!("{} can't be entered: {errno}", self.path.display()))
                 .help("labs need a server that runs as root, or with CAP_SYS_ADMIN and CAP_NET_ADMIN")
         })
+    }
+
+    /// The namespace itself.
+    pub fn network(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
     }
 
     /// Whether its name still stands for it.

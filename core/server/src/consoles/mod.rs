@@ -142,7 +142,7 @@ impl Labs {
                 container::open(self.containers.clone(), container, ask).await
             }
             (ConsoleKind::Shell, Node { namespace: Some(namespace), .. }) => {
-                shell::open(self.settings.clone(), namespace, ask).await
+                shell::open(self.settings.clone(), self.hosts.exec.hidden.clone(), namespace, ask).await
             }
             (ConsoleKind::Serial, Node { machine: Some(machine), .. }) => {
                 machine::open(machine.folder, machine.serial).await

@@ -1,20 +1,22 @@
-//! One child process from fork to reaping. It leads its own process group, and the group ends with the step.
+//! One child process from fork to reaping. It leads its own process group, and the group ends with the step. One in a namespace is in
+//! a jail, which a thread of its own has made and keeps.
 
 use std::{
     collections::VecDeque,
     os::{
-        fd::{AsRawFd, FromRawFd, OwnedFd},
+        fd::{AsFd as _, AsRawFd, FromRawFd, OwnedFd},
         unix::process::{CommandExt, ExitStatusExt},
     },
     process::{Child, Command, Stdio},
+    sync::mpsc,
 };
 
 use nix::{sys::signal::Signal, unistd::Pid};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, unix::AsyncFd};
-use windlass_model::Problem;
+use windlass_model::{Code, Problem};
 
 use super::{Finished, Start};
-use crate::support;
+use crate::{exec::jail::Inmate, support};
 
 const TAIL_BYTES: usize = 4 << 10;
 
@@ -27,15 +29,19 @@ pub(super) struct Kept {
 }
 
 /// A child whose whole process group is killed and which is reaped when this is dropped, whatever happened before.
-struct Group(Child);
+struct Group {
+    child: Child,
+    /// The thread that has made its jail waits for the end of this: the child ends with that thread.
+    _kept: Option<mpsc::Sender<()>>,
+}
 
 impl Drop for Group {
     fn drop(&mut self) {
         // The child isn't reaped yet, so its number can't belong to anybody else's group.
-        if let Ok(pid) = i32::try_from(self.0.id()) {
+        if let Ok(pid) = i32::try_from(self.child.id()) {
             let _ = nix::sys::signal::killpg(Pid::from_raw(pid), Signal::SIGKILL);
         }
-        let _ = self.0.wait();
+        let _ = self.child.wait();
     }
 }
 
@@ -47,13 +53,13 @@ impl Start {
         let timeout = self.timeout;
         let stdin_text = self.stdin.take();
         let name = self.name.clone();
-        let wrong = |error: std::io::Error| support::system(format!("`{name}` can't be started"), &error).no_effect();
-        let mut group = Group(self.spawn(stdin_text.is_some()).map_err(wrong)?);
-        let exit = exit_of(&group.0).map_err(|error| support::system(format!("`{name}` can't be watched"), &error))?;
+        let mut group = self.group(stdin_text.is_some())?;
+        let exit =
+            exit_of(&group.child).map_err(|error| support::system(format!("`{name}` can't be watched"), &error))?;
         let lost = |error: std::io::Error| support::system(format!("`{name}`"), &error);
-        let stdin = group.0.stdin.take().map(tokio::process::ChildStdin::from_std).transpose().map_err(lost)?;
-        let stdout = group.0.stdout.take().map(tokio::process::ChildStdout::from_std).transpose().map_err(lost)?;
-        let stderr = group.0.stderr.take().map(tokio::process::ChildStderr::from_std).transpose().map_err(lost)?;
+        let stdin = group.child.stdin.take().map(tokio::process::ChildStdin::from_std).transpose().map_err(lost)?;
+        let stdout = group.child.stdout.take().map(tokio::process::ChildStdout::from_std).transpose().map_err(lost)?;
+        let stderr = group.child.stderr.take().map(tokio::process::ChildStderr::from_std).transpose().map_err(lost)?;
 
         let feed = async {
             if let (Some(mut stdin), Some(text)) = (stdin, stdin_text) {
@@ -64,7 +70,7 @@ impl Start {
         let ended = async {
             let _ = exit.readable().await;
             // What the program left running in the background would keep the pipes open.
-            if let Ok(pid) = i32::try_from(group.0.id()) {
+            if let Ok(pid) = i32::try_from(group.child.id()) {
                 let _ = nix::sys::signal::killpg(Pid::from_raw(pid), Signal::SIGKILL);
             }
         };
@@ -83,12 +89,34 @@ impl Start {
         if tokio::time::timeout(timeout, everything).await.is_err() {
             return Ok(None);
         }
-        let status = group.0.wait().map_err(lost)?;
+        let status = group.child.wait().map_err(lost)?;
         let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(-1);
         Ok(Some(Finished { code, stdout: kept_out, stderr: kept_err }))
     }
 
-    fn spawn(self, with_stdin: bool) -> std::io::Result<Child> {
+    fn group(mut self, with_stdin: bool) -> Result<Group, Problem> {
+        let name = self.name.clone();
+        let wrong =
+            move |error: std::io::Error| support::system(format!("`{name}` can't be started"), &error).no_effect();
+        let Some(inside) = self.inside.take() else {
+            return Ok(Group { child: self.spawn(with_stdin, None).map_err(wrong)?, _kept: None });
+        };
+        let no_thread = |error: std::io::Error| support::system("a thread for a program", &error).no_effect();
+        let (tell, told) = mpsc::channel();
+        let (kept, keep) = mpsc::channel();
+        let thread = std::thread::Builder::new().name("jail".into()).spawn(move || {
+            let entered = inside.jail.enter(inside.network.as_fd(), &inside.name);
+            let child = entered.and_then(|inmate| self.spawn(with_stdin, Some(inmate)).map_err(wrong));
+            // Whoever asked waits for it.
+            let _ = tell.send(child);
+            let _: Result<(), _> = keep.recv();
+        });
+        thread.map_err(no_thread)?;
+        let ended = |_| Problem::new(Code::Internal, "the thread of a program ended early");
+        Ok(Group { child: told.recv().map_err(ended)??, _kept: Some(kept) })
+    }
+
+    fn spawn(self, with_stdin: bool, inmate: Option<Inmate>) -> std::io::Result<Child> {
         let mut command = Command::new(&self.path);
         command.arg0(&self.name).args(&self.arguments).env_clear();
         for (name, value) in &self.env {
@@ -97,19 +125,25 @@ impl Start {
         command.stdin(if with_stdin { Stdio::piped() } else { Stdio::null() });
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).current_dir("/").process_group(0);
         let parent = std::process::id();
-        let (namespace, folder) = (self.namespace, self.folder);
+        let mut folder = self.folder;
+        if inmate.is_some()
+            && let Some(folder) = folder.take()
+        {
+            // As it is seen in the jail: from a folder that is open already, everything outside could be reached.
+            command.current_dir(folder.path);
+        }
         let prepare = move || {
+            if let Some(inmate) = &inmate {
+                return inmate.confine();
+            }
             // SAFETY: plain system calls on descriptors that this closure owns; allowed between fork and exec.
             unsafe {
                 check(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL))?;
                 if u32::try_from(libc::getppid()) != Ok(parent) {
                     return Err(std::io::Error::from_raw_os_error(libc::ESRCH));
                 }
-                if let Some(fd) = &namespace {
-                    check(libc::setns(fd.as_raw_fd(), libc::CLONE_NEWNET))?;
-                }
-                if let Some(fd) = &folder {
-                    check(libc::fchdir(fd.as_raw_fd()))?;
+                if let Some(folder) = &folder {
+                    check(libc::fchdir(folder.opened.as_raw_fd()))?;
                 }
                 check(libc::close_range(3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC as libc::c_int))
             }
