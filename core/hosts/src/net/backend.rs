@@ -30,8 +30,11 @@ pub trait NetBackend: Send + Sync {
     /// Whether a process runs in a named namespace.
     fn is_inhabited(&self, name: &str) -> Result<bool, Fault>;
 
-    /// The links of several places. One answer each.
+    /// The links of several places, without their counters. One answer each.
     fn links(&self, places: &[Place]) -> Vec<Result<Vec<Link>, Fault>>;
+
+    /// A link with its counters; `None` if there is none.
+    fn link(&self, place: &Place, name: &str) -> Result<Option<Link>, Fault>;
 
     /// What namespaces are marked with: the alias of each one's `lo`. One answer each.
     fn aliases(&self, namespaces: &[String]) -> Vec<Result<Option<String>, Fault>>;

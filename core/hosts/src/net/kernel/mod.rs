@@ -3,6 +3,7 @@
 mod apply;
 mod decode;
 mod encode;
+mod gone;
 mod hear;
 mod loss;
 mod offload;
@@ -71,6 +72,15 @@ impl NetBackend for Kernel {
 
     fn links(&self, places: &[Place]) -> Vec<Result<Vec<Link>, Fault>> {
         space::inside(places, |_| links())
+    }
+
+    fn link(&self, place: &Place, name: &str) -> Result<Option<Link>, Fault> {
+        read_inside(place, |socket| match socket.get(encode::link_by_name(name)) {
+            // A further name of another link finds that one.
+            Ok(found) => Ok(found.and_then(decode::link).filter(|link| link.name == name)),
+            Err(fault) if fault.missing() => Ok(None),
+            Err(fault) => Err(fault),
+        })
     }
 
     fn aliases(&self, namespaces: &[String]) -> Vec<Result<Option<String>, Fault>> {
@@ -188,8 +198,9 @@ fn links() -> Result<Vec<Link>, Fault> {
 
 fn links_over(socket: &mut RouteSocket) -> Result<Vec<Link>, Fault> {
     let mut message = LinkMessage::default();
-    // Without this mask, the kernel leaves out what some links say of themselves.
-    message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::Vf]));
+    // Without this mask, the kernel leaves out what some links say of themselves. Counters are most of what it would say, and
+    // who wants them asks for one link.
+    message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::Vf, LinkExtentMask::SkipStats]));
     let found = socket.dump(RouteNetlinkMessage::GetLink(message))?;
     Ok(found.into_iter().filter_map(decode::link).collect())
 }
