@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, os::fd::BorrowedFd, time::Duration};
 
-use super::{fault::Fault, types::*};
+use super::{capture::PacketSource, fault::Fault, types::*};
 
 /// A network stack. Calls block; none may be made on a tokio worker.
 pub trait NetBackend: Send + Sync {
@@ -57,6 +57,11 @@ pub trait NetBackend: Send + Sync {
     /// Makes changes: in order within a batch, batches at the same time. A failed change doesn't stop those after it.
     /// One answer for each change.
     fn apply(&self, batches: &[Batch]) -> Vec<Vec<Result<(), Fault>>>;
+
+    /// Listens to what passes a link; `None` from a stack on which nothing passes.
+    fn packets(&self, _place: &Place, _link: &str, _snaplen: u32) -> Result<Option<Box<dyn PacketSource>>, Fault> {
+        Ok(None)
+    }
 
     /// What this stack can do, found out by trying it in a scratch namespace.
     fn capabilities(&self) -> Result<Vec<Capability>, Fault>;

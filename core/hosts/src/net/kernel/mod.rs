@@ -7,6 +7,7 @@ mod gone;
 mod hear;
 mod loss;
 mod offload;
+mod packets;
 mod probe;
 mod qdisc;
 mod socket;
@@ -27,6 +28,7 @@ use self::socket::RouteSocket;
 use super::{
     activity::Activity,
     backend::{ChangeWatch, LinkWatch, NetBackend},
+    capture::PacketSource,
     fault::Fault,
     types::*,
 };
@@ -145,6 +147,15 @@ impl NetBackend for Kernel {
             .enumerate()
             .map(|(index, answer)| answer.unwrap_or_else(|fault| refuse(index, fault)))
             .collect()
+    }
+
+    fn packets(&self, place: &Place, link: &str, snaplen: u32) -> Result<Option<Box<dyn PacketSource>>, Fault> {
+        one(space::inside(std::slice::from_ref(place), |_| {
+            let found = RouteSocket::open()?.get(encode::link_by_name(link))?;
+            let index = found.as_ref().and_then(decode::link_index);
+            let index = index.ok_or_else(|| Fault::new(libc::ENODEV, format!("the link {link}")))?;
+            Ok(Some(Box::new(packets::Packets::open(index, snaplen)?) as Box<dyn PacketSource>))
+        }))
     }
 
     fn capabilities(&self) -> Result<Vec<Capability>, Fault> {
