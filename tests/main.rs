@@ -9,6 +9,7 @@ mod engine;
 #[path = "faults/short.rs"]
 mod faults;
 mod hosts;
+mod lab;
 mod nodes;
 mod plugins;
 mod provision;

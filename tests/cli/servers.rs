@@ -113,6 +113,9 @@ const CASES: &[(Does, &str)] = &[
     (Asks, "audit ls"),
     (Asks, "audit export"),
     (Refuses, "sim hetzner"),
+    (Ignores, "lab schema"),
+    (Ignores, "lab check x"),
+    (Ignores, "lab import x"),
     (Ignores, "completions bash"),
     (Ignores, "version"),
 ];

@@ -26,7 +26,11 @@ fn a_shell_is_in_the_nodes_network_and_nowhere_else() {
     // Of the machine it sees no process, writes no file, and is nobody.
     console.asks("echo user-$(id -u)-$(id -g)", "user-65534-");
     console.asks("echo pid-$$-$(ls -d /proc/[0-9]* | wc -l)", "pid-1-");
-    console.asks("touch /etc/x /var/x /root/x; echo wrote-$?", "wrote-1");
+    console.asks("touch /etc/x /var/x /usr/x; echo wrote-$?", "wrote-1");
+    // Not even where anybody may write.
+    let open = tempfile::tempdir_in("/run").unwrap();
+    std::fs::set_permissions(open.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    console.asks(&format!("touch {}/x; echo anybody-$?", open.path().display()), "anybody-1");
     console.asks("touch /tmp/x && echo scratch-$?", "scratch-0");
     console.asks(&format!("ls {} ; echo saw-$?", labs.server.data().display()), "saw-2");
     console.asks("mount -t tmpfs x /mnt; echo mounted-$?", "mounted-");
@@ -58,6 +62,7 @@ fn two_look_one_types_and_the_keyboard_goes_round() {
     ann.until("ben-6");
     assert_eq!(ann.hears(|told| told["typing"] == false && told["viewers"] == 2)["size"]["cols"], 100);
     // When who types goes, the keyboard passes on.
+    ann.told.clear();
     drop(ben);
     ann.hears(|told| told["viewers"] == 1 && told["typing"] == true);
     let before = ann.told.len();

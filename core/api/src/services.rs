@@ -314,6 +314,8 @@ pub struct LabNode {
 /// What a console shows of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+// What a thing's facts call a console is another one.
+#[schemars(rename = "NodeConsole")]
 pub enum ConsoleKind {
     /// A shell inside: of a container, or in a namespace.
     Shell,

@@ -24,6 +24,7 @@ pub mod file;
 pub mod guacamole;
 pub mod hetzner;
 pub mod http;
+pub mod lab;
 pub mod lab_id;
 pub mod lab_mark;
 pub mod lab_names;
@@ -99,6 +100,11 @@ pub const HOSTS: &[Host] = &[
         rehearsal: |config| http::rehearsal(&config.http),
     },
     Host {
+        name: "lab",
+        real: |config, services| Ok(lab::module(&config.lab, services.organisations.clone())),
+        rehearsal: |config| lab::rehearsal(&config.lab),
+    },
+    Host {
         name: "net",
         real: |config, services| Ok(net::configured(net::kernel(), services.organisations.clone(), &config.net)),
         rehearsal: |config| net::configured(config.rehearsed_stack.stack(), Arc::new(Always(PLATFORM)), &config.net),
@@ -148,6 +154,8 @@ pub struct HostConfig {
     pub http: http::Config,
     /// Network labs.
     pub net: net::Config,
+    /// How much of this machine organisations' labs may take.
+    pub lab: lab::Config,
     /// How people are told.
     pub notify: notify::Config,
     /// Where requests of registrars' plugins go.

@@ -106,6 +106,9 @@ pub enum Command {
     Hosts(commands::hosts::Args),
     /// Definitions of what scripts can call, for editors
     Definitions(commands::definitions::Args),
+    /// Check documents of labs, and make them of other tools' topologies
+    #[command(subcommand)]
+    Lab(commands::lab::Command),
     /// Keep, list and remove secrets
     #[command(subcommand)]
     Secrets(commands::secrets::Command),

@@ -55,7 +55,7 @@ pub fn command(workflow: &str, input: &InputArgs, keep: bool, context: &Context)
     }
     let (scripts, runtime) = workflows::scripts(context)?;
     let pinned = scripts.library.pin(workflow)?;
-    let input = input.read(&pinned.workflow)?;
+    let input = input.read(&pinned.workflow, &context.loaded.config.workflows)?;
     let library = scripts.library.clone();
     let rehearsed = rehearse(&context.loaded.config, &scripts, library, workflow, input, &context.who())?;
     drop(runtime);
@@ -80,7 +80,7 @@ pub fn at_server(
     context: &Context,
 ) -> Result<Exit, Problem> {
     let header = remote.workflow(workflow)?;
-    let input = input.read(&header)?;
+    let input = input.read(&header, &context.loaded.config.workflows)?;
     let answer: Value = match keep {
         true => remote.post("/plans", &json!({ "workflow": workflow, "input": input }))?,
         false => remote.post(&format!("{}/rehearse", workflow_path(workflow)?), &json!({ "input": input }))?,

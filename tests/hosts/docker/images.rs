@@ -15,7 +15,7 @@ fn images_are_imported_loaded_committed_and_removed() {
     assert!(info["version"].is_string() && info["api_version"].is_string(), "{info}");
     let own = format!("windlass-test/own{}:1", std::process::id());
     let rootfs = lab.docker.rootfs().display().to_string();
-    let made = lab.plain("import", json!([rootfs, own])).unwrap();
+    let made = lab.plain("import_image", json!([rootfs, own])).unwrap();
     assert_eq!(made["names"], json!([own]));
     assert!(
         lab.plain("images", json!([]))
@@ -51,7 +51,7 @@ fn images_are_imported_loaded_committed_and_removed() {
     for path in ["/etc/hostname", &link.display().to_string()] {
         assert_eq!(lab.plain("load", json!([path])).unwrap_err().code, Code::PermissionDenied, "{path}");
     }
-    assert!(lab.plain("import", json!(["relative.tar", own])).is_err());
+    assert!(lab.plain("import_image", json!(["relative.tar", own])).is_err());
 }
 
 #[test]

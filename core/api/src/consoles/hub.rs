@@ -47,8 +47,8 @@ pub(super) struct Visit {
     pub idle_ms: u64,
     /// Bytes that they have sent.
     pub received: u64,
-    /// Bytes that they were shown, where that is counted.
-    pub shown: u64,
+    /// Bytes that they were shown, where they had a connection of their own.
+    pub shown: Option<u64>,
     pub entry: NewAudit,
     pub began: std::time::Instant,
     pub _seat: Seat,
@@ -198,11 +198,14 @@ impl Visit {
 
     /// Writes down that they went.
     pub(super) async fn ended(self, end: &End) {
-        let after = json!({
+        let mut after = json!({
             "why": end.as_str(),
             "seconds": self.began.elapsed().as_secs(),
             "typed_bytes": self.received,
         });
+        if let Some(shown) = self.shown {
+            after["shown_bytes"] = shown.into();
+        }
         let entry = NewAudit { action: "console.close".into(), before: Value::Null, after, ..self.entry };
         let engine = self.api.engine.clone();
         if let Err(problem) = aside(move || engine.audit(entry)).await {

@@ -277,7 +277,7 @@ async fn open(mut request: Request) -> Result<Answer, Problem> {
         message_bytes: hub.config.message_bytes,
         idle_ms: hub.config.idle_ms,
         received: 0,
-        shown: 0,
+        shown: None,
         entry,
         began: Instant::now(),
         api: api.clone(),

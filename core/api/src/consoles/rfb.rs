@@ -1,5 +1,5 @@
-//! RFB (RFC 6143) from a client that only looks: what it types, points at and copies is left out, and its connection leaves those of
-//! others alone.
+//! RFB (RFC 6143) from a client: its connection leaves those of others alone, whatever it asks for; and of one that only looks, what it
+//! types, points at and copies is left out.
 
 /// Most bytes of one message that are kept until it is whole.
 const MESSAGE: usize = 64 << 10;
@@ -18,11 +18,13 @@ enum Stage {
     Init,
     /// Messages.
     Messages,
+    /// Whatever comes passes.
+    Open,
 }
 
 /// What of a client's bytes may pass.
-#[derive(Default)]
-pub(super) struct OnlyLooking {
+pub(super) struct Client {
+    only_looks: bool,
     stage: Stage,
     rest: Vec<u8>,
     /// Bytes of a message to come that are left out.
@@ -39,9 +41,16 @@ enum Next {
     Short,
 }
 
-impl OnlyLooking {
+impl Client {
+    pub(super) fn new(only_looks: bool) -> Self {
+        Self { only_looks, stage: Stage::default(), rest: Vec::new(), skip: 0 }
+    }
+
     /// What of these bytes may pass, with what was kept of those before.
     pub(super) fn pass(&mut self, bytes: &[u8]) -> Result<Vec<u8>, &'static str> {
+        if self.stage == Stage::Open {
+            return Ok(bytes.to_vec());
+        }
         self.rest.extend_from_slice(bytes);
         let mut passed = Vec::new();
         loop {
@@ -68,17 +77,23 @@ impl OnlyLooking {
                             self.stage = match message[0] {
                                 1 => Stage::Init,
                                 2 => Stage::Response,
+                                _ if !self.only_looks => Stage::Open,
                                 _ => return Err("who only watches can log in to the screen by a password or nothing"),
                             }
                         }
                         Stage::Response => self.stage = Stage::Init,
                         Stage::Init => {
-                            self.stage = Stage::Messages;
+                            self.stage = if self.only_looks { Stage::Messages } else { Stage::Open };
+                            // One that wants the screen for itself would keep everybody else out.
                             message[0] = 1;
                         }
-                        Stage::Messages => {}
+                        Stage::Messages | Stage::Open => {}
                     }
                     passed.append(&mut message);
+                    if self.stage == Stage::Open {
+                        passed.append(&mut self.rest);
+                        return Ok(passed);
+                    }
                 }
             }
         }
@@ -93,6 +108,7 @@ impl OnlyLooking {
             Stage::Version => Next::Pass(12),
             Stage::Security | Stage::Init => Next::Pass(1),
             Stage::Response => Next::Pass(16),
+            Stage::Open => Next::Pass(self.rest.len()),
             Stage::Messages => match self.rest[0] {
                 // SetPixelFormat, SetEncodings, FramebufferUpdateRequest
                 0 => Next::Pass(20),
@@ -150,16 +166,30 @@ mod tests {
         expected.extend(update);
         expected.extend(update);
         for size in [1, 2, 3, 7, sent.len()] {
-            let mut filter = OnlyLooking::default();
+            let mut filter = Client::new(true);
             let passed: Vec<u8> = sent.chunks(size).flat_map(|piece| filter.pass(piece).unwrap()).collect();
             assert_eq!(passed, expected, "in pieces of {size}");
         }
     }
 
     #[test]
+    fn who_uses_it_shares_it_and_passes_everything_else() {
+        let sent = [b"RFB 003.008\n".as_slice(), &[1, 0], &[77, 4, 1, 0, 0, 0, 0, 0, 0x61]].concat();
+        for size in [1, 5, sent.len()] {
+            let mut client = Client::new(false);
+            let passed: Vec<u8> = sent.chunks(size).flat_map(|piece| client.pass(piece).unwrap()).collect();
+            assert_eq!(
+                (&passed[..13], passed[13], &passed[14..]),
+                (&sent[..13], 1, &sent[14..]),
+                "in pieces of {size}"
+            );
+        }
+    }
+
+    #[test]
     fn what_is_not_known_or_too_long_ends_it() {
         let begun = || {
-            let mut filter = OnlyLooking::default();
+            let mut filter = Client::new(true);
             filter.pass(b"RFB 003.008\n\x02").unwrap();
             filter.pass(&[7; 16]).unwrap();
             assert_eq!(filter.pass(&[0]).unwrap(), [1]);
@@ -167,7 +197,7 @@ mod tests {
         };
         assert!(begun().pass(&[77]).is_err());
         assert!(begun().pass(&[2, 0, 0xff, 0xff, 0]).is_err());
-        assert!(OnlyLooking::default().pass(b"RFB 003.008\n\x13").is_err());
+        assert!(Client::new(true).pass(b"RFB 003.008\n\x13").is_err());
         let mut filter = begun();
         // A clipboard that is longer than anything isn't kept.
         filter.pass(&[6, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff]).unwrap();

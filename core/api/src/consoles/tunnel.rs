@@ -15,9 +15,8 @@ use super::{
     guacamole::Instructions,
     hub::Visit,
     outbox::End,
-    rfb::OnlyLooking,
+    rfb,
     viewer::{self, Watch},
-    words,
 };
 use crate::services::{ConsoleKind, ConsoleSource};
 
@@ -25,12 +24,6 @@ use crate::services::{ConsoleKind, ConsoleSource};
 const PIECE: usize = 64 << 10;
 /// How long the screen may take nothing of what is sent to it.
 const INPUT_PATIENCE: Duration = Duration::from_secs(5);
-
-/// What of somebody's messages reaches the screen.
-enum Filter {
-    All,
-    Rfb(OnlyLooking),
-}
 
 /// Serves somebody at a screen to their end; why it came.
 pub(super) async fn serve(
@@ -43,10 +36,7 @@ pub(super) async fn serve(
     let (mut sink, mut stream) = socket.split();
     let (mut shown, mut keys) = tokio::io::split(source.stream);
     let idle = Duration::from_millis(visit.idle_ms.max(1));
-    let mut filter = match (kind, visit.may_type) {
-        (ConsoleKind::Vnc, false) => Filter::Rfb(OnlyLooking::default()),
-        _ => Filter::All,
-    };
+    let mut filter = (kind == ConsoleKind::Vnc).then(|| rfb::Client::new(!visit.may_type));
     let mut sent = 0_u64;
     let ping = tokio::sync::Notify::new();
     let speak = async {
@@ -112,8 +102,8 @@ pub(super) async fn serve(
             let bytes = message.into_bytes();
             visit.received += bytes.len() as u64;
             let bytes = match &mut filter {
-                Filter::All => bytes,
-                Filter::Rfb(filter) => match filter.pass(&bytes) {
+                None => bytes,
+                Some(filter) => match filter.pass(&bytes) {
                     Ok(bytes) => bytes.into(),
                     Err(why) => return End::Nonsense(why.to_owned()),
                 },
@@ -134,11 +124,8 @@ pub(super) async fn serve(
         end = hear => end,
         _ = stopping.wait_for(|stop| *stop) => End::Stopping,
     };
-    if let (End::Exited(_), true) = (&end, kind != ConsoleKind::Guac) {
-        let _ = sink.send(Message::text(words::exit(None))).await;
-    }
     viewer::close(&mut sink, &end).await;
-    visit.shown = sent;
+    visit.shown = Some(sent);
     viewer::wait_for_close(&mut stream).await;
     end
 }

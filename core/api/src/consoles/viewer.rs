@@ -166,6 +166,8 @@ async fn speak(sink: &mut SplitSink<WebSocket, Message>, session: &Session, id: 
         let message = message(item, session, id);
         session.taken();
         tokio::select! {
+            // Polled first: a message that was never handed over would be lost, and it may be the last one before the end.
+            biased;
             sent = sink.send(message) => if sent.is_err() {
                 outbox.end(End::Left);
                 return;

@@ -89,7 +89,7 @@ async fn check(lab: &Lab<'_>, specs: &[NodeSpec]) -> Result<BTreeMap<String, Pai
         if found.is_none() {
             return Err(Problem::new(Code::NotFound, format!("the image {image} isn't on this machine"))
                 .help(format!(
-                    "fetch it with docker::pull(\"{image}\"), or bring it as an archive with docker::load or docker::import"
+                    "fetch it with docker::pull(\"{image}\"), or bring it as an archive with docker::load or docker::import_image"
                 ))
                 .data(json!({ "image": image }))
                 .no_effect());

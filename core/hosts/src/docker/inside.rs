@@ -70,24 +70,22 @@ pub fn only_file(archive: &[u8], path: &str) -> Result<(String, u32), Problem> {
     let broken =
         |error: std::io::Error| Problem::new(Code::System, format!("{path}: the archive can't be read: {error}"));
     let mut archive = tar::Archive::new(archive);
-    for entry in archive.entries().map_err(broken)? {
-        let mut entry = entry.map_err(broken)?;
-        if !entry.header().entry_type().is_file() {
-            return Err(
-                invalid(format!("{path} isn't a file")).help("name one file; folders and links can't be copied")
-            );
-        }
-        // Docker tells the kind of file there, too.
-        let mode = entry.header().mode().map_err(broken)? & 0o7777;
-        let mut bytes = Vec::new();
-        entry.read_to_end(&mut bytes).map_err(broken)?;
-        let text = String::from_utf8(bytes).map_err(|_| {
-            Problem::new(Code::Unsupported, format!("{path} isn't text"))
-                .help("pack it as text inside the node, with `base64`")
-        })?;
-        return Ok((text, mode));
+    let Some(entry) = archive.entries().map_err(broken)?.next() else {
+        return Err(Problem::new(Code::NotFound, format!("{path} isn't there")));
+    };
+    let mut entry = entry.map_err(broken)?;
+    if !entry.header().entry_type().is_file() {
+        return Err(invalid(format!("{path} isn't a file")).help("name one file; folders and links can't be copied"));
     }
-    Err(Problem::new(Code::NotFound, format!("{path} isn't there")))
+    // Docker tells the kind of file there, too.
+    let mode = entry.header().mode().map_err(broken)? & 0o7777;
+    let mut bytes = Vec::new();
+    entry.read_to_end(&mut bytes).map_err(broken)?;
+    let text = String::from_utf8(bytes).map_err(|_| {
+        Problem::new(Code::Unsupported, format!("{path} isn't text"))
+            .help("pack it as text inside the node, with `base64`")
+    })?;
+    Ok((text, mode))
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ const PARAMS: &[Param] = &[
         "opts",
         Kind::Map,
         "`namespace` (name of a network namespace to run in), `stdin` (text or a secret), `timeout` (a duration, 60 s by \
-         default, at most 1 h), `ok_codes` (exit codes that are no failure, `[0]` by default), `cwd` (a declared folder \
+         default, at most 1 h), `ok_codes` (exit codes that are no failure, `[0]` by default), `any_code` (true: none is), `cwd` (a declared folder \
          or one inside it), `env` (declared variables; values are text or secrets), `output_bytes` (most that is kept of \
          each of stdout and stderr, 1 MiB by default and at most).",
     ),
@@ -40,6 +40,7 @@ struct Options {
     stdin: Option<Value>,
     timeout: Option<Value>,
     ok_codes: Option<Vec<i32>>,
+    any_code: bool,
     cwd: Option<PathBuf>,
     env: BTreeMap<String, Value>,
     output_bytes: Option<usize>,
@@ -117,6 +118,7 @@ fn perform(programs: &Programs, cx: &OpCx, args: &Args) -> Result<Value, Problem
     let options: Options = support::options(args, "opts")?;
     let output_bytes = options.output_bytes.unwrap_or(OUTPUT_BYTES).min(OUTPUT_BYTES);
     let ok_codes = options.ok_codes.clone().unwrap_or_else(|| vec![0]);
+    let any_code = options.any_code;
     let start = start(programs, cx, argv, options)?;
     let limit = start.timeout;
     let program = start.name.clone();
@@ -127,7 +129,7 @@ fn perform(programs: &Programs, cx: &OpCx, args: &Args) -> Result<Value, Problem
             format!("`{program}` took longer than {} ms and was killed", limit.as_millis()),
         )
         .help("give it more time with `timeout`, or find out what it waits for")),
-        Some(finished) if ok_codes.contains(&finished.code) => Ok(finished.value(output_bytes)),
+        Some(finished) if any_code || ok_codes.contains(&finished.code) => Ok(finished.value(output_bytes)),
         Some(finished) => Err(failed(&program, &finished)),
     }
 }

@@ -44,8 +44,8 @@ pub use self::{
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// An absolute path: where `net::capture` keeps what it has seen. Without it, it keeps nothing.
-    pub captures: Option<String>,
+    /// An absolute path: where `net::capture` keeps what it has seen. Empty: it can't.
+    pub captures: String,
 }
 
 /// The module over a network stack; a lab is of the organisation whose run calls.

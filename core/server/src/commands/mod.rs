@@ -11,6 +11,7 @@ pub mod dev;
 pub mod doctor;
 pub mod exchange;
 pub mod hosts;
+pub mod lab;
 pub mod migrate;
 pub mod nodes;
 pub mod plugin;
@@ -76,7 +77,7 @@ fn server(command: &Command) -> Server {
         Command::Definitions(_) => {
             Server::Refuses("this describes what scripts can call here; GET /api/v1/definitions asks a server")
         }
-        Command::Completions(_) | Command::Version => Server::Ignores,
+        Command::Lab(_) | Command::Completions(_) | Command::Version => Server::Ignores,
     }
 }
 
@@ -101,6 +102,7 @@ pub fn dispatch(command: Command, context: &Context) -> Result<Exit, Problem> {
         Command::Config(command) => config::run(&command, context),
         Command::Hosts(args) => hosts::run(&args, context),
         Command::Definitions(args) => definitions::run(&args, context),
+        Command::Lab(command) => lab::run(&command, context),
         Command::Nodes(command) => nodes::run(&command, context),
         Command::Schedules(command) => schedules::run(&command, context),
         Command::Secrets(command) => secrets::run(&command, context),

@@ -82,7 +82,7 @@ fn launch(desk: &dyn Desk, workflow: &str, args: &Args, context: &Context) -> Re
     let launch = Launch {
         priority: None,
         workflow: workflow.to_owned(),
-        input: args.input.read(&header)?,
+        input: args.input.read(&header, &context.loaded.config.workflows)?,
         by: context.who(),
         idempotency_key: args.idempotency_key.clone(),
         tags: args.tags.clone(),

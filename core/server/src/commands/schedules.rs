@@ -155,7 +155,7 @@ fn at(place: &Place<'_>, desk: &dyn Desk, command: &Command, context: &Context) 
                 "workflow": workflow,
                 "cron": cron,
                 "organisation": organisation,
-                "input": input.read(&desk.workflow(workflow)?)?,
+                "input": input.read(&desk.workflow(workflow)?, &context.loaded.config.workflows)?,
             });
             print(context, &place.add(merged(new, settings), settings.owner.as_deref())?);
         }

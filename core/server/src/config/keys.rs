@@ -289,6 +289,11 @@ pub const KEYS: &[Key] = &[
          else 30 s.",
     ),
     key(
+        "hosts.lab.quotas",
+        "What organisations' labs may come to together: `acme = { labs = 5, nodes = 100, cpus = 16, memory_mb = 32768 }`; `*` is for those \
+         that aren't named, and never for the platform.",
+    ),
+    key(
         "hosts.qemu.program",
         "The emulator of virtual machines: a name that is looked for in the system's folders, or an absolute path; `qemu-img` is beside it.",
     ),
@@ -307,6 +312,7 @@ pub const KEYS: &[Key] = &[
         "hosts.qemu.serial_bytes",
         "Bytes that are kept of what a machine says on its serial line; half of it stays when it is cut.",
     ),
+    key("hosts.net.captures", "The absolute path of the folder that `net::capture` keeps its files in, one folder a lab. Empty: it can't."),
     key("hosts.notify.email.host", "The mail server that `notify::email` hands messages to. Empty: no mail is sent."),
     key("hosts.notify.email.port", "Its port; 0: 587, or 465 with `tls = \"tls\"`, or 25 with `tls = \"none\"`."),
     key(

@@ -143,7 +143,8 @@ async fn carry(
         while let Some(message) = shown.wait().await {
             match message {
                 ChannelMsg::Data { data } | ChannelMsg::ExtendedData { data, .. } => {
-                    if screen.write_all(&data).await.is_err() {
+                    let written = screen.write_all(&data).await;
+                    if written.is_err() {
                         return;
                     }
                 }

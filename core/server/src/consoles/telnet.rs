@@ -108,24 +108,22 @@ impl Telnet {
     fn negotiate(&mut self, command: u8, option: u8, answer: &mut Vec<u8>) {
         let known = bit(option);
         match command {
+            WILL if self.theirs & known != 0 => {}
             WILL if [ECHO, SUPPRESS_GO_AHEAD, BINARY].contains(&option) => {
-                if self.theirs & known == 0 {
-                    self.theirs |= known;
-                    answer.extend([IAC, DO, option]);
-                }
+                self.theirs |= known;
+                answer.extend([IAC, DO, option]);
             }
             WILL => answer.extend([IAC, DONT, option]),
             WONT if self.theirs & known != 0 => {
                 self.theirs &= !known;
                 answer.extend([IAC, DONT, option]);
             }
+            DO if self.ours & known != 0 => {}
             DO if [SUPPRESS_GO_AHEAD, TERMINAL_TYPE, NAWS, BINARY].contains(&option) => {
-                if self.ours & known == 0 {
-                    self.ours |= known;
-                    answer.extend([IAC, WILL, option]);
-                    if let (NAWS, Some(size)) = (option, self.size) {
-                        answer.extend(naws(size));
-                    }
+                self.ours |= known;
+                answer.extend([IAC, WILL, option]);
+                if let (NAWS, Some(size)) = (option, self.size) {
+                    answer.extend(naws(size));
                 }
             }
             DO => answer.extend([IAC, WONT, option]),

@@ -270,6 +270,77 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/labs/{lab}/nodes/{node}/console": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Open a console of a node
+         * @description Becomes a WebSocket (HTTP/1.1). Binary frames are the bytes of the terminal, in both directions; text frames are JSON: `{"resize":{"cols":80,"rows":24}}` and `{"type":true}` (take the keyboard; `false`: give it up) to the server, `{"viewers":2,"typist":"ann","typing":true,"size":{…},"recording":null}`, `{"error":{…}}` and `{"exit":0}` from it. Screens (`vnc`: bytes of RFB in binary frames; `guac`: instructions in text frames) pass as they are. Close codes: 1000 it has ended, 1001 the server stops, 1009 a message was too large, 4400 not understood, 4401 you may not be here any more, 4404 the node is gone, 4408 nothing has happened for too long, 4429 you took too little of what was shown. A browser's page has to be this server's own.
+         */
+        get: operations["get_labs_lab_nodes_node_console"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/labs/{lab}/nodes/{node}/consoles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The consoles that a node has */
+        get: operations["get_labs_lab_nodes_node_consoles"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/labs/{lab}/recordings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Recordings of a lab's consoles on this machine, newest first */
+        get: operations["get_labs_lab_recordings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/labs/{lab}/recordings/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Download a recording: asciicast v2 */
+        get: operations["get_labs_lab_recordings_id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/locks": {
         parameters: {
             query?: never;
@@ -2263,6 +2334,8 @@ export interface components {
         };
         /** @description How a thing is reached. */
         ConsoleKind: "command" | "link";
+        /** @description What a console shows of a node. */
+        ConsoleKind2: "shell" | "serial" | "ssh" | "telnet" | "vnc" | "guac";
         /** @description A way to get at a thing: a command for a terminal on the machine that made it, or an address for a browser. */
         ConsoleView: {
             /** @description The command: one line. */
@@ -2273,6 +2346,15 @@ export interface components {
             title: string;
             /** @description The address: `http` or `https`. */
             url?: string | null;
+        };
+        /** @description The consoles of a node. */
+        ConsolesView: {
+            /** @description What can be opened now. */
+            kinds: components["schemas"]["ConsoleKind2"][];
+            /** @description Whether you may type, or only look. */
+            may_type: boolean;
+            /** @description The organisation whose lab it is. */
+            organisation: string;
         };
         /** @description An amount of money. */
         CostView: {
@@ -2410,7 +2492,7 @@ export interface components {
                 [key: string]: unknown;
             };
             /** @enum {string} */
-            kind: "run.launched" | "run.started" | "run.waiting" | "run.succeeded" | "run.failed" | "run.cancelling" | "run.rolling_back" | "run.rolled_back" | "run.cancelled" | "run.rollback_stuck" | "run.restarted" | "run.upgraded" | "run.parked" | "step.started" | "step.retrying" | "step.succeeded" | "step.failed" | "step.waiting" | "step.in_doubt" | "step.resolved" | "undo.started" | "undo.done" | "undo.failed" | "undo.skipped" | "signal.received" | "approval.decided" | "workflow.activated" | "workflow.rejected" | "workflow.removed" | "plugin.activated" | "plugin.rejected" | "plugin.removed" | "output.log" | "output.progress" | "output.annotation";
+            kind: "run.launched" | "run.started" | "run.waiting" | "run.succeeded" | "run.failed" | "run.cancelling" | "run.rolling_back" | "run.rolled_back" | "run.cancelled" | "run.rollback_stuck" | "run.restarted" | "run.upgraded" | "run.parked" | "step.started" | "step.retrying" | "step.succeeded" | "step.failed" | "step.waiting" | "step.in_doubt" | "step.resolved" | "undo.started" | "undo.done" | "undo.failed" | "undo.skipped" | "signal.received" | "approval.decided" | "workflow.activated" | "workflow.rejected" | "workflow.removed" | "plugin.activated" | "plugin.rejected" | "plugin.removed" | "lab.discovered_link" | "lab.missing_link" | "lab.changed_link" | "output.log" | "output.progress" | "output.annotation";
             /** @description The step, or the output's place. */
             path?: string | null;
             /** @description The run; `system` for events of no run. */
@@ -2532,7 +2614,7 @@ export interface components {
              * @description What happened.
              * @enum {string}
              */
-            kind: "run.launched" | "run.started" | "run.waiting" | "run.succeeded" | "run.failed" | "run.cancelling" | "run.rolling_back" | "run.rolled_back" | "run.cancelled" | "run.rollback_stuck" | "run.restarted" | "run.upgraded" | "run.parked" | "step.started" | "step.retrying" | "step.succeeded" | "step.failed" | "step.waiting" | "step.in_doubt" | "step.resolved" | "undo.started" | "undo.done" | "undo.failed" | "undo.skipped" | "signal.received" | "approval.decided" | "workflow.activated" | "workflow.rejected" | "workflow.removed" | "plugin.activated" | "plugin.rejected" | "plugin.removed" | "output.log" | "output.progress" | "output.annotation";
+            kind: "run.launched" | "run.started" | "run.waiting" | "run.succeeded" | "run.failed" | "run.cancelling" | "run.rolling_back" | "run.rolled_back" | "run.cancelled" | "run.rollback_stuck" | "run.restarted" | "run.upgraded" | "run.parked" | "step.started" | "step.retrying" | "step.succeeded" | "step.failed" | "step.waiting" | "step.in_doubt" | "step.resolved" | "undo.started" | "undo.done" | "undo.failed" | "undo.skipped" | "signal.received" | "approval.decided" | "workflow.activated" | "workflow.rejected" | "workflow.removed" | "plugin.activated" | "plugin.rejected" | "plugin.removed" | "lab.discovered_link" | "lab.missing_link" | "lab.changed_link" | "output.log" | "output.progress" | "output.annotation";
             /** @description The step, or for outputs the lane and the output's ordinal in it. */
             path?: string | null;
             /** @description The run. */
@@ -2720,6 +2802,8 @@ export interface components {
         };
         /** @description What to do about instants that passed while no server ran. */
         Missed: "skip" | "once" | "all";
+        /** @description Whether somebody comes to type. */
+        Mode: "type" | "watch";
         /** @description A name that isn't free. */
         NameView: {
             /** @description Where it points. */
@@ -3135,7 +3219,7 @@ export interface components {
             password?: string | null;
         };
         /** @description What can be allowed. */
-        Permission: "read" | "launch" | "operate" | "approve" | "edit" | "manage" | "administer";
+        Permission: "read" | "launch" | "operate" | "watch_consoles" | "use_consoles" | "approve" | "edit" | "manage" | "administer";
         /** @description A plan in a list. */
         PlanInShort: {
             /**
@@ -3335,6 +3419,29 @@ export interface components {
             checks: components["schemas"]["Check"][];
             /** @description Whether all of the checks hold. */
             ready: boolean;
+        };
+        /** @description A recording, without what it shows. */
+        RecordingView: {
+            /**
+             * Format: int64
+             * @description When it began, in milliseconds since 1970.
+             */
+            began_at_ms: number;
+            /** @description Who had it recorded. */
+            by: string;
+            /**
+             * Format: uint64
+             * @description Its size.
+             */
+            bytes: number;
+            /** @description Its id. */
+            id: string;
+            /** @description Which of its consoles. */
+            kind: components["schemas"]["ConsoleKind2"];
+            /** @description The node. */
+            node: string;
+            /** @description Whether it is still being made. */
+            open: boolean;
         };
         /** @description What to rehearse with. */
         RehearseBody: {
@@ -5084,6 +5191,115 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DeliveredView"];
+                };
+            };
+        };
+    };
+    get_labs_lab_nodes_node_console: {
+        parameters: {
+            query?: {
+                /** @description Columns of your terminal. */
+                cols?: number;
+                /** @description Which of the node's consoles. */
+                kind?: components["schemas"]["ConsoleKind2"];
+                /** @description Whether you come to type. */
+                mode?: components["schemas"]["Mode"];
+                /** @description Tells terminals apart: those who name the same see the same one. */
+                name?: string;
+                /** @description The organisation whose lab it is; if none is named, the platform if you may look at its consoles, else the first of yours. */
+                organisation?: string;
+                /** @description 1: have it recorded. */
+                record?: number;
+                /** @description Rows of your terminal. */
+                rows?: number;
+                /** @description The name of the secret with the password or the key. Its policy has to allow `ssh://ORGANISATION/LAB/NODE`. */
+                secret?: string;
+                /** @description Who logs in, where the node asks for it (SSH). */
+                user?: string;
+            };
+            header?: never;
+            path: {
+                lab: string;
+                node: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: never;
+    };
+    get_labs_lab_nodes_node_consoles: {
+        parameters: {
+            query?: {
+                /** @description The organisation whose lab it is; if none is named, the platform if you may look at its consoles, else the first of yours. */
+                organisation?: string;
+            };
+            header?: never;
+            path: {
+                lab: string;
+                node: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsolesView"];
+                };
+            };
+        };
+    };
+    get_labs_lab_recordings: {
+        parameters: {
+            query?: {
+                /** @description The organisation whose lab it is; if none is named, the platform if you may look at its consoles, else the first of yours. */
+                organisation?: string;
+            };
+            header?: never;
+            path: {
+                lab: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordingView"][];
+                };
+            };
+        };
+    };
+    get_labs_lab_recordings_id: {
+        parameters: {
+            query?: {
+                /** @description The organisation whose lab it is; if none is named, the platform if you may look at its consoles, else the first of yours. */
+                organisation?: string;
+            };
+            header?: never;
+            path: {
+                lab: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-asciicast": unknown;
                 };
             };
         };

@@ -137,7 +137,7 @@ fn pull(machine: &Arc<Machine>) -> Op {
                 answer.map_err(|fault| {
                     fault.problem(format!("the image {name}")).help(
                         "is the name right, and can this machine reach its registry? Without one, bring the image as an archive: \
-                         docker::load, docker::import",
+                         docker::load, docker::import_image",
                     )
                 })?;
                 there(machine, name).await
@@ -173,19 +173,19 @@ fn import(machine: &Arc<Machine>) -> Op {
     plain(
         machine,
         Draft {
-            name: "import",
+            name: "import_image",
             doc: "Makes an image of an archive of a root folder (debootstrap, a tarball of busybox). It names no program: nodes of it \
                   need `command`. Grants are `docker.image:file=PATH` and `docker.image:image=NAME`.",
             params: const { &[FILE, IMAGE_NAME] },
             returns: IMAGE_SHAPE,
-            example: "docker::import(\"/srv/images/rootfs.tar\", \"tiny:1\").names",
+            example: "docker::import_image(\"/srv/images/rootfs.tar\", \"tiny:1\").names",
         },
         changes(file_scope),
         EffectClass::Idempotent,
         |machine, cx, args| {
             Box::pin(async move {
                 let name = args.str("name");
-                also_needs(cx, "import", IMAGE, &format!("image={name}"))?;
+                also_needs(cx, "import_image", IMAGE, &format!("image={name}"))?;
                 check_image(name)?;
                 let archive = open(machine, cx, args.str("path"))?;
                 machine.backend.import(archive, name).await.map_err(|fault| fault.problem(args.str("path")))?;

@@ -46,7 +46,7 @@ type Body = fn(&Lab<'_>, &OpCx, &Args) -> Result<Value, Problem>;
 
 /// The module over a network stack, for runs of these organisations.
 pub fn module(backend: Arc<dyn NetBackend>, organisations: Arc<dyn Organisations>, config: &Config) -> HostModule {
-    let captures = config.captures.as_deref().map(|folder| Path::new(folder).into());
+    let captures = Some(Path::new(&config.captures)).filter(|folder| folder.is_absolute()).map(Into::into);
     let machine = Machine { backend, organisations, captures };
     let topics = [
         namespaces::ops,

@@ -1,0 +1,186 @@
+//! What has to be done so that what is there is what a document says: nothing, if nothing differs. Pure: it decides, scripts act.
+
+mod cables;
+mod networks;
+mod nodes;
+mod routes;
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use windlass_model::{Code, Problem};
+
+use super::{
+    actual::Actual,
+    document::{Document, NodeKind},
+};
+
+/// What a difference asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Action {
+    /// It isn't there.
+    Add,
+    /// It can be changed as it runs.
+    Change,
+    /// It has to be made anew.
+    Replace,
+    /// It is there and doesn't run.
+    Start,
+    /// It isn't in the document.
+    Remove,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Difference {
+    pub(super) action: Action,
+    pub(super) kind: &'static str,
+    pub(super) name: String,
+    pub(super) why: String,
+}
+
+/// An argument of `net::build` and `net::unbuild`.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(super) struct Build {
+    pub(super) namespaces: Vec<String>,
+    pub(super) bridges: Vec<Value>,
+    pub(super) taps: Vec<Value>,
+    pub(super) links: Vec<Value>,
+    pub(super) routes: Vec<Value>,
+    pub(super) forwarding: Vec<String>,
+}
+
+impl Build {
+    fn is_empty(&self) -> bool {
+        let lists = [&self.bridges, &self.taps, &self.links, &self.routes];
+        self.namespaces.is_empty() && self.forwarding.is_empty() && lists.iter().all(|list| list.is_empty())
+    }
+}
+
+/// The whole plan, in the order in which a script works it off.
+#[derive(Default, Serialize)]
+pub(super) struct Plan {
+    differences: Vec<Difference>,
+    remove_machines: Vec<String>,
+    remove_containers: Vec<String>,
+    /// For `net::unbuild`.
+    remove: Build,
+    /// Addresses and routes that go, one call each.
+    loosen: Vec<Value>,
+    /// Bridges and namespaces; in a lab without containers and machines all else, too.
+    base: Build,
+    /// Bridges' ports towards other machines.
+    ports: Vec<Value>,
+    containers: Vec<Value>,
+    /// Containers that are there and have ended: if what held their links has ended, too, those are laid anew.
+    revive: Vec<String>,
+    /// Links, when containers are there.
+    wire: Build,
+    /// Changes to what is there by now, one call each.
+    settle: Vec<Value>,
+    sysctls: Vec<Value>,
+    start_containers: Vec<String>,
+    machines: Vec<Value>,
+    start_machines: Vec<String>,
+    /// Machines that run, and have lost a tap: the one that is made for it now is another device.
+    restart_machines: BTreeSet<String>,
+    startup: Vec<Value>,
+    ready: Vec<Value>,
+}
+
+/// What is being compared, and what came of it so far.
+pub(super) struct Comparison<'a> {
+    document: &'a Document,
+    actual: &'a Actual,
+    /// The document as it was when the lab was made last.
+    kept: Option<&'a Document>,
+    /// Nodes that are made anew: nothing of their links is there then.
+    fresh: BTreeSet<&'a str>,
+    /// Nodes that go.
+    leaving: BTreeSet<String>,
+    /// Bridges that a link needs and no network names.
+    implied: BTreeSet<String>,
+    plan: Plan,
+}
+
+/// Compares. `actual` is `#{ net, docker, qemu, kept }`.
+pub fn plan(document: &Document, actual: &Value) -> Result<Value, Problem> {
+    let actual: Actual = serde_json::from_value(actual.clone()).map_err(|error| {
+        Problem::new(Code::InvalidArgument, format!("argument `actual`: {error}"))
+            .help("it is #{ net: net::describe(lab), docker: docker::nodes(lab), qemu: qemu::machines(lab), kept: … }")
+            .no_effect()
+    })?;
+    let mut comparison = Comparison {
+        document,
+        actual: &actual,
+        kept: actual.kept.as_ref(),
+        fresh: BTreeSet::new(),
+        leaving: BTreeSet::new(),
+        implied: BTreeSet::new(),
+        plan: Plan::default(),
+    };
+    comparison.nodes();
+    comparison.cables()?;
+    comparison.networks();
+    comparison.routes();
+    comparison.finish()
+}
+
+impl Comparison<'_> {
+    fn differs(&mut self, action: Action, kind: &'static str, name: impl Into<String>, why: impl Into<String>) {
+        self.plan.differences.push(Difference { action, kind, name: name.into(), why: why.into() });
+    }
+
+    fn settle(&mut self, call: Value) {
+        self.plan.settle.push(call);
+    }
+
+    /// Whether a node is one of this kind, in the document as it was before.
+    fn was(&self, name: &str) -> Option<&super::document::Node> {
+        self.kept.and_then(|kept| kept.node(name))
+    }
+
+    fn finish(mut self) -> Result<Value, Problem> {
+        let together = self.document.nodes.iter().all(|node| node.kind == NodeKind::Namespace);
+        if together && self.plan.ports.is_empty() {
+            let wire = std::mem::take(&mut self.plan.wire);
+            let base = &mut self.plan.base;
+            base.taps.extend(wire.taps);
+            base.links.extend(wire.links);
+            base.routes.extend(wire.routes);
+            base.forwarding.extend(wire.forwarding);
+        }
+        let count = |action| self.plan.differences.iter().filter(|one| one.action == action).count();
+        let counts = json!({ "add": count(Action::Add), "change": count(Action::Change), "replace": count(Action::Replace),
+            "start": count(Action::Start), "remove": count(Action::Remove) });
+        let said: Vec<String> = [
+            (Action::Add, "to add"),
+            (Action::Change, "to change"),
+            (Action::Replace, "to replace"),
+            (Action::Start, "to start"),
+            (Action::Remove, "to remove"),
+        ]
+        .into_iter()
+        .filter(|(action, _)| count(*action) > 0)
+        .map(|(action, words)| format!("{} {words}", count(action)))
+        .collect();
+        let same = self.plan.differences.is_empty();
+        let empty = [
+            ("remove", self.plan.remove.is_empty()),
+            ("base", self.plan.base.is_empty()),
+            ("wire", self.plan.wire.is_empty()),
+        ];
+        let mut value = serde_json::to_value(&self.plan)
+            .map_err(|error| Problem::new(Code::Internal, format!("the plan can't be told: {error}")))?;
+        // A step that would do nothing needn't be asked for.
+        for (key, _) in empty.into_iter().filter(|(_, empty)| *empty) {
+            value[key] = Value::Null;
+        }
+        value["lab"] = self.document.name.as_str().into();
+        value["same"] = same.into();
+        value["counts"] = counts;
+        value["summary"] = if same { "nothing differs".into() } else { said.join(", ").into() };
+        Ok(value)
+    }
+}

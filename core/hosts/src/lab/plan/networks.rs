@@ -1,0 +1,98 @@
+//! Networks: bridges that are missing, differ or go, and what joins them to other machines.
+
+use serde_json::{Map, Value, json};
+
+use super::{Action, Comparison};
+use crate::lab::{actual::given, document::Network, spec};
+
+/// What an implied bridge forwards: all link-local groups that the kernel lets through, as a cable does.
+const LIKE_A_CABLE: u32 = 0xfff8;
+
+fn settings(network: &Network) -> Map<String, Value> {
+    let all = [
+        ("mtu", json!(network.mtu)),
+        ("stp", json!(network.stp)),
+        ("ageing_time_s", json!(network.ageing_time_s)),
+        ("group_fwd_mask", json!(network.group_fwd_mask)),
+        ("vlan_filtering", json!(network.vlan_filtering)),
+    ];
+    all.into_iter().filter(|(_, value)| !value.is_null()).map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+impl Comparison<'_> {
+    pub(super) fn networks(&mut self) {
+        let (document, actual) = (self.document, self.actual);
+        for network in &document.networks {
+            self.network(network);
+        }
+        for name in self.implied.clone() {
+            if actual.host_link(&name).is_none() {
+                self.plan.base.bridges.push(json!({ "name": name, "group_fwd_mask": LIKE_A_CABLE }));
+            }
+        }
+        let bridges = actual.net.links.iter().filter(|link| link.kind == "bridge");
+        for gone in bridges.filter(|link| document.network(&link.at).is_none()) {
+            if !self.implied.contains(&gone.at) {
+                self.plan.remove.bridges.push(json!(gone.at));
+                self.differs(Action::Remove, "network", &gone.at, "the document doesn't have it");
+            }
+        }
+    }
+
+    fn network(&mut self, network: &Network) {
+        let wanted = settings(network);
+        let was = self.kept.and_then(|kept| kept.network(&network.name));
+        let Some(there) = self.actual.host_link(&network.name) else {
+            let mut bridge = wanted;
+            bridge.insert("name".into(), network.name.as_str().into());
+            self.plan.base.bridges.push(bridge.into());
+            self.differs(Action::Add, "network", &network.name, "it isn't there");
+            for address in &network.addresses {
+                self.settle(json!({ "op": "add_address", "at": network.name, "address": address }));
+            }
+            return self.plan.ports.extend(spec::port(network));
+        };
+        let shown = |key: &str| match key {
+            "mtu" => json!(there.mtu),
+            // A kernel that doesn't show a switch has it off.
+            "stp" | "vlan_filtering" => there.settings.get(key).cloned().unwrap_or(json!(false)),
+            _ => there.settings.get(key).cloned().unwrap_or_default(),
+        };
+        let mut changes: Map<String, Value> = wanted
+            .iter()
+            .filter(|(key, value)| shown(key) != **value)
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        if !there.up {
+            changes.insert("up".into(), true.into());
+        }
+        if !changes.is_empty() {
+            let names: Vec<&str> = changes.keys().map(String::as_str).collect();
+            self.differs(Action::Change, "network", &network.name, format!("its {} differ", names.join(", ")));
+            self.settle(json!({ "op": "set_link", "at": network.name, "changes": changes }));
+        }
+        let there_now = given(&there.addresses);
+        for address in network.addresses.iter().filter(|address| !there_now.contains(address)) {
+            self.differs(Action::Add, "address", format!("{} {address}", network.name), "it isn't there");
+            self.settle(json!({ "op": "add_address", "at": network.name, "address": address }));
+        }
+        for address in there_now.iter().filter(|address| !network.addresses.contains(address)) {
+            if was.is_some_and(|was| was.addresses.contains(address)) {
+                self.differs(
+                    Action::Remove,
+                    "address",
+                    format!("{} {address}", network.name),
+                    "the document doesn't have it",
+                );
+                self.plan.loosen.push(json!({ "op": "remove_address", "at": network.name, "address": address }));
+            }
+        }
+        // What a port is made of isn't read back: it follows from the document that the lab was made from.
+        if let Some(port) = spec::port(network)
+            && was.is_none_or(|was| spec::port(was).as_ref() != Some(&port))
+        {
+            self.differs(Action::Change, "network", &network.name, "what joins it to other machines differs");
+            self.plan.ports.push(port);
+        }
+    }
+}

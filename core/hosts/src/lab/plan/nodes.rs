@@ -1,0 +1,146 @@
+//! Nodes: which are missing, which have to be made anew, which don't run, which go.
+
+use serde_json::{Value, json};
+
+use super::{Action, Comparison};
+use crate::lab::{
+    document::{Node, NodeKind},
+    spec,
+};
+
+impl<'a> Comparison<'a> {
+    pub(super) fn nodes(&mut self) {
+        let (document, actual) = (self.document, self.actual);
+        for node in &document.nodes {
+            match node.kind {
+                NodeKind::Namespace => self.namespace(node),
+                NodeKind::Container => self.container(node),
+                NodeKind::Machine => self.machine(node),
+            }
+        }
+        let is = |name: &str, kind: NodeKind| document.node(name).is_some_and(|node| node.kind == kind);
+        for gone in actual.docker.iter().filter(|one| !is(&one.name, NodeKind::Container)) {
+            self.plan.remove_containers.push(gone.name.clone());
+            self.leaves(&gone.name, "container");
+        }
+        for gone in actual.qemu.iter().filter(|one| !is(&one.name, NodeKind::Machine)) {
+            self.plan.remove_machines.push(gone.name.clone());
+            self.leaves(&gone.name, "machine");
+        }
+        // A container's namespace goes with it.
+        for gone in actual.net.namespaces.iter().filter(|one| actual.container(&one.name).is_none()) {
+            if !is(&gone.name, NodeKind::Namespace) {
+                self.plan.remove.namespaces.push(gone.name.clone());
+                // The namespace of a container that is there no more is in the way of the one that is made now.
+                if document.node(&gone.name).is_none_or(|node| node.kind == NodeKind::Machine) {
+                    self.leaves(&gone.name, "namespace");
+                }
+            }
+        }
+    }
+
+    fn leaves(&mut self, name: &str, kind: &'static str) {
+        self.leaving.insert(name.to_owned());
+        let why = match self.document.node(name) {
+            Some(node) => format!("the document has a {} of this name", node.kind),
+            None => "the document doesn't have it".to_owned(),
+        };
+        self.differs(Action::Remove, kind, name, why);
+    }
+
+    fn namespace(&mut self, node: &'a Node) {
+        let taken = self.actual.container(&node.name).is_some();
+        if self.actual.namespace(&node.name).is_some() && !taken {
+            if self.was(&node.name).is_some_and(|was| was.own.get("sysctls") != node.own.get("sysctls")) {
+                self.differs(Action::Change, "node", &node.name, "its kernel settings differ");
+                self.sysctls(node);
+            }
+            return;
+        }
+        self.plan.base.namespaces.push(node.name.clone());
+        self.differs(Action::Add, "namespace", &node.name, "it isn't there");
+        self.sysctls(node);
+        self.made_anew(node);
+    }
+
+    fn container(&mut self, node: &'a Node) {
+        let Some(spec) = spec::node(self.document, node) else { return };
+        let there = self.actual.container(&node.name);
+        match there.map(|there| (there.status.as_str(), there.digest.as_deref())) {
+            None | Some(("missing", _)) => {
+                self.differs(Action::Add, "container", &node.name, "it isn't there");
+                if there.is_some() {
+                    self.plan.remove_containers.push(node.name.clone());
+                }
+            }
+            Some((_, digest)) if digest != spec["digest"].as_str() => {
+                self.differs(Action::Replace, "container", &node.name, "what it is made from differs");
+                self.plan.remove_containers.push(node.name.clone());
+            }
+            Some(("running", _)) => return self.ready(node),
+            Some((status, _)) => {
+                // `created`: links come first, and a crash may have come between.
+                self.differs(Action::Start, "container", &node.name, format!("it is {status}"));
+                let list = if status == "created" { &mut self.plan.start_containers } else { &mut self.plan.revive };
+                list.push(node.name.clone());
+                self.startup(node);
+                return self.ready(node);
+            }
+        }
+        self.plan.containers.push(spec);
+        self.plan.start_containers.push(node.name.clone());
+        self.made_anew(node);
+        self.ready(node);
+    }
+
+    fn machine(&mut self, node: &'a Node) {
+        let Some(spec) = spec::node(self.document, node) else { return };
+        let there = self.actual.machine(&node.name);
+        match there.map(|there| (there.status.as_str(), there.digest.as_deref())) {
+            None | Some(("missing", _)) => {
+                self.differs(Action::Add, "machine", &node.name, "it isn't there");
+                if there.is_some() {
+                    self.plan.remove_machines.push(node.name.clone());
+                }
+                self.plan.machines.push(spec);
+            }
+            Some((_, digest)) if digest != spec["digest"].as_str() => {
+                self.differs(Action::Replace, "machine", &node.name, "what it is made from differs");
+                self.plan.remove_machines.push(node.name.clone());
+                self.plan.machines.push(spec);
+            }
+            Some(("running" | "paused", _)) => return,
+            Some((status, _)) => {
+                self.differs(Action::Start, "machine", &node.name, format!("it is {status}"));
+                self.plan.start_machines.push(node.name.clone());
+            }
+        }
+        self.ready(node);
+    }
+
+    fn made_anew(&mut self, node: &'a Node) {
+        self.fresh.insert(&node.name);
+        self.startup(node);
+    }
+
+    fn startup(&mut self, node: &Node) {
+        let call = |argv| json!({ "node": node.name, "kind": node.kind, "argv": argv });
+        self.plan.startup.extend(node.startup.iter().map(call));
+    }
+
+    fn sysctls(&mut self, node: &Node) {
+        for (key, value) in node.own.get("sysctls").and_then(Value::as_object).into_iter().flatten() {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            self.plan.sysctls.push(json!({ "node": node.name, "key": key, "value": value }));
+        }
+    }
+
+    fn ready(&mut self, node: &Node) {
+        let waits = node.own.contains_key("health") || node.ready.as_ref().is_some_and(|ready| ready.serial.is_some());
+        if waits {
+            let within = node.ready.as_ref().map_or("2m", |ready| ready.within.as_str());
+            let serial = node.ready.as_ref().and_then(|ready| ready.serial.as_deref());
+            self.plan.ready.push(json!({ "node": node.name, "kind": node.kind, "within": within, "serial": serial }));
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! How much of this machine an organisation's labs may take together.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use windlass_model::{Code, Problem};
+
+use super::spec::Size;
+use crate::owner::PLATFORM;
+
+/// `[hosts.lab]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// By organisation; `*` is for those that aren't named, but never for the platform.
+    pub quotas: BTreeMap<String, Quota>,
+}
+
+/// What an organisation's labs may come to. What isn't said isn't limited.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Quota {
+    /// Labs at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labs: Option<u64>,
+    /// Nodes of all labs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<u64>,
+    /// CPUs of all containers and machines; one that says none counts as one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpus: Option<f64>,
+    /// MiB of memory of all containers and machines; one that says none counts as 512.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_mb: Option<u64>,
+}
+
+/// Whether an organisation may have a lab of this size beside its others.
+pub(super) fn admit(
+    config: &Config,
+    organisation: &str,
+    lab: &str,
+    size: Size,
+    others: &BTreeMap<String, Size>,
+) -> Result<(), Problem> {
+    let named = config.quotas.get(organisation);
+    let Some(quota) = named.or_else(|| config.quotas.get("*").filter(|_| organisation != PLATFORM)) else {
+        return Ok(());
+    };
+    let others: Vec<Size> = others.iter().filter(|(name, _)| *name != lab).map(|(_, size)| *size).collect();
+    let sum = |of: fn(&Size) -> f64| others.iter().map(of).sum::<f64>();
+    #[expect(clippy::cast_precision_loss, reason = "counts of nodes and MiB are far below 2⁵³")]
+    let lines = [
+        ("labs", quota.labs.map(|limit| limit as f64), others.len() as f64, 1.0),
+        ("nodes", quota.nodes.map(|limit| limit as f64), sum(|size| size.nodes as f64), size.nodes as f64),
+        ("cpus", quota.cpus, sum(|size| size.cpus), size.cpus),
+        (
+            "memory_mb",
+            quota.memory_mb.map(|limit| limit as f64),
+            sum(|size| size.memory_mb as f64),
+            size.memory_mb as f64,
+        ),
+    ];
+    for (name, limit, used, asked) in lines {
+        let Some(limit) = limit.filter(|limit| used + asked > *limit) else { continue };
+        let message = format!(
+            "the quota `{name}` of the organisation `{organisation}` is {limit}: its other labs have {used}, and `{lab}` asks for {asked}"
+        );
+        return Err(Problem::new(Code::LimitExceeded, message)
+            .help("destroy a lab that nobody needs, make this one smaller, or let an administrator change [hosts.lab.quotas]")
+            .data(json!({ "quota": name, "limit": limit, "used": used, "asked": asked, "organisation": organisation }))
+            .no_effect());
+    }
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! Labs with containers, on a Docker daemon of the tests' own.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use windlass_tests::{
+    docker::{Docker, IMAGE},
+    wait_until,
+};
+
+use super::{Place, ip};
+
+fn place(docker: &Docker) -> Option<Place> {
+    Some(Place::new()?.configured(&format!("[hosts.docker]\nsocket = \"{}\"\n", docker.socket().display())))
+}
+
+/// Two containers and a namespace on a bridge.
+fn small(name: &str) -> Value {
+    json!({
+        "name": name,
+        "groups": [{ "name": "boxes", "node": { "image": IMAGE, "command": ["sleep", "1000000"] } }],
+        "networks": [{ "name": "lan" }],
+        "nodes": [{ "name": "a", "group": "boxes" }, { "name": "b", "group": "boxes" }, { "name": "n" }],
+        "links": [
+            { "endpoints": [{ "at": "a:eth0", "addresses": ["10.0.0.1/24"] }, "lan"] },
+            { "endpoints": [{ "at": "n:eth0", "addresses": ["10.0.0.3/24"] }, "lan"] },
+            { "endpoints": [{ "at": "a:eth1", "addresses": ["10.1.0.1/24"] }, { "at": "b:eth0", "addresses": ["10.1.0.2/24"] }] },
+        ],
+        "checks": [{ "from": "n", "ping": "a" }, { "from": "a", "ping": "10.1.0.2" }],
+    })
+}
+
+fn containers(docker: &Docker, lab: &str) -> usize {
+    let names = docker.docker(&["ps", "--all", "--format", "{{.Names}}"]);
+    names.lines().filter(|name| name.contains(lab)).count()
+}
+
+#[test]
+fn containers_are_deployed_changed_brought_back_and_destroyed() {
+    let Some(docker) = Docker::start() else { return };
+    let Some(mut place) = place(&docker) else { return };
+    let lab = small("t-boxes");
+    assert_eq!(place.deploy(&lab)["counts"]["add"], 7);
+    assert_eq!(place.deploy(&lab)["summary"], "nothing differs");
+
+    // Another command: the container is made anew, and its links with it.
+    let mut edited = lab.clone();
+    edited["nodes"][1] = json!({ "name": "b", "image": IMAGE, "command": ["sleep", "2000000"] });
+    let changed = place.deploy(&edited);
+    assert_eq!(
+        (&changed["counts"]["replace"], &changed["checks"][1]["holds"]),
+        (&json!(2), &json!(true)),
+        "{changed:#}"
+    );
+    assert_eq!(place.deploy(&edited)["summary"], "nothing differs");
+
+    // A restart keeps the links.
+    let index = ip(&["-n", &place.namespace("t-boxes", "a"), "-o", "link", "show", "eth0"]);
+    let restarted = place.run("lab/restart-node", &json!({ "lab": "t-boxes", "node": "a" }));
+    assert_eq!(restarted["output"]["summary"], "nothing differs", "{restarted:#}");
+    assert_eq!(ip(&["-n", &place.namespace("t-boxes", "a"), "-o", "link", "show", "eth0"]), index);
+
+    // A reboot: the daemon ends, its containers end, the kernel is empty.
+    docker.stop();
+    for name in place.kernel("t-boxes") {
+        let name = name.replacen("HASH", place.names("t-boxes").hash(), 1);
+        if name.contains('-') {
+            ip(&["netns", "del", &name])
+        } else {
+            ip(&["link", "del", &name])
+        };
+    }
+    wait_until("an empty kernel", Duration::from_secs(20), || place.kernel("t-boxes").is_empty());
+    let away = place.run("lab/deploy", &edited);
+    assert_eq!(
+        (&away["state"], &away["problem"]["code"]),
+        (&json!("rolled_back"), &json!("unavailable")),
+        "{:#}",
+        away["problem"]
+    );
+    docker.resume();
+    let back = place.deploy(&edited);
+    assert_eq!((&back["counts"]["start"], &back["checks"][1]["holds"]), (&json!(2), &json!(true)), "{back:#}");
+    assert_eq!(place.deploy(&edited)["summary"], "nothing differs");
+
+    let gone = place.run("lab/destroy", &json!({ "lab": "t-boxes" }));
+    assert_eq!((&gone["state"], &gone["output"]["containers"]), (&json!("succeeded"), &json!(2)), "{gone:#}");
+    assert_eq!(containers(&docker, "t-boxes"), 0);
+    assert!(place.kernel("t-boxes").is_empty(), "{:?}", place.kernel("t-boxes"));
+}
+
+#[test]
+fn a_missing_image_and_a_node_that_never_gets_healthy_leave_nothing_but_evidence() {
+    let Some(docker) = Docker::shared() else { return };
+    let Some(place) = place(&docker) else { return };
+    let mut lab = small("t-ill");
+    lab["nodes"][1] = json!({ "name": "b", "image": "windlass-test/is-not-here:1" });
+    let run = place.run("lab/deploy", &lab);
+    assert_eq!(run["state"], "rolled_back", "{run:#}");
+    assert!(run["problem"]["message"].as_str().unwrap().contains("is-not-here"), "{}", run["problem"]);
+    assert_eq!((containers(&docker, "t-ill"), place.kernel("t-ill").len()), (0, 0));
+
+    let health = json!({ "command": ["false"], "interval_s": 1, "retries": 1 });
+    lab["nodes"][1] = json!({ "name": "b", "image": IMAGE, "command": ["sleep", "1000000"], "health": health, "ready": { "within": "4s" } });
+    let run = place.run("lab/deploy", &lab);
+    assert_eq!(run["state"], "rolled_back", "{run:#}");
+    let artifacts = place.windlass(None, &["runs", "show", run["id"].as_str().unwrap()]);
+    let shown = String::from_utf8_lossy(&artifacts.stdout).into_owned();
+    assert!(shown.contains("unhealthy-b.yaml"), "{shown}\n{:#}", run["problem"]);
+    assert_eq!((containers(&docker, "t-ill"), place.kernel("t-ill").len()), (0, 0));
+}

@@ -1,0 +1,94 @@
+//! The program is killed while it deploys or destroys a lab, at every commit and between every effect and its record; afterwards
+//! the run ends as if nothing had happened.
+
+use std::{
+    os::unix::process::ExitStatusExt,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+};
+
+use serde_json::{Value, json};
+
+use super::Place;
+
+fn lab(name: &str) -> Value {
+    json!({
+        "name": name,
+        "networks": [{ "name": "lan" }],
+        "nodes": [{ "name": "a", "sysctls": { "net.ipv4.ip_default_ttl": "63" } }, { "name": "b" }],
+        "links": [
+            { "endpoints": [{ "at": "a:eth0", "addresses": ["10.0.0.1/24"] }, "lan"], "impairment": { "rate_kbit": 9000 } },
+            { "endpoints": [{ "at": "b:eth0", "addresses": ["10.0.0.2/24"] }, "lan"] },
+        ],
+        "checks": [{ "from": "a", "ping": "b" }],
+    })
+}
+
+/// Kills the program at this pass, lets it resume, and looks whether all is as it should be. Whether it came to the point.
+fn killed_at(point: &str, n: usize, destroys: bool) -> bool {
+    let Some(mut place) = Place::new() else { return false };
+    let name = format!("c{n}-{}-{}", &point[point.len() - 5..], if destroys { "d" } else { "u" });
+    let document = lab(&name);
+    let (workflow, input) = match destroys {
+        true => {
+            place.deploy(&document);
+            ("lab/destroy", json!({ "lab": name }))
+        }
+        false => ("lab/deploy", document.clone()),
+    };
+    let path = place.folder.path().join("input.json");
+    std::fs::write(&path, input.to_string()).unwrap();
+    let at = format!("{point}:{n}");
+    let first = place.windlass(Some(&at), &["run", workflow, "--input", &path.to_string_lossy()]);
+    let killed = first.status.signal() == Some(9);
+    assert!(killed || first.status.success(), "{at}: {}", String::from_utf8_lossy(&first.stderr));
+    if killed {
+        place.windlass(None, &["run", "--resume"]);
+        let newest = place.newest();
+        // Killed before its launch was on disk, there is nothing to resume.
+        if newest["workflow"] == workflow {
+            assert_eq!(newest["state"], "succeeded", "{at}: {:#}", newest["problem"]);
+        } else {
+            place.run(workflow, &input);
+        }
+    }
+    if destroys {
+        assert!(place.kernel(&name).is_empty(), "{at}: {:?}", place.kernel(&name));
+    } else {
+        place.labs.push(name.clone());
+        assert_eq!(place.deploy(&document)["summary"], "nothing differs", "{at}");
+        assert_eq!(place.kernel(&name).len(), 5, "{at}: {:?}", place.kernel(&name));
+    }
+    killed
+}
+
+fn at_every(point: &str, destroys: bool) {
+    let (ended, next) = (AtomicBool::new(false), AtomicUsize::new(1));
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while !ended.load(Ordering::Relaxed) {
+                    if !killed_at(point, next.fetch_add(1, Ordering::Relaxed), destroys) {
+                        ended.store(true, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    let passes = next.into_inner();
+    eprintln!("{point}: {passes} passes");
+    if windlass_tests::can_make_namespaces().is_ok() {
+        assert!(passes > 4, "{point} was passed {passes} times only");
+    }
+}
+
+#[test]
+fn killed_anywhere_a_lab_is_deployed_once() {
+    at_every("commit.before", false);
+    at_every("effect.after", false);
+}
+
+#[test]
+fn killed_anywhere_a_lab_is_destroyed_whole() {
+    at_every("commit.before", true);
+    at_every("effect.after", true);
+}
