@@ -62,6 +62,7 @@ const CASES: &[(&str, About)] = &[
     ("POST /api/v1/claims/{id}/fetch", Nothing),
     ("POST /api/v1/claims/{id}/reports", Nothing),
     ("GET /api/v1/events", List),
+    ("GET /api/v1/labs/{lab}/capture", List),
     ("GET /api/v1/labs/{lab}/nodes/{node}/consoles", List),
     ("GET /api/v1/labs/{lab}/nodes/{node}/console", List),
     ("GET /api/v1/labs/{lab}/recordings", List),

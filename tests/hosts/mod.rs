@@ -7,6 +7,7 @@ mod guacamole;
 mod hetzner;
 mod http;
 mod net;
+mod net_capture;
 mod net_live;
 mod net_twin;
 mod net_watch;

@@ -11,7 +11,7 @@ use crate::{
     consoles::{ConsoleConfig, ConsoleHub},
     events::{EventsConfig, Hub},
     metrics::Metrics,
-    services::{Consoles, Machine, Pool, Scripts, Secrets, Things},
+    services::{Captures, Consoles, Machine, Pool, Scripts, Secrets, Things},
     site::Site,
     triggers::Bell,
     workflows::presence::Editors,
@@ -87,6 +87,7 @@ pub struct Api {
     pub(crate) metrics: Metrics,
     pub(crate) editors: Editors,
     pub(crate) consoles: Arc<ConsoleHub>,
+    pub(crate) captures: Option<Arc<dyn Captures>>,
     stop: watch::Sender<bool>,
 }
 
@@ -115,6 +116,7 @@ impl Api {
             metrics: Metrics::default(),
             editors: Editors::default(),
             consoles: ConsoleHub::none(),
+            captures: None,
             stop: watch::Sender::new(false),
         }
     }
@@ -140,6 +142,12 @@ impl Api {
     /// The same with labs, whose nodes have consoles.
     pub fn with_consoles(mut self, consoles: Arc<dyn Consoles>) -> Self {
         self.consoles = ConsoleHub::new(&self.config.consoles, Some(consoles));
+        self
+    }
+
+    /// The same with labs, whose links can be listened at.
+    pub fn with_captures(mut self, captures: Arc<dyn Captures>) -> Self {
+        self.captures = Some(captures);
         self
     }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    sync::{oneshot, watch},
+    sync::{mpsc, oneshot, watch},
 };
 use windlass_engine::Engine;
 use windlass_model::{Facts, Problem, ResourceRef, journal::Pinned, step::StepRecord};
@@ -405,4 +405,28 @@ pub trait Consoles: Send + Sync {
 
     /// Opens one.
     fn open(&self, ask: ConsoleAsk) -> Opening;
+}
+
+/// A capture that is to begin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaptureAsk {
+    /// The organisation whose lab it is.
+    pub organisation: String,
+    /// The lab, as its organisation calls it.
+    pub lab: String,
+    /// The interface or bridge.
+    pub at: String,
+    /// How long.
+    pub seconds: Option<u64>,
+    /// How much.
+    pub bytes: Option<u64>,
+    /// How much of each packet.
+    pub snaplen: Option<u32>,
+}
+
+/// The links of labs on this machine, and what passes them.
+pub trait Captures: Send + Sync {
+    /// Begins a capture, which gives pieces of a pcapng file; `not_found` if there is no such link. Whoever drops the receiver ends
+    /// it. It may block.
+    fn open(&self, ask: CaptureAsk) -> Result<mpsc::Receiver<Vec<u8>>, Problem>;
 }

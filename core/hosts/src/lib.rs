@@ -106,8 +106,8 @@ pub const HOSTS: &[Host] = &[
     },
     Host {
         name: "net",
-        real: |_, services| Ok(net::module(net::kernel(), services.organisations.clone())),
-        rehearsal: |config| net::module(config.rehearsed_stack.stack(), Arc::new(Always(PLATFORM))),
+        real: |config, services| Ok(net::configured(net::kernel(), services.organisations.clone(), &config.net)),
+        rehearsal: |config| net::configured(config.rehearsed_stack.stack(), Arc::new(Always(PLATFORM)), &config.net),
     },
     Host {
         name: "notify",
@@ -152,6 +152,8 @@ pub struct HostConfig {
     pub hetzner: hetzner::Config,
     /// Where requests may go, and whom they trust.
     pub http: http::Config,
+    /// Network labs.
+    pub net: net::Config,
     /// How much of this machine organisations' labs may take.
     pub lab: lab::Config,
     /// How people are told.

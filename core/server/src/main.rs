@@ -1,5 +1,6 @@
 //! The `windlass` binary: reads the command line, wires the parts, and ends with an exit code that scripts can rely on.
 
+mod captures;
 mod claims;
 mod cli;
 mod commands;

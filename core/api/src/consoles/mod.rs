@@ -1,5 +1,6 @@
 //! Consoles of labs' nodes, over WebSockets: terminals that several people look at and one types in, screens, and recordings.
 
+mod capture;
 mod guacamole;
 mod hub;
 mod outbox;
@@ -175,6 +176,7 @@ pub(crate) fn routes() -> Vec<Route> {
             ])
             .stream(open),
     ];
+    routes.extend(capture::routes());
     routes.extend(shelf::routes());
     routes
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, os::fd::BorrowedFd, time::Duration};
 
-use super::{fault::Fault, types::*};
+use super::{capture::PacketSource, fault::Fault, types::*};
 
 /// A network stack. Calls block; none may be made on a tokio worker.
 pub trait NetBackend: Send + Sync {
@@ -30,8 +30,11 @@ pub trait NetBackend: Send + Sync {
     /// Whether a process runs in a named namespace.
     fn is_inhabited(&self, name: &str) -> Result<bool, Fault>;
 
-    /// The links of several places. One answer each.
+    /// The links of several places, without their counters. One answer each.
     fn links(&self, places: &[Place]) -> Vec<Result<Vec<Link>, Fault>>;
+
+    /// A link with its counters; `None` if there is none.
+    fn link(&self, place: &Place, name: &str) -> Result<Option<Link>, Fault>;
 
     /// What namespaces are marked with: the alias of each one's `lo`. One answer each.
     fn aliases(&self, namespaces: &[String]) -> Vec<Result<Option<String>, Fault>>;
@@ -54,6 +57,11 @@ pub trait NetBackend: Send + Sync {
     /// Makes changes: in order within a batch, batches at the same time. A failed change doesn't stop those after it.
     /// One answer for each change.
     fn apply(&self, batches: &[Batch]) -> Vec<Vec<Result<(), Fault>>>;
+
+    /// Listens to what passes a link; `None` from a stack on which nothing passes.
+    fn packets(&self, _place: &Place, _link: &str, _snaplen: u32) -> Result<Option<Box<dyn PacketSource>>, Fault> {
+        Ok(None)
+    }
 
     /// What this stack can do, found out by trying it in a scratch namespace.
     fn capabilities(&self) -> Result<Vec<Capability>, Fault>;

@@ -63,7 +63,13 @@ impl<'l, 'a> Construction<'l, 'a> {
         // Those that the plan only uses may be another run's; those that it makes may not.
         let used: BTreeSet<&str> = used_spaces(plan).chain(wanted.iter().copied()).collect();
         let there: Vec<Space> = used.iter().filter_map(|name| view.spaces.get(*name)).cloned().collect();
-        for (space, whose) in there.iter().zip(lab.whose_spaces(&there)?) {
+        let mut inside = if plan.links.is_empty() { Vec::new() } else { lab.inside(&there)? };
+        // Whoever visits a namespace sees its mark, too.
+        let marked = match plan.links.is_empty() {
+            true => lab.whose_spaces(&there)?,
+            false => inside.iter().map(|links| lab.whose_inside(links)).collect(),
+        };
+        for (space, whose) in there.iter().zip(marked) {
             let fine = if wanted.contains(space.name.as_str()) { whose == Whose::ThisRun } else { whose.is_ours() };
             if !fine {
                 return Err(lab.not_ours(&format!("the namespace {}", space.kernel), whose));
@@ -72,15 +78,11 @@ impl<'l, 'a> Construction<'l, 'a> {
         }
         let halves: Vec<&Link> = view.links.iter().filter(|link| lab.is_half(link)).collect();
         let mut inner = HashMap::new();
-        if !plan.links.is_empty() {
-            let places: Vec<Place> = there.iter().map(|space| Place::Namespace(space.kernel.clone())).collect();
-            for (space, links) in there.iter().zip(lab.backend.links(&places)) {
-                let mut links = links.map_err(|fault| fault.problem(format!("reading the links of {}", space.name)))?;
-                // The other end of a half goes with it, before anything is made. It has no mark; one that has belongs to a
-                // link between namespaces, where the same numbers mean other links.
-                links.retain(|link| link.alias.is_some() || !halves.iter().any(|half| is_pair(half, link)));
-                inner.insert(space.name.clone(), links);
-            }
+        for (space, links) in there.iter().zip(&mut inside) {
+            // The other end of a half goes with it, before anything is made. It has no mark; one that has belongs to a
+            // link between namespaces, where the same numbers mean other links.
+            links.retain(|link| link.alias.is_some() || !halves.iter().any(|half| is_pair(half, link)));
+            inner.insert(space.name.clone(), std::mem::take(links));
         }
         let report = |spec: &super::plan::NamespaceSpec| spaces.get(&spec.name).map(space_report);
         let report = json!({ "namespaces": plan.namespaces.iter().filter_map(report).collect::<Vec<_>>() });

@@ -179,6 +179,24 @@ impl<'a> Lab<'a> {
         Ok(self.space_aliases(spaces)?.iter().map(|alias| self.whose(alias.as_deref())).collect())
     }
 
+    /// The links in these namespaces; in one that is gone by now, none.
+    pub fn inside(&self, spaces: &[Space]) -> Result<Vec<Vec<Link>>, Problem> {
+        let places: Vec<Place> = spaces.iter().map(|space| Place::Namespace(space.kernel.clone())).collect();
+        let answers = self.backend.links(&places).into_iter().zip(spaces);
+        answers
+            .map(|(answer, space)| match answer {
+                Ok(links) => Ok(links),
+                Err(fault) if fault.missing() => Ok(Vec::new()),
+                Err(fault) => Err(fault.problem(format!("reading the links of {}", space.name))),
+            })
+            .collect()
+    }
+
+    /// Whose a namespace with these links is.
+    pub fn whose_inside(&self, links: &[Link]) -> Whose {
+        self.whose(links.iter().find(|link| link.name == "lo").and_then(|link| link.alias.as_deref()))
+    }
+
     /// What these namespaces are marked with; one that is gone by now with nothing.
     pub fn space_aliases(&self, spaces: &[Space]) -> Result<Vec<Option<String>>, Problem> {
         let kernel: Vec<String> = spaces.iter().map(|space| space.kernel.clone()).collect();

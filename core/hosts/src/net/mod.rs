@@ -3,6 +3,7 @@
 mod activity;
 mod adopt;
 mod backend;
+mod capture;
 mod construct;
 mod describe;
 mod difference;
@@ -24,6 +25,7 @@ mod undone;
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use windlass_script::host::HostModule;
 
 use crate::owner::Organisations;
@@ -31,15 +33,29 @@ use crate::owner::Organisations;
 pub use self::{
     adopt::spaces,
     backend::{ChangeWatch, Heard, LinkWatch, NetBackend},
+    capture::{Limits, PacketSource, Recording, Totals},
     difference::{Finding, Found},
     facts::facts,
     fault::Fault,
     patrol::Patrol,
 };
 
+/// `[hosts.net]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// An absolute path: where `net::capture` keeps what it has seen. Empty: it can't.
+    pub captures: String,
+}
+
 /// The module over a network stack; a lab is of the organisation whose run calls.
 pub fn module(backend: Arc<dyn NetBackend>, organisations: Arc<dyn Organisations>) -> HostModule {
-    ops::module(backend, organisations)
+    configured(backend, organisations, &Config::default())
+}
+
+/// The same, as it is configured.
+pub fn configured(backend: Arc<dyn NetBackend>, organisations: Arc<dyn Organisations>, config: &Config) -> HostModule {
+    ops::module(backend, organisations, config)
 }
 
 /// This machine's own network stack. It keeps nothing and asks for nothing until an op is called.

@@ -69,10 +69,9 @@ impl Lab<'_> {
     }
 
     fn inner(&self, place: &Place, name: &str) -> Result<Option<Link>, Problem> {
-        match self.backend.links(std::slice::from_ref(place)).pop() {
-            Some(Ok(links)) => Ok(links.into_iter().find(|link| link.name == name)),
-            Some(Err(fault)) if !fault.missing() => Err(fault.problem(format!("reading the links of {place}"))),
-            _ => Ok(None),
+        match self.backend.link(place, name) {
+            Err(fault) if fault.missing() => Ok(None),
+            found => found.map_err(|fault| fault.problem(format!("reading the links of {place}"))),
         }
     }
 }

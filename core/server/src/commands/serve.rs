@@ -19,6 +19,7 @@ use windlass_api::{
 use windlass_model::{Code, Problem, time::parse_duration_ms};
 
 use crate::{
+    captures::LabCaptures,
     config::{Config, ForwardedHeader},
     consoles::LabConsoles,
     context::Context,
@@ -238,8 +239,9 @@ fn api(session: &Session, config: &Config, public_url: String) -> Result<Api, Pr
     let auth = Auth::new(auth, secrets.clone());
     let api = Api::new(session.engine().clone(), settings, service, secrets, auth);
     let (instance, vault) = (session.instance().clone(), session.shared_vault());
+    let captures = Arc::new(LabCaptures(instance.clone()));
     let consoles = LabConsoles::new(&config.labs, &config.hosts, instance, vault, session.folder().node_keys());
-    Ok(api.knowing(Arc::new(crate::things::Inventory)).with_consoles(Arc::new(consoles)))
+    Ok(api.knowing(Arc::new(crate::things::Inventory)).with_consoles(Arc::new(consoles)).with_captures(captures))
 }
 
 fn consoles(session: &Session, config: &Config) -> Result<ConsoleConfig, Problem> {

@@ -323,6 +323,10 @@ pub const KEYS: &[Key] = &[
         "hosts.qemu.serial_bytes",
         "Bytes that are kept of what a machine says on its serial line; half of it stays when it is cut.",
     ),
+    key(
+        "hosts.net.captures",
+        "The absolute path of the folder that `net::capture` keeps its files in, one folder a lab. Empty: it can't.",
+    ),
     key("hosts.notify.email.host", "The mail server that `notify::email` hands messages to. Empty: no mail is sent."),
     key("hosts.notify.email.port", "Its port; 0: 587, or 465 with `tls = \"tls\"`, or 25 with `tls = \"none\"`."),
     key(

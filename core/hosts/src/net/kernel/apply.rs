@@ -11,7 +11,7 @@ use super::{
         fault::Fault,
         types::{Change, LinkSettings, Place, VethEnd},
     },
-    decode, encode, loss, offload, qdisc,
+    decode, encode, gone, loss, offload, qdisc,
     socket::{Request, RouteSocket},
     space, tap,
 };
@@ -151,7 +151,16 @@ impl Worker<'_> {
     }
 
     fn flush(&mut self) {
-        let (indexes, requests): (Vec<usize>, Vec<Request>) = self.waiting.drain(..).unzip();
+        let (indexes, mut requests): (Vec<usize>, Vec<Request>) = self.waiting.drain(..).unzip();
+        if requests.len() == 1
+            && let (Some(request), Some(index)) = (requests.pop(), indexes.first())
+        {
+            self.answers[*index] = match gone::deleted(&request.0) {
+                Some(name) => gone::delete(&mut self.socket, request, name),
+                None => self.socket.request(vec![request]).pop().unwrap_or(Ok(())),
+            };
+            return;
+        }
         if requests.is_empty() {
             return;
         }

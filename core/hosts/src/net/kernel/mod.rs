@@ -3,9 +3,11 @@
 mod apply;
 mod decode;
 mod encode;
+mod gone;
 mod hear;
 mod loss;
 mod offload;
+mod packets;
 mod probe;
 mod qdisc;
 mod socket;
@@ -26,6 +28,7 @@ use self::socket::RouteSocket;
 use super::{
     activity::Activity,
     backend::{ChangeWatch, LinkWatch, NetBackend},
+    capture::PacketSource,
     fault::Fault,
     types::*,
 };
@@ -71,6 +74,15 @@ impl NetBackend for Kernel {
 
     fn links(&self, places: &[Place]) -> Vec<Result<Vec<Link>, Fault>> {
         space::inside(places, |_| links())
+    }
+
+    fn link(&self, place: &Place, name: &str) -> Result<Option<Link>, Fault> {
+        read_inside(place, |socket| match socket.get(encode::link_by_name(name)) {
+            // A further name of another link finds that one.
+            Ok(found) => Ok(found.and_then(decode::link).filter(|link| link.name == name)),
+            Err(fault) if fault.missing() => Ok(None),
+            Err(fault) => Err(fault),
+        })
     }
 
     fn aliases(&self, namespaces: &[String]) -> Vec<Result<Option<String>, Fault>> {
@@ -137,6 +149,15 @@ impl NetBackend for Kernel {
             .collect()
     }
 
+    fn packets(&self, place: &Place, link: &str, snaplen: u32) -> Result<Option<Box<dyn PacketSource>>, Fault> {
+        one(space::inside(std::slice::from_ref(place), |_| {
+            let found = RouteSocket::open()?.get(encode::link_by_name(link))?;
+            let index = found.as_ref().and_then(decode::link_index);
+            let index = index.ok_or_else(|| Fault::new(libc::ENODEV, format!("the link {link}")))?;
+            Ok(Some(Box::new(packets::Packets::open(index, snaplen)?) as Box<dyn PacketSource>))
+        }))
+    }
+
     fn capabilities(&self) -> Result<Vec<Capability>, Fault> {
         probe::capabilities()
     }
@@ -188,8 +209,9 @@ fn links() -> Result<Vec<Link>, Fault> {
 
 fn links_over(socket: &mut RouteSocket) -> Result<Vec<Link>, Fault> {
     let mut message = LinkMessage::default();
-    // Without this mask, the kernel leaves out what some links say of themselves.
-    message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::Vf]));
+    // Without this mask, the kernel leaves out what some links say of themselves. Counters are most of what it would say, and
+    // who wants them asks for one link.
+    message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::Vf, LinkExtentMask::SkipStats]));
     let found = socket.dump(RouteNetlinkMessage::GetLink(message))?;
     Ok(found.into_iter().filter_map(decode::link).collect())
 }

@@ -57,6 +57,9 @@ pub fn add(
     new: &[NewNamespace],
     prepare: impl Fn(&NewNamespace) -> Result<(), Fault> + Sync,
 ) -> Vec<Result<(), Fault>> {
+    if new.is_empty() {
+        return Vec::new();
+    }
     if let Err(fault) = share_folder() {
         return new.iter().map(|_| Err(fault.clone())).collect();
     }

@@ -3,13 +3,14 @@
 mod addresses;
 mod bridges;
 mod build;
+mod capture;
 mod discover;
 mod impair;
 mod links;
 mod namespaces;
 mod read;
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use serde_json::Value;
 use windlass_model::{EffectClass, Problem, ResourceChange, ResourceRef, RetryPolicy};
@@ -17,7 +18,7 @@ use windlass_script::host::{
     Args, Effect, HostModule, Kind, Op, OpCx, Param, Permission, Rehearse, Undo, no_resources,
 };
 
-use super::{backend::NetBackend, lab::Lab, plan::Plan};
+use super::{Config, backend::NetBackend, lab::Lab, plan::Plan};
 use crate::{lab_id::LabId, owner::Organisations};
 
 const TIMEOUT_MS: u64 = 30_000;
@@ -36,16 +37,28 @@ const AT: Param = Param::required(
 struct Machine {
     backend: Arc<dyn NetBackend>,
     organisations: Arc<dyn Organisations>,
+    /// Where captures are kept.
+    captures: Option<Arc<Path>>,
 }
 
 /// What an op does with the lab that its call names.
 type Body = fn(&Lab<'_>, &OpCx, &Args) -> Result<Value, Problem>;
 
 /// The module over a network stack, for runs of these organisations.
-pub fn module(backend: Arc<dyn NetBackend>, organisations: Arc<dyn Organisations>) -> HostModule {
-    let machine = Machine { backend, organisations };
-    let topics =
-        [namespaces::ops, bridges::ops, links::ops, addresses::ops, impair::ops, read::ops, discover::ops, build::ops];
+pub fn module(backend: Arc<dyn NetBackend>, organisations: Arc<dyn Organisations>, config: &Config) -> HostModule {
+    let captures = Some(Path::new(&config.captures)).filter(|folder| folder.is_absolute()).map(Into::into);
+    let machine = Machine { backend, organisations, captures };
+    let topics = [
+        namespaces::ops,
+        bridges::ops,
+        links::ops,
+        addresses::ops,
+        impair::ops,
+        read::ops,
+        discover::ops,
+        capture::ops,
+        build::ops,
+    ];
     HostModule {
         name: "net",
         doc: "Network labs on this machine: namespaces, bridges, links, taps, addresses, routes and impairments. Everything \

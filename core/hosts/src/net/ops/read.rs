@@ -202,12 +202,7 @@ fn state_of(link: &Link) -> &'static str {
 }
 
 pub(super) fn find(lab: &Lab<'_>, place: &Place, name: &str) -> Result<Option<Link>, Problem> {
-    let mut answers = lab.backend.links(std::slice::from_ref(place));
-    let links = answers
-        .pop()
-        .unwrap_or_else(|| Ok(Vec::new()))
-        .map_err(|fault| fault.problem(format!("reading the links of {place}")))?;
-    Ok(links.into_iter().find(|link| link.name == name))
+    lab.backend.link(place, name).map_err(|fault| fault.problem(format!("reading the link {name} of {place}")))
 }
 
 fn no_interface(lab: &Lab<'_>, at: &str) -> Problem {

@@ -68,6 +68,10 @@ impl NetBackend for Twin {
         places.iter().map(|place| world.links(place)).collect()
     }
 
+    fn link(&self, place: &Place, name: &str) -> Result<Option<Link>, Fault> {
+        Ok(self.world.lock().links(place)?.into_iter().find(|link| link.name == name))
+    }
+
     fn aliases(&self, namespaces: &[String]) -> Vec<Result<Option<String>, Fault>> {
         let world = self.world.lock();
         let alias = |name: &String| {

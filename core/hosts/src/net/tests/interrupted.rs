@@ -56,6 +56,10 @@ impl NetBackend for Interrupted {
     fn links(&self, places: &[Place]) -> Vec<Result<Vec<Link>, Fault>> {
         self.stack.links(places)
     }
+    fn link(&self, place: &Place, name: &str) -> Result<Option<Link>, Fault> {
+        self.stack.link(place, name)
+    }
+
     fn aliases(&self, namespaces: &[String]) -> Vec<Result<Option<String>, Fault>> {
         self.stack.aliases(namespaces)
     }
