@@ -27,7 +27,7 @@ fn a_foreign_container_is_never_touched() {
             lab.docker.docker(&["inspect", "--format", "{{.Id}} {{.State.Status}}", &name]),
             format!("{id} running")
         );
-        assert_eq!(lab.containers(), [name.clone()], "nothing else is left");
+        assert_eq!(lab.containers(), std::slice::from_ref(&name), "nothing else is left");
         lab.docker.docker(&["rm", "--force", &name]);
     }
 }
