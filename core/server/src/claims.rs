@@ -147,6 +147,15 @@ fn meanwhile(secret: &str) -> Problem {
     Problem::new(Code::Unavailable, message).retryable().no_effect()
 }
 
+/// It was made once, its maker's run stands by it, and the value is gone: a new one would be another one.
+fn gone(secret: &str) -> Problem {
+    let message = format!("the secret `{secret}` isn't among the secrets any more, though an earlier run has made it");
+    Problem::new(Code::SecretNotFound, message)
+        .help("somebody has removed it, and what was set up with it still has the old value: set it again with `windlass secrets set`, or take back what needs it, and begin anew")
+        .data(json!({ "secret": secret }))
+        .no_effect()
+}
+
 /// Secrets of a rehearsal: what a run would have made stands in for itself.
 pub struct StandIns<S>(pub S);
 
@@ -223,8 +232,10 @@ impl Claims for Book {
         }
         let secret = made(&organisation, name);
         let ours = self.note(&organisation, &secret, step.key)?;
-        if ours {
-            self.make(&secret, bytes, to)?;
+        match ours {
+            true => self.make(&secret, bytes, to).map(drop)?,
+            false if !self.vault.knows(&secret)? => return Err(gone(&secret)),
+            false => {}
         }
         Ok((secret, ours))
     }
