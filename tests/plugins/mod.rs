@@ -13,7 +13,10 @@ use std::{
 
 use parking_lot::Mutex;
 use serde_json::Value;
-use windlass_hosts::registrar::{Plugins, Source};
+use windlass_hosts::{
+    owner::Fate,
+    registrar::{Plugins, Source},
+};
 use windlass_model::{Problem, RunId};
 use windlass_script::plugin::Manifest;
 
@@ -55,9 +58,21 @@ impl Plugins for Approved {
         Ok(self.source.clone())
     }
 
-    fn keep(&self, key: &str, value: &Value) -> Result<(), Problem> {
+    fn keep(&self, _: Option<&str>, key: &str, value: &Value, _: Option<&str>) -> Result<(), Problem> {
         self.kept.lock().entry(key.to_owned()).or_insert_with(|| value.clone());
         Ok(())
+    }
+
+    fn setters(&self, _: &str) -> Result<Vec<String>, Problem> {
+        Ok(Vec::new())
+    }
+
+    fn undone(&self, _: &str, _: &str) -> Result<(), Problem> {
+        Ok(())
+    }
+
+    fn fate(&self, _: &RunId) -> Result<Fate, Problem> {
+        Ok(Fate::Open)
     }
 
     fn kept(&self, key: &str) -> Result<Option<Value>, Problem> {

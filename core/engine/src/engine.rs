@@ -309,6 +309,11 @@ impl Engine {
     pub fn now_ms(&self) -> i64 {
         self.inner.clock.now_ms()
     }
+
+    /// How long ended runs are kept whose workflow doesn't say.
+    pub fn retention_ms(&self) -> i64 {
+        self.inner.config.default_retention_ms
+    }
 }
 
 impl Inner {

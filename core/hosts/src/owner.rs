@@ -8,7 +8,8 @@ pub const PLATFORM: &str = "platform";
 /// What has become of a run, as far as its things are concerned: whether another run may take one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// It goes on, or will: what it has made is its own.
+    /// It goes on, or will: what it has made is its own. So is what a run has made that this installation doesn't know: another
+    /// one's, or one that is younger than the backup that was put back.
     Open,
     /// It has completed, or is so long ago that nobody remembers it: what it has made is meant to stay, and nobody's undo
     /// will ever remove it.
@@ -22,6 +23,11 @@ pub trait Organisations: Send + Sync {
     /// The organisation that the run was launched in.
     fn of(&self, run: &RunId) -> Result<String, Problem>;
 
+    /// Whether this installation doesn't know the run, for what people are told.
+    fn is_unknown(&self, _: &RunId) -> bool {
+        false
+    }
+
     /// What has become of the run. Whoever doesn't know takes it for open, and nothing from it.
     fn fate(&self, _: &RunId) -> Result<Fate, Problem> {
         Ok(Fate::Open)
@@ -31,6 +37,16 @@ pub trait Organisations: Send + Sync {
 /// The run of a step's key.
 pub fn run_of(key: &str) -> RunId {
     key.split('/').next().unwrap_or_default().into()
+}
+
+/// Why something of this run can't be taken, to stand behind "made it": it is still open, or nobody here knows it.
+pub(crate) fn why_open(runs: &dyn Organisations, run: &RunId) -> &'static str {
+    match runs.is_unknown(run) {
+        true => {
+            ", a run that this installation doesn't know: another installation's, or one that is younger than the backup that was put back here"
+        }
+        false => ", and hasn't ended",
+    }
 }
 
 /// Takes every run for one of this organisation: for rehearsals, which change nothing, and for tests.

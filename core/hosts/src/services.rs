@@ -101,8 +101,20 @@ impl Plugins for Absent {
         Self::problem("plugins")
     }
 
-    fn keep(&self, _: &str, _: &serde_json::Value) -> Result<(), Problem> {
+    fn keep(&self, _: Option<&str>, _: &str, _: &serde_json::Value, _: Option<&str>) -> Result<(), Problem> {
         Self::problem("values")
+    }
+
+    fn setters(&self, _: &str) -> Result<Vec<String>, Problem> {
+        Self::problem("values")
+    }
+
+    fn undone(&self, _: &str, _: &str) -> Result<(), Problem> {
+        Self::problem("values")
+    }
+
+    fn fate(&self, _: &RunId) -> Result<crate::owner::Fate, Problem> {
+        Self::problem("runs")
     }
 
     fn kept(&self, _: &str) -> Result<Option<serde_json::Value>, Problem> {

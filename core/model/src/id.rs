@@ -51,6 +51,20 @@ text_id!(
     BundleDigest
 );
 
+impl RunId {
+    /// When the run was launched, as its id says: its first ten characters are milliseconds. `None` if it is no such id.
+    pub fn launched_at_ms(&self) -> Option<i64> {
+        const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+        let text = self.0.as_bytes();
+        let digit = |byte: &u8| DIGITS.iter().position(|one| *one == byte.to_ascii_lowercase());
+        if text.len() != 26 || !text.iter().all(|byte| digit(byte).is_some()) {
+            return None;
+        }
+        let time = text[..10].iter().filter_map(digit).fold(0_i64, |sum, digit| (sum << 5) | digit as i64);
+        Some(time)
+    }
+}
+
 /// Where a call stands in its run: the lane it belongs to and its ordinal there.
 ///
 /// The root lane is `""`, so its third call is `2`. A branch's lane ends in `/`: the fourth call of the
@@ -153,6 +167,17 @@ impl<'de> Deserialize<'de> for StepPath {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_id_says_when_the_run_was_launched() {
+        // The example of the specification of ULIDs.
+        assert_eq!(RunId::from("01arz3ndektsv4rrffq69g5fav").launched_at_ms(), Some(1_469_922_850_259));
+        for other in
+            ["", "acme-1", "01arz3ndektsv4rrffq69g5fau", "01arz3ndektsv4rrffq69g5favv", "ä1arz3ndektsv4rrffq69g5fa"]
+        {
+            assert_eq!(RunId::from(other).launched_at_ms(), None, "{other}");
+        }
+    }
 
     #[test]
     fn paths_survive_a_round_trip() {

@@ -8,7 +8,7 @@ use std::{
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use rand::RngCore as _;
-use serde_json::json;
+use serde_json::{Value, json};
 use windlass_api::claims::{self, NewClaim};
 use windlass_hosts::{
     claim::{Claims, Offer, Offered, Step},
@@ -60,6 +60,14 @@ impl Book {
     fn note(&self, organisation: &str, secret: &str, key: &str) -> Result<bool, Problem> {
         let engine = self.vault.attached()?;
         let maker = engine.document(MAKER, secret)?;
+        if let Some(maker) = maker.as_ref().filter(|maker| maker.body["removing"] == true) {
+            // A run that goes on completes what it has begun to remove; for any other one it is completed here.
+            let remover = RunId::from(maker.body["by_run"].as_str().unwrap_or_default());
+            if self.vault.fate(&remover)? != Fate::Open {
+                self.take_away(organisation, secret, maker.version)?;
+            }
+            return Err(meanwhile(secret));
+        }
         if let Some(maker) = &maker {
             let by = maker.body["key"].as_str().unwrap_or_default();
             if by == key {
@@ -72,18 +80,26 @@ impl Book {
         } else if self.vault.get(secret).is_ok() {
             return Ok(false);
         }
-        let noted = engine.change(vec![Change::Put {
-            kind: MAKER.into(),
-            id: secret.to_owned(),
-            organisation: organisation.to_owned(),
-            body: json!({ "key": key }),
-            keys: Vec::new(),
-            expires_at_ms: None,
-            expected: maker.map_or(Expected::Absent, |maker| Expected::Version(maker.version)),
-        }]);
-        match noted {
-            Err(problem) if matches!(problem.code, Code::Conflict | Code::PreconditionFailed) => Ok(false),
+        let expected = maker.map_or(Expected::Absent, |maker| Expected::Version(maker.version));
+        match engine.change(vec![maker_put(organisation, secret, json!({ "key": key }), expected)]) {
+            Err(problem) if is_another_version(&problem) => Err(meanwhile(secret)),
             other => other.map(|_| true),
+        }
+    }
+
+    /// Removes a secret with the note of who has made it, which has this version and says that it is being removed: nobody
+    /// takes it over any more.
+    fn take_away(&self, organisation: &str, secret: &str, version: i64) -> Result<(), Problem> {
+        let engine = self.vault.attached()?;
+        self.remove(secret)?;
+        if let Some(claim) = secret.strip_prefix(&word_of(organisation, "")) {
+            claims::clear(&engine, organisation, claim)?;
+        }
+        let expected = Expected::Version(version);
+        match engine.change(vec![Change::Delete { kind: MAKER.into(), id: secret.to_owned(), expected }]) {
+            // Another one has completed the removal.
+            Err(problem) if is_another_version(&problem) => Ok(()),
+            other => other.map(drop),
         }
     }
 
@@ -106,6 +122,38 @@ impl Book {
             other => other,
         }
     }
+}
+
+/// A note of who has made a secret.
+fn maker_put(organisation: &str, secret: &str, body: Value, expected: Expected) -> Change {
+    Change::Put {
+        kind: MAKER.into(),
+        id: secret.to_owned(),
+        organisation: organisation.to_owned(),
+        body,
+        keys: Vec::new(),
+        expires_at_ms: None,
+        expected,
+    }
+}
+
+fn is_another_version(problem: &Problem) -> bool {
+    matches!(problem.code, Code::Conflict | Code::PreconditionFailed)
+}
+
+/// Another step makes or removes the secret just now: looked at once more, it is decided anew.
+fn meanwhile(secret: &str) -> Problem {
+    let message = format!("the secret `{secret}` is made or removed by another run at this moment");
+    Problem::new(Code::Unavailable, message).retryable().no_effect()
+}
+
+/// It was made once, its maker's run stands by it, and the value is gone: a new one would be another one.
+fn gone(secret: &str) -> Problem {
+    let message = format!("the secret `{secret}` isn't among the secrets any more, though an earlier run has made it");
+    Problem::new(Code::SecretNotFound, message)
+        .help("somebody has removed it, and what was set up with it still has the old value: set it again with `windlass secrets set`, or take back what needs it, and begin anew")
+        .data(json!({ "secret": secret }))
+        .no_effect()
 }
 
 /// Secrets of a rehearsal: what a run would have made stands in for itself.
@@ -184,8 +232,10 @@ impl Claims for Book {
         }
         let secret = made(&organisation, name);
         let ours = self.note(&organisation, &secret, step.key)?;
-        if ours {
-            self.make(&secret, bytes, to)?;
+        match ours {
+            true => self.make(&secret, bytes, to).map(drop)?,
+            false if !self.vault.knows(&secret)? => return Err(gone(&secret)),
+            false => {}
         }
         Ok((secret, ours))
     }
@@ -197,14 +247,20 @@ impl Claims for Book {
         if by.is_some_and(|by| maker.as_ref().is_none_or(|maker| maker.body["key"] != by)) {
             return Ok(());
         }
-        self.remove(&secret)?;
-        if let Some(claim) = name.strip_prefix(".word/") {
-            claims::clear(&engine, &organisation, claim)?;
+        let Some(maker) = maker else {
+            self.remove(&secret)?;
+            return match name.strip_prefix(".word/") {
+                Some(claim) => claims::clear(&engine, &organisation, claim),
+                None => Ok(()),
+            };
+        };
+        // First nobody may take it over any more: otherwise it could go under a run that has just done so.
+        let body = json!({ "key": maker.body["key"], "removing": true, "by_run": run });
+        match engine.change(vec![maker_put(&organisation, &secret, body, Expected::Version(maker.version))]) {
+            Err(problem) if is_another_version(&problem) => Err(meanwhile(&secret)),
+            Err(problem) => Err(problem),
+            Ok(versions) => self.take_away(&organisation, &secret, versions.first().copied().unwrap_or_default()),
         }
-        if maker.is_some() {
-            engine.change(vec![Change::Delete { kind: MAKER.into(), id: secret, expected: Expected::Any }])?;
-        }
-        Ok(())
     }
 
     fn returned(&self, run: &RunId, claim: &str, name: &str) -> Result<Option<String>, Problem> {

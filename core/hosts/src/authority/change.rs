@@ -57,14 +57,18 @@ impl Server {
         let ours = self.owns(&head).await?;
         let present = self.present(zone, &changes).await?;
         let mut changed = Changed::default();
-        let mut needed = Vec::new();
+        let (mut needed, mut same) = (Vec::new(), Vec::new());
         for change in changes {
             let there = present.iter().find(|one| one.name == change.name() && one.kind == change.kind());
             match (&change, there) {
                 (Change::Replace(new), Some(old)) if new.same(old) && (ours || self.marked(old)) => {
-                    changed.unchanged += 1
+                    changed.unchanged += 1;
+                    same.push(change);
                 }
-                (Change::Delete { .. }, None) => changed.unchanged += 1,
+                (Change::Delete { .. }, None) => {
+                    changed.unchanged += 1;
+                    same.push(change);
+                }
                 (change, there) => {
                     self.admit(zone, ours, change, there, hand)?;
                     match (change, there) {
@@ -76,6 +80,7 @@ impl Server {
                 }
             }
         }
+        kept::take_over(self, zone, &same, hand).await?;
         if needed.is_empty() {
             return Ok(changed);
         }

@@ -175,8 +175,10 @@ impl Server {
             match fates.fate(&maker.as_str().into())? {
                 Fate::Open => {
                     let message = format!(
-                        "the name server `{}` has a zone {} already; the run {maker} made it, and hasn't ended",
-                        self.name, head.name
+                        "the name server `{}` has a zone {} already; the run {maker} made it{}",
+                        self.name,
+                        head.name,
+                        owner::why_open(fates, &maker.as_str().into())
                     );
                     return Err(Problem::new(Code::Conflict, message)
                         .help("wait until that run has ended, or choose another name")

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use windlass_model::{Code, Problem};
 
 use super::{Change, Hand, Rrset, Server};
-use crate::owner::run_of;
+use crate::owner::{Fate, run_of};
 
 /// Metadata of a zone that begins so is what is kept. With the hash of the key it has 31 characters; 32 fit everywhere.
 const PREFIX: &str = "X-UNDO-";
@@ -75,18 +75,22 @@ pub(super) async fn keep(
     changes: &[Change],
 ) -> Result<(), Problem> {
     let own = kind(key);
-    let mut there = false;
+    let mut there = None;
     for (name, values) in server.backend.metadata(zone).await? {
         if name == own {
-            there = true;
+            there = read(&values);
         } else if name.starts_with(PREFIX) && read(&values).is_some_and(|kept| kept.at_s + FORGOTTEN_S < now_s()) {
             server.backend.set_metadata(zone, &name, &[]).await?;
         }
     }
-    if there {
+    let mut all = there.map(|kept| kept.did).unwrap_or_default();
+    // What an attempt before this one has kept, and what was taken over, stays.
+    let new = |change: &&Change| !all.iter().any(|did| (&*did.name, &*did.kind) == (change.name(), change.kind()));
+    let changes: Vec<&Change> = changes.iter().filter(new).collect();
+    if changes.is_empty() {
         return Ok(());
     }
-    let did = changes.iter().map(|change| Did {
+    let did = changes.into_iter().map(|change| Did {
         name: change.name().to_owned(),
         kind: change.kind().to_owned(),
         before: present.iter().find(|one| one.name == change.name() && one.kind == change.kind()).cloned(),
@@ -95,8 +99,58 @@ pub(super) async fn keep(
             Change::Delete { .. } => None,
         },
     });
-    let kept = Kept { at_s: now_s(), run: run_of(key).to_string(), did: did.collect() };
+    all.extend(did);
+    let kept = Kept { at_s: now_s(), run: run_of(key).to_string(), did: all };
     server.backend.set_metadata(zone, &own, &written(&kept)?).await
+}
+
+/// Of what is so already, what a run has made so that executes no more is this step's from now on: its own undo puts back what
+/// was there before, and the other run's doesn't find it.
+pub(super) async fn take_over(server: &Server, zone: &str, same: &[Change], hand: &Hand) -> Result<(), Problem> {
+    let (Some(key), Some(runs), false) = (&hand.key, &hand.runs, same.is_empty()) else { return Ok(()) };
+    let (own, run) = (kind(key), run_of(key));
+    let notes = server.backend.metadata(zone).await?;
+    let mut ours = notes.get(&own).and_then(|values| read(values)).map(|kept| kept.did).unwrap_or_default();
+    let mut others: Vec<(String, Kept)> = Vec::new();
+    for (name, values) in notes.into_iter().filter(|(name, _)| name.starts_with(PREFIX) && *name != own) {
+        others.extend(read(&values).filter(|kept| !kept.run.is_empty()).map(|kept| (name, kept)));
+    }
+    others.sort_by_key(|(_, kept)| kept.at_s);
+    let mut emptied = Vec::new();
+    for change in same {
+        let of = |did: &Did| (&*did.name, &*did.kind) == (change.name(), change.kind());
+        // Only the last one has made it what it is.
+        let Some((name, kept)) = others.iter_mut().rev().find(|(_, kept)| kept.did.iter().any(of)) else { continue };
+        let is_so = |did: &Did| match (change, &did.after) {
+            (Change::Replace(rrset), Some(after)) => rrset.same(after),
+            (Change::Delete { .. }, None) => true,
+            _ => false,
+        };
+        if kept.run == run.as_str()
+            || !kept.did.iter().any(|did| of(did) && is_so(did))
+            || runs.fate(&kept.run.as_str().into())? != Fate::Left
+        {
+            continue;
+        }
+        let (taken, rest) = std::mem::take(&mut kept.did).into_iter().partition::<Vec<_>, _>(|did| of(did));
+        kept.did = rest;
+        if !ours.iter().any(of) {
+            ours.extend(taken);
+        }
+        emptied.push(name.clone());
+    }
+    if emptied.is_empty() {
+        return Ok(());
+    }
+    hand.check()?;
+    // Ours first: cut off between the two, the next attempt finds both.
+    let kept = Kept { at_s: now_s(), run: run.to_string(), did: ours };
+    server.backend.set_metadata(zone, &own, &written(&kept)?).await?;
+    for (name, kept) in others.iter().filter(|(name, _)| emptied.contains(name)) {
+        let values = if kept.did.is_empty() { Vec::new() } else { written(kept)? };
+        server.backend.set_metadata(zone, name, &values).await?;
+    }
+    Ok(())
 }
 
 /// Drops what was kept for the undo of this run's steps.

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use windlass_model::{Code, Problem};
 
 use super::{Authoritative, Rrset, Serialise, ServerConfig, ZoneHead};
-use crate::owner::{self, PLATFORM};
+use crate::owner::{self, Organisations, PLATFORM};
 
 /// Metadata of a zone that says whose it is; for zones that we didn't make.
 pub(super) const OWNER: &str = "X-OWNER";
@@ -42,6 +42,8 @@ pub struct Hand {
     pub organisation: String,
     /// Whether the pool writes, which alone makes zones below its domains.
     pub pool: bool,
+    /// Tells what has become of other runs: what they have left, a step takes over. `None`: nothing is taken over.
+    pub runs: Option<Arc<dyn Organisations>>,
     /// Whether the run is still this process's; asked right before a write.
     pub holds: Box<dyn Fn() -> bool + Send + Sync>,
 }
@@ -49,7 +51,14 @@ pub struct Hand {
 impl Hand {
     /// Of the platform itself: no undo, nothing forced.
     pub fn of_platform() -> Self {
-        Self { key: None, force: false, organisation: PLATFORM.into(), pool: false, holds: Box::new(|| true) }
+        Self {
+            key: None,
+            force: false,
+            organisation: PLATFORM.into(),
+            pool: false,
+            runs: None,
+            holds: Box::new(|| true),
+        }
     }
 
     /// Whether it is one of the platform, which may change what others have made.

@@ -179,3 +179,22 @@ async fn what_a_run_has_left_of_a_zone_changes_hands_with_its_records() {
     assert!(records(&server, "a.example", "a.example").await.contains(&"192.0.2.1".to_owned()));
     assert!(server.remove_made("a.example", "new/1", &hand("x")).await.unwrap());
 }
+
+#[tokio::test]
+async fn records_that_a_run_has_left_are_the_next_ones_to_take_back() {
+    use crate::owner::Fate;
+    for (fate, goes) in [(Fate::Left, false), (Fate::Open, true), (Fate::Completed, true)] {
+        let server = server();
+        server.create(zone("example"), None, &hand("made/1")).await.unwrap();
+        let to = || Delegation { nameservers: vec!["ns1.example".into()], ds: vec!["1 13 2 AB".into()], ttl: 60 };
+        server.delegate("example", "a.example", &to(), &hand("old/1")).await.unwrap();
+        for _ in 0..2 {
+            let again = Hand { runs: Some(Arc::new(Fates("old", fate))), ..hand("new/1") };
+            assert_eq!(server.delegate("example", "a.example", &to(), &again).await.unwrap().unchanged, 2);
+        }
+        assert_eq!(server.restore("example", "old/1", &hand("x")).await.unwrap(), goes, "{fate:?}");
+        assert_eq!(records(&server, "example", "a.example").await.is_empty(), goes, "{fate:?}");
+        assert_eq!(server.restore("example", "new/1", &hand("x")).await.unwrap(), !goes, "{fate:?}");
+        assert!(records(&server, "example", "a.example").await.is_empty(), "{fate:?}");
+    }
+}

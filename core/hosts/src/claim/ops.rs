@@ -92,7 +92,7 @@ fn generate(claims: &Arc<dyn Claims>) -> Op {
         undo: Undo::Op { name: "forget", args: |args| vec![args.get("name").clone()] },
         resources: no_resources,
         timeout_ms: 10_000,
-        retry: RetryPolicy::NEVER,
+        retry: RetryPolicy::NETWORK,
         rehearse: Rehearse::Backend,
         example: r#"claim::generate("acme.example/k3s-token").secret"#,
         run: Box::new(move |cx, args| {
@@ -127,7 +127,7 @@ fn forget(claims: &Arc<dyn Claims>) -> Op {
         undo: Undo::None("a random secret can't be made again"),
         resources: no_resources,
         timeout_ms: 10_000,
-        retry: RetryPolicy::NEVER,
+        retry: RetryPolicy::NETWORK,
         rehearse: Rehearse::Backend,
         example: r#"claim::forget("acme.example/k3s-token")"#,
         run: Box::new(move |cx, args| {

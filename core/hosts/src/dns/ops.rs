@@ -109,7 +109,8 @@ impl Here {
             return Err(denied(FORCE, zone, "`force`"));
         }
         let organisation = self.organisations.of(&cx.run)?;
-        Ok(Hand { key: Some(cx.key.clone()), force, organisation, pool: false, holds: Box::new(cx.holder()) })
+        let runs = Some(self.organisations.clone());
+        Ok(Hand { key: Some(cx.key.clone()), force, organisation, pool: false, runs, holds: Box::new(cx.holder()) })
     }
 }
 

@@ -39,8 +39,9 @@ pub(super) async fn take(
     if !again || !marks::is_ours(held) || !is_of_the_same(project, held) {
         return Err(taken(project, kind, held, ""));
     }
-    match project.fate(&marks::run(held))? {
-        Fate::Open => Err(taken(project, kind, held, ", and hasn't ended")),
+    let run = marks::run(held);
+    match project.fate(&run)? {
+        Fate::Open => Err(taken(project, kind, held, project.why_open(&run))),
         Fate::Completed => {
             demand_same(project, kind, body, held)?;
             complete(project, kind, body, held).await.map_err(done)?;

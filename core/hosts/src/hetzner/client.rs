@@ -195,6 +195,11 @@ impl Project {
         self.cloud.organisations.fate(run)
     }
 
+    /// Why what that run has made can't be taken.
+    pub(super) fn why_open(&self, run: &RunId) -> &'static str {
+        owner::why_open(&*self.cloud.organisations, run)
+    }
+
     /// Whether the run is bound to what carries its organisation's mark.
     pub(super) fn is_bound(&self) -> bool {
         !self.undoes && &*self.organisation != PLATFORM

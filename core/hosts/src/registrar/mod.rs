@@ -17,7 +17,10 @@ use serde_json::Value;
 use windlass_model::{Problem, RunId};
 use windlass_script::{host::HostModule, plugin::Manifest};
 
-use crate::web::{self, SystemLookup};
+use crate::{
+    owner::Fate,
+    web::{self, SystemLookup},
+};
 
 pub use office::Office;
 
@@ -56,8 +59,18 @@ pub trait Plugins: Send + Sync {
     /// The version of the plugin that was approved for the organisation of this run; `permission_denied` if none was.
     fn approved(&self, name: &str, run: &RunId) -> Result<Arc<Source>, Problem>;
 
-    /// Keeps a value under a key, unless one is kept there already.
-    fn keep(&self, key: &str, value: &Value) -> Result<(), Problem>;
+    /// Keeps a value under a step's key, unless one is kept there already, and notes that step as the last that has set this
+    /// thing. What is kept under the key `instead_of` goes. All of it, or nothing.
+    fn keep(&self, thing: Option<&str>, key: &str, value: &Value, instead_of: Option<&str>) -> Result<(), Problem>;
+
+    /// Keys of the steps that have set a thing, the last one last.
+    fn setters(&self, thing: &str) -> Result<Vec<String>, Problem>;
+
+    /// Takes a step out of those that have set a thing: it was undone.
+    fn undone(&self, thing: &str, key: &str) -> Result<(), Problem>;
+
+    /// What has become of a run.
+    fn fate(&self, run: &RunId) -> Result<Fate, Problem>;
 
     /// What is kept under a key.
     fn kept(&self, key: &str) -> Result<Option<Value>, Problem>;

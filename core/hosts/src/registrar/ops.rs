@@ -87,7 +87,7 @@ fn assumed_servers(_: &Args) -> Value {
 
 fn assumed_change(args: &Args) -> Value {
     let last = args.values().last().cloned().unwrap_or_default();
-    json!({ "changed": true, "before": [], "now": last })
+    json!({ "changed": true, "taken": false, "before": [], "now": last })
 }
 
 fn assumed_restore(_: &Args) -> Value {
@@ -95,7 +95,7 @@ fn assumed_restore(_: &Args) -> Value {
 }
 
 fn shapes() -> Vec<Shape> {
-    const CHANGED: &str = "#{ changed: bool, before: array, now: array }";
+    const CHANGED: &str = "#{ changed: bool, taken: bool, before: array, now: array }";
     let nothing = "nothing was changed";
     let read = |name, doc, params, returns, assume, example, body| Shape {
         name,
@@ -342,6 +342,7 @@ type Write<'a> = Box<dyn Fn(&Value) -> Result<(), Problem> + 'a>;
 struct Parts<'a> {
     what: &'static str,
     domain: String,
+    host: String,
     read: Box<dyn Fn() -> Result<Value, Problem> + 'a>,
     write: Write<'a>,
 }
@@ -382,6 +383,7 @@ impl Errand<'_> {
         Parts {
             what: "name servers",
             domain: domain.to_owned(),
+            host: String::new(),
             read: Box::new(move || self.servers(&reads)),
             write: Box::new(move |servers| {
                 self.call("set_nameservers", json!({ "domain": writes, "nameservers": servers })).map(drop)
@@ -394,6 +396,7 @@ impl Errand<'_> {
         Parts {
             what: "DS records",
             domain: domain.to_owned(),
+            host: String::new(),
             read: Box::new(move || self.records(&reads)),
             write: Box::new(move |records| {
                 self.call("ds", json!({ "domain": writes, "action": "set", "records": records })).map(drop)
@@ -410,6 +413,7 @@ impl Errand<'_> {
         work(&Parts {
             what: "addresses of a name server",
             domain: domain.to_owned(),
+            host: host.to_owned(),
             read: Box::new(|| self.glue(domain, host)),
             write: Box::new(|addresses| {
                 let request = json!({ "domain": domain, "host": host, "action": "set", "addresses": addresses });
@@ -419,8 +423,8 @@ impl Errand<'_> {
     }
 
     fn change(&self, parts: &Parts<'_>, wanted: &Value) -> Result<Value, Problem> {
-        let (changed, before) = previous::change(self.cx, self.plugins, &parts.thing(), wanted)?;
-        Ok(json!({ "changed": changed, "before": before, "now": wanted }))
+        let done = previous::change(self.cx, self.plugins, &parts.thing(), wanted)?;
+        Ok(json!({ "changed": done.changed, "taken": done.taken, "before": done.before, "now": wanted }))
     }
 
     fn restore(&self, parts: &Parts<'_>) -> Result<Value, Problem> {
@@ -430,6 +434,6 @@ impl Errand<'_> {
 
 impl Parts<'_> {
     fn thing(&self) -> Thing<'_> {
-        Thing { what: self.what, domain: &self.domain, read: &*self.read, write: &*self.write }
+        Thing { what: self.what, domain: &self.domain, host: &self.host, read: &*self.read, write: &*self.write }
     }
 }

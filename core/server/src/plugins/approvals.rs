@@ -6,10 +6,13 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use windlass_engine::Engine;
-use windlass_hosts::registrar::{self, Source};
+use windlass_hosts::{
+    owner::{Fate, Organisations},
+    registrar::{self, Source},
+};
 use windlass_model::{
     Bundle, Code, Problem, RunId,
-    document::{Change, Expected},
+    document::{Change, Document, Expected},
     journal::Pinned,
 };
 use windlass_script::{permission, plugin::visible};
@@ -19,6 +22,10 @@ use crate::vault::Vault;
 
 const KIND: &str = "plugin_approval";
 const KEPT: &str = "registrar_before";
+/// The kind of document that says which steps have set something at a registrar.
+const SETTERS: &str = "registrar_setters";
+/// Steps that are remembered for one thing.
+const MOST_SETTERS: usize = 16;
 /// How long what a step has replaced is kept for its undo.
 const KEPT_MS: i64 = 400 * 24 * 3_600 * 1_000;
 
@@ -277,6 +284,45 @@ fn difference(approval: Option<&Approval>, before: Option<&Bundle>, after: &Pinn
     Difference { added, removed, text: visible(&text, true) }
 }
 
+impl Approvals {
+    /// The change that makes another list of those who have set a thing, if it is still the one that is read here.
+    fn change_setters(&self, thing: &str, list: impl FnOnce(Vec<String>) -> Vec<String>) -> Result<Change, Problem> {
+        let engine = self.vault.attached()?;
+        let found = engine.document(SETTERS, thing)?;
+        let mut all = list(setters(found.as_ref()));
+        all.drain(..all.len().saturating_sub(MOST_SETTERS));
+        let expected = found.map_or(Expected::Absent, |found| Expected::Version(found.version));
+        Ok(put(SETTERS, thing, json!({ "keys": all }), engine.now_ms(), expected))
+    }
+}
+
+fn put(kind: &str, id: &str, body: Value, now_ms: i64, expected: Expected) -> Change {
+    Change::Put {
+        kind: kind.into(),
+        id: id.to_owned(),
+        organisation: "platform".into(),
+        body,
+        keys: Vec::new(),
+        expires_at_ms: Some(now_ms + KEPT_MS),
+        expected,
+    }
+}
+
+fn setters(found: Option<&Document>) -> Vec<String> {
+    let keys = found.and_then(|found| found.body["keys"].as_array());
+    keys.into_iter().flatten().filter_map(|key| key.as_str().map(str::to_owned)).collect()
+}
+
+/// Another run sets the same thing at this moment: looked at once more, it is decided anew.
+fn meanwhile(problem: Problem) -> Problem {
+    match problem.code {
+        Code::Conflict | Code::PreconditionFailed => {
+            Problem::new(Code::Unavailable, "another run changes the same at this moment").no_effect().retryable()
+        }
+        _ => problem,
+    }
+}
+
 impl registrar::Plugins for Approvals {
     fn organisation(&self, run: &RunId) -> Result<String, Problem> {
         let record = self.vault.attached()?.run(run)?;
@@ -307,22 +353,45 @@ impl registrar::Plugins for Approvals {
         }
     }
 
-    fn keep(&self, key: &str, value: &Value) -> Result<(), Problem> {
-        let engine = self.vault.attached()?;
-        let put = Change::Put {
-            kind: KEPT.into(),
-            id: key.to_owned(),
-            organisation: "platform".into(),
-            body: value.clone(),
-            keys: Vec::new(),
-            expires_at_ms: Some(engine.now_ms() + KEPT_MS),
-            expected: Expected::Absent,
-        };
-        match engine.change(vec![put]) {
+    fn keep(&self, thing: Option<&str>, key: &str, value: &Value, instead_of: Option<&str>) -> Result<(), Problem> {
+        if self.kept(key)?.is_some() {
             // The first attempt has kept it.
-            Err(problem) if matches!(problem.code, Code::Conflict | Code::PreconditionFailed) => Ok(()),
-            other => other.map(drop),
+            return Ok(());
         }
+        let engine = self.vault.attached()?;
+        let mut changes = vec![put(KEPT, key, value.clone(), engine.now_ms(), Expected::Absent)];
+        if let Some(other) = instead_of {
+            changes.push(Change::Delete { kind: KEPT.into(), id: other.to_owned(), expected: Expected::Present });
+        }
+        if let Some(thing) = thing {
+            let list = |mut setters: Vec<String>| {
+                setters.retain(|one| one != key && Some(one.as_str()) != instead_of);
+                setters.push(key.to_owned());
+                setters
+            };
+            changes.push(self.change_setters(thing, list)?);
+        }
+        engine.change(changes).map(drop).map_err(meanwhile)
+    }
+
+    fn setters(&self, thing: &str) -> Result<Vec<String>, Problem> {
+        Ok(setters(self.vault.attached()?.document(SETTERS, thing)?.as_ref()))
+    }
+
+    fn undone(&self, thing: &str, key: &str) -> Result<(), Problem> {
+        if !registrar::Plugins::setters(self, thing)?.iter().any(|one| one == key) {
+            return Ok(());
+        }
+        let without = |mut setters: Vec<String>| {
+            setters.retain(|one| one != key);
+            setters
+        };
+        let change = self.change_setters(thing, without)?;
+        self.vault.attached()?.change(vec![change]).map(drop).map_err(meanwhile)
+    }
+
+    fn fate(&self, run: &RunId) -> Result<Fate, Problem> {
+        Organisations::fate(&*self.vault, run)
     }
 
     fn kept(&self, key: &str) -> Result<Option<Value>, Problem> {

@@ -189,15 +189,28 @@ impl Organisations for Vault {
         Ok(organisation)
     }
 
+    fn is_unknown(&self, run: &RunId) -> bool {
+        self.engine().and_then(|engine| engine.run(run)).is_ok_and(|found| found.is_none())
+    }
+
     fn fate(&self, run: &RunId) -> Result<Fate, Problem> {
-        let found = self.engine()?.run(run)?;
-        Ok(match found.map(|run| run.state) {
-            // Runs are forgotten once they have ended: see `engine.retention`.
-            None | Some(RunState::Succeeded) => Fate::Completed,
+        let engine = self.engine()?;
+        Ok(match engine.run(run)?.map(|run| run.state) {
+            None => unknown(run, engine.now_ms(), engine.retention_ms()),
+            Some(RunState::Succeeded) => Fate::Completed,
             // Until an operator says what is to be done, nothing executes it.
             Some(state) if state.is_ended() || state == RunState::RollbackStuck => Fate::Left,
             Some(_) => Fate::Open,
         })
+    }
+}
+
+/// What is taken for the fate of a run that the database doesn't have. Runs are forgotten once they have ended and
+/// `engine.retention` is over; one that is younger was never here, and may be under way elsewhere.
+fn unknown(run: &RunId, now_ms: i64, retention_ms: i64) -> Fate {
+    match run.launched_at_ms() {
+        Some(launched) if launched < now_ms.saturating_sub(retention_ms) => Fate::Completed,
+        _ => Fate::Open,
     }
 }
 
@@ -285,6 +298,16 @@ fn is_own(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_that_is_not_known_has_completed_only_if_it_could_be_forgotten_by_now() {
+        let run = RunId::from("01arz3ndektsv4rrffq69g5fav");
+        let launched = run.launched_at_ms().unwrap();
+        assert_eq!(unknown(&run, launched + 1_000, 1_000), Fate::Open);
+        assert_eq!(unknown(&run, launched + 1_001, 1_000), Fate::Completed);
+        assert_eq!(unknown(&run, 0, 1_000), Fate::Open, "of the future");
+        assert_eq!(unknown(&RunId::from("acme-1"), i64::MAX, 1_000), Fate::Open, "no run id of ours");
+    }
 
     #[test]
     fn names_are_checked() {
