@@ -56,11 +56,7 @@ pub(crate) fn keys(cx: &mut Cx, organisation: &str, prefix: &str) -> Applied<Vec
 }
 
 /// An organisation's keys and values with a prefix, by key.
-pub(crate) fn list(
-    conn: &mut AnyConnection,
-    organisation: &str,
-    prefix: &str,
-) -> QueryResult<Vec<(String, Value)>> {
+pub(crate) fn list(conn: &mut AnyConnection, organisation: &str, prefix: &str) -> QueryResult<Vec<(String, Value)>> {
     let space = &space(organisation);
     let prefix = space.clone() + prefix;
     let rows: Vec<(String, String)> = kv::table
