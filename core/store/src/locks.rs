@@ -1,5 +1,7 @@
 //! Locks by name, over all runs.
 
+use std::collections::BTreeSet;
+
 use diesel::prelude::*;
 use windlass_model::{RunId, RunState, query::LockRecord};
 
@@ -67,16 +69,20 @@ pub(crate) fn take_away(cx: &mut Cx, name: &str) -> Applied<()> {
     Ok(())
 }
 
-/// Locks that were taken from a run, each with the run that has it now, if one has. Other nodes are kept from deciding about them.
+/// Locks that were taken from a run, each with the run that has it now, if one has. Other nodes are kept from deciding about
+/// them, and about those that it has still: one that is being taken right now is among those that were.
 pub(crate) fn lost(cx: &mut Cx, run: &RunId) -> Applied<Vec<(String, Option<String>)>> {
-    let of_run = lost_locks::table.filter(lost_locks::run_id.eq(run.as_str()));
-    let names: Vec<String> = of_run.order(lost_locks::name).select(lost_locks::name).load(cx.conn)?;
+    let of_run = || lost_locks::table.filter(lost_locks::run_id.eq(run.as_str())).select(lost_locks::name);
+    let held: Vec<String> = locks::table.filter(locks::run_id.eq(run.as_str())).select(locks::name).load(cx.conn)?;
+    let known: Vec<String> = of_run().load(cx.conn)?;
+    let names: BTreeSet<String> = held.into_iter().chain(known).collect();
+    names.iter().try_for_each(|name| exclude_others(cx.conn, name))?;
+    let lost: Vec<String> = of_run().order(lost_locks::name).load(cx.conn)?;
     let with_holder = |name: String| {
-        exclude_others(cx.conn, &name)?;
         let holder = holder(cx, &name)?;
         Ok((name, holder))
     };
-    names.into_iter().map(with_holder).collect()
+    lost.into_iter().map(with_holder).collect()
 }
 
 /// Gives a run a lock back that was taken from it, and that nobody has.
