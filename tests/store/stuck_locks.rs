@@ -120,7 +120,10 @@ fn an_undo_waits_until_the_run_that_took_its_lock_has_ended(w: &World) {
     stick(w, &stuck);
     let second = gets_it(w, &second);
     let (message, help) = refused(w, &stuck);
-    assert!(message.contains("`b` has the lock `l`") && help.contains("`b` has ended, or cancel it"), "{message} {help}");
+    assert!(
+        message.contains("`b` has the lock `l`") && help.contains("`b` has ended, or cancel it"),
+        "{message} {help}"
+    );
     // The second is stuck in its turn, and a third takes it from that.
     let third = waiter(w, "platform", "c", true);
     stick(w, &second);
