@@ -32,6 +32,9 @@ const PATHS: [&str; 7] = ["0", "1", "2", "2/b0/0", "2/b1/0", "3", "10"];
 struct Source {
     random: StdRng,
     leases: Vec<Lease>,
+    /// Leases of runs that were being undone, and runs whose undo was stuck, last.
+    undone: Vec<Lease>,
+    stuck: Vec<RunId>,
 }
 
 impl Source {
@@ -63,10 +66,13 @@ impl Source {
     fn wait(&mut self, now_ms: i64) -> WaitSpec {
         let soon = now_ms + self.random.random_range(0..40);
         let expires_at_ms = self.random.random_bool(0.5).then_some(soon);
-        match self.random.random_range(0..5) {
+        match self.random.random_range(0..6) {
             0 => WaitSpec::Timer { due_at_ms: soon },
             1 => WaitSpec::Signal { name: self.pick(&["a", "b"]).into(), expires_at_ms },
-            2 => WaitSpec::Lock { name: self.pick(&["l", "m"]).into(), expires_at_ms, from_stuck: false },
+            2 | 5 => {
+                let from_stuck = self.random.random_bool(0.6);
+                WaitSpec::Lock { name: self.pick(&["l", "m"]).into(), expires_at_ms, from_stuck }
+            }
             3 => WaitSpec::Child { run: self.run() },
             _ => WaitSpec::Approval(Box::new(ApprovalRequest {
                 title: "t".into(),
@@ -110,7 +116,7 @@ impl Source {
 
     fn outside(&mut self) -> Command {
         let (run, at, by) = (self.run(), path(self.pick(&PATHS)), self.pick(&["bob", "eve"]).to_owned());
-        match self.random.random_range(0..10) {
+        match self.random.random_range(0..12) {
             0 => cancel(&run),
             1 | 2 => signal(&run, self.pick(&["a", "b"]), json!({"x": 1})),
             3 | 4 => {
@@ -130,8 +136,12 @@ impl Source {
                 let action = [StuckAction::Retry, StuckAction::Skip, StuckAction::Adopt];
                 Command::Unstick { run, action: action[self.random.random_range(0..3)], by }
             }
-            7 => Command::Unpark { run, by },
-            8 => Command::Restart { run, bundle: "b1".into(), drop: vec![at], from: None, by },
+            7 => {
+                let run = self.stuck.last().cloned().unwrap_or(run);
+                Command::Unstick { run, action: StuckAction::Retry, by }
+            }
+            8 => Command::Unpark { run, by },
+            9 => Command::Restart { run, bundle: "b1".into(), drop: vec![at], from: None, by },
             _ => Command::Upgrade { run, bundle: "b1".into(), by },
         }
     }
@@ -231,17 +241,25 @@ impl Source {
                 let failed = self.random.random_bool(0.3).then(problem);
                 Command::UndoFinish { lease, seq: self.random.random_range(1..4), problem: failed }
             }
-            84..86 => Command::FinishRollback { lease },
-            86..87 => Command::StickRollback { lease, problem: problem() },
-            87..88 => Command::ContinueAsNew { lease, run: Box::new(new_run(self.pick(&RUNS))) },
-            88..89 => Command::Release(lease),
-            89..90 => Command::ExpireLeases { node: None },
-            90..91 => Command::Prune { default_retention_ms: 100, limit: 1 },
+            84..85 => Command::FinishRollback { lease },
+            85..88 => {
+                let lease = self.undone.last().cloned().unwrap_or(lease);
+                Command::StickRollback { lease, problem: problem() }
+            }
+            88..89 => Command::ContinueAsNew { lease, run: Box::new(new_run(self.pick(&RUNS))) },
+            89..90 => Command::Release(lease),
+            90..91 => Command::ExpireLeases { node: None },
+            91..92 => Command::Prune { default_retention_ms: 100, limit: 1 },
             _ => self.outside(),
         }
     }
 
-    fn learn(&mut self, reply: &Reply) {
+    fn learn(&mut self, command: &Command, reply: &Reply) {
+        match command {
+            Command::Fail { lease, undo: true, .. } => self.undone.push(lease.clone()),
+            Command::StickRollback { lease, .. } => self.stuck.push(lease.run.clone()),
+            _ => {}
+        }
         match reply {
             Reply::Claimed(taken) => self.leases.extend(taken.iter().map(|claimed| claimed.lease.clone())),
             Reply::Launched { claimed: Some(claimed), .. } => self.leases.push(claimed.lease.clone()),
@@ -302,10 +320,12 @@ fn both_databases_do_the_same_with_batches() {
 }
 
 fn compare(seeds: std::ops::Range<u64>, most: usize) {
+    let (mut stuck, mut unstuck, mut lost) = (0, 0, 0);
     for seed in seeds {
         let Some(postgres) = World::postgres() else { return };
         let sqlite = World::sqlite();
-        let mut source = Source { random: StdRng::seed_from_u64(seed), leases: Vec::new() };
+        let mut source =
+            Source { random: StdRng::seed_from_u64(seed), leases: Vec::new(), undone: Vec::new(), stuck: Vec::new() };
         let mut applied = 0;
         let (mut noted, mut told) = (0, 0);
         for number in 0..if most == 1 { 500 } else { 200 } {
@@ -325,14 +345,18 @@ fn compare(seeds: std::ops::Range<u64>, most: usize) {
                     applied += 1;
                     noted += entries(command, reply);
                     told += announcements(command);
-                    source.learn(reply);
+                    source.learn(command, reply);
+                    stuck += i32::from(matches!(command, Command::StickRollback { .. }));
+                    unstuck += i32::from(matches!(command, Command::Unstick { .. }));
                 } else if let Err(windlass_store::StoreError::Failed(problem)) = &one {
                     panic!("seed {seed}, commands {number}: {command:?}: {}", problem.message);
                 }
             }
         }
         assert!(applied > 80, "seed {seed}: most commands made no sense, only {applied} did");
-        assert_eq!(sqlite.store.dump().unwrap(), postgres.store.dump().unwrap(), "seed {seed}");
+        let dump = sqlite.store.dump().unwrap();
+        assert_eq!(dump, postgres.store.dump().unwrap(), "seed {seed}");
+        lost += dump.lines().filter(|line| line.starts_with("lost_locks ")).count();
         let audit = sqlite.store.audit_after(0, 100_000).unwrap();
         assert_eq!(audit.iter().map(|entry| entry.seq).collect::<Vec<_>>(), (1..=noted).collect::<Vec<_>>());
         assert!(noted > 20 && told > 1, "seed {seed}: {noted} entries, {told} announcements");
@@ -343,4 +367,6 @@ fn compare(seeds: std::ops::Range<u64>, most: usize) {
             sqlite.events(&run.into());
         }
     }
+    eprintln!("{stuck} stuck, {unstuck} unstuck, {lost} lost");
+    assert!(stuck > 2 && unstuck > 0, "{stuck} undos were stuck, {unstuck} went on, {lost} locks were taken from them");
 }

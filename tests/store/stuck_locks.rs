@@ -2,9 +2,12 @@
 
 use serde_json::Value;
 use windlass_model::{
-    RunState, WaitSpec,
+    Code, RunState, WaitSpec,
     command::{Command, Lease, NewRun, Reply},
+    undo::StuckAction,
+    workflow::OnConflict,
 };
+use windlass_store::StoreError;
 
 use super::world::{World, cancel, new_run, node, problem, seen};
 
@@ -13,6 +16,8 @@ super::on_both!(
     who_takes_from_no_stuck_run_keeps_nobody_back,
     when_the_first_one_is_cancelled_the_next_one_is_woken,
     when_the_first_one_is_parked_the_next_one_is_woken,
+    an_undo_waits_until_the_run_that_took_its_lock_has_ended,
+    an_undo_waits_until_its_concurrency_key_has_room,
 );
 
 fn lock(from_stuck: bool) -> WaitSpec {
@@ -94,4 +99,56 @@ fn when_the_first_one_is_parked_the_next_one_is_woken(w: &World) {
     let Reply::Claimed(taken) = taken else { panic!("{taken:?}") };
     assert_eq!(taken.iter().map(|claimed| &claimed.lease.run).collect::<Vec<_>>(), [&next.run]);
     assert_eq!(seen(&w.wait(&taken[0].lease, "0", lock(true))), Value::Null);
+}
+
+/// Why the undo can't go on, and what helps.
+fn refused(w: &World, lease: &Lease) -> (String, String) {
+    let before = w.store.dump().unwrap();
+    let Err(StoreError::Refused(problem)) = w.store.commit(unstick(lease)) else { panic!("it went on") };
+    assert_eq!(problem.code, Code::Conflict);
+    assert_eq!(w.store.dump().unwrap(), before);
+    (problem.message, problem.help.unwrap())
+}
+
+fn unstick(lease: &Lease) -> Command {
+    Command::Unstick { run: lease.run.clone(), action: StuckAction::Retry, by: "ann".into() }
+}
+
+fn an_undo_waits_until_the_run_that_took_its_lock_has_ended(w: &World) {
+    let stuck = holder(w, "platform", "a");
+    let second = waiter(w, "platform", "b", true);
+    stick(w, &stuck);
+    let second = gets_it(w, &second);
+    let (message, help) = refused(w, &stuck);
+    assert!(
+        message.contains("`b` has the lock `l`") && help.contains("`b` has ended, or cancel it"),
+        "{message} {help}"
+    );
+    // The second is stuck in its turn, and a third takes it from that.
+    let third = waiter(w, "platform", "c", true);
+    stick(w, &second);
+    let third = gets_it(w, &third);
+    assert!(refused(w, &stuck).0.contains("`c`") && refused(w, &second).0.contains("`c`"));
+    w.ok(Command::Succeed { lease: third, output: "1".into() });
+    // Its undo is behind the lock again.
+    w.ok(unstick(&stuck));
+    assert_eq!(w.store.locks().unwrap()[0].run, stuck.run);
+    assert!(refused(w, &second).0.contains("`a`"));
+    let last = waiter(w, "platform", "d", true);
+    assert_eq!(w.due(&last.run), None);
+    let again = w.claim(&stuck.run);
+    w.ok(Command::FinishRollback { lease: again });
+    assert_eq!((w.state(&stuck.run), w.due(&last.run)), (RunState::RolledBack, Some(w.now())));
+}
+
+fn an_undo_waits_until_its_concurrency_key_has_room(w: &World) {
+    let keyed = |id: &str| NewRun { concurrency: Some(("k".into(), 1, OnConflict::Reject)), ..new_run(id) };
+    let stuck = w.launch_as(keyed("a")).unwrap();
+    stick(w, &stuck);
+    let second = w.launch_as(keyed("b")).unwrap();
+    let (message, help) = refused(w, &stuck);
+    assert!(message.contains("in use by `b`") && help.contains("`b` has ended, or cancel it"), "{message} {help}");
+    w.ok(Command::Succeed { lease: second, output: "1".into() });
+    w.ok(unstick(&stuck));
+    assert_eq!(w.refused(Command::Launch { run: Box::new(keyed("c")), claim: None }), Code::Conflict);
 }

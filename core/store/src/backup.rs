@@ -47,7 +47,7 @@ pub fn restored_sql(now_ms: i64, unchanged: bool, postgres: bool) -> String {
 
 /// Takes away the tables of every schema that there was, for a PostgreSQL database that is replaced as a whole.
 pub const DROP_SQL: &str = "DROP TABLE IF EXISTS bundles, runs, run_terms, leases, steps, log, waits, signals, approvals, \
-    decisions, locks, kv, resources, undo, artifacts, secrets, documents, document_keys, audit, nodes, \
+    decisions, locks, lost_locks, kv, resources, undo, artifacts, secrets, documents, document_keys, audit, nodes, \
     __diesel_schema_migrations CASCADE; DROP FUNCTION IF EXISTS audit_is_append_only() CASCADE;\n";
 
 fn failed(error: diesel::result::Error) -> StoreError {

@@ -1,9 +1,19 @@
 //! Locks by name, over all runs.
 
+use std::collections::BTreeSet;
+
 use diesel::prelude::*;
 use windlass_model::{RunId, RunState, query::LockRecord};
 
-use crate::{apply::Cx, connection::AnyConnection, error::Applied, runs, schema::locks, timers};
+use crate::{
+    apply::Cx,
+    connection::AnyConnection,
+    dialect::exclude_others,
+    error::Applied,
+    runs,
+    schema::{locks, lost_locks},
+    timers,
+};
 
 /// Who holds the lock.
 pub(crate) fn holder(cx: &mut Cx, name: &str) -> Applied<Option<String>> {
@@ -49,10 +59,36 @@ pub(crate) fn release(cx: &mut Cx, name: &str, run: &RunId) -> Applied<bool> {
     Ok(released)
 }
 
-/// Takes a lock from whoever has it: the caller has seen that it may.
+/// Takes a lock from the stuck run that has it, if there is one: the caller has seen that it may. It is noted that the run had it.
 pub(crate) fn take_away(cx: &mut Cx, name: &str) -> Applied<()> {
+    let Some(holder) = holder(cx, name)? else { return Ok(()) };
     diesel::delete(locks::table.find(name)).execute(cx.conn)?;
+    diesel::insert_into(lost_locks::table)
+        .values((lost_locks::run_id.eq(holder), lost_locks::name.eq(name)))
+        .execute(cx.conn)?;
     Ok(())
+}
+
+/// Locks that were taken from a run, each with the run that has it now, if one has. Other nodes are kept from deciding about
+/// them, and about those that it has still: one that is being taken right now is among those that were.
+pub(crate) fn lost(cx: &mut Cx, run: &RunId) -> Applied<Vec<(String, Option<String>)>> {
+    let of_run = || lost_locks::table.filter(lost_locks::run_id.eq(run.as_str())).select(lost_locks::name);
+    let held: Vec<String> = locks::table.filter(locks::run_id.eq(run.as_str())).select(locks::name).load(cx.conn)?;
+    let known: Vec<String> = of_run().load(cx.conn)?;
+    let names: BTreeSet<String> = held.into_iter().chain(known).collect();
+    names.iter().try_for_each(|name| exclude_others(cx.conn, name))?;
+    let lost: Vec<String> = of_run().order(lost_locks::name).load(cx.conn)?;
+    let with_holder = |name: String| {
+        let holder = holder(cx, &name)?;
+        Ok((name, holder))
+    };
+    lost.into_iter().map(with_holder).collect()
+}
+
+/// Gives a run a lock back that was taken from it, and that nobody has.
+pub(crate) fn give_back(cx: &mut Cx, name: &str, run: &RunId) -> Applied<()> {
+    diesel::delete(lost_locks::table.find((run.as_str(), name))).execute(cx.conn)?;
+    acquire(cx, name, run)
 }
 
 /// A run's undo is stuck: who takes its locks from such a run looks again.

@@ -218,18 +218,29 @@ pub(crate) fn earliest_due(conn: &mut AnyConnection) -> QueryResult<Option<i64>>
     runs::table.filter(runs::due_at_ms.is_not_null()).select(diesel::dsl::min(runs::due_at_ms)).get_result(conn)
 }
 
-/// Runs of a concurrency key that have begun and haven't ended.
+/// Runs of a concurrency key that have begun and haven't ended. The states by name: so those that are queued, perhaps very many,
+/// aren't looked at. One whose undo is stuck does nothing, and may wait for an operator for ever: it keeps nobody out.
+macro_rules! active {
+    ($key:ident) => {
+        runs::table.filter(runs::concurrency_key.eq($key)).filter(runs::ended_at_ms.is_null()).filter(
+            runs::state.eq_any(
+                RunState::ALL
+                    .iter()
+                    .filter(|state| !state.is_ended() && !matches!(state, RunState::Queued | RunState::RollbackStuck))
+                    .map(|state| state.as_str()),
+            ),
+        )
+    };
+}
+
+/// Runs of a concurrency key that have begun and haven't ended, a few of them.
+pub(crate) fn some_active_with_key(cx: &mut Cx, key: &str) -> Applied<Vec<String>> {
+    Ok(active!(key).order(runs::id).limit(QUEUED_AT_ONCE as i64).select(runs::id).load(cx.conn)?)
+}
+
+/// How many runs of a concurrency key have begun and haven't ended.
 pub(crate) fn active_with_key(cx: &mut Cx, key: &str) -> Applied<i64> {
-    // The states by name: so those that are queued, perhaps very many, aren't looked at.
-    // One whose undo is stuck does nothing, and may wait for an operator for ever: it keeps nobody out.
-    let idle = [RunState::Queued, RunState::RollbackStuck];
-    let active = RunState::ALL.iter().filter(|state| !state.is_ended() && !idle.contains(state));
-    Ok(runs::table
-        .filter(runs::concurrency_key.eq(key))
-        .filter(runs::ended_at_ms.is_null())
-        .filter(runs::state.eq_any(active.map(|state| state.as_str())))
-        .count()
-        .get_result(cx.conn)?)
+    Ok(active!(key).count().get_result(cx.conn)?)
 }
 
 /// Queued runs of a concurrency key that are looked at together.

@@ -178,6 +178,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    lost_locks (run_id, name) {
+        run_id -> Text,
+        name -> Text,
+    }
+}
+
+diesel::table! {
     kv (key) {
         key -> Text,
         value -> Text,

@@ -11,11 +11,13 @@ use windlass_model::{
 
 use super::{Cx, set_due};
 use crate::{
-    approvals, bundles,
+    approvals, bundles, dialect,
     error::{Applied, refuse},
-    events, leases,
+    events, leases, locks,
     log::Log,
-    resources, runs, schema, steps, undo,
+    resources,
+    runs::{self, RunRow},
+    schema, steps, undo,
 };
 
 pub(crate) fn resolve(cx: &mut Cx, run: &RunId, path: &StepPath, resolution: &Resolution, by: &str) -> Applied<()> {
@@ -54,7 +56,9 @@ pub(crate) fn resolve(cx: &mut Cx, run: &RunId, path: &StepPath, resolution: &Re
 
 pub(crate) fn unstick(cx: &mut Cx, run: &RunId, action: StuckAction, by: &str) -> Applied<()> {
     let mut log = Log::open(cx, run)?;
-    let next = runs::get(cx, run)?.run_state().apply(RunCommand::RetryRollback)?;
+    let row = runs::get(cx, run)?;
+    let next = row.run_state().apply(RunCommand::RetryRollback)?;
+    take_place_again(cx, &row)?;
     let failed = undo::failed(cx, run)?;
     match (action, failed) {
         (StuckAction::Retry, Some(entry)) => undo::set_state(cx, run, entry.seq, UndoState::Registered, None)?,
@@ -77,6 +81,31 @@ pub(crate) fn unstick(cx: &mut Cx, run: &RunId, action: StuckAction, by: &str) -
         .set((schema::runs::state.eq(next.as_str()), schema::runs::recoveries.eq(0_i64)))
         .execute(cx.conn)?;
     set_due(cx, run, cx.now_ms)
+}
+
+/// What kept others out gets its place again, unless another run stands there: an undo must not go on beside what is built anew.
+fn take_place_again(cx: &mut Cx, row: &RunRow) -> Applied<()> {
+    let run = row.run_id();
+    let conflict = |message: String, others: &str| {
+        let help = format!("wait until {others} has ended, or cancel it; then try again");
+        Err(Problem::new(Code::Conflict, message).help(help).into())
+    };
+    let lost = locks::lost(cx, &run)?;
+    if let Some((name, Some(holder))) = lost.iter().find(|(_, holder)| holder.is_some()) {
+        let message =
+            format!("run `{holder}` has the lock `{name}`, which was taken from run `{run}` when its undo was stuck");
+        return conflict(message, &format!("run `{holder}`"));
+    }
+    if let (Some(key), Some(limit)) = (&row.concurrency_key, row.concurrency_limit) {
+        dialect::exclude_others(cx.conn, key)?;
+        cx.settle()?;
+        if runs::active_with_key(cx, key)? >= limit {
+            let others = runs::some_active_with_key(cx, key)?.join("`, `");
+            let message = format!("the concurrency key of run `{run}` is in use by `{others}`");
+            return conflict(message, &format!("one of `{others}`"));
+        }
+    }
+    lost.iter().try_for_each(|(name, _)| locks::give_back(cx, name, &run))
 }
 
 pub(crate) fn unpark(cx: &mut Cx, run: &RunId) -> Applied<()> {
