@@ -24,7 +24,7 @@ const WHO: Param =
 const RIGHTS: Param = Param::required(
     "permissions",
     Of::Array,
-    "Maps: `connection`, `group` or `sharing_profile` of the lab, and `permissions` (`[\"READ\"]`; `UPDATE`, `DELETE`, `ADMINISTER`).",
+    "Maps: `connection`, `group` or `sharing_profile` of the lab, and `permissions` (`[\"READ\"]`, and to revoke `UPDATE`, `DELETE`, `ADMINISTER`, too).",
 );
 const PROFILE: Param = Param::required(
     "sharing_profile",
