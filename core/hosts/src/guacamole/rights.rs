@@ -141,8 +141,8 @@ fn note(key: &str) -> String {
 
 /// Adds what isn't there.
 pub(super) async fn grant(lab: &Lab<'_>, who: &Who, rights: &[Right]) -> Result<Value, Problem> {
-    let (kind, thing) = holder(lab, who).await?;
     let wanted = entries(lab, rights, true).await?;
+    let (kind, thing) = holder(lab, who).await?;
     let held = lab.desk.get(&path(kind, &thing)).await?;
     let is_held = |(place, word): &Entry| {
         let (set, id) = place.trim_start_matches('/').split_once('/').unwrap_or_default();
