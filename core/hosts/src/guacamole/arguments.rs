@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use windlass_model::Problem;
 
-use super::{lab::Lab, marks::OURS};
+use super::{allowed, lab::Lab, marks::OURS};
 use crate::support::invalid;
 
 /// Characters of a name; Guacamole keeps 128.
@@ -15,8 +15,8 @@ const NAME: usize = 128;
 const FIELDS: usize = 100;
 /// Bytes of one of their values: a private key is some three thousand.
 const VALUE: usize = 64 << 10;
-/// What guacd speaks.
-const PROTOCOLS: [&str; 5] = ["vnc", "ssh", "telnet", "rdp", "kubernetes"];
+/// What guacd speaks, as far as its parameters are known here.
+const PROTOCOLS: [&str; 4] = ["vnc", "ssh", "telnet", "rdp"];
 
 /// A connection, as scripts write it.
 #[derive(Clone, Debug, Deserialize)]
@@ -45,8 +45,8 @@ impl Connection {
             "parentIdentifier": parent,
             "name": self.name,
             "protocol": self.protocol,
-            "parameters": parameters(lab, &self.parameters)?,
-            "attributes": attributes(&self.attributes)?,
+            "parameters": parameters(lab, allowed::of(&self.protocol), &self.parameters)?,
+            "attributes": attributes(allowed::CONNECTION, &self.attributes)?,
         }))
     }
 }
@@ -68,9 +68,14 @@ pub(super) fn protocol(protocol: &str) -> Result<(), Problem> {
     }
 }
 
-/// Values for guacd. All are text to Guacamole; a secret is revealed to it alone.
-pub(super) fn parameters(lab: &Lab<'_>, given: &BTreeMap<String, Value>) -> Result<Map<String, Value>, Problem> {
+/// Values for guacd: of the parameters in `allowed` only. All are text to Guacamole; a secret is revealed to it alone.
+pub(super) fn parameters(
+    lab: &Lab<'_>,
+    allowed: &[&str],
+    given: &BTreeMap<String, Value>,
+) -> Result<Map<String, Value>, Problem> {
     bounded("parameters", given.len())?;
+    known("parameter", allowed, given)?;
     let mut parameters = Map::new();
     for (name, value) in given {
         let text = match value {
@@ -88,17 +93,28 @@ pub(super) fn parameters(lab: &Lab<'_>, given: &BTreeMap<String, Value>) -> Resu
 }
 
 /// Attributes: Guacamole's own settings of a thing. No secret stands there: everybody who may see the thing sees them.
-pub(super) fn attributes(given: &BTreeMap<String, Value>) -> Result<Map<String, Value>, Problem> {
+pub(super) fn attributes(allowed: &[&str], given: &BTreeMap<String, Value>) -> Result<Map<String, Value>, Problem> {
     bounded("attributes", given.len())?;
+    if let Some(name) = given.keys().find(|name| name.starts_with(OURS)) {
+        return Err(invalid(format!("the attribute `{name}` is Windlass' own")));
+    }
+    known("attribute", allowed, given)?;
     let mut attributes = Map::new();
     for (name, value) in given {
-        if name.starts_with(OURS) {
-            return Err(invalid(format!("the attribute `{name}` is Windlass' own")));
-        }
         let value = if value.is_null() { Value::Null } else { scalar("attribute", name, value)?.into() };
         attributes.insert(name.clone(), value);
     }
     Ok(attributes)
+}
+
+/// Refuses what isn't in the list, because it may reach further than the lab: files of guacd's host, another guacd. What is there
+/// already may be removed.
+fn known(what: &str, allowed: &[&str], given: &BTreeMap<String, Value>) -> Result<(), Problem> {
+    match given.iter().find(|(name, value)| !value.is_null() && !allowed.contains(&name.as_str())) {
+        Some((name, _)) => Err(invalid(format!("the {what} `{}` may not be set here", name.escape_debug()))
+            .help(format!("what may be set: {}", allowed.join(", ")))),
+        None => Ok(()),
+    }
 }
 
 fn bounded(what: &str, count: usize) -> Result<(), Problem> {

@@ -1,5 +1,6 @@
 //! `guacamole`: consoles in the browser. Connections, groups and users of an Apache Guacamole by its REST API, and guacd.
 
+mod allowed;
 mod arguments;
 mod client;
 pub mod guacd;

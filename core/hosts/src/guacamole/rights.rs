@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use windlass_model::Problem;
+use windlass_model::{Code, Problem};
 
 use super::{
     lab::{Kind, Lab, Thing},
@@ -14,7 +14,9 @@ use crate::support::invalid;
 
 /// What a step may grant at once.
 const GRANTS: usize = 1_000;
-/// What Guacamole knows on things.
+/// What a script may grant: whoever may update a thing could rewrite the mark that says whose it is.
+const GRANTED: [&str; 1] = ["READ"];
+/// What Guacamole knows on things: what may be taken away.
 const WORDS: [&str; 4] = ["READ", "UPDATE", "DELETE", "ADMINISTER"];
 
 /// Who, as scripts write it.
@@ -81,7 +83,7 @@ fn set(kind: Kind) -> &'static str {
 }
 
 /// What is asked for, of things of the lab only. Whoever may read a connection has to read the groups around it to find it.
-async fn entries(lab: &Lab<'_>, rights: &[Right], with_groups: bool) -> Result<BTreeSet<Entry>, Problem> {
+async fn entries(lab: &Lab<'_>, rights: &[Right], grants: bool) -> Result<BTreeSet<Entry>, Problem> {
     if rights.len() > GRANTS {
         return Err(invalid(format!("at most {GRANTS} permissions at once")));
     }
@@ -96,13 +98,19 @@ async fn entries(lab: &Lab<'_>, rights: &[Right], with_groups: bool) -> Result<B
         let (Some((kind, name)), None) = (named.next(), named.next()) else {
             return Err(invalid("a permission names one of `connection`, `group` and `sharing_profile`"));
         };
-        if let Some(word) = right.permissions.iter().find(|word| !WORDS.contains(&word.as_str())) {
-            return Err(invalid(format!("`{}` isn't one of {}", word.escape_debug(), WORDS.join(", "))));
+        let words = if grants { &GRANTED[..] } else { &WORDS };
+        if let Some(word) = right.permissions.iter().find(|word| !words.contains(&word.as_str())) {
+            let message = format!("`{}` isn't one of {}", word.escape_debug(), words.join(", "));
+            return Err(match grants {
+                true => invalid(message)
+                    .help("a lab's things are changed by its workflows: people may look and connect, which is READ"),
+                false => invalid(message),
+            });
         }
         let thing = lab.need(kind, name).await?;
         let place = format!("/{}/{}", set(kind), thing.id);
         entries.extend(right.permissions.iter().map(|word| (place.clone(), word.clone())));
-        if with_groups && kind != Kind::Profile {
+        if grants && kind != Kind::Profile {
             entries.extend(around(lab, &thing).await?.into_iter().map(|group| (group, "READ".to_owned())));
         }
     }
@@ -133,8 +141,8 @@ fn note(key: &str) -> String {
 
 /// Adds what isn't there.
 pub(super) async fn grant(lab: &Lab<'_>, who: &Who, rights: &[Right]) -> Result<Value, Problem> {
-    let (kind, thing) = holder(lab, who).await?;
     let wanted = entries(lab, rights, true).await?;
+    let (kind, thing) = holder(lab, who).await?;
     let held = lab.desk.get(&path(kind, &thing)).await?;
     let is_held = |(place, word): &Entry| {
         let (set, id) = place.trim_start_matches('/').split_once('/').unwrap_or_default();
@@ -161,8 +169,12 @@ pub(super) async fn revoke(lab: &Lab<'_>, who: &Who, rights: &[Right]) -> Result
         lab.desk.patch(&path(kind, &thing), &patch("remove", wanted)).await?;
         return Ok(json!({ "revoked": count }));
     };
-    // Whoever isn't there any more may do nothing.
-    let Ok((kind, thing)) = holder(lab, who).await else { return Ok(json!({ "revoked": 0 })) };
+    let (kind, thing) = match holder(lab, who).await {
+        Ok(found) => found,
+        // Whoever isn't there any more may do nothing.
+        Err(problem) if problem.code == Code::NotFound => return Ok(json!({ "revoked": 0 })),
+        Err(problem) => return Err(problem),
+    };
     let noted = noted(&thing, key);
     if noted.is_empty() {
         return Ok(json!({ "revoked": 0 }));

@@ -57,11 +57,11 @@ pub fn document() -> String {
         String::from("# Every key with its default. Flags override the environment, which overrides this file.\n");
     let mut section = String::new();
     let mut leaves = leaves(&defaults);
-    // Keys outside of a table come first: in TOML they can't come later.
-    leaves.sort_by_key(|(key, value)| (key.contains('.') || value.is_object(), key.clone()));
+    // By table, for TOML takes each one once: a table's own keys, then the tables in it. Keys outside of any come first.
+    leaves.sort_by_cached_key(|(key, value)| (table_of(key, value).to_owned(), key.clone()));
     for (key, value) in leaves {
-        let (table, name) = key.rsplit_once('.').unwrap_or(("", &key));
-        let table = if value.is_object() { key.as_str() } else { table };
+        let name = key.rsplit_once('.').map_or(key.as_str(), |(_, name)| name);
+        let table = table_of(&key, &value);
         if table != section {
             table.clone_into(&mut section);
             // Writing into a String can't fail.
@@ -80,6 +80,11 @@ pub fn document() -> String {
         }
     }
     text
+}
+
+/// The table that a key is printed under; one that is set as a whole is its own.
+fn table_of<'a>(key: &'a str, value: &Value) -> &'a str {
+    if value.is_object() { key } else { key.rsplit_once('.').map_or("", |(table, _)| table) }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use windlass_script::host::{Args, Kind as Of, Op, Param, Undo};
 use super::{Draft, LAB, NAME, changing, making, reading, thing};
 use crate::{
     guacamole::{
+        allowed,
         arguments::{self, Connection},
         client::Web,
         lab::Kind,
@@ -22,8 +23,8 @@ use crate::{
 const CONNECTION: Param = Param::required(
     "connection",
     Of::Map,
-    "`name`, `protocol` (`vnc`, `ssh`, `telnet`, `rdp`, `kubernetes`); `parameters`: what guacd is told, text, numbers, truth values or \
-     secrets (`hostname`, `port`, `username`, `password`, `private-key`, …); `group`: one of the lab's; `attributes`: Guacamole's own \
+    "`name`, `protocol` (`vnc`, `ssh`, `telnet`, `rdp`); `parameters`: what guacd is told, text, numbers, truth values or \
+     secrets (`hostname`, `port`, `username`, `password`, `private-key`, …; none that names files of guacd's host); `group`: one of the lab's; `attributes`: Guacamole's own \
      settings (`max-connections`).",
 );
 const GROUP: Param = Param::required(
@@ -124,18 +125,18 @@ fn connections(web: &Arc<Web>) -> Vec<Op> {
                         let connection = lab.need(Kind::Connection, args.str("name")).await?;
                         let path = format!("{}/{}/parameters", Kind::Connection.path(), encoded(&connection.id));
                         let mut parameters = lab.desk.get(&path).await?;
-                        for (name, value) in arguments::parameters(lab, &changes.parameters)? {
-                            parameters[name] = value;
-                        }
                         let protocol =
                             changes.protocol.as_deref().or(connection.object["protocol"].as_str()).unwrap_or_default();
                         arguments::protocol(protocol)?;
+                        for (name, value) in arguments::parameters(lab, allowed::of(protocol), &changes.parameters)? {
+                            parameters[name] = value;
+                        }
                         let parent = match &changes.group {
                             Some(group) => lab.need(Kind::Group, group).await?.id.into(),
                             None => connection.object["parentIdentifier"].clone(),
                         };
                         let body = json!({ "parentIdentifier": parent, "name": connection.name, "protocol": protocol, "identifier": connection.id,
-                                           "parameters": parameters, "attributes": arguments::attributes(&changes.attributes)? });
+                                           "parameters": parameters, "attributes": arguments::attributes(allowed::CONNECTION, &changes.attributes)? });
                         lab.write(Kind::Connection, &connection, with_kept(&connection, body)).await?;
                         let now = lab.need(Kind::Connection, &connection.name).await?;
                         Ok(lab.shown(Kind::Connection, &now, &lab.things(Kind::Group).await?))
@@ -228,7 +229,7 @@ fn groups(web: &Arc<Web>) -> Vec<Op> {
                         let kind = if wanted.balancing { "BALANCING" } else { "ORGANIZATIONAL" };
                         let parent = lab.parent(wanted.group.as_deref()).await?;
                         let body = json!({ "parentIdentifier": parent, "name": wanted.name, "type": kind,
-                                           "attributes": arguments::attributes(&wanted.attributes)? });
+                                           "attributes": arguments::attributes(allowed::CONNECTION, &wanted.attributes)? });
                         let made = lab.make(Kind::Group, &wanted.name, body).await?;
                         Ok(lab.shown(Kind::Group, &made, &lab.things(Kind::Group).await?))
                     })
@@ -266,7 +267,7 @@ fn groups(web: &Arc<Web>) -> Vec<Op> {
                         if let Some(parent) = &changes.group {
                             body["parentIdentifier"] = lab.need(Kind::Group, parent).await?.id.into();
                         }
-                        body["attributes"] = arguments::attributes(&changes.attributes)?.into();
+                        body["attributes"] = arguments::attributes(allowed::CONNECTION, &changes.attributes)?.into();
                         lab.write(Kind::Group, &group, with_kept(&group, body)).await?;
                         let now = lab.need(Kind::Group, &group.name).await?;
                         Ok(lab.shown(Kind::Group, &now, &lab.things(Kind::Group).await?))

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     guacamole::{
-        arguments,
+        allowed, arguments,
         client::Web,
         lab::{Kind, Lab},
         marks::encoded,
@@ -133,7 +133,7 @@ fn users(web: &Arc<Web>) -> Vec<Op> {
                     Box::pin(async {
                         let wanted: User = args.read("user")?;
                         check_name("user", &wanted.name)?;
-                        let mut attributes = arguments::attributes(&wanted.attributes)?;
+                        let mut attributes = arguments::attributes(allowed::USER, &wanted.attributes)?;
                         let (password, secret) = password(lab, &wanted)?;
                         if let Some(secret) = &secret {
                             attributes.insert("windlass-secret".into(), secret.clone().into());
@@ -164,8 +164,7 @@ fn users(web: &Arc<Web>) -> Vec<Op> {
                     Box::pin(async {
                         let changes: Changes = support::options(args, "changes")?;
                         let user = lab.need(Kind::User, args.str("name")).await?;
-                        let mut body =
-                            json!({ "username": user.id, "attributes": arguments::attributes(&changes.attributes)? });
+                        let mut body = json!({ "username": user.id, "attributes": arguments::attributes(allowed::USER, &changes.attributes)? });
                         match &changes.password {
                             Value::Null => {}
                             Value::String(_) => return Err(plain_password()),
@@ -233,7 +232,7 @@ fn user_groups(web: &Arc<Web>) -> Vec<Op> {
                     Box::pin(async {
                         let wanted: UserGroup = args.read("user_group")?;
                         check_name("user group", &wanted.name)?;
-                        let body = json!({ "identifier": wanted.name, "attributes": arguments::attributes(&wanted.attributes)? });
+                        let body = json!({ "identifier": wanted.name, "attributes": arguments::attributes(allowed::USER_GROUP, &wanted.attributes)? });
                         let made = lab.make(Kind::UserGroup, &wanted.name, body).await?;
                         Ok(lab.shown(Kind::UserGroup, &made, &[]))
                     })

@@ -13,7 +13,7 @@ use super::{
     making, reading, thing,
 };
 use crate::guacamole::{
-    arguments,
+    allowed, arguments,
     client::Web,
     lab::Kind,
     rights::{self, Right, Who},
@@ -24,7 +24,7 @@ const WHO: Param =
 const RIGHTS: Param = Param::required(
     "permissions",
     Of::Array,
-    "Maps: `connection`, `group` or `sharing_profile` of the lab, and `permissions` (`[\"READ\"]`; `UPDATE`, `DELETE`, `ADMINISTER`).",
+    "Maps: `connection`, `group` or `sharing_profile` of the lab, and `permissions` (`[\"READ\"]`, and to revoke `UPDATE`, `DELETE`, `ADMINISTER`, too).",
 );
 const PROFILE: Param = Param::required(
     "sharing_profile",
@@ -133,8 +133,8 @@ fn profiles(web: &Arc<Web>) -> Vec<Op> {
                         arguments::name("sharing profile", &wanted.name)?;
                         let connection = lab.need(Kind::Connection, &wanted.connection).await?;
                         let body = json!({ "primaryConnectionIdentifier": connection.id, "name": wanted.name,
-                                           "parameters": arguments::parameters(lab, &wanted.parameters)?,
-                                           "attributes": arguments::attributes(&wanted.attributes)? });
+                                           "parameters": arguments::parameters(lab, allowed::SHARED, &wanted.parameters)?,
+                                           "attributes": arguments::attributes(allowed::PROFILE, &wanted.attributes)? });
                         let made = lab.make(Kind::Profile, &wanted.name, body).await?;
                         Ok(lab.shown(Kind::Profile, &made, &[]))
                     })

@@ -167,6 +167,11 @@ fn arguments_that_cannot_be_meant_change_nothing() {
     let user = |password: Value| json!(["demo", { "name": "ann", "password": password }]);
     assert_eq!(world.call("create_user", user("plain".into())).unwrap_err().code, Code::SecretMisuse);
     assert_eq!(world.call("create_user", user(json!({ "$secret": "none" }))).unwrap_err().code, Code::SecretNotFound);
+    let grant =
+        |word: &str| ("grant", json!(["demo", { "user": "ann" }, [{ "connection": "r1", "permissions": [word] }]]));
+    let connection = |protocol: &str, kind: &str, field: &str| {
+        ("create_connection", json!(["demo", { "name": "x", "protocol": protocol, kind: { field: "x" } }]))
+    };
     for (op, args) in [
         ("create_connection", json!(["demo", { "name": "x\n", "protocol": "vnc" }])),
         (
@@ -174,9 +179,20 @@ fn arguments_that_cannot_be_meant_change_nothing() {
             json!(["demo", { "name": "x", "protocol": "vnc", "attributes": { "windlass-mark": "mine" } }]),
         ),
         ("create_connection", json!(["demo", { "name": "x", "protocol": "vnc", "parameters": { "port": [1] } }])),
+        connection("vnc", "parameters", "recording-path"),
+        connection("ssh", "parameters", "create-typescript-path"),
+        connection("ssh", "parameters", "enable-sftp"),
+        connection("rdp", "parameters", "drive-path"),
+        connection("telnet", "parameters", "private-key"),
+        connection("kubernetes", "parameters", "hostname"),
+        connection("vnc", "attributes", "guacd-hostname"),
+        ("create_user", json!(["demo", { "name": "x", "attributes": { "guac-totp-reset": "true" } }])),
         ("create_connection", json!(["de mo", { "name": "x", "protocol": "vnc" }])),
         ("create_user", json!(["demo", { "name": "a/b" }])),
         ("grant", json!(["demo", { "user": "x", "user_group": "y" }, []])),
+        grant("UPDATE"),
+        grant("ADMINISTER"),
+        grant("DELETE"),
         ("history", json!(["demo", { "limit": 0 }])),
     ] {
         let problem = world.call(op, args.clone()).unwrap_err();
