@@ -33,6 +33,11 @@ fn a_shell_is_in_the_nodes_network_and_nowhere_else() {
     console.asks(&format!("touch {}/x; echo anybody-$?", open.path().display()), "anybody-1");
     console.asks("touch /tmp/x && echo scratch-$?", "scratch-0");
     console.asks(&format!("ls {} ; echo saw-$?", labs.server.data().display()), "saw-2");
+    // Nor its namespaces, sockets and terminals: the only terminal is its own.
+    console.asks("echo run-$(ls -A /run | wc -l)", "run-0");
+    console.asks("echo pts-$(ls /dev/pts | tr '\\n' ' '); tty", "pts-0 ptmx");
+    console.until("/dev/pts/0");
+    console.asks("cat /etc/shadow; echo shadow-$?", "shadow-1");
     console.asks("mount -t tmpfs x /mnt; echo mounted-$?", "mounted-");
     assert!(!console.text().contains("mounted-0"), "{}", console.text());
     console.asks("grep -c . /proc/self/status | sed 's/^/x/'; grep CapEff /proc/self/status", "0000000000003400");

@@ -5,7 +5,7 @@ use windlass_hosts::HostConfig;
 use windlass_model::Code;
 use windlass_tests::{has_program, is_root, skip};
 
-use super::Shop;
+use super::{Shop, modules_of};
 
 fn shop() -> Shop {
     let config = json!({ "exec": { "programs": ["sh", "cat", "ip"] } });
@@ -70,4 +70,87 @@ fn a_program_runs_inside_a_namespace() {
     let after = std::fs::read_link("/proc/thread-self/ns/net").expect("a namespace");
     assert_eq!(before, after, "only the child went there");
     assert!(!std::path::Path::new("/run/netns").join(name).exists());
+}
+
+const INSIDE: &[&str] = &["exec.run:sh", "exec.run:ip", "exec.run:ping", "net.write:*", "net.read:*"];
+
+/// The last lines of `script`, run by a shell in a node of a lab of this organisation that is made for it.
+fn said_inside(config: &HostConfig, script: &str) -> Vec<String> {
+    let lab = format!("jail{}", std::process::id());
+    let body = format!(
+        r#"
+        let made = net::create_namespaces("{lab}", ["r1"]);
+        let inside = #{{ namespace: made[0].namespace, any_code: true }};
+        let said = exec::run(["sh", "-c", {}], inside);
+        net::destroy("{lab}");
+        said.stdout + said.stderr
+        "#,
+        json!(script)
+    );
+    let result = Shop::of(modules_of(config, "platform"), false).result(INSIDE, &body).expect("it runs");
+    result.as_str().expect("text").lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_program_in_a_node_has_the_network_and_nothing_of_the_machine() {
+    if !is_root() || !has_program("ip") || !has_program("ping") {
+        return skip("needs root, ip and ping");
+    }
+    let data = tempfile::tempdir_in("/var").expect("a folder");
+    std::fs::set_permissions(data.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("its mode");
+    std::fs::write(data.path().join("open"), "seen").expect("a file");
+    let mut config: HostConfig =
+        serde_json::from_value(json!({ "exec": { "programs": ["sh", "ip", "ping"] } })).expect("a configuration");
+    config.exec.hidden = vec![data.path().to_owned()];
+    let script = format!(
+        "id -u; grep CapEff /proc/self/status; \
+         cat /etc/shadow >/dev/null 2>&1 || echo no-shadow; \
+         touch /etc/x /var/x 2>/dev/null || echo no-writing; touch /tmp/x && echo scratch; \
+         echo run-$(ls -A /run | wc -l); echo pts-$(ls /dev/pts | tr '\\n' ' '); echo data-$(ls -A {} | wc -l); \
+         echo dev-$(ls /dev | tr '\\n' ' '); echo processes-$(ls -d /proc/[0-9]* | wc -l)-$$; \
+         ip link set lo up && ip -j addr show lo | grep -o '\"ifname\":\"lo\"'; \
+         ping -c 1 -W 1 127.0.0.1 >/dev/null && echo pinged; \
+         echo 1 > /proc/sys/net/ipv4/ip_forward && cat /proc/sys/net/ipv4/ip_forward; \
+         echo x 2>/dev/null > /proc/sys/kernel/core_pattern || echo no-core-pattern; echo end",
+        data.path().display()
+    );
+    let said = said_inside(&config, &script);
+    let has = |wanted: &str| assert!(said.iter().any(|line| line == wanted), "{wanted}: {said:#?}");
+    for wanted in
+        ["65534", "CapEff:\t0000000000003400", "no-shadow", "no-writing", "scratch", "run-0", "pts-ptmx", "data-0"]
+    {
+        has(wanted);
+    }
+    has("dev-fd full null ptmx pts random shm stderr stdin stdout tty urandom zero");
+    has("\"ifname\":\"lo\"");
+    for wanted in ["pinged", "1", "no-core-pattern", "end"] {
+        has(wanted);
+    }
+    assert!(said.iter().any(|line| line.starts_with("processes-") && line.ends_with("-1")), "{said:#?}");
+}
+
+#[test]
+fn a_namespace_is_for_runs_of_its_organisation() {
+    if !is_root() || !has_program("ip") {
+        return skip("needs root and ip");
+    }
+    let config: HostConfig =
+        serde_json::from_value(json!({ "exec": { "programs": ["ip"] } })).expect("a configuration");
+    let (lab, other) = (format!("whose{}", std::process::id()), format!("wlhc-{}", std::process::id()));
+    let acme = Shop::of(modules_of(&config, "acme"), false);
+    let beta = Shop::of(modules_of(&config, "beta"), false);
+    let platform = Shop::of(modules_of(&config, "platform"), false);
+    let made = acme.result(INSIDE, &format!(r#"net::create_namespaces("{lab}", ["r1"])[0].namespace"#));
+    let namespace = made.expect("it is made").as_str().expect("a name").to_owned();
+    let look = |shop: &Shop, name: &str| {
+        let body = format!(r#"exec::probe(["ip", "link"], #{{ namespace: "{name}" }}).code"#);
+        shop.result(INSIDE, &body).map_err(|problem| problem.code)
+    };
+    platform.result(INSIDE, &format!(r#"exec::apply(["ip", "netns", "add", "{other}"]).code"#)).expect("it is made");
+    let seen = (look(&acme, &namespace), look(&beta, &namespace), look(&platform, &namespace));
+    let others = (look(&acme, &other), look(&platform, &other));
+    platform.result(INSIDE, &format!(r#"exec::apply(["ip", "netns", "delete", "{other}"]).code"#)).expect("it goes");
+    acme.result(INSIDE, &format!(r#"net::destroy("{lab}")"#)).expect("it goes");
+    assert_eq!(seen, (Ok(json!(0)), Err(Code::NotFound), Err(Code::NotFound)));
+    assert_eq!(others, (Err(Code::PermissionDenied), Ok(json!(0))));
 }

@@ -12,7 +12,9 @@ use std::{
 
 use serde_json::{Value, json};
 use windlass_engine::{Durability, Engine, EngineConfig, Launch, Time};
-use windlass_hosts::{HostConfig, lab_names::LabNames, net::NetBackend, net::types::Place, owner::Always};
+use windlass_hosts::{
+    HostConfig, lab_names::LabNames, net::NetBackend, net::types::Place, owner::Always, services::Services,
+};
 use windlass_model::{Code, Problem, RunState, journal::Workflows, query::RunRecord, workflow::Rollback};
 use windlass_script::{Interceptor, Library, NoSecrets, Policy, STACK_BYTES, Sandbox, SandboxConfig, host::HostModule};
 use windlass_tests::{can_make_namespaces, skip};
@@ -64,7 +66,10 @@ fn modules(backend: &Arc<dyn NetBackend>, rehearsal: bool) -> Vec<HostModule> {
     config.exec.programs = vec!["ping".into()];
     let modules = match rehearsal {
         true => windlass_hosts::rehearsal_modules(&config),
-        false => windlass_hosts::modules(&config).expect("the defaults fit this machine"),
+        false => {
+            let services = Services { organisations: Arc::new(Always("platform")), ..Services::default() };
+            windlass_hosts::modules_in(&config, &services).expect("the defaults fit this machine")
+        }
     };
     let others = modules.into_iter().filter(|module| module.name != "net");
     others.chain([windlass_hosts::net::module(backend.clone(), Arc::new(Always("platform")))]).collect()

@@ -25,6 +25,12 @@ pub trait Spaces: Send + Sync {
     fn adopted(&self, cx: &OpCx, lab: &LabId) -> Result<BTreeMap<String, Adopted>, Problem>;
 }
 
+/// Tells whose named network namespaces of this machine are.
+pub trait Owners: Send + Sync {
+    /// Refuses a namespace that the run may not enter: a lab's is for runs of the lab's organisation, any other for the platform's.
+    fn check(&self, cx: &OpCx, namespace: &str) -> Result<(), Problem>;
+}
+
 /// A node that was made of a namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Adopted {

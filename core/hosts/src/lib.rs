@@ -73,8 +73,10 @@ pub const HOSTS: &[Host] = &[
     },
     Host {
         name: "exec",
-        real: |config, _| exec::module(&config.exec),
-        rehearsal: |config| exec::rehearsal(&config.exec),
+        real: |config, services| exec::module(&config.exec, net::owners(net::kernel(), services.organisations.clone())),
+        rehearsal: |config| {
+            exec::rehearsal(&config.exec, net::owners(config.rehearsed_stack.stack(), Arc::new(Always(PLATFORM))))
+        },
     },
     Host {
         name: "file",

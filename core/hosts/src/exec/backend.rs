@@ -144,12 +144,18 @@ impl Start {
     }
 
     /// Runs it inside a named network namespace, in a jail: it has that network and nothing of this machine.
-    pub(super) fn enter(&mut self, programs: &Programs, namespace: &str) -> Result<(), Problem> {
+    pub(super) fn enter(
+        &mut self,
+        programs: &Programs,
+        namespace: &str,
+        check: impl FnOnce() -> Result<(), Problem>,
+    ) -> Result<(), Problem> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
         let valid = namespace.bytes().all(plain) && !namespace.is_empty() && namespace.len() <= 255;
         if !valid || namespace.starts_with('.') {
             return Err(support::invalid(format!("`{namespace}` can't be the name of a network namespace")));
         }
+        check()?;
         let file = File::open(Path::new("/run/netns").join(namespace))
             .map_err(|error| support::system(format!("network namespace `{namespace}`"), &error).no_effect())?;
         let user = nix::unistd::User::from_name(USER).ok().flatten().ok_or_else(|| {

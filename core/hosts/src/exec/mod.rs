@@ -6,11 +6,13 @@ mod ops;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use windlass_model::Problem;
 use windlass_script::host::HostModule;
+
+use crate::lab_space::Owners;
 
 /// `[hosts.exec]`: nothing can be run unless it is named here.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -28,12 +30,13 @@ pub struct Config {
     pub hidden: Vec<PathBuf>,
 }
 
-/// The module. Fails when the configuration names a program in a way that can't be meant.
-pub fn module(config: &Config) -> Result<HostModule, Problem> {
-    Ok(ops::module(backend::Programs::from_config(config)?))
+/// The module; `owners` tells which namespaces a run may enter. Fails when the configuration names a program in a way that can't be
+/// meant.
+pub fn module(config: &Config, owners: Arc<dyn Owners>) -> Result<HostModule, Problem> {
+    Ok(ops::module(backend::Programs::from_config(config)?, owners))
 }
 
 /// The module for rehearsals: no program runs, each is assumed to succeed and to say nothing.
-pub fn rehearsal(_: &Config) -> HostModule {
-    ops::module(backend::Programs::default())
+pub fn rehearsal(_: &Config, owners: Arc<dyn Owners>) -> HostModule {
+    ops::module(backend::Programs::default(), owners)
 }

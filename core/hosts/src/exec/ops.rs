@@ -8,7 +8,7 @@ use windlass_model::{Code, EffectClass, Problem, RetryPolicy};
 use windlass_script::host::{Args, HostModule, Kind, Op, OpCx, Param, Permission, Rehearse, Undo, no_resources};
 
 use super::backend::{Finished, OUTPUT_BYTES, Programs, Start};
-use crate::support;
+use crate::{lab_space::Owners, support};
 
 const DEFAULT_TIMEOUT_MS: u64 = 60_000;
 const LONGEST_TIMEOUT_MS: u64 = 3_600_000;
@@ -24,7 +24,7 @@ const PARAMS: &[Param] = &[
     Param::optional(
         "opts",
         Kind::Map,
-        "`namespace` (name of a network namespace to run in), `stdin` (text or a secret), `timeout` (a duration, 60 s by \
+        "`namespace` (name of a network namespace to run in: as `nobody`, with the machine's files read-only), `stdin` (text or a secret), `timeout` (a duration, 60 s by \
          default, at most 1 h), `ok_codes` (exit codes that are no failure, `[0]` by default), `any_code` (true: none is), `cwd` (a declared folder \
          or one inside it), `env` (declared variables; values are text or secrets), `output_bytes` (most that is kept of \
          each of stdout and stderr, 1 MiB by default and at most).",
@@ -46,15 +46,21 @@ struct Options {
     output_bytes: Option<usize>,
 }
 
-pub(super) fn module(programs: Programs) -> HostModule {
-    let programs = Arc::new(programs);
+/// What calls need.
+struct Means {
+    programs: Programs,
+    owners: Arc<dyn Owners>,
+}
+
+pub(super) fn module(programs: Programs, owners: Arc<dyn Owners>) -> HostModule {
+    let means = Arc::new(Means { programs, owners });
     HostModule {
         name: "exec",
         doc: "Runs programs that the configuration declares, with an argument list and never through a shell. The \
               environment is empty but for PATH, LANG and what the call sets; a program never outlives its step.",
         ops: vec![
             op(
-                &programs,
+                &means,
                 "run",
                 EffectClass::AtMostOnce,
                 "Runs a program whose effect must not happen twice. After a crash in the middle the step is in doubt, \
@@ -64,7 +70,7 @@ pub(super) fn module(programs: Programs) -> HostModule {
                 r#"exec::run(["systemctl", "restart", "nginx"], #{ timeout: "20s" })"#,
             ),
             op(
-                &programs,
+                &means,
                 "probe",
                 EffectClass::Read,
                 "Runs a program that only looks (ping, dig, cat): it is simply run again after a crash. Errors as for \
@@ -72,7 +78,7 @@ pub(super) fn module(programs: Programs) -> HostModule {
                 r#"exec::probe(["ping", "-c", "1", "-W", "1", "10.0.0.2"], #{ namespace: "left", ok_codes: [0, 1] }).code == 0"#,
             ),
             op(
-                &programs,
+                &means,
                 "apply",
                 EffectClass::Idempotent,
                 "Runs a program for which twice is the same as once (`ip route replace`, `systemctl start`): it is run \
@@ -83,14 +89,8 @@ pub(super) fn module(programs: Programs) -> HostModule {
     }
 }
 
-fn op(
-    programs: &Arc<Programs>,
-    name: &'static str,
-    class: EffectClass,
-    doc: &'static str,
-    example: &'static str,
-) -> Op {
-    let programs = programs.clone();
+fn op(means: &Arc<Means>, name: &'static str, class: EffectClass, doc: &'static str, example: &'static str) -> Op {
+    let means = means.clone();
     Op {
         name,
         doc,
@@ -104,7 +104,7 @@ fn op(
         retry: RetryPolicy::NEVER,
         rehearse: Rehearse::Assume(|_| json!({ "code": 0, "stdout": "", "stderr": "", "truncated": false })),
         example,
-        run: Box::new(move |cx, args| perform(&programs, cx, args)),
+        run: Box::new(move |cx, args| perform(&means, cx, args)),
         lookup: None,
     }
 }
@@ -113,13 +113,13 @@ fn program_of(args: &Args) -> Vec<String> {
     vec![args.get("argv")[0].as_str().unwrap_or_default().to_owned()]
 }
 
-fn perform(programs: &Programs, cx: &OpCx, args: &Args) -> Result<Value, Problem> {
+fn perform(means: &Means, cx: &OpCx, args: &Args) -> Result<Value, Problem> {
     let argv = argv(args.get("argv"))?;
     let options: Options = support::options(args, "opts")?;
     let output_bytes = options.output_bytes.unwrap_or(OUTPUT_BYTES).min(OUTPUT_BYTES);
     let ok_codes = options.ok_codes.clone().unwrap_or_else(|| vec![0]);
     let any_code = options.any_code;
-    let start = start(programs, cx, argv, options)?;
+    let start = start(means, cx, argv, options)?;
     let limit = start.timeout;
     let program = start.name.clone();
     let finished = cx.block_on(start.run(output_bytes))?;
@@ -135,7 +135,8 @@ fn perform(programs: &Programs, cx: &OpCx, args: &Args) -> Result<Value, Problem
 }
 
 /// Everything about the call that can be refused is refused here, before anything has happened.
-fn start(programs: &Programs, cx: &OpCx, argv: Vec<String>, options: Options) -> Result<Start, Problem> {
+fn start(means: &Means, cx: &OpCx, argv: Vec<String>, options: Options) -> Result<Start, Problem> {
+    let programs = &means.programs;
     let mut start = programs.start(argv)?;
     let destination = format!("exec:{}", start.name);
     for (name, value) in options.env {
@@ -150,7 +151,7 @@ fn start(programs: &Programs, cx: &OpCx, argv: Vec<String>, options: Options) ->
         start.stdin = Some(stdin);
     }
     if let Some(namespace) = &options.namespace {
-        start.enter(programs, namespace)?;
+        start.enter(programs, namespace, || means.owners.check(cx, namespace))?;
     }
     if let Some(cwd) = &options.cwd {
         start.stand_in(programs, cwd)?;

@@ -1,17 +1,29 @@
 //! `exec` with real programs.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use serde_json::json;
 use windlass_model::{Code, journal::Stop};
 
 use super::{Config, module};
-use crate::testing::Bench;
+use crate::{
+    lab_space::Owners,
+    net,
+    owner::{Always, PLATFORM},
+    testing::Bench,
+};
+
+fn owners() -> Arc<dyn Owners> {
+    net::owners(net::kernel(), Arc::new(Always(PLATFORM)))
+}
 
 fn bench() -> Bench {
     let names = ["sh", "cat", "env", "sleep", "head", "pwd", "ls", "true"];
     let config = Config { programs: names.map(String::from).into(), env: vec!["TOKEN".into()], ..Config::default() };
-    Bench::new(module(&config).unwrap(), &[])
+    Bench::new(module(&config, owners()).unwrap(), &[])
 }
 
 /// Whether a process with this number runs, zombies included.
@@ -61,13 +73,13 @@ fn nothing_but_declared_programs_runs() {
 #[test]
 fn a_declared_program_may_be_missing_until_it_is_called() {
     let config = Config { programs: vec!["no-such-program".into(), "/opt/none/tool".into()], ..Config::default() };
-    let bench = Bench::new(module(&config).unwrap(), &[]);
+    let bench = Bench::new(module(&config, owners()).unwrap(), &[]);
     for name in ["no-such-program", "tool"] {
         assert_eq!(bench.call("run", json!([[name]])).unwrap_err().code, Code::Unsupported);
     }
     for wrong in ["bin/tool", "", "..", "/"] {
         let config = Config { programs: vec![wrong.into()], ..Config::default() };
-        assert_eq!(module(&config).err().map(|problem| problem.code), Some(Code::Configuration), "{wrong}");
+        assert_eq!(module(&config, owners()).err().map(|problem| problem.code), Some(Code::Configuration), "{wrong}");
     }
 }
 
@@ -212,7 +224,7 @@ fn a_program_gets_no_descriptor_of_ours() {
 fn it_starts_in_declared_folders_only() {
     let (inside, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let config = Config { programs: vec!["pwd".into()], folders: vec![inside.path().to_owned()], ..Config::default() };
-    let bench = Bench::new(module(&config).unwrap(), &[]);
+    let bench = Bench::new(module(&config, owners()).unwrap(), &[]);
     assert_eq!(bench.call("run", json!([["pwd"]])).unwrap()["stdout"], "/\n");
     let real = inside.path().canonicalize().unwrap();
     let result = bench.call("run", json!([["pwd"], { "cwd": real }])).unwrap();

@@ -12,6 +12,7 @@ mod fault;
 mod kernel;
 mod lab;
 mod ops;
+mod owners;
 mod patrol;
 mod plan;
 mod rehearse;
@@ -37,6 +38,7 @@ pub use self::{
     difference::{Finding, Found},
     facts::facts,
     fault::Fault,
+    owners::owners,
     patrol::Patrol,
 };
 
