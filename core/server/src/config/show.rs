@@ -61,7 +61,7 @@ pub fn document() -> String {
     leaves.sort_by_cached_key(|(key, value)| (table_of(key, value).to_owned(), key.clone()));
     for (key, value) in leaves {
         let name = key.rsplit_once('.').map_or(key.as_str(), |(_, name)| name);
-        let table = table_of(&key, &value);
+        let table = table_of(&key, value);
         if table != section {
             table.clone_into(&mut section);
             // Writing into a String can't fail.
