@@ -270,6 +270,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/labs/{lab}/capture": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Packets that pass a lab's link, while they pass
+         * @description A pcapng stream: `curl -N … | wireshark -k -i -`. It ends after `seconds`, at `bytes`, or when you go. Whoever may type into the lab's consoles may do this; it counts as one of their consoles, and stands in the audit log.
+         */
+        get: operations["get_labs_lab_capture"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/labs/{lab}/nodes/{node}/console": {
         parameters: {
             query?: never;
@@ -2334,8 +2354,6 @@ export interface components {
         };
         /** @description How a thing is reached. */
         ConsoleKind: "command" | "link";
-        /** @description What a console shows of a node. */
-        ConsoleKind2: "shell" | "serial" | "ssh" | "telnet" | "vnc" | "guac";
         /** @description A way to get at a thing: a command for a terminal on the machine that made it, or an address for a browser. */
         ConsoleView: {
             /** @description The command: one line. */
@@ -2350,7 +2368,7 @@ export interface components {
         /** @description The consoles of a node. */
         ConsolesView: {
             /** @description What can be opened now. */
-            kinds: components["schemas"]["ConsoleKind2"][];
+            kinds: components["schemas"]["NodeConsole"][];
             /** @description Whether you may type, or only look. */
             may_type: boolean;
             /** @description The organisation whose lab it is. */
@@ -3009,6 +3027,8 @@ export interface components {
              */
             window?: string | null;
         };
+        /** @description What a console shows of a node. */
+        NodeConsole: "shell" | "serial" | "ssh" | "telnet" | "vnc" | "guac";
         /** @description What a node does. */
         NodeState: "active" | "draining" | "drained" | "lost";
         /** @description A node. */
@@ -3437,7 +3457,7 @@ export interface components {
             /** @description Its id. */
             id: string;
             /** @description Which of its consoles. */
-            kind: components["schemas"]["ConsoleKind2"];
+            kind: components["schemas"]["NodeConsole"];
             /** @description The node. */
             node: string;
             /** @description Whether it is still being made. */
@@ -5195,13 +5215,46 @@ export interface operations {
             };
         };
     };
+    get_labs_lab_capture: {
+        parameters: {
+            query?: {
+                /** @description An interface (`r1:eth0`), the end of its link on the host (`r1:eth0@host`), or a bridge (`lan1`). */
+                at?: string;
+                /** @description How much, 16 MiB by default, at most 1 GiB. */
+                bytes?: number;
+                /** @description The organisation whose lab it is; if none is named, the platform if you may look at its consoles, else the first of yours. */
+                organisation?: string;
+                /** @description How long, 10 by default, at most 3600. */
+                seconds?: number;
+                /** @description Bytes that are kept of each packet. */
+                snaplen?: number;
+            };
+            header?: never;
+            path: {
+                lab: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/vnd.tcpdump.pcap": unknown;
+                };
+            };
+        };
+    };
     get_labs_lab_nodes_node_console: {
         parameters: {
             query?: {
                 /** @description Columns of your terminal. */
                 cols?: number;
                 /** @description Which of the node's consoles. */
-                kind?: components["schemas"]["ConsoleKind2"];
+                kind?: components["schemas"]["NodeConsole"];
                 /** @description Whether you come to type. */
                 mode?: components["schemas"]["Mode"];
                 /** @description Tells terminals apart: those who name the same see the same one. */
