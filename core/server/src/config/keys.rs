@@ -363,6 +363,7 @@ pub const OPEN: &[&str] = &[
     "hosts.dns.servers",
     "hosts.docker.mounts",
     "hosts.hetzner.projects",
+    "hosts.lab.quotas",
     "hosts.pool.domains",
     "hosts.registrar.endpoints",
     "policy",
