@@ -114,8 +114,8 @@ const CASES: &[(Does, &str)] = &[
     (Asks, "audit export"),
     (Refuses, "sim hetzner"),
     (Ignores, "lab schema"),
-    (Ignores, "lab check x"),
-    (Ignores, "lab import x"),
+    (Ignores, "lab check lab.yaml"),
+    (Ignores, "lab import other.yaml"),
     (Ignores, "completions bash"),
     (Ignores, "version"),
 ];
@@ -182,6 +182,9 @@ fn what_is_meant_for_a_server_is_never_done_here() {
             let folder = tempfile::tempdir().unwrap();
             std::fs::create_dir_all(folder.path().join("workflows/lab")).unwrap();
             std::fs::write(folder.path().join("workflows/lab/a.rhai"), "fn run(input) { 1 }").unwrap();
+            std::fs::write(folder.path().join("lab.yaml"), "name: a\n").unwrap();
+            let other = "name: a\ntopology: { nodes: { r1: { kind: linux, image: frr } } }\n";
+            std::fs::write(folder.path().join("other.yaml"), other).unwrap();
             let git = folder.path().join("git");
             let made = Command::new("git").arg("init").arg("-q").arg(&git).output().unwrap();
             assert!(made.status.success(), "{made:?}");

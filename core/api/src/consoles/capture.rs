@@ -46,7 +46,7 @@ pub(super) fn routes() -> Vec<Route> {
                 "A pcapng stream: `curl -N … | wireshark -k -i -`. It ends after `seconds`, at `bytes`, or when you go. Whoever may \
                  type into the lab's consoles may do this; it counts as one of their consoles, and stands in the audit log.",
             )
-            .access(Access::Can(Permission::WatchConsoles))
+            .access(Access::Can(Permission::UseConsoles))
             .query::<CaptureQuery>()
             .answers_raw(200, "application/vnd.tcpdump.pcap")
             .problems(&[
