@@ -146,7 +146,8 @@ fn every_example_runs_in_a_rehearsal() {
     for module in rehearsal_modules(&example_config()) {
         let (name, verbs) = (module.name, verbs(&module));
         // Examples name secrets, which a rehearsal doesn't look for; a lab's plan is made of what `net` tells.
-        let grants: Vec<String> = verbs.iter().chain(&["secret.use", "net.read"]).map(|verb| format!("{verb}:*")).collect();
+        let grants: Vec<String> =
+            verbs.iter().chain(&["secret.use", "net.read"]).map(|verb| format!("{verb}:*")).collect();
         let grants: Vec<&str> = grants.iter().map(String::as_str).collect();
         for op in &module.ops {
             // A world of its own for each: what one example makes is in no other's way.

@@ -1,5 +1,5 @@
-//! The program is killed while it deploys or destroys a lab, at every commit and between every effect and its record; afterwards
-//! the run ends as if nothing had happened.
+//! The program is killed while it deploys or destroys a lab, at commits and between effects and their records; afterwards the run
+//! ends as if nothing had happened. `LAB_CRASH_EVERYWHERE=all` tries every such point, which takes minutes.
 
 use std::{
     os::unix::process::ExitStatusExt,
@@ -9,6 +9,9 @@ use std::{
 use serde_json::{Value, json};
 
 use super::Place;
+
+/// Set to `all`, every point is tried.
+const EVERY: &str = "LAB_CRASH_EVERYWHERE";
 
 fn lab(name: &str) -> Value {
     json!({
@@ -62,22 +65,24 @@ fn killed_at(point: &str, n: usize, destroys: bool) -> bool {
 }
 
 fn at_every(point: &str, destroys: bool) {
+    // Five is no divisor of what a step takes, so the points are of all kinds.
+    let stride = if std::env::var(EVERY).is_ok_and(|value| value == "all") { 1 } else { 5 };
     let (ended, next) = (AtomicBool::new(false), AtomicUsize::new(1));
     std::thread::scope(|scope| {
         for _ in 0..3 {
             scope.spawn(|| {
                 while !ended.load(Ordering::Relaxed) {
-                    if !killed_at(point, next.fetch_add(1, Ordering::Relaxed), destroys) {
+                    if !killed_at(point, next.fetch_add(stride, Ordering::Relaxed), destroys) {
                         ended.store(true, Ordering::Relaxed);
                     }
                 }
             });
         }
     });
-    let passes = next.into_inner();
+    let passes = next.into_inner() / stride;
     eprintln!("{point}: {passes} passes");
     if windlass_tests::can_make_namespaces().is_ok() {
-        assert!(passes > 4, "{point} was passed {passes} times only");
+        assert!(passes >= 3, "{point} was passed {passes} times only");
     }
 }
 
