@@ -2,6 +2,9 @@
 
 use windlass_model::{Code, Problem};
 
+const START: &str = "start Docker (`systemctl start docker`), or say where its socket is with `socket` under [hosts.docker]; \
+                     `windlass doctor` looks at it";
+
 /// Why a call was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -22,6 +25,8 @@ pub enum Kind {
     Invalid,
     /// The engine can't be reached, or went away.
     Away,
+    /// There is no engine here: it never answered this process, and its socket isn't there. Waiting helps nobody.
+    Absent,
     /// The engine's disk is full.
     Full,
     /// The engine, or a part of it, is too old or can't do this.
@@ -58,12 +63,8 @@ impl Fault {
             Kind::Failed => problem(Code::System),
             Kind::Full => problem(Code::Unavailable)
                 .help("Docker's disk is full: make room there (`docker system df` says what takes it), then try again"),
-            Kind::Away => problem(Code::Unavailable)
-                .help(
-                    "start Docker (`systemctl start docker`), or say where its socket is with `socket` under [hosts.docker]; \
-                     `windlass doctor` looks at it",
-                )
-                .retryable(),
+            Kind::Away => problem(Code::Unavailable).help(START).retryable(),
+            Kind::Absent => problem(Code::Unavailable).help(START).no_effect(),
         }
     }
 }

@@ -114,7 +114,8 @@ fn devices() -> nix::Result<()> {
     let system = |error: io::Error| nix::errno::Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO));
     tmpfs(at, MsFlags::empty(), "size=64k,nr_inodes=64,mode=755")?;
     for device in DEVICES {
-        std::fs::File::create(at.join(device)).map_err(system)?;
+        // Not opened: another thread's child would have it open for writing for a moment, and nothing could be made read-only then.
+        nix::sys::stat::mknod(&at.join(device), nix::sys::stat::SFlag::S_IFREG, nix::sys::stat::Mode::empty(), 0)?;
         let from = Path::new("/dev").join(device);
         mount(Some(&from), &at.join(device), None::<&str>, MsFlags::MS_BIND, None::<&str>)?;
     }

@@ -118,5 +118,4 @@ pub(super) fn restore(cx: &OpCx, plugins: &dyn Plugins, thing: &Thing<'_>) -> Re
 }
 
 #[cfg(test)]
-#[path = "previous_tests.rs"]
 mod tests;

@@ -64,6 +64,9 @@ impl Daemon {
                 Fault::new(kind, message)
             }
             Error::DockerStreamError { error } => Fault::new(Kind::Failed, error),
+            Error::SocketNotFoundError(_) if self.new_enough.get().is_none() => {
+                Fault::new(Kind::Absent, format!("there is no Docker at {socket}"))
+            }
             Error::SocketNotFoundError(_) => away("there is no such socket".into()),
             Error::HyperLegacyError { err } => away(innermost(&err)),
             Error::HyperResponseError { err } => away(innermost(&err)),
