@@ -8,7 +8,6 @@ use windlass_tests::wait_until;
 use super::{Place, ip};
 
 /// Two hosts on a bridge, a router behind.
-/// The time that a ping may take: who knew the hardware address of a node that was made anew asks for the new one after some ten seconds.
 fn small(name: &str) -> Value {
     json!({
         "name": name,
@@ -23,7 +22,7 @@ fn small(name: &str) -> Value {
             { "endpoints": [{ "at": "r1:eth0", "addresses": ["10.0.0.1/24", "fd00::1/64"] }, "lan"] },
             { "endpoints": [{ "at": "r1:eth1", "addresses": ["10.9.0.1/24"] }, { "at": "h2:eth0", "addresses": ["10.9.0.2/24"] }] },
         ],
-        "checks": [{ "from": "h1", "ping": "h2", "within": "30s" }],
+        "checks": [{ "from": "h1", "ping": "h2", "within": "10s" }],
     })
 }
 
@@ -56,6 +55,8 @@ fn what_was_removed_by_hand_comes_back() {
         vec!["netns", "del", &r1],
     ] {
         ip(&damage);
+        // Who knows the hardware address of a node that is made anew asks for the new one after some ten seconds.
+        ip(&["-n", &h1, "neigh", "flush", "all"]);
         let verified = place.run("lab/verify", &json!({ "lab": "t-hand" }));
         assert_eq!(verified["state"], "failed", "{damage:?} isn't seen");
         let again = place.deploy(&lab);
