@@ -3,6 +3,7 @@
 mod containers;
 mod crashes;
 mod deploying;
+mod looking;
 mod owners;
 
 use std::{

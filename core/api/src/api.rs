@@ -10,6 +10,7 @@ use crate::{
     auth::Auth,
     consoles::{ConsoleConfig, ConsoleHub},
     events::{EventsConfig, Hub},
+    labs::Labs,
     metrics::Metrics,
     services::{Captures, Consoles, Machine, Pool, Scripts, Secrets, Things},
     site::Site,
@@ -88,6 +89,7 @@ pub struct Api {
     pub(crate) editors: Editors,
     pub(crate) consoles: Arc<ConsoleHub>,
     pub(crate) captures: Option<Arc<dyn Captures>>,
+    pub(crate) labs: Option<Arc<dyn Labs>>,
     stop: watch::Sender<bool>,
 }
 
@@ -117,6 +119,7 @@ impl Api {
             editors: Editors::default(),
             consoles: ConsoleHub::none(),
             captures: None,
+            labs: None,
             stop: watch::Sender::new(false),
         }
     }
@@ -148,6 +151,12 @@ impl Api {
     /// The same with labs, whose links can be listened at.
     pub fn with_captures(mut self, captures: Arc<dyn Captures>) -> Self {
         self.captures = Some(captures);
+        self
+    }
+
+    /// The same with labs to look at.
+    pub fn with_labs(mut self, labs: Arc<dyn Labs>) -> Self {
+        self.labs = Some(labs);
         self
     }
 

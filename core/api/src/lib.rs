@@ -19,6 +19,7 @@ mod events;
 mod forwarded;
 mod health;
 mod idle;
+pub mod labs;
 mod logs;
 mod metrics;
 pub mod nodes;

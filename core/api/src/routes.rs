@@ -1,9 +1,9 @@
 //! All routes, resource by resource.
 
 use crate::{
-    Routes, approvals, artifacts, audit, bundles, claims, consoles, doctor, events, health, logs, metrics, nodes, oidc,
-    openapi, organisations, plans, plugins, pool, resources, roles, runs, secrets, session, tokens, triggers, users,
-    workflows,
+    Routes, approvals, artifacts, audit, bundles, claims, consoles, doctor, events, health, labs, logs, metrics, nodes,
+    oidc, openapi, organisations, plans, plugins, pool, resources, roles, runs, secrets, session, tokens, triggers,
+    users, workflows,
 };
 
 /// The table.
@@ -34,6 +34,7 @@ pub fn routes() -> Routes {
         plans::routes(),
         plugins::routes(),
         pool::routes(),
+        labs::routes(),
         consoles::routes(),
         triggers::routes(),
     ];

@@ -155,6 +155,11 @@ impl Engine {
         Ok(self.inner.store.signals(run)?)
     }
 
+    /// What an organisation's runs have stored under keys with a prefix, by key.
+    pub fn stored(&self, organisation: &str, prefix: &str) -> Result<Vec<(String, Value)>, Problem> {
+        Ok(self.inner.store.kv(organisation, prefix)?)
+    }
+
     /// Locks that are held.
     pub fn locks(&self) -> Result<Vec<LockRecord>, Problem> {
         Ok(self.inner.store.locks()?)

@@ -15,6 +15,7 @@ mod follow;
 mod git;
 mod instance;
 mod interrupt;
+mod lab_desk;
 mod labs;
 mod lock;
 mod names;

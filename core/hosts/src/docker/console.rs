@@ -4,10 +4,11 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 use futures_util::Stream;
+use serde_json::{Value, json};
 use tokio::io::AsyncWrite;
 use windlass_model::Problem;
 
-use super::{config::Config, daemon::Daemon, lab};
+use super::{config::Config, daemon::Daemon, lab, look};
 use crate::{lab_id::LabId, lab_mark::short_instance};
 
 /// Finds nodes, and opens shells in them.
@@ -46,6 +47,25 @@ impl Consoles {
         let labels = lab::labels_of(&short_instance(instance), id, node);
         let found = self.daemon.list(&labels).await.map_err(|fault| fault.problem("looking for a node's container"))?;
         Ok(found.into_iter().find(|container| container.state == "running").map(|container| container.id))
+    }
+
+    /// The containers of a lab's nodes as far as their list tells, by name. Where there is no daemon there is none.
+    pub async fn nodes(&self, instance: &str, id: &LabId) -> Result<Vec<Value>, Problem> {
+        if !self.socket.exists() {
+            return Ok(Vec::new());
+        }
+        let found = self.daemon.list(&lab::labels_of_lab(&short_instance(instance), id)).await;
+        let found = found.map_err(|fault| fault.problem(format!("the nodes of the lab {}", id.name)))?;
+        let mut nodes: Vec<Value> = lab::by_node(found)
+            .into_iter()
+            .map(|(name, pair)| {
+                let node = pair.node.as_ref();
+                json!({ "name": name, "status": node.map_or("missing", look::status), "image": node.map(|node| &node.image),
+                    "container": node.map(|node| &node.name), "digest": pair.digest() })
+            })
+            .collect();
+        nodes.sort_by(|a, b| a["name"].as_str().cmp(&b["name"].as_str()));
+        Ok(nodes)
     }
 
     /// Opens a shell in a container.

@@ -34,6 +34,27 @@ pub(super) fn labels_of(instance: &str, lab: &LabId, node: &str) -> Vec<(String,
     labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }
 
+/// The labels that all containers of a lab carry.
+pub(super) fn labels_of_lab(instance: &str, lab: &LabId) -> Vec<(String, String)> {
+    [(INSTANCE, instance), (LAB, lab.key.as_str())].map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+}
+
+/// Containers of a lab, by the nodes that they are of.
+pub(super) fn by_node(containers: Vec<Container>) -> BTreeMap<String, Pair> {
+    let mut nodes: BTreeMap<String, Pair> = BTreeMap::new();
+    for container in containers {
+        let Some(node) = container.labels.get(NODE).cloned() else { continue };
+        let pair = nodes.entry(node).or_default();
+        match container.labels.get(ROLE).map(String::as_str) {
+            Some("pause") => pair.pause = Some(container),
+            Some("node") => pair.node = Some(container),
+            _ => {}
+        }
+    }
+    nodes.retain(|_, pair| pair.both().next().is_some());
+    nodes
+}
+
 /// What a container is to its node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
@@ -145,21 +166,8 @@ impl<'a> Lab<'a> {
 
     /// The lab's nodes, by name.
     pub async fn nodes(&self) -> Result<BTreeMap<String, Pair>, Problem> {
-        let labels = [(INSTANCE.to_owned(), self.instance.clone()), (LAB.to_owned(), self.id.key.clone())];
-        let found = self.backend().containers(&labels).await;
-        let found = found.map_err(|fault| fault.problem(format!("the nodes of the lab {}", self.id.name)))?;
-        let mut nodes: BTreeMap<String, Pair> = BTreeMap::new();
-        for container in found {
-            let Some(node) = container.labels.get(NODE).cloned() else { continue };
-            let pair = nodes.entry(node).or_default();
-            match container.labels.get(ROLE).map(String::as_str) {
-                Some("pause") => pair.pause = Some(container),
-                Some("node") => pair.node = Some(container),
-                _ => {}
-            }
-        }
-        nodes.retain(|_, pair| pair.both().next().is_some());
-        Ok(nodes)
+        let found = self.backend().containers(&labels_of_lab(&self.instance, &self.id)).await;
+        Ok(by_node(found.map_err(|fault| fault.problem(format!("the nodes of the lab {}", self.id.name)))?))
     }
 
     /// One node of the lab, or what to do about there being none.

@@ -7,12 +7,22 @@ use windlass_model::Problem;
 
 use super::{
     adopt,
+    backend::NetBackend,
     fault::Fault,
     lab::{Lab, Space},
     plan::At,
     types::{Impairment, Link, Place, Route, Survey},
 };
-use crate::lab_mark::{Mark, our_altname};
+use crate::{
+    lab_id::LabId,
+    lab_mark::{Mark, our_altname},
+};
+
+/// A lab of this machine as `net::describe` tells it, for a caller that is no step of a run.
+pub fn describe(backend: &dyn NetBackend, id: LabId, instance: &str) -> Result<Value, Problem> {
+    let lab = Lab::seen_by(backend, id, instance, String::new(), None)?;
+    Ok(Picture::of(&lab)?.lab(&lab))
+}
 
 /// The host and the lab's namespaces, each read in one visit.
 pub struct Picture {

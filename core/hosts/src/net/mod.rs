@@ -35,6 +35,7 @@ pub use self::{
     adopt::spaces,
     backend::{ChangeWatch, Heard, LinkWatch, NetBackend},
     capture::{Limits, PacketSource, Recording, Totals},
+    describe::describe,
     difference::{Finding, Found},
     facts::facts,
     fault::Fault,

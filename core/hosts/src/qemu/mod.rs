@@ -13,6 +13,7 @@ mod tests;
 use std::{path::PathBuf, sync::Arc};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use windlass_model::{Code, Problem};
 use windlass_script::host::HostModule;
 
@@ -94,6 +95,11 @@ pub struct Sockets {
 /// Where people reach a machine of a lab; none if there is no such machine, or it isn't this Windlass'. `instance` is this machine's id.
 pub fn sockets(config: &Config, instance: &str, lab: &LabId, name: &str) -> Option<Sockets> {
     host::sockets(config, instance, lab, name)
+}
+
+/// The machines of a lab as `qemu::machines` tells them, for a caller that is no step of a run; only this Windlass' own.
+pub fn machines(config: &Config, instance: &str, lab: &LabId) -> Result<Vec<Value>, Problem> {
+    host::machines(config, instance, lab)
 }
 
 /// The module. Fails when a folder isn't an absolute path.

@@ -26,6 +26,7 @@ use crate::{
     doctor::Doctor,
     exit::Exit,
     interrupt::Interrupt,
+    lab_desk::LabDesk,
     labs,
     names::Sweeper,
     services::{Scripts, Secrets},
@@ -240,8 +241,13 @@ fn api(session: &Session, config: &Config, public_url: String) -> Result<Api, Pr
     let api = Api::new(session.engine().clone(), settings, service, secrets, auth);
     let (instance, vault) = (session.instance().clone(), session.shared_vault());
     let captures = Arc::new(LabCaptures(instance.clone()));
+    let labs = Arc::new(LabDesk::new(instance.clone(), &config.hosts));
     let consoles = LabConsoles::new(&config.labs, &config.hosts, instance, vault, session.folder().node_keys());
-    Ok(api.knowing(Arc::new(crate::things::Inventory)).with_consoles(Arc::new(consoles)).with_captures(captures))
+    Ok(api
+        .knowing(Arc::new(crate::things::Inventory))
+        .with_consoles(Arc::new(consoles))
+        .with_captures(captures)
+        .with_labs(labs))
 }
 
 fn consoles(session: &Session, config: &Config) -> Result<ConsoleConfig, Problem> {

@@ -277,6 +277,17 @@ pub fn sockets(config: &Config, instance: &str, lab: &LabId, name: &str) -> Opti
     Some(super::Sockets { folder: path.join("run"), serial: command::SERIAL, vnc })
 }
 
+pub fn machines(config: &Config, instance: &str, lab: &LabId) -> Result<Vec<Value>, Problem> {
+    let store = folder::Store::new(config.folder.clone());
+    let (folder, instance) = (store.lab(lab), crate::lab_mark::short_instance(instance));
+    let ours = store.machines(lab)?.into_iter().filter_map(|name| {
+        let path = folder.join(&name);
+        let record = read_record(&path).filter(|record| record.instance == instance && record.lab == lab.key)?;
+        Some(Host::report(&path, &name, Some(&record)))
+    });
+    Ok(ours.collect())
+}
+
 fn absent(lab: &LabId, name: &str) -> Problem {
     Problem::new(Code::NotFound, format!("the lab {} has no machine {name}", lab.name))
         .help("qemu::machines(lab) lists what there is")
