@@ -1,5 +1,6 @@
 //! Consoles of labs' nodes: real shells in real namespaces, over real WebSockets.
 
+mod guac;
 mod house;
 mod others;
 mod people;
