@@ -10,7 +10,10 @@ mod spec;
 #[cfg(test)]
 mod tests;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 use windlass_model::{Code, Problem};
@@ -22,7 +25,7 @@ use crate::{
 };
 
 pub use facts::facts;
-pub use host::kvm;
+pub use host::{kvm, line::Line};
 
 /// `[hosts.qemu]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -94,6 +97,12 @@ pub struct Sockets {
 /// Where people reach a machine of a lab; none if there is no such machine, or it isn't this Windlass'. `instance` is this machine's id.
 pub fn sockets(config: &Config, instance: &str, lab: &LabId, name: &str) -> Option<Sockets> {
     host::sockets(config, instance, lab, name)
+}
+
+/// Attaches to a machine's serial line, whose socket is in this folder. While somebody is attached, `send_serial` types through this process'
+/// own hold on it, and doesn't wait until they leave.
+pub fn attach(folder: &Path, serial: &str) -> std::io::Result<Line> {
+    host::line::attach(folder, serial)
 }
 
 /// The module. Fails when a folder isn't an absolute path.

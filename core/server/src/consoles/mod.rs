@@ -185,7 +185,7 @@ impl Labs {
                 shell::open(self.settings.clone(), self.hosts.exec.hidden.clone(), namespace.clone(), ask).await
             }
             (ConsoleKind::Serial, Node { machine: Some(machine), .. }) => {
-                machine::open(machine.folder.clone(), machine.serial).await
+                machine::serial(machine.folder.clone(), machine.serial).await
             }
             (ConsoleKind::Vnc, node) => match node.screen() {
                 Some((folder, vnc)) => machine::open(folder.to_owned(), vnc).await,
