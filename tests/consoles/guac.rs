@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use windlass_sim::{
-    Faults,
+    Clock, Faults,
     guacd::{Config, Guacd, Seen},
 };
 use windlass_tests::{console::Console, has_program, skip, tunnel::Tunnel, wait_for, wait_until};
@@ -20,8 +20,8 @@ fn house() -> Option<(Guacd, Labs)> {
         skip("no busybox here: .ci/setup installs busybox-static");
         return None;
     }
-    let config = Config { sync: Duration::from_millis(100), ..Config::default() };
-    let guacd = Guacd::start(([127, 0, 0, 1], 0).into(), config, Faults::default()).unwrap();
+    let config = Config { sync: Duration::from_millis(100), patience: Duration::from_secs(4), ..Config::default() };
+    let guacd = Guacd::start(([127, 0, 0, 1], 0).into(), config, Faults::new(Clock::system())).unwrap();
     let settings = format!("[hosts.guacamole]\nguacd = \"{}\"\n[server]\nrecheck_ms = 200\n", guacd.address());
     let mut labs = Labs::start(&settings)?;
     labs.lab("platform", "demo");
@@ -119,7 +119,9 @@ fn the_first_begins_a_session_at_guacd_and_others_join_it() {
     let audit = labs.server.get("/api/v1/audit?action=console.").expect(200).json()["items"].clone();
     let of = |action: &str, mode: &str| {
         let fits = |entry: &&Value| {
-            entry["action"] == action && entry["target"] == "demo/r2 guac" && (mode.is_empty() || entry["after"]["mode"] == mode)
+            entry["action"] == action
+                && entry["target"] == "demo/r2 guac"
+                && (mode.is_empty() || entry["after"]["mode"] == mode)
         };
         audit.as_array().unwrap().iter().filter(fits).count()
     };
@@ -134,9 +136,11 @@ fn a_session_ends_with_guacd_with_its_node_and_with_the_right_to_it() {
     people::user(&labs.server, "opal", "platform", "operator@platform");
     let opal = people::token(&labs.server, "opal");
     let admin = labs.server.token.clone();
-    // guacd gives up who answers nothing. Its double has 15 seconds of patience, as guacd has.
+    // guacd gives up who answers nothing.
     let mut mute = Tunnel::open(&labs.server, &format!("{ROOM}&name=mute"), &admin);
     mute.answers = false;
+    mute.until("guacd gives up", |next| next[0] == "error" && next[2] == "776");
+    assert_eq!(mute.ends(), (1000, "0".into()));
     let mut left = Tunnel::open(&labs.server, ROOM, &opal);
     left.until("guacd asks", |next| next[0] == "sync");
     let all = labs.server.send_as(&opal, "GET", "/api/v1/tokens", None).expect(200).json();
@@ -151,8 +155,6 @@ fn a_session_ends_with_guacd_with_its_node_and_with_the_right_to_it() {
     let _telnetd = labs.telnetd("r2", "127.0.0.1");
     let mut last = Tunnel::open(&labs.server, ROOM, &admin);
     last.until("guacd asks", |next| next[0] == "sync");
-    mute.until("guacd gives up", |next| next[0] == "error" && next[2] == "776");
-    assert_eq!(mute.ends().0, 1000);
     drop(guacd);
     last.until("the end is told", |next| next[0] == "disconnect");
     assert_eq!(last.ends(), (1000, "0".into()));

@@ -24,11 +24,21 @@ pub struct Labs {
 impl Labs {
     /// With these settings; none where namespaces can't be made.
     pub fn start(settings: &str) -> Option<Self> {
+        Self::with(settings, &[])
+    }
+
+    /// The same with further workflows.
+    pub fn with(settings: &str, further: &[(&str, &str)]) -> Option<Self> {
+        Self::of(settings, &[&[("lab/make", MAKE), ("lab/remove", REMOVE)], further].concat())
+    }
+
+    /// The same with these workflows alone.
+    pub fn of(settings: &str, workflows: &[(&str, &str)]) -> Option<Self> {
         if let Err(why) = can_make_namespaces() {
             skip(&why);
             return None;
         }
-        let server = ApiServer::start_with(&[("lab/make", MAKE), ("lab/remove", REMOVE)], &[], settings);
+        let server = ApiServer::start_with(workflows, &[], settings);
         Some(Self { server, made: Vec::new(), namespaces: Vec::new() })
     }
 
@@ -60,7 +70,18 @@ impl Labs {
     /// A telnet server in a node of `demo`, whose terminals are shells, until it is dropped.
     pub fn telnetd(&self, node: &str, address: &str) -> Process {
         let mut command = Command::new("ip");
-        command.args(["netns", "exec", &self.namespace(node), "busybox", "telnetd", "-F", "-l", "/bin/sh", "-b", address]);
+        command.args([
+            "netns",
+            "exec",
+            &self.namespace(node),
+            "busybox",
+            "telnetd",
+            "-F",
+            "-l",
+            "/bin/sh",
+            "-b",
+            address,
+        ]);
         let server = Process::start(command.stdin(Stdio::null())).unwrap();
         wait_until("telnetd to listen", Duration::from_secs(20), || {
             self.kinds(node).as_array().is_some_and(|kinds| kinds.contains(&json!("telnet")))

@@ -11,7 +11,7 @@ use windlass_tests::{
     console::Console,
     docker::{Docker, IMAGE},
     guest::{APPEND, Guest, PROMPT},
-    has_program, skip, wait_for, wait_until,
+    has_program, skip, wait_until,
 };
 
 use super::house::{Labs, shell};

@@ -92,7 +92,9 @@ impl ConsoleQuery {
     /// Who logs in, where whoever asks has said so.
     pub(super) fn login(&self) -> Result<Option<(String, String)>, Problem> {
         match (&self.user, &self.secret) {
-            (Some(user), Some(secret)) => Ok(Some((clean("user", user)?.to_owned(), clean("secret", secret)?.to_owned()))),
+            (Some(user), Some(secret)) => {
+                Ok(Some((clean("user", user)?.to_owned(), clean("secret", secret)?.to_owned())))
+            }
             (None, None) => Ok(None),
             _ => Err(Problem::new(Code::InvalidInput, "`user` and `secret` go together")),
         }

@@ -144,7 +144,15 @@ impl Recording {
             fault.problem(format!("listening at {at}"))
         })?;
         let (name, began) = (at.to_owned(), Instant::now());
-        Ok(source.map(|source| Self { source, limits, name, began, totals: Totals::default(), summary: None, ended: false }))
+        Ok(source.map(|source| Self {
+            source,
+            limits,
+            name,
+            began,
+            totals: Totals::default(),
+            summary: None,
+            ended: false,
+        }))
     }
 
     /// Has it told in words, too, the first packets with a line each.
@@ -284,7 +292,8 @@ mod tests {
         let limits = Limits::new(Some(60), Some(200_000), None).unwrap();
         let (source, name) = (Box::new(Endless), "r1:eth0".to_owned());
         let totals = Totals::default();
-        let mut recording = Recording { source, limits, name, began: Instant::now(), totals, summary: None, ended: false };
+        let mut recording =
+            Recording { source, limits, name, began: Instant::now(), totals, summary: None, ended: false };
         let mut file = Vec::new();
         while let Some(piece) = recording.next(Duration::ZERO).unwrap() {
             file.extend(piece);

@@ -128,10 +128,27 @@ fn transport(protocol: u8, (from, to): (&str, &str), rest: &[u8]) -> (String, St
         }
         (6, None) => ("tcp".into(), ends),
         (17, None) => ("udp".into(), ends),
-        (1, _) => ("icmp".into(), format!("{ends} {}", icmp(first, &[(8, "echo request"), (0, "echo reply"), (3, "unreachable"), (11, "time exceeded")]))),
+        (1, _) => (
+            "icmp".into(),
+            format!(
+                "{ends} {}",
+                icmp(first, &[(8, "echo request"), (0, "echo reply"), (3, "unreachable"), (11, "time exceeded")])
+            ),
+        ),
         (58, _) => (
             "icmp6".into(),
-            format!("{ends} {}", icmp(first, &[(128, "echo request"), (129, "echo reply"), (135, "neighbour solicitation"), (136, "neighbour advertisement")])),
+            format!(
+                "{ends} {}",
+                icmp(
+                    first,
+                    &[
+                        (128, "echo request"),
+                        (129, "echo reply"),
+                        (135, "neighbour solicitation"),
+                        (136, "neighbour advertisement")
+                    ]
+                )
+            ),
         ),
         (2, _) => ("igmp".into(), ends),
         (47, _) => ("gre".into(), ends),
@@ -144,12 +161,16 @@ fn transport(protocol: u8, (from, to): (&str, &str), rest: &[u8]) -> (String, St
 
 fn icmp(kind: Option<u8>, known: &[(u8, &str)]) -> String {
     let Some(kind) = kind else { return "a fragment".into() };
-    known.iter().find(|(number, _)| *number == kind).map_or_else(|| format!("type {kind}"), |(_, words)| (*words).to_owned())
+    known
+        .iter()
+        .find(|(number, _)| *number == kind)
+        .map_or_else(|| format!("type {kind}"), |(_, words)| (*words).to_owned())
 }
 
 fn tcp_flags(flags: u8) -> String {
     let names = ["fin", "syn", "rst", "psh", "ack", "urg"];
-    let set: Vec<&str> = names.into_iter().enumerate().filter(|(bit, _)| flags & (1 << bit) != 0).map(|(_, name)| name).collect();
+    let set: Vec<&str> =
+        names.into_iter().enumerate().filter(|(bit, _)| flags & (1 << bit) != 0).map(|(_, name)| name).collect();
     set.join("+")
 }
 

@@ -79,7 +79,8 @@ impl Write for Late {
         if self.file.is_none() {
             // What passes a link isn't for everybody.
             let made = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&self.path);
-            let named = |error: std::io::Error| std::io::Error::new(error.kind(), format!("{}: {error}", self.path.display()));
+            let named =
+                |error: std::io::Error| std::io::Error::new(error.kind(), format!("{}: {error}", self.path.display()));
             self.file = Some(made.map_err(named)?);
         }
         self.file.as_mut().map_or(Ok(0), |file| file.write(bytes))

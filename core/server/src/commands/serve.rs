@@ -240,7 +240,13 @@ fn api(session: &Session, config: &Config, public_url: String) -> Result<Api, Pr
     let api = Api::new(session.engine().clone(), settings, service, secrets, auth);
     let (instance, vault) = (session.instance().clone(), session.shared_vault());
     let captures = Arc::new(LabCaptures(instance.clone()));
-    let consoles = LabConsoles::new(&config.labs, &config.hosts, instance, (session.engine().clone(), vault), session.folder().node_keys());
+    let consoles = LabConsoles::new(
+        &config.labs,
+        &config.hosts,
+        instance,
+        (session.engine().clone(), vault),
+        session.folder().node_keys(),
+    );
     Ok(api.knowing(Arc::new(crate::things::Inventory)).with_consoles(Arc::new(consoles)).with_captures(captures))
 }
 

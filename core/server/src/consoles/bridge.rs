@@ -85,7 +85,8 @@ fn is_guacd(peer: SocketAddr, own: SocketAddr, guacd: &[SocketAddr]) -> bool {
     let other = sockets.iter().find(|socket| !socket.listens && socket.local == peer && socket.remote == own);
     let serves = |socket: &&Socket| {
         let all = socket.local.ip().is_unspecified();
-        socket.listens && guacd.iter().any(|it| it.port() == socket.local.port() && (all || it.ip() == socket.local.ip()))
+        socket.listens
+            && guacd.iter().any(|it| it.port() == socket.local.port() && (all || it.ip() == socket.local.ip()))
     };
     other.is_some_and(|other| sockets.iter().filter(serves).any(|guacd| guacd.user == other.user))
 }

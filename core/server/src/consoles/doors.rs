@@ -84,7 +84,10 @@ impl Door {
                 let connected = tokio::time::timeout(PATIENCE, TcpStream::connect(address)).await;
                 let connected = connected.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
                 let stream = connected.map_err(|error| {
-                    Problem::new(Code::Unavailable, format!("nothing answers at {address}, seen from this machine: {error}"))
+                    Problem::new(
+                        Code::Unavailable,
+                        format!("nothing answers at {address}, seen from this machine: {error}"),
+                    )
                 })?;
                 let _ = stream.set_nodelay(true);
                 Ok(stream)
@@ -127,10 +130,19 @@ mod tests {
         let r1 = door("r1", ConsoleKind::Ssh).unwrap();
         assert_eq!((r1.port(ConsoleKind::Ssh), r1.is_elsewhere()), (2222, false));
         let m1 = door("m1", ConsoleKind::Ssh).unwrap();
-        assert_eq!((m1.port(ConsoleKind::Ssh), m1.user.as_deref(), m1.is_near(Some(&document))), (22, Some("root"), true));
+        assert_eq!(
+            (m1.port(ConsoleKind::Ssh), m1.user.as_deref(), m1.is_near(Some(&document))),
+            (22, Some("root"), true)
+        );
         let telnet = door("m1", ConsoleKind::Telnet).unwrap();
-        assert_eq!((telnet.via(), telnet.port(ConsoleKind::Telnet), telnet.is_near(Some(&document))), (Some("r1"), 23, false));
-        assert_eq!((door("odd", ConsoleKind::Ssh), door("r1", ConsoleKind::Telnet), door("r9", ConsoleKind::Ssh)), (None, None, None));
+        assert_eq!(
+            (telnet.via(), telnet.port(ConsoleKind::Telnet), telnet.is_near(Some(&document))),
+            (Some("r1"), 23, false)
+        );
+        assert_eq!(
+            (door("odd", ConsoleKind::Ssh), door("r1", ConsoleKind::Telnet), door("r9", ConsoleKind::Ssh)),
+            (None, None, None)
+        );
         assert_eq!(door("odd", ConsoleKind::Telnet).unwrap().port(ConsoleKind::Telnet), 23);
     }
 

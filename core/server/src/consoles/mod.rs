@@ -16,8 +16,8 @@ use std::{
     sync::Arc,
 };
 
-use windlass_api::services::{ConsoleAsk, ConsoleKind, ConsoleLogin, ConsoleSource, Consoles, LabNode, Opening};
 use serde_json::Value;
+use windlass_api::services::{ConsoleAsk, ConsoleKind, ConsoleLogin, ConsoleSource, Consoles, LabNode, Opening};
 use windlass_engine::Engine;
 use windlass_hosts::{
     HostConfig,
@@ -252,7 +252,8 @@ impl Labs {
                 let found = aside(move || labs.namespace(&lab, &via)).await?;
                 From::Namespace(found.ok_or_else(|| {
                     let message = format!("the node from which {}'s {} is reached isn't there", at.node, kind.as_str());
-                    Problem::new(Code::NotFound, message).help("`via` in the lab's document names a node with a namespace")
+                    Problem::new(Code::NotFound, message)
+                        .help("`via` in the lab's document names a node with a namespace")
                 })?)
             }
             (None, Some(namespace)) => From::Namespace(namespace.clone()),

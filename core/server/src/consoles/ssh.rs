@@ -115,7 +115,8 @@ fn failed(error: russh::Error) -> Problem {
 
 /// Meets a server, if its key is the node's; with the key.
 async fn greet(stream: TcpStream, pin: Pin) -> Result<(Handle<Trust>, String), Problem> {
-    let (refused, shown) = <(Arc<parking_lot::Mutex<Option<Problem>>>, Arc<parking_lot::Mutex<Option<String>>>)>::default();
+    let (refused, shown) =
+        <(Arc<parking_lot::Mutex<Option<Problem>>>, Arc<parking_lot::Mutex<Option<String>>>)>::default();
     let config = client::Config { keepalive_interval: Some(Duration::from_secs(30)), ..client::Config::default() };
     let trust = Trust { pin, refused: refused.clone(), shown: shown.clone() };
     let session = client::connect_stream(Arc::new(config), stream, trust).await;

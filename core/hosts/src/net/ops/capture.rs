@@ -108,7 +108,9 @@ fn run(lab: &Lab<'_>, folder: Option<&Path>, cx: &OpCx, args: &Args) -> Result<V
     };
     let Some(mut recording) = Recording::of(lab, args.str("at"), limits)? else {
         let kept = if options.inline { "content" } else { "path" };
-        return Ok(json!({ "packets": 0, "bytes": 0, "dropped": 0, kept: name.unwrap_or_default(), "protocols": {}, "lines": [] }));
+        return Ok(
+            json!({ "packets": 0, "bytes": 0, "dropped": 0, kept: name.unwrap_or_default(), "protocols": {}, "lines": [] }),
+        );
     };
     recording.summarise(options.lines);
     let mut answer = match name {
