@@ -164,10 +164,14 @@ async fn carry(tunnel: Tunnel, far: DuplexStream) {
     if show(&screen, &Instruction::new(INTERNAL, [id()])).await.is_none() {
         return;
     }
-    tokio::select! {
-        () = speak(&mut reader, &screen) => {}
-        () = hear(&mut keys, &writer, &screen) => {}
+    let error = tokio::select! {
+        error = speak(&mut reader, &screen) => error,
+        error = hear(&mut keys, &writer, &screen) => error,
+    };
+    if let Some(error) = error {
+        show(&screen, &error).await;
     }
+    show(&screen, &Instruction::new("disconnect", [""; 0])).await;
     let _ = writer.disconnect().await;
     let _ = screen.lock().await.shutdown().await;
 }
@@ -187,52 +191,45 @@ async fn show(screen: &Screen, instruction: &Instruction) -> Option<()> {
     tokio::time::timeout(PATIENCE, written).await.ok()?.ok()
 }
 
-async fn speak(reader: &mut Reader, screen: &Screen) {
+/// What guacd says, to its end; what went wrong.
+async fn speak(reader: &mut Reader, screen: &Screen) -> Option<Instruction> {
     loop {
-        let last = match reader.next().await {
-            Ok(Some(instruction)) => match show(screen, &instruction).await {
-                Some(()) => continue,
-                None => return,
-            },
-            Ok(None) => None,
-            Err(problem) => {
-                let status = problem.data["status"].as_u64().filter(|status| *status > 0).unwrap_or(SERVER_ERROR);
-                Some(Instruction::new("error", [problem.message, status.to_string()]))
-            }
-        };
-        if let Some(error) = last {
-            show(screen, &error).await;
+        match reader.next().await {
+            Ok(Some(instruction)) => show(screen, &instruction).await?,
+            Ok(None) => return None,
+            Err(problem) => return Some(error(&problem)),
         }
-        show(screen, &Instruction::new("disconnect", [""; 0])).await;
-        return;
     }
 }
 
-async fn hear(keys: &mut (impl tokio::io::AsyncRead + Unpin), writer: &Writer, screen: &Screen) {
+/// A problem, as guacd would tell it.
+fn error(problem: &Problem) -> Instruction {
+    let status = problem.data["status"].as_u64().filter(|status| *status > 0).unwrap_or(SERVER_ERROR);
+    Instruction::new("error", [problem.message.clone(), status.to_string()])
+}
+
+/// What whoever looks says, to their end; what went wrong.
+async fn hear(keys: &mut (impl tokio::io::AsyncRead + Unpin), writer: &Writer, screen: &Screen) -> Option<Instruction> {
     let mut parser = Parser::new();
     let mut piece = vec![0; 16 << 10];
     while let Ok(count @ 1..) = keys.read(&mut piece).await {
         if parser.push(&piece[..count]).is_err() {
             let words = "this isn't the Guacamole protocol".to_owned();
-            show(screen, &Instruction::new("error", [words, BAD_REQUEST.to_string()])).await;
-            return;
+            return Some(Instruction::new("error", [words, BAD_REQUEST.to_string()]));
         }
         while let Some(instruction) = parser.pop() {
             match instruction.opcode.as_str() {
                 // They ask whether the way is open, and hear the same.
-                INTERNAL if instruction.arg(0) == "ping" => {
-                    if show(screen, &instruction).await.is_none() {
-                        return;
-                    }
-                }
+                INTERNAL if instruction.arg(0) == "ping" => show(screen, &instruction).await?,
                 INTERNAL => {}
-                "disconnect" => return,
+                "disconnect" => return None,
                 _ => match writer.send(&instruction).await {
                     // Who only looks types nothing, and is shown on.
-                    Err(problem) if problem.code != Code::PermissionDenied => return,
+                    Err(problem) if problem.code != Code::PermissionDenied => return Some(error(&problem)),
                     _ => {}
                 },
             }
         }
     }
+    None
 }
