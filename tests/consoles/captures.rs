@@ -142,7 +142,7 @@ fn packets_are_streamed_until_a_bound_is_reached() {
     for (query, status) in [
         ("at=h9:eth0", 404),
         ("at=h2:eth9", 404),
-        ("at=", 400),
+        ("at=", 404),
         ("at=h2:eth0&seconds=0", 400),
         ("at=h2:eth0&bytes=99999999999", 400),
         ("at=h2:eth0&filter=icmp", 400),
