@@ -99,8 +99,8 @@ pub fn sockets(config: &Config, instance: &str, lab: &LabId, name: &str) -> Opti
     host::sockets(config, instance, lab, name)
 }
 
-/// Attaches to a machine's serial line, whose socket is in this folder. While somebody is attached, `send_serial` types through this process'
-/// own hold on it, and doesn't wait until they leave.
+/// Attaches to a machine's serial line, whose socket is in this folder. While somebody is attached, `send_serial` types through this
+/// process' own hold on it, and doesn't wait until they leave.
 pub fn attach(folder: &Path, serial: &str) -> std::io::Result<Line> {
     host::line::attach(folder, serial)
 }

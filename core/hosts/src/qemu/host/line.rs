@@ -23,7 +23,8 @@ use parking_lot::Mutex;
 
 use super::{qmp::connect, serial};
 
-/// What has been said and isn't taken yet. A run that types goes on when it is full: then the oldest is lost to those who look (not to the log).
+/// What has been said and isn't taken yet. A run that types goes on when it is full: then the oldest is lost to those who look, not to
+/// the log.
 const SAID: usize = 1 << 20;
 /// Bytes that are moved at once.
 const PIECE: usize = 16 << 10;
