@@ -161,7 +161,7 @@ impl Engine {
     }
 
     /// What an organisation's runs have stored under a key.
-    pub fn stored(&self, organisation: &str, key: &str) -> Result<Option<serde_json::Value>, Problem> {
+    pub fn stored_at(&self, organisation: &str, key: &str) -> Result<Option<serde_json::Value>, Problem> {
         let all = self.inner.store.kv(organisation, key)?;
         Ok(all.into_iter().find(|(known, _)| known == key).map(|(_, value)| value))
     }

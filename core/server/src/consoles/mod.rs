@@ -121,7 +121,7 @@ impl Labs {
             namespace: self.namespace(&lab, &at.node)?,
             container,
             machine: qemu::sockets(&self.hosts.qemu, &self.instance, &lab, &at.node),
-            document: self.engine.stored(&at.organisation, &format!("lab/{}", lab.key))?,
+            document: self.engine.stored_at(&at.organisation, &format!("lab/{}", lab.key))?,
         };
         match node {
             Node { namespace: None, container: None, machine: None, .. } => Err(no_node(at)),
