@@ -48,6 +48,7 @@ const CASES: &[(Does, &str)] = &[
     (Asks, "runs unstick x --retry"),
     (Asks, "runs unpark x"),
     (Asks, "console demo r1"),
+    (Asks, "capture demo r1:eth0 -w x.pcapng"),
     (Asks, "approvals ls"),
     (Asks, "workflows ls"),
     (Asks, "workflows show lab/a"),

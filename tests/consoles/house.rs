@@ -1,7 +1,12 @@
 //! A server with labs, and people who may various things with them.
 
+use std::{
+    process::{Command, Stdio},
+    time::Duration,
+};
+
 use serde_json::{Value, json};
-use windlass_tests::{ApiServer, can_make_namespaces, console::Console, skip};
+use windlass_tests::{ApiServer, Process, can_make_namespaces, console::Console, skip, wait_until};
 
 const MAKE: &str = "const WORKFLOW = #{ name: \"lab/make\", title: \"Make\", permissions: [\"net.write:*\"] };\n\
                     fn run(input) { net::create_namespaces(input.lab, input.nodes) }\n";
@@ -19,11 +24,21 @@ pub struct Labs {
 impl Labs {
     /// With these settings; none where namespaces can't be made.
     pub fn start(settings: &str) -> Option<Self> {
+        Self::with(settings, &[])
+    }
+
+    /// The same with further workflows.
+    pub fn with(settings: &str, further: &[(&str, &str)]) -> Option<Self> {
+        Self::of(settings, &[&[("lab/make", MAKE), ("lab/remove", REMOVE)], further].concat())
+    }
+
+    /// The same with these workflows alone.
+    pub fn of(settings: &str, workflows: &[(&str, &str)]) -> Option<Self> {
         if let Err(why) = can_make_namespaces() {
             skip(&why);
             return None;
         }
-        let server = ApiServer::start_with(&[("lab/make", MAKE), ("lab/remove", REMOVE)], &[], settings);
+        let server = ApiServer::start_with(workflows, &[], settings);
         Some(Self { server, made: Vec::new(), namespaces: Vec::new() })
     }
 
@@ -44,6 +59,39 @@ impl Labs {
     /// Names of the namespaces of the lab that was made last.
     pub fn namespaces(&self) -> &[String] {
         &self.namespaces
+    }
+
+    /// The name of a node's namespace, as `ip netns` has it.
+    pub fn namespace(&self, node: &str) -> String {
+        let found = self.namespaces();
+        found.iter().find(|name| name.ends_with(&format!("-{node}"))).cloned().unwrap_or_else(|| panic!("{found:?}"))
+    }
+
+    /// A telnet server in a node of `demo`, whose terminals are shells, until it is dropped.
+    pub fn telnetd(&self, node: &str, address: &str) -> Process {
+        let mut command = Command::new("ip");
+        command.args([
+            "netns",
+            "exec",
+            &self.namespace(node),
+            "busybox",
+            "telnetd",
+            "-F",
+            "-l",
+            "/bin/sh",
+            "-b",
+            address,
+        ]);
+        let server = Process::start(command.stdin(Stdio::null())).unwrap();
+        wait_until("telnetd to listen", Duration::from_secs(20), || {
+            self.kinds(node).as_array().is_some_and(|kinds| kinds.contains(&json!("telnet")))
+        });
+        server
+    }
+
+    /// The consoles that a node of `demo` has.
+    pub fn kinds(&self, node: &str) -> Value {
+        self.server.get(&format!("/api/v1/labs/demo/nodes/{node}/consoles")).expect(200).json()["kinds"].clone()
     }
 
     fn run(&self, workflow: &str, organisation: &str, lab: &str) -> Value {

@@ -11,7 +11,7 @@ use windlass_tests::{
     console::Console,
     docker::{Docker, IMAGE},
     guest::{APPEND, Guest, PROMPT},
-    has_program, skip, wait_for, wait_until,
+    has_program, skip, wait_until,
 };
 
 use super::house::{Labs, shell};
@@ -120,12 +120,6 @@ fn a_machines_serial_line_and_its_screen() {
     }
 }
 
-/// The name of a node's namespace, as `ip netns` has it.
-fn namespace(labs: &Labs, node: &str) -> String {
-    let found = labs.namespaces();
-    found.iter().find(|name| name.ends_with(&format!("-{node}"))).cloned().unwrap_or_else(|| panic!("{found:?}"))
-}
-
 #[test]
 fn an_ssh_server_in_a_node() {
     for program in ["/usr/sbin/sshd", "/usr/bin/ssh-keygen"] {
@@ -153,7 +147,7 @@ fn an_ssh_server_in_a_node() {
         );
         std::fs::write(path("config"), config).unwrap();
         let mut command = Command::new("ip");
-        command.args(["netns", "exec", &namespace(&labs, "r1"), "/usr/sbin/sshd", "-D", "-e", "-f", &path("config")]);
+        command.args(["netns", "exec", &labs.namespace("r1"), "/usr/sbin/sshd", "-D", "-e", "-f", &path("config")]);
         let mut server = Process::start(&mut command).unwrap();
         server.wait_for_line("Server listening", Duration::from_secs(20));
         server
@@ -209,25 +203,8 @@ fn a_telnet_server_in_a_node() {
     }
     let Some(mut labs) = Labs::start("") else { return };
     labs.lab("platform", "demo");
-    let mut command = Command::new("ip");
-    command.args([
-        "netns",
-        "exec",
-        &namespace(&labs, "r2"),
-        "busybox",
-        "telnetd",
-        "-F",
-        "-l",
-        "/bin/sh",
-        "-b",
-        "127.0.0.1",
-    ]);
-    let server = Process::start(command.stdin(Stdio::null())).unwrap();
-    let kinds = wait_for("telnetd to listen", Duration::from_secs(20), || {
-        let kinds = labs.server.get("/api/v1/labs/demo/nodes/r2/consoles").expect(200).json()["kinds"].clone();
-        kinds.as_array().is_some_and(|kinds| kinds.len() == 2).then_some(kinds)
-    });
-    assert_eq!(kinds, json!(["shell", "telnet"]));
+    let server = labs.telnetd("r2", "127.0.0.1");
+    assert_eq!(labs.kinds("r2"), json!(["shell", "telnet"]));
     let mut console = labs.console("demo/nodes/r2/console?kind=telnet&cols=99&rows=31");
     console.asks("echo far-$((6*7))", "far-42");
     console.asks("stty size", "31 99");

@@ -17,6 +17,7 @@ pub mod process;
 pub mod servers;
 pub mod skip;
 pub mod sse;
+pub mod tunnel;
 pub mod world;
 
 pub use api::{Answer, ApiServer};

@@ -369,12 +369,31 @@ pub struct ConsoleLogin {
     pub secret: String,
 }
 
+/// What is wanted of a screen by way of guacd.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScreenAsk {
+    /// Which of the node's consoles it shows: its screen, SSH or telnet. None: the first of these that it has.
+    pub of: Option<ConsoleKind>,
+    /// Pixels of the picture.
+    pub width: u32,
+    /// Pixels of the picture.
+    pub height: u32,
+    /// Pixels to an inch.
+    pub dpi: u32,
+    /// The viewer's time zone.
+    pub timezone: Option<String>,
+}
+
 /// A console that is to be opened.
 pub struct ConsoleAsk {
     /// Of this node.
     pub node: LabNode,
     /// What of it.
     pub kind: ConsoleKind,
+    /// Who wants one apart from others names it.
+    pub name: String,
+    /// How it is shown, by way of guacd.
+    pub screen: Option<ScreenAsk>,
     /// Whether nothing will be sent to it.
     pub watch: bool,
     /// Who logs in, if whoever asks has said so.

@@ -165,6 +165,12 @@ impl Engine {
         Ok(self.inner.store.locks()?)
     }
 
+    /// What an organisation's runs have stored under a key.
+    pub fn stored_at(&self, organisation: &str, key: &str) -> Result<Option<serde_json::Value>, Problem> {
+        let all = self.inner.store.kv(organisation, key)?;
+        Ok(all.into_iter().find(|(known, _)| known == key).map(|(_, value)| value))
+    }
+
     /// Secrets, without their values.
     pub fn secrets(&self) -> Result<Vec<SecretRecord>, Problem> {
         Ok(self.inner.store.secrets()?)

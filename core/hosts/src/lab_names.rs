@@ -13,6 +13,10 @@ pub const NETWORK_MAX: u32 = 99_999;
 /// Highest number of a node in a lab.
 pub const NODE_MAX: u32 = 9_999;
 
+/// Names that a lab can have in the kernel, of which it takes the first set that no other lab has. With ten thousand labs on one machine,
+/// all of a lab's are taken once in 10¹³.
+const CANDIDATES: u32 = 16;
+
 /// The kernel names of one lab on one machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LabNames {
@@ -63,6 +67,11 @@ impl LabNames {
         let number = u32::from_be_bytes(blake2b_4(&identity));
         // Group 0 is every link's default, and the highest bit makes a negative number of it for some tools.
         Self { hash: hex::encode(Blake2b::<U2>::digest(&identity)), group: (number & 0x7fff_ffff).max(1) }
+    }
+
+    /// All names that the lab can have, in the order in which they are tried.
+    pub fn candidates(instance: &str, lab: &str) -> impl Iterator<Item = Self> {
+        (0..CANDIDATES).map(move |number| Self::candidate(instance, lab, number))
     }
 
     /// Four hex digits that stand in every name. Labs may share them: marks tell whose a device is.

@@ -135,6 +135,8 @@ pub enum Command {
     Audit(commands::audit::Command),
     /// Open a console of a lab's node in this terminal; Ctrl-] leaves
     Console(commands::console::Args),
+    /// Listen at a link of a lab: packets as pcapng, for `| wireshark -k -i -`
+    Capture(commands::capture::Args),
     /// Play a provider: its protocol on a loopback address, with faults on demand
     Sim(commands::sim::Args),
     /// Completions for a shell

@@ -23,6 +23,8 @@ pub enum Exit {
     Interrupted,
     /// As `Interrupted`, by SIGTERM.
     Terminated,
+    /// What ran in a console ended with this code.
+    Program(u8),
 }
 
 impl Exit {
@@ -37,6 +39,7 @@ impl Exit {
             Self::Denied => 5,
             Self::Interrupted => 130,
             Self::Terminated => 143,
+            Self::Program(code) => code,
         }
     }
 

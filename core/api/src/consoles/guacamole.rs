@@ -1,5 +1,25 @@
 //! Instructions of Guacamole's protocol as they come from guacd: browsers want whole ones in each message.
 
+use std::borrow::Cow;
+
+use super::outbox::End;
+
+/// The close code and its reason: Guacamole's clients read a status code in it, and take `0` for an end in order.
+pub(super) fn close(end: &End) -> Option<(u16, Cow<'static, str>)> {
+    let status = match end {
+        End::Exited(_) => "0",
+        End::Nonsense(_) => "768",
+        End::NoAccess => "771",
+        End::Gone => "516",
+        End::Idle => "522",
+        End::Stopping => "523",
+        End::TooSlow => "776",
+        End::TooLarge => "781",
+        End::Left => return None,
+    };
+    end.close().map(|(code, _)| (code, status.into()))
+}
+
 /// Most bytes that are kept of an instruction that isn't whole.
 const INSTRUCTION: usize = 1 << 20;
 

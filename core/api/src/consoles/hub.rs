@@ -18,7 +18,7 @@ use super::{
 use crate::{
     Api, Permission,
     events::Guard,
-    services::{ConsoleAsk, ConsoleKind, ConsoleLogin, ConsoleSource, Consoles, LabNode, Size},
+    services::{ConsoleAsk, ConsoleKind, ConsoleLogin, ConsoleSource, Consoles, LabNode, ScreenAsk, Size},
 };
 
 /// How long opening a console may take.
@@ -89,8 +89,13 @@ impl ConsoleHub {
     }
 
     /// Opens a console for one person alone.
-    pub(super) async fn tunnel(&self, key: &Key, watch: bool, size: Size) -> Result<ConsoleSource, Problem> {
-        self.source(key, watch, watch::channel(size).1).await
+    pub(super) async fn tunnel(
+        &self,
+        key: &Key,
+        watch: bool,
+        (size, screen): (Size, Option<ScreenAsk>),
+    ) -> Result<ConsoleSource, Problem> {
+        self.source(key, watch, watch::channel(size).1, screen).await
     }
 
     /// The terminal that others look at already, or a new one.
@@ -122,7 +127,7 @@ impl ConsoleHub {
 
     async fn begin(self: &Arc<Self>, api: &Arc<Api>, key: &Key, size: Size) -> Result<Arc<Session>, Problem> {
         let sizes = watch::Sender::new(size);
-        let source = self.source(key, false, sizes.subscribe()).await?;
+        let source = self.source(key, false, sizes.subscribe(), None).await?;
         let (session, typed) = Session::new(&self.config, sizes);
         let (hub, key, running, api) = (self.clone(), key.clone(), session.clone(), api.clone());
         tokio::spawn(async move {
@@ -133,9 +138,16 @@ impl ConsoleHub {
         Ok(session)
     }
 
-    async fn source(&self, key: &Key, watch: bool, size: watch::Receiver<Size>) -> Result<ConsoleSource, Problem> {
+    async fn source(
+        &self,
+        key: &Key,
+        watch: bool,
+        size: watch::Receiver<Size>,
+        screen: Option<ScreenAsk>,
+    ) -> Result<ConsoleSource, Problem> {
         let login = key.login.clone().map(|(user, secret)| ConsoleLogin { user, secret });
-        let ask = ConsoleAsk { node: key.node.clone(), kind: key.kind, watch, login, size };
+        let (node, name) = (key.node.clone(), key.name.clone());
+        let ask = ConsoleAsk { node, kind: key.kind, name, screen, watch, login, size };
         let slow = || {
             let message = format!("the {} of {} couldn't be opened in time", key.kind.as_str(), key.node.node);
             Problem::new(Code::Unavailable, message).help("is the node up?")
@@ -144,7 +156,7 @@ impl ConsoleHub {
     }
 
     /// Comes back when a node has such a console no more.
-    async fn gone(&self, api: &Api, key: &Key) {
+    pub(super) async fn gone(&self, api: &Api, key: &Key) {
         let every = Duration::from_millis(api.config.events.recheck_ms.max(1));
         loop {
             tokio::time::sleep(every).await;

@@ -4,6 +4,7 @@ mod capture;
 mod guacamole;
 mod hub;
 mod outbox;
+mod query;
 mod recordings;
 mod rfb;
 mod seats;
@@ -17,13 +18,16 @@ use std::{sync::Arc, time::Instant};
 
 use http::{HeaderName, HeaderValue, header};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 use windlass_model::{Code, Problem, audit::NewAudit};
 
 pub(crate) use self::hub::ConsoleHub;
-use self::hub::{Key, Visit, aside};
 pub use self::recordings::RecordingConfig;
+use self::{
+    hub::{Key, Visit, aside},
+    query::{ConsoleQuery, Mode, WhoseQuery},
+};
 use crate::{
     Access, Answer, Permission, Request, Route,
     auth::kept::PLATFORM,
@@ -74,65 +78,6 @@ impl Default for ConsoleConfig {
     }
 }
 
-/// Whose lab.
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-struct WhoseQuery {
-    /// The organisation whose lab it is; if none is named, the platform if you may look at its consoles, else the first of yours.
-    organisation: Option<String>,
-}
-
-/// Whether somebody comes to type.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum Mode {
-    /// To type, when they have the keyboard.
-    #[default]
-    Type,
-    /// To look.
-    Watch,
-}
-
-/// Which console, and how.
-#[derive(Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-struct ConsoleQuery {
-    /// The organisation whose lab it is; if none is named, the platform if you may look at its consoles, else the first of yours.
-    organisation: Option<String>,
-    /// Which of the node's consoles.
-    kind: ConsoleKind,
-    /// Columns of your terminal.
-    cols: u16,
-    /// Rows of your terminal.
-    rows: u16,
-    /// Whether you come to type.
-    mode: Mode,
-    /// Tells terminals apart: those who name the same see the same one.
-    name: Option<String>,
-    /// 1: have it recorded.
-    record: u8,
-    /// Who logs in, where the node asks for it (SSH).
-    user: Option<String>,
-    /// The name of the secret with the password or the key. Its policy has to allow `ssh://ORGANISATION/LAB/NODE`.
-    secret: Option<String>,
-}
-
-impl Default for ConsoleQuery {
-    fn default() -> Self {
-        Self {
-            organisation: None,
-            kind: ConsoleKind::Shell,
-            cols: 80,
-            rows: 24,
-            mode: Mode::Type,
-            name: None,
-            record: 0,
-            user: None,
-            secret: None,
-        }
-    }
-}
-
 /// The consoles of a node.
 #[derive(Serialize, JsonSchema)]
 struct ConsolesView {
@@ -150,7 +95,8 @@ const PROTOCOL: &str = "Becomes a WebSocket (HTTP/1.1). Binary frames are the by
     `{\"exit\":0}` from it. Screens (`vnc`: bytes of RFB in binary frames; `guac`: instructions in text frames) pass as they are. \
     Close codes: 1000 it has ended, 1001 the server stops, 1009 a message was too large, 4400 not understood, 4401 you may not be \
     here any more, 4404 the node is gone, 4408 nothing has happened for too long, 4429 you took too little of what was shown. A \
-    browser's page has to be this server's own.";
+    browser's page has to be this server's own. `guac` is spoken as guacamole-common-js speaks it \
+    (subprotocol `guacamole`), and its close reasons are Guacamole's status codes.";
 
 pub(crate) fn routes() -> Vec<Route> {
     let mut routes = vec![
@@ -235,6 +181,7 @@ async fn open(mut request: Request) -> Result<Answer, Problem> {
         request.require(Permission::UseConsoles, &place.organisation, &folder(&place.lab))?;
     }
     let size = words::checked(Size { cols: query.cols, rows: query.rows })?;
+    let screen = query.screen()?;
     let kinds = hub.kinds(&place).await?;
     if !kinds.contains(&query.kind) {
         let known: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
@@ -247,11 +194,15 @@ async fn open(mut request: Request) -> Result<Answer, Problem> {
         node: place.clone(),
         kind: query.kind,
         name: clean("name", query.name.as_deref().unwrap_or_default())?.to_owned(),
-        login: login(&query)?,
+        login: query.login()?,
     };
     let who = request.principal.actor();
     let target = format!("{}/{} {}", place.lab, place.node, query.kind.as_str());
-    let after = json!({ "mode": if may_type { "type" } else { "watch" }, "login": query.user, "secret": query.secret });
+    let mut after =
+        json!({ "mode": if may_type { "type" } else { "watch" }, "login": query.user, "secret": query.secret });
+    if let Some(of) = query.of {
+        after["of"] = of.as_str().into();
+    }
     let entry: NewAudit = request.entry("console.open", &place.organisation, &target, Value::Null, after);
     let record = query.record > 0 && may_type;
     let terminal = match query.kind.is_terminal() {
@@ -265,7 +216,7 @@ async fn open(mut request: Request) -> Result<Answer, Problem> {
     }
     let source = match terminal {
         Some(_) => None,
-        None => Some(hub.tunnel(&key, !may_type, size).await?),
+        None => Some(hub.tunnel(&key, !may_type, (size, screen)).await?),
     };
     // What is shown from here on was asked for by somebody who is named.
     let (engine, written) = (api.engine.clone(), entry.clone());
@@ -294,7 +245,10 @@ async fn open(mut request: Request) -> Result<Answer, Problem> {
     let reply = upgrade.on_upgrade(move |socket| async move {
         let end = match (terminal, source) {
             (Some(session), _) => viewer::serve(socket, &session, &mut visit).await,
-            (None, Some(source)) => tunnel::serve(socket, source, kind, &mut visit, api.stopping()).await,
+            (None, Some(source)) => {
+                let gone = hub.gone(&api, &key);
+                tunnel::serve(socket, source, kind, &mut visit, (gone, api.stopping())).await
+            }
             (None, None) => return,
         };
         visit.ended(&end).await;
@@ -318,14 +272,6 @@ fn protocol(request: &Request) -> Option<&'static str> {
     let offered: Vec<&str> =
         offered.iter().filter_map(|value| value.to_str().ok()).flat_map(|line| line.split(',')).collect();
     ["guacamole", "binary"].into_iter().find(|known| offered.iter().any(|offer| offer.trim() == *known))
-}
-
-fn login(query: &ConsoleQuery) -> Result<Option<(String, String)>, Problem> {
-    match (&query.user, &query.secret) {
-        (Some(user), Some(secret)) => Ok(Some((clean("user", user)?.to_owned(), clean("secret", secret)?.to_owned()))),
-        (None, None) => Ok(None),
-        _ => Err(Problem::new(Code::InvalidInput, "`user` and `secret` go together")),
-    }
 }
 
 impl ConsoleHub {

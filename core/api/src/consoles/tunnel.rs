@@ -1,5 +1,5 @@
 //! A screen: everybody has a connection of their own to it, and bytes pass as they are. Who only watches is kept from typing and
-//! pointing where that is known: in RFB.
+//! pointing where that is known: in RFB here, in guacd's protocol where it is spoken.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tokio::{
 use warp::ws::{Message, WebSocket};
 
 use super::{
-    guacamole::Instructions,
+    guacamole::{self, Instructions},
     hub::Visit,
     outbox::End,
     rfb,
@@ -31,7 +31,7 @@ pub(super) async fn serve(
     source: ConsoleSource,
     kind: ConsoleKind,
     visit: &mut Visit,
-    mut stopping: watch::Receiver<bool>,
+    (gone, mut stopping): (impl Future<Output = ()>, watch::Receiver<bool>),
 ) -> End {
     let (mut sink, mut stream) = socket.split();
     let (mut shown, mut keys) = tokio::io::split(source.stream);
@@ -122,9 +122,13 @@ pub(super) async fn serve(
     let end = tokio::select! {
         end = speak => end,
         end = hear => end,
+        () = gone => End::Gone,
         _ = stopping.wait_for(|stop| *stop) => End::Stopping,
     };
-    viewer::close(&mut sink, &end).await;
+    match kind {
+        ConsoleKind::Guac => viewer::part(&mut sink, guacamole::close(&end)).await,
+        _ => viewer::close(&mut sink, &end).await,
+    }
     visit.shown = Some(sent);
     viewer::wait_for_close(&mut stream).await;
     end

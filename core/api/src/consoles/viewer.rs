@@ -1,6 +1,6 @@
 //! One person at a console: a WebSocket, what they say, what they are sent, and whether they still may be here.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{
@@ -47,7 +47,12 @@ pub(super) async fn wait_for_close(stream: &mut SplitStream<WebSocket>) {
 
 /// Says goodbye.
 pub(super) async fn close(sink: &mut SplitSink<WebSocket, Message>, end: &End) {
-    let Some((code, reason)) = end.close() else { return };
+    part(sink, end.close()).await;
+}
+
+/// The same in other words.
+pub(super) async fn part(sink: &mut SplitSink<WebSocket, Message>, words: Option<(u16, Cow<'static, str>)>) {
+    let Some((code, reason)) = words else { return };
     let _ = tokio::time::timeout(PARTING, sink.send(Message::close_with(code, reason))).await;
 }
 

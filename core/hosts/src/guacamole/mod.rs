@@ -36,6 +36,8 @@ pub struct Config {
     pub datasource: String,
     /// `host:port` of guacd, for consoles that don't go through the web application. Empty: there is none.
     pub guacd: String,
+    /// Address of this machine at which guacd finds the consoles that it shows.
+    pub console_address: String,
     /// Organisations whose runs may use it; `*`: all of them. The platform's always may.
     pub organisations: Vec<String>,
     /// What stands in for it in a rehearsal.
@@ -51,6 +53,7 @@ impl Default for Config {
             secret: String::new(),
             datasource: "postgresql".into(),
             guacd: String::new(),
+            console_address: "127.0.0.1".into(),
             organisations: Vec::new(),
             rehearsed: Simulated::default(),
         }
@@ -94,6 +97,10 @@ pub fn module(
     organisations: Arc<dyn Organisations>,
     passwords: Arc<dyn Passwords>,
 ) -> Result<HostModule, Problem> {
+    if config.console_address.parse::<std::net::IpAddr>().is_err() {
+        let message = format!("hosts.guacamole.console_address: `{}` isn't an IP address", config.console_address);
+        return Err(Problem::new(Code::Configuration, message).help("an address of this machine that guacd can reach"));
+    }
     Ok(described(ops::all(&Arc::new(Web::new(config, http, organisations, passwords)?))))
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use windlass_model::{Code, Problem};
 
-use super::{backend::NetBackend, fault::Fault, lab::Lab, plan::invalid};
+use super::{backend::NetBackend, fault::Fault, lab::Lab, plan::invalid, summary::Summary};
 use crate::lab_id::LabId;
 
 const SECTION: u32 = 0x0a0d_0d0a;
@@ -69,6 +69,8 @@ pub struct Limits {
     pub bytes: u64,
     /// How much of a packet is kept.
     pub snaplen: u32,
+    /// How many packets there are at most.
+    pub packets: u64,
 }
 
 impl Limits {
@@ -85,7 +87,15 @@ impl Limits {
         let snaplen = within("snaplen", snaplen.unwrap_or(SNAPLEN_MAX).into(), 14, SNAPLEN_MAX.into())?
             .try_into()
             .unwrap_or(SNAPLEN_MAX);
-        Ok(Self { length: Duration::from_secs(seconds), bytes, snaplen })
+        Ok(Self { length: Duration::from_secs(seconds), bytes, snaplen, packets: u64::MAX })
+    }
+
+    /// The same, of so many packets at most.
+    pub fn packets(self, packets: Option<u64>) -> Result<Self, Problem> {
+        match packets {
+            Some(0) => Err(invalid("`packets` is 0").help("from 1")),
+            packets => Ok(Self { packets: packets.unwrap_or(u64::MAX), ..self }),
+        }
     }
 }
 
@@ -107,6 +117,7 @@ pub struct Recording {
     name: String,
     began: Instant,
     totals: Totals,
+    summary: Option<Summary>,
     ended: bool,
 }
 
@@ -133,7 +144,25 @@ impl Recording {
             fault.problem(format!("listening at {at}"))
         })?;
         let (name, began) = (at.to_owned(), Instant::now());
-        Ok(source.map(|source| Self { source, limits, name, began, totals: Totals::default(), ended: false }))
+        Ok(source.map(|source| Self {
+            source,
+            limits,
+            name,
+            began,
+            totals: Totals::default(),
+            summary: None,
+            ended: false,
+        }))
+    }
+
+    /// Has it told in words, too, the first packets with a line each.
+    pub(super) fn summarise(&mut self, lines: usize) {
+        self.summary = Some(Summary::new(lines));
+    }
+
+    /// What was seen, in words.
+    pub(super) fn summary(&self) -> Option<&Summary> {
+        self.summary.as_ref()
     }
 
     /// What it has so far.
@@ -152,6 +181,10 @@ impl Recording {
         }
         let mut wait = longest;
         while piece.len() < PIECE {
+            if self.totals.packets >= self.limits.packets {
+                self.ended = true;
+                break;
+            }
             let left = self.limits.length.saturating_sub(self.began.elapsed());
             // Whoever waits sees the heading at once.
             let wait_for = if piece.is_empty() { wait.min(left) } else { Duration::ZERO };
@@ -166,6 +199,9 @@ impl Recording {
                 break;
             }
             write(&mut piece, &packet);
+            if let Some(summary) = &mut self.summary {
+                summary.add(&packet);
+            }
             self.totals.packets += 1;
         }
         self.totals.dropped += self.source.dropped();
@@ -256,7 +292,8 @@ mod tests {
         let limits = Limits::new(Some(60), Some(200_000), None).unwrap();
         let (source, name) = (Box::new(Endless), "r1:eth0".to_owned());
         let totals = Totals::default();
-        let mut recording = Recording { source, limits, name, began: Instant::now(), totals, ended: false };
+        let mut recording =
+            Recording { source, limits, name, began: Instant::now(), totals, summary: None, ended: false };
         let mut file = Vec::new();
         while let Some(piece) = recording.next(Duration::ZERO).unwrap() {
             file.extend(piece);

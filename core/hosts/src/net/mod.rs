@@ -19,6 +19,7 @@ mod rehearse;
 mod remove;
 mod settle;
 mod steps;
+mod summary;
 #[cfg(test)]
 mod tests;
 pub mod types;

@@ -15,9 +15,6 @@ use crate::{
     lab_names::{LabNames, Parsed, parse},
 };
 
-/// With ten thousand labs on one machine, all of a lab's candidates are taken once in 10¹³.
-const CANDIDATES: u32 = 16;
-
 /// What carries a hash.
 #[derive(Default)]
 struct Held<'a> {
@@ -58,8 +55,7 @@ pub fn names(
         }
     }
     let mut free = None;
-    for number in 0..CANDIDATES {
-        let names = LabNames::candidate(instance, &id.key, number);
+    for names in LabNames::candidates(instance, &id.key) {
         let of_hash = held.get(names.hash());
         match of_hash.map_or(Ok(None), |held| owner(backend, held, &names, is_ours))? {
             Some(true) => return Ok(names),

@@ -10,7 +10,10 @@ mod spec;
 #[cfg(test)]
 mod tests;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -23,7 +26,7 @@ use crate::{
 };
 
 pub use facts::facts;
-pub use host::kvm;
+pub use host::{kvm, line::Line};
 
 /// `[hosts.qemu]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -100,6 +103,12 @@ pub fn sockets(config: &Config, instance: &str, lab: &LabId, name: &str) -> Opti
 /// The machines of a lab as `qemu::machines` tells them, for a caller that is no step of a run; only this Windlass' own.
 pub fn machines(config: &Config, instance: &str, lab: &LabId) -> Result<Vec<Value>, Problem> {
     host::machines(config, instance, lab)
+}
+
+/// Attaches to a machine's serial line, whose socket is in this folder. While somebody is attached, `send_serial` types through this
+/// process' own hold on it, and doesn't wait until they leave.
+pub fn attach(folder: &Path, serial: &str) -> std::io::Result<Line> {
+    host::line::attach(folder, serial)
 }
 
 /// The module. Fails when a folder isn't an absolute path.

@@ -1,5 +1,6 @@
 //! Files that belong to a run.
 
+use base64::Engine as _;
 use rhai::{Blob, Dynamic};
 use serde_json::json;
 use windlass_model::{Code, EffectClass, Problem, journal::LocalEffect};
@@ -19,7 +20,7 @@ pub(super) fn all() -> Vec<Builtin> {
         params: const {
             &[
                 Param::required("name", Kind::String, "unique in the run, such as `report.txt`"),
-                Param::required("content", Kind::Any, "text, or a blob"),
+                Param::required("content", Kind::Any, "text, a blob, or bytes as `#{ base64: text }`"),
                 Param::optional(
                     "media_type",
                     Kind::String,
@@ -32,6 +33,12 @@ pub(super) fn all() -> Vec<Builtin> {
         example: "let kept = artifact(\"report.txt\", \"all is well\\n\"); ensure(kept.bytes == 12, \"twelve bytes\");",
         run: artifact,
     }]
+}
+
+/// Bytes that an op has given as text.
+fn decoded(map: &rhai::Map) -> Option<Vec<u8>> {
+    let text = map.get("base64").filter(|_| map.len() == 1)?.as_immutable_string_ref().ok()?;
+    base64::engine::general_purpose::STANDARD.decode(text.as_bytes()).ok()
 }
 
 fn artifact(call: &Call) -> Result<Dynamic, Halt> {
@@ -50,8 +57,10 @@ fn artifact(call: &Call) -> Result<Dynamic, Halt> {
         (run.scrubber.text(&text).into_bytes(), "text/plain")
     } else if let Some(bytes) = given.read_lock::<Blob>() {
         (bytes.clone(), "application/octet-stream")
+    } else if let Some(bytes) = given.read_lock::<rhai::Map>().and_then(|map| decoded(&map)) {
+        (bytes, "application/octet-stream")
     } else {
-        return Err(call.wrong(1, "text or a blob").into());
+        return Err(call.wrong(1, "text, a blob, or `#{ base64: text }`").into());
     };
     if content.len() > MAX_BYTES {
         return Err(Problem::new(Code::LimitExceeded, format!("an artifact has at most {MAX_BYTES} bytes"))

@@ -127,11 +127,18 @@ async fn attend(remote: &Remote, path: &str, args: &Args, context: &Context) -> 
     let raw = Raw::begin();
     let ended = carry(socket, args.watch).await;
     drop(raw);
-    let (code, why) = ended?;
-    match code {
-        1000 => Ok(Exit::Success),
-        _ => Err(Problem::new(Code::Unavailable, format!("the console was closed: {why}"))
-            .data(json!({ "close_code": code }))),
+    match ended? {
+        Ended::Left => Ok(Exit::Success),
+        Ended::Terminated => Ok(Exit::Terminated),
+        // What ran there is what this command was about: its code is ours, as with `ssh`.
+        Ended::Closed { code: 1000, exit, .. } => Ok(match exit.map(|exit| u8::try_from(exit).unwrap_or(u8::MAX)) {
+            Some(exit @ 1..) => Exit::Program(exit),
+            _ => Exit::Success,
+        }),
+        Ended::Closed { code, why, .. } => {
+            let problem = Problem::new(Code::Unavailable, format!("the console was closed: {why}"));
+            Err(problem.data(json!({ "close_code": code })))
+        }
     }
 }
 
@@ -186,13 +193,26 @@ fn tls() -> Result<TlsConnector, Problem> {
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
-/// Carries keys and what is shown; the close code and its reason. Leaving counts as an end.
-async fn carry(socket: Socket, watch: bool) -> Result<(u16, String), Problem> {
+/// How it ended.
+enum Ended {
+    /// By the key for that.
+    Left,
+    /// Somebody ended this process.
+    Terminated,
+    /// By the server, with the exit code of what ran there.
+    Closed { code: u16, why: String, exit: Option<i64> },
+}
+
+/// Carries keys and what is shown, to the end.
+async fn carry(socket: Socket, watch: bool) -> Result<Ended, Problem> {
     let failed = |error: std::io::Error| Problem::new(Code::System, format!("this terminal: {error}"));
     let (mut sink, mut stream) = socket.split();
     let mut keys = keys();
     let mut resized = signal(SignalKind::window_change()).map_err(failed)?;
-    let mut listening = true;
+    let mut terminated = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut hung_up = signal(SignalKind::hangup()).map_err(failed)?;
+    let (mut listening, mut exit) = (true, None);
+    let broken = |why: String, exit| Ok(Ended::Closed { code: 1006, why, exit });
     loop {
         tokio::select! {
             message = stream.next() => match message {
@@ -202,32 +222,37 @@ async fn carry(socket: Socket, watch: bool) -> Result<(u16, String), Problem> {
                 }
                 Some(Ok(Message::Text(text))) => {
                     let told: Value = serde_json::from_str(&text).unwrap_or_default();
+                    exit = exit.or(told["exit"].as_i64());
                     if let Some(why) = told["error"]["message"].as_str() {
                         let _ = write!(std::io::stderr(), "\r\n{why}\r\n");
                     }
                 }
                 Some(Ok(Message::Close(frame))) => {
-                    return Ok(frame.map_or((1005, String::new()), |frame| (frame.code.into(), frame.reason.to_string())));
+                    let told = frame.map(|frame| (frame.code.into(), frame.reason.to_string()));
+                    let (code, why) = told.unwrap_or((1005, String::new()));
+                    return Ok(Ended::Closed { code, why, exit });
                 }
                 Some(Ok(_)) => {}
-                Some(Err(error)) => return Ok((1006, error.to_string())),
-                None => return Ok((1006, "the connection broke".into())),
+                Some(Err(error)) => return broken(error.to_string(), exit),
+                None => return broken("the connection broke".into(), exit),
             },
             typed = keys.recv(), if listening => match typed {
                 Some(bytes) => {
                     let leave = bytes.iter().position(|byte| *byte == LEAVE && std::io::stdin().is_terminal());
                     let bytes = &bytes[..leave.unwrap_or(bytes.len())];
                     if !bytes.is_empty() && !watch && sink.send(Message::binary(bytes.to_vec())).await.is_err() {
-                        return Ok((1006, "the connection broke".into()));
+                        return broken("the connection broke".into(), exit);
                     }
                     if leave.is_some() {
                         let _ = sink.close().await;
-                        return Ok((1000, "left".into()));
+                        return Ok(Ended::Left);
                     }
                 }
                 // What was piped in is at its end; what it does may still be shown.
                 None => listening = false,
             },
+            _ = terminated.recv() => return Ok(Ended::Terminated),
+            _ = hung_up.recv() => return Ok(Ended::Terminated),
             _ = resized.recv() => {
                 let (cols, rows) = size();
                 let said = json!({ "resize": { "cols": cols, "rows": rows } });

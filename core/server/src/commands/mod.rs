@@ -3,6 +3,7 @@
 pub mod approvals;
 pub mod audit;
 pub mod backup;
+pub mod capture;
 pub mod completions;
 pub mod config;
 pub mod console;
@@ -63,7 +64,8 @@ fn server(command: &Command) -> Server {
         | Command::Users(_)
         | Command::Tokens(_)
         | Command::Audit(_)
-        | Command::Console(_) => Server::Asks,
+        | Command::Console(_)
+        | Command::Capture(_) => Server::Asks,
         Command::Serve(_) | Command::Dev(_) | Command::Sim(_) => Server::Refuses("this starts a server here"),
         Command::Migrate(_) => Server::Refuses("a database is migrated by whoever serves it"),
         Command::Backup(_) | Command::Restore(_) | Command::Store(_) => {
@@ -112,6 +114,7 @@ pub fn dispatch(command: Command, context: &Context) -> Result<Exit, Problem> {
         Command::Tokens(command) => tokens::run(&command, context),
         Command::Audit(command) => audit::run(&command, context),
         Command::Console(args) => console::run(&args, context),
+        Command::Capture(args) => capture::run(&args, context),
         Command::Sim(args) => sim::run(&args, context),
         Command::Completions(args) => completions::run(&args),
         Command::Version => version::run(context),

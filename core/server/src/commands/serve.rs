@@ -242,7 +242,13 @@ fn api(session: &Session, config: &Config, public_url: String) -> Result<Api, Pr
     let (instance, vault) = (session.instance().clone(), session.shared_vault());
     let captures = Arc::new(LabCaptures(instance.clone()));
     let labs = Arc::new(LabDesk::new(instance.clone(), &config.hosts));
-    let consoles = LabConsoles::new(&config.labs, &config.hosts, instance, vault, session.folder().node_keys());
+    let consoles = LabConsoles::new(
+        &config.labs,
+        &config.hosts,
+        instance,
+        (session.engine().clone(), vault),
+        session.folder().node_keys(),
+    );
     Ok(api
         .knowing(Arc::new(crate::things::Inventory))
         .with_consoles(Arc::new(consoles))

@@ -273,6 +273,10 @@ pub const KEYS: &[Key] = &[
         "`host:port` of guacd, for consoles that don't go through the web application. Empty: there is none.",
     ),
     key(
+        "hosts.guacamole.console_address",
+        "Address of this machine at which guacd finds the consoles that it shows; guacd's own connections only are let in.",
+    ),
+    key(
         "hosts.guacamole.organisations",
         "Organisations whose runs may use it; `*`: all of them. The platform's always may.",
     ),

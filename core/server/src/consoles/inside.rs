@@ -2,6 +2,7 @@
 
 use std::{
     fs::File,
+    net::SocketAddr,
     os::{
         fd::{AsFd as _, BorrowedFd},
         unix::fs::MetadataExt as _,
@@ -64,7 +65,7 @@ impl Inside {
         std::thread::scope(|scope| scope.spawn(entered).join()).map_err(broken)?
     }
 
-    /// Ports below 1024 that something in it listens on for anybody, or for itself.
+    /// Ports that something in it listens on for anybody, or for itself.
     pub fn listening(&self) -> Result<Vec<u16>, Problem> {
         self.within(|| {
             // `self` is the process: this thread's network is elsewhere.
@@ -74,29 +75,28 @@ impl Inside {
         })
     }
 
-    /// A connection to a port of its own loopback address.
-    pub fn connect(&self, port: u16) -> Result<std::net::TcpStream, Problem> {
+    /// A connection from in it.
+    pub fn connect(&self, address: SocketAddr) -> Result<std::net::TcpStream, Problem> {
         self.within(|| {
-            let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
             let stream = std::net::TcpStream::connect_timeout(&address, PATIENCE).and_then(|stream| {
                 stream.set_nonblocking(true)?;
                 stream.set_nodelay(true)?;
                 Ok(stream)
             });
             stream.map_err(|error| {
-                Problem::new(Code::Unavailable, format!("nothing answers on port {port} in the node: {error}"))
+                Problem::new(Code::Unavailable, format!("nothing answers at {address}, seen from the node: {error}"))
             })
         })
     }
 }
 
-/// The port of a line of /proc/net/tcp that is about a listener, if it is a low one.
+/// The port of a line of /proc/net/tcp that is about a listener.
 fn listens_on(line: &str) -> Option<u16> {
     const LISTEN: &str = "0A";
     let mut words = line.split_whitespace().skip(1);
     let (local, _, state) = (words.next()?, words.next()?, words.next()?);
     let port = u16::from_str_radix(local.rsplit_once(':')?.1, 16).ok()?;
-    (state == LISTEN && port < 1_024).then_some(port)
+    (state == LISTEN).then_some(port)
 }
 
 #[cfg(test)]
@@ -114,6 +114,6 @@ mod tests {
             "   0: 00000000000000000000000000000000:0017 00000000000000000000000000000000:0000 0A 00000000:00000000";
         let high = "   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000";
         let found: Vec<u16> = [head, listener, connection, six, high, ""].into_iter().filter_map(listens_on).collect();
-        assert_eq!(found, [22, 23]);
+        assert_eq!(found, [22, 23, 8080]);
     }
 }

@@ -4,18 +4,31 @@ use std::{fs::File, os::fd::AsRawFd as _, path::PathBuf, time::Duration};
 
 use tokio::{net::UnixStream, sync::oneshot};
 use windlass_api::services::ConsoleSource;
+use windlass_hosts::qemu;
 use windlass_model::{Code, Problem};
+
+use super::aside;
 
 /// How long connecting may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Attaches to a serial line.
+pub async fn serial(folder: PathBuf, socket: &'static str) -> Result<ConsoleSource, Problem> {
+    let attached = aside(move || qemu::attach(&folder, socket).map_err(|error| failed(socket, &error))).await?;
+    let stream = UnixStream::from_std(attached).map_err(|error| failed(socket, &error))?;
+    let (_, exit) = oneshot::channel();
+    Ok(ConsoleSource { stream: Box::new(stream), exit })
+}
+
+fn failed(socket: &str, error: &std::io::Error) -> Problem {
+    Problem::new(Code::Unavailable, format!("the machine's `{socket}` can't be reached: {error}")).help(
+        "it may be stopped: qemu::start_machine starts it; a serial line has one end, which somebody else may hold",
+    )
+}
+
 /// Connects to a socket in a folder, however long the folder's path is.
 pub async fn open(folder: PathBuf, socket: &'static str) -> Result<ConsoleSource, Problem> {
-    let failed = |error: std::io::Error| {
-        Problem::new(Code::Unavailable, format!("the machine's `{socket}` can't be reached: {error}")).help(
-            "it may be stopped: qemu::start_machine starts it; a serial line has one end, which somebody else may hold",
-        )
-    };
+    let failed = |error: std::io::Error| failed(socket, &error);
     let opened = File::open(&folder).map_err(failed)?;
     let path = format!("/proc/self/fd/{}/{socket}", opened.as_raw_fd());
     let stream = tokio::time::timeout(PATIENCE, UnixStream::connect(path)).await;

@@ -1,6 +1,9 @@
 //! Consoles of labs' nodes on this machine: which ones a node has, and what each is connected to.
 
+mod bridge;
 mod container;
+mod doors;
+mod guac;
 mod inside;
 mod machine;
 mod pty;
@@ -8,25 +11,31 @@ mod shell;
 mod ssh;
 mod telnet;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
+use serde_json::Value;
 use windlass_api::services::{ConsoleAsk, ConsoleKind, ConsoleLogin, ConsoleSource, Consoles, LabNode, Opening};
+use windlass_engine::Engine;
 use windlass_hosts::{
     HostConfig,
     docker::console::Consoles as Containers,
     lab_id::LabId,
     lab_mark::{Mark, short_instance},
-    lab_names::{Parsed, check_name, parse},
+    lab_names::{LabNames, Parsed, check_name, parse},
     net, qemu,
 };
 use windlass_model::{Code, Problem};
 use windlass_script::SecretSource as _;
 
-use self::inside::Inside;
+use self::{
+    doors::{Door, From},
+    guac::{Far, Guacs},
+    inside::Inside,
+};
 use crate::{config::LabSettings, vault::Vault};
-
-const SSH: u16 = 22;
-const TELNET: u16 = 23;
 
 /// The nodes of this machine's labs.
 pub struct LabConsoles(Arc<Labs>);
@@ -37,6 +46,8 @@ struct Labs {
     instance: Arc<str>,
     containers: Arc<Containers>,
     vault: Arc<Vault>,
+    engine: Engine,
+    guacs: Option<Guacs>,
     /// Where nodes' SSH keys are kept.
     keys: PathBuf,
 }
@@ -49,6 +60,28 @@ struct Node {
     container: Option<String>,
     /// Its machine.
     machine: Option<qemu::Sockets>,
+    /// Its lab's document, if it has one.
+    document: Option<Value>,
+}
+
+impl Node {
+    /// Where its SSH or telnet server is.
+    fn door(&self, at: &LabNode, kind: ConsoleKind) -> Door {
+        Door::of(self.document.as_ref(), &at.node, kind).unwrap_or_default()
+    }
+
+    /// The socket that is a machine's screen.
+    fn screen(&self) -> Option<(&Path, &'static str)> {
+        let machine = self.machine.as_ref()?;
+        machine.vnc.filter(|vnc| machine.folder.join(vnc).exists()).map(|vnc| (machine.folder.as_path(), vnc))
+    }
+}
+
+/// What guacd can show, the best first.
+const SHOWN: [ConsoleKind; 3] = [ConsoleKind::Vnc, ConsoleKind::Ssh, ConsoleKind::Telnet];
+
+fn no_console(at: &LabNode, kind: ConsoleKind) -> Problem {
+    Problem::new(Code::NotFound, format!("{} has no {} console", at.node, kind.as_str()))
 }
 
 fn no_node(at: &LabNode) -> Problem {
@@ -61,12 +94,13 @@ impl LabConsoles {
         settings: &LabSettings,
         hosts: &HostConfig,
         instance: Arc<str>,
-        vault: Arc<Vault>,
+        (engine, vault): (Engine, Arc<Vault>),
         keys: PathBuf,
     ) -> Self {
         let containers = Arc::new(Containers::new(&hosts.docker));
         let (settings, hosts) = (settings.clone(), hosts.clone());
-        Self(Arc::new(Labs { settings, hosts, instance, containers, vault, keys }))
+        let guacs = Guacs::new(&hosts.guacamole);
+        Self(Arc::new(Labs { settings, hosts, instance, containers, vault, engine, guacs, keys }))
     }
 }
 
@@ -87,9 +121,10 @@ impl Labs {
             namespace: self.namespace(&lab, &at.node)?,
             container,
             machine: qemu::sockets(&self.hosts.qemu, &self.instance, &lab, &at.node),
+            document: self.engine.stored_at(&at.organisation, &format!("lab/{}", lab.key))?,
         };
         match node {
-            Node { namespace: None, container: None, machine: None } => Err(no_node(at)),
+            Node { namespace: None, container: None, machine: None, .. } => Err(no_node(at)),
             node => Ok(node),
         }
     }
@@ -97,10 +132,12 @@ impl Labs {
     /// The namespace that carries a lab's mark as this node of it.
     fn namespace(&self, lab: &LabId, node: &str) -> Result<Option<String>, Problem> {
         let kernel = net::kernel();
-        let hash = lab.names(&self.instance).hash().to_owned();
+        // Where two labs' hashes are alike, one of them has another.
+        let hashes: Vec<LabNames> = LabNames::candidates(&self.instance, &lab.key).collect();
         let all = kernel.namespaces().map_err(|fault| fault.problem("listing the namespaces"))?;
         let named = all.into_iter().filter(|kernel| {
-            matches!(parse(kernel), Some(Parsed::Namespace { hash: its, name, .. }) if its == hash && name == node)
+            matches!(parse(kernel), Some(Parsed::Namespace { hash, name, .. })
+                if name == node && hashes.iter().any(|names| names.hash() == hash))
         });
         let named: Vec<String> = named.collect();
         let instance = short_instance(&self.instance);
@@ -112,24 +149,27 @@ impl Labs {
         Ok(ours.map(|(_, name)| name.clone()))
     }
 
-    fn kinds_of(&self, node: &Node) -> Vec<ConsoleKind> {
+    fn kinds_of(&self, at: &LabNode, node: &Node) -> Vec<ConsoleKind> {
         let mut kinds = Vec::new();
         if node.container.is_some() || (node.namespace.is_some() && !self.settings.shell.is_empty()) {
             kinds.push(ConsoleKind::Shell);
         }
-        if let Some(machine) = &node.machine
-            && machine.folder.join(machine.serial).exists()
-        {
-            kinds.push(ConsoleKind::Serial);
-            kinds.extend(machine.vnc.filter(|vnc| machine.folder.join(vnc).exists()).map(|_| ConsoleKind::Vnc));
-        }
+        let machine = node.machine.as_ref().filter(|machine| machine.folder.join(machine.serial).exists());
+        kinds.extend(machine.map(|_| ConsoleKind::Serial));
+        kinds.extend(machine.and(node.screen()).map(|_| ConsoleKind::Vnc));
         let listening = node.namespace.as_deref().map(|name| Inside::open(name).and_then(|inside| inside.listening()));
         let listening = listening.and_then(Result::ok).unwrap_or_default();
-        for (port, kind) in [(SSH, ConsoleKind::Ssh), (TELNET, ConsoleKind::Telnet)] {
-            if listening.contains(&port) {
-                kinds.push(kind);
-            }
+        for kind in [ConsoleKind::Ssh, ConsoleKind::Telnet] {
+            let door = node.door(at, kind);
+            // What is elsewhere is tried when it is opened.
+            let has = match door.is_elsewhere() {
+                true => node.namespace.is_some() || machine.is_some(),
+                false => listening.contains(&door.port(kind)),
+            };
+            kinds.extend(has.then_some(kind));
         }
+        let shown = kinds.iter().any(|kind| SHOWN.contains(kind));
+        kinds.extend((self.guacs.is_some() && shown).then_some(ConsoleKind::Guac));
         kinds.sort_unstable();
         kinds
     }
@@ -137,42 +177,124 @@ impl Labs {
     async fn open(self: Arc<Self>, ask: ConsoleAsk) -> Result<ConsoleSource, Problem> {
         let (labs, at) = (self.clone(), ask.node.clone());
         let node = aside(move || labs.find(&at)).await?;
-        match (ask.kind, node) {
+        match (ask.kind, &node) {
             (ConsoleKind::Shell, Node { container: Some(container), .. }) => {
-                container::open(self.containers.clone(), container, ask).await
+                container::open(self.containers.clone(), container.clone(), ask).await
             }
             (ConsoleKind::Shell, Node { namespace: Some(namespace), .. }) => {
-                shell::open(self.settings.clone(), self.hosts.exec.hidden.clone(), namespace, ask).await
+                shell::open(self.settings.clone(), self.hosts.exec.hidden.clone(), namespace.clone(), ask).await
             }
             (ConsoleKind::Serial, Node { machine: Some(machine), .. }) => {
-                machine::open(machine.folder, machine.serial).await
+                machine::serial(machine.folder.clone(), machine.serial).await
             }
-            (ConsoleKind::Vnc, Node { machine: Some(qemu::Sockets { folder, vnc: Some(vnc), .. }), .. }) => {
-                machine::open(folder, vnc).await
+            (ConsoleKind::Vnc, node) => match node.screen() {
+                Some((folder, vnc)) => machine::open(folder.to_owned(), vnc).await,
+                None => Err(no_console(&ask.node, ask.kind)),
+            },
+            (ConsoleKind::Telnet, node) => {
+                let stream = self.connect(&ask.node, node, ConsoleKind::Telnet).await?;
+                Ok(telnet::over(stream, ask.size))
             }
-            (ConsoleKind::Telnet, Node { namespace: Some(namespace), .. }) => {
-                Ok(telnet::over(connect(namespace, TELNET).await?, ask.size))
+            (ConsoleKind::Ssh, node) => {
+                let door = node.door(&ask.node, ConsoleKind::Ssh);
+                let login = self.login(&ask.node, ask.login.clone(), &door).await?;
+                let stream = self.connect(&ask.node, node, ConsoleKind::Ssh).await?;
+                ssh::over(stream, login, self.pin(&ask.node, &door), ask.size).await
             }
-            (ConsoleKind::Ssh, Node { namespace: Some(namespace), .. }) => {
-                let labs = self.clone();
-                let (at, wanted) = (ask.node.clone(), ask.login.clone());
-                let login = aside(move || labs.login(&at, wanted)).await?;
-                let LabNode { organisation, lab, node } = &ask.node;
-                let pin = ssh::Pin(self.keys.join(format!("{organisation}+{lab}")).join(node));
-                ssh::over(connect(namespace, SSH).await?, login, pin, ask.size).await
-            }
-            _ => {
-                let message = format!("{} has no {} console", ask.node.node, ask.kind.as_str());
-                Err(Problem::new(Code::NotFound, message))
-            }
+            (ConsoleKind::Guac, node) => self.guac(ask, node).await,
+            _ => Err(no_console(&ask.node, ask.kind)),
         }
     }
 
+    /// A console by way of guacd.
+    async fn guac(self: &Arc<Self>, ask: ConsoleAsk, node: &Node) -> Result<ConsoleSource, Problem> {
+        let at = ask.node.clone();
+        let guacs = self.guacs.as_ref().ok_or_else(|| no_console(&at, ConsoleKind::Guac))?;
+        let (labs, place) = (self.clone(), at.clone());
+        let kinds = aside(move || Ok(labs.kinds_of(&place, &labs.find(&place)?))).await?;
+        let wanted = ask.screen.as_ref().and_then(|screen| screen.of);
+        let of = match wanted {
+            Some(of) => Some(of).filter(|of| kinds.contains(of)).ok_or_else(|| no_console(&at, of))?,
+            None => SHOWN.into_iter().find(|kind| kinds.contains(kind)).ok_or_else(|| no_console(&at, ask.kind))?,
+        };
+        let asked = ask.login.clone();
+        let far = async move {
+            if let (ConsoleKind::Vnc, Some((folder, vnc))) = (of, node.screen()) {
+                let stream = machine::open(folder.to_owned(), vnc).await?.stream;
+                return Ok(Far { stream, login: None });
+            }
+            let login = match of {
+                ConsoleKind::Ssh => {
+                    let door = node.door(&at, of);
+                    let login = self.login(&at, asked, &door).await?;
+                    // guacd is told which key is the node's: it doesn't look by itself.
+                    let key = ssh::key(self.connect(&at, node, of).await?, self.pin(&at, &door)).await?;
+                    Some((login, key))
+                }
+                _ => None,
+            };
+            Ok(Far { stream: Box::new(self.connect(&at, node, of).await?), login })
+        };
+        guacs.open(ask, of, far).await
+    }
+
+    /// A connection to a node's SSH or telnet server.
+    async fn connect(
+        self: &Arc<Self>,
+        at: &LabNode,
+        node: &Node,
+        kind: ConsoleKind,
+    ) -> Result<tokio::net::TcpStream, Problem> {
+        let door = node.door(at, kind);
+        let from = match (door.via(), &node.namespace) {
+            (Some(via), _) => {
+                let (labs, lab, via) = (self.clone(), LabId::new(&at.organisation, &at.lab), via.to_owned());
+                let found = aside(move || labs.namespace(&lab, &via)).await?;
+                From::Namespace(found.ok_or_else(|| {
+                    let message = format!("the node from which {}'s {} is reached isn't there", at.node, kind.as_str());
+                    Problem::new(Code::NotFound, message)
+                        .help("`via` in the lab's document names a node with a namespace")
+                })?)
+            }
+            (None, Some(namespace)) => From::Namespace(namespace.clone()),
+            (None, None) if door.is_near(node.document.as_ref()) => From::Here,
+            (None, None) if door.is_elsewhere() => {
+                let message = format!("this machine doesn't reach for {}'s {}", at.node, kind.as_str());
+                return Err(Problem::new(Code::InvalidInput, message).help(
+                    "its `address` has to be in a network of the lab in which this machine has one of its own; or name a node with `via`",
+                ));
+            }
+            (None, None) => return Err(no_console(at, kind)),
+        };
+        door.connect(kind, from).await
+    }
+
+    fn pin(&self, at: &LabNode, door: &Door) -> ssh::Pin {
+        let LabNode { organisation, lab, node } = at;
+        let path = self.keys.join(format!("{organisation}+{lab}")).join(node);
+        ssh::Pin { path, given: door.host_key.clone() }
+    }
+
+    /// Who logs in at a node: whoever opens it says so, or the lab's document.
+    async fn login(
+        self: &Arc<Self>,
+        at: &LabNode,
+        wanted: Option<ConsoleLogin>,
+        door: &Door,
+    ) -> Result<ssh::Login, Problem> {
+        let declared = door.user.clone().zip(door.secret.clone()).map(|(user, secret)| ConsoleLogin { user, secret });
+        let (labs, at, wanted) = (self.clone(), at.clone(), wanted.or(declared));
+        aside(move || labs.admitted(&at, wanted)).await
+    }
+
     /// The secret that somebody logs in by, if it is for this node.
-    fn login(&self, at: &LabNode, wanted: Option<ConsoleLogin>) -> Result<ssh::Login, Problem> {
+    fn admitted(&self, at: &LabNode, wanted: Option<ConsoleLogin>) -> Result<ssh::Login, Problem> {
         let Some(ConsoleLogin { user, secret }) = wanted else {
             return Err(Problem::new(Code::InvalidInput, "the node's SSH server wants to know who logs in")
-                .help("name a `user`, and the `secret` that holds the password or the private key"));
+                .help(
+                    "name a `user`, and the `secret` that holds the password or the private key; or the lab's document does, under \
+                     `consoles`",
+                ));
         };
         let destination = format!("ssh://{}/{}/{}", at.organisation, at.lab, at.node);
         let policy = self.vault.policy(&secret)?;
@@ -189,12 +311,6 @@ impl Labs {
     }
 }
 
-async fn connect(namespace: String, port: u16) -> Result<tokio::net::TcpStream, Problem> {
-    let stream = aside(move || Inside::open(&namespace)?.connect(port)).await?;
-    tokio::net::TcpStream::from_std(stream)
-        .map_err(|error| Problem::new(Code::System, format!("the connection into the node: {error}")))
-}
-
 /// Does what blocks on a thread for such things.
 async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T, Problem> + Send + 'static) -> Result<T, Problem> {
     let done = tokio::task::spawn_blocking(work).await;
@@ -203,7 +319,7 @@ async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T, Problem> + Se
 
 impl Consoles for LabConsoles {
     fn kinds(&self, at: &LabNode) -> Result<Vec<ConsoleKind>, Problem> {
-        Ok(self.0.kinds_of(&self.0.find(at)?))
+        Ok(self.0.kinds_of(at, &self.0.find(at)?))
     }
 
     fn open(&self, ask: ConsoleAsk) -> Opening {

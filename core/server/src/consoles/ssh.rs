@@ -35,35 +35,57 @@ pub struct Login {
     pub secret: Zeroizing<String>,
 }
 
-/// The file in which a node's key is kept.
-pub struct Pin(pub PathBuf);
+/// A node's key: the one that its lab's document gives, or the first that was seen, which is kept in a file.
+#[derive(Clone)]
+pub struct Pin {
+    /// The file.
+    pub path: PathBuf,
+    /// As the document gives it.
+    pub given: Option<String>,
+}
+
+impl Login {
+    /// Whether it is a private key.
+    pub fn is_key(&self) -> bool {
+        self.secret.contains("PRIVATE KEY-----")
+    }
+}
 
 struct Trust {
     pin: Pin,
     refused: Arc<parking_lot::Mutex<Option<Problem>>>,
+    shown: Arc<parking_lot::Mutex<Option<String>>>,
 }
 
 impl Pin {
     /// Whether this key is the node's: the one that it showed first.
     fn admits(&self, key: &str) -> Result<(), Problem> {
+        if let Some(given) = &self.given {
+            // A comment may stand behind it.
+            if given.split_whitespace().take(2).eq(key.split_whitespace()) {
+                return Ok(());
+            }
+            return Err(Problem::new(Code::Conflict, "the node shows another SSH key than its lab's document gives")
+                .help("correct `host_key` in the document, or find out who answers there"));
+        }
         let failed = |error: std::io::Error| {
-            Problem::new(Code::Storage, format!("the keys of nodes can't be kept in {}: {error}", self.0.display()))
+            Problem::new(Code::Storage, format!("the keys of nodes can't be kept in {}: {error}", self.path.display()))
         };
-        if let Some(folder) = self.0.parent() {
+        if let Some(folder) = self.path.parent() {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
         }
-        match fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.0) {
+        match fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.path) {
             Ok(mut file) => return file.write_all(key.as_bytes()).map_err(failed),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
             Err(error) => return Err(failed(error)),
         }
-        let known = fs::read_to_string(&self.0).map_err(failed)?;
+        let known = fs::read_to_string(&self.path).map_err(failed)?;
         if known.len() <= KEY_BYTES && known.trim() == key {
             return Ok(());
         }
         Err(Problem::new(Code::Conflict, "the node shows another SSH key than before").help(format!(
             "if it was made anew, forget the old key: `rm {}`; if it wasn't, somebody else answers",
-            self.0.display()
+            self.path.display()
         )))
     }
 }
@@ -75,13 +97,39 @@ impl Handler for Trust {
         let russh::keys::PublicKeyOrCertificate::PublicKey { key, .. } = shown else { return Ok(false) };
         let text = format!("{} {}", key.algorithm(), key.public_key_base64());
         match self.pin.admits(&text) {
-            Ok(()) => Ok(true),
+            Ok(()) => {
+                *self.shown.lock() = Some(text);
+                Ok(true)
+            }
             Err(problem) => {
                 *self.refused.lock() = Some(problem);
                 Ok(false)
             }
         }
     }
+}
+
+fn failed(error: russh::Error) -> Problem {
+    Problem::new(Code::Unavailable, format!("the node's SSH server: {error}"))
+}
+
+/// Meets a server, if its key is the node's; with the key.
+async fn greet(stream: TcpStream, pin: Pin) -> Result<(Handle<Trust>, String), Problem> {
+    let (refused, shown) =
+        <(Arc<parking_lot::Mutex<Option<Problem>>>, Arc<parking_lot::Mutex<Option<String>>>)>::default();
+    let config = client::Config { keepalive_interval: Some(Duration::from_secs(30)), ..client::Config::default() };
+    let trust = Trust { pin, refused: refused.clone(), shown: shown.clone() };
+    let session = client::connect_stream(Arc::new(config), stream, trust).await;
+    let session = session.map_err(|error| refused.lock().take().unwrap_or_else(|| failed(error)))?;
+    let key = shown.lock().take().unwrap_or_default();
+    Ok((session, key))
+}
+
+/// The key of the server at the other end, if it is the node's. Nobody logs in.
+pub async fn key(stream: TcpStream, pin: Pin) -> Result<String, Problem> {
+    let (session, key) = greet(stream, pin).await?;
+    let _ = session.disconnect(Disconnect::ByApplication, "", "en").await;
+    Ok(key)
 }
 
 /// Logs in over a connection, and opens a terminal.
@@ -91,15 +139,8 @@ pub async fn over(
     pin: Pin,
     size: watch::Receiver<Size>,
 ) -> Result<ConsoleSource, Problem> {
-    let refused = Arc::new(parking_lot::Mutex::new(None));
-    let failed = |error: russh::Error| {
-        let known = refused.lock().take();
-        known.unwrap_or_else(|| Problem::new(Code::Unavailable, format!("the node's SSH server: {error}")))
-    };
-    let config = client::Config { keepalive_interval: Some(Duration::from_secs(30)), ..client::Config::default() };
-    let trust = Trust { pin, refused: refused.clone() };
-    let mut session = client::connect_stream(Arc::new(config), stream, trust).await.map_err(failed)?;
-    let admitted = if login.secret.contains("PRIVATE KEY-----") {
+    let (mut session, _) = greet(stream, pin).await?;
+    let admitted = if login.is_key() {
         let key = decode_secret_key(&login.secret, None).map_err(|error| {
             Problem::new(Code::InvalidInput, format!("the secret isn't a private key that can be read: {error}"))
                 .help("use an ed25519 key without a passphrase, as `ssh-keygen -t ed25519` writes it")
@@ -187,10 +228,14 @@ mod tests {
     #[test]
     fn the_first_key_is_kept_and_another_one_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let pin = Pin(folder.path().join("made/r1"));
+        let pin = Pin { path: folder.path().join("made/r1"), given: None };
         pin.admits("ssh-ed25519 AAAA").unwrap();
         pin.admits("ssh-ed25519 AAAA").unwrap();
         let problem = pin.admits("ssh-ed25519 BBBB").unwrap_err();
         assert!(problem.code == Code::Conflict && problem.help.is_some_and(|help| help.contains("made/r1")));
+        let given = Pin { path: folder.path().join("made/r2"), given: Some("ssh-ed25519  BBBB ann@r2".into()) };
+        given.admits("ssh-ed25519 BBBB").unwrap();
+        assert!(given.admits("ssh-ed25519 AAAA").unwrap_err().message.contains("document"));
+        assert!(!given.path.exists());
     }
 }

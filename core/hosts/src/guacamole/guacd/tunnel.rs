@@ -107,7 +107,7 @@ impl Reader {
                 match instruction.opcode.as_str() {
                     "error" => return Err(refusal::of(&instruction)),
                     "disconnect" => return Ok(None),
-                    "sync" => self.answer(&instruction).await?,
+                    "sync" => answer(self.answers.clone(), &instruction).await?,
                     _ => {}
                 }
                 return Ok(Some(instruction));
@@ -124,12 +124,12 @@ impl Reader {
             }
         }
     }
+}
 
-    async fn answer(&self, sync: &Instruction) -> Result<(), Problem> {
-        match &self.answers {
-            Some(shared) => write(shared, &Instruction::new("sync", [sync.arg(0)]).encode()?).await,
-            None => Ok(()),
-        }
+async fn answer(answers: Option<Shared>, sync: &Instruction) -> Result<(), Problem> {
+    match answers {
+        Some(shared) => write(&shared, &Instruction::new("sync", [sync.arg(0)]).encode()?).await,
+        None => Ok(()),
     }
 }
 

@@ -3,6 +3,7 @@
 mod command;
 mod folder;
 mod images;
+pub mod line;
 mod make;
 mod power;
 mod probe;

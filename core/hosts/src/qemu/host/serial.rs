@@ -3,10 +3,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{Read as _, Seek as _, SeekFrom, Write as _},
-    os::{
-        fd::AsRawFd as _,
-        unix::{fs::OpenOptionsExt as _, net::UnixStream},
-    },
+    os::unix::fs::OpenOptionsExt as _,
     path::Path,
     thread,
     time::{Duration, Instant},
@@ -19,7 +16,7 @@ use windlass_script::host::OpCx;
 use super::{
     super::pattern::Pattern,
     command::{SERIAL, SERIAL_LOG},
-    folder, process,
+    folder, line, process,
     qmp::{Qmp, connect},
 };
 use crate::support::{self, system};
@@ -88,6 +85,15 @@ pub fn send(cx: &OpCx, machine: &Path, name: &str, text: &str) -> Result<(), Pro
     let limit = PATIENCE.min(cx.timeout());
     let begin = Instant::now();
     while !is_free(&run)? {
+        if let Some(typist) = line::attached(&run) {
+            begin_here(machine)?;
+            match typist.types(text, limit.saturating_sub(begin.elapsed())) {
+                line::Typed::All => return Ok(()),
+                line::Typed::Stuck => return Err(unread_text(name)),
+                // Who was attached has gone meanwhile, and nothing of it was taken.
+                line::Typed::Nothing => {}
+            }
+        }
         if begin.elapsed() > limit || cx.stopped() {
             let message = format!("somebody is attached to the serial line of {name}");
             return Err(Problem::new(Code::Conflict, message)
@@ -114,16 +120,18 @@ pub fn send(cx: &OpCx, machine: &Path, name: &str, text: &str) -> Result<(), Pro
         };
         left = &left[written..];
         if begin.elapsed() > limit {
-            let message = format!("the machine {name} doesn't read what is written to its serial line");
-            return Err(
-                Problem::new(Code::Unavailable, message).help("it may be paused, or without a driver for the line")
-            );
+            return Err(unread_text(name));
         }
         if !heard && written == 0 {
             thread::sleep(Duration::from_millis(2));
         }
     }
     Ok(())
+}
+
+fn unread_text(name: &str) -> Problem {
+    let message = format!("the machine {name} doesn't read what is written to its serial line");
+    Problem::new(Code::Unavailable, message).help("it may be paused, or without a driver for the line")
 }
 
 /// The last lines.
@@ -153,7 +161,7 @@ fn is_free(run: &Path) -> Result<bool, Problem> {
 }
 
 /// Bytes that the other end hasn't read yet.
-fn unread(line: &UnixStream) -> libc::c_int {
+pub(super) fn unread(line: &impl std::os::fd::AsRawFd) -> libc::c_int {
     let mut count = 0;
     // SAFETY: the descriptor is open; SIOCOUTQ (the terminals' TIOCOUTQ) writes one number.
     match unsafe { libc::ioctl(line.as_raw_fd(), libc::TIOCOUTQ, &raw mut count) } {
