@@ -3,7 +3,13 @@
 mod containers;
 mod crashes;
 mod deploying;
+mod faults;
+mod full;
+mod machines;
+mod outside;
 mod owners;
+mod quotas;
+mod routers;
 
 use std::{
     collections::BTreeSet,
@@ -14,7 +20,7 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 use windlass_hosts::lab_names::LabNames;
-use windlass_tests::{can_make_namespaces, skip, windlass_binary};
+use windlass_tests::{Docker, can_make_namespaces, skip, windlass_binary};
 
 /// A data folder, and the labs that were made from it.
 struct Place {
@@ -38,6 +44,12 @@ impl Place {
 
     fn data(&self) -> PathBuf {
         self.folder.path().join("data")
+    }
+
+    /// With the containers of this daemon, and with more lines of configuration.
+    fn with_docker(docker: &Docker, more: &str) -> Option<Self> {
+        let lines = format!("[hosts.docker]\nsocket = \"{}\"\n{more}", docker.socket().display());
+        Some(Self::new()?.configured(&lines))
     }
 
     /// With a configuration.
@@ -132,6 +144,12 @@ impl Drop for Place {
             _ = self.windlass(None, &["run", "lab/destroy", "--set", &format!("lab={lab}")]);
         }
     }
+}
+
+/// What Docker has of a lab, by name.
+fn containers(docker: &Docker, lab: &str) -> Vec<String> {
+    let names = docker.docker(&["ps", "--all", "--format", "{{.Names}}"]);
+    names.lines().filter(|name| name.starts_with(&format!("windlass-{lab}-"))).map(str::to_owned).collect()
 }
 
 fn ip(arguments: &[&str]) -> String {

@@ -6,7 +6,7 @@ use windlass_tests::{ApiServer, can_make_namespaces, skip};
 use super::workflows;
 
 /// The workflows of labs, and what they import.
-fn sources() -> Vec<(String, String)> {
+pub(super) fn sources() -> Vec<(String, String)> {
     let mut found = Vec::new();
     for folder in ["lab", "lib"] {
         for file in std::fs::read_dir(workflows().join(folder)).unwrap() {
@@ -20,7 +20,7 @@ fn sources() -> Vec<(String, String)> {
     found
 }
 
-fn outcome(server: &ApiServer, organisation: &str, workflow: &str, input: &Value) -> Value {
+pub(super) fn outcome(server: &ApiServer, organisation: &str, workflow: &str, input: &Value) -> Value {
     let body = json!({ "workflow": workflow, "input": input, "organisation": organisation });
     let launched = server.post("/api/v1/runs", &body).expect(201).json();
     server.ended(launched["id"].as_str().unwrap())

@@ -16,15 +16,20 @@ use crate::{
     lab_space::Spaces,
 };
 
-const INSTANCE: &str = "windlass.instance";
-const LAB: &str = "windlass.lab";
-const NODE: &str = "windlass.node";
+pub(super) const INSTANCE: &str = "windlass.instance";
+pub(super) const LAB: &str = "windlass.lab";
+pub(super) const NODE: &str = "windlass.node";
 const KEY: &str = "windlass.key";
-const ROLE: &str = "windlass.role";
+pub(super) const ROLE: &str = "windlass.role";
 const DIGEST: &str = "windlass.digest";
 const SPEC: &str = "windlass.spec";
 /// Whose an image is, that was imported or committed here: `instance:organisation`.
 pub const OWNER: &str = "windlass.owner";
+/// The network that a pause container is in.
+pub(super) const NETWORK: &str = "windlass.network";
+/// How much a node may have.
+pub(super) const CPUS: &str = "windlass.cpus";
+pub(super) const MEMORY_MB: &str = "windlass.memory_mb";
 /// What our own labels begin with.
 const OURS: &str = "windlass.";
 
@@ -32,6 +37,11 @@ const OURS: &str = "windlass.";
 pub(super) fn labels_of(instance: &str, lab: &LabId, node: &str) -> Vec<(String, String)> {
     let labels = [(INSTANCE, instance), (LAB, lab.key.as_str()), (NODE, node), (ROLE, Role::Node.word())];
     labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+}
+
+/// The value of `OWNER` for what this organisation makes.
+pub(super) fn owner_label(cx: &OpCx, organisation: &str) -> String {
+    format!("{}:{organisation}", short_instance(&cx.instance))
 }
 
 /// What a container is to its node.
@@ -44,7 +54,7 @@ pub enum Role {
 }
 
 impl Role {
-    fn word(self) -> &'static str {
+    pub(super) fn word(self) -> &'static str {
         match self {
             Self::Pause => "pause",
             Self::Node => "node",

@@ -143,7 +143,7 @@ fn body(new: &NewContainer) -> ContainerCreateBody {
     let host_config = HostConfig {
         network_mode: Some(match &new.network {
             Network::None => "none".into(),
-            Network::Bridge => "bridge".into(),
+            Network::Named(name) => name.clone(),
             Network::Of(container) => format!("container:{container}"),
         }),
         port_bindings: (!new.ports.is_empty()).then(|| new.ports.iter().map(port).collect()),

@@ -275,7 +275,7 @@ fn looking(machine: &Arc<Machine>) -> Vec<Op> {
         Draft {
             name: "nodes",
             doc: "The lab's nodes, sorted by name. `status` is `running`, `exited`, `created`, `paused`, or `missing` when the \
-                  container is gone and only what held its namespace is left. `health` is `healthy`, `unhealthy`, `starting` or \
+                  container is gone and only what held its namespace is left, or the other way round: then it has to be made anew. `health` is `healthy`, `unhealthy`, `starting` or \
                   `none`. `network` says whether what holds its namespace runs. `number` and `namespace` are `()` while its \
                   namespace isn't pinned. `run` is the run that made it.",
             params: const { &[LAB] },
