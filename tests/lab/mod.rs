@@ -28,6 +28,8 @@ struct Place {
     labs: Vec<String>,
     /// What is kept of all commands: a configuration file.
     config: Option<PathBuf>,
+    /// Folders on small disks, which go when the labs are gone.
+    disks: Vec<PathBuf>,
     /// The machine's instance id, where it isn't the data folder's own.
     instance: Option<String>,
 }
@@ -39,11 +41,23 @@ impl Place {
             skip(&reason);
             return None;
         }
-        Some(Self { folder: tempfile::tempdir().unwrap(), labs: Vec::new(), config: None, instance: None })
+        Some(Self {
+            folder: tempfile::tempdir().unwrap(),
+            labs: Vec::new(),
+            config: None,
+            disks: Vec::new(),
+            instance: None,
+        })
     }
 
     fn data(&self) -> PathBuf {
         self.folder.path().join("data")
+    }
+
+    /// Gives a folder a disk of so many MiB.
+    fn small_disk(&mut self, folder: &Path, mib: u32) {
+        windlass_tests::docker::small_disk(folder, mib);
+        self.disks.push(folder.to_owned());
     }
 
     /// With the containers of this daemon, and with more lines of configuration.
@@ -142,6 +156,9 @@ impl Drop for Place {
     fn drop(&mut self) {
         for lab in &self.labs {
             _ = self.windlass(None, &["run", "lab/destroy", "--set", &format!("lab={lab}")]);
+        }
+        for disk in &self.disks {
+            _ = nix::mount::umount2(disk, nix::mount::MntFlags::MNT_DETACH);
         }
     }
 }

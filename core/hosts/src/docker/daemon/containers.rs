@@ -178,6 +178,10 @@ fn body(new: &NewContainer) -> ContainerCreateBody {
             _ => None,
         },
         readonly_rootfs: new.pause.then_some(true),
+        // Each of these is a mount, and one of our own program's few bytes, without any rights, looks at none of them.
+        ipc_mode: new.pause.then(|| "none".into()),
+        masked_paths: new.pause.then(Vec::new),
+        readonly_paths: new.pause.then(Vec::new),
         privileged: Some(false),
         ..HostConfig::default()
     };
