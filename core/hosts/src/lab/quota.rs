@@ -105,3 +105,29 @@ pub(super) fn admit(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_there_counts_as_more_than_what_was_counted_and_no_node_twice() {
+        let held = |nodes: &[&str], cpus, memory_mb| {
+            let nodes = nodes.iter().map(|name| (*name).to_owned()).collect();
+            Holding { nodes, cpus, memory_mb }
+        };
+        let by_lab = |labs: Vec<(&str, Holding)>| labs.into_iter().map(|(lab, held)| (lab.to_owned(), held)).collect();
+        let there: There = [
+            ("net".to_owned(), by_lab(vec![("lost", held(&["a", "c"], 0.0, 0)), ("known", held(&["x"], 0.0, 0))])),
+            ("docker".to_owned(), by_lab(vec![("lost", held(&["c"], 0.5, 64))])),
+            ("qemu".to_owned(), by_lab(vec![("lost", held(&["m"], 2.0, 256))])),
+        ]
+        .into();
+        let size = |nodes, cpus, memory_mb| Size { nodes, cpus, memory_mb };
+        let counted = [("known".to_owned(), size(4, 1.0, 512)), ("gone".to_owned(), size(1, 0.0, 0))].into();
+        let all = with_what_is_there(counted, &there);
+        assert_eq!(all["lost"], size(3, 2.5, 320));
+        assert_eq!(all["known"], size(4, 1.0, 512));
+        assert_eq!(all["gone"], size(1, 0.0, 0));
+    }
+}
