@@ -71,7 +71,8 @@ fn killed_at(docker: &Docker, point: &str, n: usize, destroys: bool) -> bool {
 
 fn at_every(point: &str, destroys: bool) {
     let Some(docker) = Docker::shared() else { return };
-    // A deployment passes some ninety points, a removal some thirty. Steps take one commit or more, so that those left out are of all kinds.
+    // A deployment passes some ninety points, a removal some thirty. Steps take one commit or more, so that those left out are of all
+    // kinds.
     let stride = if destroys || std::env::var(EVERY).is_ok_and(|value| value == "all") { 1 } else { 2 };
     let (ended, next) = (AtomicBool::new(false), AtomicUsize::new(1));
     std::thread::scope(|scope| {

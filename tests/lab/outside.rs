@@ -106,7 +106,8 @@ fn two_organisations_share_neither_networks_nor_images() {
         return windlass_tests::skip(&reason);
     }
     let mut sources = sources();
-    let images = "const WORKFLOW = #{ name: \"lab/images\", title: \"Images\", inputs: #{ type: \"object\" }, permissions: [\"docker.read:machine\"] };\n\
+    let images = "const WORKFLOW = #{ name: \"lab/images\", title: \"Images\", inputs: #{ type: \"object\" }, \
+                  permissions: [\"docker.read:machine\"] };\n\
                   fn run(input) { let names = []; for image in docker::images() { names += image.names; } names }\n";
     sources.push(("lab/images".into(), images.into()));
     let sources: Vec<(&str, &str)> = sources.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();

@@ -47,7 +47,10 @@ fn two_deployments_at_once_are_counted_together() {
 fn what_is_there_counts_whether_its_document_is_known_or_not() {
     let Some(docker) = Docker::shared() else { return };
     let Some(mut forgotten) = Place::with_docker(&docker, "") else { return };
-    let boxes = |count: u64| json!({ "name": "box{n}", "count": count, "image": IMAGE, "command": ["sleep", "1000000"], "cpus": 0.5, "memory_mb": 64 });
+    let boxes = |count: u64| {
+        json!({ "name": "box{n}", "count": count, "image": IMAGE, "command": ["sleep", "1000000"], "cpus": 0.5,
+            "memory_mb": 64 })
+    };
     forgotten.deploy(&json!({ "name": "t-lostq", "nodes": [{ "name": "n{n}", "count": 2 }, boxes(2)] }));
     // Another data folder of the same machine knows nothing of it.
     let quotas = "[hosts.lab.quotas.platform]\nnodes = 6\nmemory_mb = 200\ncpus = 1.6\n";
