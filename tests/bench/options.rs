@@ -57,7 +57,7 @@ impl Options {
 }
 
 pub fn help() -> String {
-    let cases: String = cases::ALL.iter().map(|case| format!("  {:<10} {}\n", case.name, case.what)).collect();
+    let cases: String = cases::ALL.iter().map(|case| format!("  {:<11} {}\n", case.name, case.what)).collect();
     format!(
         "windlass-bench [options]\n\n\
          --only NAME     only this case (repeat, or separate with commas)\n\

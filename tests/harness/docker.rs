@@ -19,6 +19,8 @@ use crate::{
 
 /// An image with busybox, whose program is named by each container.
 pub const IMAGE: &str = "windlass-test/busybox:1";
+/// The image that `workflows/lab/images/frr.sh` makes.
+pub const ROUTER: &str = "frr:local";
 const APPLETS: &[&str] = &[
     "sh", "sleep", "ping", "ip", "cat", "echo", "ls", "ps", "true", "false", "head", "yes", "env", "id", "test",
     "touch", "nc", "kill",
@@ -48,6 +50,15 @@ impl Docker {
 
     /// A daemon of this test's own, which it may stop and start.
     pub fn start() -> Option<Self> {
+        Self::start_with(None)
+    }
+
+    /// The same, with a disk of so many MiB for all that it keeps.
+    pub fn start_on_small_disk(mib: u32) -> Option<Self> {
+        Self::start_with(Some(mib))
+    }
+
+    fn start_with(disk_mib: Option<u32>) -> Option<Self> {
         if let Some(reason) = why_not() {
             skip(&reason);
             return None;
@@ -56,6 +67,9 @@ impl Docker {
         // What the machine's own daemon is told isn't for this one.
         fs::write(folder.path().join("daemon.json"), "{}").expect("the folder can be written");
         let docker = Self { folder, process: Mutex::new(None) };
+        if let Some(mib) = disk_mib {
+            small_disk(&docker.data(), mib);
+        }
         docker.resume();
         docker.make_image();
         Some(docker)
@@ -109,6 +123,11 @@ impl Docker {
         self.folder.path().join("docker.sock")
     }
 
+    /// Where it keeps images and containers.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
     /// A folder for archives.
     pub fn folder(&self) -> &Path {
         self.folder.path()
@@ -154,6 +173,13 @@ impl Docker {
         archive
     }
 
+    /// The image of a router, `frr:local`, made once for a target folder; why there is none.
+    pub fn make_router_image(&self) -> Result<(), String> {
+        let archive = router()?;
+        let entrypoint = r#"ENTRYPOINT ["/usr/local/bin/router"]"#;
+        self.try_docker(&["import", "--change", entrypoint, &archive.display().to_string(), ROUTER]).map(|_| ())
+    }
+
     fn make_image(&self) {
         self.docker(&["import", &self.rootfs().display().to_string(), IMAGE]);
     }
@@ -176,6 +202,25 @@ impl Drop for Docker {
     }
 }
 
+/// Makes a folder that has only so much room. Whoever made it unmounts it.
+pub fn small_disk(folder: &Path, mib: u32) {
+    fs::create_dir_all(folder).expect("the folder can be made");
+    let options = format!("size={mib}m");
+    let none = nix::mount::MsFlags::empty();
+    nix::mount::mount(Some("tmpfs"), folder, Some("tmpfs"), none, Some(options.as_str())).expect("root can mount");
+}
+
+/// Fills the disk that a folder is on, but for so many KiB; the file to remove.
+pub fn fill(folder: &Path, but_kib: u64) -> PathBuf {
+    use std::io::Write as _;
+    let path = folder.join("filler");
+    let mut file = fs::File::create(&path).expect("the folder can be written");
+    while file.write_all(&[0; 4096]).is_ok() {}
+    let length = file.metadata().expect("it is there").len();
+    file.set_len(length.saturating_sub(but_kib << 10)).expect("a file can be cut");
+    path
+}
+
 fn why_not() -> Option<String> {
     if !is_root() {
         return Some("a Docker daemon needs root".into());
@@ -190,6 +235,27 @@ fn why_not() -> Option<String> {
         return Some("no control groups are mounted".into());
     }
     can_make_namespaces().err()
+}
+
+/// The archive of a router's root folder.
+fn router() -> Result<PathBuf, String> {
+    let said = |error: std::io::Error| error.to_string();
+    let folder = crate::guest::target().join("tools/router");
+    fs::create_dir_all(&folder).map_err(said)?;
+    let lock = fs::File::create(folder.join(".lock")).map_err(said)?;
+    lock.lock().map_err(said)?;
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../workflows/lab/images/frr.sh");
+    // Another recipe makes another archive.
+    let recipe = fs::read_to_string(&script).map_err(said)?;
+    let (archive, made_by) = (folder.join("frr.tar"), folder.join("recipe"));
+    if !archive.is_file() || fs::read_to_string(&made_by).ok().as_ref() != Some(&recipe) {
+        let output = Command::new("sh").arg(&script).arg(&archive).output().map_err(said)?;
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).trim().to_owned());
+        }
+        fs::write(&made_by, recipe).map_err(said)?;
+    }
+    Ok(archive)
 }
 
 /// A busybox that needs no libraries: no header of its program names an interpreter.

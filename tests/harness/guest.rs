@@ -44,7 +44,7 @@ impl Guest {
 }
 
 /// What builds leave behind.
-fn target() -> PathBuf {
+pub(crate) fn target() -> PathBuf {
     let here = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
     env::var_os("CARGO_TARGET_DIR").map_or_else(here, PathBuf::from)
 }

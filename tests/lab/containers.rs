@@ -8,14 +8,10 @@ use windlass_tests::{
     wait_until,
 };
 
-use super::{Place, ip};
-
-fn place(docker: &Docker) -> Option<Place> {
-    Some(Place::new()?.configured(&format!("[hosts.docker]\nsocket = \"{}\"\n", docker.socket().display())))
-}
+use super::{Place, containers, ip};
 
 /// Two containers and a namespace on a bridge.
-fn small(name: &str) -> Value {
+pub(super) fn small(name: &str) -> Value {
     json!({
         "name": name,
         "groups": [{ "name": "boxes", "node": { "image": IMAGE, "command": ["sleep", "1000000"] } }],
@@ -30,15 +26,10 @@ fn small(name: &str) -> Value {
     })
 }
 
-fn containers(docker: &Docker, lab: &str) -> usize {
-    let names = docker.docker(&["ps", "--all", "--format", "{{.Names}}"]);
-    names.lines().filter(|name| name.contains(lab)).count()
-}
-
 #[test]
 fn containers_are_deployed_changed_brought_back_and_destroyed() {
     let Some(docker) = Docker::start() else { return };
-    let Some(mut place) = place(&docker) else { return };
+    let Some(mut place) = Place::with_docker(&docker, "") else { return };
     let lab = small("t-boxes");
     assert_eq!(place.deploy(&lab)["counts"]["add"], 7);
     assert_eq!(place.deploy(&lab)["summary"], "nothing differs");
@@ -85,20 +76,20 @@ fn containers_are_deployed_changed_brought_back_and_destroyed() {
 
     let gone = place.run("lab/destroy", &json!({ "lab": "t-boxes" }));
     assert_eq!((&gone["state"], &gone["output"]["containers"]), (&json!("succeeded"), &json!(2)), "{gone:#}");
-    assert_eq!(containers(&docker, "t-boxes"), 0);
+    assert_eq!(containers(&docker, "t-boxes").len(), 0);
     assert!(place.kernel("t-boxes").is_empty(), "{:?}", place.kernel("t-boxes"));
 }
 
 #[test]
 fn a_missing_image_and_a_node_that_never_gets_healthy_leave_nothing_but_evidence() {
     let Some(docker) = Docker::shared() else { return };
-    let Some(place) = place(&docker) else { return };
+    let Some(place) = Place::with_docker(&docker, "") else { return };
     let mut lab = small("t-ill");
     lab["nodes"][1] = json!({ "name": "b", "image": "windlass-test/is-not-here:1" });
     let run = place.run("lab/deploy", &lab);
     assert_eq!(run["state"], "rolled_back", "{run:#}");
     assert!(run["problem"]["message"].as_str().unwrap().contains("is-not-here"), "{}", run["problem"]);
-    assert_eq!((containers(&docker, "t-ill"), place.kernel("t-ill").len()), (0, 0));
+    assert_eq!((containers(&docker, "t-ill").len(), place.kernel("t-ill").len()), (0, 0));
 
     let health = json!({ "command": ["false"], "interval_s": 1, "retries": 1 });
     lab["nodes"][1] = json!({ "name": "b", "image": IMAGE, "command": ["sleep", "1000000"], "health": health, "ready": { "within": "4s" } });
@@ -107,5 +98,5 @@ fn a_missing_image_and_a_node_that_never_gets_healthy_leave_nothing_but_evidence
     let artifacts = place.windlass(None, &["runs", "show", run["id"].as_str().unwrap()]);
     let shown = String::from_utf8_lossy(&artifacts.stdout).into_owned();
     assert!(shown.contains("unhealthy-b.yaml"), "{shown}\n{:#}", run["problem"]);
-    assert_eq!((containers(&docker, "t-ill"), place.kernel("t-ill").len()), (0, 0));
+    assert_eq!((containers(&docker, "t-ill").len(), place.kernel("t-ill").len()), (0, 0));
 }

@@ -3,8 +3,14 @@
 mod containers;
 mod crashes;
 mod deploying;
+mod faults;
+mod full;
 mod looking;
+mod machines;
+mod outside;
 mod owners;
+mod quotas;
+mod routers;
 
 use std::{
     collections::BTreeSet,
@@ -15,7 +21,7 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 use windlass_hosts::lab_names::LabNames;
-use windlass_tests::{can_make_namespaces, skip, windlass_binary};
+use windlass_tests::{Docker, can_make_namespaces, skip, windlass_binary};
 
 /// A data folder, and the labs that were made from it.
 struct Place {
@@ -23,6 +29,8 @@ struct Place {
     labs: Vec<String>,
     /// What is kept of all commands: a configuration file.
     config: Option<PathBuf>,
+    /// Folders on small disks, which go when the labs are gone.
+    disks: Vec<PathBuf>,
     /// The machine's instance id, where it isn't the data folder's own.
     instance: Option<String>,
 }
@@ -34,11 +42,29 @@ impl Place {
             skip(&reason);
             return None;
         }
-        Some(Self { folder: tempfile::tempdir().unwrap(), labs: Vec::new(), config: None, instance: None })
+        Some(Self {
+            folder: tempfile::tempdir().unwrap(),
+            labs: Vec::new(),
+            config: None,
+            disks: Vec::new(),
+            instance: None,
+        })
     }
 
     fn data(&self) -> PathBuf {
         self.folder.path().join("data")
+    }
+
+    /// Gives a folder a disk of so many MiB.
+    fn small_disk(&mut self, folder: &Path, mib: u32) {
+        windlass_tests::docker::small_disk(folder, mib);
+        self.disks.push(folder.to_owned());
+    }
+
+    /// With the containers of this daemon, and with more lines of configuration.
+    fn with_docker(docker: &Docker, more: &str) -> Option<Self> {
+        let lines = format!("[hosts.docker]\nsocket = \"{}\"\n{more}", docker.socket().display());
+        Some(Self::new()?.configured(&lines))
     }
 
     /// With a configuration.
@@ -132,7 +158,16 @@ impl Drop for Place {
         for lab in &self.labs {
             _ = self.windlass(None, &["run", "lab/destroy", "--set", &format!("lab={lab}")]);
         }
+        for disk in &self.disks {
+            _ = nix::mount::umount2(disk, nix::mount::MntFlags::MNT_DETACH);
+        }
     }
+}
+
+/// What Docker has of a lab, by name.
+fn containers(docker: &Docker, lab: &str) -> Vec<String> {
+    let names = docker.docker(&["ps", "--all", "--format", "{{.Names}}"]);
+    names.lines().filter(|name| name.starts_with(&format!("windlass-{lab}-"))).map(str::to_owned).collect()
 }
 
 fn ip(arguments: &[&str]) -> String {

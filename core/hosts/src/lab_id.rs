@@ -49,6 +49,18 @@ impl LabId {
     }
 }
 
+/// What a lab has on this machine by the account of one module.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Holding {
+    /// Its nodes.
+    pub nodes: std::collections::BTreeSet<String>,
+    /// Processors that they may take.
+    pub cpus: f64,
+    /// MiB of memory that they may take.
+    pub memory_mb: u64,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

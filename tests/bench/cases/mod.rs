@@ -1,5 +1,6 @@
 //! The cases, in the order of the table.
 
+mod containers;
 mod crowd;
 mod first_event;
 mod grid;
@@ -69,6 +70,7 @@ pub const ALL: &[Case] = &[
     suspended::CASE,
     grid::CASE,
     links::CASE,
+    containers::CASE,
     growth::CASE,
     lists::CASE,
     http::CASE,

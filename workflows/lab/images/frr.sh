@@ -4,7 +4,7 @@
 #
 #   frr.sh [frr.tar]                         makes the tarball (some 60 MB)
 #   docker import \
-#     -c 'ENTRYPOINT ["/usr/local/bin/router"]' frr.tar windlass/frr:local
+#     -c 'ENTRYPOINT ["/usr/local/bin/router"]' frr.tar frr:local
 #
 # A node of this image reads /etc/frr/daemons (`ospfd=yes`, a line for each daemon; zebra always runs) and /etc/frr/frr.conf, and needs the
 # capabilities NET_ADMIN, NET_RAW and SYS_ADMIN. `vtysh -c 'show ip route'` asks it.
@@ -98,4 +98,4 @@ tar -c --numeric-owner --owner=0 --group=0 -f "$work/done.tar" .
 cd - >/dev/null
 mv "$work/done.tar" "$out"
 echo "$out: $(du -m "$out" | cut -f1) MB. Next:"
-echo "  docker import -c 'ENTRYPOINT [\"/usr/local/bin/router\"]' $out windlass/frr:local"
+echo "  docker import -c 'ENTRYPOINT [\"/usr/local/bin/router\"]' $out frr:local"

@@ -77,6 +77,15 @@ pub trait Backend: Send + Sync {
 
     /// Makes an image of a container, with this label.
     fn commit<'a>(&'a self, container: &'a str, image: &'a str, label: (&'a str, &'a str)) -> Answer<'a, ()>;
+
+    /// The labels of a network; `None` if there is none of this name.
+    fn network<'a>(&'a self, name: &'a str) -> Answer<'a, Option<BTreeMap<String, String>>>;
+
+    /// Makes a network on this machine (a bridge) with these labels.
+    fn create_network<'a>(&'a self, name: &'a str, labels: &'a [(String, String)]) -> Answer<'a, ()>;
+
+    /// Removes a network that nothing is in. One that isn't there is removed already.
+    fn remove_network<'a>(&'a self, name: &'a str) -> Answer<'a, ()>;
 }
 
 /// Where an archive comes from.
@@ -165,8 +174,8 @@ pub enum Network {
     /// A namespace of its own with `lo` only.
     #[default]
     None,
-    /// A namespace of its own, on Docker's bridge.
-    Bridge,
+    /// A namespace of its own, in the network of this name.
+    Named(String),
     /// That of the container with this id.
     Of(String),
 }
@@ -211,8 +220,8 @@ pub struct Image {
     pub digests: Vec<String>,
     pub size: i64,
     pub architecture: String,
-    /// Its labels. A list leaves them out, and the layers.
+    /// Its labels.
     pub labels: BTreeMap<String, String>,
-    /// Its layers, by the digest of each one's archive.
+    /// Its layers, by the digest of each one's archive. A list leaves them out.
     pub layers: Vec<String>,
 }

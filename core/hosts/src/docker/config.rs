@@ -23,11 +23,12 @@ pub struct Config {
     /// have no user namespace of their own, so that `NET_ADMIN` reaches whatever namespace an interface of the node leads to, the
     /// machine's own among them. `SYS_ADMIN` and others come near to giving them the machine.
     pub capabilities: Vec<String>,
-    /// Organisations beside the platform that may have those capabilities, `ports` and `management`; `*` is all of them.
+    /// Organisations beside the platform that may have those capabilities, `ports`, `management` and `mounts`; `*` is all of them.
     pub trusted: Vec<String>,
     /// Folders of archives that images may be loaded and imported from.
     pub folders: Vec<PathBuf>,
-    /// Folders of this machine that nodes may be given (`mounts`), by what scripts call them.
+    /// Folders of this machine that nodes may be given (`mounts`), by what scripts call them: a lab gets its own part of each,
+    /// `ORGANISATION/LAB` in it.
     pub mounts: BTreeMap<String, Folder>,
     /// The ports of this machine that nodes may publish theirs at, the first and the last.
     pub ports: String,

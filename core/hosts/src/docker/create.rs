@@ -13,9 +13,10 @@ use windlass_model::{Code, Problem};
 use super::{
     backend::{Container, Network, NewContainer},
     fault::{Fault, Kind},
+    images,
     inside::archive,
-    lab::{Lab, Pair, Role},
-    pause, remove,
+    lab::{CPUS, Lab, MEMORY_MB, NETWORK, Pair, Role},
+    mounts, network, pause, remove,
     spec::{NodeSpec, scalar},
 };
 use crate::{lab_space::Adopted, support::invalid};
@@ -28,6 +29,9 @@ const MIB: u64 = 1 << 20;
 pub async fn nodes(lab: &Lab<'_>, specs: &[NodeSpec]) -> Result<Vec<Value>, Problem> {
     let there = check(lab, specs).await?;
     let image = &*pause::ensure(lab.machine).await?;
+    if specs.iter().any(NodeSpec::is_in_network) {
+        network::ensure(lab).await?;
+    }
     let (none, stop) = (Pair::default(), Cell::new(false));
     let work = specs.iter().map(|spec| {
         let (pair, stop) = (there.get(&spec.name).unwrap_or(&none), &stop);
@@ -68,6 +72,9 @@ async fn check(lab: &Lab<'_>, specs: &[NodeSpec]) -> Result<BTreeMap<String, Pai
         return Err(invalid("a node is listed twice"));
     }
     specs.iter().try_for_each(|spec| spec.check(&lab.machine.config, &lab.id.organisation))?;
+    for mount in specs.iter().flat_map(|spec| &spec.mounts) {
+        mounts::source(lab, mount)?;
+    }
     let mut there = lab.nodes().await?;
     let most = lab.machine.config.limits.nodes;
     if there.keys().map(String::as_str).chain(names.iter().copied()).collect::<BTreeSet<_>>().len() > most {
@@ -86,7 +93,8 @@ async fn check(lab: &Lab<'_>, specs: &[NodeSpec]) -> Result<BTreeMap<String, Pai
     let images: BTreeSet<&str> = specs.iter().map(|spec| spec.image.as_str()).collect();
     for image in images {
         let found = lab.backend().image(image).await.map_err(|fault| fault.problem(format!("the image {image}")))?;
-        if found.is_none() {
+        // Who may not run it isn't told that it is there.
+        if !found.is_some_and(|found| images::is_seen(lab.cx, &lab.id.organisation, &found)) {
             return Err(Problem::new(Code::NotFound, format!("the image {image} isn't on this machine"))
                 .help(format!(
                     "fetch it with docker::pull(\"{image}\"), or bring it as an archive with docker::load or docker::import_image"
@@ -120,7 +128,7 @@ async fn node(lab: &Lab<'_>, spec: &NodeSpec, pair: &Pair, image: &str) -> Resul
     };
     let begins = there.is_none_or(|node| node.state == "created");
     let hold = async {
-        lab.backend().start(&pause).await.map_err(failed("the pause container"))?;
+        network::start(lab, &pause, spec.is_in_network()).await.map_err(failed("the pause container"))?;
         pin(lab, name, &lab.cx.key, pair, &pause).await
     };
     // Its container is made meanwhile: it needs the namespace only when it starts.
@@ -189,7 +197,9 @@ async fn make(lab: &Lab<'_>, new: &NewContainer, node: &str) -> Result<String, P
 fn pause_container(lab: &Lab<'_>, spec: &NodeSpec, image: &str) -> Result<NewContainer, Problem> {
     let config = &lab.machine.config;
     let sysctls = spec.sysctls.iter().map(|(name, value)| Ok((name.clone(), scalar(name, value)?)));
-    let bridged = spec.management || !spec.ports.is_empty();
+    let network = spec.is_in_network().then(|| network::name(lab));
+    let mut labels = lab.labels(&spec.name, Role::Pause, &spec.fingerprint(), spec.digest.as_deref());
+    labels.extend(network.clone().map(|name| (NETWORK.to_owned(), name)));
     let ours = config.pause_image == super::config::PAUSE_IMAGE;
     Ok(NewContainer {
         name: lab.container_name(&spec.name, Role::Pause),
@@ -198,8 +208,8 @@ fn pause_container(lab: &Lab<'_>, spec: &NodeSpec, image: &str) -> Result<NewCon
         command: ours.then(|| vec![pause::PROGRAM.to_owned()]),
         // Containers in another one's network have its host name.
         hostname: Some(spec.hostname()),
-        labels: lab.labels(&spec.name, Role::Pause, &spec.fingerprint(), spec.digest.as_deref()),
-        network: if bridged { Network::Bridge } else { Network::None },
+        labels,
+        network: network.map_or(Network::None, Network::Named),
         ports: spec.ports(config),
         sysctls: sysctls.collect::<Result<_, Problem>>()?,
         pause: true,
@@ -218,11 +228,11 @@ fn node_container(lab: &Lab<'_>, spec: &NodeSpec, pause: &str) -> Result<NewCont
         };
         env.push(format!("{name}={value}"));
     }
-    let mounts = spec
-        .mounts
-        .iter()
-        .filter_map(|mount| Some((config.mounts.get(&mount.folder)?.path().clone(), mount.path.clone(), mount.write)));
+    let mounts = spec.mounts.iter().map(|mount| Ok((mounts::source(lab, mount)?, mount.path.clone(), mount.write)));
+    let (cpus, memory_mb) = (spec.cpus.unwrap_or(limits.cpus), spec.memory_mb.unwrap_or(limits.memory_mb));
     let ours = lab.labels(&spec.name, Role::Node, &spec.fingerprint(), spec.digest.as_deref());
+    let sizes = [(CPUS, cpus.to_string()), (MEMORY_MB, memory_mb.to_string())];
+    let ours = ours.into_iter().chain(sizes.map(|(label, value)| (label.to_owned(), value)));
     Ok(NewContainer {
         name: lab.container_name(&spec.name, Role::Node),
         image: spec.image.clone(),
@@ -233,10 +243,10 @@ fn node_container(lab: &Lab<'_>, spec: &NodeSpec, pause: &str) -> Result<NewCont
         network: Network::Of(pause.to_owned()),
         capabilities: spec.capabilities(),
         without_raw: !config.trusts(&lab.id.organisation),
-        cpus: Some(spec.cpus.unwrap_or(limits.cpus)),
-        memory_bytes: Some(spec.memory_mb.unwrap_or(limits.memory_mb) * MIB),
+        cpus: Some(cpus),
+        memory_bytes: Some(memory_mb * MIB),
         pids: Some(spec.pids.unwrap_or(limits.pids)),
-        mounts: mounts.collect(),
+        mounts: mounts.collect::<Result<_, Problem>>()?,
         restart: spec.restart.clone(),
         health: spec.health(),
         ..NewContainer::default()

@@ -16,15 +16,20 @@ use crate::{
     lab_space::Spaces,
 };
 
-const INSTANCE: &str = "windlass.instance";
-const LAB: &str = "windlass.lab";
-const NODE: &str = "windlass.node";
+pub(super) const INSTANCE: &str = "windlass.instance";
+pub(super) const LAB: &str = "windlass.lab";
+pub(super) const NODE: &str = "windlass.node";
 const KEY: &str = "windlass.key";
-const ROLE: &str = "windlass.role";
+pub(super) const ROLE: &str = "windlass.role";
 const DIGEST: &str = "windlass.digest";
 const SPEC: &str = "windlass.spec";
 /// Whose an image is, that was imported or committed here: `instance:organisation`.
 pub const OWNER: &str = "windlass.owner";
+/// The network that a pause container is in.
+pub(super) const NETWORK: &str = "windlass.network";
+/// How much a node may have.
+pub(super) const CPUS: &str = "windlass.cpus";
+pub(super) const MEMORY_MB: &str = "windlass.memory_mb";
 /// What our own labels begin with.
 const OURS: &str = "windlass.";
 
@@ -55,6 +60,11 @@ pub(super) fn by_node(containers: Vec<Container>) -> BTreeMap<String, Pair> {
     nodes
 }
 
+/// The value of `OWNER` for what this organisation makes.
+pub(super) fn owner_label(cx: &OpCx, organisation: &str) -> String {
+    format!("{}:{organisation}", short_instance(&cx.instance))
+}
+
 /// What a container is to its node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
@@ -65,7 +75,7 @@ pub enum Role {
 }
 
 impl Role {
-    fn word(self) -> &'static str {
+    pub(super) fn word(self) -> &'static str {
         match self {
             Self::Pause => "pause",
             Self::Node => "node",

@@ -1,17 +1,25 @@
 //! What there is of a lab, and waiting for it to be well.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 use windlass_model::{Code, Problem};
+use windlass_script::host::OpCx;
 
 use super::{
     backend::Container,
     create::AT_A_TIME,
-    lab::{Lab, Pair},
+    lab::{CPUS, INSTANCE, LAB, Lab, MEMORY_MB, Machine, NODE, Pair, ROLE, Role},
 };
-use crate::{lab_mark::run_of, support};
+use crate::{
+    lab_id::{Holding, LabId},
+    lab_mark::{run_of, short_instance},
+    support,
+};
 
 const PAUSE: Duration = Duration::from_millis(150);
 const EVIDENCE_LINES: u32 = 20;
@@ -26,6 +34,11 @@ pub fn status(container: &Container) -> &'static str {
         "created" => "created",
         _ => "exited",
     }
+}
+
+/// Whether a node can't be started any more: its container is gone, or it has ended and what held its namespace is gone.
+fn is_lost(node: &Container, pause: Option<&Container>) -> bool {
+    node.id.is_empty() || (pause.is_none() && !node.runs())
 }
 
 /// All nodes of the lab, sorted by name.
@@ -45,7 +58,7 @@ pub async fn nodes(lab: &Lab<'_>) -> Result<Value, Problem> {
         Ok(json!({
             "name": name, "number": pin.map(|pin| pin.number), "namespace": pin.map(|pin| &pin.namespace),
             "container": of.node.as_ref().map(|node| &node.name), "image": shown.image,
-            "status": if shown.id.is_empty() { "missing" } else { status(&shown) },
+            "status": if is_lost(&shown, of.pause.as_ref()) { "missing" } else { status(&shown) },
             "health": if shown.health.is_empty() { "none" } else { &shown.health },
             "exit_code": shown.exit_code, "started_at": shown.started_at, "error": shown.error, "digest": of.digest(),
             "network": of.pause.as_ref().is_some_and(Container::runs),
@@ -54,6 +67,28 @@ pub async fn nodes(lab: &Lab<'_>) -> Result<Value, Problem> {
     });
     let shown: Vec<Result<Value, Problem>> = stream::iter(work).buffered(AT_A_TIME).collect().await;
     shown.into_iter().collect::<Result<Vec<Value>, Problem>>().map(Value::from)
+}
+
+/// What the labs of the calling run's organisation have, by lab.
+pub async fn labs(machine: &Machine, cx: &OpCx) -> Result<Value, Problem> {
+    let organisation = machine.organisations.of(&cx.run)?;
+    let mine = [(INSTANCE.to_owned(), short_instance(&cx.instance))];
+    let found = machine.backend.containers(&mine).await.map_err(|fault| fault.problem("the nodes of labs"))?;
+    let limits = &machine.config.limits;
+    let mut labs: BTreeMap<String, Holding> = BTreeMap::new();
+    for container in found {
+        let lab = container.labels.get(LAB).and_then(|key| LabId::parse(key));
+        let Some(lab) = lab.filter(|lab| lab.organisation == organisation) else { continue };
+        let held = labs.entry(lab.name).or_default();
+        held.nodes.extend(container.labels.get(NODE).cloned());
+        let label = |name: &str| container.labels.get(name);
+        // What holds a namespace takes nothing.
+        if label(ROLE).is_some_and(|role| role == Role::Node.word()) {
+            held.cpus += label(CPUS).and_then(|cpus| cpus.parse().ok()).unwrap_or(limits.cpus);
+            held.memory_mb += label(MEMORY_MB).and_then(|mb| mb.parse().ok()).unwrap_or(limits.memory_mb);
+        }
+    }
+    Ok(json!(labs))
 }
 
 /// Waits until a node is healthy; one without a health check has to run.

@@ -28,6 +28,7 @@ struct World {
     removed_images: BTreeSet<String>,
     /// Those that were imported or committed here.
     made_images: BTreeMap<String, Image>,
+    networks: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 struct Kept {
@@ -81,6 +82,11 @@ impl World {
             }
             _ => None,
         };
+        if let Network::Named(name) = &new.network
+            && !self.networks.contains_key(name)
+        {
+            return Err(Fault::new(Kind::Missing, format!("network {name} not found")));
+        }
         let shown = Container {
             id: id.clone(),
             name: new.name.clone(),
@@ -277,6 +283,20 @@ impl Backend for Twin {
         let mut world = self.0.lock();
         let found = world.get(container).map(|kept| kept.shown.id.clone());
         now(found.map(|of| world.make_image(image, of, label)))
+    }
+
+    fn network<'a>(&'a self, name: &'a str) -> Answer<'a, Option<BTreeMap<String, String>>> {
+        now(Ok(self.0.lock().networks.get(name).cloned()))
+    }
+
+    fn create_network<'a>(&'a self, name: &'a str, labels: &'a [(String, String)]) -> Answer<'a, ()> {
+        self.0.lock().networks.insert(name.to_owned(), labels.iter().cloned().collect());
+        now(Ok(()))
+    }
+
+    fn remove_network<'a>(&'a self, name: &'a str) -> Answer<'a, ()> {
+        self.0.lock().networks.remove(name);
+        now(Ok(()))
     }
 }
 

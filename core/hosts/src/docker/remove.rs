@@ -7,7 +7,8 @@ use windlass_model::Problem;
 
 use super::{
     create::AT_A_TIME,
-    lab::{Lab, Pair},
+    lab::{Lab, NETWORK, Pair},
+    network,
 };
 use crate::lab_names::check_name;
 
@@ -38,11 +39,12 @@ pub async fn made_by_this_step(lab: &Lab<'_>, names: &[&str]) -> Result<(), Prob
 }
 
 async fn all(lab: &Lab<'_>, doomed: Vec<(String, Pair)>) -> Result<(), Problem> {
+    let was_in_network = doomed.iter().any(|(_, pair)| pair.both().any(|one| one.labels.contains_key(NETWORK)));
     let work = doomed.iter().map(|(name, pair)| one(lab, name, pair));
     let answers: Vec<Result<(), Problem>> = stream::iter(work).buffer_unordered(AT_A_TIME).collect().await;
     let mut problems: Vec<Problem> = answers.into_iter().filter_map(Result::err).collect();
     if problems.is_empty() {
-        return Ok(());
+        return if was_in_network { network::tidy(lab).await } else { Ok(()) };
     }
     let others = problems.len() - 1;
     let mut first = problems.swap_remove(0);

@@ -5,7 +5,8 @@ use windlass_model::Problem;
 
 use super::{
     create::{pin, report, started_badly},
-    lab::{Lab, Pair},
+    lab::{Lab, NETWORK, Pair},
+    network,
 };
 use crate::lab_space::Adopted;
 
@@ -45,7 +46,7 @@ pub async fn restart(lab: &Lab<'_>, name: &str, timeout_s: u32) -> Result<Value,
 /// Sees that a namespace is there for the node and pinned.
 async fn hold(lab: &Lab<'_>, name: &str, pair: &Pair) -> Result<Adopted, Problem> {
     let pause = pair.pause.as_ref().ok_or_else(|| lab.halved(name))?;
-    let answer = lab.backend().start(&pause.id).await;
+    let answer = network::start(lab, &pause.id, pause.labels.contains_key(NETWORK)).await;
     answer.map_err(|fault| started_badly(&fault, &format!("starting the pause container of the node {name}")))?;
     pin(lab, name, &lab.cx.key, pair, &pause.id).await
 }

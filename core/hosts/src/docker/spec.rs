@@ -217,6 +217,7 @@ impl NodeSpec {
             Some(capability) => format!("the capability {capability}"),
             None if !self.ports.is_empty() => "`ports`".into(),
             None if self.management => "`management`".into(),
+            None if !self.mounts.is_empty() => "`mounts`".into(),
             None => return Ok(()),
         };
         Err(denied(
@@ -250,6 +251,11 @@ impl NodeSpec {
             return too_much("bytes in `files`", FILES_BYTES.to_string());
         }
         Ok(())
+    }
+
+    /// Whether it is in its organisation's network.
+    pub fn is_in_network(&self) -> bool {
+        self.management || !self.ports.is_empty()
     }
 
     /// Its host name: what it says, or its own name as far as that can be one.

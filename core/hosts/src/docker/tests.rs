@@ -2,7 +2,7 @@
 
 mod trust;
 
-use std::{os::fd::OwnedFd, sync::Arc};
+use std::{collections::BTreeMap, os::fd::OwnedFd, sync::Arc};
 
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -130,6 +130,15 @@ impl Backend for Interrupted {
     }
     fn commit<'a>(&'a self, container: &'a str, image: &'a str, label: (&'a str, &'a str)) -> Answer<'a, ()> {
         self.twin.commit(container, image, label)
+    }
+    fn network<'a>(&'a self, name: &'a str) -> Answer<'a, Option<BTreeMap<String, String>>> {
+        self.twin.network(name)
+    }
+    fn create_network<'a>(&'a self, name: &'a str, labels: &'a [(String, String)]) -> Answer<'a, ()> {
+        self.change(|twin| twin.create_network(name, labels))
+    }
+    fn remove_network<'a>(&'a self, name: &'a str) -> Answer<'a, ()> {
+        self.change(|twin| twin.remove_network(name))
     }
 }
 

@@ -166,6 +166,7 @@ pub const OF_KIND: &[(&str, &[NodeKind])] = &[
     ("sysctls", &[NodeKind::Namespace, NodeKind::Container]),
     ("ports", &[NodeKind::Container]),
     ("management", &[NodeKind::Container]),
+    ("mounts", &[NodeKind::Container]),
     ("health", &[NodeKind::Container]),
     ("restart", &[NodeKind::Container]),
     ("disk", &[NodeKind::Machine]),

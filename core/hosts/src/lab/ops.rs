@@ -128,6 +128,14 @@ fn drafts() -> Vec<Draft> {
             body: |_, _, args| plan::plan(&document(args)?, args.get("actual")),
         },
         Draft {
+            name: "quota",
+            doc: "The quota of the run's organisation, or `()` if it has none. What isn't in it isn't limited.",
+            params: &[],
+            returns: "#{ labs: int?, nodes: int?, cpus: float?, memory_mb: int? }",
+            example: "lab::quota() == ()",
+            body: |inner, cx, _| Ok(json!(inner.config.of(&inner.organisations.of(&cx.run)?))),
+        },
+        Draft {
             name: "admit",
             doc: "Checks that the run's organisation may have a lab of this size beside its others: `limit_exceeded` names the quota that would \
                   be exceeded. Quotas stand in the configuration, under `[hosts.lab.quotas.ORGANISATION]`. Hold a lock between the count of the \
@@ -139,7 +147,13 @@ fn drafts() -> Vec<Draft> {
                     Param::required(
                         "others",
                         Kind::Map,
-                        "The sizes of the organisation's labs, by name; this one may be among them.",
+                        "The sizes of the organisation's labs as they were counted, by name; this one may be among them.",
+                    ),
+                    Param::optional(
+                        "there",
+                        Kind::Map,
+                        "What is there of them: `net` (of `net::labs`), `docker` and `qemu`. A lab that wasn't counted, or has more, counts \
+                         as what is there of it.",
                     ),
                 ]
             },
@@ -199,6 +213,8 @@ fn admit(inner: &Inner, cx: &OpCx, args: &Args) -> Result<Value, Problem> {
     struct Others(BTreeMap<String, Size>);
     let id = LabId::of(&*inner.organisations, cx, args.str("lab"))?;
     let (size, others) = (args.read::<Size>("size")?, args.read::<Others>("others")?);
-    quota::admit(&inner.config, &id.organisation, &id.name, size, &others.0)?;
+    let there: quota::There = support::options(args, "there")?;
+    let others = quota::with_what_is_there(others.0, &there);
+    quota::admit(&inner.config, &id.organisation, &id.name, size, &others)?;
     Ok(Value::Null)
 }

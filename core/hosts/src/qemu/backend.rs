@@ -1,13 +1,13 @@
 //! What keeps machines: QEMU on this machine, or a twin in memory.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::Value;
 use windlass_model::Problem;
 use windlass_script::host::OpCx;
 
 use super::{pattern::Pattern, spec::MachineSpec};
-use crate::lab_id::LabId;
+use crate::lab_id::{Holding, LabId};
 
 /// Makes and runs machines. Names and specs were checked.
 pub trait Machines: Send + Sync {
@@ -25,6 +25,8 @@ pub trait Machines: Send + Sync {
     fn remove(&self, cx: &OpCx, lab: &LabId, names: &[String]) -> Result<(), Problem>;
     /// Removes all of the lab; how many.
     fn destroy(&self, cx: &OpCx, lab: &LabId) -> Result<usize, Problem>;
+    /// What an organisation's labs have here, by lab.
+    fn labs(&self, cx: &OpCx, organisation: &str) -> BTreeMap<String, Holding>;
     /// All of the lab, by name.
     fn list(&self, cx: &OpCx, lab: &LabId) -> Result<Vec<Value>, Problem>;
     /// Waits for what the guest says on its serial line since it was last written to, or started.

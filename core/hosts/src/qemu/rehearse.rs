@@ -11,7 +11,10 @@ use windlass_model::{Code, Problem};
 use windlass_script::host::OpCx;
 
 use super::{backend::Machines, pattern::Pattern, spec::MachineSpec};
-use crate::{lab_id::LabId, lab_mark::run_of};
+use crate::{
+    lab_id::{Holding, LabId},
+    lab_mark::run_of,
+};
 
 /// What there is.
 #[derive(Default)]
@@ -150,6 +153,18 @@ impl Machines for Twin {
         let before = all.len();
         all.retain(|(key, _), _| *key != lab.key);
         Ok(before - all.len())
+    }
+
+    fn labs(&self, _: &OpCx, organisation: &str) -> BTreeMap<String, Holding> {
+        let mut labs: BTreeMap<String, Holding> = BTreeMap::new();
+        for ((key, name), machine) in &*self.0.lock() {
+            let Some(lab) = LabId::parse(key).filter(|lab| lab.organisation == organisation) else { continue };
+            let held = labs.entry(lab.name).or_default();
+            held.nodes.insert(name.clone());
+            held.cpus += f64::from(machine.spec.cpus());
+            held.memory_mb += u64::from(machine.spec.memory_mb());
+        }
+        labs
     }
 
     fn list(&self, _: &OpCx, lab: &LabId) -> Result<Vec<Value>, Problem> {

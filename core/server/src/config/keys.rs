@@ -213,7 +213,7 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "hosts.docker.trusted",
-        "Organisations beside the platform whose nodes may have `capabilities` beyond Docker's own, `ports` and `management`: \
+        "Organisations beside the platform whose nodes may have `capabilities` beyond Docker's own, `ports`, `management` and `mounts`: \
          `[\"acme\"]`; `*` is all. None are by default; nodes of the others go without `NET_RAW`, too.",
     ),
     key(
@@ -222,7 +222,8 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "hosts.docker.mounts",
-        "Folders of this machine that nodes may be given: `name = \"/folder\"` to read, `name = { path = \"/folder\", writable = true }` to \
+        "Folders of this machine that nodes may be given, a lab its own part (`ORGANISATION/LAB` in it): `name = \"/folder\"` to read, \
+         `name = { path = \"/folder\", writable = true }` to \
          write, too. None are by default.",
     ),
     key(

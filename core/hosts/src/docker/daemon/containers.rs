@@ -143,7 +143,7 @@ fn body(new: &NewContainer) -> ContainerCreateBody {
     let host_config = HostConfig {
         network_mode: Some(match &new.network {
             Network::None => "none".into(),
-            Network::Bridge => "bridge".into(),
+            Network::Named(name) => name.clone(),
             Network::Of(container) => format!("container:{container}"),
         }),
         port_bindings: (!new.ports.is_empty()).then(|| new.ports.iter().map(port).collect()),
@@ -178,6 +178,10 @@ fn body(new: &NewContainer) -> ContainerCreateBody {
             _ => None,
         },
         readonly_rootfs: new.pause.then_some(true),
+        // Each of these is a mount, and one of our own program's few bytes, without any rights, looks at none of them.
+        ipc_mode: new.pause.then(|| "none".into()),
+        masked_paths: new.pause.then(Vec::new),
+        readonly_paths: new.pause.then(Vec::new),
         privileged: Some(false),
         ..HostConfig::default()
     };

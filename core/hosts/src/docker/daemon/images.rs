@@ -161,7 +161,14 @@ fn inspected(found: ImageInspect) -> Image {
 }
 
 fn summary(found: ImageSummary) -> Image {
-    Image { id: found.id, names: found.repo_tags, digests: found.repo_digests, size: found.size, ..Image::default() }
+    Image {
+        id: found.id,
+        names: found.repo_tags,
+        digests: found.repo_digests,
+        size: found.size,
+        labels: found.labels.into_iter().collect(),
+        ..Image::default()
+    }
 }
 
 #[cfg(test)]

@@ -5,9 +5,10 @@ mod events;
 mod exec;
 mod images;
 mod netns;
+mod networks;
 mod terminal;
 
-use std::{os::fd::OwnedFd, path::PathBuf, sync::OnceLock};
+use std::{collections::BTreeMap, os::fd::OwnedFd, path::PathBuf, sync::OnceLock};
 
 use bollard::{API_DEFAULT_VERSION, Docker, errors::Error};
 use futures_util::FutureExt;
@@ -193,6 +194,18 @@ impl Backend for Daemon {
 
     fn commit<'a>(&'a self, container: &'a str, image: &'a str, label: (&'a str, &'a str)) -> Answer<'a, ()> {
         self.image_of(container, image, label).boxed()
+    }
+
+    fn network<'a>(&'a self, name: &'a str) -> Answer<'a, Option<BTreeMap<String, String>>> {
+        self.labels_of_network(name).boxed()
+    }
+
+    fn create_network<'a>(&'a self, name: &'a str, labels: &'a [(String, String)]) -> Answer<'a, ()> {
+        self.make_network(name, labels).boxed()
+    }
+
+    fn remove_network<'a>(&'a self, name: &'a str) -> Answer<'a, ()> {
+        self.drop_network(name).boxed()
     }
 }
 

@@ -15,12 +15,14 @@ use super::{
     super::{
         archive,
         backend::{Archive, Image},
-        lab::{Machine, OWNER},
+        images::is_seen,
+        lab::{Machine, OWNER, owner_label},
+        look,
         spec::{check_image, reserved},
     },
     Draft, IMAGE, IMAGE_NAME, LAB, LONG_MS, READ, also_needs, changing, image_scope, plain,
 };
-use crate::{lab_mark::short_instance, owner::PLATFORM, support::invalid};
+use crate::{owner::PLATFORM, support::invalid};
 
 const FILE: Param =
     Param::required("path", Kind::String, "An archive in one of the folders that the configuration names.");
@@ -68,18 +70,20 @@ pub fn ops(machine: &Arc<Machine>) -> Vec<Op> {
             machine,
             Draft {
                 name: "image",
-                doc: "An image of this machine, or `()` if it isn't there. The grant is `docker.read:machine`.",
+                doc: "An image of this machine, or `()` if it isn't there, or another organisation has made it. The grant is `docker.read:machine`.",
                 params: const { &[IMAGE_NAME] },
                 returns: IMAGE_SHAPE,
                 example: "docker::image(\"frr:9.1\") != ()",
             },
             looks(),
             EffectClass::Read,
-            |machine, _, args| {
+            |machine, cx, args| {
                 Box::pin(async move {
                     check_image(args.str("name"))?;
+                    let organisation = machine.organisations.of(&cx.run)?;
                     let found =
                         machine.backend.image(args.str("name")).await.map_err(|fault| fault.problem("the image"))?;
+                    let found = found.filter(|image| is_seen(cx, &organisation, image));
                     Ok(found.map_or(Value::Null, |image| shown(&image)))
                 })
             },
@@ -88,25 +92,45 @@ pub fn ops(machine: &Arc<Machine>) -> Vec<Op> {
             machine,
             Draft {
                 name: "images",
-                doc: "All images of this machine. The grant is `docker.read:machine`.",
+                doc: "The images of this machine, but for what other organisations have made. The grant is `docker.read:machine`.",
                 params: &[],
                 returns: "array of #{ id: string, names: array, digests: array, size_bytes: int, architecture: string }",
                 example: "docker::images().len()",
             },
             looks(),
             EffectClass::Read,
-            |machine, _, _| {
+            |machine, cx, _| {
                 Box::pin(async move {
+                    let organisation = machine.organisations.of(&cx.run)?;
                     let found = machine.backend.images().await.map_err(|fault| fault.problem("the images"))?;
-                    Ok(found.iter().map(shown).collect())
+                    Ok(found.iter().filter(|image| is_seen(cx, &organisation, image)).map(shown).collect())
                 })
             },
         ),
     ];
+    all.push(labs(machine));
     let mut bringing = vec![pull(machine), load(machine), import(machine), remove_image(machine), commit(machine)];
     bringing.iter_mut().for_each(|op| op.timeout_ms = LONG_MS);
     all.append(&mut bringing);
     all
+}
+
+/// What the run's organisation has here.
+fn labs(machine: &Arc<Machine>) -> Op {
+    plain(
+        machine,
+        Draft {
+            name: "labs",
+            doc: "What the labs of the run's organisation have on this machine's Docker, by lab: the names of their nodes, and what those \
+                  may take of processors and memory together. The grant is `docker.read:machine`.",
+            params: &[],
+            returns: "map of #{ nodes: array of string, cpus: float, memory_mb: int }",
+            example: "docker::create_node(\"demo\", #{ name: \"r1\", image: \"frr:9.1\" }); docker::labs().demo.nodes",
+        },
+        looks(),
+        EffectClass::Read,
+        |machine, cx, _| Box::pin(look::labs(machine, cx)),
+    )
 }
 
 fn pull(machine: &Arc<Machine>) -> Op {
@@ -275,7 +299,7 @@ async fn may_name(machine: &Machine, name: &str) -> Result<(), Problem> {
 /// hasn't made, because others run it. The label of what this one makes.
 async fn may_replace(machine: &Machine, cx: &OpCx, name: &str, made: bool) -> Result<String, Problem> {
     let organisation = machine.organisations.of(&cx.run)?;
-    let label = format!("{}:{organisation}", short_instance(&cx.instance));
+    let label = owner_label(cx, &organisation);
     // In a rehearsal every image is there.
     if cx.rehearsal {
         return Ok(label);

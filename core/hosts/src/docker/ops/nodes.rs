@@ -25,8 +25,8 @@ const NODE: Param = Param::required(
      secrets), `hostname`, `cpus` (float), `memory_mb`, `pids` (bounds and defaults stand under [hosts.docker]), `files` (array of \
      `#{ path, content, mode }`, written before the start; content is text or a secret), `capabilities` (`[\"NET_ADMIN\"]`, as far \
      as the configuration allows), `sysctls` (`net.*`, of its own namespace), `ports` (array of `#{ host, node, protocol }`, \
-     published on this machine's loopback), `mounts` (array of `#{ folder, path, write }`, folders that the configuration names), \
-     `management` (bool: an `eth0` on Docker's own bridge; links take other names then), `health` (`#{ command, interval_s, \
+     published on this machine's loopback), `mounts` (array of `#{ folder, path, write }`: the lab's own part of folders that the configuration names), \
+     `management` (bool: an `eth0` in its organisation's network of Docker; links take other names then), `health` (`#{ command, interval_s, \
      timeout_s, retries, start_period_s }`), `restart` (`no`, `always`, `on-failure`), `labels` (a map), `digest` (what you tell \
      one description from another by), `start` (bool, true).",
 );
@@ -275,7 +275,7 @@ fn looking(machine: &Arc<Machine>) -> Vec<Op> {
         Draft {
             name: "nodes",
             doc: "The lab's nodes, sorted by name. `status` is `running`, `exited`, `created`, `paused`, or `missing` when the \
-                  container is gone and only what held its namespace is left. `health` is `healthy`, `unhealthy`, `starting` or \
+                  container is gone and only what held its namespace is left, or the other way round: then it has to be made anew. `health` is `healthy`, `unhealthy`, `starting` or \
                   `none`. `network` says whether what holds its namespace runs. `number` and `namespace` are `()` while its \
                   namespace isn't pinned. `run` is the run that made it.",
             params: const { &[LAB] },

@@ -18,18 +18,25 @@ fn with(key: &str, value: Value) -> Value {
 #[test]
 fn what_reaches_beyond_a_node_is_for_the_trusted() {
     let twin = Arc::new(Twin::default());
-    let trusting = || Config { trusted: vec!["acme".into()], ..Config::default() };
+    let folder = tempfile::tempdir().unwrap();
+    for organisation in ["acme", "other", PLATFORM] {
+        std::fs::create_dir_all(folder.path().join(organisation).join("t")).unwrap();
+    }
+    let plain =
+        || Config { mounts: [("a".to_owned(), Folder::Read(folder.path().into()))].into(), ..Config::default() };
+    let trusting = || Config { trusted: vec!["acme".into()], ..plain() };
     for (key, value, word) in [
         ("capabilities", json!(["NET_ADMIN"]), "NET_ADMIN"),
         ("capabilities", json!(["CAP_NET_RAW"]), "NET_RAW"),
         ("ports", json!([{ "host": 20_080, "node": 80 }]), "ports"),
         ("management", json!(true), "management"),
+        ("mounts", json!([{ "folder": "a", "path": "/mnt" }]), "mounts"),
     ] {
         for (organisation, config, allowed) in [
             ("other", trusting(), false),
-            ("acme", Config::default(), false),
+            ("acme", plain(), false),
             ("acme", trusting(), true),
-            (PLATFORM, Config::default(), true),
+            (PLATFORM, plain(), true),
         ] {
             let bench = bench_of(&twin, organisation, config);
             let answer = bench.call("create_node", with(key, value.clone()));
@@ -110,8 +117,10 @@ fn an_image_is_replaced_by_those_who_made_it() {
 
 #[test]
 fn folders_are_read_and_ports_lie_in_a_range() {
-    let folder = |writable| Folder::Told(ToldFolder { path: "/srv/b".into(), writable });
-    let mounts = [("read", Folder::Read("/srv/a".into())), ("told", folder(false)), ("write", folder(true))];
+    let base = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(base.path().join("platform/t")).unwrap();
+    let folder = |writable| Folder::Told(ToldFolder { path: base.path().into(), writable });
+    let mounts = [("read", Folder::Read(base.path().into())), ("told", folder(false)), ("write", folder(true))];
     let mounts = mounts.map(|(name, folder)| (name.to_owned(), folder)).into();
     let bench = bench_of(&Arc::new(Twin::default()), PLATFORM, Config { mounts, ..Config::default() });
     let mount = |name: &str, write: bool| json!([{ "folder": name, "path": "/mnt", "write": write }]);
@@ -135,4 +144,54 @@ fn folders_are_read_and_ports_lie_in_a_range() {
     for (ports, fine) in [("1024-1024", true), ("80-90", false), ("30000-20000", false), ("20000", false)] {
         assert_eq!(Config { ports: ports.into(), ..Config::default() }.check().is_ok(), fine, "{ports}");
     }
+}
+
+#[test]
+fn a_lab_is_given_its_own_part_of_a_folder() {
+    let base = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(base.path().join("platform/t/inner")).unwrap();
+    std::fs::create_dir_all(base.path().join("acme")).unwrap();
+    std::os::unix::fs::symlink(base.path().join("platform/t"), base.path().join("acme/t")).unwrap();
+    let mounts = || [("a".to_owned(), Folder::Read(base.path().into()))].into();
+    let twin = Arc::new(Twin::default());
+    let bench = |organisation| {
+        bench_of(&twin, organisation, Config { mounts: mounts(), trusted: vec!["*".into()], ..Config::default() })
+    };
+    let node = with("mounts", json!([{ "folder": "a", "path": "/mnt" }]));
+    bench(PLATFORM).call("create_node", node.clone()).unwrap();
+    let given = twin.made().into_iter().find(|new| !new.pause).unwrap().mounts;
+    assert_eq!(given, [(base.path().canonicalize().unwrap().join("platform/t"), "/mnt".to_owned(), false)]);
+    bench(PLATFORM).call("destroy", json!(["t"])).unwrap();
+    for (organisation, code) in [("acme", Code::PermissionDenied), ("rival", Code::NotFound)] {
+        let problem = bench(organisation).call("create_node", node.clone()).unwrap_err();
+        assert!(problem.code == code && problem.no_effect, "{organisation}: {problem:?}");
+    }
+}
+
+#[test]
+fn an_organisation_has_a_network_of_its_own_while_it_needs_one() {
+    let twin = Arc::new(Twin::default());
+    let bench = |organisation| bench_of(&twin, organisation, Config { trusted: vec!["*".into()], ..Config::default() });
+    for organisation in ["acme", "rival"] {
+        bench(organisation).call("create_node", with("management", json!(true))).unwrap();
+    }
+    let networks: Vec<Network> = twin.made().into_iter().filter(|new| new.pause).map(|new| new.network).collect();
+    let [Network::Named(one), Network::Named(other)] = networks.as_slice() else { panic!("{networks:?}") };
+    assert_ne!(one, other);
+    let is_there = |name: &str| futures_util::FutureExt::now_or_never(twin.network(name)).unwrap().unwrap().is_some();
+    assert!(is_there(one) && is_there(other));
+    // With the last node that needs it, it goes; the other's stays.
+    bench("acme").call("destroy", json!(["t"])).unwrap();
+    assert_eq!([one, other].map(|name| is_there(name)).iter().filter(|there| **there).count(), 1);
+    bench("rival").call("destroy", json!(["t"])).unwrap();
+    assert!(!is_there(one) && !is_there(other));
+    // A network of that name which somebody else has made is left alone.
+    futures_util::FutureExt::now_or_never(twin.create_network(one, &[])).unwrap().unwrap();
+    futures_util::FutureExt::now_or_never(twin.create_network(other, &[])).unwrap().unwrap();
+    for organisation in ["acme", "rival"] {
+        let problem = bench(organisation).call("create_node", with("management", json!(true))).unwrap_err();
+        assert!(problem.code == Code::Conflict && problem.message.contains("network"), "{problem:?}");
+        bench(organisation).call("destroy", json!(["t"])).unwrap();
+    }
+    assert!(is_there(one) && is_there(other));
 }

@@ -310,7 +310,7 @@ fn take_link(link: &Value, place: &str, bridges: &BTreeMap<String, String>, draf
     let kind = link["type"].as_str().unwrap_or("veth");
     if kind != "veth" {
         let why = match kind {
-            "mgmt-net" => "`management: true` connects a container to Docker's own network",
+            "mgmt-net" => "`management: true` connects a container to its organisation's network in Docker",
             "vxlan" | "vxlan-stitch" => "make a network of the kind `vxlan`, and link the node to it",
             "host" | "macvlan" => "make a network of the kind `device`, and link the node to it",
             _ => "it isn't known here",

@@ -6,6 +6,7 @@ mod build;
 mod capture;
 mod discover;
 mod impair;
+mod labs;
 mod links;
 mod namespaces;
 mod read;
@@ -55,6 +56,7 @@ pub fn module(backend: Arc<dyn NetBackend>, organisations: Arc<dyn Organisations
         addresses::ops,
         impair::ops,
         read::ops,
+        labs::ops,
         discover::ops,
         capture::ops,
         build::ops,

@@ -113,10 +113,16 @@ impl Store {
 
     /// All machines there are, of whichever lab.
     pub fn everywhere(&self) -> Vec<PathBuf> {
+        self.by_lab().into_iter().map(|(_, path)| path).collect()
+    }
+
+    /// The same, with each one's lab as its folder is called.
+    pub fn by_lab(&self) -> Vec<(String, PathBuf)> {
         let labs = self.root.join("labs");
         let inside = |lab: &String| {
-            let folder = labs.join(lab);
-            machines(&folder).unwrap_or_default().into_iter().map(move |name| folder.join(name)).collect::<Vec<_>>()
+            let (folder, lab) = (labs.join(lab), lab.replace('+', "/"));
+            let paths = machines(&folder).unwrap_or_default().into_iter();
+            paths.map(move |name| (lab.clone(), folder.join(name))).collect::<Vec<_>>()
         };
         names(&labs).unwrap_or_default().iter().flat_map(inside).collect()
     }

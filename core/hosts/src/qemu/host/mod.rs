@@ -17,6 +17,7 @@ mod tool;
 mod user;
 
 use std::{
+    collections::BTreeMap,
     path::Path,
     sync::{Arc, Once},
     thread,
@@ -33,7 +34,10 @@ use self::{
     tool::Tools,
 };
 use super::{Accelerator, Config, backend::Machines, pattern::Pattern, spec::MachineSpec};
-use crate::lab_id::LabId;
+use crate::{
+    lab_id::{Holding, LabId},
+    lab_mark::short_instance,
+};
 
 /// How often logs are looked at that may have outgrown their bound.
 const TRIM: Duration = Duration::from_secs(5);
@@ -197,6 +201,23 @@ impl Machines for Host {
         self.remove(cx, lab, &names)?;
         self.store.sweep(lab);
         Ok(names.len())
+    }
+
+    fn labs(&self, cx: &OpCx, organisation: &str) -> BTreeMap<String, Holding> {
+        let mut labs: BTreeMap<String, Holding> = BTreeMap::new();
+        for (lab, path) in self.store.by_lab() {
+            let record = read_record(&path);
+            let is_other = record.as_ref().is_some_and(|record| record.instance != short_instance(&cx.instance));
+            let lab = LabId::parse(&lab).filter(|lab| lab.organisation == organisation && !is_other);
+            let Some(lab) = lab else { continue };
+            let held = labs.entry(lab.name).or_default();
+            held.nodes.extend(path.file_name().map(|name| name.to_string_lossy().into_owned()));
+            // What is known of it may be lost: it takes its part all the same.
+            let spec = record.map(|record| record.spec).unwrap_or_default();
+            held.cpus += f64::from(spec.cpus());
+            held.memory_mb += u64::from(spec.memory_mb());
+        }
+        labs
     }
 
     fn list(&self, _: &OpCx, lab: &LabId) -> Result<Vec<Value>, Problem> {

@@ -42,5 +42,18 @@ pub fn ops(here: &Here) -> Vec<Op> {
         scope: |args| vec![format!("image={}", args.str("name").trim_start_matches('/'))],
         words: "make virtual machines of the images",
     };
-    vec![machines, info, image]
+    let mut labs = here.reading(Draft {
+        name: "labs",
+        doc: "What the machines of the run's organisation may take of this machine, by lab. The grant is `qemu.read:machine`.",
+        params: &[],
+        returns: "map of #{ nodes: array of string, cpus: float, memory_mb: int }",
+        example: r#"qemu::create_machine("demo", #{ name: "r1", disk_gb: 1 }); qemu::labs().demo.nodes"#,
+        body: |here, cx, _| Ok(serde_json::json!(here.machines.labs(cx, &here.organisations.of(&cx.run)?))),
+    });
+    labs.permission = Permission::Needs {
+        verb: "qemu.read",
+        scope: |_| vec!["machine".into()],
+        words: "look at virtual machines of the lab",
+    };
+    vec![machines, info, image, labs]
 }
