@@ -60,7 +60,7 @@ impl Consoles {
             .into_iter()
             .map(|(name, pair)| {
                 let node = pair.node.as_ref();
-                json!({ "name": name, "status": node.map_or("missing", look::status), "image": node.map(|node| &node.image),
+                json!({ "name": name, "status": node.filter(|node| !look::is_lost(node, pair.pause.as_ref())).map_or("missing", look::status), "image": node.map(|node| &node.image),
                     "container": node.map(|node| &node.name), "digest": pair.digest() })
             })
             .collect();

@@ -37,7 +37,7 @@ pub fn status(container: &Container) -> &'static str {
 }
 
 /// Whether a node can't be started any more: its container is gone, or it has ended and what held its namespace is gone.
-fn is_lost(node: &Container, pause: Option<&Container>) -> bool {
+pub fn is_lost(node: &Container, pause: Option<&Container>) -> bool {
     node.id.is_empty() || (pause.is_none() && !node.runs())
 }
 
