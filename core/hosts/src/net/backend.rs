@@ -63,6 +63,9 @@ pub trait NetBackend: Send + Sync {
         Ok(None)
     }
 
+    /// Says which devices a machine has, to a stack that doesn't know one.
+    fn assume_devices(&self, _names: &[String]) {}
+
     /// What this stack can do, found out by trying it in a scratch namespace.
     fn capabilities(&self) -> Result<Vec<Capability>, Fault>;
 

@@ -7,10 +7,11 @@ use windlass_model::Problem;
 
 use super::{
     adopt,
+    device::is_device,
     fault::Fault,
     lab::{Lab, Space},
     plan::At,
-    types::{Impairment, Link, Place, Route, Survey},
+    types::{Impairment, Link, Place, Route, Survey, Vxlan, mac_text},
 };
 use crate::lab_mark::{Mark, our_altname};
 
@@ -66,7 +67,7 @@ impl Picture {
 
     /// Ports of the lab's bridges that somebody else has put there.
     pub fn strangers(&self, lab: &Lab<'_>) -> Vec<Value> {
-        let ports = self.host.links.iter().filter(|link| link.controller.is_some() && lab.mark_of(link).is_none());
+        let ports = self.host.links.iter().filter(|link| link.controller.is_some() && lab.any_mark_of(link).is_none());
         let on_ours = ports.filter_map(|link| {
             let bridge = self.host.links.iter().find(|bridge| link.controller == Some(bridge.index))?;
             let mut one = report(&link.name, link, &self.host);
@@ -113,15 +114,26 @@ impl Picture {
     }
 
     fn host_links(&self, lab: &Lab<'_>) -> Vec<Value> {
-        let ours = self.host.links.iter().filter_map(|link| Some((link, lab.mark_of(link)?)));
+        let ours = self.host.links.iter().filter_map(|link| Some((link, lab.any_mark_of(link)?)));
         ours.map(|(link, mark)| {
-            let is_veth = link.kind == "veth";
+            let theirs = is_device(&mark);
+            let is_veth = link.kind == "veth" && !theirs;
             let at = if is_veth { format!("{}@host", mark.name) } else { mark.name.clone() };
             let mut one = report(&at, link, &self.host);
             one["namespace"] = Value::Null;
             one["bridge"] = json!(self.bridge_of(lab, link));
             one["peer"] = if is_veth { mark.name.clone().into() } else { Value::Null };
             add_mark(&mut one, &mark);
+            if theirs {
+                // What is behind the mark says how the device was.
+                (one["device"], one["note"]) = (link.name.clone().into(), Value::Null);
+            }
+            if let Some(vxlan) = &link.vxlan {
+                one["vxlan"] = json!(Vxlan { device: self.below(link), ..vxlan.clone() });
+            }
+            if link.kind == "tun" {
+                one["guest_mac"] = mac_text(lab.names.mac(&mark.name)).into();
+            }
             one
         })
         .collect()
@@ -140,7 +152,16 @@ impl Picture {
             one["bridge"] = json!(self.bridge_of(lab, outer));
             add_mark(&mut one, &mark);
         }
+        if link.kind == "macvlan" {
+            one["device"] = json!(self.below(link));
+        }
         one
+    }
+
+    /// The device of the host that a link is on.
+    fn below(&self, link: &Link) -> Option<String> {
+        let device = self.host.links.iter().find(|device| link.peer == Some(device.index))?;
+        Some(device.name.clone())
     }
 
     /// The end on the host of a namespace's link.
