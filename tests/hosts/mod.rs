@@ -9,6 +9,7 @@ mod http;
 mod net;
 mod net_capture;
 mod net_live;
+pub(crate) mod net_outside;
 mod net_twin;
 mod net_watch;
 mod notify;

@@ -3,6 +3,7 @@
 mod containers;
 mod crashes;
 mod deploying;
+mod networks;
 mod owners;
 
 use std::{
@@ -112,7 +113,9 @@ impl Place {
         let text = format!("{}{}", ip(&["-o", "link"]), ip(&["netns", "list"]));
         let words = text.split([' ', ':', '@', '\n', '\\']);
         let ours =
-            words.filter(|word| word.starts_with(&names.bridge_prefix()) || word.starts_with(&names.node_prefix()));
+            words.filter(|word| {
+            [names.bridge_prefix(), names.vxlan_prefix(), names.node_prefix()].iter().any(|prefix| word.starts_with(prefix))
+        });
         ours.map(|word| word.replacen(names.hash(), "HASH", 1)).collect()
     }
 

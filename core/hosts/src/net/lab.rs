@@ -33,6 +33,8 @@ pub struct Lab<'a> {
     /// What the configuration lets labs reach beyond themselves.
     pub allowed: Allowed,
     instance: String,
+    /// What all its marks begin with.
+    prefix: String,
     key: String,
     /// What was read to find the lab's names: nobody has to read it again.
     first: Mutex<Option<Seen>>,
@@ -97,8 +99,9 @@ impl<'a> Lab<'a> {
         let short = short_instance(instance);
         let (links, spaces) = read(backend)?;
         let names = settle::names(backend, &id, (instance, &short), &links, &spaces)?;
+        let prefix = Mark { instance: short.clone(), lab: id.key.clone(), ..Mark::default() }.prefix();
         let (allowed, first) = (Allowed::default(), Mutex::new(Some((links, spaces))));
-        Ok(Self { backend, id, names, undoes, allowed, instance: short, key, first })
+        Ok(Self { backend, id, names, undoes, allowed, instance: short, prefix, key, first })
     }
 
     /// What a device that this call makes is marked with.
@@ -142,6 +145,8 @@ impl<'a> Lab<'a> {
 
     /// The mark of a host link that is this lab's: one that it has made, or a device that it has.
     pub fn any_mark_of(&self, link: &Link) -> Option<Mark> {
+        // Most links of a machine with many labs are other labs'.
+        link.alias.as_deref().filter(|alias| alias.starts_with(&self.prefix))?;
         match self.whose(link.alias.as_deref()) {
             Whose::ThisRun | Whose::OtherRun(_) => link.alias.as_deref().and_then(Mark::parse),
             _ => None,

@@ -41,7 +41,7 @@ pub use self::{
     facts::facts,
     fault::Fault,
     owners::owners,
-    patrol::Patrol,
+    patrol::{Cadence, Expected, Patrol},
 };
 
 /// `[hosts.net]`.
