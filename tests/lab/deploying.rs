@@ -8,7 +8,7 @@ use windlass_tests::wait_until;
 use super::{Place, ip};
 
 /// Two hosts on a bridge, a router behind.
-fn small(name: &str) -> Value {
+pub(super) fn small(name: &str) -> Value {
     json!({
         "name": name,
         "networks": [{ "name": "lan" }],

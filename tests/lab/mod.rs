@@ -5,6 +5,7 @@ mod crashes;
 mod deploying;
 mod networks;
 mod owners;
+mod watching;
 
 use std::{
     collections::BTreeSet,

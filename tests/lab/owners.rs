@@ -6,7 +6,7 @@ use windlass_tests::{ApiServer, can_make_namespaces, skip};
 use super::workflows;
 
 /// The workflows of labs, and what they import.
-fn sources() -> Vec<(String, String)> {
+pub(super) fn sources() -> Vec<(String, String)> {
     let mut found = Vec::new();
     for folder in ["lab", "lib"] {
         for file in std::fs::read_dir(workflows().join(folder)).unwrap() {

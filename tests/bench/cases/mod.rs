@@ -1,6 +1,7 @@
 //! The cases, in the order of the table.
 
 mod crowd;
+mod discovery;
 mod first_event;
 mod grid;
 mod growth;
@@ -69,6 +70,7 @@ pub const ALL: &[Case] = &[
     suspended::CASE,
     grid::CASE,
     links::CASE,
+    discovery::CASE,
     growth::CASE,
     lists::CASE,
     http::CASE,

@@ -2,7 +2,7 @@
 
 use std::{
     cell::Cell,
-    io::Write as _,
+    io::{IsTerminal as _, Write as _},
     net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
@@ -99,7 +99,11 @@ fn until_told(
 ) -> Result<Exit, Problem> {
     let config = &context.loaded.config;
     let interrupt = Interrupt::listen(session.runtime())?;
-    let hangup = Hangup::listen(session.runtime())?;
+    // At a terminal, it says that the terminal is gone: that ends the process.
+    let hangup = match std::io::stdin().is_terminal() {
+        true => None,
+        false => Some(Hangup::listen(session.runtime())?),
+    };
     let listener = listener(config, args)?;
     let secure = listener.tls.is_some();
     // Handlers wait for the database: they have threads of their own, and this runtime is the network's.
@@ -141,7 +145,7 @@ fn until_told(
     let _ = std::io::stdout().flush();
     let mut in_effect = context.loaded.values.clone();
     while interrupt.caught().is_none() && !serving.is_finished() {
-        if hangup.caught() {
+        if hangup.as_ref().is_some_and(Hangup::caught) {
             reload::reload(context, &mut in_effect, &labs);
         }
         std::thread::sleep(LOOK_EVERY);

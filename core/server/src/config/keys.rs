@@ -106,7 +106,7 @@ pub const KEYS: &[Key] = &[
     key(
         "labs.discovery_every",
         "How often everything in the labs of this machine is looked at for what somebody else did to it, `5s` to `300s`. What the \
-         kernel tells meanwhile is looked at at once.",
+         kernel tells meanwhile is looked at at once. A server that gets SIGHUP takes it anew, without a restart.",
     ),
     key("auth.session_max", "After how long a session ends in any case: `7d`."),
     key(
