@@ -56,7 +56,8 @@ impl Wire {
         let text = ip(&["-json", "link", "show", "dev", &self.device]);
         let all: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
         let mut one = all[0].clone();
-        let flags: Vec<Value> = one["flags"].as_array().unwrap().iter().filter(|flag| **flag == "UP").cloned().collect();
+        let flags: Vec<Value> =
+            one["flags"].as_array().unwrap().iter().filter(|flag| **flag == "UP").cloned().collect();
         one["flags"] = flags.into();
         one.as_object_mut().unwrap().retain(|key, _| !["operstate", "qdisc", "linkmode"].contains(&key.as_str()));
         one
@@ -116,7 +117,11 @@ fn a_vxlan_makes_one_network_of_two_machines() {
     let shown = lab.ok("links", json!([]));
     let shown = shown.as_array().unwrap().iter().find(|link| link["at"] == "wan").unwrap();
     let expected = json!({ "id": 77, "remote": there, "local": here, "device": wire.device, "port": port });
-    assert_eq!((&shown["vxlan"], &shown["bridge"], &shown["mtu"]), (&expected, &json!("lan1"), &json!(1450)), "{shown:#}");
+    assert_eq!(
+        (&shown["vxlan"], &shown["bridge"], &shown["mtu"]),
+        (&expected, &json!("lan1"), &json!(1450)),
+        "{shown:#}"
+    );
     // The other machine has one of its own.
     let (id, port) = ("77", port.to_string());
     wire.in_far(&["link", "add", "vx0", "type", "vxlan", "id", id, "remote", &here, "dstport", &port, "dev", "eth0"]);
@@ -157,7 +162,10 @@ fn a_node_has_an_interface_on_a_device() {
     assert!(pings(&r1, "10.7.0.2"), "so does the other node on it");
     let lab_now = lab.ok("describe", json!([]));
     let ext0 = lab_now["namespaces"][0]["interfaces"][0].clone();
-    assert_eq!((&ext0["kind"], &ext0["device"], &ext0["run"]), (&json!("macvlan"), &json!(wire.device), &json!("01testrun")));
+    assert_eq!(
+        (&ext0["kind"], &ext0["device"], &ext0["run"]),
+        (&json!("macvlan"), &json!(wire.device), &json!("01testrun"))
+    );
     let before = wire.shown();
     assert_eq!(lab.call("create_macvlan", json!(["r1:ext1", "lo"])).unwrap_err().code, Code::PermissionDenied);
     lab.ok("delete_macvlan", json!(["r1:ext0"]));
@@ -187,7 +195,9 @@ fn a_device_in_a_bridge_is_given_back_as_it_was() {
         for give_back in ["detach_device", "destroy"] {
             lab.ok("attach_device", json!([wire.device, "lan1"]));
             lab.ok("attach_device", json!([wire.device, "lan1"]));
-            wait_until("what is behind the device answers", Duration::from_secs(10), || pings(&lab.namespace("r1"), "10.0.0.9"));
+            wait_until("what is behind the device answers", Duration::from_secs(10), || {
+                pings(&lab.namespace("r1"), "10.0.0.9")
+            });
             assert_ne!(wire.shown(), before);
             if give_back == "destroy" {
                 assert_eq!(lab.ok("destroy", json!([]))["devices"], 1);

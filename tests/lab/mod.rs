@@ -113,9 +113,10 @@ impl Place {
         let names = self.names(lab);
         let text = format!("{}{}", ip(&["-o", "link"]), ip(&["netns", "list"]));
         let words = text.split([' ', ':', '@', '\n', '\\']);
-        let ours =
-            words.filter(|word| {
-            [names.bridge_prefix(), names.vxlan_prefix(), names.node_prefix()].iter().any(|prefix| word.starts_with(prefix))
+        let ours = words.filter(|word| {
+            [names.bridge_prefix(), names.vxlan_prefix(), names.node_prefix()]
+                .iter()
+                .any(|prefix| word.starts_with(prefix))
         });
         ours.map(|word| word.replacen(names.hash(), "HASH", 1)).collect()
     }

@@ -33,7 +33,11 @@ fn networks_lead_out_as_far_as_they_may_and_are_taken_back() {
     let port = (21_000 + under.subnet).to_string();
     let far_vxlan = |id: &str| {
         under.in_far(&["link", "del", "vx0"]);
-        under.in_far(&["link", "add", "vx0", "type", "vxlan", "id", id, "remote", &here, "dstport", &port, "dev", "eth0"]);
+        under.in_far(&[
+            "link", "add", "vx0", "type", "vxlan", "id", id, "remote", &here, "dstport", &port, "dev", "eth0",
+        ]);
+        // Its neighbours know it by this address.
+        under.in_far(&["link", "set", "vx0", "address", "02:00:00:00:09:01"]);
         under.in_far(&["address", "add", "10.3.0.9/24", "dev", "vx0"]);
         under.in_far(&["link", "set", "vx0", "up"]);
     };
@@ -45,10 +49,17 @@ fn networks_lead_out_as_far_as_they_may_and_are_taken_back() {
 
     // Nobody has allowed it.
     let refused = place.run("lab/deploy", &lab);
-    assert_eq!((&refused["state"], &refused["problem"]["code"]), (&json!("rolled_back"), &json!("permission_denied")), "{refused:#}");
+    assert_eq!(
+        (&refused["state"], &refused["problem"]["code"]),
+        (&json!("rolled_back"), &json!("permission_denied")),
+        "{refused:#}"
+    );
     assert!(place.kernel("t-out").is_empty() && device.shown() == before);
 
-    let list = format!("[hosts.net]\ndevices = [\"{}\", \"{}\"]\nvxlan_remotes = [\"198.18.0.0/16\"]\n", under.device, device.device);
+    let list = format!(
+        "[hosts.net]\ndevices = [\"{}\", \"{}\"]\nvxlan_remotes = [\"198.18.0.0/16\"]\n",
+        under.device, device.device
+    );
     let mut place = place.configured(&list);
     let first = place.deploy(&lab);
     assert_eq!((&first["counts"]["add"], &first["checks"][1]["holds"]), (&json!(8), &json!(true)), "{first:#}");

@@ -40,7 +40,8 @@ impl Watched {
     fn namespace(&self, node: &str) -> String {
         let list = ip(&["netns", "list"]);
         let ours = self.mark("lo").rsplit_once(':').map(|(prefix, _)| prefix.to_owned()).unwrap();
-        let mut named = list.lines().filter_map(|line| line.split(' ').next()).filter(|name| name.ends_with(&format!("-{node}")));
+        let mut named =
+            list.lines().filter_map(|line| line.split(' ').next()).filter(|name| name.ends_with(&format!("-{node}")));
         let is_ours = |name: &&str| ip(&["-n", name, "link", "show", "dev", "lo"]).contains(&ours);
         named.find(is_ours).unwrap_or_else(|| panic!("{node} isn't there: {list}")).to_owned()
     }
@@ -90,7 +91,9 @@ fn what_somebody_does_by_hand_is_told_within_a_second() {
         // Setting a link down takes its IPv6 addresses, which may be a change of its own.
         let data = loop {
             let (told, data) = next(&mut events);
-            if (told.as_str(), data["at"].as_str()) == (kind, Some(at)) && (field.is_empty() || data["changes"][field].is_object()) {
+            if (told.as_str(), data["at"].as_str()) == (kind, Some(at))
+                && (field.is_empty() || data["changes"][field].is_object())
+            {
                 break data;
             }
         };
@@ -122,10 +125,22 @@ fn what_went_while_the_server_was_down_is_told_at_its_start() {
     ip(&["-n", &h1, "link", "del", "x0"]);
     assert_eq!(lab.outcome("lab/deploy", &small("t-down"))["state"], "succeeded");
     lab.server.kill_and_restart();
-    let mut events = lab.events("");
-    ip(&["-n", &h1, "link", "set", "eth0", "mtu", "1234"]);
-    let (kind, data) = next(&mut events);
+    let events = lab.events("");
+    let (kind, data) = told_of_mtu(events, &["-n", &h1, "link", "set", "eth0"]);
     assert_eq!((kind.as_str(), &data["at"]), ("lab.changed_link", &json!("h1:eth0")), "{data:#}");
+}
+
+/// Changes a link until that is told: what was done before the watch began isn't.
+fn told_of_mtu(mut events: Follower, link: &[&str]) -> (String, Value) {
+    let heard = std::thread::spawn(move || next(&mut events));
+    let mut mtu = 1_300;
+    wait_until("a change to be told", Duration::from_secs(30), || {
+        mtu += 1;
+        ip(&[link, &["mtu", &mtu.to_string()]].concat());
+        std::thread::sleep(Duration::from_millis(200));
+        heard.is_finished()
+    });
+    heard.join().unwrap()
 }
 
 #[test]
@@ -146,19 +161,12 @@ fn a_server_takes_another_cadence_while_it_runs() {
     let alias = lab.mark("lan1:01other/1").replace("t-cadence", "t-byhand");
     ip(&["link", "add", &bridge, "type", "bridge"]);
     ip(&["link", "set", &bridge, "alias", &alias]);
-    let mut events = lab.events("");
+    let events = lab.events("");
     told(&mut lab, "[labs]\ndiscovery_every = \"5s\"\n[engine]\nworkers = 7\n");
     lab.server.process().wait_for_line("engine.workers", Duration::from_secs(10));
-    let heard = std::thread::spawn(move || next(&mut events));
-    let (began, mut mtu) = (Instant::now(), 1_300);
-    wait_until("the lab to be found", Duration::from_secs(30), || {
-        mtu += 1;
-        ip(&["link", "set", &bridge, "mtu", &mtu.to_string()]);
-        std::thread::sleep(Duration::from_millis(200));
-        heard.is_finished()
-    });
+    let began = Instant::now();
+    let (kind, data) = told_of_mtu(events, &["link", "set", &bridge]);
     ip(&["link", "del", &bridge]);
     assert!(began.elapsed() < Duration::from_secs(20), "after {:?}", began.elapsed());
-    let (kind, data) = heard.join().unwrap();
     assert_eq!((kind.as_str(), &data["lab"]), ("lab.changed_link", &json!("t-byhand")), "{data:#}");
 }

@@ -237,7 +237,11 @@ mod tests {
         let mac = names.mac("r1:eth0");
         assert_eq!((mac[0] & 0b11, names.mac("r1:eth0")), (0b10, mac));
         assert_eq!(LabNames::candidate(INSTANCE, "demo", 3).mac("r1:eth0"), mac, "a lab that had to move keeps them");
-        for other in [names.mac("r1:eth1"), LabNames::new(INSTANCE, "other").mac("r1:eth0"), LabNames::new("b", "demo").mac("r1:eth0")] {
+        for other in [
+            names.mac("r1:eth1"),
+            LabNames::new(INSTANCE, "other").mac("r1:eth0"),
+            LabNames::new("b", "demo").mac("r1:eth0"),
+        ] {
             assert_ne!(other, mac);
         }
     }

@@ -69,7 +69,12 @@ fn run(cx: &Cx) -> Outcome<Vec<Row>> {
 }
 
 /// Tells when each event of a kind arrives.
-pub(super) fn follow(mut stream: TcpStream, kind: &str, count: usize, tell: &mpsc::Sender<(u64, String)>) -> Outcome<()> {
+pub(super) fn follow(
+    mut stream: TcpStream,
+    kind: &str,
+    count: usize,
+    tell: &mpsc::Sender<(u64, String)>,
+) -> Outcome<()> {
     let (mut frames, mut buffer, mut seen) = (Frames::default(), vec![0; 16 << 10], 0);
     while seen < count {
         let length = stream.read(&mut buffer).map_err(words)?;

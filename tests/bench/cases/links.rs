@@ -140,7 +140,8 @@ fn many(cx: &Cx, labs: &Labs<'_>) -> Outcome<Vec<Row>> {
             times.push(took);
             let name = labs.name(number);
             let first = LabNames::new(INSTANCE, &name);
-            let host = |link: &Value| link["interface"].as_str().map(str::to_owned).filter(|_| link["namespace"].is_null());
+            let host =
+                |link: &Value| link["interface"].as_str().map(str::to_owned).filter(|_| link["namespace"].is_null());
             let bridge = links.as_array().into_iter().flatten().find(|link| link["kind"] == "bridge").and_then(host);
             let bridge = bridge.ok_or_else(|| format!("the lab {name} has no bridge"))?;
             // Another lab has the four digits that this one would have had.
@@ -172,7 +173,12 @@ fn many(cx: &Cx, labs: &Labs<'_>) -> Outcome<Vec<Row>> {
     let (first, last) = (median(&mut times[..some].to_vec()), median(&mut times[times.len() - some..].to_vec()));
     Ok(vec![
         cx.row(NAME, format!("{count} labs of {nodes} nodes: names that are two labs'"), 0.0, "", Target::AtMost(0.0)),
-        Row::info(NAME, format!("{count} labs of {nodes} nodes: clashes of hashes that were resolved"), moved as f64, ""),
+        Row::info(
+            NAME,
+            format!("{count} labs of {nodes} nodes: clashes of hashes that were resolved"),
+            moved as f64,
+            "",
+        ),
         Row::info(NAME, format!("{count} labs of {nodes} nodes: building one of the first"), first, "ms"),
         Row::info(NAME, format!("{count} labs of {nodes} nodes: building one of the last"), last, "ms"),
     ])

@@ -140,7 +140,11 @@ impl<'a> Look<'a> {
             self.wrong("kind_mismatch", pointer, message);
         }
         if network.vxlan.as_ref().is_some_and(|vxlan| vxlan.remote.is_none()) {
-            self.wrong("no_remote", format!("{pointer}/vxlan"), "a VXLAN needs a `remote`: the other machine's address");
+            self.wrong(
+                "no_remote",
+                format!("{pointer}/vxlan"),
+                "a VXLAN needs a `remote`: the other machine's address",
+            );
         }
         let ends = network.vxlan.iter().flat_map(|vxlan| [&vxlan.remote, &vxlan.local]).flatten();
         for wrong in ends.filter(|end| end.parse::<IpAddr>().is_err()) {

@@ -117,7 +117,8 @@ impl Picture {
 
     fn space(&self, lab: &Lab<'_>, own: &Own<'_>, space: &Space, survey: &Survey) -> Value {
         let mark = mark_text(survey).and_then(Mark::parse);
-        let interfaces: Vec<Value> = inner_links(survey).map(|link| self.inner(lab, own, space, survey, link)).collect();
+        let interfaces: Vec<Value> =
+            inner_links(survey).map(|link| self.inner(lab, own, space, survey, link)).collect();
         let (v4, v6) = survey.forwarding;
         let route = |route: &Route| {
             let to = if route.to.length == 0 { "default".into() } else { route.to.to_string() };
@@ -164,7 +165,9 @@ impl Picture {
             // A link between two namespaces says so at both ends.
             one["peer"] = json!(At::other_of(&mark.name).map(|other| other.to_string()));
             add_mark(&mut one, &mark);
-        } else if let Some((outer, mark)) = own.veths.get(at.as_str()).filter(|(outer, _)| outer.peer == Some(link.index)) {
+        } else if let Some((outer, mark)) =
+            own.veths.get(at.as_str()).filter(|(outer, _)| outer.peer == Some(link.index))
+        {
             one["peer"] = format!("{at}@host").into();
             one["bridge"] = json!(own.bridge_of(outer));
             add_mark(&mut one, mark);

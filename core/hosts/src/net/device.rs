@@ -108,7 +108,10 @@ pub fn attach(lab: &Lab<'_>, view: &View, device: &str, (bridge, kernel): (&str,
                 return Err(conflict(format!("the alias of {label} is too long to be kept beside the lab's mark"))
                     .help(format!("shorten it: `ip link set {device} alias …`")));
             }
-            let undo = Some((Place::Host, set(device, LinkSettings { alias: Some(before.alias.clone()), ..LinkSettings::default() })));
+            let undo = Some((
+                Place::Host,
+                set(device, LinkSettings { alias: Some(before.alias.clone()), ..LinkSettings::default() }),
+            ));
             let mark = set(device, LinkSettings { alias: Some(alias), ..LinkSettings::default() });
             steps.push(Step { label: label.clone(), change: mark, undo });
             before
@@ -123,7 +126,8 @@ pub fn attach(lab: &Lab<'_>, view: &View, device: &str, (bridge, kernel): (&str,
 
 /// A device with addresses carries this machine's own traffic, which would end in the bridge.
 fn must_be_bare(lab: &Lab<'_>, device: &str) -> Result<(), Problem> {
-    let addresses = lab.backend.addresses(&Place::Host).map_err(|fault| fault.problem("reading the host's addresses"))?;
+    let addresses =
+        lab.backend.addresses(&Place::Host).map_err(|fault| fault.problem("reading the host's addresses"))?;
     let own: Vec<String> =
         addresses.iter().filter(|one| one.link == device).map(|one| one.prefix.to_string()).collect();
     if own.is_empty() {

@@ -123,7 +123,8 @@ impl<'a> Patrol<'a> {
     pub fn run(&mut self, end: &AtomicBool, mut tell: impl FnMut(&LabId, Found)) -> Result<(), Problem> {
         let mut walked = None;
         while !end.load(Ordering::Relaxed) {
-            let left = walked.map_or(Duration::ZERO, |walked: Instant| self.every.get().saturating_sub(walked.elapsed()));
+            let left =
+                walked.map_or(Duration::ZERO, |walked: Instant| self.every.get().saturating_sub(walked.elapsed()));
             if left.is_zero() {
                 self.walk(&mut tell)?;
                 walked = Some(Instant::now());

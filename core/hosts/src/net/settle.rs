@@ -44,7 +44,8 @@ pub fn names(
         if mark.as_ref().is_some_and(|mark| !is_ours(mark)) {
             groups_of_others.insert(link.group);
         }
-        let Some(Parsed::Bridge { hash, .. } | Parsed::Vxlan { hash, .. } | Parsed::Interface { hash, .. }) = parse(&link.name)
+        let Some(Parsed::Bridge { hash, .. } | Parsed::Vxlan { hash, .. } | Parsed::Interface { hash, .. }) =
+            parse(&link.name)
         else {
             continue;
         };

@@ -287,7 +287,10 @@ fn what_leads_out_is_made_compared_and_given_back() {
     assert_eq!(differences(&compared(&lab, &actual)), Vec::<String>::new());
     let nothing = compared(&lab, &json!({ "net": { "namespaces": [], "links": [] } }));
     assert_eq!(nothing["base"]["devices"], json!([{ "device": "veth9", "bridge": "up" }]));
-    assert_eq!((&nothing["base"]["vxlans"][0]["name"], &nothing["base"]["vxlans"][0]["bridge"]), (&json!("lan.vxlan"), &json!("lan")));
+    assert_eq!(
+        (&nothing["base"]["vxlans"][0]["name"], &nothing["base"]["vxlans"][0]["bridge"]),
+        (&json!("lan.vxlan"), &json!("lan"))
+    );
     let gone = compared(LAB, &actual);
     assert_eq!(differences(&gone), ["remove vxlan lan.vxlan", "remove device veth9", "remove network up"]);
     assert_eq!(gone["remove"]["vxlans"], json!([{ "name": "lan.vxlan", "id": 7, "remote": "fd00::9" }]));
@@ -298,10 +301,15 @@ fn what_leads_out_is_made_compared_and_given_back() {
         let plan = compared(&lab, &actual);
         (differences(&plan), plan)
     };
-    for (field, to) in [("/vxlan/id", json!(8)), ("/vxlan/port", json!(8472)), ("/bridge", Value::Null), ("/up", json!(false))] {
+    for (field, to) in
+        [("/vxlan/id", json!(8)), ("/vxlan/port", json!(8472)), ("/bridge", Value::Null), ("/up", json!(false))]
+    {
         let (said, plan) = after(3, field, to);
         assert_eq!(said, ["replace vxlan lan.vxlan"], "{field}");
-        assert_eq!(plan["remove"]["vxlans"].as_array().unwrap().len() + plan["base"]["vxlans"].as_array().unwrap().len(), 2);
+        assert_eq!(
+            plan["remove"]["vxlans"].as_array().unwrap().len() + plan["base"]["vxlans"].as_array().unwrap().len(),
+            2
+        );
     }
     for (field, to) in [("/bridge", json!("lan")), ("/up", json!(false))] {
         assert_eq!(after(4, field, to).0, ["replace device veth9"], "{field}");

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde_json::{Value, json};
 use windlass_model::{Code, Problem};
 
+pub use self::outside::denied;
 use super::{
     lab::{Lab, Numbers, Space, View, Whose},
     plan::{At, EndSpec, Plan, invalid},
@@ -17,7 +18,6 @@ use super::{
     steps::{Refused, Step, Steps, failure, perform, take_back},
     types::*,
 };
-pub use self::outside::denied;
 use crate::lab_mark::{altname, our_altname};
 
 /// Makes everything in the plan that isn't there yet; the caller holds the lock. The answer has a list for each list of the plan.

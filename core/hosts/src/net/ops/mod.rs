@@ -171,7 +171,13 @@ fn plan_resources(args: &Args, plan: &Plan) -> Vec<ResourceRef> {
     let devices = plan.devices.iter().map(|spec| ("device", name_of(&spec.device)));
     let macvlans = plan.macvlans.iter().map(|spec| ("macvlan", spec.at.to_string()));
     let outside = vxlans.chain(devices).chain(macvlans);
-    namespaces.chain(bridges).chain(taps).chain(links).chain(outside).map(|(kind, name)| resource(args, kind, &name)).collect()
+    namespaces
+        .chain(bridges)
+        .chain(taps)
+        .chain(links)
+        .chain(outside)
+        .map(|(kind, name)| resource(args, kind, &name))
+        .collect()
 }
 
 /// The names in an array argument; anything else in it is left to the op to refuse.
