@@ -109,16 +109,16 @@ fn what_went_while_the_server_was_down_is_told_at_its_start() {
     lab.server.kill();
     ip(&["-n", &r1, "link", "del", "eth1"]);
     ip(&["-n", &r1, "address", "del", "10.0.0.1/24", "dev", "eth0"]);
-    ip(&["-n", &h1, "link", "add", "x0", "type", "bridge"]);
+    ip(&["-n", &h1, "link", "add", "x0", "type", "veth", "peer", "name", "x1"]);
     lab.server.restart();
     let mut events = lab.events("&after=first");
-    let told: BTreeSet<(String, String)> = (0..3)
+    let told: BTreeSet<(String, String)> = (0..4)
         .map(|_| {
             let (kind, data) = next(&mut events);
             (kind, data["at"].as_str().unwrap().to_owned())
         })
         .collect();
-    let expected = [("changed", "r1:eth0"), ("discovered", "h1:x0"), ("missing", "h2:eth0")];
+    let expected = [("changed", "r1:eth0"), ("discovered", "h1:x0"), ("discovered", "h1:x1"), ("missing", "h2:eth0")];
     let expected = expected.map(|(kind, at)| (format!("lab.{kind}_link"), at.to_owned()));
     assert_eq!(told, BTreeSet::from(expected));
     // Put right, nothing is told at the next start.

@@ -24,7 +24,7 @@ const NAME: &str = "discovery";
 const KIND: &str = "lab.changed_link";
 /// So that a change is alone.
 const PAUSE: Duration = Duration::from_millis(30);
-const BUILD: &str = r#"const WORKFLOW = #{ name: "bench/lab", title: "A lab", permissions: ["net.*:*"] };
+const BUILD: &str = r#"const WORKFLOW = #{ name: "lab/bench", title: "A lab", permissions: ["net.*:*"] };
 fn run(input) {
     let plan = #{ namespaces: [], bridges: ["b"], links: [] };
     for n in 0..input.nodes { plan.namespaces.push(`n${n}`); plan.links.push(#{ a: `n${n}:eth0`, b: "b" }); }
@@ -32,7 +32,7 @@ fn run(input) {
     #{ bridge: net::links(input.lab)[0].interface, node: net::list_namespaces(input.lab)[0].namespace }
 }
 "#;
-const DESTROY: &str = r#"const WORKFLOW = #{ name: "bench/gone", title: "No lab", permissions: ["net.*:*"] };
+const DESTROY: &str = r#"const WORKFLOW = #{ name: "lab/bench-gone", title: "No lab", permissions: ["net.*:*"] };
 fn run(input) { net::destroy(input.lab) }
 "#;
 
@@ -42,11 +42,11 @@ fn run(cx: &Cx) -> Outcome<Vec<Row>> {
         eprintln!("!!!! {NAME} SKIPPED: {why}");
         return Ok(vec![Row::skipped(NAME, why)]);
     }
-    let server = ApiServer::start_in(cx.folder, &[("bench/lab", BUILD), ("bench/gone", DESTROY)], &[], "");
+    let server = ApiServer::start_in(cx.folder, &[("lab/bench", BUILD), ("lab/bench-gone", DESTROY)], &[], "");
     let lab = Lab { server: &server, name: format!("bd{}", std::process::id()) };
     let mut rows = Vec::new();
     for nodes in if cx.options.smoke { vec![2] } else { vec![10, 100] } {
-        let made = lab.run("bench/lab", json!({ "lab": lab.name, "nodes": nodes }))?;
+        let made = lab.run("lab/bench", json!({ "lab": lab.name, "nodes": nodes }))?;
         let text = |key: &str| made[key].as_str().unwrap_or_default().to_owned();
         let (bridge, node) = (text("bridge"), text("node"));
         let count = cx.options.size(100, 3);
@@ -60,7 +60,7 @@ fn run(cx: &Cx) -> Outcome<Vec<Row>> {
             rows.push(if nodes > 10 { row.without_target() } else { row });
             rows.push(Row::info(NAME, "the same, worst 1 of 20", quantile(&mut times, 0.95), "ms"));
         }
-        lab.run("bench/gone", json!({ "lab": lab.name }))?;
+        lab.run("lab/bench-gone", json!({ "lab": lab.name }))?;
         std::thread::sleep(crate::labs::SETTLE);
     }
     rows.push(Row::info(NAME, "the disk's own sync, once in each of these", cx.sync_ms(), "ms"));
@@ -85,7 +85,7 @@ impl Lab<'_> {
 
 impl Drop for Lab<'_> {
     fn drop(&mut self) {
-        if let Err(message) = self.run("bench/gone", json!({ "lab": self.name })) {
+        if let Err(message) = self.run("lab/bench-gone", json!({ "lab": self.name })) {
             eprintln!("the lab `{}` is left over: {message}", self.name);
         }
     }
