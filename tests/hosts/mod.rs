@@ -9,6 +9,7 @@ mod http;
 mod net;
 mod net_capture;
 mod net_live;
+pub(crate) mod net_outside;
 mod net_twin;
 mod net_watch;
 mod notify;
@@ -137,7 +138,7 @@ fn on_a_script_thread<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 
 /// What the examples of the reference take for granted.
 fn example_config() -> HostConfig {
-    serde_json::from_value(json!({ "file": { "folders": ["/srv/site"] } })).expect("a configuration")
+    serde_json::from_value(json!({ "file": { "folders": ["/srv/site"] }, "net": { "devices": ["eth1"], "vxlan_remotes": ["192.0.2.0/24"] } })).expect("a configuration")
 }
 
 #[test]

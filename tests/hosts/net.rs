@@ -137,9 +137,9 @@ fn a_lab_carries_traffic_and_others_see_it() {
     });
     let lab_now = lab.ok("describe", json!([]));
     assert_eq!(lab_now["namespaces"][1]["interfaces"][0]["addresses"], json!(["10.0.0.2/24", "fd00::2/64"]));
-    assert_eq!(lab.ok("destroy", json!([])), json!({ "links": 3, "namespaces": 2 }));
+    assert_eq!(lab.ok("destroy", json!([])), json!({ "links": 3, "namespaces": 2, "devices": 0 }));
     assert!(!ip(&["netns", "list"]).contains(lab.ok("names", json!([]))["node_prefix"].as_str().unwrap()));
-    assert_eq!(lab.ok("destroy", json!([])), json!({ "links": 0, "namespaces": 0 }));
+    assert_eq!(lab.ok("destroy", json!([])), json!({ "links": 0, "namespaces": 0, "devices": 0 }));
 }
 
 #[test]

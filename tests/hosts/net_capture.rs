@@ -43,7 +43,7 @@ fn a_ping_is_in_the_file() {
     let Some(first) = Lab::real() else { return };
     drop(first);
     let folder = tempfile::tempdir().unwrap();
-    let config = net::Config { captures: folder.path().to_string_lossy().into_owned() };
+    let config = net::Config { captures: folder.path().to_string_lossy().into_owned(), ..net::Config::default() };
     let lab = Lab::over(net::configured(net::kernel(), Arc::new(Always("platform")), &config));
     lab.two_nodes();
     lab.ok("wait_link", json!(["r1:eth0", "up", "5s"]));

@@ -168,8 +168,8 @@ fn two_labs_with_one_hash_live_beside_each_other() {
     assert!(links.contains(&format!("nove{}n1", hash(&one).as_str().unwrap())));
     assert!(links.contains(&format!("nove{}n1", hash(&other).as_str().unwrap())));
     let moved = hash(&other);
-    assert_eq!(one.ok("destroy", json!([])), json!({ "links": 3, "namespaces": 2 }));
+    assert_eq!(one.ok("destroy", json!([])), json!({ "links": 3, "namespaces": 2, "devices": 0 }));
     other.ok("delete_bridge", json!(["lan1"]));
     assert_eq!(hash(&other), moved);
-    assert_eq!(other.ok("destroy", json!([])), json!({ "links": 2, "namespaces": 2 }));
+    assert_eq!(other.ok("destroy", json!([])), json!({ "links": 2, "namespaces": 2, "devices": 0 }));
 }

@@ -8,7 +8,7 @@ use windlass_tests::wait_until;
 use super::{Place, ip};
 
 /// Two hosts on a bridge, a router behind.
-fn small(name: &str) -> Value {
+pub(super) fn small(name: &str) -> Value {
     json!({
         "name": name,
         "networks": [{ "name": "lan" }],
@@ -55,8 +55,6 @@ fn what_was_removed_by_hand_comes_back() {
         vec!["netns", "del", &r1],
     ] {
         ip(&damage);
-        // Who knows the hardware address of a node that is made anew asks for the new one after some ten seconds.
-        ip(&["-n", &h1, "neigh", "flush", "all"]);
         let verified = place.run("lab/verify", &json!({ "lab": "t-hand" }));
         assert_eq!(verified["state"], "failed", "{damage:?} isn't seen");
         let again = place.deploy(&lab);

@@ -7,10 +7,12 @@ mod faults;
 mod full;
 mod looking;
 mod machines;
+mod networks;
 mod outside;
 mod owners;
 mod quotas;
 mod routers;
+mod watching;
 
 use std::{
     collections::BTreeSet,
@@ -138,8 +140,11 @@ impl Place {
         let names = self.names(lab);
         let text = format!("{}{}", ip(&["-o", "link"]), ip(&["netns", "list"]));
         let words = text.split([' ', ':', '@', '\n', '\\']);
-        let ours =
-            words.filter(|word| word.starts_with(&names.bridge_prefix()) || word.starts_with(&names.node_prefix()));
+        let ours = words.filter(|word| {
+            [names.bridge_prefix(), names.vxlan_prefix(), names.node_prefix()]
+                .iter()
+                .any(|prefix| word.starts_with(prefix))
+        });
         ours.map(|word| word.replacen(names.hash(), "HASH", 1)).collect()
     }
 

@@ -171,6 +171,11 @@ impl Engine {
         Ok(all.into_iter().find(|(known, _)| known == key).map(|(_, value)| value))
     }
 
+    /// Keys and values with a prefix of all organisations' key-value stores: whose, key, value.
+    pub fn kv_everywhere(&self, prefix: &str) -> Result<Vec<(String, String, Value)>, Problem> {
+        Ok(self.inner.store.kv_everywhere(prefix)?)
+    }
+
     /// Secrets, without their values.
     pub fn secrets(&self) -> Result<Vec<SecretRecord>, Problem> {
         Ok(self.inner.store.secrets()?)

@@ -3,7 +3,7 @@
 use crate::lab_names::blake2b_4;
 
 /// Whose a device is, what the lab calls it, and which step made it: `windlass:1a2b3c4d:demo:r1:01j…/12`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mark {
     /// Eight hex digits of the instance id's digest.
     pub instance: String,
@@ -31,6 +31,11 @@ impl Mark {
         Some(Self { instance: instance.into(), lab: lab.into(), name: name.into(), key: key.into(), note })
     }
 
+    /// What the marks of everything in its lab begin with.
+    pub fn prefix(&self) -> String {
+        format!("windlass:{}:{}:", self.instance, self.lab)
+    }
+
     /// The run that made it.
     pub fn run(&self) -> &str {
         run_of(&self.key)
@@ -39,7 +44,7 @@ impl Mark {
 
 impl std::fmt::Display for Mark {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "windlass:{}:{}:{}:{}", self.instance, self.lab, self.name, self.key)?;
+        write!(f, "{}{}:{}", self.prefix(), self.name, self.key)?;
         self.note.iter().try_for_each(|note| write!(f, " {note}"))
     }
 }

@@ -2,7 +2,7 @@
 
 use blake2::{
     Blake2b, Digest,
-    digest::consts::{U2, U4},
+    digest::consts::{U2, U4, U6},
 };
 use windlass_model::{Code, Problem};
 
@@ -22,6 +22,8 @@ const CANDIDATES: u32 = 16;
 pub struct LabNames {
     hash: String,
     group: u32,
+    /// The machine and the lab, whichever hash the lab has.
+    owner: String,
 }
 
 /// What a kernel name says about its device.
@@ -33,6 +35,13 @@ pub enum Parsed {
         hash: String,
         /// The network's number.
         network: u32,
+    },
+    /// `nove{hash}v{number}`.
+    Vxlan {
+        /// Of the lab.
+        hash: String,
+        /// The VXLAN's number.
+        number: u32,
     },
     /// `nve{hash}d{node}i{interface}`.
     Interface {
@@ -62,11 +71,12 @@ impl LabNames {
 
     /// Further names that the lab can have where another one has the first already.
     pub fn candidate(instance: &str, lab: &str, number: u32) -> Self {
+        let owner = format!("{instance}:{lab}");
         // A lab's name has no `#`.
-        let identity = if number == 0 { format!("{instance}:{lab}") } else { format!("{instance}:{lab}#{number}") };
+        let identity = if number == 0 { owner.clone() } else { format!("{owner}#{number}") };
         let number = u32::from_be_bytes(blake2b_4(&identity));
         // Group 0 is every link's default, and the highest bit makes a negative number of it for some tools.
-        Self { hash: hex::encode(Blake2b::<U2>::digest(&identity)), group: (number & 0x7fff_ffff).max(1) }
+        Self { hash: hex::encode(Blake2b::<U2>::digest(&identity)), group: (number & 0x7fff_ffff).max(1), owner }
     }
 
     /// All names that the lab can have, in the order in which they are tried.
@@ -89,6 +99,18 @@ impl LabNames {
         format!("nove{}n", self.hash)
     }
 
+    /// What the lab's VXLANs begin with.
+    pub fn vxlan_prefix(&self) -> String {
+        format!("nove{}v", self.hash)
+    }
+
+    /// The hardware address of what the lab calls so, `r1:eth0`: the same whenever it is made anew. Locally administered, of one device.
+    pub fn mac(&self, name: &str) -> [u8; 6] {
+        let mut mac: [u8; 6] = Blake2b::<U6>::digest(format!("{}:{name}", self.owner)).into();
+        mac[0] = mac[0] & 0xfc | 0x02;
+        mac
+    }
+
     /// What the lab's veths, taps and namespaces begin with.
     pub fn node_prefix(&self) -> String {
         format!("nve{}d", self.hash)
@@ -100,6 +122,14 @@ impl LabNames {
             return Err(too_many("networks", NETWORK_MAX));
         }
         Ok(format!("{}{network}", self.bridge_prefix()))
+    }
+
+    /// A VXLAN's name, at most 14 characters.
+    pub fn vxlan(&self, number: u32) -> Result<String, Problem> {
+        if number > NETWORK_MAX {
+            return Err(too_many("VXLANs", NETWORK_MAX));
+        }
+        Ok(format!("{}{number}", self.vxlan_prefix()))
     }
 
     /// A veth's or tap's name on the host, at most 15 characters.
@@ -125,7 +155,11 @@ impl LabNames {
 pub fn parse(name: &str) -> Option<Parsed> {
     if let Some(rest) = name.strip_prefix("nove") {
         let (hash, rest) = hash_and_rest(rest)?;
-        return Some(Parsed::Bridge { hash, network: number(rest.strip_prefix('n')?)? });
+        return match rest.split_at_checked(1)? {
+            ("n", digits) => Some(Parsed::Bridge { hash, network: number(digits)? }),
+            ("v", digits) => Some(Parsed::Vxlan { hash, number: number(digits)? }),
+            _ => None,
+        };
     }
     let (hash, rest) = hash_and_rest(name.strip_prefix("nve")?)?;
     let rest = rest.strip_prefix('d')?;
@@ -199,9 +233,26 @@ mod tests {
         let bridge = names.bridge(NETWORK_MAX).unwrap();
         assert_eq!(bridge.len(), 14);
         assert_eq!(parse(&bridge), Some(Parsed::Bridge { hash: "9958".into(), network: NETWORK_MAX }));
+        let vxlan = names.vxlan(7).unwrap();
+        assert_eq!(parse(&vxlan), Some(Parsed::Vxlan { hash: "9958".into(), number: 7 }));
         let longest = names.namespace(NODE_MAX, &"n".repeat(NAME_CHARS)).unwrap();
         assert!(longest.len() <= 64);
         assert!(names.interface(9_999, 100).is_err() && names.bridge(100_000).is_err());
+    }
+
+    #[test]
+    fn a_hardware_address_follows_from_the_name() {
+        let names = LabNames::new(INSTANCE, "demo");
+        let mac = names.mac("r1:eth0");
+        assert_eq!((mac[0] & 0b11, names.mac("r1:eth0")), (0b10, mac));
+        assert_eq!(LabNames::candidate(INSTANCE, "demo", 3).mac("r1:eth0"), mac, "a lab that had to move keeps them");
+        for other in [
+            names.mac("r1:eth1"),
+            LabNames::new(INSTANCE, "other").mac("r1:eth0"),
+            LabNames::new("b", "demo").mac("r1:eth0"),
+        ] {
+            assert_ne!(other, mac);
+        }
     }
 
     #[test]
@@ -225,6 +276,8 @@ mod tests {
             "nove9958n",
             "nove995gn1",
             "nove9958n1x",
+            "nove9958v",
+            "nove9958w1",
             "nve9958di1",
             "nve9958d1-",
             "nvé9958d1i0",

@@ -29,11 +29,13 @@ impl Context {
         let environment: BTreeMap<String, String> = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
-        let here = std::env::current_dir()
-            .map_err(|error| Problem::new(Code::System, format!("the current folder can't be told: {error}")))?;
-        let (config, data, workflows) = (global.config.clone(), global.data.clone(), global.workflows.clone());
-        let loaded = config::load(&Flags { config, data, workflows }, &environment, &here)?;
+        let loaded = load(&global, &environment)?;
         Ok(Self { loaded, environment, global })
+    }
+
+    /// The configuration as its sources say now, in the environment and with the flags of the start.
+    pub fn read_again(&self) -> Result<Loaded, Problem> {
+        load(&self.global, &self.environment)
     }
 
     /// Refuses where there are no workflows at all: most likely this is the wrong folder.
@@ -131,4 +133,11 @@ impl Context {
     pub fn hint(&self, text: &str) {
         let _ = writeln!(std::io::stderr(), "{}", render::as_called(text));
     }
+}
+
+fn load(global: &Global, environment: &BTreeMap<String, String>) -> Result<Loaded, Problem> {
+    let here = std::env::current_dir()
+        .map_err(|error| Problem::new(Code::System, format!("the current folder can't be told: {error}")))?;
+    let (config, data, workflows) = (global.config.clone(), global.data.clone(), global.workflows.clone());
+    config::load(&Flags { config, data, workflows }, environment, &here)
 }

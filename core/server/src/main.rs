@@ -24,6 +24,7 @@ mod playground;
 mod plugins;
 mod providers;
 mod rehearse;
+mod reload;
 mod render;
 mod scenario;
 mod services;

@@ -69,6 +69,24 @@ pub(crate) fn list(conn: &mut AnyConnection, organisation: &str, prefix: &str) -
     Ok(own.map(|(key, value)| (key.to_owned(), serde_json::from_str(value).unwrap_or_default())).collect())
 }
 
+/// Keys and values with a prefix of all organisations: whose, key, value.
+pub(crate) fn everywhere(conn: &mut AnyConnection, prefix: &str) -> QueryResult<Vec<(String, String, Value)>> {
+    let mut found: Vec<(String, String, Value)> =
+        list(conn, PLATFORM, prefix)?.into_iter().map(|(key, value)| (PLATFORM.to_owned(), key, value)).collect();
+    let rows: Vec<(String, String)> = kv::table
+        .filter(kv::key.like(format!("{SEPARATOR}%{SEPARATOR}{}%", escape_like(prefix))).escape('!'))
+        .order(kv::key)
+        .select((kv::key, kv::value))
+        .load(conn)?;
+    for (name, value) in rows {
+        let parts = name.strip_prefix(SEPARATOR).and_then(|rest| rest.split_once(SEPARATOR));
+        if let Some((organisation, key)) = parts.filter(|(_, key)| key.starts_with(prefix)) {
+            found.push((organisation.to_owned(), key.to_owned(), serde_json::from_str(&value).unwrap_or_default()));
+        }
+    }
+    Ok(found)
+}
+
 /// What the organisation calls a key that was found: LIKE ignores case in SQLite, and the platform's keys stand among all others.
 fn own_name<'a>(key: &'a str, space: &str, prefix: &str) -> Option<&'a str> {
     if !key.starts_with(prefix) {

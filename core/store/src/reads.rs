@@ -175,6 +175,11 @@ impl Store {
         self.0.readers.with(|conn| kv::list(conn, organisation, prefix))
     }
 
+    /// Keys and values with a prefix of all organisations' key-value stores: whose, key, value.
+    pub fn kv_everywhere(&self, prefix: &str) -> Read<Vec<(String, String, Value)>> {
+        self.0.readers.with(|conn| kv::everywhere(conn, prefix))
+    }
+
     /// Secrets, without their values.
     pub fn secrets(&self) -> Read<Vec<SecretRecord>> {
         self.0.readers.with(secrets::list)

@@ -21,7 +21,7 @@ pub const CASE: Case = Case { name: "first-event", what: "a launch over HTTP rea
 const NAME: &str = "first-event";
 /// So that a launch is alone: the end of the run before it has been told.
 const PAUSE: Duration = Duration::from_millis(15);
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 const SCRIPT: &str = "const WORKFLOW = #{ name: \"bench/empty\", title: \"Empty\" };\n\nfn run(input) {\n    1\n}\n";
 
 fn run(cx: &Cx) -> Outcome<Vec<Row>> {
@@ -34,7 +34,7 @@ fn run(cx: &Cx) -> Outcome<Vec<Row>> {
     let count = cx.options.size(500, 3);
     let (mut event_ms, mut answer_ms, mut seconds, mut commits) = (Vec::new(), Vec::new(), 0.0, 0.0);
     std::thread::scope(|scope| {
-        let arrivals = scope.spawn(move || follow(follower, count + 1, &tell));
+        let arrivals = scope.spawn(move || follow(follower, "run.launched", count + 1, &tell));
         let mut one = || -> Outcome<(f64, f64)> {
             std::thread::sleep(PAUSE);
             let began = now_us();
@@ -68,8 +68,13 @@ fn run(cx: &Cx) -> Outcome<Vec<Row>> {
     ])
 }
 
-/// Tells when each launch arrives.
-fn follow(mut stream: TcpStream, count: usize, tell: &mpsc::Sender<(u64, String)>) -> Outcome<()> {
+/// Tells when each event of a kind arrives.
+pub(super) fn follow(
+    mut stream: TcpStream,
+    kind: &str,
+    count: usize,
+    tell: &mpsc::Sender<(u64, String)>,
+) -> Outcome<()> {
     let (mut frames, mut buffer, mut seen) = (Frames::default(), vec![0; 16 << 10], 0);
     while seen < count {
         let length = stream.read(&mut buffer).map_err(words)?;
@@ -78,7 +83,7 @@ fn follow(mut stream: TcpStream, count: usize, tell: &mpsc::Sender<(u64, String)
         }
         let now = now_us();
         frames.take(&buffer[..length], |frame| {
-            if frame.contains("run.launched") {
+            if frame.contains(kind) {
                 seen += 1;
                 // Nobody listens once the case has failed.
                 let _ = tell.send((now, frame.to_owned()));

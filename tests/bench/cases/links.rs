@@ -4,7 +4,7 @@
 use std::{collections::HashSet, sync::Arc, time::Instant};
 
 use serde_json::{Value, json};
-use windlass_hosts::{net, owner::Always};
+use windlass_hosts::{lab_names::LabNames, net, owner::Always};
 
 use super::{Case, Cx};
 use crate::{
@@ -17,6 +17,8 @@ pub const CASE: Case =
     Case { name: "links", what: "links added to a lab of 100 nodes, 100 links removed, 300 labs of 10 nodes", run };
 
 const NAME: &str = "links";
+/// As `World` has it.
+const INSTANCE: &str = "bench";
 const GRANTS: [&str; 2] = ["net.read:*", "net.write:*"];
 
 const BUILD: &str = r#"fn run(input) {
@@ -49,10 +51,20 @@ fn run(cx: &Cx) -> Outcome<Vec<Row>> {
         world.script(&format!("bench/{name}"), &GRANTS, body)?;
     }
     let engine = world.start(|_| {})?;
-    let labs = Labs { engine: &engine, prefix: format!("bl{}", std::process::id()) };
+    let labs = Labs { engine: &engine, prefix: prefix(cx.options.size(300, 3)) };
     let mut rows = live(cx, &labs)?;
     rows.extend(many(cx, &labs)?);
     Ok(rows)
+}
+
+/// Names of so many labs begin with this, and some of them would have the same four digits in the kernel; of three labs, hardly ever.
+fn prefix(count: usize) -> String {
+    let prefix = |number: usize| format!("bl{}x{number}", std::process::id());
+    let clashes = |prefix: &String| {
+        let hashes = (0..count).map(|number| LabNames::new(INSTANCE, &format!("{prefix}-{number}")).hash().to_owned());
+        hashes.collect::<HashSet<_>>().len() < count
+    };
+    (0..64).map(prefix).find(clashes).unwrap_or_else(|| prefix(0))
 }
 
 struct Labs<'a> {
@@ -117,7 +129,7 @@ fn live(cx: &Cx, labs: &Labs<'_>) -> Outcome<Vec<Row>> {
 /// Labs side by side: each is found whole, and no name in the kernel is two labs'.
 fn many(cx: &Cx, labs: &Labs<'_>) -> Outcome<Vec<Row>> {
     let (count, nodes) = (cx.options.size(300, 3), cx.options.size(10, 2));
-    let mut names = HashSet::new();
+    let (mut names, mut hashes, mut moved) = (HashSet::new(), HashSet::new(), 0);
     let mut made = 0;
     let mut times = Vec::new();
     let mut built = || -> Outcome<()> {
@@ -126,6 +138,15 @@ fn many(cx: &Cx, labs: &Labs<'_>) -> Outcome<Vec<Row>> {
             let (links, took) = labs.run("bench/build", input)?;
             made += 1;
             times.push(took);
+            let name = labs.name(number);
+            let first = LabNames::new(INSTANCE, &name);
+            let host =
+                |link: &Value| link["interface"].as_str().map(str::to_owned).filter(|_| link["namespace"].is_null());
+            let bridge = links.as_array().into_iter().flatten().find(|link| link["kind"] == "bridge").and_then(host);
+            let bridge = bridge.ok_or_else(|| format!("the lab {name} has no bridge"))?;
+            // Another lab has the four digits that this one would have had.
+            moved += usize::from(!bridge.starts_with(&first.bridge_prefix()));
+            hashes.insert(bridge.get(4..8).unwrap_or_default().to_owned());
             let host = links.as_array().into_iter().flatten().filter(|link| link["namespace"].is_null());
             for link in host.filter_map(|link| link["interface"].as_str()) {
                 if !names.insert(link.to_owned()) {
@@ -145,9 +166,19 @@ fn many(cx: &Cx, labs: &Labs<'_>) -> Outcome<Vec<Row>> {
     if names.len() != expected {
         return Err(format!("{} links on the host instead of {expected}", names.len()));
     }
+    if hashes.len() != count {
+        return Err(format!("{count} labs have {} hashes", hashes.len()));
+    }
     let some = times.len().min(10);
     let (first, last) = (median(&mut times[..some].to_vec()), median(&mut times[times.len() - some..].to_vec()));
     Ok(vec![
+        cx.row(NAME, format!("{count} labs of {nodes} nodes: names that are two labs'"), 0.0, "", Target::AtMost(0.0)),
+        Row::info(
+            NAME,
+            format!("{count} labs of {nodes} nodes: clashes of hashes that were resolved"),
+            moved as f64,
+            "",
+        ),
         Row::info(NAME, format!("{count} labs of {nodes} nodes: building one of the first"), first, "ms"),
         Row::info(NAME, format!("{count} labs of {nodes} nodes: building one of the last"), last, "ms"),
     ])

@@ -2,6 +2,7 @@
 
 mod containers;
 mod crowd;
+mod discovery;
 mod first_event;
 mod grid;
 mod growth;
@@ -71,6 +72,7 @@ pub const ALL: &[Case] = &[
     grid::CASE,
     links::CASE,
     containers::CASE,
+    discovery::CASE,
     growth::CASE,
     lists::CASE,
     http::CASE,

@@ -59,7 +59,7 @@ pub(super) struct Interface {
     pub(super) impairment: Option<Value>,
 }
 
-/// A link of the host: a bridge `lan1`, a cable's end `r1:eth0@host`, a tap `vm1:eth0`.
+/// A link of the host: a bridge `lan1`, a cable's end `r1:eth0@host`, a tap `vm1:eth0`, a VXLAN `wan.vxlan`, a device of the machine.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct HostLink {
@@ -71,6 +71,9 @@ pub(super) struct HostLink {
     pub(super) mac: String,
     pub(super) bridge: Option<String>,
     pub(super) settings: BTreeMap<String, Value>,
+    pub(super) vxlan: Option<Value>,
+    /// The device's name in the kernel.
+    pub(super) device: Option<String>,
     pub(super) addresses: Vec<String>,
     pub(super) impairment: Option<Value>,
 }

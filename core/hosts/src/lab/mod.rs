@@ -23,7 +23,7 @@ use windlass_script::host::HostModule;
 pub use self::{
     import::{Imported, import_topology},
     normal::{SCHEMA, normalise, schema},
-    plan::plan,
+    plan::{Declared, declared, plan},
     quota::{Config, Quota},
     spec::{digests, size},
     write::yaml,

@@ -12,6 +12,7 @@ use super::{
     document::{At, Document, End, Network, NetworkKind, Node, NodeKind, OF_KIND, Route},
     fault::Fault,
     normal::natural,
+    spec,
 };
 use crate::lab_names::check_name;
 
@@ -96,6 +97,7 @@ impl<'a> Look<'a> {
                 );
             }
         }
+        self.ports(origins);
         let mut groups = HashSet::new();
         for (index, group) in document.groups.iter().enumerate().filter(|(_, group)| !groups.insert(&group.name)) {
             self.wrong(
@@ -103,6 +105,27 @@ impl<'a> Look<'a> {
                 format!("/groups/{index}/name"),
                 format!("`{}` is the name of another group", group.name),
             );
+        }
+    }
+
+    /// What joins networks to other machines: no two share it, and what it is called is nobody else's name.
+    fn ports(&mut self, origins: &Origins) {
+        let document = self.document;
+        let mut seen = HashSet::new();
+        for (network, pointer) in document.networks.iter().zip(&origins.networks) {
+            let vxlan = network.vxlan.as_ref().map(|vxlan| (vxlan.id, vxlan.port.unwrap_or(spec::VXLAN_PORT)));
+            let vxlan = vxlan.map(|(id, port)| ("duplicate_vxlan", format!("the VXLAN {id} at port {port}")));
+            let device = network.device.as_ref().map(|name| ("duplicate_device", format!("the device {name}")));
+            for (code, what) in vxlan.into_iter().chain(device) {
+                if !seen.insert(what.clone()) {
+                    self.wrong(code, pointer, format!("{what} is in another network already"));
+                }
+            }
+            let name = spec::vxlan_name(&network.name);
+            if network.vxlan.is_some() && (check_name("network", &name).is_err() || document.network(&name).is_some()) {
+                let message = format!("its VXLAN is called `{name}`: that is too long, or another network's name");
+                self.wrong("bad_name", format!("{pointer}/name"), message);
+            }
         }
     }
 
@@ -115,6 +138,13 @@ impl<'a> Look<'a> {
         if !fits {
             let message = "`vxlan` stands in a network of the kind `vxlan`, `device` in one of the kind `device`, and nowhere else";
             self.wrong("kind_mismatch", pointer, message);
+        }
+        if network.vxlan.as_ref().is_some_and(|vxlan| vxlan.remote.is_none()) {
+            self.wrong(
+                "no_remote",
+                format!("{pointer}/vxlan"),
+                "a VXLAN needs a `remote`: the other machine's address",
+            );
         }
         let ends = network.vxlan.iter().flat_map(|vxlan| [&vxlan.remote, &vxlan.local]).flatten();
         for wrong in ends.filter(|end| end.parse::<IpAddr>().is_err()) {

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    document::{Document, Network, NetworkKind, Node, NodeKind},
+    document::{Document, Network, Node, NodeKind},
     normal::natural,
 };
 
@@ -23,6 +23,8 @@ pub struct Size {
     pub memory_mb: u64,
 }
 
+/// The one that IANA has given to VXLAN.
+pub(super) const VXLAN_PORT: u16 = 4_789;
 /// A machine that doesn't say how much memory it has gets so much; a container that doesn't is counted with it.
 pub const MEMORY_MB: u64 = 512;
 
@@ -78,13 +80,20 @@ pub(super) fn network(network: &Network) -> String {
     digest(&json!(Network { position: None, labels: Default::default(), ..network.clone() }))
 }
 
-/// What joins a network to other machines, as its module is asked for it.
-pub(super) fn port(network: &Network) -> Option<Value> {
-    match network.kind {
-        NetworkKind::Bridge => None,
-        NetworkKind::Vxlan => Some(json!({ "network": network.name, "vxlan": network.vxlan })),
-        NetworkKind::Device => Some(json!({ "network": network.name, "device": network.device })),
+/// What the VXLAN of a network is called.
+pub(super) fn vxlan_name(network: &str) -> String {
+    format!("{network}.vxlan")
+}
+
+/// The VXLAN of a network, as `net::build` takes it.
+pub(super) fn vxlan(network: &Network) -> Option<Value> {
+    let vxlan = network.vxlan.as_ref()?;
+    let mut spec = json!({ "name": vxlan_name(&network.name), "id": vxlan.id, "remote": vxlan.remote, "local": vxlan.local,
+        "device": vxlan.device, "port": vxlan.port.unwrap_or(VXLAN_PORT), "bridge": network.name });
+    if let Some(mtu) = network.mtu {
+        spec["mtu"] = mtu.into();
     }
+    Some(spec)
 }
 
 /// Sixteen hex digits of what a value says, whatever the order of its keys.

@@ -145,6 +145,19 @@ fn what_makes_no_sense_is_refused_with_a_stable_code() {
         assert!(codes.contains(&json!(code)), "{more}: {codes:?} {}", problem.message);
         assert!(problem.no_effect);
     }
+    for (networks, code) in [
+        ("[{ name: a, kind: vxlan, vxlan: { id: 1 } }]", "no_remote"),
+        ("[{ name: a, kind: vxlan, vxlan: { id: 1, remote: x } }]", "bad_address"),
+        ("[{ name: 'a{n}', count: 2, kind: vxlan, vxlan: { id: 1, remote: 192.0.2.1 } }]", "duplicate_vxlan"),
+        ("[{ name: 'a{n}', count: 2, kind: device, device: eth1 }]", "duplicate_device"),
+        ("[{ name: a, kind: vxlan, vxlan: { id: 1, remote: 192.0.2.1 } }, { name: a.vxlan }]", "bad_name"),
+        ("[{ name: a, device: eth1 }]", "kind_mismatch"),
+    ] {
+        let problem = read(&format!("name: demo\nnetworks: {networks}\n")).unwrap_err();
+        let codes: Vec<_> =
+            problem.data["faults"].as_array().unwrap().iter().map(|fault| fault["code"].clone()).collect();
+        assert!(codes.contains(&json!(code)), "{networks}: {codes:?} {}", problem.message);
+    }
     for (nodes, code) in [
         ("[{ name: a }, { name: a }]", "duplicate_name"),
         ("[{ name: -a }]", "bad_name"),

@@ -54,6 +54,11 @@ pub trait NetBackend: Send + Sync {
     /// All of that, of several places. One answer each.
     fn survey(&self, places: &[Place]) -> Vec<Result<Survey, Fault>>;
 
+    /// The same, but links and addresses only: what is looked at when something has changed.
+    fn glance(&self, places: &[Place]) -> Vec<Result<Survey, Fault>> {
+        self.survey(places)
+    }
+
     /// Makes changes: in order within a batch, batches at the same time. A failed change doesn't stop those after it.
     /// One answer for each change.
     fn apply(&self, batches: &[Batch]) -> Vec<Vec<Result<(), Fault>>>;
@@ -62,6 +67,9 @@ pub trait NetBackend: Send + Sync {
     fn packets(&self, _place: &Place, _link: &str, _snaplen: u32) -> Result<Option<Box<dyn PacketSource>>, Fault> {
         Ok(None)
     }
+
+    /// Says which devices a machine has, to a stack that doesn't know one.
+    fn assume_devices(&self, _names: &[String]) {}
 
     /// What this stack can do, found out by trying it in a scratch namespace.
     fn capabilities(&self) -> Result<Vec<Capability>, Fault>;

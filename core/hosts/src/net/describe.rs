@@ -1,6 +1,9 @@
 //! A lab as the stack shows it now: every link with both its ends, and what is set on them.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use serde_json::{Value, json};
 use windlass_model::Problem;
@@ -8,10 +11,11 @@ use windlass_model::Problem;
 use super::{
     adopt,
     backend::NetBackend,
+    device::is_device,
     fault::Fault,
     lab::{Lab, Space},
     plan::At,
-    types::{Impairment, Link, Place, Route, Survey},
+    types::{Impairment, Link, Place, Route, Survey, Vxlan, mac_text},
 };
 use crate::{
     lab_id::LabId,
@@ -31,11 +35,21 @@ pub struct Picture {
 }
 
 impl Picture {
+    /// All of it.
     pub fn of(lab: &Lab<'_>) -> Result<Self, Problem> {
+        Self::read(lab, |places| lab.backend.survey(places))
+    }
+
+    /// Its links and addresses only.
+    pub fn glance(lab: &Lab<'_>) -> Result<Self, Problem> {
+        Self::read(lab, |places| lab.backend.glance(places))
+    }
+
+    fn read(lab: &Lab<'_>, read: impl Fn(&[Place]) -> Vec<Result<Survey, Fault>>) -> Result<Self, Problem> {
         let all: Vec<Space> = lab.view()?.spaces.into_values().collect();
         let mut places = vec![Place::Host];
         places.extend(all.iter().map(|space| Place::Namespace(space.kernel.clone())));
-        let mut answers = lab.backend.survey(&places).into_iter();
+        let mut answers = read(&places).into_iter();
         let failed = |place: &str, fault: Fault| fault.problem(format!("reading {place}"));
         let host =
             answers.next().unwrap_or_else(|| Ok(Survey::default())).map_err(|fault| failed("the host", fault))?;
@@ -57,11 +71,11 @@ impl Picture {
         self.spaces.iter().map(|(space, _)| Place::Namespace(space.kernel.clone()))
     }
 
-    /// The same with what the host shows by now, and these of its namespaces; one that is gone by now is left out.
+    /// A glance with what the host shows by now, and these of its namespaces; one that is gone by now is left out.
     pub fn again(&mut self, lab: &Lab<'_>, host: Arc<Survey>, changed: &BTreeSet<Place>) -> Result<(), Problem> {
         self.host = host;
         let places: Vec<Place> = self.places().filter(|place| changed.contains(place)).collect();
-        for (place, answer) in places.iter().zip(lab.backend.survey(&places)) {
+        for (place, answer) in places.iter().zip(lab.backend.glance(&places)) {
             let is_this = |space: &Space| Place::Namespace(space.kernel.clone()) == *place;
             match answer {
                 Ok(survey) => {
@@ -76,11 +90,12 @@ impl Picture {
 
     /// Ports of the lab's bridges that somebody else has put there.
     pub fn strangers(&self, lab: &Lab<'_>) -> Vec<Value> {
-        let ports = self.host.links.iter().filter(|link| link.controller.is_some() && lab.mark_of(link).is_none());
+        let own = Own::of(lab, &self.host);
+        let ports = self.host.links.iter().filter(|link| !own.marks.contains_key(&link.index));
         let on_ours = ports.filter_map(|link| {
-            let bridge = self.host.links.iter().find(|bridge| link.controller == Some(bridge.index))?;
+            let bridge = own.marks.get(&link.controller?)?;
             let mut one = report(&link.name, link, &self.host);
-            one["bridge"] = lab.mark_of(bridge)?.name.into();
+            one["bridge"] = bridge.name.clone().into();
             (one["peer"], one["run"]) = (Value::Null, Value::Null);
             Some(one)
         });
@@ -89,10 +104,11 @@ impl Picture {
 
     /// Every link of the lab.
     pub fn links(&self, lab: &Lab<'_>) -> Vec<Value> {
-        let mut found = self.host_links(lab);
+        let own = Own::of(lab, &self.host);
+        let mut found = self.host_links(lab, &own);
         for (space, survey) in &self.spaces {
             for link in inner_links(survey) {
-                let mut one = self.inner(lab, space, survey, link);
+                let mut one = self.inner(lab, &own, space, survey, link);
                 one["namespace"] = space.kernel.clone().into();
                 found.push(one);
             }
@@ -102,14 +118,17 @@ impl Picture {
 
     /// All of it.
     pub fn lab(&self, lab: &Lab<'_>) -> Value {
-        let namespaces: Vec<Value> = self.spaces.iter().map(|(space, survey)| self.space(lab, space, survey)).collect();
+        let own = Own::of(lab, &self.host);
+        let namespaces: Vec<Value> =
+            self.spaces.iter().map(|(space, survey)| self.space(lab, &own, space, survey)).collect();
         json!({ "lab": lab.id.name, "hash": lab.names.hash(), "group": lab.names.group(), "namespaces": namespaces,
-            "links": self.host_links(lab) })
+            "links": self.host_links(lab, &own) })
     }
 
-    fn space(&self, lab: &Lab<'_>, space: &Space, survey: &Survey) -> Value {
+    fn space(&self, lab: &Lab<'_>, own: &Own<'_>, space: &Space, survey: &Survey) -> Value {
         let mark = mark_text(survey).and_then(Mark::parse);
-        let interfaces: Vec<Value> = inner_links(survey).map(|link| self.inner(lab, space, survey, link)).collect();
+        let interfaces: Vec<Value> =
+            inner_links(survey).map(|link| self.inner(lab, own, space, survey, link)).collect();
         let (v4, v6) = survey.forwarding;
         let route = |route: &Route| {
             let to = if route.to.length == 0 { "default".into() } else { route.to.to_string() };
@@ -122,22 +141,33 @@ impl Picture {
             "forwarding": { "ipv4": v4, "ipv6": v6 } })
     }
 
-    fn host_links(&self, lab: &Lab<'_>) -> Vec<Value> {
-        let ours = self.host.links.iter().filter_map(|link| Some((link, lab.mark_of(link)?)));
+    fn host_links(&self, lab: &Lab<'_>, own: &Own<'_>) -> Vec<Value> {
+        let ours = self.host.links.iter().filter_map(|link| Some((link, own.marks.get(&link.index)?)));
         ours.map(|(link, mark)| {
-            let is_veth = link.kind == "veth";
+            let theirs = is_device(mark);
+            let is_veth = link.kind == "veth" && !theirs;
             let at = if is_veth { format!("{}@host", mark.name) } else { mark.name.clone() };
             let mut one = report(&at, link, &self.host);
             one["namespace"] = Value::Null;
-            one["bridge"] = json!(self.bridge_of(lab, link));
+            one["bridge"] = json!(own.bridge_of(link));
             one["peer"] = if is_veth { mark.name.clone().into() } else { Value::Null };
-            add_mark(&mut one, &mark);
+            add_mark(&mut one, mark);
+            if theirs {
+                // What is behind the mark says how the device was.
+                (one["device"], one["note"]) = (link.name.clone().into(), Value::Null);
+            }
+            if let Some(vxlan) = &link.vxlan {
+                one["vxlan"] = json!(Vxlan { device: own.below(link).map(str::to_owned), ..vxlan.clone() });
+            }
+            if link.kind == "tun" {
+                one["guest_mac"] = mac_text(lab.names.mac(&mark.name)).into();
+            }
             one
         })
         .collect()
     }
 
-    fn inner(&self, lab: &Lab<'_>, space: &Space, survey: &Survey, link: &Link) -> Value {
+    fn inner(&self, lab: &Lab<'_>, own: &Own<'_>, space: &Space, survey: &Survey, link: &Link) -> Value {
         let at = format!("{}:{}", space.name, link.name);
         let mut one = report(&at, link, survey);
         (one["bridge"], one["peer"], one["run"]) = (Value::Null, Value::Null, Value::Null);
@@ -145,24 +175,53 @@ impl Picture {
             // A link between two namespaces says so at both ends.
             one["peer"] = json!(At::other_of(&mark.name).map(|other| other.to_string()));
             add_mark(&mut one, &mark);
-        } else if let Some((outer, mark)) = self.outer(lab, &at).filter(|(outer, _)| outer.peer == Some(link.index)) {
+        } else if let Some((outer, mark)) =
+            own.veths.get(at.as_str()).filter(|(outer, _)| outer.peer == Some(link.index))
+        {
             one["peer"] = format!("{at}@host").into();
-            one["bridge"] = json!(self.bridge_of(lab, outer));
-            add_mark(&mut one, &mark);
+            one["bridge"] = json!(own.bridge_of(outer));
+            add_mark(&mut one, mark);
+        }
+        if link.kind == "macvlan" {
+            one["device"] = json!(own.below(link));
         }
         one
     }
+}
 
-    /// The end on the host of a namespace's link.
-    fn outer(&self, lab: &Lab<'_>, at: &str) -> Option<(&Link, Mark)> {
-        let veths = self.host.links.iter().filter(|link| link.kind == "veth");
-        veths.filter_map(|link| Some((link, lab.mark_of(link)?))).find(|(_, mark)| mark.name == at)
+/// The host's links, looked up once for a whole lab.
+struct Own<'p> {
+    /// All of the host, by their numbers.
+    links: HashMap<u32, &'p Link>,
+    /// The marks of those that are the lab's.
+    marks: HashMap<u32, Mark>,
+    /// Its veths, by what the lab calls them.
+    veths: HashMap<String, (&'p Link, Mark)>,
+}
+
+impl<'p> Own<'p> {
+    fn of(lab: &Lab<'_>, host: &'p Survey) -> Self {
+        let links = host.links.iter().map(|link| (link.index, link)).collect();
+        let marked = host.links.iter().filter_map(|link| Some((link, lab.any_mark_of(link)?)));
+        let (mut marks, mut veths) = (HashMap::new(), HashMap::new());
+        for (link, mark) in marked {
+            if link.kind == "veth" && !is_device(&mark) {
+                veths.insert(mark.name.clone(), (link, mark.clone()));
+            }
+            marks.insert(link.index, mark);
+        }
+        Self { links, marks, veths }
+    }
+
+    /// The device of the host that a link is on.
+    fn below(&self, link: &Link) -> Option<&str> {
+        self.links.get(&link.peer?).map(|device| device.name.as_str())
     }
 
     /// What the lab calls the bridge that a link of the host is a port of.
-    fn bridge_of(&self, lab: &Lab<'_>, link: &Link) -> Option<String> {
-        let bridge = self.host.links.iter().find(|bridge| link.controller == Some(bridge.index))?;
-        Some(lab.mark_of(bridge).map_or_else(|| bridge.name.clone(), |mark| mark.name))
+    fn bridge_of(&self, link: &Link) -> Option<&str> {
+        let bridge = self.links.get(&link.controller?)?;
+        Some(self.marks.get(&bridge.index).map_or(&bridge.name, |mark| &mark.name))
     }
 }
 

@@ -11,7 +11,9 @@ use super::{
 };
 
 /// What is looked at of a link. Whether there is a carrier is the business of whoever is at its other end.
-const FIELDS: [&str; 8] = ["kind", "up", "mtu", "mac", "addresses", "bridge", "peer", "run"];
+const FIELDS: [&str; 10] = ["kind", "up", "mtu", "mac", "addresses", "bridge", "peer", "run", "vxlan", "device"];
+/// Few links have one of these.
+const RARE: [&str; 2] = ["vxlan", "device"];
 /// Who made a link doesn't change what it is.
 const RUN: &str = "run";
 
@@ -58,7 +60,8 @@ pub fn links(lab: &Lab<'_>, picture: &Picture) -> Links {
     let all = picture.links(lab).into_iter().chain(picture.strangers(lab));
     let short = all.filter_map(|link| {
         let at = link["at"].as_str()?.to_owned();
-        let fields = FIELDS.iter().map(|field| ((*field).to_owned(), link[*field].clone()));
+        let told = |field: &&&str| !RARE.contains(*field) || !link[**field].is_null();
+        let fields = FIELDS.iter().filter(told).map(|field| ((*field).to_owned(), link[*field].clone()));
         (!at.ends_with("@host")).then(|| (at, fields.collect()))
     });
     short.collect()
@@ -139,7 +142,9 @@ pub fn from_declared(declared: &[LinkSpec], now: &Links) -> Vec<Found> {
             }
         }
     }
-    for (at, link) in now.iter().filter(|(at, link)| !wanted.contains(*at) && link["kind"] != "bridge") {
+    // What leads out of the lab isn't declared as a link.
+    let is_link = |link: &Value| link["kind"] != "bridge" && RARE.iter().all(|field| link[*field].is_null());
+    for (at, link) in now.iter().filter(|(at, link)| !wanted.contains(*at) && is_link(link)) {
         found.push(Found { finding: Finding::Discovered, at: at.clone(), link: link.clone(), changes: Value::Null });
     }
     found

@@ -8,6 +8,7 @@ use windlass_script::host::OpCx;
 
 use super::{
     backend::NetBackend,
+    device::{Allowed, is_device},
     plan::At,
     settle,
     types::{Link, Place},
@@ -29,7 +30,11 @@ pub struct Lab<'a> {
     pub names: LabNames,
     /// For an undo: the key of the step that it takes back.
     pub undoes: Option<String>,
+    /// What the configuration lets labs reach beyond themselves.
+    pub allowed: Allowed,
     instance: String,
+    /// What all its marks begin with.
+    prefix: String,
     key: String,
     /// What was read to find the lab's names: nobody has to read it again.
     first: Mutex<Option<Seen>>,
@@ -94,7 +99,9 @@ impl<'a> Lab<'a> {
         let short = short_instance(instance);
         let (links, spaces) = read(backend)?;
         let names = settle::names(backend, &id, (instance, &short), &links, &spaces)?;
-        Ok(Self { backend, id, names, undoes, instance: short, key, first: Mutex::new(Some((links, spaces))) })
+        let prefix = Mark { instance: short.clone(), lab: id.key.clone(), ..Mark::default() }.prefix();
+        let (allowed, first) = (Allowed::default(), Mutex::new(Some((links, spaces))));
+        Ok(Self { backend, id, names, undoes, allowed, instance: short, prefix, key, first })
     }
 
     /// What a device that this call makes is marked with.
@@ -131,8 +138,15 @@ impl<'a> Lab<'a> {
         Ok(View { links, spaces: ours.collect() })
     }
 
-    /// The mark of a host link of this lab.
+    /// The mark of a host link that this lab has made. A device of the machine isn't one, whatever it is marked with.
     pub fn mark_of(&self, link: &Link) -> Option<Mark> {
+        self.any_mark_of(link).filter(|mark| !is_device(mark))
+    }
+
+    /// The mark of a host link that is this lab's: one that it has made, or a device that it has.
+    pub fn any_mark_of(&self, link: &Link) -> Option<Mark> {
+        // Most links of a machine with many labs are other labs'.
+        link.alias.as_deref().filter(|alias| alias.starts_with(&self.prefix))?;
         match self.whose(link.alias.as_deref()) {
             Whose::ThisRun | Whose::OtherRun(_) => link.alias.as_deref().and_then(Mark::parse),
             _ => None,
@@ -141,8 +155,8 @@ impl<'a> Lab<'a> {
 
     /// A link that this lab's names and group show to be a half of something that a crash kept from being marked.
     pub fn is_half(&self, link: &Link) -> bool {
-        let named =
-            link.name.starts_with(&self.names.bridge_prefix()) || link.name.starts_with(&self.names.node_prefix());
+        let prefixes = [self.names.bridge_prefix(), self.names.vxlan_prefix(), self.names.node_prefix()];
+        let named = prefixes.iter().any(|prefix| link.name.starts_with(prefix));
         named && link.group == self.names.group() && link.alias.is_none()
     }
 
@@ -213,7 +227,8 @@ impl<'a> Lab<'a> {
     /// Where an interface is, and its name there.
     pub fn locate(&self, view: &View, at: &str) -> Result<(Place, String), Problem> {
         if !at.contains(':') {
-            return Ok((Place::Host, self.bridge(view, at)?.name.clone()));
+            let vxlan = self.host_link(view, at).filter(|link| link.kind == "vxlan");
+            return Ok((Place::Host, vxlan.map_or_else(|| self.bridge(view, at), Ok)?.name.clone()));
         }
         let at = At::parse(at)?;
         let on_host = || self.host_link(view, &at.link_name()).map(|link| (Place::Host, link.name.clone()));
@@ -261,6 +276,12 @@ impl<'a> Lab<'a> {
     }
 }
 
+fn lowest_free(taken: &mut BTreeSet<u32>) -> u32 {
+    let free = (1..).find(|number| !taken.contains(number)).unwrap_or(u32::MAX);
+    taken.insert(free);
+    free
+}
+
 fn read(backend: &dyn NetBackend) -> Result<Seen, Problem> {
     let mut links = backend.links(&[Place::Host]);
     let links =
@@ -273,6 +294,7 @@ fn read(backend: &dyn NetBackend) -> Result<Seen, Problem> {
 #[derive(Default)]
 pub struct Numbers {
     networks: BTreeSet<u32>,
+    vxlans: BTreeSet<u32>,
     nodes: BTreeMap<String, u32>,
     taken_nodes: BTreeSet<u32>,
     interfaces: BTreeSet<(u32, u32)>,
@@ -292,6 +314,9 @@ impl Numbers {
                 Some(Parsed::Bridge { hash, network }) if hash == lab.names.hash() => {
                     numbers.networks.insert(network);
                 }
+                Some(Parsed::Vxlan { hash, number }) if hash == lab.names.hash() => {
+                    numbers.vxlans.insert(number);
+                }
                 Some(Parsed::Interface { hash, node, interface }) if hash == lab.names.hash() => {
                     numbers.taken_nodes.insert(node);
                     numbers.interfaces.insert((node, interface));
@@ -307,9 +332,12 @@ impl Numbers {
 
     /// A new bridge's.
     pub fn network(&mut self) -> u32 {
-        let free = (1..).find(|number| !self.networks.contains(number)).unwrap_or(u32::MAX);
-        self.networks.insert(free);
-        free
+        lowest_free(&mut self.networks)
+    }
+
+    /// A new VXLAN's.
+    pub fn vxlan(&mut self) -> u32 {
+        lowest_free(&mut self.vxlans)
     }
 
     /// A node's: the one it has, or a new one.

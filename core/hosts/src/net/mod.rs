@@ -4,8 +4,10 @@ mod activity;
 mod adopt;
 mod backend;
 mod capture;
+mod change;
 mod construct;
 mod describe;
+mod device;
 mod difference;
 mod facts;
 mod fault;
@@ -41,7 +43,7 @@ pub use self::{
     facts::facts,
     fault::Fault,
     owners::owners,
-    patrol::Patrol,
+    patrol::{Cadence, Expected, Patrol},
 };
 
 /// `[hosts.net]`.
@@ -50,6 +52,10 @@ pub use self::{
 pub struct Config {
     /// An absolute path: where `net::capture` keeps what it has seen. Empty: it can't.
     pub captures: String,
+    /// Devices of this machine that labs may use, by their names in the kernel. None by default.
+    pub devices: Vec<String>,
+    /// Networks that VXLANs of labs may reach. None by default.
+    pub vxlan_remotes: Vec<ipnet::IpNet>,
 }
 
 /// The module over a network stack; a lab is of the organisation whose run calls.

@@ -2,25 +2,27 @@
 //!
 //! The kernel says where something changed, and that is read anew; now and then everything is. What a run of this process does is
 //! wanted: while it changes a lab, the lab isn't looked at, and afterwards what is there counts as it should be. What was there when the
-//! watch began counts so, too.
+//! watch began counts so, too, unless somebody says what should be there.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
+use serde_json::Value;
 use windlass_model::Problem;
 
 use super::{
     Fault,
     backend::{ChangeWatch, Heard, NetBackend},
     describe::Picture,
-    difference::{Found, Links, between, links},
+    difference::{Finding, Found, Links, between, from_declared, links},
     lab::Lab,
+    plan::{LinkSpec, invalid},
     types::{Place, Survey},
 };
 use crate::{
@@ -36,11 +38,63 @@ const SLICE: Duration = Duration::from_millis(100);
 pub struct Patrol<'a> {
     backend: &'a dyn NetBackend,
     instance: &'a str,
-    every: Duration,
+    every: Cadence,
     ears: Box<dyn ChangeWatch>,
     labs: BTreeMap<String, Watched<'a>>,
     /// Labs of which nothing was left, and how often this process had changed each by then.
     gone: BTreeMap<String, u64>,
+    /// What should be there of labs that weren't looked at yet.
+    expected: BTreeMap<String, Expected>,
+}
+
+/// How often everything is looked at. It can be changed while somebody watches.
+#[derive(Clone, Debug)]
+pub struct Cadence(Arc<AtomicU64>);
+
+impl Cadence {
+    /// Changes it.
+    pub fn set(&self, every: Duration) {
+        self.0.store(u64::try_from(every.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// As it is now.
+    pub fn get(&self) -> Duration {
+        Duration::from_millis(self.0.load(Ordering::Relaxed))
+    }
+}
+
+impl From<Duration> for Cadence {
+    fn from(every: Duration) -> Self {
+        let cadence = Self(Arc::default());
+        cadence.set(every);
+        cadence
+    }
+}
+
+/// What should be there of a lab, whatever was there when the watch began.
+#[derive(Clone, Debug, Default)]
+pub struct Expected {
+    links: Vec<LinkSpec>,
+    bare: BTreeSet<String>,
+}
+
+impl Expected {
+    /// Links as `net::discover` takes them, and the nodes that have no others.
+    pub fn new(links: &[Value], bare: BTreeSet<String>) -> Result<Self, Problem> {
+        let links = serde_json::from_value(links.into()).map_err(|error| invalid(error.to_string()))?;
+        Ok(Self { links, bare })
+    }
+
+    fn differs(&self, now: &Links) -> Vec<Found> {
+        let mut found = from_declared(&self.links, now);
+        // What a run has made is nobody else's, and what is in a container may be its own.
+        let news = |one: &Found| {
+            let node = one.at.split_once(':').map(|(node, _)| node);
+            one.link["run"].is_null() && node.is_none_or(|node| self.bare.contains(node))
+        };
+        found.retain(|one| one.finding != Finding::Discovered || news(one));
+        found
+    }
 }
 
 struct Watched<'a> {
@@ -53,25 +107,34 @@ struct Watched<'a> {
 
 impl<'a> Patrol<'a> {
     /// A watch over the labs of this machine's instance id, which looks at everything this often.
-    pub fn new(backend: &'a dyn NetBackend, instance: &'a str, every: Duration) -> Result<Self, Problem> {
+    pub fn new(backend: &'a dyn NetBackend, instance: &'a str, every: impl Into<Cadence>) -> Result<Self, Problem> {
         let ears = backend.listen().map_err(|fault| fault.problem("listening for changes of links"))?;
-        Ok(Self { backend, instance, every, ears, labs: BTreeMap::new(), gone: BTreeMap::new() })
+        let (labs, gone, expected) = Default::default();
+        Ok(Self { backend, instance, every: every.into(), ears, labs, gone, expected })
+    }
+
+    /// What should be there, by the labs' keys: what isn't so is told at the first look.
+    pub fn expecting(mut self, expected: BTreeMap<String, Expected>) -> Self {
+        self.expected = expected;
+        self
     }
 
     /// Watches until it is told to end.
     pub fn run(&mut self, end: &AtomicBool, mut tell: impl FnMut(&LabId, Found)) -> Result<(), Problem> {
-        let mut next = Instant::now();
+        let mut walked = None;
         while !end.load(Ordering::Relaxed) {
-            if next <= Instant::now() {
+            let left =
+                walked.map_or(Duration::ZERO, |walked: Instant| self.every.get().saturating_sub(walked.elapsed()));
+            if left.is_zero() {
                 self.walk(&mut tell)?;
-                next = Instant::now() + self.every;
+                walked = Some(Instant::now());
+                continue;
             }
             self.after_runs()?;
-            let left = next.saturating_duration_since(Instant::now());
             match self.ears.heard(left.min(SLICE)).map_err(heard_nothing)? {
                 Heard::Nothing => {}
                 Heard::Places(places) => self.look(&places, &mut tell)?,
-                Heard::Lost => next = Instant::now(),
+                Heard::Lost => walked = None,
             }
         }
         Ok(())
@@ -81,12 +144,16 @@ impl<'a> Patrol<'a> {
     fn walk(&mut self, tell: &mut impl FnMut(&LabId, Found)) -> Result<(), Problem> {
         let activity = self.activity();
         let there = self.there()?;
-        let keys: BTreeSet<String> = there.into_iter().chain(self.labs.keys().cloned()).collect();
+        let known = self.labs.keys().chain(self.expected.keys()).cloned();
+        let keys: BTreeSet<String> = there.into_iter().chain(known).collect();
         for key in keys {
             let (busy, changed) = activity.get(&key).copied().unwrap_or_default();
             let Some(id) = LabId::parse(&key).filter(|_| !busy) else { continue };
             // It stays as it was known: what was done to it meanwhile is told when it can be read again.
             let Some(now) = self.open(id, changed) else { continue };
+            if let Some(expected) = self.expected.remove(&key) {
+                expected.differs(&now.settled).into_iter().for_each(|found| tell(&now.lab.id, found));
+            }
             let before = self.labs.remove(&key);
             if let Some(before) = before.filter(|before| before.changed == changed) {
                 between(&before.settled, &now.settled).into_iter().for_each(|found| tell(&now.lab.id, found));
@@ -106,6 +173,7 @@ impl<'a> Patrol<'a> {
             if busy || known == Some(changed) {
                 continue;
             }
+            self.expected.remove(&key);
             let Some(now) = LabId::parse(&key).and_then(|id| self.open(id, changed)) else { continue };
             let nothing = now.settled.is_empty() && now.picture.places().next().is_none();
             any |= if nothing {
@@ -132,7 +200,7 @@ impl<'a> Patrol<'a> {
         if !self.labs.iter().any(|(key, watched)| quiet(key, watched) && concerned(watched)) {
             return Ok(());
         }
-        let host: Arc<Survey> = match self.backend.survey(&[Place::Host]).pop() {
+        let host: Arc<Survey> = match self.backend.glance(&[Place::Host]).pop() {
             Some(Ok(survey)) => Arc::new(survey),
             Some(Err(fault)) => return Err(fault.problem("reading the host")),
             None => return Ok(()),
@@ -165,7 +233,7 @@ impl<'a> Patrol<'a> {
         let key = id.key.clone();
         // Nothing is made under this key.
         let read = Lab::seen_by(self.backend, id, self.instance, String::new(), None).and_then(|lab| {
-            let picture = Picture::of(&lab)?;
+            let picture = Picture::glance(&lab)?;
             let settled = links(&lab, &picture);
             Ok(Watched { lab, picture, settled, changed })
         });

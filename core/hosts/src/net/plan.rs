@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use windlass_model::{Code, Problem};
 
-use super::types::{BridgeSettings, Prefix, Route};
+use super::types::{BridgeSettings, MacvlanMode, Prefix, Route};
 use crate::lab_names::check_name;
 
 /// Things to make, in the order in which they are made.
@@ -17,6 +17,9 @@ pub struct Plan {
     pub bridges: Vec<BridgeSpec>,
     pub taps: Vec<TapSpec>,
     pub links: Vec<LinkSpec>,
+    pub vxlans: Vec<VxlanSpec>,
+    pub devices: Vec<DeviceSpec>,
+    pub macvlans: Vec<MacvlanSpec>,
     pub addresses: Vec<AddressSpec>,
     pub routes: Vec<RouteSpec>,
     pub forwarding: Vec<String>,
@@ -66,6 +69,45 @@ pub struct EndSpec {
     pub bridge: Option<String>,
     pub addresses: Vec<Prefix>,
     pub mac: Option<[u8; 6]>,
+}
+
+/// `#{ name: "wan", id: 100, remote: "192.0.2.2", local, device, port, bridge, mtu }`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VxlanSpec {
+    #[serde(deserialize_with = "vxlan_name")]
+    pub name: String,
+    pub id: u32,
+    pub remote: IpAddr,
+    pub local: Option<IpAddr>,
+    pub device: Option<String>,
+    #[serde(default = "vxlan_port")]
+    pub port: u16,
+    pub bridge: Option<String>,
+    pub mtu: Option<u32>,
+}
+
+/// `#{ device: "eth1", bridge: "lan1" }`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceSpec {
+    pub device: String,
+    pub bridge: String,
+}
+
+/// `#{ at: "r1:ext0", device: "eth1", mode, addresses, mac, mtu }`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MacvlanSpec {
+    pub at: At,
+    pub device: String,
+    #[serde(default)]
+    pub mode: MacvlanMode,
+    #[serde(default)]
+    pub addresses: Vec<Prefix>,
+    #[serde(default, deserialize_with = "optional_mac")]
+    pub mac: Option<[u8; 6]>,
+    pub mtu: Option<u32>,
 }
 
 /// `#{ at: "r1:eth0", address: "10.0.0.1/24" }`.
@@ -271,6 +313,17 @@ pub fn invalid(message: impl Into<String>) -> Problem {
 fn optional_mac<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<[u8; 6]>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
     text.map(|text| parse_mac(&text).map_err(serde::de::Error::custom)).transpose()
+}
+
+fn vxlan_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    check_name("VXLAN", &name).map_err(serde::de::Error::custom)?;
+    Ok(name)
+}
+
+/// The one that IANA has given to VXLAN.
+fn vxlan_port() -> u16 {
+    4_789
 }
 
 fn yes() -> bool {

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use windlass_model::{Code, Problem};
 
 use super::{
+    device,
     lab::{Lab, Space, View},
     plan::{At, Plan},
     steps::{Refused, Step, Steps, failure, perform},
@@ -152,12 +153,16 @@ pub fn plan(lab: &Lab<'_>, view: &View, plan: &Plan) -> Result<(), Problem> {
     let ends = plan.links.iter().filter_map(|link| link.a.at.as_ref().or(link.b.at.as_ref()));
     let outside = ends.filter(|at| !gone(&at.node)).map(At::link_name);
     let outside = outside.chain(plan.taps.iter().map(|spec| spec.at.link_name()));
+    let on_devices = plan.macvlans.iter().map(|spec| &spec.at).filter(|at| !gone(&at.node)).map(At::link_name);
+    let outside = outside.chain(on_devices).chain(plan.vxlans.iter().map(|spec| spec.name.clone()));
     let mut names: Vec<String> = outside.chain(plan.bridges.iter().map(|spec| spec.name.clone())).collect();
     // Host ends of links into namespaces that go: all in one group with the bridges.
     let inner = plan.links.iter().flat_map(|link| [&link.a, &link.b]).filter_map(|end| end.at.as_ref());
     names.extend(
         inner.filter(|at| gone(&at.node)).map(At::link_name).filter(|name| lab.host_link(view, name).is_some()),
     );
+    let devices: Vec<String> = plan.devices.iter().map(|spec| spec.device.clone()).collect();
+    device::give_back(lab, view, Some(&devices))?;
     named(lab, view, &names)?;
     let there: Vec<String> = plan.namespaces.iter().map(|spec| spec.name.clone()).collect();
     spaces(lab, &lab.view()?, &there)
@@ -166,6 +171,8 @@ pub fn plan(lab: &Lab<'_>, view: &View, plan: &Plan) -> Result<(), Problem> {
 /// Removes everything that the lab owns; says how much that was.
 pub fn everything(lab: &Lab<'_>) -> Result<Value, Problem> {
     let view = lab.view()?;
+    // Before anything else: what is other people's is out of the lab when the lab goes.
+    let devices = device::give_back(lab, &view, None)?;
     let group = lab.names.group();
     let is_ours = |link: &&super::types::Link| lab.mark_of(link).is_some() || lab.is_half(link);
     let (ours, others): (Vec<_>, Vec<_>) = view.links.iter().partition(is_ours);
@@ -190,7 +197,7 @@ pub fn everything(lab: &Lab<'_>) -> Result<Value, Problem> {
         (dropping.map_or(Ok(()), |thread| thread.join().unwrap_or_else(|_| panicked())), spaces_gone)
     });
     links_gone.and(spaces_gone)?;
-    Ok(json!({ "links": names.len(), "namespaces": spaces.len() }))
+    Ok(json!({ "links": names.len(), "namespaces": spaces.len(), "devices": devices }))
 }
 
 /// The first wanted setting that a bridge doesn't show.
@@ -210,7 +217,7 @@ pub fn missing_setting(wanted: &BridgeSettings, shown: &BridgeSettings) -> Optio
     (wanted.group_fwd_mask.is_some() && wanted.group_fwd_mask != shown.group_fwd_mask).then_some("group_fwd_mask")
 }
 
-fn fine_if_missing(mut refused: Vec<Refused>) -> Result<(), Problem> {
+pub fn fine_if_missing(mut refused: Vec<Refused>) -> Result<(), Problem> {
     refused.retain(|refused| !refused.fault.missing());
     if refused.is_empty() {
         return Ok(());

@@ -41,7 +41,11 @@ pub fn names(
         if mark.as_ref().is_some_and(|mark| !is_ours(mark)) {
             groups_of_others.insert(link.group);
         }
-        let Some(Parsed::Bridge { hash, .. } | Parsed::Interface { hash, .. }) = parse(&link.name) else { continue };
+        let Some(Parsed::Bridge { hash, .. } | Parsed::Vxlan { hash, .. } | Parsed::Interface { hash, .. }) =
+            parse(&link.name)
+        else {
+            continue;
+        };
         let of_hash = held.entry(hash).or_default();
         match mark {
             Some(mark) if is_ours(&mark) => of_hash.ours = true,

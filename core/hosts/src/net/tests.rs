@@ -2,6 +2,7 @@
 
 mod interrupted;
 mod many;
+mod outside;
 
 use std::sync::Arc;
 
@@ -9,15 +10,17 @@ use serde_json::{Value, json};
 use windlass_model::{Code, Problem};
 use windlass_script::host::HostModule;
 
-use super::{NetBackend, module, rehearsal};
+use super::{Config, NetBackend, configured, rehearsal};
 use crate::{
     owner::{Always, PLATFORM},
     testing::Bench,
 };
 
-/// The module for runs of the platform.
+/// The module for runs of the platform, which may use the device `up0`.
 fn own(backend: Arc<dyn NetBackend>) -> HostModule {
-    module(backend, Arc::new(Always(PLATFORM)))
+    let (devices, vxlan_remotes) = (vec!["up0".into()], vec!["192.0.2.0/24".parse().unwrap()]);
+    let config = Config { devices, vxlan_remotes, ..Config::default() };
+    configured(backend, Arc::new(Always(PLATFORM)), &config)
 }
 
 fn bench() -> Bench {
@@ -43,8 +46,8 @@ fn a_lab_is_made_read_and_destroyed() {
     assert_eq!(lab["namespaces"][0]["forwarding"]["ipv4"], true);
     assert_eq!(lab["namespaces"][1]["routes"][0]["via"], "10.0.0.1");
     assert_eq!(lab["links"].as_array().unwrap().len(), 3);
-    assert_eq!(bench.call("destroy", json!(["t"])).unwrap(), json!({ "links": 3, "namespaces": 2 }));
-    assert_eq!(bench.call("destroy", json!(["t"])).unwrap(), json!({ "links": 0, "namespaces": 0 }));
+    assert_eq!(bench.call("destroy", json!(["t"])).unwrap(), json!({ "links": 3, "namespaces": 2, "devices": 0 }));
+    assert_eq!(bench.call("destroy", json!(["t"])).unwrap(), json!({ "links": 0, "namespaces": 0, "devices": 0 }));
 }
 
 #[test]
@@ -59,6 +62,9 @@ fn every_creation_can_be_repeated_and_undone() {
         ("connect", json!(["t", "r1:eth1", "lan1", { "mtu": 1400 }])),
         ("connect", json!(["t", { "at": "r1:p0", "addresses": ["10.9.0.1/30"] }, "r2:p0"])),
         ("create_tap", json!(["t", "vm1:eth0", { "bridge": "lan1" }])),
+        ("create_vxlan", json!(["t", "wan", { "id": 7, "remote": "192.0.2.9", "bridge": "lan1", "device": "up0" }])),
+        ("create_macvlan", json!(["t", "r1:ext0", "up0", { "addresses": ["192.0.2.7/24"] }])),
+        ("attach_device", json!(["t", "up0", "lan1"])),
         ("add_address", json!(["t", "r1:eth0", "10.0.7.1/24"])),
         ("add_route", json!(["t", "r1", { "to": "10.8.0.0/16", "via": "10.0.0.9" }])),
         ("enable_forwarding", json!(["t", "r1"])),

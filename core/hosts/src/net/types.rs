@@ -4,6 +4,8 @@ use std::{collections::HashMap, fmt, net::IpAddr, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+pub use super::change::{Batch, Change, LinkSettings, VethEnd};
+
 /// Where a link lives.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Place {
@@ -52,7 +54,7 @@ pub struct Link {
     pub mac: String,
     /// The number of the bridge it is a port of.
     pub controller: Option<u32>,
-    /// The number of a veth's other end, in the other end's place.
+    /// The number of a veth's other end, in the other end's place; of the device that a VXLAN or a macvlan is on.
     pub peer: Option<u32>,
     /// Its group.
     pub group: u32,
@@ -62,6 +64,8 @@ pub struct Link {
     pub altnames: Vec<String>,
     /// For a bridge.
     pub bridge: Option<BridgeSettings>,
+    /// For a VXLAN.
+    pub vxlan: Option<Vxlan>,
     /// Traffic so far.
     pub counters: Counters,
 }
@@ -117,6 +121,39 @@ impl BridgeSettings {
         ];
         all.into_iter().filter(|(is_set, _)| *is_set).map(|(_, name)| name).collect()
     }
+}
+
+/// What a VXLAN is: Ethernet frames of this network in UDP packets to another machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Vxlan {
+    /// The network identifier (VNI).
+    pub id: u32,
+    /// The other end.
+    pub remote: Option<IpAddr>,
+    /// This machine's own address; else the route to the other end decides.
+    pub local: Option<IpAddr>,
+    /// The device that the packets leave by; else the route decides.
+    pub device: Option<String>,
+    /// The UDP port of both ends.
+    pub port: u16,
+}
+
+/// Whom the interfaces that share a device hear.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MacvlanMode {
+    /// Each other, and what is behind the device.
+    #[default]
+    Bridge,
+    /// What is behind the device only.
+    Private,
+    /// Each other by way of the switch behind the device.
+    Vepa,
+}
+
+/// A hardware address as people write it.
+pub fn mac_text(mac: [u8; 6]) -> String {
+    mac.map(|byte| format!("{byte:02x}")).join(":")
 }
 
 /// Traffic of a link since it was made.
@@ -274,144 +311,4 @@ impl Impairment {
     pub fn is_none(&self) -> bool {
         *self == Self::default()
     }
-}
-
-/// Changes in one place, in order.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Batch {
-    /// Where.
-    pub place: Place,
-    /// What.
-    pub changes: Vec<Change>,
-}
-
-/// One end of a veth.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VethEnd {
-    /// Where it is born, and stays.
-    pub place: Place,
-    /// Its name there.
-    pub name: String,
-    /// Its hardware address; else the kernel draws one.
-    pub mac: Option<[u8; 6]>,
-}
-
-/// A change.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Change {
-    /// Makes a bridge.
-    AddBridge {
-        /// Its name.
-        name: String,
-        /// Its group.
-        group: u32,
-        /// Its settings.
-        settings: BridgeSettings,
-    },
-    /// Makes a veth; the first end comes up at birth. In the batch of the host, wherever its ends are born.
-    AddVeth {
-        /// Its ends.
-        ends: Box<[VethEnd; 2]>,
-        /// Both ends' group.
-        group: u32,
-        /// Both ends' MTU.
-        mtu: Option<u32>,
-    },
-    /// Makes a TAP that stays when nobody has it open. It is marked before it stays.
-    AddTap {
-        /// Its name.
-        name: String,
-        /// Its group.
-        group: u32,
-        /// Its alias.
-        alias: String,
-        /// The user who may open it.
-        owner: Option<u32>,
-    },
-    /// Changes a link.
-    SetLink {
-        /// Its name.
-        name: String,
-        /// What.
-        set: LinkSettings,
-    },
-    /// Gives a link a further name, at which the kernel and its tools find it, too.
-    AddAltname {
-        /// Its name.
-        name: String,
-        /// The further one, at most 127 characters.
-        altname: String,
-    },
-    /// Changes a bridge.
-    SetBridge {
-        /// Its name.
-        name: String,
-        /// What.
-        settings: BridgeSettings,
-    },
-    /// Removes a link.
-    DeleteLink {
-        /// Its name.
-        name: String,
-    },
-    /// Removes all links of a group in one go.
-    DeleteGroup {
-        /// The group.
-        group: u32,
-    },
-    /// Gives a link an address.
-    AddAddress(Address),
-    /// Takes it away.
-    RemoveAddress(Address),
-    /// Adds a route.
-    AddRoute(Route),
-    /// Removes it.
-    RemoveRoute(Route),
-    /// Puts an impairment at a link's root, by the queueing discipline of this name.
-    SetQdisc {
-        /// The link.
-        link: String,
-        /// `netem` or `tbf`.
-        kind: &'static str,
-        /// What.
-        impairment: Impairment,
-    },
-    /// Puts the default back.
-    RemoveQdisc {
-        /// The link.
-        link: String,
-    },
-    /// Drops a share of what leaves a link, without a queueing discipline. 0 takes the rule away.
-    SetLoss {
-        /// The link.
-        link: String,
-        /// In millionths.
-        millionths: u32,
-    },
-    /// Leaves the checksums of what a link sends to the hardware, or computes them. Made after the batch's other changes.
-    SetOffload {
-        /// The link.
-        link: String,
-        /// Whether the hardware does it. A veth has none.
-        on: bool,
-    },
-    /// Forwards packets between links, or stops.
-    SetForwarding(bool),
-}
-
-/// Settings of any link. `None` leaves one as it is.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct LinkSettings {
-    /// Up or down.
-    pub up: Option<bool>,
-    /// Bytes.
-    pub mtu: Option<u32>,
-    /// The bridge it is a port of, by name; `Some(None)` takes it out.
-    pub controller: Option<Option<String>>,
-    /// Its alias.
-    pub alias: Option<String>,
-    /// Its group.
-    pub group: Option<u32>,
-    /// Its hardware address.
-    pub mac: Option<[u8; 6]>,
 }

@@ -2,7 +2,7 @@
 
 use std::{
     cell::Cell,
-    io::Write as _,
+    io::{IsTerminal as _, Write as _},
     net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
@@ -25,10 +25,11 @@ use crate::{
     context::Context,
     doctor::Doctor,
     exit::Exit,
-    interrupt::Interrupt,
+    interrupt::{Hangup, Interrupt},
     lab_desk::LabDesk,
     labs,
     names::Sweeper,
+    reload,
     services::{Scripts, Secrets},
     session::{Purpose, Session},
     versions::{Versions, Watching},
@@ -99,6 +100,11 @@ fn until_told(
 ) -> Result<Exit, Problem> {
     let config = &context.loaded.config;
     let interrupt = Interrupt::listen(session.runtime())?;
+    // At a terminal, it says that the terminal is gone: that ends the process.
+    let hangup = match std::io::stdin().is_terminal() {
+        true => None,
+        false => Some(Hangup::listen(session.runtime())?),
+    };
     let listener = listener(config, args)?;
     let secure = listener.tls.is_some();
     // Handlers wait for the database: they have threads of their own, and this runtime is the network's.
@@ -132,14 +138,17 @@ fn until_told(
     ];
     let triggers = Runner::start(session.engine().clone(), api.triggers.clone())?;
     let sweeper = Sweeper::start(pool)?;
-    // The configuration was checked when it was read.
-    let every = parse_duration_ms(&config.labs.discovery_every).unwrap_or(30_000);
+    let every = reload::discovery_every(config);
     let labs = labs::Watch::start(session.engine().clone(), session.instance().clone(), every)?;
     let (stop, stopped) = watch::channel(false);
     let serving = network.spawn(server.serve(stopped));
     ready(&Running { url, address })?;
     let _ = std::io::stdout().flush();
+    let mut in_effect = context.loaded.values.clone();
     while interrupt.caught().is_none() && !serving.is_finished() {
+        if hangup.as_ref().is_some_and(Hangup::caught) {
+            reload::reload(context, &mut in_effect, &labs);
+        }
         std::thread::sleep(LOOK_EVERY);
     }
     let told = interrupt.caught();

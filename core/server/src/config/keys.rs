@@ -106,7 +106,7 @@ pub const KEYS: &[Key] = &[
     key(
         "labs.discovery_every",
         "How often everything in the labs of this machine is looked at for what somebody else did to it, `5s` to `300s`. What the \
-         kernel tells meanwhile is looked at at once.",
+         kernel tells meanwhile is looked at at once. A server that gets SIGHUP takes it anew, without a restart.",
     ),
     key("auth.session_max", "After how long a session ends in any case: `7d`."),
     key(
@@ -331,6 +331,14 @@ pub const KEYS: &[Key] = &[
     key(
         "hosts.net.captures",
         "The absolute path of the folder that `net::capture` keeps its files in, one folder a lab. Empty: it can't.",
+    ),
+    key(
+        "hosts.net.devices",
+        "Devices of this machine that labs may put into their bridges and have interfaces on: `[\"eth1\"]`. None by default.",
+    ),
+    key(
+        "hosts.net.vxlan_remotes",
+        "Networks (CIDR) of machines that VXLANs of labs may reach: `[\"192.0.2.0/24\"]`. None by default.",
     ),
     key("hosts.notify.email.host", "The mail server that `notify::email` hands messages to. Empty: no mail is sent."),
     key("hosts.notify.email.port", "Its port; 0: 587, or 465 with `tls = \"tls\"`, or 25 with `tls = \"none\"`."),

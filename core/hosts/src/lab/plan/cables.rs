@@ -57,7 +57,7 @@ impl<'a> Comparison<'a> {
             return vec![Piece::Between(a, b)];
         }
         let bridge = b.network.clone().unwrap_or_else(|| {
-            let name = format!("x.{}", spec::digest(&json!(link.name())));
+            let name = implied(link);
             self.implied.insert(name.clone());
             name
         });
@@ -302,7 +302,7 @@ impl<'a> Comparison<'a> {
                 }
             }
         }
-        for link in &actual.net.links {
+        for link in actual.net.links.iter().filter(|link| link.device.is_none()) {
             let name = link.at.trim_end_matches("@host");
             let node = name.split(':').next().unwrap_or_default();
             let goes = self.leaving.contains(node) || self.fresh.contains(node);
@@ -319,6 +319,11 @@ impl<'a> Comparison<'a> {
     }
 }
 
+/// What the bridge of a link is called that needs one and is in no network.
+pub(super) fn implied(link: &Link) -> String {
+    format!("x.{}", spec::digest(&json!(link.name())))
+}
+
 /// As people read it: `r1:eth0 – lan1`.
 fn title(link: &Link) -> String {
     let [a, b] = &link.endpoints;
@@ -329,7 +334,7 @@ fn title(link: &Link) -> String {
     format!("{} – {}", name(a), name(b))
 }
 
-fn end_of(end: &End) -> Value {
+pub(super) fn end_of(end: &End) -> Value {
     let mut value = Map::new();
     value.insert("at".into(), json!(end.at));
     if !end.addresses.is_empty() {

@@ -1,8 +1,10 @@
 //! What has to be done so that what is there is what a document says: nothing, if nothing differs. Pure: it decides, scripts act.
 
 mod cables;
+mod declared;
 mod networks;
 mod nodes;
+mod ports;
 mod routes;
 
 use std::collections::BTreeSet;
@@ -15,6 +17,8 @@ use super::{
     actual::Actual,
     document::{Document, NodeKind},
 };
+
+pub use self::declared::{Declared, declared};
 
 /// What a difference asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -47,13 +51,15 @@ pub(super) struct Build {
     pub(super) bridges: Vec<Value>,
     pub(super) taps: Vec<Value>,
     pub(super) links: Vec<Value>,
+    pub(super) vxlans: Vec<Value>,
+    pub(super) devices: Vec<Value>,
     pub(super) routes: Vec<Value>,
     pub(super) forwarding: Vec<String>,
 }
 
 impl Build {
     fn is_empty(&self) -> bool {
-        let lists = [&self.bridges, &self.taps, &self.links, &self.routes];
+        let lists = [&self.bridges, &self.taps, &self.links, &self.vxlans, &self.devices, &self.routes];
         self.namespaces.is_empty() && self.forwarding.is_empty() && lists.iter().all(|list| list.is_empty())
     }
 }
@@ -68,10 +74,8 @@ pub(super) struct Plan {
     remove: Build,
     /// Addresses and routes that go, one call each.
     loosen: Vec<Value>,
-    /// Bridges and namespaces; in a lab without containers and machines all else, too.
+    /// Bridges, what joins them to other machines, and namespaces; in a lab without containers and machines all else, too.
     base: Build,
-    /// Bridges' ports towards other machines.
-    ports: Vec<Value>,
     containers: Vec<Value>,
     /// Containers that are there and have ended: if what held their links has ended, too, those are laid anew.
     revive: Vec<String>,
@@ -143,7 +147,7 @@ impl Comparison<'_> {
 
     fn finish(mut self) -> Result<Value, Problem> {
         let together = self.document.nodes.iter().all(|node| node.kind == NodeKind::Namespace);
-        if together && self.plan.ports.is_empty() {
+        if together {
             let wire = std::mem::take(&mut self.plan.wire);
             let base = &mut self.plan.base;
             base.taps.extend(wire.taps);

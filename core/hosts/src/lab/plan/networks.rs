@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Action, Comparison};
-use crate::lab::{actual::given, document::Network, spec};
+use crate::lab::{actual::given, document::Network};
 
 /// What an implied bridge forwards: all link-local groups that the kernel lets through, as a cable does.
 const LIKE_A_CABLE: u32 = 0xfff8;
@@ -25,6 +25,7 @@ impl Comparison<'_> {
         for network in &document.networks {
             self.network(network);
         }
+        self.ports();
         for name in self.implied.clone() {
             if actual.host_link(&name).is_none() {
                 self.plan.base.bridges.push(json!({ "name": name, "group_fwd_mask": LIKE_A_CABLE }));
@@ -50,7 +51,7 @@ impl Comparison<'_> {
             for address in &network.addresses {
                 self.settle(json!({ "op": "add_address", "at": network.name, "address": address }));
             }
-            return self.plan.ports.extend(spec::port(network));
+            return;
         };
         let shown = |key: &str| match key {
             "mtu" => json!(there.mtu),
@@ -86,13 +87,6 @@ impl Comparison<'_> {
                 );
                 self.plan.loosen.push(json!({ "op": "remove_address", "at": network.name, "address": address }));
             }
-        }
-        // What a port is made of isn't read back: it follows from the document that the lab was made from.
-        if let Some(port) = spec::port(network)
-            && was.is_none_or(|was| spec::port(was).as_ref() != Some(&port))
-        {
-            self.differs(Action::Change, "network", &network.name, "what joins it to other machines differs");
-            self.plan.ports.push(port);
         }
     }
 }

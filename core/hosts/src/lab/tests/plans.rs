@@ -263,3 +263,55 @@ fn another_image_makes_a_container_anew_and_its_links_with_it() {
     let plan = compared(MIXED, &container(digest, "running"));
     assert!(!differences(&plan).iter().any(|one| one.contains("container")));
 }
+
+/// `LAB` with a VXLAN and a device of the machine, and what the kernel tells of those.
+fn outside() -> (String, Value) {
+    let lab = LAB.replace(
+        "networks: [{ name: lan }]",
+        "networks: [{ name: lan, kind: vxlan, vxlan: { id: 7, remote: 'fd00::0:9' } }, { name: up, kind: device, device: veth9 }]",
+    );
+    let mut actual = there();
+    let links = actual["net"]["links"].as_array_mut().unwrap();
+    links.extend([
+        json!({ "at": "up", "interface": "nove1n2", "kind": "bridge", "up": true, "mtu": 1500, "settings": { "stp": false } }),
+        json!({ "at": "lan.vxlan", "kind": "vxlan", "up": true, "mtu": 1430, "bridge": "lan",
+            "vxlan": { "id": 7, "remote": "fd00::9", "local": null, "device": null, "port": 4789 } }),
+        json!({ "at": "device/veth9", "kind": "veth", "device": "veth9", "up": true, "mtu": 1500, "bridge": "up" }),
+    ]);
+    (lab, actual)
+}
+
+#[test]
+fn what_leads_out_is_made_compared_and_given_back() {
+    let (lab, actual) = outside();
+    assert_eq!(differences(&compared(&lab, &actual)), Vec::<String>::new());
+    let nothing = compared(&lab, &json!({ "net": { "namespaces": [], "links": [] } }));
+    assert_eq!(nothing["base"]["devices"], json!([{ "device": "veth9", "bridge": "up" }]));
+    assert_eq!(
+        (&nothing["base"]["vxlans"][0]["name"], &nothing["base"]["vxlans"][0]["bridge"]),
+        (&json!("lan.vxlan"), &json!("lan"))
+    );
+    let gone = compared(LAB, &actual);
+    assert_eq!(differences(&gone), ["remove vxlan lan.vxlan", "remove device veth9", "remove network up"]);
+    assert_eq!(gone["remove"]["vxlans"], json!([{ "name": "lan.vxlan", "id": 7, "remote": "fd00::9" }]));
+    assert_eq!(gone["remove"]["devices"], json!([{ "device": "veth9", "bridge": "up" }]));
+    let after = |index: usize, field: &str, to: Value| {
+        let mut actual = actual.clone();
+        *actual["net"]["links"][index].pointer_mut(field).unwrap() = to;
+        let plan = compared(&lab, &actual);
+        (differences(&plan), plan)
+    };
+    for (field, to) in
+        [("/vxlan/id", json!(8)), ("/vxlan/port", json!(8472)), ("/bridge", Value::Null), ("/up", json!(false))]
+    {
+        let (said, plan) = after(3, field, to);
+        assert_eq!(said, ["replace vxlan lan.vxlan"], "{field}");
+        assert_eq!(
+            plan["remove"]["vxlans"].as_array().unwrap().len() + plan["base"]["vxlans"].as_array().unwrap().len(),
+            2
+        );
+    }
+    for (field, to) in [("/bridge", json!("lan")), ("/up", json!(false))] {
+        assert_eq!(after(4, field, to).0, ["replace device veth9"], "{field}");
+    }
+}

@@ -70,7 +70,15 @@ impl Worker<'_> {
     /// The request for a change; `None` if it isn't one over netlink, and is done.
     fn prepare(&mut self, position: usize, change: &Change) -> Result<Option<Request>, Fault> {
         Ok(Some(match change {
-            Change::AddBridge { name, group, settings } => encode::add_bridge(name, *group, settings),
+            Change::AddBridge { name, group, settings, mac } => encode::add_bridge(name, *group, settings, *mac),
+            Change::AddVxlan { name, group, vxlan, mac } => {
+                let device = self.optional_index(vxlan.device.as_deref())?;
+                encode::add_vxlan(name, *group, vxlan, *mac, device)
+            }
+            Change::AddMacvlan { end, device, mode, group, mtu } => {
+                let (device, handle) = (self.index(device)?, self.handle(end)?);
+                encode::add_macvlan(end, handle, device, *mode, *group, *mtu)
+            }
             Change::AddVeth { ends, group, mtu } => {
                 let handles = [self.handle(&ends[0])?, self.handle(&ends[1])?];
                 encode::add_veth(ends, handles, *group, *mtu)

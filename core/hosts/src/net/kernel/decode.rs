@@ -5,11 +5,11 @@ use std::{collections::HashMap, net::IpAddr};
 use netlink_packet_route::{
     RouteNetlinkMessage,
     address::{AddressAttribute, AddressMessage, AddressScope},
-    link::{BridgeStpState, InfoBridge, InfoData, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, Prop},
+    link::{BridgeStpState, InfoBridge, InfoData, InfoVxlan, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, Prop},
     route::{RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteType},
 };
 
-use super::super::types::{Address, BridgeSettings, Counters, Link, Prefix, Route};
+use super::super::types::{Address, BridgeSettings, Counters, Link, Prefix, Route, Vxlan};
 
 /// A link, if the message is about one.
 pub fn link(message: RouteNetlinkMessage) -> Option<Link> {
@@ -73,6 +73,21 @@ fn link_info(link: &mut Link, info: LinkInfo) {
                     InfoBridge::AgeingTime(ticks) => settings.ageing_time_s = Some(ticks / 100),
                     InfoBridge::GroupFwdMask(mask) => settings.group_fwd_mask = Some(mask),
                     InfoBridge::VlanFiltering(on) => settings.vlan_filtering = Some(on),
+                    _ => {}
+                }
+            }
+        }
+        LinkInfo::Data(InfoData::Vxlan(infos)) => {
+            let vxlan = link.vxlan.insert(Vxlan { id: 0, remote: None, local: None, device: None, port: 0 });
+            for info in infos {
+                match info {
+                    InfoVxlan::Id(id) => vxlan.id = id,
+                    InfoVxlan::Group(remote) => vxlan.remote = Some(remote.into()),
+                    InfoVxlan::Group6(remote) => vxlan.remote = Some(remote.into()),
+                    InfoVxlan::Local(local) => vxlan.local = Some(local.into()),
+                    InfoVxlan::Local6(local) => vxlan.local = Some(local.into()),
+                    InfoVxlan::Port(port) => vxlan.port = port,
+                    InfoVxlan::Link(index) if index != 0 => link.peer = Some(index),
                     _ => {}
                 }
             }

@@ -6,13 +6,13 @@ use netlink_packet_core::{NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::{
     AddressFamily, RouteNetlinkMessage,
     address::{AddressAttribute, AddressHeaderFlags, AddressMessage, AddressScope},
-    link::{BridgeStpState, InfoData, InfoVeth, LinkAttribute, LinkMessage, Prop},
+    link::{BridgeStpState, InfoData, InfoKind, InfoMacVlan, InfoVeth, LinkAttribute, LinkMessage, MacVlanMode, Prop},
     route::{RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType},
 };
-use rtnetlink::{LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth};
+use rtnetlink::{LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth, LinkVxlan};
 
 use super::{
-    super::types::{BridgeSettings, LinkSettings, Prefix, Route, VethEnd},
+    super::types::{BridgeSettings, LinkSettings, MacvlanMode, Prefix, Route, VethEnd, Vxlan},
     socket::Request,
 };
 
@@ -20,8 +20,12 @@ const NEW: u16 = NLM_F_CREATE | NLM_F_EXCL;
 /// Ageing times are in hundredths of a second, on every machine.
 const TICKS_PER_SECOND: u32 = 100;
 
-pub fn add_bridge(name: &str, group: u32, settings: &BridgeSettings) -> Request {
-    let message = bridge_settings(LinkBridge::new(name).link_group(group), settings).build();
+pub fn add_bridge(name: &str, group: u32, settings: &BridgeSettings, mac: Option<[u8; 6]>) -> Request {
+    let mut builder = LinkBridge::new(name).link_group(group);
+    if let Some(mac) = mac {
+        builder = builder.address(mac.to_vec());
+    }
+    let message = bridge_settings(builder, settings).build();
     (RouteNetlinkMessage::NewLink(message), NEW)
 }
 
@@ -48,6 +52,46 @@ fn bridge_settings(
         builder = builder.vlan_filtering(on);
     }
     builder
+}
+
+/// `device` is the number of the device that the VXLAN names.
+pub fn add_vxlan(name: &str, group: u32, vxlan: &Vxlan, mac: [u8; 6], device: Option<u32>) -> Request {
+    let mut builder = LinkVxlan::new(name, vxlan.id).port(vxlan.port).link_group(group).address(mac.to_vec());
+    builder = match vxlan.remote {
+        Some(IpAddr::V4(remote)) => builder.remote(remote),
+        Some(IpAddr::V6(remote)) => builder.remote6(remote),
+        None => builder,
+    };
+    builder = match vxlan.local {
+        Some(IpAddr::V4(local)) => builder.local(local),
+        Some(IpAddr::V6(local)) => builder.local6(local),
+        None => builder,
+    };
+    if let Some(device) = device {
+        builder = builder.dev(device);
+    }
+    (RouteNetlinkMessage::NewLink(builder.build()), NEW)
+}
+
+/// `device` is the number of the device that it is on; `namespace` is a handle on its place.
+pub fn add_macvlan(
+    end: &VethEnd,
+    namespace: Option<RawFd>,
+    device: u32,
+    mode: MacvlanMode,
+    group: u32,
+    mtu: Option<u32>,
+) -> Request {
+    let mode = match mode {
+        MacvlanMode::Bridge => MacVlanMode::Bridge,
+        MacvlanMode::Private => MacVlanMode::Private,
+        MacvlanMode::Vepa => MacVlanMode::Vepa,
+    };
+    let builder = LinkMessageBuilder::<LinkUnspec>::new_with_info_kind(InfoKind::MacVlan).name(&end.name).link(device);
+    let message = veth_end(builder, end, namespace, group, mtu)
+        .set_info_data(InfoData::MacVlan(vec![InfoMacVlan::Mode(mode)]))
+        .build();
+    (RouteNetlinkMessage::NewLink(message), NEW)
 }
 
 /// `namespaces` are handles on the places of the ends; `None` for the place that the request is made in.

@@ -138,6 +138,15 @@ impl NetBackend for Kernel {
         })
     }
 
+    fn glance(&self, places: &[Place]) -> Vec<Result<Survey, Fault>> {
+        space::inside(places, |_| {
+            let mut socket = RouteSocket::open()?;
+            let links = links_over(&mut socket)?;
+            let addresses = addresses(&mut socket, &names_of(&links))?;
+            Ok(Survey { links, addresses, ..Survey::default() })
+        })
+    }
+
     fn apply(&self, batches: &[Batch]) -> Vec<Vec<Result<(), Fault>>> {
         let places: Vec<Place> = batches.iter().map(|batch| batch.place.clone()).collect();
         let answers = space::inside(&places, |index| Ok(apply::apply(&places[index], &batches[index].changes)));

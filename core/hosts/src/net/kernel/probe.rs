@@ -32,7 +32,7 @@ fn in_scratch_namespace() -> Result<Vec<Capability>, Fault> {
     let mut works = |request| socket.request(vec![request]).pop().is_some_and(|answer| answer.is_ok());
     let end = |name: &str| VethEnd { place: Place::Host, name: name.into(), mac: None };
     let mut found = vec![
-        Capability { name: "bridge", works: works(encode::add_bridge("b0", 0, &BridgeSettings::default())) },
+        Capability { name: "bridge", works: works(encode::add_bridge("b0", 0, &BridgeSettings::default(), None)) },
         Capability { name: "veth", works: works(encode::add_veth(&[end("v0"), end("v1")], [None, None], 0, None)) },
     ];
     let filtering = BridgeSettings { vlan_filtering: Some(true), ..BridgeSettings::default() };

@@ -1,13 +1,13 @@
 //! Bridges on the host: a network of a lab each.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use windlass_model::{Problem, ResourceChange};
 use windlass_script::host::{Args, Kind, Op, Param, Undo};
 
 use super::{
     super::{
         construct::construct,
-        plan::{BridgeSpec, Plan, invalid},
+        plan::{BridgeSpec, Plan},
         remove,
     },
     Draft, LAB, Machine, making, names_in, removing, resource,
@@ -99,10 +99,5 @@ pub fn ops(machine: &Machine) -> Vec<Op> {
 
 /// The options with the name among them.
 fn spec(args: &Args) -> Result<BridgeSpec, Problem> {
-    let mut map = match args.get("options") {
-        Value::Object(map) => Value::Object(map.clone()),
-        _ => json!({}),
-    };
-    map["name"] = args.get("name").clone();
-    serde_json::from_value(map).map_err(|error| invalid(format!("argument `options`: {error}")))
+    super::with_options(args, &["name"])
 }

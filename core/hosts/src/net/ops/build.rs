@@ -14,7 +14,8 @@ const PLAN: Param = Param::required(
     "plan",
     Kind::Map,
     "`namespaces` and `bridges` (as for `create_namespaces`, `create_bridges`), `taps` (`#{ at, bridge, mtu, mac, owner_uid, \
-     up }`), `links` (`#{ a, b, mtu }`, ends as for `connect`), `addresses` (`#{ at, address }`), `routes` (`#{ namespace, to, \
+     up }`), `links` (`#{ a, b, mtu }`, ends as for `connect`), `vxlans` (`#{ name, id, remote, local, device, port, bridge, mtu }`), \
+     `devices` (`#{ device, bridge }`), `macvlans` (`#{ at, device, mode, addresses, mac, mtu }`), `addresses` (`#{ at, address }`), `routes` (`#{ namespace, to, \
      via, dev, metric }`), `forwarding` (names of namespaces). All optional, made in this order.",
 );
 
@@ -27,7 +28,7 @@ pub fn ops(machine: &Machine) -> Vec<Op> {
                   back, and the error names the part. What this run has made already is left as it is.\n\n\
                   The result lists what was made, in the plan's order.",
             params: &[LAB, PLAN],
-            returns: "#{ namespaces: array, bridges: array, taps: array, links: array, addresses: int, routes: int }",
+            returns: "#{ namespaces: array, bridges: array, taps: array, links: array, vxlans: array, devices: array, macvlans: array, addresses: int, routes: int }",
             example: "net::build(\"demo\", #{ namespaces: [\"r1\", \"r2\"], bridges: [\"lan1\"],\n\
                       links: [#{ a: #{ at: \"r1:eth0\", addresses: [\"10.0.0.1/24\"] }, b: \"lan1\" }, #{ a: \"r2:eth0\", b: \"lan1\" }],\n\
                       addresses: [#{ at: \"r2:eth0\", address: \"10.0.0.2/24\" }],\n\
@@ -60,9 +61,9 @@ pub fn ops(machine: &Machine) -> Vec<Op> {
         Draft {
             name: "destroy",
             doc: "Removes everything that carries the lab's mark, whichever run made it; nothing else is touched. A lab that \
-                  isn't there is destroyed already. The result counts what was removed.",
+                  isn't there is destroyed already. Devices of the machine are given back as they were. The result counts what was removed.",
             params: &[LAB],
-            returns: "#{ links: int, namespaces: int }",
+            returns: "#{ links: int, namespaces: int, devices: int }",
             example: "net::create_namespaces(\"demo\", [\"r1\", \"r2\"]); net::destroy(\"demo\").namespaces",
             body: |lab, _, _| remove::everything(lab),
         },

@@ -1,7 +1,7 @@
 //! Links between namespaces and bridges, taps for virtual machines, and settings of any interface.
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use windlass_model::{Problem, ResourceChange};
 use windlass_script::host::{Args, Kind, Op, Param, Undo};
 
@@ -83,13 +83,8 @@ pub fn ops(machine: &Machine) -> Vec<Op> {
                 returns: "#{ at: string, interface: string, bridge: string? }",
                 example: "net::create_bridge(\"demo\", \"lan1\"); net::create_tap(\"demo\", \"vm1:eth0\", #{ bridge: \"lan1\" }).interface",
                 body: |lab, _, args| {
-                    let mut map = match args.get("options") {
-                        Value::Object(map) => Value::Object(map.clone()),
-                        _ => json!({}),
-                    };
-                    map["at"] = args.get("at").clone();
-                    let spec: TapSpec = serde_json::from_value(map).map_err(|error| invalid(error.to_string()))?;
-                    Ok(construct(lab, &Plan { taps: vec![spec], ..Plan::default() })?["taps"][0].take())
+                    let taps: Vec<TapSpec> = vec![super::with_options(args, &["at"])?];
+                    Ok(construct(lab, &Plan { taps, ..Plan::default() })?["taps"][0].take())
                 },
             },
             Undo::Op { name: "delete_tap", args: |args| super::first(args, 2) },

@@ -9,17 +9,25 @@ mod impair;
 mod labs;
 mod links;
 mod namespaces;
+mod outside;
 mod read;
 
 use std::{path::Path, sync::Arc};
 
-use serde_json::Value;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 use windlass_model::{EffectClass, Problem, ResourceChange, ResourceRef, RetryPolicy};
 use windlass_script::host::{
     Args, Effect, HostModule, Kind, Op, OpCx, Param, Permission, Rehearse, Undo, no_resources,
 };
 
-use super::{Config, backend::NetBackend, lab::Lab, plan::Plan};
+use super::{
+    Config,
+    backend::NetBackend,
+    device::{Allowed, name_of},
+    lab::Lab,
+    plan::{Plan, invalid},
+};
 use crate::{lab_id::LabId, owner::Organisations};
 
 const TIMEOUT_MS: u64 = 30_000;
@@ -40,6 +48,7 @@ struct Machine {
     organisations: Arc<dyn Organisations>,
     /// Where captures are kept.
     captures: Option<Arc<Path>>,
+    allowed: Allowed,
 }
 
 /// What an op does with the lab that its call names.
@@ -48,11 +57,13 @@ type Body = fn(&Lab<'_>, &OpCx, &Args) -> Result<Value, Problem>;
 /// The module over a network stack, for runs of these organisations.
 pub fn module(backend: Arc<dyn NetBackend>, organisations: Arc<dyn Organisations>, config: &Config) -> HostModule {
     let captures = Some(Path::new(&config.captures)).filter(|folder| folder.is_absolute()).map(Into::into);
-    let machine = Machine { backend, organisations, captures };
+    backend.assume_devices(&config.devices);
+    let machine = Machine { backend, organisations, captures, allowed: Allowed::new(config) };
     let topics = [
         namespaces::ops,
         bridges::ops,
         links::ops,
+        outside::ops,
         addresses::ops,
         impair::ops,
         read::ops,
@@ -136,7 +147,8 @@ fn effect(machine: &Machine, class: EffectClass, body: Body) -> Effect {
         };
         // Whoever watches the lab takes what happens until then for wanted.
         let _busy = (class != EffectClass::Read).then(|| machine.backend.busy(&id.key));
-        let lab = Lab::open(&*machine.backend, cx, id)?;
+        let mut lab = Lab::open(&*machine.backend, cx, id)?;
+        lab.allowed = machine.allowed.clone();
         body(&lab, cx, args)
     })
 }
@@ -157,7 +169,17 @@ fn plan_resources(args: &Args, plan: &Plan) -> Vec<ResourceRef> {
     let taps = plan.taps.iter().map(|spec| ("tap", spec.at.to_string()));
     let ends = plan.links.iter().filter_map(|spec| spec.a.at.as_ref().or(spec.b.at.as_ref()));
     let links = ends.map(|at| ("link", at.to_string()));
-    namespaces.chain(bridges).chain(taps).chain(links).map(|(kind, name)| resource(args, kind, &name)).collect()
+    let vxlans = plan.vxlans.iter().map(|spec| ("vxlan", spec.name.clone()));
+    let devices = plan.devices.iter().map(|spec| ("device", name_of(&spec.device)));
+    let macvlans = plan.macvlans.iter().map(|spec| ("macvlan", spec.at.to_string()));
+    let outside = vxlans.chain(devices).chain(macvlans);
+    namespaces
+        .chain(bridges)
+        .chain(taps)
+        .chain(links)
+        .chain(outside)
+        .map(|(kind, name)| resource(args, kind, &name))
+        .collect()
 }
 
 /// The names in an array argument; anything else in it is left to the op to refuse.
@@ -168,4 +190,16 @@ fn names_in<'a>(args: &'a Args, parameter: &str) -> impl Iterator<Item = &'a str
 
 fn first(args: &Args, count: usize) -> Vec<Value> {
     args.values().iter().take(count).cloned().collect()
+}
+
+/// The options with these parameters among them.
+fn with_options<T: DeserializeOwned>(args: &Args, parameters: &[&str]) -> Result<T, Problem> {
+    let mut map = match args.get("options") {
+        Value::Object(map) => Value::Object(map.clone()),
+        _ => json!({}),
+    };
+    for parameter in parameters {
+        map[*parameter] = args.get(parameter).clone();
+    }
+    serde_json::from_value(map).map_err(|error| invalid(format!("argument `options`: {error}")))
 }

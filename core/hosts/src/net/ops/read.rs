@@ -98,9 +98,10 @@ pub fn ops(machine: &Machine) -> Vec<Op> {
                 doc: "Every link that the lab owns: on the host by its mark, in the lab's namespaces all but `lo`. `at` is what \
                       other ops take; `operstate` is `up` when traffic can pass. `altname` is a further name for `ip` of a link on the host, \
                       which says the run and the step that made it: `windlass-{hash}-{run}-{step}-{number}`. `peer` is the other end of a \
-                      veth, `bridge` the one that either end is on. `impairment` is `()` or what `impair` takes, with the `kind` that does it.",
+                      veth, `bridge` the one that either end is on. `vxlan` is what a VXLAN was made with, `device` the device of this machine that an interface is on, or that is in a bridge (its `at` \
+                      is `device/NAME`), `guest_mac` what a machine on a tap has for an address unless its document gives one. `impairment` is `()` or what `impair` takes, with the `kind` that does it.",
                 params: &[LAB],
-                returns: "array of #{ at: string, namespace: string?, interface: string, kind: string, up: bool, operstate: string, carrier: bool, mtu: int, mac: string, addresses: array, bridge: string?, peer: string?, impairment: map?, run: string?, step: string?, note: string?, altname: string?, checksum_offload: bool? }",
+                returns: "array of #{ at: string, namespace: string?, interface: string, kind: string, up: bool, operstate: string, carrier: bool, mtu: int, mac: string, addresses: array, bridge: string?, peer: string?, impairment: map?, run: string?, step: string?, note: string?, altname: string?, checksum_offload: bool?, vxlan: map?, device: string?, guest_mac: string? }",
                 example: example!("net::links(\"demo\").len()"),
                 body: |lab, _, _| Ok(Picture::of(lab)?.links(lab).into()),
             },

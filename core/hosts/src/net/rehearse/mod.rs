@@ -108,6 +108,10 @@ impl NetBackend for Twin {
         batches.iter().map(apply).collect()
     }
 
+    fn assume_devices(&self, names: &[String]) {
+        self.world.lock().assume_devices(names);
+    }
+
     fn capabilities(&self) -> Result<Vec<Capability>, Fault> {
         let names = ["bridge", "veth", "vlan_filtering", "vxlan", "macvlan", "netem", "tbf", "tun"];
         Ok(names.into_iter().map(|name| Capability { name, works: true }).collect())

@@ -119,9 +119,11 @@ impl Space {
             Some(Some((_, false))) => return Err(Fault::new(libc::EOPNOTSUPP, "")),
         }
         if let Some(mac) = set.mac {
-            link.mac = mac.map(|byte| format!("{byte:02x}")).join(":");
+            link.mac = mac_text(mac);
         }
-        link.alias = set.alias.clone().or_else(|| link.alias.take());
+        if let Some(alias) = &set.alias {
+            link.alias = Some(alias.clone()).filter(|alias| !alias.is_empty());
+        }
         link.group = set.group.unwrap_or(link.group);
         link.up = set.up.unwrap_or(link.up);
         if !link.up {

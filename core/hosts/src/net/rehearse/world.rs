@@ -20,6 +20,16 @@ impl Default for World {
 }
 
 impl World {
+    /// Devices of the machine, as far as they aren't there.
+    pub fn assume_devices(&mut self, names: &[String]) {
+        for name in names {
+            // A name that can't be one is refused when it is used.
+            if self.host.may_add(name).is_ok() {
+                let _ = self.host.add(name, "", 0, None);
+            }
+        }
+    }
+
     pub fn namespaces(&self) -> Vec<String> {
         self.spaces.keys().cloned().collect()
     }
@@ -113,15 +123,28 @@ impl World {
     pub fn apply(&mut self, place: &Place, change: &Change) -> Result<(), Fault> {
         match change {
             Change::AddVeth { ends, group, mtu } => return self.add_veth(ends, *group, *mtu),
+            Change::AddMacvlan { end, device, group, mtu, .. } => {
+                let index = self.space_mut(place)?.link(device)?.index;
+                let space = self.space_mut(&end.place)?;
+                space.may_add(&end.name)?;
+                space.add(&end.name, "macvlan", *group, *mtu)?;
+                let link = space.link(&end.name)?;
+                link.peer = Some(index);
+                link.mac = end.mac.map_or_else(|| link.mac.clone(), mac_text);
+                return Ok(());
+            }
             Change::DeleteLink { name } => return self.delete(place, name),
             Change::DeleteGroup { group } => return self.delete_group(place, *group),
             _ => {}
         }
         let space = self.space_mut(place)?;
         match change {
-            Change::AddBridge { name, group, settings } => {
+            Change::AddBridge { name, group, settings, mac } => {
                 space.may_add(name)?;
                 space.add(name, "bridge", *group, None)?;
+                if let Some(mac) = mac {
+                    space.link(name)?.mac = mac_text(*mac);
+                }
                 let settings = with_defaults(
                     settings.clone(),
                     BridgeSettings {
@@ -132,6 +155,17 @@ impl World {
                     },
                 );
                 space.link(name)?.bridge = Some(settings);
+            }
+            Change::AddVxlan { name, group, vxlan, mac } => {
+                let device = vxlan.device.as_ref().map(|device| Ok(space.link(device)?.index)).transpose()?;
+                space.may_add(name)?;
+                let same = |other: &Vxlan| (other.id, other.port) == (vxlan.id, vxlan.port);
+                if space.links.values().any(|link| link.vxlan.as_ref().is_some_and(same)) {
+                    return Err(Fault::new(libc::EEXIST, ""));
+                }
+                space.add(name, "vxlan", *group, None)?;
+                let link = space.link(name)?;
+                (link.mac, link.peer, link.vxlan) = (mac_text(*mac), device, Some(vxlan.clone()));
             }
             Change::AddTap { name, group, alias, .. } => {
                 if name.len() > 15 {
@@ -173,7 +207,10 @@ impl World {
                 space.offload.insert(link.clone(), *on);
             }
             Change::SetForwarding(on) => space.forwarding = *on,
-            Change::AddVeth { .. } | Change::DeleteLink { .. } | Change::DeleteGroup { .. } => {}
+            Change::AddMacvlan { .. }
+            | Change::AddVeth { .. }
+            | Change::DeleteLink { .. }
+            | Change::DeleteGroup { .. } => {}
         }
         Ok(())
     }
@@ -201,7 +238,7 @@ impl World {
             let link = space.link(&ends[mine].name)?;
             link.up = mine == 0;
             if let Some(mac) = ends[mine].mac {
-                link.mac = mac.map(|byte| format!("{byte:02x}")).join(":");
+                link.mac = mac_text(mac);
             }
         }
         Ok(())

@@ -85,6 +85,9 @@ impl NetBackend for Interrupted {
         };
         batches.iter().map(|batch| batch.changes.iter().map(|change| one(&batch.place, change)).collect()).collect()
     }
+    fn assume_devices(&self, names: &[String]) {
+        self.stack.assume_devices(names);
+    }
     fn capabilities(&self) -> Result<Vec<Capability>, Fault> {
         self.stack.capabilities()
     }
@@ -133,10 +136,16 @@ fn a_step_that_was_interrupted_is_finished_or_undone() {
         ("connect", json!(["t", { "at": "r1:eth1", "addresses": ["10.9.0.1/30"] }, "lan1", { "mtu": 1400 }])),
         ("connect", json!(["t", { "at": "r1:p0", "addresses": ["10.9.0.1/30"] }, "r2:p0"])),
         ("create_tap", json!(["t", "vm1:eth0", { "bridge": "lan1" }])),
+        ("create_vxlan", json!(["t", "wan", { "id": 7, "remote": "192.0.2.9", "bridge": "lan1" }])),
+        ("create_macvlan", json!(["t", "r1:ext0", "up0", { "addresses": ["192.0.2.7/24"] }])),
+        ("attach_device", json!(["t", "up0", "lan1"])),
         (
             "build",
             json!(["t", {
                 "namespaces": ["x1"], "bridges": ["lanx"],
+                "vxlans": [{ "name": "wan", "id": 7, "remote": "192.0.2.9", "bridge": "lanx" }],
+                "devices": [{ "device": "up0", "bridge": "lanx" }],
+                "macvlans": [{ "at": "x1:ext0", "device": "up0" }],
                 "links": [{ "a": "x1:eth0", "b": "lanx" }, { "a": "x1:p0", "b": "r1:p1" }],
                 "addresses": [{ "at": "x1:eth0", "address": "10.8.0.1/24" }],
                 "routes": [{ "namespace": "x1", "to": "default", "via": "10.8.0.2" }], "forwarding": ["x1"],

@@ -31,7 +31,7 @@ fn labs_whose_hashes_collide_live_beside_each_other() {
     assert_eq!(hash(&bench, &other), second);
     bench.call("create_bridge", json!([one, "lan1"])).unwrap();
     assert_eq!(hash(&bench, &one), first);
-    assert_eq!(bench.call("destroy", json!([other])).unwrap(), json!({ "links": 0, "namespaces": 1 }));
+    assert_eq!(bench.call("destroy", json!([other])).unwrap(), json!({ "links": 0, "namespaces": 1, "devices": 0 }));
     assert_eq!(bench.call("links", json!([one])).unwrap().as_array().unwrap().len(), 1);
 }
 
@@ -68,7 +68,7 @@ fn three_hundred_labs_of_ten_nodes_have_names_of_their_own() {
     assert!(moved > 0);
     for number in 0..300 {
         let gone = bench.call("destroy", json!([format!("l{number}")])).unwrap();
-        assert_eq!(gone, json!({ "links": 11, "namespaces": 10 }), "l{number}");
+        assert_eq!(gone, json!({ "links": 11, "namespaces": 10, "devices": 0 }), "l{number}");
     }
     assert!(stack.namespaces().unwrap().is_empty());
 }
@@ -93,7 +93,7 @@ fn labs_of_two_organisations_may_have_one_name() {
         let lab = bench.call("describe", json!(["demo"])).unwrap();
         assert_eq!((&lab["lab"], lab["namespaces"].as_array().unwrap().len()), (&json!("demo"), 1));
     }
-    assert_eq!(bench.call("destroy", json!(["demo"])).unwrap(), json!({ "links": 1, "namespaces": 1 }));
+    assert_eq!(bench.call("destroy", json!(["demo"])).unwrap(), json!({ "links": 1, "namespaces": 1, "devices": 0 }));
     of(&mut bench, "platform");
     assert_eq!(bench.call("links", json!(["demo"])).unwrap().as_array().unwrap().len(), 1);
 }

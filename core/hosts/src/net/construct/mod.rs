@@ -1,14 +1,19 @@
 //! Makes what a plan asks for as one step: everything is checked first, made in a few batches, and taken back as a whole
 //! when a part of it is refused.
 
+mod bridges;
+mod links;
+mod outside;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::{Value, json};
 use windlass_model::{Code, Problem};
 
+pub use self::outside::denied;
 use super::{
     lab::{Lab, Numbers, Space, View, Whose},
-    plan::{At, BridgeSpec, EndSpec, LinkSpec, Plan, TapSpec, invalid},
+    plan::{At, EndSpec, Plan, invalid},
     remove,
     steps::{Refused, Step, Steps, failure, perform, take_back},
     types::*,
@@ -22,6 +27,9 @@ pub fn construct(lab: &Lab<'_>, plan: &Plan) -> Result<Value, Problem> {
     work.bridges(plan)?;
     work.taps(plan)?;
     work.links(plan)?;
+    work.vxlans(plan)?;
+    work.devices(plan)?;
+    work.macvlans(plan)?;
     work.addresses(plan)?;
     work.routes(plan)?;
     work.forwarding(plan)?;
@@ -63,9 +71,10 @@ impl<'l, 'a> Construction<'l, 'a> {
         // Those that the plan only uses may be another run's; those that it makes may not.
         let used: BTreeSet<&str> = used_spaces(plan).chain(wanted.iter().copied()).collect();
         let there: Vec<Space> = used.iter().filter_map(|name| view.spaces.get(*name)).cloned().collect();
-        let mut inside = if plan.links.is_empty() { Vec::new() } else { lab.inside(&there)? };
+        let no_links = plan.links.is_empty() && plan.macvlans.is_empty();
+        let mut inside = if no_links { Vec::new() } else { lab.inside(&there)? };
         // Whoever visits a namespace sees its mark, too.
-        let marked = match plan.links.is_empty() {
+        let marked = match no_links {
             true => lab.whose_spaces(&there)?,
             false => inside.iter().map(|links| lab.whose_inside(links)).collect(),
         };
@@ -95,212 +104,6 @@ impl<'l, 'a> Construction<'l, 'a> {
         };
         let host = halves.into_iter().map(clean).collect();
         Ok(Self { lab, view, numbers, spaces, new_spaces, inner, on_host, host, inside: Steps::new(), report })
-    }
-
-    fn bridges(&mut self, plan: &Plan) -> Result<(), Problem> {
-        let mut report = Vec::new();
-        for spec in &plan.bridges {
-            // Kernels refuse settings that they don't have without a word about which.
-            let settings = spec.settings.names();
-            let with = if settings.is_empty() { String::new() } else { format!(" with {}", settings.join(", ")) };
-            let label = format!("the bridge {}{with}", spec.name);
-            let there = self.lab.host_link(self.view, &spec.name);
-            let kernel = match there {
-                Some(link) => {
-                    self.must_be_this_run(link, &label)?;
-                    if !spec.settings.is_empty() {
-                        let change = Change::SetBridge { name: link.name.clone(), settings: spec.settings.clone() };
-                        self.host.push(Step { label: label.clone(), change, undo: None });
-                    }
-                    link.name.clone()
-                }
-                None if self.on_host.contains_key(&spec.name) => {
-                    return Err(invalid(format!("{label} is listed twice")));
-                }
-                None => self.new_bridge(spec, &label)?,
-            };
-            let alias = self.new_alias(there, &spec.name);
-            let set = LinkSettings { up: Some(true), mtu: spec.mtu, alias, ..LinkSettings::default() };
-            let change = Change::SetLink { name: kernel.clone(), set };
-            self.host.push(Step { label: label.clone(), change, undo: None });
-            self.name_too(there, &kernel, label);
-            report.push(json!({ "name": spec.name, "interface": kernel }));
-        }
-        self.report["bridges"] = report.into();
-        Ok(())
-    }
-
-    fn new_bridge(&mut self, spec: &BridgeSpec, label: &str) -> Result<String, Problem> {
-        let kernel = self.lab.names.bridge(self.numbers.network())?;
-        let change =
-            Change::AddBridge { name: kernel.clone(), group: self.lab.names.group(), settings: spec.settings.clone() };
-        let undo = Some((Place::Host, Change::DeleteLink { name: kernel.clone() }));
-        self.host.push(Step { label: label.to_owned(), change, undo });
-        self.on_host.insert(spec.name.clone(), kernel.clone());
-        Ok(kernel)
-    }
-
-    fn taps(&mut self, plan: &Plan) -> Result<(), Problem> {
-        let mut report = Vec::new();
-        for spec in &plan.taps {
-            let name = spec.at.link_name();
-            let label = format!("the tap {name}");
-            if spec.at.host_side
-                || self.spaces.contains_key(&spec.at.node)
-                || self.view.spaces.contains_key(&spec.at.node)
-            {
-                return Err(invalid(format!("{label} can't be made: {} is a namespace", spec.at.node)));
-            }
-            let there = self.lab.host_link(self.view, &name);
-            let kernel = match there {
-                Some(link) => {
-                    self.must_be_this_run(link, &label)?;
-                    link.name.clone()
-                }
-                None if self.on_host.contains_key(&name) => return Err(invalid(format!("{label} is listed twice"))),
-                None => self.new_tap(spec, &label)?,
-            };
-            let controller = self.controller(spec.bridge.as_deref())?;
-            let set =
-                LinkSettings { up: Some(spec.up), mtu: spec.mtu, mac: spec.mac, controller, ..LinkSettings::default() };
-            let change = Change::SetLink { name: kernel.clone(), set };
-            self.host.push(Step { label: label.clone(), change, undo: None });
-            self.name_too(there, &kernel, label);
-            report.push(json!({ "at": name, "interface": kernel, "bridge": spec.bridge }));
-        }
-        self.report["taps"] = report.into();
-        Ok(())
-    }
-
-    fn new_tap(&mut self, spec: &TapSpec, label: &str) -> Result<String, Problem> {
-        let name = spec.at.link_name();
-        let node = self.numbers.node(&spec.at.node);
-        let kernel = self.lab.names.interface(node, self.numbers.interface(node, &spec.at.interface))?;
-        let change = Change::AddTap {
-            name: kernel.clone(),
-            group: self.lab.names.group(),
-            alias: self.lab.mark(&name).to_string(),
-            owner: spec.owner_uid,
-        };
-        let undo = Some((Place::Host, Change::DeleteLink { name: kernel.clone() }));
-        self.host.push(Step { label: label.to_owned(), change, undo });
-        self.on_host.insert(name, kernel.clone());
-        Ok(kernel)
-    }
-
-    fn links(&mut self, plan: &Plan) -> Result<(), Problem> {
-        let mut report = Vec::new();
-        for spec in &plan.links {
-            report.push(match (&spec.a.at, &spec.b.at) {
-                (Some(a), Some(b)) => self.link_inside(spec, a, b)?,
-                (Some(at), None) => self.link_to_host(spec, at, [&spec.a, &spec.b])?,
-                (None, Some(at)) => self.link_to_host(spec, at, [&spec.b, &spec.a])?,
-                (None, None) => {
-                    return Err(invalid("one end of a link must be an interface of a namespace, such as `r1:eth0`"));
-                }
-            });
-        }
-        self.report["links"] = report.into();
-        Ok(())
-    }
-
-    /// A link between a namespace and the host.
-    fn link_to_host(&mut self, spec: &LinkSpec, at: &At, ends: [&EndSpec; 2]) -> Result<Value, Problem> {
-        let label = format!("the link {}", at.link_name());
-        let space = self.link_space(at)?;
-        let name = at.link_name();
-        let inner = self.inner_link(at);
-        let there = self.lab.host_link(self.view, &name);
-        let kernel = match (there, inner) {
-            (Some(outer), Some(inner)) if is_pair(outer, inner) => {
-                self.must_be_this_run(outer, &label)?;
-                outer.name.clone()
-            }
-            (Some(outer), _) => return Err(self.lab.not_ours(&label, self.lab.whose(outer.alias.as_deref()))),
-            (None, Some(_)) => return Err(self.lab.not_ours(&format!("the interface {name}"), Whose::ThisRun)),
-            (None, None) if self.on_host.contains_key(&name) => {
-                return Err(invalid(format!("{label} is listed twice")));
-            }
-            (None, None) => {
-                let number = self.numbers.interface(space.node, &at.interface);
-                let kernel = self.lab.names.interface(space.node, number)?;
-                let host_end = VethEnd { place: Place::Host, name: kernel.clone(), mac: ends[1].mac };
-                self.new_link(&label, [veth_end(&space, at, ends[0]), host_end], spec.mtu);
-                self.on_host.insert(name.clone(), kernel.clone());
-                kernel
-            }
-        };
-        let alias = self.new_alias(there, &name);
-        let controller = self.controller(ends[1].bridge.as_deref())?;
-        let set = LinkSettings { up: Some(true), alias, controller, ..LinkSettings::default() };
-        self.host.push(Step {
-            label: label.clone(),
-            change: Change::SetLink { name: kernel.clone(), set },
-            undo: None,
-        });
-        let inside = Place::Namespace(space.kernel.clone());
-        self.without_offload(&label, &Place::Host, &kernel);
-        self.without_offload(&label, &inside, &at.interface);
-        self.name_too(there, &kernel, label);
-        self.end_addresses(&Place::Host, &kernel, ends[1]);
-        self.end_addresses(&inside, &at.interface, ends[0]);
-        Ok(json!({ "at": name, "namespace": space.kernel, "interface": at.interface, "host_interface": kernel,
-            "bridge": ends[1].bridge }))
-    }
-
-    /// A link between two namespaces, or within one.
-    fn link_inside(&mut self, spec: &LinkSpec, a: &At, b: &At) -> Result<Value, Problem> {
-        let label = format!("the link {} – {}", a.link_name(), b.link_name());
-        let spaces = [self.link_space(a)?, self.link_space(b)?];
-        if a == b {
-            return Err(invalid(format!("{label} has the same end twice")));
-        }
-        match (self.inner_link(a), self.inner_link(b)) {
-            (None, None) => {
-                let ends = [veth_end(&spaces[0], a, &spec.a), veth_end(&spaces[1], b, &spec.b)];
-                self.new_link(&label, ends, spec.mtu);
-            }
-            // A half, or one whose other end isn't marked yet: what is missing is set below.
-            (Some(one), Some(other)) if is_pair(one, other) => {
-                let marked = if one.alias.is_some() { one } else { other };
-                if marked.alias.is_some() || marked.group != self.lab.names.group() {
-                    self.must_be_this_run(marked, &label)?;
-                }
-            }
-            (one, other) => {
-                let alias = one.or(other).and_then(|link| link.alias.clone());
-                return Err(self.lab.not_ours(&label, self.lab.whose(alias.as_deref())));
-            }
-        }
-        for (space, at, end, other) in [(&spaces[0], a, &spec.a, b), (&spaces[1], b, &spec.b, a)] {
-            let place = Place::Namespace(space.kernel.clone());
-            let alias = self.new_alias(self.inner_link(at), &at.between(other));
-            let set = LinkSettings { up: Some(true), alias, ..LinkSettings::default() };
-            let change = Change::SetLink { name: at.interface.clone(), set };
-            self.inside.entry(place.clone()).or_default().push(Step { label: label.clone(), change, undo: None });
-            self.without_offload(&label, &place, &at.interface);
-            self.end_addresses(&place, &at.interface, end);
-        }
-        Ok(json!({ "at": a.link_name(), "namespace": spaces[0].kernel, "interface": a.interface, "peer": b.link_name(),
-            "peer_namespace": spaces[1].kernel }))
-    }
-
-    fn new_link(&mut self, label: &str, ends: [VethEnd; 2], mtu: Option<u32>) {
-        // One end takes the other with it; where it is on the host, no namespace has to be entered.
-        let end = ends.iter().find(|end| end.place == Place::Host).unwrap_or(&ends[0]);
-        let undo = Some((end.place.clone(), Change::DeleteLink { name: end.name.clone() }));
-        let change = Change::AddVeth { ends: Box::new(ends), group: self.lab.names.group(), mtu };
-        self.host.push(Step { label: label.to_owned(), change, undo });
-    }
-
-    /// A veth has no hardware that could compute checksums later, and some on the way drop what has none.
-    fn without_offload(&mut self, label: &str, place: &Place, link: &str) {
-        let change = Change::SetOffload { link: link.to_owned(), on: false };
-        let step = Step { label: label.to_owned(), change, undo: None };
-        match place {
-            Place::Host => self.host.push(step),
-            Place::Namespace(_) => self.inside.entry(place.clone()).or_default().push(step),
-        }
     }
 
     fn addresses(&mut self, plan: &Plan) -> Result<(), Problem> {
@@ -485,12 +288,9 @@ pub fn space_report(space: &Space) -> Value {
 
 fn used_spaces(plan: &Plan) -> impl Iterator<Item = &str> {
     let ends = plan.links.iter().flat_map(|link| [&link.a, &link.b]).filter_map(|end| end.at.as_ref());
+    let ends = ends.chain(plan.macvlans.iter().map(|spec| &spec.at));
     let ends = ends.chain(plan.addresses.iter().map(|spec| &spec.at)).map(|at| at.node.as_str());
     ends.chain(plan.routes.iter().map(|spec| spec.namespace.as_str())).chain(plan.forwarding.iter().map(String::as_str))
-}
-
-fn veth_end(space: &Space, at: &At, spec: &EndSpec) -> VethEnd {
-    VethEnd { place: Place::Namespace(space.kernel.clone()), name: at.interface.clone(), mac: spec.mac }
 }
 
 fn is_pair(one: &Link, other: &Link) -> bool {
