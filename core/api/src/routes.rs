@@ -1,7 +1,7 @@
 //! All routes, resource by resource.
 
 use crate::{
-    Routes, approvals, artifacts, audit, bundles, claims, consoles, doctor, events, health, logs, metrics, nodes, oidc,
+    Routes, approvals, artifacts, audit, bundles, claims, consoles, doctor, events, health, invitations, logs, metrics, nodes, oidc,
     openapi, organisations, plans, plugins, pool, resources, roles, runs, secrets, session, tokens, triggers, users,
     workflows,
 };
@@ -28,6 +28,7 @@ pub fn routes() -> Routes {
         roles::routes(),
         tokens::routes(),
         organisations::routes(),
+        invitations::routes(),
         audit::routes(),
         nodes::routes(),
         workflows::routes(),
