@@ -1,9 +1,9 @@
 //! All routes, resource by resource.
 
 use crate::{
-    Routes, approvals, artifacts, audit, bundles, claims, consoles, doctor, events, health, invitations, logs, metrics, nodes, oidc,
-    openapi, organisations, plans, plugins, pool, resources, roles, runs, secrets, session, tokens, triggers, users,
-    workflows,
+    Routes, approvals, artifacts, audit, bundles, claims, consoles, doctor, events, health, invitations, logs, metrics,
+    nodes, oidc, openapi, organisations, plans, plugins, pool, resources, roles, runs, secrets, session, tokens,
+    triggers, users, workflows,
 };
 
 /// The table.

@@ -117,11 +117,7 @@ pub const HOSTS: &[Host] = &[
         real: |config, _| notify::module(&config.notify),
         rehearsal: |config| notify::rehearsal(&config.notify),
     },
-    Host {
-        name: "org",
-        real: |_, services| Ok(org::module(services.house.clone())),
-        rehearsal: |_| org::rehearsal(),
-    },
+    Host { name: "org", real: |_, services| Ok(org::module(services.house.clone())), rehearsal: |_| org::rehearsal() },
     Host {
         name: "pool",
         real: |config, services| {

@@ -71,7 +71,9 @@ impl House {
                 invitations::Sent { sent: false, reason }
             }
         };
-        Ok(json!({ "id": invited.invitation.id, "email": body.email, "role": body.role, "sent": sent.sent, "reason": sent.reason }))
+        Ok(
+            json!({ "id": invited.invitation.id, "email": body.email, "role": body.role, "sent": sent.sent, "reason": sent.reason }),
+        )
     }
 }
 
@@ -88,8 +90,11 @@ impl Acts {
 
     fn require(&self, name: &str) -> Result<Organisation, Problem> {
         let none = || {
-            Problem::new(Code::NotFound, format!("there is no organisation `{name}` that a run of `{}` has to do with", self.of))
-                .no_effect()
+            Problem::new(
+                Code::NotFound,
+                format!("there is no organisation `{name}` that a run of `{}` has to do with", self.of),
+            )
+            .no_effect()
         };
         self.find(name)?.ok_or_else(none)
     }
@@ -100,7 +105,8 @@ impl Acts {
         if self.is_above(name)? {
             return Ok(found);
         }
-        let message = format!("a run of the organisation `{name}` can't do this to it: one of the organisation above can");
+        let message =
+            format!("a run of the organisation `{name}` can't do this to it: one of the organisation above can");
         Err(Problem::new(Code::PermissionDenied, message).data(json!({ "reason": "organisation" })).no_effect())
     }
 }
@@ -137,7 +143,9 @@ impl org::House for House {
         let parent = new.parent.clone().unwrap_or_else(|| acts.of.clone());
         if acts.of != PLATFORM && acts.of != parent {
             let message = format!("a run of the organisation `{}` makes organisations under that one only", acts.of);
-            return Err(Problem::new(Code::PermissionDenied, message).data(json!({ "reason": "organisation" })).no_effect());
+            return Err(Problem::new(Code::PermissionDenied, message)
+                .data(json!({ "reason": "organisation" }))
+                .no_effect());
         }
         let kind = match new.kind.as_str() {
             "franchisee" => OrganisationKind::Franchisee,
@@ -213,7 +221,9 @@ impl org::House for House {
     fn withdraw(&self, step: &Step<'_>, name: &str, email: &str, by: Option<&str>) -> Result<bool, Problem> {
         let acts = self.acts(step)?;
         let address = windlass_api::auth::users::checked_email(email)?;
-        let Some(found) = Invitation::find_by_key(&acts.engine, &format!("{name}|{address}"))? else { return Ok(false) };
+        let Some(found) = Invitation::find_by_key(&acts.engine, &format!("{name}|{address}"))? else {
+            return Ok(false);
+        };
         match by {
             Some(by) if found.body.made_by.as_deref() != Some(by) => return Ok(false),
             Some(_) => {}

@@ -48,8 +48,7 @@ impl Post {
             Tls::Starttls => false,
             Tls::Tls => true,
         };
-        let mut trusted =
-            TlsParameters::builder(self.config.host.clone()).certificate_store(CertificateStore::Default);
+        let mut trusted = TlsParameters::builder(self.config.host.clone()).certificate_store(CertificateStore::Default);
         if let Some(path) = &self.config.ca_file {
             let wrong = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
             for certificate in CertificateDer::pem_file_iter(path).map_err(|error| wrong(&error))? {

@@ -325,8 +325,11 @@ fn accept(request: Request) -> Result<Answer, Problem> {
         Some(user) => accept_known(&request, &invitation, &user)?,
         None => {
             let missing = |name: &str| {
-                Problem::new(Code::InvalidInput, format!("somebody new chooses a name and a password: `{name}` is missing"))
-                    .data(serde_json::json!({ "pointer": format!("/{name}") }))
+                Problem::new(
+                    Code::InvalidInput,
+                    format!("somebody new chooses a name and a password: `{name}` is missing"),
+                )
+                .data(serde_json::json!({ "pointer": format!("/{name}") }))
             };
             let name = body.name.as_deref().ok_or_else(|| missing("name"))?;
             let password = body.password.as_deref().ok_or_else(|| missing("password"))?;
@@ -343,8 +346,11 @@ fn accept(request: Request) -> Result<Answer, Problem> {
 fn accept_known(request: &Request, invitation: &Invitation, user: &User) -> Result<User, Problem> {
     let own = matches!(request.principal.proof, Proof::Session(_)) && request.principal.person() == user.id;
     if !own {
-        return Err(Problem::new(Code::Unauthenticated, format!("{} is a user already: log in as them first", invitation.body.email))
-            .help("POST /api/v1/session, and accept it then; who is somebody else can't accept it"));
+        return Err(Problem::new(
+            Code::Unauthenticated,
+            format!("{} is a user already: log in as them first", invitation.body.email),
+        )
+        .help("POST /api/v1/session, and accept it then; who is somebody else can't accept it"));
     }
     rules::accept(&request.api.engine, &auth::by(request), invitation, user)
 }

@@ -123,7 +123,9 @@ pub fn create(engine: &Engine, by: &By, new: &NewInvitation) -> Result<Invited, 
     }
     if list(engine, &organisation.id)?.len() >= MOST {
         let message = format!("the organisation `{}` has {MOST} open invitations already", organisation.id);
-        return Err(Problem::new(Code::LimitExceeded, message).help("withdraw those that nobody will accept").no_effect());
+        return Err(Problem::new(Code::LimitExceeded, message)
+            .help("withdraw those that nobody will accept")
+            .no_effect());
     }
     let (id, word) = (ulid::Ulid::new().to_string().to_lowercase(), secret::random_hex());
     let body = InvitationBody {
@@ -251,8 +253,11 @@ pub fn by_word(engine: &Engine, word: &str) -> Result<Invitation, Problem> {
     let fits = secret::same(&secret::hash(random), &kept);
     let open = |found: &Invitation| fits && found.expires_at_ms.is_none_or(|end| now_ms() < end);
     found.filter(open).ok_or_else(|| {
-        Problem::new(Code::NotFound, "there is no such invitation: it was accepted, withdrawn, or sent again, or its time is over")
-            .help("ask whoever invited you to send it again")
+        Problem::new(
+            Code::NotFound,
+            "there is no such invitation: it was accepted, withdrawn, or sent again, or its time is over",
+        )
+        .help("ask whoever invited you to send it again")
     })
 }
 
@@ -274,7 +279,9 @@ fn spent(invitation: &Invitation) -> Change {
 
 fn raced(problem: Problem) -> Problem {
     match problem.message.contains("invitation `") {
-        true => Problem::new(Code::NotFound, "there is no such invitation any more: somebody has accepted or changed it"),
+        true => {
+            Problem::new(Code::NotFound, "there is no such invitation any more: somebody has accepted or changed it")
+        }
         false => problem,
     }
 }

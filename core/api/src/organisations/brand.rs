@@ -40,7 +40,8 @@ pub fn check(new: &NewBrand) -> Result<(), Problem> {
     let Colours { background, text, primary, on_primary } = &new.colours;
     let colour = |given: &Option<String>, name: &str, else_: &str| {
         let text = given.as_deref().unwrap_or(else_);
-        luminance(text).ok_or_else(|| wrong(&format!("/colours/{name}"), format!("`{text}` is no colour such as #1a2b3c")))
+        luminance(text)
+            .ok_or_else(|| wrong(&format!("/colours/{name}"), format!("`{text}` is no colour such as #1a2b3c")))
     };
     let background = colour(background, "background", "#ffffff")?;
     let text = colour(text, "text", "#111111")?;
@@ -60,7 +61,8 @@ fn readable(above: f64, below: f64, above_name: &str, below_name: &str) -> Resul
     if ratio >= CONTRAST {
         return Ok(());
     }
-    let message = format!("`{above_name}` on `{below_name}` has a contrast of {ratio:.2} to 1: text needs {CONTRAST} to 1");
+    let message =
+        format!("`{above_name}` on `{below_name}` has a contrast of {ratio:.2} to 1: text needs {CONTRAST} to 1");
     Err(Problem::new(Code::InvalidInput, message)
         .help("make one of them darker or lighter")
         .data(json!({ "pointer": format!("/colours/{above_name}"), "contrast": ratio, "needed": CONTRAST }))
@@ -176,7 +178,11 @@ mod tests {
     #[test]
     fn what_people_could_not_read_is_refused() {
         check(&brand(json!({ "primary": "#0b5fff" }), None)).unwrap();
-        check(&brand(json!({ "background": "#101010", "text": "#fafafa", "primary": "#9ecbff", "on_primary": "#000000" }), None)).unwrap();
+        check(&brand(
+            json!({ "background": "#101010", "text": "#fafafa", "primary": "#9ecbff", "on_primary": "#000000" }),
+            None,
+        ))
+        .unwrap();
         for bad in [
             json!({ "text": "#777777" }),
             json!({ "primary": "#ffee00" }),
@@ -196,8 +202,19 @@ mod tests {
         check(&brand(none.clone(), Some(&png))).unwrap();
         check(&brand(none.clone(), Some("https://acme.test/logo.png"))).unwrap();
         let lying = format!("data:image/png;base64,{}", BASE64_STANDARD.encode(b"<svg onload=alert(1)>"));
-        let large = format!("data:image/jpeg;base64,{}", BASE64_STANDARD.encode([b"\xff\xd8\xff".as_slice(), &[0; 140_000]].concat()));
-        for bad in [lying.as_str(), &large, "data:image/svg+xml;base64,PHN2Zz4=", "http://acme.test/a.png", "javascript:alert(1)", "https://u:p@acme.test/a.png", "a b"] {
+        let large = format!(
+            "data:image/jpeg;base64,{}",
+            BASE64_STANDARD.encode([b"\xff\xd8\xff".as_slice(), &[0; 140_000]].concat())
+        );
+        for bad in [
+            lying.as_str(),
+            &large,
+            "data:image/svg+xml;base64,PHN2Zz4=",
+            "http://acme.test/a.png",
+            "javascript:alert(1)",
+            "https://u:p@acme.test/a.png",
+            "a b",
+        ] {
             assert!(check(&brand(none.clone(), Some(bad))).is_err(), "{}", &bad[..bad.len().min(60)]);
         }
     }

@@ -16,10 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use windlass_model::{Code, Problem, document::DocumentFilter};
 
-use self::{
-    rules::NewOrganisation,
-    tree::Standing,
-};
+use self::{rules::NewOrganisation, tree::Standing};
 use crate::{
     Access, Answer, Permission, Request, Route,
     auth::{
@@ -175,7 +172,9 @@ pub(crate) fn routes() -> Vec<Route> {
 
 fn view(request: &Request, organisation: &Organisation) -> OrganisationView {
     let parent = tree::parent(organisation).filter(|parent| {
-        let near = |name: &str| request.principal.bindings.iter().any(|(_, scope)| ["*", name].contains(&scope.organisation.as_str()));
+        let near = |name: &str| {
+            request.principal.bindings.iter().any(|(_, scope)| ["*", name].contains(&scope.organisation.as_str()))
+        };
         near(&organisation.id) || near(parent)
     });
     OrganisationView {
@@ -195,9 +194,9 @@ fn view(request: &Request, organisation: &Organisation) -> OrganisationView {
 /// weren't there.
 pub(crate) fn found(request: &Request) -> Result<(Organisation, Standing), Problem> {
     let found = Organisation::find(&request.api.engine, request.parameter("name"))?;
-    let seen = found.map(|found| (standing(request, &found), found)).filter(|(standing, _)| *standing > Standing::Nobody);
-    let (standing, organisation) =
-        seen.ok_or_else(|| Problem::new(Code::NotFound, "there is no such organisation"))?;
+    let seen =
+        found.map(|found| (standing(request, &found), found)).filter(|(standing, _)| *standing > Standing::Nobody);
+    let (standing, organisation) = seen.ok_or_else(|| Problem::new(Code::NotFound, "there is no such organisation"))?;
     Ok((organisation, standing))
 }
 
@@ -306,7 +305,9 @@ fn remove(request: Request) -> Result<Answer, Problem> {
     let (organisation, _) = found_as(&request, Standing::Parent)?;
     let query: RemoveQuery = request.query()?;
     let api = &request.api;
-    rules::remove(&api.engine, &auth::by(&request), &organisation, query.offboard, &|through, name| api.secrets.delete(through, name))?;
+    rules::remove(&api.engine, &auth::by(&request), &organisation, query.offboard, &|through, name| {
+        api.secrets.delete(through, name)
+    })?;
     api.auth.forget();
     Ok(Answer::nothing())
 }

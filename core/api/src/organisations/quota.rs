@@ -118,7 +118,9 @@ impl Quota {
                 let invited = Invitation::all(engine, &own, |_| true)?;
                 Ok(count(members(engine, name)?.iter()) + count(invited.iter()))
             }
-            Self::Customers => Ok(count(tree::below(engine, name)?.iter().filter(|one| tree::parent(one) == Some(name)))),
+            Self::Customers => {
+                Ok(count(tree::below(engine, name)?.iter().filter(|one| tree::parent(one) == Some(name))))
+            }
             Self::Tokens => of_kind::<Token>(engine, &own),
             Self::Schedules => Ok(of_kind::<Schedule>(engine, &own)?
                 + of_kind::<Webhook>(engine, &own)?

@@ -82,8 +82,7 @@ pub fn create(engine: &Engine, by: &By, new: &NewOrganisation) -> Result<Organis
             changes.push(tree::guard(engine, &parent, "below")?);
         }
         changes.push(organisation.put()?);
-        let audited =
-            by.audited(engine, "organisation.create", (&name, &name), Value::Null, json!(organisation.body));
+        let audited = by.audited(engine, "organisation.create", (&name, &name), Value::Null, json!(organisation.body));
         told(&audited, EventKind::OrganisationCreated, &organisation).change(changes)
     })?;
     Organisation::require(engine, &name)
@@ -103,7 +102,10 @@ fn check_parent(engine: &Engine, kind: OrganisationKind, parent: &str) -> Result
     let above = Organisation::find(engine, parent)?;
     let above = above.ok_or_else(|| wrong("/parent", format!("there is no organisation `{parent}`")))?;
     if tree::kind(&above) != OrganisationKind::Franchisee {
-        let message = format!("`{parent}` is a {}: only the platform and franchisees have others under them", tree::kind(&above).as_str());
+        let message = format!(
+            "`{parent}` is a {}: only the platform and franchisees have others under them",
+            tree::kind(&above).as_str()
+        );
         return Err(wrong("/parent", message));
     }
     tree::require_active(engine, parent)
@@ -122,7 +124,12 @@ fn told(engine: &Engine, kind: EventKind, organisation: &Organisation) -> Engine
 }
 
 /// Changes an organisation to what it is to be.
-pub fn update(engine: &Engine, by: &By, before: &Organisation, body: OrganisationBody) -> Result<Organisation, Problem> {
+pub fn update(
+    engine: &Engine,
+    by: &By,
+    before: &Organisation,
+    body: OrganisationBody,
+) -> Result<Organisation, Problem> {
     if before.id == PLATFORM && (body.suspended || body.quotas != Quotas::default()) {
         return Err(Problem::new(Code::InvalidInput, "the platform itself can't be suspended or limited"));
     }

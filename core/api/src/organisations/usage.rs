@@ -4,12 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use windlass_model::{Code, Problem};
 
-use super::{
-    found, found_as,
-    quota::Quota,
-    rules,
-    tree::Standing,
-};
+use super::{found, found_as, quota::Quota, rules, tree::Standing};
 use crate::{
     Access, Answer, Permission, Request, Route,
     auth::{
@@ -65,7 +60,9 @@ pub(super) fn routes() -> Vec<Route> {
             .problems(&[Code::NotFound])
             .handle(usage),
         Route::put("/api/v1/organisations/{name}/quotas", "organisations", "Say how much an organisation may have")
-            .describe("All of it: what isn't given isn't limited from now on. For whoever stands above it, within their own.")
+            .describe(
+                "All of it: what isn't given isn't limited from now on. For whoever stands above it, within their own.",
+            )
             .access(Access::Can(Permission::Manage))
             .body::<Quotas>()
             .answers::<UsagesView>(200)

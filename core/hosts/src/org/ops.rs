@@ -5,9 +5,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use windlass_model::{EffectClass, Problem, RetryPolicy};
-use windlass_script::host::{
-    Args, HostModule, Kind, Op, OpCx, Param, Permission, Rehearse, Undo, no_resources,
-};
+use windlass_script::host::{Args, HostModule, Kind, Op, OpCx, Param, Permission, Rehearse, Undo, no_resources};
 
 use super::{House, NewOrganisation, Step};
 use crate::support::{self, invalid};
@@ -24,8 +22,11 @@ fn organisation_scope(args: &Args) -> Vec<String> {
     vec![args.str("name").to_owned()]
 }
 
-const WRITE: Permission =
-    Permission::Needs { verb: "org.write", scope: organisation_scope, words: "make, change and suspend the organisations" };
+const WRITE: Permission = Permission::Needs {
+    verb: "org.write",
+    scope: organisation_scope,
+    words: "make, change and suspend the organisations",
+};
 const READ: Permission =
     Permission::Needs { verb: "org.read", scope: organisation_scope, words: "look at the organisations" };
 
@@ -56,7 +57,9 @@ fn name<'a>(args: &'a Args, parameter: &str) -> Result<&'a str, Problem> {
 fn email(text: &str) -> Result<&str, Problem> {
     let sound = text.len() <= 254
         && !text.contains(|letter: char| letter.is_whitespace() || letter.is_control())
-        && text.split_once('@').is_some_and(|(user, host)| !user.is_empty() && host.contains('.') && !host.contains('@'));
+        && text
+            .split_once('@')
+            .is_some_and(|(user, host)| !user.is_empty() && host.contains('.') && !host.contains('@'));
     if sound { Ok(text) } else { Err(invalid(format!("`{}` isn't an e-mail address", text.escape_debug()))) }
 }
 
@@ -183,9 +186,7 @@ fn remove(house: &Arc<dyn House>) -> Op {
     made.op(
         WRITE,
         EffectClass::Idempotent,
-        Box::new(|house, cx, args| {
-            house.remove(&step(cx), name(args, "name")?, cx.undoes.as_deref()).map(Value::Bool)
-        }),
+        Box::new(|house, cx, args| house.remove(&step(cx), name(args, "name")?, cx.undoes.as_deref()).map(Value::Bool)),
     )
 }
 
@@ -202,10 +203,7 @@ fn invite(house: &Arc<dyn House>) -> Op {
             &[NAME, EMAIL, Param::required("role", Kind::String, "`viewer`, `operator` or `franchisee` (manages it).")]
         },
         returns: "#{ id: string, email: string, role: string, sent: bool, reason: string }",
-        undo: Undo::Op {
-            name: "withdraw",
-            args: |args| vec![args.get("name").clone(), args.get("email").clone()],
-        },
+        undo: Undo::Op { name: "withdraw", args: |args| vec![args.get("name").clone(), args.get("email").clone()] },
         example: r#"org::invite("acme", "bob@acme.test", "operator").sent"#,
     };
     made.op(

@@ -13,7 +13,9 @@ fn bench() -> Bench {
 #[test]
 fn what_a_rehearsal_makes_it_finds_again_and_what_it_removes_is_gone() {
     let bench = bench();
-    let made = bench.call("create", json!(["acme", { "title": "Acme", "kind": "franchisee", "owner_email": "a@b.test" }])).unwrap();
+    let made = bench
+        .call("create", json!(["acme", { "title": "Acme", "kind": "franchisee", "owner_email": "a@b.test" }]))
+        .unwrap();
     assert_eq!((&made["kind"], &made["invitation"]["email"]), (&json!("franchisee"), &json!("a@b.test")));
     assert_eq!(bench.call("get", json!(["acme"])).unwrap()["title"], "Acme");
     assert_eq!(bench.call("suspend", json!(["acme", "unpaid"])).unwrap()["suspended"], true);

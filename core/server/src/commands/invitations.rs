@@ -115,9 +115,7 @@ fn sent(session: &Session, invited: &Invited) -> Result<Value, Problem> {
 impl Place<'_> {
     fn all(&self, organisation: &str) -> Result<Vec<Value>, Problem> {
         match self {
-            Self::Here(session, _) => {
-                Ok(rules::list(session.engine(), organisation)?.iter().map(view).collect())
-            }
+            Self::Here(session, _) => Ok(rules::list(session.engine(), organisation)?.iter().map(view).collect()),
             Self::There(remote) => remote.get(&format!("/organisations/{}/invitations", encoded(organisation))),
         }
     }
@@ -150,9 +148,7 @@ impl Place<'_> {
 
     fn withdraw(&self, id: &str) -> Result<(), Problem> {
         match self {
-            Self::Here(session, context) => {
-                rules::withdraw(session.engine(), &by(context), &kept(session, id)?)
-            }
+            Self::Here(session, context) => rules::withdraw(session.engine(), &by(context), &kept(session, id)?),
             Self::There(remote) => remote.delete(&format!("/invitations/{}", encoded(id))),
         }
     }
@@ -164,7 +160,8 @@ fn tell(invitation: &Value, context: &Context) {
         match (text(invitation, "link"), text(invitation, "reason")) {
             ("", _) => format!("{email} is invited into {organisation}, and the letter is on its way"),
             (link, reason) => {
-                format!("{email} is invited into {organisation}; no letter was sent ({reason}). Hand over this link, which is told only now:\n{link}")
+                format!("{email} is invited into {organisation}; no letter was sent ({reason}).\n\
+                     Hand over this link, which is told only now:\n{link}")
             }
         }
     });
@@ -172,7 +169,7 @@ fn tell(invitation: &Value, context: &Context) {
 
 fn list(all: &[Value], context: &Context) {
     context.print(&all, || {
-        let time = |value: &Value| value.as_i64().map_or("-".to_owned(), render::time::at);
+        let time = |value: &Value| value.as_i64().map_or("-".to_owned(), render::clock);
         let rows = all.iter().map(|one| {
             let own = |key| text(one, key).to_owned();
             vec![own("id"), own("email"), own("role"), own("by"), time(&one["sent_at_ms"]), time(&one["expires_at_ms"])]

@@ -95,7 +95,9 @@ fn at(place: &Place<'_>, command: &Command, context: &Context) -> Result<Exit, P
         Command::Ls { parent } => list(&place.all(parent.as_deref())?, context),
         Command::Create { name, title, kind, parent } => {
             let made = place.create(name, title, kind, parent.as_deref())?;
-            context.print(&made, || format!("{} is there; `windlass invitations create` invites who manages it", text(&made, "name")));
+            context.print(&made, || {
+                format!("{} is there; `windlass invitations create` invites who manages it", text(&made, "name"))
+            });
         }
         Command::Show { name } => show(&place.find(name)?, context),
         Command::Suspend { name, reason } => show(&place.suspend(name, Some(reason))?, context),
@@ -165,10 +167,9 @@ impl Place<'_> {
                 };
                 rules::create(session.engine(), &by(context), &new).map(|made| view(&made))
             }
-            Self::There(remote) => remote.post(
-                "/organisations",
-                &json!({ "name": name, "title": title, "kind": kind, "parent": parent }),
-            ),
+            Self::There(remote) => {
+                remote.post("/organisations", &json!({ "name": name, "title": title, "kind": kind, "parent": parent }))
+            }
         }
     }
 

@@ -207,7 +207,5 @@ pub fn fire(engine: &Engine, by: &By, person: &str, schedule: &Schedule) -> Resu
     };
     let place = (schedule.organisation.as_str(), "");
     let through = by.audited(engine, "run.launch", place, Value::Null, after);
-    quota::launching(engine, &schedule.organisation, |guards| {
-        Ok(with(&through, guards).launch(launch.clone())?.run)
-    })
+    quota::launching(engine, &schedule.organisation, |guards| Ok(with(&through, guards).launch(launch.clone())?.run))
 }
