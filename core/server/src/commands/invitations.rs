@@ -160,8 +160,10 @@ fn tell(invitation: &Value, context: &Context) {
         match (text(invitation, "link"), text(invitation, "reason")) {
             ("", _) => format!("{email} is invited into {organisation}, and the letter is on its way"),
             (link, reason) => {
-                format!("{email} is invited into {organisation}; no letter was sent ({reason}).\n\
-                     Hand over this link, which is told only now:\n{link}")
+                format!(
+                    "{email} is invited into {organisation}; no letter was sent ({reason}).\n\
+                     Hand over this link, which is told only now:\n{link}"
+                )
             }
         }
     });
