@@ -260,8 +260,7 @@ fn resume(house: &Arc<dyn House>) -> Op {
     let made = Made {
         house,
         name: "resume",
-        doc: "Lets an organisation's members act again. Its schedules go on with what comes from now on, as they would after a pause of \
-              the server. For a run of the organisation above.",
+        doc: "Lets an organisation's members act again. Its schedules go on with what comes from now on. For a run of the organisation above.",
         params: &[NAME],
         returns: "#{ name: string, suspended: bool }",
         undo: Undo::None("members may have acted since"),
