@@ -84,7 +84,7 @@ fn a_run_makes_organisations_under_its_own() {
         server.get(&format!("/api/v1/organisations/{name}")).expect(404);
     }
     let refused = run(&server, "south", "franchise/make", &input("acme", "customer"));
-    assert_eq!(refused["error"]["code"], "conflict", "{refused:#}");
+    assert_eq!(refused["problem"]["code"], "conflict", "{refused:#}");
     // Nor does the undo of one that failed remove what another has made.
     server.get("/api/v1/organisations/acme").expect(200);
 }
@@ -115,7 +115,7 @@ fn what_a_run_may_do_follows_from_whose_it_is() {
     for name in ["acme", "beta"] {
         server.post("/api/v1/organisations", &json!({ "name": name, "parent": "north" })).expect(201);
     }
-    let code = |ended: &Value| ended["error"]["code"].as_str().unwrap_or_default().to_owned();
+    let code = |ended: &Value| ended["problem"]["code"].as_str().unwrap_or_default().to_owned();
     for (organisation, input, expected) in [
         ("north", json!({ "what": "get", "name": "acme" }), ""),
         ("acme", json!({ "what": "get", "name": "acme" }), ""),

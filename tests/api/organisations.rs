@@ -137,7 +137,8 @@ fn what_is_suspended_does_nothing(server: ApiServer) {
     // Owned by the platform's admin, whom no suspension keeps from acting.
     let every = json!({ "name": "often", "workflow": "lab/nothing", "organisation": "acme", "cron": "* * * * * *" });
     let schedule = server.post("/api/v1/schedules", &every).expect(201).json()["id"].as_str().unwrap().to_owned();
-    let fired = || server.get(&format!("/api/v1/schedules/{schedule}")).expect(200).json()["fired"].as_u64().unwrap();
+    let fired =
+        || server.get(&format!("/api/v1/schedules/{schedule}")).expect(200).json()["launched"].as_u64().unwrap();
     wait_until("the schedule to fire", SOON, || fired() > 0);
     let cursor = server.get("/api/v1/audit").expect(200).json()["items"][0]["seq"].clone();
     assert!(cursor.is_i64());
@@ -370,6 +371,12 @@ fn secrets_and_workflows_are_an_organisations_own(server: ApiServer) {
         ("POST", "runs", json!({ "workflow": "orgs/acme/own" })),
         ("POST", "runs", json!({ "workflow": "orgs/acme/own", "organisation": "beta" })),
         ("POST", "schedules", json!({ "name": "x", "workflow": "orgs/acme/own", "cron": "0 0 1 1 *" })),
+        ("POST", "webhooks", json!({ "name": "x", "action": { "do": "launch", "workflow": "orgs/acme/own" } })),
+        (
+            "POST",
+            "triggers",
+            json!({ "name": "x", "workflow": "orgs/acme/own", "on": { "workflow": "lab/nothing", "states": ["failed"] } }),
+        ),
     ] {
         let answer = as_(&server, &beta, method, path, body);
         assert!(matches!(answer.status, 403 | 404), "{method} {path}: {} {}", answer.status, answer.text);

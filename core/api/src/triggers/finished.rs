@@ -208,6 +208,7 @@ fn view(engine: &Engine, trigger: &Trigger) -> Result<TriggerView, Problem> {
 }
 
 fn check(engine: &Engine, body: &TriggerBody) -> Result<(), Problem> {
+    rules::require_own(&body.workflow, &body.about.organisation)?;
     let wrong = |pointer: &str, message: &str| {
         Err(Problem::new(Code::InvalidInput, message).data(json!({ "pointer": pointer })))
     };

@@ -218,6 +218,14 @@ pub fn audited<T: Rule>(engine: &Engine, by: &By, verb: &str, rule: &Kept<T>, be
     by.audited(engine, &format!("{}.{verb}", T::WORD), (&rule.organisation, &rule.id), before, after)
 }
 
+/// Refuses a workflow of another organisation, as if it weren't there.
+pub fn require_own(workflow: &str, organisation: &str) -> Result<(), Problem> {
+    match windlass_model::workflow::is_of(workflow, organisation) {
+        true => Ok(()),
+        false => Err(Problem::new(Code::WorkflowNotFound, format!("there is no workflow `{workflow}`"))),
+    }
+}
+
 /// Whether the workflow is there, and takes the input; one that has places to fill in is looked at when they are.
 pub fn check_workflow(engine: &Engine, workflow: &str, input: &Value, pointer: &str) -> Result<(), Problem> {
     match super::template::has_places(input) {

@@ -284,6 +284,7 @@ fn permission(action: &Action) -> Permission {
 }
 
 fn require(request: &Request, organisation: &str, action: &Action) -> Result<(), Problem> {
+    rules::require_own(action.workflow(), organisation)?;
     request.require(Permission::Edit, organisation, action.workflow())?;
     request.require(permission(action), organisation, action.workflow())
 }

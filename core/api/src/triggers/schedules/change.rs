@@ -80,6 +80,7 @@ fn jitter_ms(text: Option<&str>) -> Result<i64, Problem> {
 
 /// Whether a schedule could launch what it says, as things are.
 fn check(engine: &Engine, body: &ScheduleBody) -> Result<Cron, Problem> {
+    rules::require_own(&body.workflow, &body.about.organisation)?;
     let cron = Cron::new(&body.cron, &body.time_zone)?;
     rules::checked_tags(&body.tags, "/tags")?;
     rules::checked_template(&body.input, "/input")?;
