@@ -12,7 +12,7 @@ use crate::{
     events::{EventsConfig, Hub},
     labs::Labs,
     metrics::Metrics,
-    services::{Captures, Consoles, Machine, Pool, Scripts, Secrets, Things},
+    services::{Captures, Consoles, Machine, Mail, Pool, Scripts, Secrets, Things},
     site::Site,
     triggers::Bell,
     workflows::presence::Editors,
@@ -79,6 +79,8 @@ pub struct Api {
     pub things: Option<Arc<dyn Things>>,
     /// Names that are given out, if any are.
     pub pool: Option<Arc<dyn Pool>>,
+    /// The way to people's mailboxes, if there is one.
+    pub mail: Option<Arc<dyn Mail>>,
     /// Who may come in.
     pub auth: Auth,
     /// Streams of events.
@@ -112,6 +114,7 @@ impl Api {
             machine: None,
             things: None,
             pool: None,
+            mail: None,
             auth,
             events,
             triggers: Arc::default(),
@@ -139,6 +142,12 @@ impl Api {
     /// The same with names to give out.
     pub fn giving(mut self, pool: Arc<dyn Pool>) -> Self {
         self.pool = Some(pool);
+        self
+    }
+
+    /// The same with a way to people's mailboxes.
+    pub fn mailing(mut self, mail: Option<Arc<dyn Mail>>) -> Self {
+        self.mail = mail;
         self
     }
 

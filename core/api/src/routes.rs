@@ -1,9 +1,7 @@
 //! All routes, resource by resource.
 
 use crate::{
-    Routes, approvals, artifacts, audit, bundles, claims, consoles, doctor, events, health, labs, logs, metrics, nodes,
-    oidc, openapi, organisations, plans, plugins, pool, resources, roles, runs, secrets, session, tokens, triggers,
-    users, workflows,
+    Routes, approvals, artifacts, audit, bundles, claims, consoles, doctor, events, health, invitations, labs, logs, metrics, nodes, oidc, openapi, organisations, plans, plugins, pool, resources, roles, runs, secrets, session, tokens, triggers, users, workflows,
 };
 
 /// The table.
@@ -28,6 +26,7 @@ pub fn routes() -> Routes {
         roles::routes(),
         tokens::routes(),
         organisations::routes(),
+        invitations::routes(),
         audit::routes(),
         nodes::routes(),
         workflows::routes(),

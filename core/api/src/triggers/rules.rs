@@ -17,6 +17,7 @@ use crate::{
         kept::{By, Kept, PLATFORM, Token, User},
         users::require_organisation,
     },
+    organisations::tree,
     page::{self, Page},
 };
 
@@ -104,6 +105,7 @@ pub fn organisation(request: &Request, named: Option<String>, workflow: &str) ->
     if organisation != PLATFORM {
         require_organisation(&request.api.engine, &organisation)
             .map_err(|problem| problem.data(json!({ "pointer": "/organisation" })))?;
+        tree::require_active(&request.api.engine, &organisation)?;
     }
     Ok(organisation)
 }
@@ -214,6 +216,14 @@ pub fn change_about(about: &mut About, change: AboutChange, owner: &Owner) -> Re
 /// An engine that notes a change of this rule.
 pub fn audited<T: Rule>(engine: &Engine, by: &By, verb: &str, rule: &Kept<T>, before: Value, after: Value) -> Engine {
     by.audited(engine, &format!("{}.{verb}", T::WORD), (&rule.organisation, &rule.id), before, after)
+}
+
+/// Refuses a workflow of another organisation, as if it weren't there.
+pub fn require_own(workflow: &str, organisation: &str) -> Result<(), Problem> {
+    match windlass_model::workflow::is_of(workflow, organisation) {
+        true => Ok(()),
+        false => Err(Problem::new(Code::WorkflowNotFound, format!("there is no workflow `{workflow}`"))),
+    }
 }
 
 /// Whether the workflow is there, and takes the input; one that has places to fill in is looked at when they are.

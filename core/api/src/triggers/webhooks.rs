@@ -21,6 +21,7 @@ use crate::{
         self,
         kept::{Kept, now_ms},
     },
+    organisations::quota::{self, Quota},
     page::Page,
     services::Secrets,
 };
@@ -283,6 +284,7 @@ fn permission(action: &Action) -> Permission {
 }
 
 fn require(request: &Request, organisation: &str, action: &Action) -> Result<(), Problem> {
+    rules::require_own(action.workflow(), organisation)?;
     request.require(Permission::Edit, organisation, action.workflow())?;
     request.require(permission(action), organisation, action.workflow())
 }
@@ -310,7 +312,10 @@ fn post(request: Request) -> Result<Answer, Problem> {
     };
     let webhook: Webhook = Kept::new(&id, &organisation, body);
     let audited = rules::audited(engine, &auth::by(&request), "create", &webhook, Value::Null, noted(&webhook));
-    audited.change(vec![webhook.put()?])?;
+    quota::within(engine, &[(organisation.as_str(), Quota::Schedules)], |mut changes| {
+        changes.push(webhook.put()?);
+        audited.change(changes)
+    })?;
     let webhook = Webhook::require(engine, &id)?;
     let answer = WebhookKeyed { key, view: view(&request, &webhook)? };
     Ok(Answer::created(&format!("/api/v1/webhooks/{id}"), &answer)?.version(webhook.version))

@@ -12,9 +12,11 @@ pub mod dev;
 pub mod doctor;
 pub mod exchange;
 pub mod hosts;
+pub mod invitations;
 pub mod lab;
 pub mod migrate;
 pub mod nodes;
+pub mod organisations;
 pub mod plugin;
 pub mod resources;
 pub mod restore;
@@ -62,6 +64,8 @@ fn server(command: &Command) -> Server {
         | Command::Plugin(_)
         | Command::Resources(_)
         | Command::Users(_)
+        | Command::Organisations(_)
+        | Command::Invitations(_)
         | Command::Tokens(_)
         | Command::Audit(_)
         | Command::Console(_)
@@ -111,6 +115,8 @@ pub fn dispatch(command: Command, context: &Context) -> Result<Exit, Problem> {
         Command::Plugin(command) => plugin::run(&command, context),
         Command::Resources(command) => resources::run(&command, context),
         Command::Users(command) => users::run(&command, context),
+        Command::Organisations(command) => organisations::run(&command, context),
+        Command::Invitations(command) => invitations::run(&command, context),
         Command::Tokens(command) => tokens::run(&command, context),
         Command::Audit(command) => audit::run(&command, context),
         Command::Console(args) => console::run(&args, context),

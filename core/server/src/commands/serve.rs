@@ -262,7 +262,8 @@ fn api(session: &Session, config: &Config, public_url: String) -> Result<Api, Pr
         .knowing(Arc::new(crate::things::Inventory))
         .with_consoles(Arc::new(consoles))
         .with_captures(captures)
-        .with_labs(labs))
+        .with_labs(labs)
+        .mailing(session.mail()))
 }
 
 fn consoles(session: &Session, config: &Config) -> Result<ConsoleConfig, Problem> {
