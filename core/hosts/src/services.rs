@@ -8,6 +8,7 @@ use windlass_model::{Code, Problem, RunId};
 use crate::{
     authority::Shared,
     claim::{Claims, Offer, Offered, Step},
+    notify::{Target, Targets},
     owner::Organisations,
     passwords::Passwords,
     pool::{Book, Entry, Row},
@@ -25,6 +26,8 @@ pub struct Services {
     pub name_servers: Shared,
     /// Keeps who has which name of a pool.
     pub names: Arc<dyn Book>,
+    /// Knows where messages go.
+    pub targets: Arc<dyn Targets>,
     /// Knows whose a run is.
     pub organisations: Arc<dyn Organisations>,
 }
@@ -56,6 +59,7 @@ impl Default for Services {
             plugins: Arc::new(Absent),
             name_servers: Shared::default(),
             names: Arc::new(Absent),
+            targets: Arc::new(Absent),
             organisations: Arc::new(Absent),
         }
     }
@@ -119,6 +123,16 @@ impl Plugins for Absent {
 
     fn kept(&self, _: &str) -> Result<Option<serde_json::Value>, Problem> {
         Self::problem("values")
+    }
+}
+
+impl Targets for Absent {
+    fn find(&self, _: &RunId, _: &str) -> Result<Option<Target>, Problem> {
+        Ok(None)
+    }
+
+    fn organisation(&self, _: &RunId) -> Result<String, Problem> {
+        Ok(crate::owner::PLATFORM.to_owned())
     }
 }
 
