@@ -12,6 +12,7 @@ mod net_live;
 mod net_twin;
 mod net_watch;
 mod notify;
+mod notify_targets;
 mod qemu;
 mod undoing;
 

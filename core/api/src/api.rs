@@ -11,7 +11,7 @@ use crate::{
     consoles::{ConsoleConfig, ConsoleHub},
     events::{EventsConfig, Hub},
     metrics::Metrics,
-    services::{Captures, Consoles, Machine, Pool, Scripts, Secrets, Things},
+    services::{Captures, Consoles, Courier, Machine, Pool, Scripts, Secrets, Things},
     site::Site,
     triggers::Bell,
     workflows::presence::Editors,
@@ -78,6 +78,8 @@ pub struct Api {
     pub things: Option<Arc<dyn Things>>,
     /// Names that are given out, if any are.
     pub pool: Option<Arc<dyn Pool>>,
+    /// Hands messages to people, if somebody can.
+    pub courier: Option<Arc<dyn Courier>>,
     /// Who may come in.
     pub auth: Auth,
     /// Streams of events.
@@ -110,6 +112,7 @@ impl Api {
             machine: None,
             things: None,
             pool: None,
+            courier: None,
             auth,
             events,
             triggers: Arc::default(),
@@ -136,6 +139,12 @@ impl Api {
     /// The same with names to give out.
     pub fn giving(mut self, pool: Arc<dyn Pool>) -> Self {
         self.pool = Some(pool);
+        self
+    }
+
+    /// The same with somebody who hands messages to people.
+    pub fn telling(mut self, courier: Arc<dyn Courier>) -> Self {
+        self.courier = Some(courier);
         self
     }
 

@@ -22,6 +22,7 @@ mod idle;
 mod logs;
 mod metrics;
 pub mod nodes;
+pub mod notifications;
 mod oidc;
 pub mod openapi;
 mod organisations;

@@ -13,12 +13,7 @@ const TEMPLATE_BYTES: usize = 256 << 10;
 const STATEMENTS: [&str; 6] = ["for", "endfor", "if", "elif", "else", "endif"];
 
 /// Fills in a template. The output is at most what a file may hold, and one byte more than that is an error.
-pub(crate) fn render(
-    template: &str,
-    values: &Value,
-    has_secret: bool,
-    escape: AutoEscape,
-) -> Result<Vec<u8>, Problem> {
+pub(crate) fn render(template: &str, values: &Value, has_secret: bool, escape: AutoEscape) -> Result<Vec<u8>, Problem> {
     if template.len() > TEMPLATE_BYTES {
         return Err(Problem::new(Code::LimitExceeded, "a template is at most 256 KiB long").no_effect());
     }

@@ -19,6 +19,7 @@ use crate::{
     lock::{self, Lock},
     names::{Names, PoolService},
     plugins::{Approvals, Plugins},
+    telling::Targets,
     vault::Vault,
     versions::{Seen, Versions},
     wiring::{self, Place, Scripts, World},
@@ -94,6 +95,7 @@ impl Session {
             plugins: approvals.clone(),
             claims: Arc::new(Book::new(vault.clone(), served.clone())),
             names: Arc::new(Names::new(vault.clone())),
+            targets: Arc::new(Targets(vault.clone())),
             organisations: vault.clone(),
             ..Services::default()
         };

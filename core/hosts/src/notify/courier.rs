@@ -3,7 +3,6 @@
 use std::{collections::BTreeMap, error::Error as _, sync::Arc, time::Duration};
 
 use windlass_model::{Code, Problem};
-use zeroize::Zeroizing;
 
 use super::{
     Config,
@@ -80,15 +79,14 @@ impl Courier {
         target: &Target,
         note: &Note,
         id: &str,
-        reveal: &(dyn Fn(&str, &str) -> Result<Zeroizing<String>, Problem> + Sync),
+        reveal: Reveal<'_>,
     ) -> Result<String, Undelivered> {
         let handed = Handed::default();
-        let attempt = self.attempt(target, note, id, reveal, &handed, Arc::new(|| true));
+        let attempt = self.attempt((target, note, id), reveal, &handed, Arc::new(|| true));
         let tried = tokio::time::timeout(Duration::from_millis(LONGEST_MS), attempt).await;
         let unknown = handed.is_set();
-        let failed = |reason: &str, again, after_ms| {
-            Err(Undelivered { reason: plain(reason), again, after_ms, unknown })
-        };
+        let failed =
+            |reason: &str, again, after_ms| Err(Undelivered { reason: plain(reason), again, after_ms, unknown });
         match tried {
             Ok(Ok(refused)) if refused.is_empty() => Ok(String::new()),
             Ok(Ok(refused)) => {
@@ -108,9 +106,7 @@ impl Courier {
 
     pub(super) async fn attempt(
         &self,
-        target: &Target,
-        note: &Note,
-        id: &str,
+        (target, note, id): (&Target, &Note, &str),
         reveal: Reveal<'_>,
         handed: &Handed,
         holds: Holds,

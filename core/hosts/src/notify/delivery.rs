@@ -93,7 +93,9 @@ pub(super) fn deliver(
     });
     match tried {
         Ok(Ok(refused)) => Ok(told(cx, way, &refused)),
-        Ok(Err(Failure::Again(reason) | Failure::After(_, reason) | Failure::Final(reason))) => Ok(undelivered(cx, way, &reason)),
+        Ok(Err(Failure::Again(reason) | Failure::After(_, reason) | Failure::Final(reason))) => {
+            Ok(undelivered(cx, way, &reason))
+        }
         Ok(Err(Failure::Stop(problem))) => Err(problem),
         Err(problem) if problem.code == Code::StepTimeout => {
             Ok(undelivered(cx, way, &out_of_time(cx.timeout(), &handed, None)))

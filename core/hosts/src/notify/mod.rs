@@ -20,7 +20,7 @@ use windlass_script::host::{HostModule, Op};
 use crate::web;
 
 pub use courier::{Courier, Undelivered};
-pub use email::{Config as Email, Tls};
+pub use email::{Config as Email, Reveal, Tls};
 pub use note::{Note, Severity};
 pub use target::{Entry, Target, Targets, Way, is_name};
 

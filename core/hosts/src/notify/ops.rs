@@ -191,7 +191,7 @@ fn send(cx: &OpCx, args: &Args, way: Way, courier: &Courier, targets: &dyn Targe
     let reveal = |secret: &str, to: &str| cx.reveal(&json!({ "$secret": secret }), to);
     let holds = Arc::new(cx.holder());
     delivery::deliver(cx, name, Duration::from_millis(LONGEST_MS), async |handed| {
-        courier.attempt(&target, &note, &id, &reveal, handed, holds.clone()).await
+        courier.attempt((&target, &note, &id), &reveal, handed, holds.clone()).await
     })
 }
 

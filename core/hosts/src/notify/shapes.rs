@@ -224,7 +224,9 @@ mod tests {
         let discord = body(Way::Discord, "https://discord.test/api/webhooks/1/x");
         assert!(units(&discord["embeds"][0]["title"]) <= 256 && units(&discord["embeds"][0]["description"]) <= 4_096);
         let slack = body(Way::Slack, "https://hooks.slack.test/services/x");
-        assert!(units(&slack["blocks"][0]["text"]["text"]) <= 150 && units(&slack["blocks"][1]["text"]["text"]) <= 3_000);
+        assert!(
+            units(&slack["blocks"][0]["text"]["text"]) <= 150 && units(&slack["blocks"][1]["text"]["text"]) <= 3_000
+        );
         let ntfy = body(Way::Ntfy, "https://ntfy.test/alarms");
         assert!(ntfy["message"].as_str().unwrap().len() <= 4_096);
     }

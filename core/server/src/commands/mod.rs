@@ -14,9 +14,11 @@ pub mod hosts;
 pub mod lab;
 pub mod migrate;
 pub mod nodes;
+pub mod notify;
 pub mod plugin;
 pub mod resources;
 pub mod restore;
+pub mod retention;
 pub mod run;
 pub mod runs;
 pub mod schedules;
@@ -57,6 +59,7 @@ fn server(command: &Command) -> Server {
         | Command::Workflows(_)
         | Command::Nodes(_)
         | Command::Schedules(_)
+        | Command::Notify(_)
         | Command::Secrets(_)
         | Command::Plugin(_)
         | Command::Resources(_)
@@ -65,6 +68,7 @@ fn server(command: &Command) -> Server {
         | Command::Audit(_)
         | Command::Console(_) => Server::Asks,
         Command::Serve(_) | Command::Dev(_) | Command::Sim(_) => Server::Refuses("this starts a server here"),
+        Command::Retention(_) => Server::Refuses("a server removes by itself what isn't kept any more"),
         Command::Migrate(_) => Server::Refuses("a database is migrated by whoever serves it"),
         Command::Backup(_) | Command::Restore(_) | Command::Store(_) => {
             Server::Refuses("this works on the database itself; do it where the server runs")
@@ -105,6 +109,8 @@ pub fn dispatch(command: Command, context: &Context) -> Result<Exit, Problem> {
         Command::Lab(command) => lab::run(&command, context),
         Command::Nodes(command) => nodes::run(&command, context),
         Command::Schedules(command) => schedules::run(&command, context),
+        Command::Retention(command) => retention::run(&command, context),
+        Command::Notify(command) => notify::run(&command, context),
         Command::Secrets(command) => secrets::run(&command, context),
         Command::Plugin(command) => plugin::run(&command, context),
         Command::Resources(command) => resources::run(&command, context),

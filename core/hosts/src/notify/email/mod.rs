@@ -23,9 +23,10 @@ use super::{
 use config::Sender;
 use smtp::Smtp;
 
-pub(super) use message::refuse_secrets;
-pub(super) use smtp::{Refused, Reveal};
 pub use config::{Config, Tls};
+pub(super) use message::refuse_secrets;
+pub(super) use smtp::Refused;
+pub use smtp::Reveal;
 
 const WAY: &str = "email";
 /// Why no mail is sent where none can be.

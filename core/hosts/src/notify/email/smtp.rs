@@ -26,7 +26,7 @@ use crate::notify::target::read_file;
 const GOODBYE: Duration = Duration::from_millis(300);
 
 /// Gives the value of a secret for a destination.
-pub(in crate::notify) type Reveal<'a> = &'a (dyn Fn(&str, &str) -> Result<Zeroizing<String>, Problem> + Sync);
+pub type Reveal<'a> = &'a (dyn Fn(&str, &str) -> Result<Zeroizing<String>, Problem> + Sync);
 
 /// The server, with whom it is trusted by.
 pub(super) struct Smtp {

@@ -31,7 +31,7 @@ fn mail(to: Value) -> Value {
 #[test]
 fn the_message_id_is_made_of_the_step() {
     let bench = bench(&configured());
-        let sender = configured().check().unwrap();
+    let sender = configured().check().unwrap();
     let given = Args::new(bench.op("email").params, vec![mail(json!("ann@acme.test"))[0].clone()]);
     let letter = message::read(&given, &configured()).unwrap();
     let id = |key: &str| {
