@@ -45,9 +45,9 @@ impl House {
 }
 
 fn what_stands_and_who_did_what_stays(house: House) {
-    house.script("t/makes", "", r#"fn run(input) { world::create("stays"); 1 }"#);
+    house.script("t/makes", "", r#"fn run(input) { probe::make("stays"); 1 }"#);
     house.script("t/brief", r#"retention: "1d""#, r#"fn run(input) { artifact("a.txt", "text"); 1 }"#);
-    house.script("t/brief_makes", r#"retention: "1d""#, r#"fn run(input) { world::create("brief"); 1 }"#);
+    house.script("t/brief_makes", r#"retention: "1d""#, r#"fn run(input) { probe::make("brief"); 1 }"#);
     let engine = &house.engine;
     let runs: Vec<RunId> =
         ["t/makes", "t/brief", "t/brief_makes"].map(|name| house.world.launch(name, json!({}))).to_vec();

@@ -12,7 +12,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 use windlass_api::auth::kept::{Kept, Kind, PLATFORM};
 use windlass_engine::Engine;
-use windlass_model::{Code, Problem, time::parse_duration_ms};
+use windlass_model::{
+    Code, Problem,
+    time::{format_duration_ms, parse_duration_ms},
+};
 
 use crate::config::RetentionSettings;
 
@@ -86,6 +89,14 @@ impl Policy {
             pause: Duration::from_millis(settings.pause_ms.min(10_000)),
             recordings,
         })
+    }
+
+    /// For people, in a line.
+    pub fn words(&self) -> String {
+        let after = |what: &str, ms: Option<i64>| ms.map(|ms| format!("{what} {}, ", format_duration_ms(ms)));
+        let parts = [after("artifacts", self.artifacts_ms), after("recordings", self.recordings_ms)];
+        let parts: String = parts.into_iter().flatten().collect();
+        format!("{parts}looked at every {}", format_duration_ms(i64::try_from(self.every.as_millis()).unwrap_or(0)))
     }
 
     /// What would go now, as JSON.
