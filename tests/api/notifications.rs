@@ -96,7 +96,7 @@ fn what_a_rule_says_arrives_by_mail_and_signed() {
             let all = mail["headers"].as_array().unwrap().iter();
             all.clone().find(|pair| pair[0] == "Subject").map(|pair| pair[1].as_str().unwrap().to_owned()).unwrap()
         };
-        assert_eq!((subject(&mails[0]), subject(&mails[1])), ("lab/fails failed".into(), "Please: lab/asks".into()));
+        assert_eq!((subject(&mails[0]), subject(&mails[1])), ("lab/fails failed and is being undone".into(), "Please: lab/asks".into()));
         let parts = mails[0]["parts"].as_array().unwrap();
         let (text, html) = (parts[0][1].as_str().unwrap(), parts[1][1].as_str().unwrap());
         assert!(text.contains("disk <full> & hot") && text.contains(&format!("{}/runs/{run}", server.url)), "{text}");
@@ -265,6 +265,8 @@ fn nobody_sees_others_rules_and_nobody_sees_a_secret() {
     send(&zoe, "POST", "/rules", json!({ "name": "r", "on": ["*"], "targets": ["ops"] })).expect(400);
     let wide = json!({ "name": "r", "on": ["*"], "targets": ["ops"], "organisations": ["zeta"] });
     assert!(matches!(send(&ann, "POST", "/rules", wide).status, 400 | 403));
+    let mistaken = json!({ "name": "r", "on": ["*"], "targets": ["ops"], "severty": "error" });
+    assert!(send(&ann, "POST", "/rules", mistaken).expect(400).text.contains("severty"));
     let body = json!({ "name": "r", "on": ["run.failed"], "targets": ["ops"] });
     send(&ann, "POST", "/rules", body).expect(201);
     for organisation in ["zeta", "platform", "acme"] {

@@ -126,6 +126,7 @@ impl Dispatcher {
     fn messages(&self, rules: &[NotifyRule], events: &[FeedEvent]) -> Result<Vec<Change>, Problem> {
         let (mut changes, mut made) = (Vec::new(), BTreeSet::new());
         let mut digests: BTreeMap<String, Notice> = BTreeMap::new();
+        let now_ms = self.engine.now_ms();
         for told in events {
             for rule in rules.iter().filter(|rule| matching::concerns(rule, told)) {
                 for target in &rule.body.targets {
@@ -136,11 +137,12 @@ impl Dispatcher {
                     }
                     match rule.body.digest_ms {
                         Some(every_ms) => {
-                            self.collect(&mut digests, rule, &notice, every_ms)?;
-                            let digest = digest_id(rule, target, self.window_ms(every_ms));
+                            let window_ms = (now_ms / every_ms + 1) * every_ms;
+                            let digest = digest_id(rule, target, window_ms);
+                            self.collect(&mut digests, rule, &notice, window_ms)?;
                             notice.body.state = State::Digested;
                             notice.body.digest = Some(digest);
-                            notice.expires_at_ms = Some(self.engine.now_ms() + DIGESTED_MS);
+                            notice.expires_at_ms = Some(now_ms + DIGESTED_MS);
                         }
                         None => changes.push(queue::due(&notice, notice.body.due_at_ms).put()?),
                     }
@@ -184,20 +186,14 @@ impl Dispatcher {
         Kept::new(&id, &rule.organisation, body)
     }
 
-    /// When the digest that collects now is due.
-    fn window_ms(&self, every_ms: i64) -> i64 {
-        (self.engine.now_ms() / every_ms + 1) * every_ms
-    }
-
-    /// Puts a message into the digest that collects now.
+    /// Puts a message into the digest that collects until then.
     fn collect(
         &self,
         digests: &mut BTreeMap<String, Notice>,
         rule: &NotifyRule,
         notice: &Notice,
-        every_ms: i64,
+        window_ms: i64,
     ) -> Result<(), Problem> {
-        let window_ms = self.window_ms(every_ms);
         let id = digest_id(rule, &notice.body.target, window_ms);
         if !digests.contains_key(&id) {
             let fresh = || {

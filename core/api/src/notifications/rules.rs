@@ -260,8 +260,21 @@ fn list(request: Request) -> Result<Answer, Problem> {
     Answer::json(&rules::page(&request, |rule: &NotifyRule| Ok(view(rule)), |view: &RuleView| view.id.clone())?)
 }
 
+/// A part that nobody knows is a mistake: flattened, it would be passed over.
+fn new_rule(mut fields: serde_json::Map<String, Value>) -> Result<NewRule, Problem> {
+    let mut text = |key: &str| match fields.remove(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(wrong(&format!("/{key}"), "a text belongs here")),
+    };
+    let (name, description, organisation) = (text("name")?, text("description")?, text("organisation")?);
+    let settings = serde_json::from_value(fields.into()).map_err(|error| wrong("", error.to_string()))?;
+    let name = name.ok_or_else(|| wrong("/name", "a rule has a name"))?;
+    Ok(NewRule { name, description: description.unwrap_or_default(), organisation, settings })
+}
+
 fn post(request: Request) -> Result<Answer, Problem> {
-    let new: NewRule = request.json()?;
+    let new = new_rule(request.json()?)?;
     let organisation = rules::organisation(&request, new.organisation, "*")?;
     admit(&request, &new.settings)?;
     let (name, description) = (rules::checked_name(&new.name)?, rules::checked_description(new.description)?);
