@@ -96,7 +96,10 @@ fn what_a_rule_says_arrives_by_mail_and_signed() {
             let all = mail["headers"].as_array().unwrap().iter();
             all.clone().find(|pair| pair[0] == "Subject").map(|pair| pair[1].as_str().unwrap().to_owned()).unwrap()
         };
-        assert_eq!((subject(&mails[0]), subject(&mails[1])), ("lab/fails failed and is being undone".into(), "Please: lab/asks".into()));
+        assert_eq!(
+            (subject(&mails[0]), subject(&mails[1])),
+            ("lab/fails failed and is being undone".into(), "Please: lab/asks".into())
+        );
         let parts = mails[0]["parts"].as_array().unwrap();
         let (text, html) = (parts[0][1].as_str().unwrap(), parts[1][1].as_str().unwrap());
         assert!(text.contains("disk <full> & hot") && text.contains(&format!("{}/runs/{run}", server.url)), "{text}");
@@ -285,7 +288,11 @@ fn nobody_sees_others_rules_and_nobody_sees_a_secret() {
 fn scripts_find_the_targets_of_their_organisation() {
     let receiver = Receiver::start();
     let source = QUICK.replace("permissions: []", "permissions: [\"notify.slack:ops\"]");
-    let server = ApiServer::start_with(&[("lab/quick", &source)], &[], NEAR);
+    let server = ApiServer::start_with(
+        &[("lab/quick", &source)],
+        &[],
+        &format!("{NEAR}[policy]\n\"lab/*\" = [\"notify.*:*\"]\n"),
+    );
     target(&server, "ops", "slack", &receiver.url("/services/x"), "");
     let run = launch(&server, "lab/quick");
     assert_eq!(server.ended(&run)["output"], 7);

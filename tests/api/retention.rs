@@ -11,11 +11,11 @@ use std::{
 use serde_json::json;
 use windlass_engine::{Engine, Time, VirtualClock};
 use windlass_model::{
-    RunId,
+    RunId, WaitReason,
     audit::{AuditFilter, NewAudit},
     document::{Change, Expected},
 };
-use windlass_tests::World;
+use windlass_tests::{World, wait_until};
 
 use super::databases::{Database, on_each_database};
 
@@ -102,7 +102,9 @@ fn children_wait_for_their_parents_and_hold_up_nobody(house: House) {
     );
     house.script("t/other", r#"retention: "1h""#, "fn run(input) { 1 }");
     let parent = house.world.launch("t/parent", json!({}));
-    house.world.waits(&parent);
+    wait_until("all children to be done", Duration::from_secs(20), || {
+        house.engine.run(&parent).unwrap().is_some_and(|run| run.waiting_on == [WaitReason::Signal])
+    });
     let other = house.world.launch("t/other", json!({}));
     house.world.end(&other);
     house.clock.advance_by(2 * 3_600_000);
