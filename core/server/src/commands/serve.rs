@@ -134,7 +134,7 @@ fn until_told(
     ];
     let triggers = Runner::start(session.engine().clone(), api.triggers.clone())?;
     let sweeper = Sweeper::start(pool)?;
-    let telling = telling(&session, &api)?;
+    let telling = telling(session, &api)?;
     let janitor = Janitor::start(session.engine().clone(), &config.retention, session.folder().recordings())?;
     // The configuration was checked when it was read.
     let every = parse_duration_ms(&config.labs.discovery_every).unwrap_or(30_000);
