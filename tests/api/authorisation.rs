@@ -141,6 +141,20 @@ const CASES: &[(&str, About)] = &[
     ("POST /api/v1/runs/{id}/unpark", Run),
     ("POST /api/v1/runs/{id}/unstick", Run),
     ("POST /api/v1/runs/{id}/upgrade", Run),
+    ("GET /api/v1/notifications/deliveries", List),
+    ("GET /api/v1/notifications/deliveries/{id}", Nothing),
+    ("POST /api/v1/notifications/deliveries/{id}/retry", Nothing),
+    ("GET /api/v1/notifications/rules", List),
+    ("POST /api/v1/notifications/rules", List),
+    ("GET /api/v1/notifications/rules/{id}", Rule),
+    ("PATCH /api/v1/notifications/rules/{id}", Rule),
+    ("DELETE /api/v1/notifications/rules/{id}", Rule),
+    ("GET /api/v1/notifications/targets", List),
+    ("POST /api/v1/notifications/targets", List),
+    ("GET /api/v1/notifications/targets/{id}", Rule),
+    ("PATCH /api/v1/notifications/targets/{id}", Rule),
+    ("DELETE /api/v1/notifications/targets/{id}", Rule),
+    ("POST /api/v1/notifications/targets/{id}/test", Rule),
     ("GET /api/v1/schedules", List),
     ("POST /api/v1/schedules", List),
     ("GET /api/v1/schedules/preview", Nothing),
@@ -278,12 +292,22 @@ impl House {
             let issued = self.server.send_as(self.token_of("viewer"), "POST", "/api/v1/tokens", Some(&body));
             issued.expect(201).json()["id"].as_str().unwrap().to_owned()
         };
+        let target = |number: usize| {
+            let name = format!("r{number}");
+            let body = json!({ "name": name, "organisation": "acme", "way": "email", "to": ["ann@acme.test"] });
+            self.server.post("/api/v1/notifications/targets", &body).expect(201);
+            name
+        };
         let rule = || {
-            let kind = route.path.split('/').nth(3).unwrap();
+            let kind = route.path.trim_start_matches("/api/v1/").split("/{").next().unwrap();
             let action = json!({ "do": "launch", "workflow": "lab/waits" });
             let rest = match kind {
                 "schedules" => json!({ "workflow": "lab/waits", "cron": "0 0 29 2 *" }),
                 "webhooks" => json!({ "action": action }),
+                "notifications/targets" => {
+                    json!({ "name": format!("t{number}"), "way": "email", "to": ["ann@acme.test"] })
+                }
+                "notifications/rules" => json!({ "on": ["run.failed"], "targets": [target(number)] }),
                 _ => json!({ "workflow": "lab/waits", "on": { "workflow": "lab/waits", "states": ["failed"] } }),
             };
             let mut body = json!({ "name": format!("rule {number}"), "organisation": "acme", "description": MARK });

@@ -32,7 +32,13 @@ impl Database {
 
     /// A world on it.
     pub fn world(self) -> World {
+        self.world_with(|_| {})
+    }
+
+    /// A world on it, configured so.
+    pub fn world_with(self, configure: impl Fn(&mut windlass_engine::EngineConfig) + Send + Sync + 'static) -> World {
         World::with(move |config| {
+            configure(config);
             if !self.url.is_empty() {
                 windlass_engine::migrate(&self.url).expect("an empty database");
                 config.url.clone_from(&self.url);

@@ -18,6 +18,8 @@ mod house;
 mod invitations;
 mod logs;
 mod long_logs;
+mod notifications;
+mod notifications_time;
 mod oidc;
 mod operations;
 mod operations_end;
@@ -29,6 +31,7 @@ mod plans;
 mod plugins;
 mod proxies;
 mod reload;
+mod retention;
 mod runs;
 mod schedules;
 mod secrets;
@@ -45,3 +48,13 @@ mod versions;
 mod watchers;
 mod webhooks;
 mod workflows;
+
+/// `v1,` and the signature of these bytes with a key of Standard Webhooks.
+pub fn signed(key: &str, bytes: &[u8]) -> String {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    use hmac::{Hmac, KeyInit as _, Mac as _};
+    let key = STANDARD.decode(key.trim_start_matches("whsec_")).unwrap();
+    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(&key).unwrap();
+    mac.update(bytes);
+    format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
+}

@@ -116,6 +116,15 @@ impl World {
         Engine::start(EngineConfig { runner, ..config })
     }
 
+    /// What an engine on another database is started with that executes nothing.
+    pub fn looking_at(&self, url: &str) -> EngineConfig {
+        let mut config = self.config(&Bounds::default());
+        url.clone_into(&mut config.url);
+        config.workers = 0;
+        config.exclusive = false;
+        config
+    }
+
     /// Ends the engine; the path of its database, for a test that damages it.
     pub fn stop_for_surgery(&mut self) -> PathBuf {
         self.stop();

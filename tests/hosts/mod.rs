@@ -13,6 +13,7 @@ pub(crate) mod net_outside;
 mod net_twin;
 mod net_watch;
 mod notify;
+mod notify_targets;
 mod qemu;
 mod undoing;
 

@@ -12,7 +12,7 @@ use crate::{
     events::{EventsConfig, Hub},
     labs::Labs,
     metrics::Metrics,
-    services::{Captures, Consoles, Machine, Mail, Pool, Scripts, Secrets, Things},
+    services::{Captures, Consoles, Courier, Machine, Mail, Pool, Scripts, Secrets, Things},
     site::Site,
     triggers::Bell,
     workflows::presence::Editors,
@@ -81,6 +81,8 @@ pub struct Api {
     pub pool: Option<Arc<dyn Pool>>,
     /// The way to people's mailboxes, if there is one.
     pub mail: Option<Arc<dyn Mail>>,
+    /// Hands messages to people, if somebody can.
+    pub courier: Option<Arc<dyn Courier>>,
     /// Who may come in.
     pub auth: Auth,
     /// Streams of events.
@@ -115,6 +117,7 @@ impl Api {
             things: None,
             pool: None,
             mail: None,
+            courier: None,
             auth,
             events,
             triggers: Arc::default(),
@@ -148,6 +151,12 @@ impl Api {
     /// The same with a way to people's mailboxes.
     pub fn mailing(mut self, mail: Option<Arc<dyn Mail>>) -> Self {
         self.mail = mail;
+        self
+    }
+
+    /// The same with somebody who hands messages to people.
+    pub fn telling(mut self, courier: Arc<dyn Courier>) -> Self {
+        self.courier = Some(courier);
         self
     }
 

@@ -24,6 +24,7 @@ pub mod invitations;
 mod logs;
 mod metrics;
 pub mod nodes;
+pub mod notifications;
 mod oidc;
 pub mod openapi;
 pub mod organisations;

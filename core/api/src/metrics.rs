@@ -14,7 +14,7 @@ use parking_lot::RwLock;
 use windlass_engine::stats::{BUCKETS_MICROS, Histogram, Reading};
 use windlass_model::{Code, Problem, RunState, audit::AuditFilter};
 
-use crate::{Access, Answer, Permission, Request, Route};
+use crate::{Access, Answer, Api, Permission, Request, Route};
 
 /// Method, route and status of requests.
 type Series = (&'static str, &'static str, u16);
@@ -104,6 +104,7 @@ fn show(request: Request) -> Result<Answer, Problem> {
     let newest = api.engine.audit_log(&AuditFilter { limit: 1, ..AuditFilter::default() })?;
     let entries = newest.first().map_or(0, |entry| entry.seq.unsigned_abs());
     text.single("windlass_audit_entries_total", "counter", "Entries that the audit log was given.", entries);
+    retention(api, &mut text)?;
     text.family("windlass_http_request_seconds", "histogram", "How long requests took; streams until they began.");
     for ((method, route, status), histogram) in api.metrics.requests.read().iter() {
         let labels = [("method", *method), ("route", *route), ("status", &status.to_string())];
@@ -111,6 +112,23 @@ fn show(request: Request) -> Result<Answer, Problem> {
     }
     text.process();
     Ok(Answer::bytes("text/plain; version=0.0.4; charset=utf-8", text.0))
+}
+
+/// What the janitor's last turn came to, on whichever server it was.
+fn retention(api: &Api, text: &mut Page) -> Result<(), Problem> {
+    let Some(turn) = api.engine.document("janitor", "retention")? else { return Ok(()) };
+    let done_ms = turn.body["done_at_ms"].as_u64().unwrap_or(0);
+    text.family("windlass_retention_done_seconds", "gauge", "When the last turn of the janitor was done, since 1970.");
+    text.sample("windlass_retention_done_seconds", &[], done_ms / 1_000);
+    text.family("windlass_retention_removed", "gauge", "What it removed, by kind.");
+    for what in ["runs", "artifacts", "documents", "recordings"] {
+        let count = turn.body["removed"][what].as_u64().unwrap_or(0);
+        text.sample("windlass_retention_removed", &[("what", what)], count);
+    }
+    let longest_ms = turn.body["removed"]["longest_ms"].as_u64().unwrap_or(0);
+    text.family("windlass_retention_commit_seconds", "gauge", "The longest commit of it.");
+    text.sample("windlass_retention_commit_seconds", &[], seconds(longest_ms * 1_000));
+    Ok(())
 }
 
 /// The text as it grows. Writing into a String can't fail.

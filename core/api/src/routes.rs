@@ -1,7 +1,7 @@
 //! All routes, resource by resource.
 
 use crate::{
-    Routes, approvals, artifacts, audit, bundles, claims, consoles, doctor, events, health, invitations, labs, logs, metrics, nodes, oidc, openapi, organisations, plans, plugins, pool, resources, roles, runs, secrets, session, tokens, triggers, users, workflows,
+    Routes, approvals, artifacts, audit, bundles, claims, consoles, doctor, events, health, invitations, labs, logs, metrics, nodes, notifications, oidc, openapi, organisations, plans, plugins, pool, resources, roles, runs, secrets, session, tokens, triggers, users, workflows,
 };
 
 /// The table.
@@ -36,6 +36,7 @@ pub fn routes() -> Routes {
         labs::routes(),
         consoles::routes(),
         triggers::routes(),
+        notifications::routes(),
     ];
     Routes::new(all.into_iter().flatten().collect())
 }

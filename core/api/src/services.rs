@@ -12,6 +12,8 @@ use tokio::{
 use windlass_engine::Engine;
 use windlass_model::{Facts, Problem, ResourceRef, journal::Pinned, step::StepRecord};
 
+use crate::notifications::kept::{Cause, Message, Severity, Way};
+
 /// Who changes a workflow, from where, and why.
 #[derive(Clone, Debug)]
 pub struct Author {
@@ -467,4 +469,64 @@ pub trait Captures: Send + Sync {
     /// Begins a capture, which gives pieces of a pcapng file; `not_found` if there is no such link. Whoever drops the receiver ends
     /// it. It may block.
     fn open(&self, ask: CaptureAsk) -> Result<mpsc::Receiver<Vec<u8>>, Problem>;
+}
+
+/// A target with its address and its secret.
+#[derive(Clone)]
+pub struct NotifyTarget {
+    /// What people call it.
+    pub name: String,
+    /// The way.
+    pub way: Way,
+    /// The address; for mail there is none.
+    pub url: String,
+    /// The token or the key.
+    pub secret: String,
+    /// Who gets the mail.
+    pub to: Vec<String>,
+}
+
+/// Where a message goes.
+pub enum ToTarget {
+    /// To this target of an organisation.
+    This(NotifyTarget),
+    /// To the target of this name in the configuration.
+    Configured(String),
+}
+
+/// What is told.
+pub struct Told<'a> {
+    /// For people.
+    pub message: &'a Message,
+    /// How much it matters.
+    pub severity: Severity,
+    /// Of which event.
+    pub cause: &'a Cause,
+    /// For programs.
+    pub data: &'a Value,
+}
+
+/// Why a message wasn't delivered.
+#[derive(Clone, Debug)]
+pub struct NotDelivered {
+    /// In words.
+    pub reason: String,
+    /// Whether another attempt may do better.
+    pub again: bool,
+    /// When the other side wants to hear of us again.
+    pub after_ms: Option<u64>,
+    /// Whether the message may have arrived all the same.
+    pub unknown: bool,
+}
+
+/// Hands messages to people's services. An attempt takes ten seconds at most.
+pub trait Courier: Send + Sync {
+    /// Refuses a target that can't be meant, in words.
+    fn check(&self, target: &NotifyTarget) -> Result<(), String>;
+
+    /// Targets of the configuration that an organisation may use: names and ways.
+    fn configured(&self, organisation: &str) -> Vec<(String, String)>;
+
+    /// One attempt. What the other side said besides; `id` is the message's own, the same for each attempt.
+    fn send(&self, organisation: &str, to: &ToTarget, told: &Told<'_>, id: &str) -> Result<String, NotDelivered>;
 }

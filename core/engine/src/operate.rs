@@ -4,7 +4,7 @@ use serde_json::Value;
 use windlass_model::{
     Code, NodeId, Problem, RunId, StepPath,
     command::{Command, Reply},
-    query::ApprovalRecord,
+    query::{ApprovalRecord, RetentionCounts},
     undo::StuckAction,
     wait::{Decision, Resolution},
 };
@@ -90,6 +90,44 @@ impl Engine {
     /// Removes a secret.
     pub fn delete_secret(&self, name: &str) -> Result<(), Problem> {
         self.command(Command::DeleteSecret { name: name.to_owned() })
+    }
+
+    /// What retention would remove now.
+    pub fn retention(
+        &self,
+        artifacts_before_ms: Option<i64>,
+        artifacts_bytes: Option<i64>,
+    ) -> Result<RetentionCounts, Problem> {
+        let default_retention_ms = self.inner.config.default_retention_ms;
+        Ok(self.inner.store.retention(default_retention_ms, artifacts_before_ms, artifacts_bytes)?)
+    }
+
+    /// Removes up to so many ended runs whose retention is over, in one commit; how many.
+    pub fn prune_some(&self, limit: u32) -> Result<u64, Problem> {
+        let default_retention_ms = self.inner.config.default_retention_ms;
+        self.counted(Command::Prune { default_retention_ms, limit })
+    }
+
+    /// Removes up to so many artifacts of ended runs: those whose runs ended before this, then the oldest beyond so many bytes.
+    pub fn prune_artifacts(
+        &self,
+        ended_before_ms: Option<i64>,
+        most_bytes: Option<i64>,
+        limit: u32,
+    ) -> Result<u64, Problem> {
+        self.counted(Command::PruneArtifacts { ended_before_ms, most_bytes, limit })
+    }
+
+    /// Removes up to so many documents that have expired.
+    pub fn prune_documents(&self, limit: u32) -> Result<u64, Problem> {
+        self.counted(Command::PruneDocuments { limit })
+    }
+
+    fn counted(&self, command: Command) -> Result<u64, Problem> {
+        match self.commit(command)? {
+            Reply::Count(count) => Ok(count),
+            _ => Ok(0),
+        }
     }
 
     /// Removes ended runs whose retention is over; how many.

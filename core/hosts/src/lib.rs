@@ -39,6 +39,7 @@ pub mod qemu;
 pub mod registrar;
 pub mod services;
 mod support;
+mod template;
 #[cfg(test)]
 mod testing;
 pub mod web;
@@ -114,7 +115,7 @@ pub const HOSTS: &[Host] = &[
     },
     Host {
         name: "notify",
-        real: |config, _| notify::module(&config.notify),
+        real: |config, services| notify::module(&config.notify, &config.http, services.targets.clone()),
         rehearsal: |config| notify::rehearsal(&config.notify),
     },
     Host { name: "org", real: |_, services| Ok(org::module(services.house.clone())), rehearsal: |_| org::rehearsal() },

@@ -10,6 +10,7 @@ use crate::{
     authority::Shared,
     claim::{Claims, Offer, Offered, Step},
     org::{self, House},
+    notify::{Target, Targets},
     owner::Organisations,
     passwords::Passwords,
     pool::{Book, Entry, Row},
@@ -29,6 +30,8 @@ pub struct Services {
     pub names: Arc<dyn Book>,
     /// Keeps organisations.
     pub house: Arc<dyn House>,
+    /// Knows where messages go.
+    pub targets: Arc<dyn Targets>,
     /// Knows whose a run is.
     pub organisations: Arc<dyn Organisations>,
 }
@@ -61,6 +64,7 @@ impl Default for Services {
             name_servers: Shared::default(),
             names: Arc::new(Absent),
             house: Arc::new(Absent),
+            targets: Arc::new(Absent),
             organisations: Arc::new(Absent),
         }
     }
@@ -166,6 +170,16 @@ impl House for Absent {
 
     fn get(&self, _: &org::Step<'_>, _: &str) -> Result<Option<Value>, Problem> {
         Self::problem("organisations")
+    }
+}
+
+impl Targets for Absent {
+    fn find(&self, _: &RunId, _: &str) -> Result<Option<Target>, Problem> {
+        Ok(None)
+    }
+
+    fn organisation(&self, _: &RunId) -> Result<String, Problem> {
+        Ok(crate::owner::PLATFORM.to_owned())
     }
 }
 

@@ -383,6 +383,21 @@ pub enum Command {
         /// How many at most.
         limit: u32,
     },
+    /// Removes up to `limit` artifacts of ended runs: first those whose runs ended before this, then the oldest while there are
+    /// more bytes than these. Answer: `Count`.
+    PruneArtifacts {
+        /// Runs that ended by then.
+        ended_before_ms: Option<i64>,
+        /// Bytes of all artifacts of ended runs, at most.
+        most_bytes: Option<i64>,
+        /// How many at most.
+        limit: u32,
+    },
+    /// Removes up to `limit` documents that have expired. Answer: `Count`.
+    PruneDocuments {
+        /// How many at most.
+        limit: u32,
+    },
 }
 
 impl Command {

@@ -158,6 +158,21 @@ pub struct RunsPage {
     pub next: Option<RunId>,
 }
 
+/// What retention would remove.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetentionCounts {
+    /// Runs, with all that is theirs.
+    pub runs: i64,
+    /// Runs whose time is over, but which others still need: an open parent, or something that stands and carries their name.
+    pub runs_needed: i64,
+    /// Artifacts that go before their runs.
+    pub artifacts: i64,
+    /// Their bytes.
+    pub artifact_bytes: i64,
+    /// Documents that have expired: sessions, deliveries, notes of what came once.
+    pub documents: i64,
+}
+
 /// Which resources. Empty fields don't filter. In the order in which they were made.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ResourceFilter {

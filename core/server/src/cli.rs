@@ -118,6 +118,12 @@ pub enum Command {
     /// Launch workflows by the clock
     #[command(subcommand)]
     Schedules(commands::schedules::Command),
+    /// What isn't kept any more: what would go, and have it go now
+    #[command(subcommand)]
+    Retention(commands::retention::Command),
+    /// Tell people what happens: targets, rules, deliveries
+    #[command(subcommand)]
+    Notify(commands::notify::Command),
     /// Make, test and approve plugins
     #[command(subcommand)]
     Plugin(commands::plugin::Command),

@@ -22,6 +22,7 @@ use crate::{
     mail::Post,
     names::{Names, PoolService},
     plugins::{Approvals, Plugins},
+    telling::Targets,
     vault::Vault,
     versions::{Seen, Versions},
     wiring::{self, Place, Scripts, World},
@@ -100,6 +101,7 @@ impl Session {
             plugins: approvals.clone(),
             claims: Arc::new(Book::new(vault.clone(), served.clone())),
             names: Arc::new(Names::new(vault.clone())),
+            targets: Arc::new(Targets(vault.clone())),
             organisations: vault.clone(),
             house: Arc::new(House::new(vault.clone(), mail.clone(), &config.server.public_url, served.clone())),
             ..Services::default()

@@ -35,6 +35,7 @@ mod rates;
 mod reads;
 mod recent;
 mod resources;
+mod retention;
 mod room;
 mod runs;
 mod schema;

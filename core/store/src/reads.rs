@@ -10,7 +10,7 @@ use windlass_model::{
     document::{Document, DocumentFilter},
     query::{
         ApprovalFilter, ApprovalRecord, ArtifactRecord, FeedFilter, FeedPage, LockRecord, NodeRecord, ResourceFilter,
-        RunFilter, RunRecord, RunsPage, Scope, SecretRecord, SignalRecord, StepFilter, TimerRecord,
+        RetentionCounts, RunFilter, RunRecord, RunsPage, Scope, SecretRecord, SignalRecord, StepFilter, TimerRecord,
     },
     resource::ResourceRecord,
     step::StepRecord,
@@ -188,6 +188,20 @@ impl Store {
     /// A secret's nonce and ciphertext, and its policy as JSON text.
     pub fn sealed_secret(&self, name: &str) -> Read<Option<(Vec<u8>, String)>> {
         self.0.readers.with(|conn| secrets::sealed(conn, name))
+    }
+
+    /// What retention would remove now: runs that name none are kept so long, artifacts go whose runs ended before this, and
+    /// those beyond so many bytes.
+    pub fn retention(
+        &self,
+        default_retention_ms: i64,
+        artifacts_before_ms: Option<i64>,
+        artifacts_bytes: Option<i64>,
+    ) -> Read<RetentionCounts> {
+        let now_ms = self.0.clock.now_ms();
+        self.0.readers.with(|conn| {
+            crate::retention::count(conn, now_ms, default_retention_ms, artifacts_before_ms, artifacts_bytes)
+        })
     }
 
     /// Artifacts of a run, without their content.

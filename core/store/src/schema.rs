@@ -281,5 +281,5 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(
-    bundles, runs, leases, steps, log, waits, signals, approvals, decisions, locks, undo, resources
+    bundles, runs, leases, steps, log, waits, signals, approvals, decisions, locks, undo, resources, artifacts
 );

@@ -6,17 +6,18 @@ mod deliveries;
 mod due;
 mod finished;
 pub mod kept;
-mod rules;
+pub(crate) mod rules;
 mod runner;
 pub mod schedules;
 mod signature;
-mod template;
+pub(crate) mod template;
 mod webhooks;
 
 use crate::Route;
 
 pub use act::is_reserved;
 pub use runner::{Bell, Runner};
+pub(crate) use webhooks::wrong;
 
 pub(crate) fn routes() -> Vec<Route> {
     [schedules::routes(), webhooks::routes(), deliveries::routes(), finished::routes()].into_iter().flatten().collect()

@@ -52,13 +52,13 @@ impl Bell {
         self.changed.notify_all();
     }
 
-    fn end(&self) {
+    pub(crate) fn end(&self) {
         self.state.lock().1 = true;
         self.changed.notify_all();
     }
 
     /// Waits; whether to go on.
-    fn wait(&self, ms: i64) -> bool {
+    pub(crate) fn wait(&self, ms: i64) -> bool {
         let timeout = Duration::from_millis(u64::try_from(ms).unwrap_or(0).max(1));
         let mut state = self.state.lock();
         if !state.0 && !state.1 {

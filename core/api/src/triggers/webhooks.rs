@@ -219,7 +219,7 @@ fn noted(webhook: &Webhook) -> Value {
 }
 
 /// That a part of what was sent can't be.
-pub(super) fn wrong(pointer: &str, message: impl Into<String>) -> Problem {
+pub(crate) fn wrong(pointer: &str, message: impl Into<String>) -> Problem {
     Problem::new(Code::InvalidInput, message).data(json!({ "pointer": pointer }))
 }
 

@@ -5,7 +5,6 @@ mod disk;
 mod ops;
 mod place;
 mod rehearse;
-mod template;
 #[cfg(test)]
 mod tests;
 

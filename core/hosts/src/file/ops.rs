@@ -2,6 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
+use minijinja::AutoEscape;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use windlass_model::{Code, EffectClass, Problem, RetryPolicy};
@@ -13,9 +14,8 @@ use super::{
     Backend, Config, Entry, New,
     disk::FILE_BYTES,
     place::{Place, READ, WRITE},
-    template,
 };
-use crate::support;
+use crate::{support, template};
 
 const TIMEOUT_MS: u64 = 30_000;
 
@@ -117,7 +117,8 @@ fn changes(here: &Here) -> Vec<Op> {
                 let mut values = args.get("values").clone();
                 let reveal = |secret: &Value| cx.reveal(secret, &destination(&place)).map(|text| text.to_string());
                 let has_secret = fill(&mut values, &reveal)?;
-                here.put(cx, &place, template::render(args.str("template"), &values, has_secret)?, has_secret, args)
+                let filled = template::render(args.str("template"), &values, has_secret, AutoEscape::None)?;
+                here.put(cx, &place, filled, has_secret, args)
             })
         },
         Op {

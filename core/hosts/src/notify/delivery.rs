@@ -2,7 +2,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -26,6 +29,8 @@ const REASON_CHARS: usize = 400;
 pub(super) enum Failure {
     /// Nothing was delivered; another attempt may do better.
     Again(String),
+    /// Nothing was delivered; the other side asks to be left alone for so long.
+    After(Duration, String),
     /// Another attempt wouldn't do better, or could deliver twice.
     Final(String),
     /// The run isn't to go on here.
@@ -33,8 +38,8 @@ pub(super) enum Failure {
 }
 
 /// Whether the message has left this machine: from then on nobody knows whether it arrived, until there is an answer.
-#[derive(Debug, Default)]
-pub(super) struct Handed(AtomicBool);
+#[derive(Clone, Debug, Default)]
+pub(super) struct Handed(Arc<AtomicBool>);
 
 impl Handed {
     /// The next byte that is sent belongs to the message.
@@ -42,7 +47,7 @@ impl Handed {
         self.0.store(handed, Ordering::Relaxed);
     }
 
-    fn is_set(&self) -> bool {
+    pub(super) fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
@@ -88,7 +93,9 @@ pub(super) fn deliver(
     });
     match tried {
         Ok(Ok(refused)) => Ok(told(cx, way, &refused)),
-        Ok(Err(Failure::Again(reason) | Failure::Final(reason))) => Ok(undelivered(cx, way, &reason)),
+        Ok(Err(Failure::Again(reason) | Failure::After(_, reason) | Failure::Final(reason))) => {
+            Ok(undelivered(cx, way, &reason))
+        }
         Ok(Err(Failure::Stop(problem))) => Err(problem),
         Err(problem) if problem.code == Code::StepTimeout => {
             Ok(undelivered(cx, way, &out_of_time(cx.timeout(), &handed, None)))
@@ -112,6 +119,10 @@ async fn persist(
                 *last.lock() = Some(reason);
                 tokio::time::sleep(pause).await;
                 pause *= 2;
+            }
+            Err(Failure::After(asked, reason)) if began.elapsed() + asked < limit => {
+                *last.lock() = Some(reason);
+                tokio::time::sleep(asked.max(FIRST_PAUSE)).await;
             }
             other => return other,
         }

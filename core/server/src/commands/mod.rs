@@ -16,10 +16,12 @@ pub mod invitations;
 pub mod lab;
 pub mod migrate;
 pub mod nodes;
+pub mod notify;
 pub mod organisations;
 pub mod plugin;
 pub mod resources;
 pub mod restore;
+pub mod retention;
 pub mod run;
 pub mod runs;
 pub mod schedules;
@@ -60,6 +62,7 @@ fn server(command: &Command) -> Server {
         | Command::Workflows(_)
         | Command::Nodes(_)
         | Command::Schedules(_)
+        | Command::Notify(_)
         | Command::Secrets(_)
         | Command::Plugin(_)
         | Command::Resources(_)
@@ -71,6 +74,7 @@ fn server(command: &Command) -> Server {
         | Command::Console(_)
         | Command::Capture(_) => Server::Asks,
         Command::Serve(_) | Command::Dev(_) | Command::Sim(_) => Server::Refuses("this starts a server here"),
+        Command::Retention(_) => Server::Refuses("a server removes by itself what isn't kept any more"),
         Command::Migrate(_) => Server::Refuses("a database is migrated by whoever serves it"),
         Command::Backup(_) | Command::Restore(_) | Command::Store(_) => {
             Server::Refuses("this works on the database itself; do it where the server runs")
@@ -111,6 +115,8 @@ pub fn dispatch(command: Command, context: &Context) -> Result<Exit, Problem> {
         Command::Lab(command) => lab::run(&command, context),
         Command::Nodes(command) => nodes::run(&command, context),
         Command::Schedules(command) => schedules::run(&command, context),
+        Command::Retention(command) => retention::run(&command, context),
+        Command::Notify(command) => notify::run(&command, context),
         Command::Secrets(command) => secrets::run(&command, context),
         Command::Plugin(command) => plugin::run(&command, context),
         Command::Resources(command) => resources::run(&command, context),

@@ -13,6 +13,7 @@ use windlass_api::{
     Api, ApiConfig, EventsConfig, Forwarding, Tls,
     auth::{Auth, AuthConfig},
     consoles::{ConsoleConfig, RecordingConfig},
+    notifications::{Sending, Settings},
     server::{Server, ServerConfig},
     triggers::Runner,
 };
@@ -26,12 +27,14 @@ use crate::{
     doctor::Doctor,
     exit::Exit,
     interrupt::{Hangup, Interrupt},
+    janitor::Janitor,
     lab_desk::LabDesk,
     labs,
     names::Sweeper,
     reload,
     services::{Scripts, Secrets},
     session::{Purpose, Session},
+    telling::Post,
     versions::{Versions, Watching},
 };
 
@@ -138,6 +141,8 @@ fn until_told(
     ];
     let triggers = Runner::start(session.engine().clone(), api.triggers.clone())?;
     let sweeper = Sweeper::start(pool)?;
+    let telling = telling(session, &api)?;
+    let janitor = Janitor::start(session.engine().clone(), &config.retention, session.folder().recordings())?;
     let every = reload::discovery_every(config);
     let labs = labs::Watch::start(session.engine().clone(), session.instance().clone(), every)?;
     let (stop, stopped) = watch::channel(false);
@@ -156,7 +161,7 @@ fn until_told(
     stopping.set(Some(Instant::now()));
     // Whoever takes the runs over can begin at once.
     session.engine().let_go();
-    drop((triggers, sweeper, labs));
+    drop((triggers, sweeper, labs, telling, janitor));
     // Nobody is left to hear it if the listener has ended by itself.
     let _ = stop.send(true);
     let ended = network.block_on(serving);
@@ -166,6 +171,15 @@ fn until_told(
         (None, Ok(())) => Err(Problem::new(Code::Internal, "the listener ended by itself")),
         (Some(_), Ok(())) => Ok(Exit::Success),
     }
+}
+
+/// The threads of notifications.
+fn telling(session: &Session, api: &Api) -> Result<Option<Sending>, Problem> {
+    let Some(courier) = api.courier.clone() else { return Ok(None) };
+    let kept_ms = parse_duration_ms(&session.config().retention.notifications)
+        .map_err(|error| Problem::new(Code::Configuration, format!("`retention.notifications`: {error}")))?;
+    let (secrets, public_url) = (api.secrets.clone(), api.config.public_url.clone());
+    Sending::start(&Settings { engine: session.engine().clone(), secrets, courier, public_url, kept_ms }).map(Some)
 }
 
 fn networks(key: &str, list: &[String]) -> Result<Vec<ipnet::IpNet>, Problem> {
@@ -249,6 +263,8 @@ fn api(session: &Session, config: &Config, public_url: String) -> Result<Api, Pr
     let auth = Auth::new(auth, secrets.clone());
     let api = Api::new(session.engine().clone(), settings, service, secrets, auth);
     let (instance, vault) = (session.instance().clone(), session.shared_vault());
+    let post = Post::new(&config.hosts, vault.clone(), session.runtime().clone())?;
+    let api = api.telling(Arc::new(post));
     let captures = Arc::new(LabCaptures(instance.clone()));
     let labs = Arc::new(LabDesk::new(instance.clone(), &config.hosts));
     let consoles = LabConsoles::new(

@@ -9,7 +9,8 @@ use windlass_hosts::HostConfig;
 use windlass_model::Bounds;
 
 use super::settings::{
-    AuthSettings, Config, EngineSettings, ForwardedHeader, LabSettings, Log, LogFormat, ServerSettings, Telemetry,
+    AuthSettings, Config, EngineSettings, ForwardedHeader, LabSettings, Log, LogFormat, RetentionSettings,
+    ServerSettings, Telemetry,
 };
 
 /// Programs that look at networks or set them up inside a lab's namespaces. With the option `namespace` they are in a jail
@@ -31,7 +32,7 @@ const PROVISION_GRANTS: [&str; 10] = [
     "dns.write:*",
     "dns.check:*",
     "registrar.*:*",
-    "notify.email:*",
+    "notify.*:*",
 ];
 
 impl Default for Config {
@@ -50,6 +51,7 @@ impl Default for Config {
             server: ServerSettings::default(),
             auth: AuthSettings::default(),
             labs: LabSettings::default(),
+            retention: RetentionSettings::default(),
             bounds: Bounds::default(),
             policy: BTreeMap::from([
                 ("lab/*".to_owned(), lab_grants()),

@@ -129,6 +129,19 @@ pub const KEYS: &[Key] = &[
     key("labs.consoles_each", "Consoles that one user may have open, tokens included; more get 429."),
     key("labs.consoles_node", "People at the consoles of one node at once; more get 429."),
     key("labs.console_idle", "After how long a console is closed in which nothing is shown or typed: `1h`."),
+    key(
+        "retention.artifacts",
+        "How long artifacts of runs are kept that have ended: `30d`. Empty: as long as their runs (`engine.retention`).",
+    ),
+    key(
+        "retention.artifacts_bytes",
+        "Size of all artifacts of runs that have ended, in bytes; the oldest go first. 0: there is no limit.",
+    ),
+    key("retention.recordings", "How long recordings of consoles are kept: `30d`. Empty: until there is no room."),
+    key("retention.notifications", "How long it is kept what has become of a notification: `30d`."),
+    key("retention.every", "How often to look for what isn't kept any more: `1h`."),
+    key("retention.batch", "Runs, artifacts and documents that go in one commit: 1 to 1000."),
+    key("retention.pause_ms", "Milliseconds between two such commits, in which others have their turn."),
     key("bounds.input_bytes", "Size of a run's input, in bytes."),
     key("bounds.step_bytes", "Size of one step's arguments or result, in bytes."),
     key("bounds.steps_per_run", "Steps in one journal."),
@@ -363,6 +376,12 @@ pub const KEYS: &[Key] = &[
     key("hosts.notify.email.per_minute", "Most messages in a minute, of all runs of this process together."),
     key("hosts.notify.email.timeout_ms", "Milliseconds for one message, all attempts together; at most 10,000."),
     key(
+        "hosts.notify.targets",
+        "Named targets of messages: `ops = { way = \"slack\", url = \"file:/path\" or \"env:NAME\", secret, to = [], organisations = [], \
+         private = false }`; `way` is `email`, `ntfy`, `discord`, `slack`, `mattermost` or `webhook`; `organisations` may use it beside the \
+         platform (`*`: all); `private` ones may be inside the house, and be spoken with readably.",
+    ),
+    key(
         "hosts.registrar.endpoints",
         "Where requests of registrars' plugins really go, by host: `\"api.namecheap.com\" = \"http://127.0.0.1:7301\"`. For \
          simulators; what is checked and signed stays as it was.",
@@ -377,6 +396,7 @@ pub const OPEN: &[&str] = &[
     "hosts.docker.mounts",
     "hosts.hetzner.projects",
     "hosts.lab.quotas",
+    "hosts.notify.targets",
     "hosts.pool.domains",
     "hosts.registrar.endpoints",
     "policy",

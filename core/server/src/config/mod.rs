@@ -8,7 +8,7 @@ mod settings;
 mod show;
 
 pub use layers::{Flags, Loaded, load};
-pub use settings::{Config, ForwardedHeader, LabSettings, LogFormat, SecretEntry};
+pub use settings::{Config, ForwardedHeader, LabSettings, LogFormat, RetentionSettings, SecretEntry};
 pub use show::{document, show};
 
 #[cfg(test)]

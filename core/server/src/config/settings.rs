@@ -32,6 +32,8 @@ pub struct Config {
     pub auth: AuthSettings,
     /// Labs, and the consoles of their nodes.
     pub labs: LabSettings,
+    /// How long what has ended is kept.
+    pub retention: RetentionSettings,
     /// Limits.
     pub bounds: Bounds,
     /// What workflows of a folder may declare at most.
@@ -160,6 +162,40 @@ pub struct LabSettings {
     pub consoles_node: usize,
     /// When a console is closed in which nothing happens.
     pub console_idle: String,
+}
+
+/// How long what has ended is kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetentionSettings {
+    /// Artifacts of runs that have ended; empty: as long as their runs.
+    pub artifacts: String,
+    /// Bytes of all artifacts of runs that have ended; 0: as many as there are.
+    pub artifacts_bytes: u64,
+    /// Recordings of consoles; empty: until there is no room.
+    pub recordings: String,
+    /// What has become of notifications.
+    pub notifications: String,
+    /// How often to look.
+    pub every: String,
+    /// Runs, artifacts or documents that go in one commit.
+    pub batch: u32,
+    /// Milliseconds between two commits: the others' turn.
+    pub pause_ms: u64,
+}
+
+impl Default for RetentionSettings {
+    fn default() -> Self {
+        Self {
+            artifacts: String::new(),
+            artifacts_bytes: 0,
+            recordings: String::new(),
+            notifications: "30d".into(),
+            every: "1h".into(),
+            batch: 100,
+            pause_ms: 20,
+        }
+    }
 }
 
 /// The headers with which trusted proxies tell who is at the other end.

@@ -57,7 +57,18 @@ impl Finding {
 pub fn examine(config: &Config, environment: &BTreeMap<String, String>) -> Vec<Finding> {
     let mut findings = checks::all(config, environment);
     findings.push(disk::sync_time(&config.data));
+    findings.push(retention(config));
     findings
+}
+
+/// What isn't kept for ever, and whether that can be meant.
+fn retention(config: &Config) -> Finding {
+    match crate::janitor::Policy::read(&config.retention, config.data.join("recordings")) {
+        Ok(policy) => Finding::fine("retention", format!("runs {}, {}", config.engine.retention, policy.words())),
+        Err(problem) => {
+            Finding::broken("retention", problem.message, "put it right in windlass.toml: nothing is removed")
+        }
+    }
 }
 
 /// The findings as text.

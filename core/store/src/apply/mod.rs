@@ -10,7 +10,7 @@ mod rollback;
 mod settle;
 mod step;
 mod suspend;
-mod upkeep;
+pub(crate) mod upkeep;
 mod wait;
 
 pub(crate) use launch::claimed;
@@ -175,6 +175,10 @@ pub(crate) fn apply(cx: &mut Cx, command: &Command) -> Applied<Reply> {
         Command::Prune { default_retention_ms, limit } => {
             upkeep::prune(cx, *default_retention_ms, *limit).map(Reply::Count)
         }
+        Command::PruneArtifacts { ended_before_ms, most_bytes, limit } => {
+            crate::retention::prune_artifacts(cx, *ended_before_ms, *most_bytes, *limit).map(Reply::Count)
+        }
+        Command::PruneDocuments { limit } => crate::documents::expire(cx, *limit).map(Reply::Count),
     }
 }
 

@@ -1,9 +1,61 @@
 //! Upkeep: what is old goes, but never what says that something is still there.
 
-use diesel::prelude::*;
+use diesel::{
+    dsl::{exists, not},
+    prelude::*,
+};
+use windlass_model::ResourceState;
 
 use super::Cx;
-use crate::{documents, error::Applied, journal_log, resources, schema::runs, terms};
+use crate::{
+    documents,
+    error::Applied,
+    journal_log,
+    resources::forget_gone,
+    schema::{resources, runs},
+    terms,
+};
+
+diesel::alias!(runs as parents: Parents, runs as heirs: Heirs);
+
+#[diesel::dsl::auto_type]
+fn ended() -> _ {
+    runs::table.filter(runs::ended_at_ms.is_not_null()).select((runs::id, runs::parent_run))
+}
+
+/// When a run goes that has a retention of its own.
+#[diesel::dsl::auto_type]
+pub(crate) fn own() -> _ {
+    runs::ended_at_ms + runs::retention_ms
+}
+
+/// Without those whose parent is still open: it may yet ask what its child came to.
+macro_rules! free {
+    ($query:expr) => {
+        $query.filter(not(exists(
+            parents
+                .filter(parents.field(runs::id).nullable().eq(runs::parent_run))
+                .filter(parents.field(runs::ended_at_ms).is_null()),
+        )))
+    };
+}
+pub(crate) use free;
+
+/// Without those younger than the default allows that have left something behind, or whose work went on as another run: what
+/// stands carries their names, and a young run that nobody knows would be taken for one that is open elsewhere.
+macro_rules! unneeded {
+    ($query:expr, $before_ms:expr) => {
+        $query.filter(
+            runs::launched_at_ms.lt($before_ms).or(not(exists(
+                resources::table
+                    .filter(resources::run_id.eq(runs::id))
+                    .filter(resources::state.ne(ResourceState::Gone.as_str())),
+            ))
+            .and(not(exists(heirs.filter(heirs.field(runs::continues).eq(runs::id.nullable())))))),
+        )
+    };
+}
+pub(crate) use unneeded;
 
 /// Expired documents that go for each run that may: sessions are many, and small.
 const EXPIRED: u32 = 4;
@@ -13,25 +65,27 @@ const EXPIRED: u32 = 4;
 pub(crate) fn prune(cx: &mut Cx, default_retention_ms: i64, limit: u32) -> Applied<u64> {
     documents::expire(cx, limit.saturating_mul(EXPIRED))?;
     // Two questions, each with an index that has what is over at its front.
-    let ended = || runs::table.filter(runs::ended_at_ms.is_not_null()).select((runs::id, runs::parent_run));
-    let mut over: Vec<(String, Option<String>)> = ended()
+    let before_ms = cx.now_ms.saturating_sub(default_retention_ms);
+    let mut over: Vec<(String, Option<String>)> = free!(ended())
         .filter(runs::retention_ms.is_null())
-        .filter(runs::ended_at_ms.le(cx.now_ms.saturating_sub(default_retention_ms)))
+        .filter(runs::ended_at_ms.le(before_ms))
         .order((runs::ended_at_ms, runs::id))
         .limit(i64::from(limit))
         .load(cx.conn)?;
-    let own = || runs::ended_at_ms + runs::retention_ms;
-    let kept = ended().filter(runs::retention_ms.is_not_null()).filter(own().le(cx.now_ms)).order((own(), runs::id));
+    let kept = unneeded!(free!(ended()), before_ms)
+        .filter(runs::retention_ms.is_not_null())
+        .filter(own().le(cx.now_ms))
+        .order((own(), runs::id));
     over.extend(kept.limit(i64::from(limit) - over.len() as i64).load::<(String, Option<String>)>(cx.conn)?);
     let mut gone = 0;
     for (run, parent) in &over {
-        // A parent that is still open may yet ask what its child came to.
+        // It may have been restarted since.
         if let Some(parent) = parent
             && crate::runs::find(cx.conn, parent)?.is_some_and(|row| !row.run_state().is_ended())
         {
             continue;
         }
-        resources::forget_gone(cx, run)?;
+        forget_gone(cx, run)?;
         journal_log::remove(cx, &run.as_str().into())?;
         terms::remove(cx, run)?;
         diesel::delete(runs::table.find(run)).execute(cx.conn)?;

@@ -7,12 +7,14 @@ use lettre::{
         header::{HeaderName, HeaderValue},
     },
 };
+use minijinja::AutoEscape;
 use serde::Deserialize;
 use serde_json::Value;
 use windlass_model::{Code, Problem};
-use windlass_script::host::{Args, OpCx};
+use windlass_script::host::Args;
 
 use super::{Config, address, config::Sender};
+use crate::{notify::note::Note, template};
 
 const SUBJECT_CHARS: usize = 200;
 
@@ -27,6 +29,8 @@ struct Given {
     html: Option<String>,
     #[serde(default)]
     reply_to: Option<String>,
+    #[serde(default)]
+    values: Option<Value>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -66,7 +70,7 @@ pub(super) fn domains(args: &Args) -> Vec<String> {
 }
 
 /// A secret in a message would lie in mailboxes for years: that is refused, whoever may read them.
-pub(super) fn refuse_secrets(args: &Args) -> Result<(), Problem> {
+pub(in crate::notify) fn refuse_secrets(args: &Args) -> Result<(), Problem> {
     match holds_secret(args.get("message")) {
         true => Err(Problem::new(Code::SecretMisuse, "a secret can't stand in a message")
             .help("have the person fetch it once with a claim, and send them the claim's address")
@@ -85,7 +89,36 @@ fn holds_secret(value: &Value) -> bool {
 
 /// Reads a message, or says what can't be meant.
 pub(super) fn read(args: &Args, config: &Config) -> Result<Letter, String> {
-    let given: Given = args.read("message").map_err(|problem| problem.message)?;
+    let mut given: Given = args.read("message").map_err(|problem| problem.message)?;
+    if let Some(values) = given.values.take() {
+        given.subject = filled(&given.subject, &values, AutoEscape::None)?.trim_end().to_owned();
+        given.text = filled(&given.text, &values, AutoEscape::None)?;
+        given.html = given.html.map(|html| filled(&html, &values, AutoEscape::Html)).transpose()?;
+    }
+    letter(given, config)
+}
+
+/// A message that isn't a script's.
+pub(super) fn plain(to: &[String], note: &Note, config: &Config) -> Result<Letter, String> {
+    let line: String = note.title.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
+    let link = note.link.as_ref().map(|link| format!("\n\n{link}\n")).unwrap_or_default();
+    let given = Given {
+        to: To::Many(to.to_vec()),
+        subject: line.trim().chars().take(SUBJECT_CHARS).collect(),
+        text: format!("{}{link}", note.text),
+        html: note.html.clone(),
+        reply_to: None,
+        values: None,
+    };
+    letter(given, config)
+}
+
+fn filled(template: &str, values: &Value, escape: AutoEscape) -> Result<String, String> {
+    let bytes = template::render(template, values, false, escape).map_err(|problem| problem.message)?;
+    String::from_utf8(bytes).map_err(|error| error.to_string())
+}
+
+fn letter(given: Given, config: &Config) -> Result<Letter, String> {
     let texts = given.to.texts();
     if texts.is_empty() || texts.len() > config.recipients {
         return Err(format!("a message has 1 to {} recipients, and not {}", config.recipients, texts.len()));
@@ -118,17 +151,19 @@ fn tidied(text: &str) -> String {
 }
 
 impl Letter {
-    /// The message. Its `Message-ID` is made of the step: whoever gets it twice, by whatever relay's mistake, sees that.
-    pub(super) fn message(&self, cx: &OpCx, sender: &Sender) -> Result<Message, String> {
-        let id = &blake3::hash(cx.key.as_bytes()).to_hex()[..32];
+    /// The message. Its `Message-ID` is made of the step, or of whatever else it is sent for: whoever gets it twice, by whatever relay's mistake, sees that.
+    pub(super) fn message(&self, key: &str, run: Option<&str>, sender: &Sender) -> Result<Message, String> {
+        let id = &blake3::hash(key.as_bytes()).to_hex()[..32];
         let mut builder = Message::builder()
             .from(sender.from.clone())
             .subject(self.subject.clone())
             .date_now()
             .message_id(Some(format!("<{id}@{}>", sender.from.email.domain())))
             // Nobody's holiday notice answers a machine (RFC 3834).
-            .raw_header(raw("Auto-Submitted", "auto-generated".into())?)
-            .raw_header(raw("X-Windlass-Run", cx.run.to_string())?);
+            .raw_header(raw("Auto-Submitted", "auto-generated".into())?);
+        if let Some(run) = run {
+            builder = builder.raw_header(raw("X-Windlass-Run", run.to_owned())?);
+        }
         for to in &self.to {
             builder = builder.to(to.clone());
         }

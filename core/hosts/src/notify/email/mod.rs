@@ -7,43 +7,65 @@ mod smtp;
 #[cfg(test)]
 mod tests;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use serde_json::Value;
 use windlass_model::{EffectClass, Problem, RetryPolicy};
 use windlass_script::host::{Args, Kind, Op, OpCx, Param, Permission, Rehearse, Undo, no_resources};
 
-use super::delivery::{self, Turnstile};
+use super::{
+    delivery::{self, Failure, Handed, Turnstile},
+    note::Note,
+};
 use config::Sender;
 use smtp::Smtp;
 
 pub use config::{Config, Tls};
+pub(super) use message::refuse_secrets;
+pub(super) use smtp::Refused;
+pub use smtp::Reveal;
 
 const WAY: &str = "email";
+/// Why no mail is sent where none can be.
+pub(super) const NO_SERVER: &str = "no mail server is configured: `host` under [hosts.notify.email]";
 
 const PARAMS: &[Param] = &[Param::required(
     "message",
     Kind::Map,
     "`to` (an address, `Ann <ann@acme.test>` too, or an array of them), `subject` (one line of at most 200 characters), `text`; \
-     `html` (the same for those who see it; what is put into it has to be escaped by the script), `reply_to`.",
+     `html` (the same for those who see it; what is put into it has to be escaped by the script), `reply_to`. With `values` the \
+     subject and both texts are templates (`{{ name }}`, `{% for … %}`, `{% if … %}`), and what is placed in `html` is escaped.",
 )];
 
 /// What sends, where a mail server is configured.
-struct Post {
+pub(super) struct Post {
     config: Config,
     sender: Sender,
     smtp: Smtp,
     turnstile: Turnstile,
 }
 
-/// The op. Fails when the configuration can't be meant.
-pub(super) fn op(config: &Config) -> Result<Op, Problem> {
+/// The mail server, if one is configured. Fails when the configuration can't be meant.
+pub(super) fn post(config: &Config) -> Result<Option<Arc<Post>>, Problem> {
     if config.host.is_empty() {
-        return Ok(described(None));
+        return Ok(None);
     }
     let sender = config.check()?;
     let turnstile = Turnstile::new(config.per_minute);
-    Ok(described(Some(Post { smtp: Smtp::new(config)?, config: config.clone(), sender, turnstile })))
+    Ok(Some(Arc::new(Post { smtp: Smtp::new(config)?, config: config.clone(), sender, turnstile })))
+}
+
+/// Whether an address can be read, or why not.
+pub(super) fn readable(address: &str) -> Result<(), String> {
+    address::read(address).map(drop)
+}
+
+/// The op.
+pub(super) fn op(post: Option<Arc<Post>>) -> Op {
+    described(post)
 }
 
 /// The op for rehearsals.
@@ -51,7 +73,7 @@ pub(super) fn rehearsal() -> Op {
     described(None)
 }
 
-fn described(post: Option<Post>) -> Op {
+fn described(post: Option<Arc<Post>>) -> Op {
     Op {
         name: WAY,
         doc: "Sends an e-mail. `delivered` says that the mail server has taken it over for everybody; else `reason` says why not, \
@@ -79,11 +101,7 @@ fn described(post: Option<Post>) -> Op {
             message::refuse_secrets(args)?;
             match &post {
                 Some(post) => post.send(cx, args),
-                None => Ok(delivery::undelivered(
-                    cx,
-                    WAY,
-                    "no mail server is configured: `host` under [hosts.notify.email]",
-                )),
+                None => Ok(delivery::undelivered(cx, WAY, NO_SERVER)),
             }
         }),
         lookup: Some(Box::new(|cx, _| Ok(Some(delivery::interrupted(cx, WAY))))),
@@ -99,8 +117,9 @@ fn mistake(args: &Args) -> Option<String> {
 impl Post {
     fn send(&self, cx: &OpCx, args: &Args) -> Result<Value, Problem> {
         let prepared = message::read(args, &self.config).and_then(|letter| {
-            let message = letter.message(cx, &self.sender)?;
-            let password = self.smtp.password(cx)?;
+            let message = letter.message(&cx.key, Some(cx.run.as_str()), &self.sender)?;
+            let reveal = |name: &str, to: &str| cx.reveal(&serde_json::json!({ "$secret": name }), to);
+            let password = self.smtp.password(&reveal)?;
             self.turnstile.pass(Instant::now())?;
             Ok((message, password))
         });
@@ -113,5 +132,20 @@ impl Post {
         delivery::deliver(cx, WAY, Duration::from_millis(self.config.timeout_ms), async |handed| {
             self.smtp.send(&message, password, handed, &holds).await
         })
+    }
+
+    /// One attempt at a message that isn't a script's.
+    pub(super) async fn attempt(
+        &self,
+        (to, note, id): (&[String], &Note, &str),
+        reveal: Reveal<'_>,
+        handed: &Handed,
+        holds: &(impl Fn() -> bool + Sync),
+    ) -> Result<Refused, Failure> {
+        let letter = message::plain(to, note, &self.config).map_err(Failure::Final)?;
+        let message = letter.message(id, note.data["run"].as_str(), &self.sender).map_err(Failure::Final)?;
+        let password = self.smtp.password(reveal).map_err(Failure::Again)?;
+        self.turnstile.pass(Instant::now()).map_err(Failure::Again)?;
+        self.smtp.send(&message, password.as_ref().map(|password| password.as_str()), handed, holds).await
     }
 }

@@ -1,6 +1,6 @@
 //! One conversation with the mail server, step by step: so it is known at every moment whether the message has left.
 
-use std::{error::Error as _, fs::File, io::Read as _, time::Duration};
+use std::{error::Error as _, time::Duration};
 
 use lettre::{
     Message,
@@ -14,7 +14,6 @@ use lettre::{
 };
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use windlass_model::{Code, Problem};
-use windlass_script::host::OpCx;
 use zeroize::Zeroizing;
 
 use super::{
@@ -22,9 +21,12 @@ use super::{
     config::wrong,
     delivery::{Failure, Handed},
 };
+use crate::notify::target::read_file;
 
-const PASSWORD_BYTES: u64 = 4 << 10;
 const GOODBYE: Duration = Duration::from_millis(300);
+
+/// Gives the value of a secret for a destination.
+pub type Reveal<'a> = &'a (dyn Fn(&str, &str) -> Result<Zeroizing<String>, Problem> + Sync);
 
 /// The server, with whom it is trusted by.
 pub(super) struct Smtp {
@@ -33,7 +35,7 @@ pub(super) struct Smtp {
 }
 
 /// Those who were refused, each with the server's reason.
-type Refused = Vec<(String, String)>;
+pub(in crate::notify) type Refused = Vec<(String, String)>;
 
 impl Smtp {
     /// Fails when the certificates can't be read.
@@ -46,14 +48,13 @@ impl Smtp {
     }
 
     /// The password, or why it can't be had.
-    pub(super) fn password(&self, cx: &OpCx) -> Result<Option<Zeroizing<String>>, String> {
+    pub(super) fn password(&self, reveal: Reveal<'_>) -> Result<Option<Zeroizing<String>>, String> {
         let config = &self.config;
         if config.user.is_empty() {
             return Ok(None);
         }
         if !config.secret.is_empty() {
-            let reference = serde_json::json!({ "$secret": config.secret });
-            return cx.reveal(&reference, &config.destination()).map(Some).map_err(|problem| problem.message);
+            return reveal(&config.secret, &config.destination()).map(Some).map_err(|problem| problem.message);
         }
         let text = match (config.password.strip_prefix("file:"), config.password.strip_prefix("env:")) {
             (Some(path), _) => read_file(path).map_err(|error| format!("{path}: {error}"))?,
@@ -177,16 +178,6 @@ impl Smtp {
     fn said(&self, what: &str) -> String {
         format!("{}: {what}", self.config.destination().trim_start_matches("smtp://"))
     }
-}
-
-fn read_file(path: &str) -> std::io::Result<Zeroizing<String>> {
-    // Anything else, such as a pipe, could have us wait for ever.
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(std::io::Error::other("that isn't a file"));
-    }
-    let mut text = Zeroizing::new(String::new());
-    File::open(path)?.take(PASSWORD_BYTES).read_to_string(&mut text)?;
-    Ok(text)
 }
 
 /// The error and what is behind it, without the library's headings.

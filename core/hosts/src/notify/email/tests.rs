@@ -21,7 +21,7 @@ fn configured() -> Config {
 }
 
 fn bench(config: &Config) -> Bench {
-    Bench::new(HostModule { name: "notify", doc: "", ops: vec![op(config).unwrap()] }, &["notify.email:*"])
+    Bench::new(HostModule { name: "notify", doc: "", ops: vec![op(super::post(config).unwrap())] }, &["notify.email:*"])
 }
 
 fn mail(to: Value) -> Value {
@@ -31,16 +31,11 @@ fn mail(to: Value) -> Value {
 #[test]
 fn the_message_id_is_made_of_the_step() {
     let bench = bench(&configured());
-    let runtime = tokio::runtime::Runtime::new().unwrap();
     let sender = configured().check().unwrap();
     let given = Args::new(bench.op("email").params, vec![mail(json!("ann@acme.test"))[0].clone()]);
     let letter = message::read(&given, &configured()).unwrap();
     let id = |key: &str| {
-        let cx = windlass_script::host::testing::TestCx {
-            key: key.into(),
-            ..windlass_script::host::testing::TestCx::new(&[])
-        };
-        let message = letter.message(&cx.on(&runtime), &sender).unwrap();
+        let message = letter.message(key, Some("01run"), &sender).unwrap();
         message.headers().get_raw("Message-ID").unwrap().to_owned()
     };
     assert_eq!(id("01run/1"), id("01run/1"));

@@ -1,17 +1,19 @@
 //! Templates that only place values: loops and conditions, and nothing that could grow text out of bounds.
 
+use minijinja::AutoEscape;
 use serde_json::Value;
 use windlass_model::{Code, Problem};
 
-use super::disk::FILE_BYTES;
 use crate::support;
 
+/// Bytes that a filled-in template has, at most.
+const OUTPUT_BYTES: usize = 4 << 20;
 const FUEL: u64 = 1_000_000;
 const TEMPLATE_BYTES: usize = 256 << 10;
 const STATEMENTS: [&str; 6] = ["for", "endfor", "if", "elif", "else", "endif"];
 
 /// Fills in a template. The output is at most what a file may hold, and one byte more than that is an error.
-pub(super) fn render(template: &str, values: &Value, has_secret: bool) -> Result<Vec<u8>, Problem> {
+pub(crate) fn render(template: &str, values: &Value, has_secret: bool, escape: AutoEscape) -> Result<Vec<u8>, Problem> {
     if template.len() > TEMPLATE_BYTES {
         return Err(Problem::new(Code::LimitExceeded, "a template is at most 256 KiB long").no_effect());
     }
@@ -19,7 +21,7 @@ pub(super) fn render(template: &str, values: &Value, has_secret: bool) -> Result
     // No filters, functions, includes or files: values are prepared by the script.
     let mut environment = minijinja::Environment::empty();
     environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
-    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    environment.set_auto_escape_callback(move |_| escape.clone());
     environment.set_fuel(Some(FUEL));
     let mut output = Bounded(Vec::new());
     let values = minijinja::value::Serde(values);
@@ -30,7 +32,7 @@ pub(super) fn render(template: &str, values: &Value, has_secret: bool) -> Result
         .and_then(|template| template.render_captured_to(values, &mut output).map(|_| ()));
     match result {
         Ok(()) => Ok(output.0),
-        Err(_) if output.0.len() > FILE_BYTES => {
+        Err(_) if output.0.len() > OUTPUT_BYTES => {
             Err(Problem::new(Code::LimitExceeded, "the filled-in template is longer than 4 MiB").no_effect())
         }
         // The engine may show values in its errors.
@@ -92,7 +94,7 @@ struct Bounded(Vec<u8>);
 
 impl std::io::Write for Bounded {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let room = (FILE_BYTES + 1).saturating_sub(self.0.len());
+        let room = (OUTPUT_BYTES + 1).saturating_sub(self.0.len());
         self.0.extend_from_slice(&bytes[..bytes.len().min(room)]);
         if room < bytes.len() {
             return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, "longer than 4 MiB"));
@@ -114,7 +116,7 @@ mod tests {
     use super::*;
 
     fn text(template: &str, values: Value) -> Result<String, Problem> {
-        render(template, &values, false).map(|bytes| String::from_utf8(bytes).unwrap())
+        render(template, &values, false, AutoEscape::None).map(|bytes| String::from_utf8(bytes).unwrap())
     }
 
     #[test]
@@ -123,6 +125,13 @@ mod tests {
         let values = json!({ "hosts": [{ "name": "a<b>", "ip": "10.0.0.1" }, { "name": "b", "ip": "10.0.0.2" }] });
         assert_eq!(text(template, values).unwrap(), "a<b> 10.0.0.1b 10.0.0.2 last\n");
         assert_eq!(text("{ {a} {{ '~*+ }}' }}\n\n", json!({})).unwrap(), "{ {a} ~*+ }}\n\n");
+    }
+
+    #[test]
+    fn what_is_placed_in_html_is_escaped() {
+        let values = json!({ "a": "<b>&'\"</b>" });
+        let made = render("<p>{{ a }}</p>", &values, false, AutoEscape::Html).unwrap();
+        assert_eq!(String::from_utf8(made).unwrap(), "<p>&lt;b&gt;&amp;&#x27;&quot;&lt;&#x2f;b&gt;</p>");
     }
 
     #[test]
@@ -138,7 +147,7 @@ mod tests {
         ] {
             assert_eq!(text(template, json!({ "a": "x" })).unwrap_err().code, Code::InvalidArgument, "{template}");
         }
-        let problem = render("{{ a.b.c }}", &json!({ "a": "hush" }), true).unwrap_err();
+        let problem = render("{{ a.b.c }}", &json!({ "a": "hush" }), true, AutoEscape::None).unwrap_err();
         assert!(!problem.message.contains("hush"));
     }
 
