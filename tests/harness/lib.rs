@@ -8,6 +8,7 @@ pub mod docker;
 #[path = "../faults/mod.rs"]
 pub mod faults;
 pub mod guest;
+pub mod machine;
 pub mod mail;
 pub mod nodes;
 pub mod postgres;
@@ -21,6 +22,7 @@ pub mod world;
 
 pub use api::{Answer, ApiServer};
 pub use docker::Docker;
+pub use machine::Machine;
 pub use powerdns::PowerDns;
 pub use process::{Process, free_port, wait_for, wait_until, windlass_binary};
 pub use skip::{can_make_namespaces, has_program, is_root, skip};

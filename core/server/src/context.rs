@@ -32,7 +32,8 @@ impl Context {
         let here = std::env::current_dir()
             .map_err(|error| Problem::new(Code::System, format!("the current folder can't be told: {error}")))?;
         let (config, data, workflows) = (global.config.clone(), global.data.clone(), global.workflows.clone());
-        let loaded = config::load(&Flags { config, data, workflows }, &environment, &here)?;
+        let installed = crate::install::installed_config();
+        let loaded = config::load(&Flags { config, data, workflows, installed }, &environment, &here)?;
         Ok(Self { loaded, environment, global })
     }
 

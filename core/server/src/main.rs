@@ -13,6 +13,7 @@ mod doctor;
 mod exit;
 mod follow;
 mod git;
+mod install;
 mod instance;
 mod interrupt;
 mod labs;
