@@ -15,6 +15,7 @@ mod desk;
 mod events;
 mod forms;
 mod house;
+mod links;
 mod logs;
 mod long_logs;
 mod oidc;

@@ -2,6 +2,7 @@
 //! unit says. What people are told to type is typed.
 
 mod labs;
+mod places;
 mod service;
 mod versions;
 

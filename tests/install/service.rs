@@ -139,7 +139,7 @@ fn the_front_door_keeps_its_word(machine: &Machine) {
     let wrong = r#"-H 'Content-Type: application/json' -d '{"name":"admin","password":"wrong"}'"#;
     curl(&format!("-H 'X-Forwarded-For: 6.6.6.6' -H 'Forwarded: for=6.6.6.6' {wrong} http://127.0.0.1/api/v1/session"));
     wait_until("the refusal to be in the audit log", Duration::from_secs(10), || {
-        told(machine, "audit ls").to_string().contains("auth.")
+        told(machine, "audit ls").to_string().contains("session.refused")
     });
     assert!(!told(machine, "audit ls").to_string().contains("6.6.6.6"));
 
@@ -170,7 +170,8 @@ fn the_front_door_keeps_its_word(machine: &Machine) {
     launch(machine, &bearer);
     stream.wait_for_line("run.completed", Duration::from_secs(10));
     // A console's address takes WebSockets through the front door: the API itself answers that nobody is logged in.
-    let upgrade = "-i -m 5 -H 'Connection: Upgrade' -H 'Upgrade: websocket' -H 'Sec-WebSocket-Version: 13' -H 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=='";
+    let upgrade = "-i -m 5 -H 'Connection: Upgrade' -H 'Upgrade: websocket' -H 'Sec-WebSocket-Version: 13' \
+                   -H 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=='";
     let answer = curl(&format!("{upgrade} http://127.0.0.1/api/v1/labs/demo/nodes/r1/console"));
     assert!(answer.contains("application/problem+json"), "{answer}");
 }
@@ -197,16 +198,25 @@ fn a_run(machine: &Machine) -> String {
     launch(machine, &format!("Authorization: Bearer {token}"))
 }
 
+/// A page behind the path, as Guacamole's has it: a service of its own, which is there after a restart, too.
+const GUACAMOLE: &str = "\
+[Service]
+ExecStart=caddy respond --listen 127.0.0.1:8081 --header 'Content-Type: text/html' --body '<title>Apache Guacamole</title>'
+[Install]
+WantedBy=multi-user.target
+";
+
 fn what_people_change_stays(machine: &Machine) {
     machine.shell("echo '# mine' >>/etc/windlass/windlass.toml").good();
-    machine.shell("echo 'import /etc/caddy/mine' >>/etc/caddy/Caddyfile; mkdir /etc/caddy/mine; touch /etc/caddy/mine/x; sed -i s,mine$,mine/*, /etc/caddy/Caddyfile").good();
-    // A page behind the path, as Guacamole's has it.
-    machine.shell("systemd-run -q --unit guacamole caddy respond --listen 127.0.0.1:8081 --header 'Content-Type: text/html' --body '<title>Apache Guacamole</title>'").good();
+    machine.shell("mkdir /etc/caddy/mine && touch /etc/caddy/mine/x && echo 'import /etc/caddy/mine/*' >>/etc/caddy/Caddyfile").good();
+    std::fs::write(machine.sources().join("guacamole.service"), GUACAMOLE).unwrap();
+    machine
+        .shell("cp /opt/windlass/guacamole.service /etc/systemd/system && systemctl -q enable --now guacamole")
+        .good();
     let before = told(machine, "doctor --smoke")["checks"].as_array().unwrap().len();
     let changed = install(machine, "--guacamole 127.0.0.1:8081");
-    let of = |path: &str| {
-        changed["done"].as_array().unwrap().iter().find(|done| done["what"] == path).unwrap()["mark"].clone()
-    };
+    let done = changed["done"].as_array().unwrap();
+    let of = |path: &str| done.iter().find(|done| done["what"] == path).unwrap()["mark"].clone();
     assert_eq!(of("/etc/windlass/windlass.toml"), "kept", "{changed:#}");
     assert_eq!(of("/etc/windlass/Caddyfile"), "changed");
     assert_eq!(of("/etc/caddy/Caddyfile"), "same");
@@ -214,17 +224,20 @@ fn what_people_change_stays(machine: &Machine) {
     assert!(toml.ends_with("# mine\n") && !toml.contains("guacamole"), "{toml}");
     assert!(machine.run(&["cat", "/etc/windlass/windlass.toml.new"]).good().contains("hosts.guacamole"));
     let checks = smoke(machine, "");
-    assert!(checks.contains("Guacamole") && checks.lines().count() == before + 2, "{checks}");
-    // And one that is gone is noticed.
+    assert!(checks.contains("Guacamole"), "{checks}");
+    // One that is gone is noticed, and nothing else is blamed.
     machine.shell("systemctl stop guacamole").good();
     let said = told(machine, "doctor --smoke --wait 0s");
-    assert_eq!(said["ok"], false, "{said:#}");
-    machine.shell("systemd-run -q --unit guacamole2 -p Restart=always caddy respond --listen 127.0.0.1:8081 --header 'Content-Type: text/html' --body '<title>Apache Guacamole</title>'; cp /run/systemd/transient/guacamole2.service /etc/systemd/system/guacamole2.service; printf '[Install]\\nWantedBy=multi-user.target\\n' >>/etc/systemd/system/guacamole2.service; systemctl daemon-reload; systemctl -q enable guacamole2").good();
+    let checks = said["checks"].as_array().unwrap();
+    let bad: Vec<_> = checks.iter().filter(|check| check["ok"] != true).map(|check| &check["name"]).collect();
+    assert_eq!((checks.len(), &bad[..]), (before + 1, &[&Value::from("Guacamole")][..]), "{said:#}");
+    machine.shell("systemctl start guacamole").good();
 }
 
 fn it_keeps_what_it_has_when_uninstalled(machine: &Machine, run: &str, id: &str) {
     machine.shell("windlass uninstall").good();
-    machine.shell("! systemctl is-active -q windlass && ! test -e /usr/bin/windlass && ! test -e /usr/lib/windlass && ! test -e /var/lib/windlass/www").good();
+    machine.shell("! systemctl is-active -q windlass && ! test -e /usr/bin/windlass").good();
+    machine.shell("! test -e /usr/lib/windlass && ! test -e /var/lib/windlass/www").good();
     machine.shell("! curl -sf http://127.0.0.1/ && ! curl -sf http://127.0.0.1:7070/livez").good();
     assert_eq!(sql(machine, &format!("SELECT count(*) FROM runs WHERE id = '{run}'")), "1");
     let again = install(machine, "");
@@ -241,15 +254,7 @@ fn purged_it_leaves_nothing(machine: &Machine, id: &str) {
     smoke(machine, "");
     machine.shell(&format!("windlass uninstall --purge --confirm {id}")).good();
     machine.shell("! test -e /etc/windlass && ! test -e /var/lib/windlass && ! id windlass 2>/dev/null").good();
-    let left = machine.run(&[
-        "runuser",
-        "-u",
-        "postgres",
-        "--",
-        "psql",
-        "-XqAt",
-        "-c",
-        "SELECT count(*) FROM pg_database WHERE datname = 'windlass'",
-    ]);
+    let count = "SELECT count(*) FROM pg_database WHERE datname = 'windlass'";
+    let left = machine.run(&["runuser", "-u", "postgres", "--", "psql", "-XqAt", "-c", count]);
     assert_eq!(left.good().trim(), "0");
 }

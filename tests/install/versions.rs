@@ -7,7 +7,11 @@ use windlass_tests::{Machine, machine::Said};
 use super::{install, smoke, sql, told};
 
 /// A program that does everything but serve.
-const BROKEN: &str = "#!/bin/sh\ncase \" $* \" in *\" serve \"*) echo 'this build is broken' >&2; exit 1 ;; esac\nexec /opt/windlass/windlass \"$@\"\n";
+const BROKEN: &str = "\
+#!/bin/sh
+case \" $* \" in *\" serve \"*) echo 'this build is broken' >&2; exit 1 ;; esac
+exec /opt/windlass/windlass \"$@\"
+";
 
 fn upgrade(machine: &Machine, file: &str) -> Said {
     machine.shell(&format!("windlass --json upgrade --binary /opt/windlass/{file}"))
@@ -57,6 +61,8 @@ fn another_version_is_used_and_one_that_does_not_serve_is_taken_back() {
     assert_eq!(problem["error"]["data"]["rolled_back"], true, "{problem:#}");
     assert!(problem["error"]["message"].as_str().unwrap().contains("is in use again, and serves"), "{problem:#}");
     assert_eq!(in_use(&machine), first);
+    let previous = machine.run(&["readlink", "/usr/lib/windlass/previous"]).good();
+    assert_eq!(previous.trim(), second, "nobody goes back to one that doesn't serve");
     smoke(&machine, "");
 
     // What isn't a program of ours isn't even tried.
@@ -108,8 +114,7 @@ fn a_schema_is_migrated_behind_a_backup_and_never_guessed_at() {
     machine.shell("windlass rollback").good();
     sql(&machine, &fs::read_to_string(down.join("down.sql")).unwrap());
     sql(&machine, &format!("DELETE FROM __diesel_schema_migrations WHERE version = '{last}'"));
-    let broken = "#!/bin/sh\ncase \" $* \" in *\" serve \"*) exit 1 ;; esac\nexec /opt/windlass/windlass \"$@\"\n";
-    executable(&machine.sources().join("broken"), broken.as_bytes());
+    executable(&machine.sources().join("broken"), BROKEN.as_bytes());
     let said = upgrade(&machine, "broken");
     assert!(said.code == 1 && said.err.contains("rollback --restore"), "{}", said.err);
     assert_ne!(in_use(&machine), first);

@@ -56,6 +56,8 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, Problem> {
         return Err(Problem::new(Code::PermissionDenied, "this takes root")
             .help("`sudo windlass …`; --dry-run shows what it would do"));
     }
+    // The version that an upgrade brings adopts the machine while the upgrade goes on.
+    let _alone = if args.dry_run || args.adopt { None } else { Some(install::alone()?) };
     let layout = Layout::new(&root);
     let record = asked(args, Record::read(&layout)?.unwrap_or_default())?;
     let mut hand = Hand::new(&layout, record, args.dry_run);

@@ -30,6 +30,10 @@ pub struct Args {
 pub fn run(args: &Args, context: &Context) -> Result<Exit, Problem> {
     let layout = Layout::new(Path::new("/"));
     let record = Record::require(&layout)?;
+    if !args.dry_run && !nix::unistd::geteuid().is_root() {
+        return Err(Problem::new(Code::PermissionDenied, "this takes root").help("`sudo windlass …`"));
+    }
+    let _alone = if args.dry_run { None } else { Some(install::alone()?) };
     if args.purge && !args.dry_run {
         confirm(args, context)?;
     }

@@ -61,6 +61,7 @@ fn with_hand(
     if !dry && !nix::unistd::geteuid().is_root() {
         return Err(Problem::new(Code::PermissionDenied, "this takes root").help("`sudo windlass …`"));
     }
+    let _alone = if dry { None } else { Some(install::alone()?) };
     let mut hand = Hand::new(&layout, record, dry);
     let outcome = work(&mut hand);
     if outcome.is_err() && !context.global.json {

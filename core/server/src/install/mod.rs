@@ -23,5 +23,5 @@ pub use layout::{AUTHORITY, INSTANCE, Layout};
 pub use plan::{Sources, adopt, install, save};
 pub use record::{Address, Record};
 pub use removal::uninstall;
-pub use service::{become_owner, installed_config};
+pub use service::{alone, become_owner, installed_config};
 pub use upgrade::{Upgrade, rollback, upgrade};

@@ -138,12 +138,13 @@ fn folders(hand: &mut Hand) -> Result<(), Problem> {
     let root = format!("--root={}", hand.layout.root().display());
     hand.file(&File { path: SYSUSERS, content: users.as_bytes(), mode: 0o644, owner: ROOT, theirs: false })?;
     if hand.layout.id("passwd", NAME).is_none() {
-        hand.run(&["systemd-sysusers", &root, SYSUSERS], "the service's user")?;
+        // By its name: a path would be looked for outside of another root.
+        hand.run(&["systemd-sysusers", &root, "windlass.conf"], "the service's user")?;
     }
     hand.file(&File { path: TMPFILES, content: files.as_bytes(), mode: 0o644, owner: ROOT, theirs: false })?;
     let missing = [SECRETS, DATA, WORKFLOWS, PLUGINS].iter().any(|folder| !hand.layout.at(folder).is_dir());
     if missing || hand.has_changed(&[TMPFILES]) {
-        hand.run(&["systemd-tmpfiles", &root, "--create", TMPFILES], "the service's folders")?;
+        hand.run(&["systemd-tmpfiles", &root, "--create", "windlass.conf"], "the service's folders")?;
     }
     owned(hand, hand.record.user())
 }

@@ -12,6 +12,15 @@ use super::{
     layout::{CONFIG, DATA, RELEASES},
     record::Record,
 };
+use crate::lock::Lock;
+
+/// While this lives, nobody else changes the installation. What is written meanwhile others may read, unless it says otherwise.
+pub fn alone() -> Result<Lock, Problem> {
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
+    let busy =
+        || Problem::new(Code::Conflict, "somebody else changes the installation just now").help("wait for its end");
+    Lock::try_take(Path::new("/run/windlass-install.lock"))?.ok_or_else(busy)
+}
 
 /// A command line that runs as the service's user.
 pub fn as_service(record: &Record, words: &[&str]) -> Vec<String> {

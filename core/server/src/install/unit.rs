@@ -5,9 +5,9 @@ use super::{
     record::Record,
 };
 
-/// What labs take of root's rights: namespaces and interfaces, jails for programs in them, devices and files of machines, and to end
-/// what was started. Neither modules, nor raw memory, nor the clock, nor another process' memory.
-const LAB_CAPABILITIES: [&str; 14] = [
+/// What labs take of root's rights: namespaces and interfaces, jails for programs in them, devices and files of machines, to hear of
+/// changes in all networks (CAP_NET_BROADCAST), and to end what was started. Neither modules, nor raw memory, nor the clock.
+const LAB_CAPABILITIES: [&str; 15] = [
     "CAP_CHOWN",
     "CAP_DAC_OVERRIDE",
     "CAP_FOWNER",
@@ -15,6 +15,7 @@ const LAB_CAPABILITIES: [&str; 14] = [
     "CAP_MKNOD",
     "CAP_NET_ADMIN",
     "CAP_NET_BIND_SERVICE",
+    "CAP_NET_BROADCAST",
     "CAP_NET_RAW",
     "CAP_SETGID",
     "CAP_SETPCAP",

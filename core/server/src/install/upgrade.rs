@@ -13,7 +13,7 @@ use super::{
 };
 
 /// How long a version gets until everything that is checked is well.
-const PATIENCE: &str = "40s";
+const PATIENCE: &str = "30s";
 
 /// What became of an upgrade, or of a way back.
 #[derive(Clone, Debug, Serialize)]
@@ -39,6 +39,7 @@ struct Schema {
 /// Brings this program into use. One that doesn't serve is taken back at once, if it changed no schema.
 pub fn upgrade(hand: &mut Hand, file: &std::path::Path) -> Result<Upgrade, Problem> {
     let from = current(hand)?;
+    let before = Release::previous(hand.layout);
     let to = Release::of(file)?;
     if to == from {
         hand.note(Mark::Same, to.program(), "is in use already");
@@ -78,7 +79,11 @@ pub fn upgrade(hand: &mut Hand, file: &std::path::Path) -> Result<Upgrade, Probl
             ))
             .data(serde_json::json!({ "upgrade": done, "rolled_back": false })));
     }
-    let back = use_version(hand, &from).and_then(|()| self::smoke(hand));
+    let back = use_version(hand, &from).and_then(|()| {
+        // Nobody is to go back to one that doesn't serve.
+        before.as_ref().map_or(Ok(()), |before| hand.link(&format!("{RELEASES}/previous"), &before.name))?;
+        self::smoke(hand)
+    });
     let (rolled_back, how) = match &back {
         Ok(smoke) if smoke["ok"] == true => (true, format!("{} is in use again, and serves", from.name)),
         Ok(smoke) => (false, format!("{} is in use again, and doesn't serve either: {}", from.name, failures(smoke))),
