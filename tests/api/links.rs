@@ -27,14 +27,18 @@ fn one_of_many_comes_in() {
     let body = json!({ "token": word(&first), "password": PASSWORD }).to_string();
     let opened = thread::scope(|scope| {
         let all: Vec<_> = (0..16)
-            .map(|_| scope.spawn(|| server.raw("POST", "/api/v1/session/link", "", &[JSON], Some(&body)).status))
+            .map(|_| {
+                scope.spawn(|| {
+                    server.raw("POST", "/api/v1/session/link", "", &[JSON], Some(body.as_bytes().to_vec())).status
+                })
+            })
             .collect();
         all.into_iter().map(|one| one.join().unwrap()).filter(|status| *status == 200).count()
     });
     assert_eq!(opened, 1);
     let log_in = json!({ "name": "root-admin", "password": PASSWORD }).to_string();
     // Those who came too late are counted as guesses would be, at the link alone.
-    server.raw("POST", "/api/v1/session", "", &[JSON], Some(&log_in)).expect(200);
+    server.raw("POST", "/api/v1/session", "", &[JSON], Some(log_in.into_bytes())).expect(200);
 }
 
 #[test]
@@ -50,7 +54,7 @@ fn a_link_is_for_admins_of_the_platform_and_ends() {
     let link = word(&seed(&server, &["--admin", "ann"]));
     for wrong in ["", ":", "ann", "ann:", "bob:x", &link.replace("ann:", "bob:"), &format!("{link}0"), "\u{0}:\u{0}"] {
         let body = json!({ "token": wrong, "password": PASSWORD }).to_string();
-        let answer = server.raw("POST", "/api/v1/session/link", "", &[JSON], Some(&body));
+        let answer = server.raw("POST", "/api/v1/session/link", "", &[JSON], Some(body.as_bytes().to_vec()));
         // The sixth wrong one has to wait.
         assert!(matches!(answer.status, 401 | 429), "{wrong:?}: {} {}", answer.status, answer.text);
     }

@@ -42,6 +42,7 @@ impl Said {
     ///
     /// # Panics
     /// If it didn't.
+    #[track_caller]
     pub fn good(self) -> String {
         assert_eq!(self.code, 0, "{}\n{}", self.out, self.err);
         self.out

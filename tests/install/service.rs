@@ -168,7 +168,7 @@ fn the_front_door_keeps_its_word(machine: &Machine) {
         machine.shell("curl -s http://127.0.0.1:7070/metrics | grep -q '^windlass_event_streams.* 1$'").code == 0
     });
     launch(machine, &bearer);
-    stream.wait_for_line("run.completed", Duration::from_secs(10));
+    stream.wait_for_line("run.succeeded", Duration::from_secs(10));
     // A console's address takes WebSockets through the front door: the API itself answers that nobody is logged in.
     let upgrade = "-i -m 5 -H 'Connection: Upgrade' -H 'Upgrade: websocket' -H 'Sec-WebSocket-Version: 13' \
                    -H 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=='";
@@ -208,7 +208,7 @@ WantedBy=multi-user.target
 
 fn what_people_change_stays(machine: &Machine) {
     machine.shell("echo '# mine' >>/etc/windlass/windlass.toml").good();
-    machine.shell("mkdir /etc/caddy/mine && touch /etc/caddy/mine/x && echo 'import /etc/caddy/mine/*' >>/etc/caddy/Caddyfile").good();
+    machine.shell("mkdir /etc/caddy/mine && echo ':8085' >/etc/caddy/mine/site && echo 'import /etc/caddy/mine/*' >>/etc/caddy/Caddyfile").good();
     std::fs::write(machine.sources().join("guacamole.service"), GUACAMOLE).unwrap();
     machine
         .shell("cp /opt/windlass/guacamole.service /etc/systemd/system && systemctl -q enable --now guacamole")
@@ -244,7 +244,7 @@ fn it_keeps_what_it_has_when_uninstalled(machine: &Machine, run: &str, id: &str)
     assert_eq!(again["link"], Value::Null, "the admin is there already");
     smoke(machine, "");
     assert_eq!(machine.run(&["cat", "/etc/windlass/instance_id"]).good(), id);
-    assert_eq!(told(machine, &format!("runs show {run}"))["id"], run);
+    assert_eq!(told(machine, &format!("runs show {run}"))["run"]["id"], run);
     assert!(post(machine, "session", &format!(r#"{{"name":"admin","password":"{PASSWORD}"}}"#)).starts_with("200 "));
 }
 
