@@ -239,6 +239,8 @@ fn it_keeps_what_it_has_when_uninstalled(machine: &Machine, run: &str, id: &str)
     machine.shell("! systemctl is-active -q windlass && ! test -e /usr/bin/windlass").good();
     machine.shell("! test -e /usr/lib/windlass && ! test -e /var/lib/windlass/www").good();
     machine.shell("! curl -sf http://127.0.0.1/ && ! curl -sf http://127.0.0.1:7070/livez").good();
+    // What somebody else has Caddy serve is served, now and after the next start.
+    machine.shell("systemctl restart caddy && sleep 1 && curl -s -o /dev/null http://127.0.0.1:8085/").good();
     assert_eq!(sql(machine, &format!("SELECT count(*) FROM runs WHERE id = '{run}'")), "1");
     let again = install(machine, "");
     assert_eq!(again["link"], Value::Null, "the admin is there already");
@@ -254,6 +256,7 @@ fn purged_it_leaves_nothing(machine: &Machine, id: &str) {
     smoke(machine, "");
     machine.shell(&format!("windlass uninstall --purge --confirm {id}")).good();
     machine.shell("! test -e /etc/windlass && ! test -e /var/lib/windlass && ! id windlass 2>/dev/null").good();
+    machine.shell("systemctl restart caddy && sleep 1 && curl -s -o /dev/null http://127.0.0.1:8085/").good();
     let count = "SELECT count(*) FROM pg_database WHERE datname = 'windlass'";
     let left = machine.run(&["runuser", "-u", "postgres", "--", "psql", "-XqAt", "-c", count]);
     assert_eq!(left.good().trim(), "0");
