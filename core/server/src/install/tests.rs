@@ -112,7 +112,7 @@ fn the_front_door_is_what_caddy_understands() {
         fs::write(&file, caddy::caddyfile(&record(address.clone(), false))).unwrap();
         let output =
             Command::new("caddy").args(["adapt", "--adapter", "caddyfile", "--config"]).arg(&file).output().unwrap();
-        let text = String::from_utf8_lossy(&output.stdout);
+        let text = String::from_utf8_lossy(&output.stdout).to_lowercase();
         assert!(output.status.success(), "{address:?}: {}", String::from_utf8_lossy(&output.stderr));
         for part in ["127.0.0.1:7070", "127.0.0.1:8081", "/var/lib/windlass/www", "require-trusted-types-for"] {
             assert!(text.contains(part), "{part}");
