@@ -9,6 +9,7 @@ mod engine;
 #[path = "faults/short.rs"]
 mod faults;
 mod hosts;
+mod install;
 mod lab;
 mod nodes;
 mod plugins;

@@ -167,6 +167,7 @@ const CASES: &[(&str, About)] = &[
     ("PUT /api/v1/secrets/{name*}", Platform),
     ("DELETE /api/v1/secrets/{name*}", Platform),
     ("POST /api/v1/session", Nothing),
+    ("POST /api/v1/session/link", Nothing),
     ("GET /api/v1/session", Oneself),
     ("DELETE /api/v1/session", Oneself),
     ("GET /api/v1/session/oidc", Nothing),

@@ -16,6 +16,7 @@ mod events;
 mod forms;
 mod house;
 mod invitations;
+mod links;
 mod logs;
 mod long_logs;
 mod notifications;

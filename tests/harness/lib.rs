@@ -8,6 +8,7 @@ pub mod docker;
 #[path = "../faults/mod.rs"]
 pub mod faults;
 pub mod guest;
+pub mod machine;
 pub mod mail;
 pub mod nodes;
 pub mod postgres;
@@ -23,6 +24,7 @@ pub mod world;
 
 pub use api::{Answer, ApiServer};
 pub use docker::Docker;
+pub use machine::Machine;
 pub use powerdns::PowerDns;
 pub use process::{Process, free_port, wait_for, wait_until, windlass_binary};
 pub use receiver::{Receiver, Says};

@@ -28,6 +28,16 @@ struct LogIn {
     code: Option<String>,
 }
 
+/// A link that somebody was given to come in once, and the password that they choose.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct LinkUse {
+    /// The word of the link: what stands behind `#link=`.
+    token: String,
+    /// The password from now on.
+    password: String,
+}
+
 /// Who one is.
 #[derive(Serialize, JsonSchema)]
 struct WhoAmI {
@@ -117,6 +127,14 @@ pub(crate) fn routes() -> Vec<Route> {
             .answers::<WhoAmI>(200)
             .problems(&[Code::InvalidInput, Code::Unauthenticated, Code::TooManyRequests])
             .handle(log_in),
+        Route::post("/api/v1/session/link", "session", "Come in once by a link, and choose a password")
+            .describe("The link is one of `windlass seed`. It works once; sessions that were opened before end.")
+            .access(Access::Public)
+            .body::<LinkUse>()
+            .body_bytes(CREDENTIALS)
+            .answers::<WhoAmI>(200)
+            .problems(&[Code::InvalidInput, Code::Unauthenticated, Code::TooManyRequests])
+            .handle(come_in),
         Route::get("/api/v1/session", "session", "Who one is, and what one may do")
             .access(Access::Known)
             .answers::<WhoAmI>(200)
@@ -175,10 +193,24 @@ fn log_in(request: Request) -> Result<Answer, Problem> {
     let credentials = Credentials { name: &body.name, password: &body.password, code: body.code.as_deref() };
     let agent = request.header("user-agent").unwrap_or_default();
     let opened = api.auth.log_in(&api.engine, &credentials, request.address, agent)?;
+    welcome(&request, &opened)
+}
+
+fn come_in(request: Request) -> Result<Answer, Problem> {
+    let body: LinkUse = request.json()?;
+    let agent = request.header("user-agent").unwrap_or_default();
+    let given = (body.token.as_str(), body.password.as_str());
+    let opened = request.api.auth.log_in_by_link(&request.api.engine, given, request.address, agent)?;
+    welcome(&request, &opened)
+}
+
+/// The session's cookie, and who one is in it.
+fn welcome(request: &Request, opened: &auth::Opened) -> Result<Answer, Problem> {
+    let api = &request.api;
     let user = User::require(&api.engine, &opened.session.body.user)?;
     let principal = api.auth.of_session(&api.engine, &opened.session, &user)?;
     let who = who(&principal, Some(auth::csrf(&opened.cookie)), &user);
-    Ok(Answer::json(&who)?.header(header::SET_COOKIE, &cookie(&request, &opened)))
+    Ok(Answer::json(&who)?.header(header::SET_COOKIE, &cookie(request, opened)))
 }
 
 fn cookie(request: &Request, opened: &auth::Opened) -> String {

@@ -35,6 +35,13 @@ const HASHED: &str = "/assets/";
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; \
                       connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
                       require-trusted-types-for 'script'; trusted-types svelte-trusted-html";
+/// What every answer with a file of the interface says to browsers; a proxy that serves the files has to say it, too.
+pub const HEADERS: [(&str, &str); 4] = [
+    ("content-security-policy", POLICY),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("permissions-policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+];
 const NOT_BUILT: &str = include_str!("site.html");
 
 impl Site {
@@ -81,17 +88,11 @@ impl File {
             encoding => answer.header(header::CONTENT_ENCODING, encoding),
         };
         let keep = if self.path.starts_with(HASHED) { "public, max-age=31536000, immutable" } else { "no-cache" };
-        answer
+        let answer = answer
             .header(header::ETAG, &tag)
             .header(header::VARY, "Accept-Encoding")
-            .header(header::CACHE_CONTROL, keep)
-            .header(header::CONTENT_SECURITY_POLICY, POLICY)
-            .header(http::HeaderName::from_static("cross-origin-opener-policy"), "same-origin")
-            .header(http::HeaderName::from_static("cross-origin-resource-policy"), "same-origin")
-            .header(
-                http::HeaderName::from_static("permissions-policy"),
-                "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
-            )
+            .header(header::CACHE_CONTROL, keep);
+        HEADERS.iter().fold(answer, |answer, (name, value)| answer.header(http::HeaderName::from_static(name), value))
     }
 
     fn media_type(&self) -> &'static str {

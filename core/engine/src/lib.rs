@@ -43,3 +43,8 @@ pub fn migrate(url: &str) -> Result<Vec<String>, windlass_model::Problem> {
 pub fn pending_migrations(url: &str) -> Result<Vec<String>, windlass_model::Problem> {
     windlass_store::Store::pending_migrations(url).map_err(Into::into)
 }
+
+/// Migrations of the database at `url` that a newer program has run.
+pub fn unknown_migrations(url: &str) -> Result<Vec<String>, windlass_model::Problem> {
+    windlass_store::Store::unknown_migrations(url).map_err(Into::into)
+}

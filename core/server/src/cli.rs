@@ -88,6 +88,16 @@ pub enum Command {
     Serve(commands::serve::Args),
     /// Serve with embedded defaults: makes a data folder and an admin, and says what to type next
     Dev(commands::dev::Args),
+    /// Install Windlass as a service of this machine: user, folders, database, unit, front door; safe to run again
+    Install(commands::install::Args),
+    /// Bring another version of the program into use; one that doesn't serve is taken back
+    Upgrade(commands::upgrade::Args),
+    /// Put the version before into use again
+    Rollback(commands::upgrade::RollbackArgs),
+    /// Take the service away; what it has kept stays
+    Uninstall(commands::uninstall::Args),
+    /// Make the first admin, and a link with which they come in; safe to run again
+    Seed(commands::seed::Args),
     /// Bring the database to this program's schema
     Migrate(commands::migrate::Args),
     /// Copy the database into a file, as it is at one moment; servers go on meanwhile
@@ -97,8 +107,8 @@ pub enum Command {
     /// Check the database, or move everything to another one
     #[command(subcommand)]
     Store(commands::store::Command),
-    /// Say what this machine can do, and how to get what is missing
-    Doctor,
+    /// Say what this machine can do, and how to get what is missing; with --smoke, whether the installation serves
+    Doctor(commands::doctor::Args),
     /// Show the configuration
     #[command(subcommand)]
     Config(commands::config::Command),

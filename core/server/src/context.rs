@@ -139,5 +139,6 @@ fn load(global: &Global, environment: &BTreeMap<String, String>) -> Result<Loade
     let here = std::env::current_dir()
         .map_err(|error| Problem::new(Code::System, format!("the current folder can't be told: {error}")))?;
     let (config, data, workflows) = (global.config.clone(), global.data.clone(), global.workflows.clone());
-    config::load(&Flags { config, data, workflows }, environment, &here)
+    let installed = crate::install::installed_config();
+    config::load(&Flags { config, data, workflows, installed }, environment, &here)
 }

@@ -78,17 +78,49 @@ pub fn embedded(
         return serving(places, environment);
     }
     if read(own_file)?.is_none() {
-        write_once(own_file)?;
+        write_once(own_file, 0o600)?;
     }
     let id =
         read(own_file)?.ok_or_else(|| Problem::new(Code::InstanceId, format!("{} is gone", own_file.display())))?;
     Ok(InstanceId { id, origin: own_file.display().to_string(), warning: None })
 }
 
+/// The id of a machine that is to serve: the one that is there, else a new one in the first place, which everybody may read.
+pub fn made(places: &Places) -> Result<InstanceId, Problem> {
+    for file in &places.files {
+        if let Some(id) = read(file)? {
+            return Ok(InstanceId { id, origin: file.display().to_string(), warning: None });
+        }
+    }
+    if let Some(file) = places.files.first() {
+        write_once(file, 0o644)?;
+    }
+    serving(places, &BTreeMap::new())
+}
+
+/// Refuses an id on a file system that several machines see: each has to have its own.
+pub fn require_local(file: &Path) -> Result<(), Problem> {
+    // NFS, SMB, CIFS, SMB2, Ceph, AFS, 9P: what statfs(2) calls them.
+    const SHARED: [u32; 7] = [0x6969, 0x517B, 0xFF53_4D42, 0xFE53_4D42, 0x00C3_6400, 0x5346_414F, 0x0102_1997];
+    let found = nix::sys::statfs::statfs(file)
+        .map_err(|errno| Problem::new(Code::InstanceId, format!("{} can't be looked at: {errno}", file.display())))?;
+    // Magic numbers have 32 bits, in a type whose width differs between machines.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::unnecessary_cast)]
+    let kind = found.filesystem_type().0 as u32;
+    if SHARED.contains(&kind) {
+        return Err(Problem::new(
+            Code::InstanceId,
+            format!("{} is on a file system that machines share", file.display()),
+        )
+        .help("keep it on this machine's own disk: two machines with one id take each other's things for their own"));
+    }
+    Ok(())
+}
+
 fn how_to_write_one(places: &Places) -> String {
     let file = places.files.first().map(|file| file.display().to_string()).unwrap_or_default();
     format!(
-        "write one, once and on local disk: `install -d {} && cat /proc/sys/kernel/random/uuid > {file}`",
+        "`windlass install` writes one; by hand, once and on local disk: `install -d {} && cat /proc/sys/kernel/random/uuid > {file}`",
         Path::new(&file).parent().unwrap_or(Path::new("/")).display()
     )
 }
@@ -112,12 +144,12 @@ fn read(file: &Path) -> Result<Option<Arc<str>>, Problem> {
 }
 
 /// Writes a fresh id, unless somebody else did so in between. The file appears complete or not at all.
-fn write_once(file: &Path) -> Result<(), Problem> {
+fn write_once(file: &Path, mode: u32) -> Result<(), Problem> {
     let unwritable =
         |error: std::io::Error| Problem::new(Code::InstanceId, format!("{} can't be written: {error}", file.display()));
     let draft = file.with_extension(format!("{}.new", std::process::id()));
     let mut options = fs::OpenOptions::new();
-    let written = options.write(true).create(true).truncate(true).mode(0o600).open(&draft).and_then(|mut handle| {
+    let written = options.write(true).create(true).truncate(true).mode(mode).open(&draft).and_then(|mut handle| {
         writeln!(handle, "{}", new_uuid())?;
         handle.sync_all()
     });
@@ -176,6 +208,20 @@ mod tests {
     }
 
     #[test]
+    fn an_installation_writes_one_and_never_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let places = Places { files: vec![folder.path().join("ours"), folder.path().join("seeds")] };
+        fs::write(&places.files[1], ONE).unwrap();
+        assert_eq!(&*made(&places).unwrap().id, ONE, "the one of the system before is taken");
+        assert!(!places.files[0].exists());
+        fs::remove_file(&places.files[1]).unwrap();
+        let first = made(&places).unwrap();
+        assert_eq!(made(&places).unwrap(), first);
+        fs::write(&places.files[0], "").unwrap();
+        assert_eq!(made(&places).unwrap_err().code, Code::InstanceId, "an empty file stops it");
+    }
+
+    #[test]
     fn the_data_folders_own_id_is_written_once() {
         let folder = tempfile::tempdir().unwrap();
         let places = Places { files: vec![folder.path().join("ours")] };
@@ -183,7 +229,7 @@ mod tests {
         let first = embedded(&places, &BTreeMap::new(), &own).unwrap();
         assert!(is_uuid(&first.id));
         assert_eq!(embedded(&places, &BTreeMap::new(), &own).unwrap(), first);
-        write_once(&own).unwrap();
+        write_once(&own, 0o600).unwrap();
         assert_eq!(embedded(&places, &BTreeMap::new(), &own).unwrap(), first);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no draft is left behind");
 

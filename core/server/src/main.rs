@@ -14,6 +14,7 @@ mod exit;
 mod follow;
 mod git;
 mod house;
+mod install;
 mod instance;
 mod interrupt;
 mod janitor;

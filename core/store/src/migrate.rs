@@ -88,7 +88,15 @@ fn behind(url: &str, pending: &[String]) -> StoreError {
     StoreError::Failed(Problem::new(Code::SchemaMismatch, message).help("run `windlass migrate`"))
 }
 
-fn refuse_newer(connection: &mut AnyConnection) -> Result<(), StoreError> {
+/// Versions of what was run and this program doesn't know: a newer one has. None of a file that isn't there.
+pub(crate) fn unknown(url: &str) -> Result<Vec<String>, StoreError> {
+    if matches!(place(url)?, Place::Sqlite(path) if !path.exists()) {
+        return Ok(Vec::new());
+    }
+    unknown_on(&mut connect(url, Purpose::Write(Durability::Full))?)
+}
+
+fn unknown_on(connection: &mut AnyConnection) -> Result<Vec<String>, StoreError> {
     let source = migrations(connection);
     let (known, applied): (Vec<String>, Vec<String>) = match connection {
         AnyConnection::Sqlite(c) => {
@@ -100,7 +108,11 @@ fn refuse_newer(connection: &mut AnyConnection) -> Result<(), StoreError> {
             (known.iter().map(|migration| migration.name().version().to_string()).collect(), applied_versions(c)?)
         }
     };
-    match applied.iter().find(|version| !known.contains(version)) {
+    Ok(applied.into_iter().filter(|version| !known.contains(version)).collect())
+}
+
+fn refuse_newer(connection: &mut AnyConnection) -> Result<(), StoreError> {
+    match unknown_on(connection)?.first() {
         None => Ok(()),
         Some(version) => Err(StoreError::Failed(
             Problem::new(

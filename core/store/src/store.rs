@@ -61,6 +61,11 @@ impl Store {
         migrate::pending(url)
     }
 
+    /// The migrations that were run by a newer program, and that this one doesn't know, by version.
+    pub fn unknown_migrations(url: &str) -> Result<Vec<String>, StoreError> {
+        migrate::unknown(url)
+    }
+
     /// Applies a command; returns when it is on disk.
     pub fn commit(&self, command: Command) -> Result<Reply, StoreError> {
         let slot = Slot::of_this_thread();

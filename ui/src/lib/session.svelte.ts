@@ -70,6 +70,11 @@ class Session {
     await this.#opened(await api.post('/session', { body: { name, password, code: code || undefined } }));
   }
 
+  /** Comes in by a link that works once, with the password to be. */
+  async comeIn(token: string, password: string) {
+    await this.#opened(await api.post('/session/link', { body: { token, password } }));
+  }
+
   /** Throws the problem if the server didn't hear of it: one is still logged in then. */
   async logOut() {
     try {

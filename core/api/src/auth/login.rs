@@ -8,7 +8,7 @@ use windlass_model::{Code, Problem};
 use super::{
     Auth, Opened,
     kept::{By, User, UserBody, now_ms},
-    password,
+    links, password,
     refusals::How,
     sessions, totp, users,
 };
@@ -60,6 +60,29 @@ impl Auth {
         self.throttle.succeeded(&account, address, Instant::now());
         let by = By { actor: user.id.clone(), source: address.to_string() };
         sessions::open(engine, &by, user, agent, self.config.session_max_ms, "password")
+    }
+
+    /// Opens a session for whoever has a link that wasn't used, and sets the password that they choose.
+    pub fn log_in_by_link(
+        &self,
+        engine: &Engine,
+        (token, password): (&str, &str),
+        address: IpAddr,
+        agent: &str,
+    ) -> Result<Opened, Problem> {
+        // The word has 256 bits: counting its tries keeps the log readable, and guesses from an address bounded.
+        self.throttle.attempt("login link", address, Instant::now()).inspect_err(|_| {
+            self.refusals.note(How::Throttled, None, address);
+        })?;
+        let user =
+            links::spend(engine, token, password, &address.to_string()).inspect_err(|problem| match problem.code {
+                Code::Unauthenticated => self.refusals.note(How::Token, None, address),
+                _ => self.throttle.forgive("login link", address, Instant::now()),
+            })?;
+        self.throttle.forgive("login link", address, Instant::now());
+        self.forget();
+        let by = By { actor: user.id.clone(), source: address.to_string() };
+        sessions::open(engine, &by, &user, agent, self.config.session_max_ms, "link")
     }
 
     /// Whether a user who is logged in knows their password; counted as log-ins are.

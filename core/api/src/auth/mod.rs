@@ -4,6 +4,7 @@ pub mod access;
 pub mod binding;
 mod jwt;
 pub mod kept;
+pub mod links;
 mod login;
 pub mod oidc;
 mod password;

@@ -14,7 +14,7 @@ use crate::{
 /// Arguments.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Only list what is pending; exit code 1 if something is
+    /// Only list what is pending, and what only a newer program knows; exit code 1 if there is either
     #[arg(long)]
     status: bool,
 }
@@ -24,12 +24,15 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, Problem> {
     let folder = DataFolder::open(&context.loaded.config.data)?;
     let url = wiring::database_url(&context.loaded.config, &folder);
     if args.status {
-        let pending = windlass_engine::pending_migrations(&url)?;
-        context.print(&json!({ "pending": pending }), || match pending.is_empty() {
-            true => "the schema is this program's".to_owned(),
-            false => format!("pending:\n  {}", pending.join("\n  ")),
+        let (pending, unknown) =
+            (windlass_engine::pending_migrations(&url)?, windlass_engine::unknown_migrations(&url)?);
+        let listed = |title: &str, names: &[String]| format!("{title}:\n  {}", names.join("\n  "));
+        context.print(&json!({ "pending": pending, "unknown": unknown }), || match (&*pending, &*unknown) {
+            ([], []) => "the schema is this program's".to_owned(),
+            (pending, []) => listed("pending", pending),
+            (_, unknown) => listed("of a newer program, which this one can't work with", unknown),
         });
-        return Ok(if pending.is_empty() { Exit::Success } else { Exit::Failure });
+        return Ok(if pending.is_empty() && unknown.is_empty() { Exit::Success } else { Exit::Failure });
     }
     let _building = Lock::take(&wiring::setup_lock(&url, &folder))?;
     let _idle = idle(&url, &folder)?;

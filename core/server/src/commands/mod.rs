@@ -12,6 +12,7 @@ pub mod dev;
 pub mod doctor;
 pub mod exchange;
 pub mod hosts;
+pub mod install;
 pub mod invitations;
 pub mod lab;
 pub mod migrate;
@@ -26,10 +27,13 @@ pub mod run;
 pub mod runs;
 pub mod schedules;
 pub mod secrets;
+pub mod seed;
 pub mod serve;
 pub mod sim;
 pub mod store;
 pub mod tokens;
+pub mod uninstall;
+pub mod upgrade;
 pub mod users;
 pub mod version;
 pub mod versions;
@@ -75,11 +79,15 @@ fn server(command: &Command) -> Server {
         | Command::Capture(_) => Server::Asks,
         Command::Serve(_) | Command::Dev(_) | Command::Sim(_) => Server::Refuses("this starts a server here"),
         Command::Retention(_) => Server::Refuses("a server removes by itself what isn't kept any more"),
+        Command::Install(_) | Command::Upgrade(_) | Command::Rollback(_) | Command::Uninstall(_) => {
+            Server::Refuses("this changes the machine that it runs on")
+        }
+        Command::Seed(_) => Server::Refuses("this works on the database itself; do it where the server runs"),
         Command::Migrate(_) => Server::Refuses("a database is migrated by whoever serves it"),
         Command::Backup(_) | Command::Restore(_) | Command::Store(_) => {
             Server::Refuses("this works on the database itself; do it where the server runs")
         }
-        Command::Doctor => Server::Refuses("this looks at the machine that it runs on"),
+        Command::Doctor(_) => Server::Refuses("this looks at the machine that it runs on"),
         Command::Config(_) => Server::Refuses("this shows the configuration of this machine"),
         Command::Hosts(_) => {
             Server::Refuses("this describes what scripts can call here; a server may have other modules")
@@ -91,11 +99,23 @@ fn server(command: &Command) -> Server {
     }
 }
 
+/// Whether a command works on the machine itself, as root; every other one works as whoever owns what it works on.
+fn changes_the_machine(command: &Command) -> bool {
+    match command {
+        Command::Install(_) | Command::Upgrade(_) | Command::Rollback(_) | Command::Uninstall(_) => true,
+        Command::Doctor(args) => args.restart,
+        _ => false,
+    }
+}
+
 /// Runs a command.
 pub fn dispatch(command: Command, context: &Context) -> Result<Exit, Problem> {
     if let (Some(address), Server::Refuses(why)) = (&context.global.server, server(&command)) {
         return Err(Problem::new(Code::Usage, format!("this can't be done at a server ({address}): {why}"))
             .help("leave --server out; `env -u WINDLASS_SERVER windlass …` does where the variable is set"));
+    }
+    if !changes_the_machine(&command) {
+        crate::install::become_owner(&context.loaded.config.data)?;
     }
     match command {
         Command::Run(args) => run::run(&args, context),
@@ -104,11 +124,16 @@ pub fn dispatch(command: Command, context: &Context) -> Result<Exit, Problem> {
         Command::Workflows(command) => workflows::run(&command, context),
         Command::Serve(args) => serve::run(&args, context),
         Command::Dev(args) => dev::run(&args, context),
+        Command::Install(args) => install::run(&args, context),
+        Command::Upgrade(args) => upgrade::run(&args, context),
+        Command::Rollback(args) => upgrade::back(&args, context),
+        Command::Uninstall(args) => uninstall::run(&args, context),
+        Command::Seed(args) => seed::run(&args, context),
         Command::Migrate(args) => migrate::run(&args, context),
         Command::Backup(args) => backup::run(&args, context),
         Command::Restore(args) => restore::run(&args, context),
         Command::Store(command) => store::run(&command, context),
-        Command::Doctor => doctor::run(context),
+        Command::Doctor(args) => doctor::run(&args, context),
         Command::Config(command) => config::run(&command, context),
         Command::Hosts(args) => hosts::run(&args, context),
         Command::Definitions(args) => definitions::run(&args, context),

@@ -20,6 +20,8 @@ pub struct Flags {
     pub data: Option<PathBuf>,
     /// `--workflows`
     pub workflows: Option<PathBuf>,
+    /// The machine's configuration, if the program is installed there: where neither a flag nor a folder names one.
+    pub installed: Option<PathBuf>,
 }
 
 /// Where a value comes from.
@@ -77,7 +79,9 @@ const OTHER_VARIABLES: &[&str] = &[
 pub fn load(flags: &Flags, environment: &BTreeMap<String, String>, here: &Path) -> Result<Loaded, Problem> {
     let path = match &flags.config {
         Some(path) => Some(here.join(path)),
-        None => above(here, |folder| folder.join("windlass.toml").is_file()).map(|folder| folder.join("windlass.toml")),
+        None => above(here, |folder| folder.join("windlass.toml").is_file())
+            .map(|folder| folder.join("windlass.toml"))
+            .or_else(|| flags.installed.clone()),
     };
     let mut values = json!(Config::default());
     let mut origins = BTreeMap::new();

@@ -4,6 +4,7 @@ mod checks;
 mod consoles;
 mod disk;
 mod service;
+pub mod smoke;
 
 pub use checks::may_make_namespaces;
 pub use service::Doctor;
