@@ -15,6 +15,7 @@ mod connection;
 pub mod consoles;
 mod dispatch;
 mod doctor;
+mod drafts;
 mod events;
 mod forwarded;
 mod health;

@@ -1,7 +1,7 @@
 //! All routes, resource by resource.
 
 use crate::{
-    Routes, approvals, artifacts, audit, bundles, claims, consoles, doctor, events, health, logs, metrics, nodes, oidc,
+    Routes, approvals, artifacts, audit, bundles, claims, consoles, doctor, drafts, events, health, logs, metrics, nodes, oidc,
     openapi, organisations, plans, plugins, pool, resources, roles, runs, secrets, session, tokens, triggers, users,
     workflows,
 };
@@ -31,6 +31,7 @@ pub fn routes() -> Routes {
         audit::routes(),
         nodes::routes(),
         workflows::routes(),
+        drafts::routes(),
         plans::routes(),
         plugins::routes(),
         pool::routes(),

@@ -159,7 +159,7 @@ fn own() -> Vec<Route> {
 }
 
 /// The name in the path, if whoever asks may do this to it in any organisation; else it is as if it weren't there.
-fn named(request: &Request, permission: Permission) -> Result<String, Problem> {
+pub(crate) fn named(request: &Request, permission: Permission) -> Result<String, Problem> {
     let name = runs::text("name", request.parameter("name"))?.to_owned();
     if !visible(request, Permission::Read, &name) {
         return Err(Problem::new(Code::WorkflowNotFound, format!("there is no workflow `{name}`")));
@@ -170,7 +170,8 @@ fn named(request: &Request, permission: Permission) -> Result<String, Problem> {
     }
 }
 
-fn visible(request: &Request, permission: Permission, name: &str) -> bool {
+/// Whether they may do this to the workflow in any organisation.
+pub(crate) fn visible(request: &Request, permission: Permission, name: &str) -> bool {
     match request.principal.scopes(permission) {
         None => true,
         Some(scopes) => scopes.iter().any(|scope| scope.covers(&scope.organisation, name)),
