@@ -43,6 +43,8 @@ struct WorkflowInShort {
     title: Option<String>,
     /// Tags.
     tags: Vec<String>,
+    /// Steps of its wizard; 0 if it has none.
+    steps: usize,
     /// Number of the version in use; absent if none is.
     version: Option<i64>,
     /// Whether it can be launched: some version is in use.
@@ -195,11 +197,12 @@ fn list(request: Request) -> Result<Answer, Problem> {
         let version = request.api.scripts.version(&name);
         let item = match request.api.scripts.header(&name) {
             Ok(workflow) => {
-                let (title, tags) = (Some(workflow.title), workflow.tags);
-                WorkflowInShort { name, title, tags, version, sound: true, problem: rejected }
+                let (title, tags, steps) = (Some(workflow.title), workflow.tags, workflow.wizard.len());
+                WorkflowInShort { name, title, tags, steps, version, sound: true, problem: rejected }
             }
             Err(problem) => {
-                WorkflowInShort { name, title: None, tags: Vec::new(), version, sound: false, problem: Some(problem) }
+                let problem = Some(problem);
+                WorkflowInShort { name, title: None, tags: Vec::new(), steps: 0, version, sound: false, problem }
             }
         };
         if query.tag.as_ref().is_none_or(|tag| item.tags.contains(tag)) {

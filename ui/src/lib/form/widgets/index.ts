@@ -12,7 +12,7 @@ import SshKeyField from './SshKeyField.svelte';
 
 export const widgets: Widgets = {
   fields: {
-    components: ComponentsField, diagrams: Diagrams, domain: DomainField, offers: Offers, pool: PoolField, 'pool-name': PoolName,
+    cards: Diagrams, components: ComponentsField, diagrams: Diagrams, domain: DomainField, offers: Offers, pool: PoolField, 'pool-name': PoolName,
     registrar: RegistrarField, 'ssh-key': SshKeyField,
   },
   check: Check,
