@@ -59,6 +59,8 @@ export class Server {
     } else {
       cpSync(join(root, 'workflows'), join(folder, 'workflows'), { recursive: true });
     }
+    // A copy: a test may change it.
+    if (options.playground) cpSync(join(root, 'plugins'), join(folder, 'plugins'), { recursive: true });
     writeFileSync(join(folder, 'windlass.toml'), options.settings ?? '');
     const server = new Server(folder, options.playground ?? false);
     endings.push(() => server.#end());
@@ -69,7 +71,6 @@ export class Server {
   /** Starts it, or starts it again. */
   async run(listen = new URL(this.url).host) {
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('WINDLASS_')));
-    if (this.plays) env.WINDLASS_PLUGINS = join(root, 'plugins');
     const child = spawn(binary(), ['--json', '--data', join(this.folder, 'data'), 'dev', ...(this.plays ? [] : ['--bare']), '--listen', listen], { cwd: this.folder, env });
     this.#process = child;
     let output = '';
@@ -267,8 +268,8 @@ export async function picture(page: Page, name: string, { full = false } = {}) {
   mkdirSync(pictures, { recursive: true });
   for (const scheme of ['light', 'dark'] as const) {
     await page.emulateMedia({ colorScheme: scheme });
-    // Colours fade into one another, and axe would measure what is in between.
-    await page.evaluate(() => Promise.all(document.getAnimations().map((one) => one.finished.catch(() => {}))));
+    // Colours fade into one another, and axe would measure what is in between. What turns for ever has no end to wait for.
+    await page.evaluate(() => Promise.all(document.getAnimations().filter((one) => one.effect?.getComputedTiming().iterations !== Infinity).map((one) => one.finished.catch(() => {}))));
     await accessible(page, `${name}, ${scheme}`);
     await page.screenshot({ path: join(pictures, `${name}-${scheme}.png`), fullPage: full });
   }
