@@ -1,9 +1,9 @@
 //! All routes, resource by resource.
 
 use crate::{
-    Routes, approvals, artifacts, audit, bundles, claims, consoles, doctor, drafts, events, health, logs, metrics, nodes, oidc,
-    openapi, organisations, plans, plugins, pool, resources, roles, runs, secrets, session, tokens, triggers, users,
-    workflows,
+    Routes, approvals, artifacts, audit, bundles, claims, consoles, doctor, drafts, events, health, logs, metrics,
+    nodes, oidc, openapi, organisations, plans, plugins, pool, resources, roles, runs, secrets, session, tokens,
+    triggers, users, workflows,
 };
 
 /// The table.
