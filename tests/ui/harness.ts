@@ -27,6 +27,8 @@ export interface ServerOptions {
   workflows?: Record<string, string>;
   /** Lines of `windlass.toml`. */
   settings?: string;
+  /** With what `windlass dev` simulates beside it: a provider, registrars, a PowerDNS; and with the repository's plugins. */
+  playground?: boolean;
 }
 
 /** A server: `await Server.start()`. Stopped by itself when the test file ends. */
@@ -36,9 +38,14 @@ export class Server {
   page = '';
   password = '';
   token = '';
+  /** What stands beside it, if it was started with that: `dns` is the name server's address. */
+  playground: Record<string, unknown> | null = null;
   #process: ChildProcess | undefined;
 
-  private constructor(readonly folder: string) {}
+  private constructor(
+    readonly folder: string,
+    private readonly plays: boolean,
+  ) {}
 
   static async start(options: ServerOptions = {}): Promise<Server> {
     const folder = mkdtempSync(join(tmpdir(), 'windlass-ui-'));
@@ -52,8 +59,10 @@ export class Server {
     } else {
       cpSync(join(root, 'workflows'), join(folder, 'workflows'), { recursive: true });
     }
+    // A copy: a test may change it.
+    if (options.playground) cpSync(join(root, 'plugins'), join(folder, 'plugins'), { recursive: true });
     writeFileSync(join(folder, 'windlass.toml'), options.settings ?? '');
-    const server = new Server(folder);
+    const server = new Server(folder, options.playground ?? false);
     endings.push(() => server.#end());
     await server.run('127.0.0.1:0');
     return server;
@@ -62,10 +71,10 @@ export class Server {
   /** Starts it, or starts it again. */
   async run(listen = new URL(this.url).host) {
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('WINDLASS_')));
-    const child = spawn(binary(), ['--json', '--data', join(this.folder, 'data'), 'dev', '--bare', '--listen', listen], { cwd: this.folder, env });
+    const child = spawn(binary(), ['--json', '--data', join(this.folder, 'data'), 'dev', ...(this.plays ? [] : ['--bare']), '--listen', listen], { cwd: this.folder, env });
     this.#process = child;
     let output = '';
-    const ready = new Promise<Record<string, string>>((resolve, reject) => {
+    const ready = new Promise<Record<string, string> & { playground?: Record<string, unknown> }>((resolve, reject) => {
       child.stdout!.on('data', (piece: Buffer) => {
         output += piece.toString();
         const found = /\{\n[\s\S]*?\n\}/.exec(output);
@@ -78,6 +87,7 @@ export class Server {
     this.url = said.url!;
     this.password = said.password!;
     this.token = said.token!;
+    this.playground = said.playground ?? null;
     if (process.env.UI_DEV) this.page ||= await vite(this.url);
     else this.page = this.url;
   }
@@ -258,8 +268,8 @@ export async function picture(page: Page, name: string, { full = false } = {}) {
   mkdirSync(pictures, { recursive: true });
   for (const scheme of ['light', 'dark'] as const) {
     await page.emulateMedia({ colorScheme: scheme });
-    // Colours fade into one another, and axe would measure what is in between.
-    await page.evaluate(() => Promise.all(document.getAnimations().map((one) => one.finished.catch(() => {}))));
+    // Colours fade into one another, and axe would measure what is in between. What turns for ever has no end to wait for.
+    await page.evaluate(() => Promise.all(document.getAnimations().filter((one) => one.effect?.getComputedTiming().iterations !== Infinity).map((one) => one.finished.catch(() => {}))));
     await accessible(page, `${name}, ${scheme}`);
     await page.screenshot({ path: join(pictures, `${name}-${scheme}.png`), fullPage: full });
   }

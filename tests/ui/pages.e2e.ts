@@ -15,6 +15,10 @@ fn run(input) { log("before"); throw "the disk is full"; }
   't/asks': `const WORKFLOW = #{ name: "t/asks", title: "Asks somebody" };
 fn run(input) { approve(#{ title: "Go on with the change?", details: #{ hosts: 3 }, allow_self: true, expires: "7d" }); "done" }
 `,
+  't/steps': `const WORKFLOW = #{ name: "t/steps", title: "Has steps", wizard: [#{ title: "Who" }, #{ title: "What" }],
+  inputs: #{ type: "object", properties: #{ who: #{ type: "string", title: "Who", "x-step": "Who" }, what: #{ type: "string", title: "What", "x-step": "What" } } } };
+fn run(input) { progress(50, "half of it"); annotate("where", "here"); #{ page: "https://example.net/" } }
+`,
   't/waits': `const WORKFLOW = #{ name: "t/waits", title: "Waits for an hour" };
 fn run(input) { sleep("1h"); "done" }
 `,
@@ -24,7 +28,7 @@ let server: Server;
 /** Paths of pages by what a picture of them is called. */
 const paths: Record<string, string> = {
   start: '/', runs: '/runs', workflows: '/workflows', workflow: '/workflows/t/hello', launch: '/launch/t/hello', editor: '/edit/t/hello',
-  'new-workflow': '/edit', approvals: '/approvals', schedules: '/schedules', webhooks: '/webhooks', triggers: '/triggers', audit: '/audit',
+  'new-workflow': '/edit', new: '/new', wizard: '/new/t/steps/who', progress: '', approvals: '/approvals', schedules: '/schedules', webhooks: '/webhooks', triggers: '/triggers', audit: '/audit',
   users: '/users', user: '/users/vera', organisations: '/organisations', tokens: '/tokens', secrets: '/secrets', account: '/account',
   'new-user': '/users/+new', 'new-schedule': '/schedules/new', 'new-webhook': '/webhooks/new', 'new-trigger': '/triggers/new',
   'edit-schedule': '', 'edit-webhook': '', 'edit-trigger': '', nodes: '/nodes', resources: '/resources', plugins: '/plugins', plans: '/plans',
@@ -44,12 +48,13 @@ beforeAll(async () => {
   const trigger = await make('/triggers', { name: 'after hello', on: { workflow: 't/hello', states: ['failed'] }, workflow: 't/fails' });
   const hello = await server.launch('t/hello', { name: 'Ann', times: 3 });
   const again = await server.launch('t/hello', { name: 'Ben', times: 2 });
+  const steps = await server.launch('t/steps', { who: 'Ann' });
   const failed = await server.launch('t/fails');
   const asks = await server.launch('t/asks');
   await server.launch('t/waits');
-  await Promise.all([server.reaches(hello, 'succeeded'), server.reaches(again, 'succeeded'), server.reaches(failed, 'failed', 'rolled_back'), server.reaches(asks, 'waiting')]);
+  await Promise.all([server.reaches(steps, 'succeeded'), server.reaches(hello, 'succeeded'), server.reaches(again, 'succeeded'), server.reaches(failed, 'failed', 'rolled_back'), server.reaches(asks, 'waiting')]);
   Object.assign(paths, {
-    run: `/runs/${hello}`, 'run-failed': `/runs/${failed}`, 'run-asks': `/runs/${asks}`, diff: `/runs/${hello}/diff?with=${again}`,
+    progress: `/runs/${steps}/progress`, run: `/runs/${hello}`, 'run-failed': `/runs/${failed}`, 'run-asks': `/runs/${asks}`, diff: `/runs/${hello}/diff?with=${again}`,
     schedule: `/schedules/${schedule.id}`, webhook: `/webhooks/${webhook.id}`, trigger: `/triggers/${trigger.id}`,
     'edit-schedule': `/schedules/${schedule.id}/edit`, 'edit-webhook': `/webhooks/${webhook.id}/edit`, 'edit-trigger': `/triggers/${trigger.id}/edit`,
   });

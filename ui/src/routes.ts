@@ -15,6 +15,8 @@ export interface Route {
   nav?: { label: string; icon: IconName; group: string; key?: string };
   /** The path of the navigation's entry that it belongs to. */
   under?: string;
+  /** What a page is made anew for; without it, any of its parameters. */
+  key?: (params: Params) => string;
   /** Uses the whole width, without the page's margins: run, editor. */
   wide?: boolean;
 }
@@ -27,10 +29,14 @@ export const routes: readonly Route[] = [
   { path: '/', page: page(() => import('./pages/start/Start.svelte')), nav: { label: 'Start', icon: 'home', group: '', key: 'h' } },
   { path: '/runs', page: page(() => import('./pages/runs/Runs.svelte')), permission: 'read', nav: { label: 'Runs', icon: 'runs', group: '', key: 'r' } },
   { path: '/runs/{id}', page: page(() => import('./pages/run/Run.svelte')), permission: 'read', under: '/runs', wide: true },
+  { path: '/runs/{id}/progress', page: page(() => import('./pages/progress/Progress.svelte')), permission: 'read', under: '/runs' },
   { path: '/runs/{id}/diff', page: page(() => import('./pages/run/RunDiff.svelte')), permission: 'read', under: '/runs' },
   { path: '/workflows', page: page(() => import('./pages/workflows/Workflows.svelte')), permission: 'read', nav: { label: 'Workflows', icon: 'workflow', group: '', key: 'w' } },
   { path: '/workflows/{name*}', page: page(() => import('./pages/workflows/Workflow.svelte')), permission: 'read', under: '/workflows' },
   { path: '/launch/{name*}', page: page(() => import('./pages/launch/Launch.svelte')), permission: 'launch', under: '/workflows' },
+  { path: '/new', page: page(() => import('./pages/wizard/New.svelte')), permission: 'launch', nav: { label: 'New', icon: 'plus', group: '', key: 'n' } },
+  // Its steps are one page: what is filled in stays.
+  { path: '/new/{area}/{rest*}', page: page(() => import('./pages/wizard/Wizard.svelte')), permission: 'launch', under: '/new', key: ({ area, rest }) => `${area}/${rest?.split('/')[0]}` },
   { path: '/edit', page: page(() => import('./pages/editor/NewWorkflow.svelte')), permission: 'edit', under: '/workflows' },
   { path: '/edit/{name*}', page: page(() => import('./pages/editor/Editor.svelte')), permission: 'read', under: '/workflows', wide: true },
   { path: '/approvals', page: page(() => import('./pages/approvals/Approvals.svelte')), permission: 'read', nav: { label: 'Approvals', icon: 'inbox', group: '', key: 'a' } },

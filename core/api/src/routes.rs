@@ -1,7 +1,9 @@
 //! All routes, resource by resource.
 
 use crate::{
-    Routes, approvals, artifacts, audit, bundles, claims, consoles, doctor, events, health, invitations, labs, logs, metrics, nodes, notifications, oidc, openapi, organisations, plans, plugins, pool, resources, roles, runs, secrets, session, tokens, triggers, users, workflows,
+    Routes, approvals, artifacts, audit, bundles, claims, consoles, doctor, drafts, events, health, invitations, labs,
+    logs, metrics, nodes, notifications, oidc, openapi, organisations, plans, plugins, pool, resources, roles, runs,
+    secrets, session, tokens, triggers, users, workflows,
 };
 
 /// The table.
@@ -30,6 +32,7 @@ pub fn routes() -> Routes {
         audit::routes(),
         nodes::routes(),
         workflows::routes(),
+        drafts::routes(),
         plans::routes(),
         plugins::routes(),
         pool::routes(),

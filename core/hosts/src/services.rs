@@ -9,8 +9,8 @@ use windlass_model::{Code, Problem, RunId};
 use crate::{
     authority::Shared,
     claim::{Claims, Offer, Offered, Step},
-    org::{self, House},
     notify::{Target, Targets},
+    org::{self, House},
     owner::Organisations,
     passwords::Passwords,
     pool::{Book, Entry, Row},

@@ -7,6 +7,7 @@ use serde::Serialize;
 use windlass_model::{
     Facts, Problem, ResourceRef, ResourceState, RunId, StepPath,
     facts::{Console, Money},
+    query::RunRecord,
     resource::ResourceRecord,
 };
 
@@ -32,6 +33,12 @@ pub(crate) struct ResourceView {
     origin: String,
     /// The step that made it.
     path: String,
+    /// Whose it is: the organisation of `run`.
+    organisation: String,
+    /// The workflow of `run`.
+    workflow: String,
+    /// How `run` stands. What a run that has failed left behind, nobody looks after.
+    run_state: String,
     /// Its state.
     #[schemars(schema_with = "resource_state")]
     state: ResourceState,
@@ -96,8 +103,11 @@ impl From<Console> for ConsoleView {
     }
 }
 
-fn view(row: ResourceRecord, facts: Facts) -> ResourceView {
+fn view(row: ResourceRecord, facts: Facts, run: Option<&RunRecord>) -> ResourceView {
     ResourceView {
+        organisation: run.map(|run| run.organisation.clone()).unwrap_or_default(),
+        workflow: run.map(|run| run.workflow.clone()).unwrap_or_default(),
+        run_state: run.map(|run| run.state.to_string()).unwrap_or_default(),
         provider: row.resource.provider.to_string(),
         kind: row.resource.kind.to_string(),
         id: row.resource.id.to_string(),
@@ -138,13 +148,21 @@ pub(crate) fn shown(request: &Request, rows: Vec<ResourceRecord>) -> Result<Vec<
             }
         }
     }
+    // Each run is looked up once.
+    let mut runs: HashMap<RunId, Option<RunRecord>> = HashMap::new();
+    for row in &rows {
+        if !runs.contains_key(&row.run) {
+            runs.insert(row.run.clone(), request.api.engine.run(&row.run)?);
+        }
+    }
     // A secret may have been stored since.
     let open = |text: &str| request.api.secrets.scrub(text) == text;
     let views = rows.into_iter().zip(facts).map(|(row, mut facts)| {
         facts.consoles.retain(|console| match console {
             Console::Command { title, command: text } | Console::Link { title, url: text } => open(title) && open(text),
         });
-        view(row, facts)
+        let run = runs.get(&row.run).and_then(Option::as_ref);
+        view(row, facts, run)
     });
     Ok(views.collect())
 }

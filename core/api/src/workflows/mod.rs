@@ -43,6 +43,8 @@ struct WorkflowInShort {
     title: Option<String>,
     /// Tags.
     tags: Vec<String>,
+    /// Steps of its wizard; 0 if it has none.
+    steps: usize,
     /// Number of the version in use; absent if none is.
     version: Option<i64>,
     /// Whether it can be launched: some version is in use.
@@ -159,7 +161,7 @@ fn own() -> Vec<Route> {
 }
 
 /// The name in the path, if whoever asks may do this to it in any organisation; else it is as if it weren't there.
-fn named(request: &Request, permission: Permission) -> Result<String, Problem> {
+pub(crate) fn named(request: &Request, permission: Permission) -> Result<String, Problem> {
     let name = runs::text("name", request.parameter("name"))?.to_owned();
     if !visible(request, Permission::Read, &name) {
         return Err(Problem::new(Code::WorkflowNotFound, format!("there is no workflow `{name}`")));
@@ -170,7 +172,8 @@ fn named(request: &Request, permission: Permission) -> Result<String, Problem> {
     }
 }
 
-fn visible(request: &Request, permission: Permission, name: &str) -> bool {
+/// Whether they may do this to the workflow in any organisation.
+pub(crate) fn visible(request: &Request, permission: Permission, name: &str) -> bool {
     if let Some(owner) = windlass_model::workflow::owner(name) {
         return request.may(permission, owner, name);
     }
@@ -197,11 +200,12 @@ fn list(request: Request) -> Result<Answer, Problem> {
         let version = request.api.scripts.version(&name);
         let item = match request.api.scripts.header(&name) {
             Ok(workflow) => {
-                let (title, tags) = (Some(workflow.title), workflow.tags);
-                WorkflowInShort { name, title, tags, version, sound: true, problem: rejected }
+                let (title, tags, steps) = (Some(workflow.title), workflow.tags, workflow.wizard.len());
+                WorkflowInShort { name, title, tags, steps, version, sound: true, problem: rejected }
             }
             Err(problem) => {
-                WorkflowInShort { name, title: None, tags: Vec::new(), version, sound: false, problem: Some(problem) }
+                let problem = Some(problem);
+                WorkflowInShort { name, title: None, tags: Vec::new(), steps: 0, version, sound: false, problem }
             }
         };
         if query.tag.as_ref().is_none_or(|tag| item.tags.contains(tag)) {

@@ -91,6 +91,19 @@ pub(super) fn ops(here: &Here) -> Vec<Op> {
             })
         },
         Op {
+            doc: "The name servers that a zone of this name has, or would have if it were made: those of its server's configuration.",
+            returns: "[string]",
+            example: r#"dns::nameservers("a.example.net").len()"#,
+            ..here.look("nameservers", |here, cx, args| {
+                let (zone, server) = here.place(args)?;
+                only(args)?;
+                let own = cx.block_on(server.backend.rrsets(&zone, Some(zone.as_str())));
+                let own = own.ok().and_then(|found| found.into_iter().find(|rrset| rrset.kind == "NS"));
+                let names = own.map_or_else(|| server.config.nameservers.clone(), |rrset| rrset.records);
+                names.iter().map(|name| authority::name(name).map(Value::String)).collect()
+            })
+        },
+        Op {
             doc: "Rrsets of a zone. `owner` is whose mark one carries, or `()`.",
             params: &[ZONE, FILTER],
             returns: RRSETS,

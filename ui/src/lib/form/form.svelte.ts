@@ -2,7 +2,9 @@
 import { getContext, setContext } from 'svelte';
 import { SvelteSet } from 'svelte/reactivity';
 import { within } from './pointer';
+import type { Lookups } from './lookups.svelte';
 import type { Schema } from './schema';
+import type { Widgets } from './widget';
 import type { Fault } from './validate';
 
 const KEY = Symbol('form');
@@ -12,6 +14,12 @@ export interface FormState {
   /** Names of secrets to choose from; null if one may not list them. */
   readonly secrets: readonly string[] | null;
   readonly disabled: boolean;
+  /** All that is filled in: a field may depend on others. */
+  readonly value: unknown;
+  /** Fields that a schema asks for by name (`x-widget`). */
+  readonly widgets: Widgets | undefined;
+  /** What was looked up for fields that ask for live choices and checks. */
+  readonly lookups: Lookups | undefined;
   /** What is wrong there, if it is time to say so. */
   fault(pointer: string): Fault | undefined;
   /** Somebody has been in this field. */

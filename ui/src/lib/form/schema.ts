@@ -154,7 +154,18 @@ export function effective(given: Schema | boolean | undefined, value: unknown, r
     const more = Object.entries(schema.dependentRequired).filter(([name]) => value[name] !== undefined).flatMap(([, names]) => names);
     if (more.length) schema = { ...schema, required: [...new Set([...(schema.required ?? []), ...more])] };
   }
-  return schema;
+  return asked(schema, value, root);
+}
+
+/** Without the fields that `x-only-if` doesn't ask for now: a form neither shows nor sends them, though a server would take them. */
+function asked(schema: Schema, value: unknown, root: Schema): Schema {
+  const conditions = Object.entries(schema.properties ?? {}).filter(([, one]) => isObject(asSchema(one)['x-only-if']));
+  if (conditions.length === 0 || !isObject(value)) return schema;
+  const whole = completed(schema, value, root) as Record<string, unknown>;
+  const holds = (condition: unknown) =>
+    Object.entries(condition as Record<string, unknown>).every(([name, ones]) => Array.isArray(ones) && ones.some((one) => same(one, whole[name])));
+  const others = conditions.filter(([, one]) => !holds(asSchema(one)['x-only-if']));
+  return others.length ? { ...schema, properties: { ...schema.properties, ...Object.fromEntries(others.map(([name]) => [name, false])) } } : schema;
 }
 
 /** The value with the defaults that the server will put in: conditions look at it so. */

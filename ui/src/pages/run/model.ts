@@ -109,6 +109,9 @@ export function parsed(value: unknown): unknown {
   }
 }
 
+/** Phases that are kept: a script may say its progress for each of a million things. */
+const PHASES = 200;
+
 export class RunModel {
   state: RunState = 'queued';
   waitingOn: string[] = [];
@@ -121,6 +124,8 @@ export class RunModel {
   fault: Fault | undefined;
   output: unknown;
   progress: { percent?: number | null; message?: string | null } | undefined;
+  /** Everything that was said of the progress, in order: the last ones of very many. */
+  phases: { at: number; percent: number | null; message: string }[] = [];
   /** Parked, because its worker was lost so many times. */
   parked: number | undefined;
   /** The run that goes on where this one ended. */
@@ -168,7 +173,13 @@ export class RunModel {
     if (event.kind.startsWith('step.')) return this.#step(event, data, path);
     if (event.kind.startsWith('undo.')) return this.#undo(event, data, path);
     if (event.kind.startsWith('run.')) return this.#run(event, data);
-    if (event.kind === 'output.progress') this.progress = data;
+    if (event.kind === 'output.progress') {
+      this.progress = data;
+      const phase = { at: event.at_ms, percent: typeof data.percent === 'number' ? data.percent : null, message: typeof data.message === 'string' ? data.message : '' };
+      if (this.phases.at(-1)?.message === phase.message) this.phases[this.phases.length - 1] = { ...this.phases.at(-1)!, percent: phase.percent };
+      else this.phases.push(phase);
+      if (this.phases.length > PHASES) this.phases.shift();
+    }
     else if (event.kind === 'output.annotation') this.annotations.set(String(data.key), data.value);
     else if (event.kind === 'approval.decided') {
       this.notes.push({ seq: event.seq, at: event.at_ms, kind: event.kind, text: decided(data.decision as Record<string, unknown>, path) });

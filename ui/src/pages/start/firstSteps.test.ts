@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { firstSteps, type Known } from './firstSteps';
 
-const workflow = (name: string, version = 1) => ({ name, title: name, tags: [], version, sound: true });
+const workflow = (name: string, version = 1) => ({ name, title: name, tags: [], steps: 0, version, sound: true });
 const known = (more: Partial<Known> = {}): Known => ({ can: () => true, workflows: [workflow('lab/tour')], lastRun: undefined, tokens: [], totp: false, passwordChanged: false, ticked: new Set(), ...more });
 const done = (more: Partial<Known>) => firstSteps(known(more)).filter((step) => step.done).map((step) => step.id);
 
