@@ -32,13 +32,15 @@ enum About {
     Rule,
     /// A token of somebody in `acme`.
     Token,
+    /// A voucher of `acme`, or a batch of them.
+    Voucher,
     /// The organisation `acme`, which its members see.
     Organisation,
     /// The whole installation: an admin of an organisation gets nothing.
     Platform,
 }
 
-use About::{List, Nothing, Oneself, Organisation, Plan, Platform, Rule, Run, Token, User};
+use About::{List, Nothing, Oneself, Organisation, Plan, Platform, Rule, Run, Token, User, Voucher};
 
 const CASES: &[(&str, About)] = &[
     ("GET /livez", Nothing),
@@ -54,6 +56,27 @@ const CASES: &[(&str, About)] = &[
     ("GET /api/v1/version", Nothing),
     ("GET /api/v1/definitions", Nothing),
     ("GET /api/v1/roles", Nothing),
+    ("GET /api/v1/redeem/{code}", Nothing),
+    ("POST /api/v1/redeem", Nothing),
+    ("POST /api/v1/vouchers/claims", Nothing),
+    ("GET /api/v1/vouchers/key", Nothing),
+    ("GET /api/v1/vouchers/totals", List),
+    ("GET /api/v1/vouchers/batches", List),
+    ("POST /api/v1/vouchers/batches", List),
+    ("GET /api/v1/vouchers/batches/{id}", Voucher),
+    ("GET /api/v1/vouchers/batches/{id}/export", Voucher),
+    ("POST /api/v1/vouchers/batches/{id}/revoke", Voucher),
+    ("GET /api/v1/vouchers", List),
+    ("GET /api/v1/vouchers/{id}", Voucher),
+    ("GET /api/v1/vouchers/{id}/redemptions", Voucher),
+    ("POST /api/v1/vouchers/{id}/revoke", Voucher),
+    ("DELETE /api/v1/vouchers/{id}", Voucher),
+    ("GET /api/v1/sovereigns", Platform),
+    ("PUT /api/v1/sovereigns/{name}", Platform),
+    ("DELETE /api/v1/sovereigns/{name}", Platform),
+    ("GET /api/v1/ledger/balances", List),
+    ("GET /api/v1/ledger/entries", List),
+    ("GET /api/v1/ledger/verify", Platform),
     ("GET /api/v1/approvals", List),
     ("GET /api/v1/audit", List),
     ("GET /api/v1/audit/export", List),
@@ -265,7 +288,18 @@ impl House {
             let made = self.server.post(&format!("/api/v1/{kind}"), &body).expect(201).json();
             made["id"].as_str().unwrap().to_owned()
         };
+        let voucher = || {
+            let body = json!({ "issuer": "acme", "name": MARK, "credit": 1, "currency": "EUR", "description": MARK });
+            let batch = self.server.post("/api/v1/vouchers/batches", &body).expect(201).json();
+            let batch = batch["id"].as_str().unwrap().to_owned();
+            if route.path.contains("/batches/") {
+                return batch;
+            }
+            let all = self.server.get(&format!("/api/v1/vouchers?batch={batch}")).expect(200).json();
+            all["items"][0]["id"].as_str().unwrap().to_owned()
+        };
         let path = match about {
+            Voucher => route.path.replace("{id}", &voucher()),
             Rule => route.path.replace("{id}", &rule()),
             Plan => route.path.replace("{id}", &plan()),
             Run => route.path.replace("{id}", &launch()),
@@ -358,7 +392,7 @@ fn fault(route: &Route, about: About, person: &Person, status: u16, text: &str) 
     let permitted = !matches!(status, 401 | 403);
     match about {
         Platform if person.organisation != "*" => said(status != 403, "is the platform's, has to be 403"),
-        Plan | Run | Rule | User | Token | Organisation if stranger => {
+        Plan | Run | Rule | User | Token | Voucher | Organisation if stranger => {
             said(status != 404, "isn't theirs, has to be 404")
         }
         // Somebody else's token, in their own organisation.

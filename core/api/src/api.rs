@@ -14,6 +14,7 @@ use crate::{
     services::{Captures, Consoles, Machine, Pool, Scripts, Secrets, Things},
     site::Site,
     triggers::Bell,
+    vouchers::{RedeemBounds, RedeemThrottle},
     workflows::presence::Editors,
 };
 
@@ -36,6 +37,10 @@ pub struct ApiConfig {
     pub events: EventsConfig,
     /// How consoles of labs' nodes behave.
     pub consoles: ConsoleConfig,
+    /// Requests about vouchers' codes in a minute.
+    pub redeeming: RedeemBounds,
+    /// What vouchers may be worth together that are issued without an approval, in the currency's smallest unit.
+    pub issue_limit: i64,
     /// Version of the program.
     pub version: String,
     /// The interface's files.
@@ -55,6 +60,8 @@ impl Default for ApiConfig {
             metrics_from: Vec::new(),
             events: EventsConfig::default(),
             consoles: ConsoleConfig::default(),
+            redeeming: RedeemBounds::default(),
+            issue_limit: 1_000_000,
             version: env!("CARGO_PKG_VERSION").into(),
             site: Site::default(),
             join_trace: None,
@@ -88,6 +95,7 @@ pub struct Api {
     pub(crate) editors: Editors,
     pub(crate) consoles: Arc<ConsoleHub>,
     pub(crate) captures: Option<Arc<dyn Captures>>,
+    pub(crate) redeeming: RedeemThrottle,
     stop: watch::Sender<bool>,
 }
 
@@ -102,6 +110,7 @@ impl Api {
     ) -> Self {
         let events = Arc::new(Hub::new(&config.events));
         let auth = auth.reached_at(&config.public_url);
+        let redeeming = RedeemThrottle::new(config.redeeming);
         Self {
             engine,
             config,
@@ -110,6 +119,7 @@ impl Api {
             machine: None,
             things: None,
             pool: None,
+            redeeming,
             auth,
             events,
             triggers: Arc::default(),

@@ -19,6 +19,7 @@ mod events;
 mod forwarded;
 mod health;
 mod idle;
+mod ledger;
 mod logs;
 mod metrics;
 pub mod nodes;
@@ -47,6 +48,7 @@ mod tls;
 mod tokens;
 pub mod triggers;
 mod users;
+pub mod vouchers;
 mod workflows;
 
 pub use answer::Answer;

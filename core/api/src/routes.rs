@@ -1,9 +1,9 @@
 //! All routes, resource by resource.
 
 use crate::{
-    Routes, approvals, artifacts, audit, bundles, claims, consoles, doctor, events, health, logs, metrics, nodes, oidc,
-    openapi, organisations, plans, plugins, pool, resources, roles, runs, secrets, session, tokens, triggers, users,
-    workflows,
+    Routes, approvals, artifacts, audit, bundles, claims, consoles, doctor, events, health, ledger, logs, metrics,
+    nodes, oidc, openapi, organisations, plans, plugins, pool, resources, roles, runs, secrets, session, tokens,
+    triggers, users, vouchers, workflows,
 };
 
 /// The table.
@@ -34,6 +34,8 @@ pub fn routes() -> Routes {
         plans::routes(),
         plugins::routes(),
         pool::routes(),
+        vouchers::routes(),
+        ledger::routes(),
         consoles::routes(),
         triggers::routes(),
     ];

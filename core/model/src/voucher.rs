@@ -261,7 +261,7 @@ pub enum VoucherCommand {
     Revoke {
         /// One of them, or none for a whole batch.
         voucher: Option<String>,
-        /// All of this batch.
+        /// All of the batch with this id or key.
         batch: Option<String>,
         /// Whether they are deleted, too.
         delete: bool,

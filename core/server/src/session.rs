@@ -95,6 +95,7 @@ impl Session {
             claims: Arc::new(Book::new(vault.clone(), served.clone())),
             names: Arc::new(Names::new(vault.clone())),
             organisations: vault.clone(),
+            vouchers: Arc::new(crate::vouchers::Book(vault.clone())),
             ..Services::default()
         };
         let id: Arc<str> = instance.id;

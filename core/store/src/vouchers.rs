@@ -156,6 +156,11 @@ fn revoke(cx: &mut Cx, voucher: Option<&str>, batch: Option<&str>, delete: bool)
         ids = ids.filter(vouchers::id.eq(voucher));
     }
     if let Some(batch) = batch {
+        let named = voucher_batches::table
+            .filter(voucher_batches::id.eq(batch).or(voucher_batches::key.eq(batch)))
+            .select(voucher_batches::id);
+        let batch: Option<String> = named.first(cx.conn).optional()?;
+        let Some(batch) = batch else { return Ok(0) };
         ids = ids.filter(vouchers::batch.eq(batch));
     }
     if voucher.is_none() && batch.is_none() {

@@ -12,6 +12,7 @@ pub mod doctor;
 pub mod exchange;
 pub mod hosts;
 pub mod lab;
+pub mod ledger;
 pub mod migrate;
 pub mod nodes;
 pub mod plugin;
@@ -28,6 +29,7 @@ pub mod tokens;
 pub mod users;
 pub mod version;
 pub mod versions;
+pub mod vouchers;
 pub mod workflows;
 
 mod input;
@@ -63,6 +65,8 @@ fn server(command: &Command) -> Server {
         | Command::Users(_)
         | Command::Tokens(_)
         | Command::Audit(_)
+        | Command::Vouchers(_)
+        | Command::Ledger(_)
         | Command::Console(_) => Server::Asks,
         Command::Serve(_) | Command::Dev(_) | Command::Sim(_) => Server::Refuses("this starts a server here"),
         Command::Migrate(_) => Server::Refuses("a database is migrated by whoever serves it"),
@@ -111,6 +115,8 @@ pub fn dispatch(command: Command, context: &Context) -> Result<Exit, Problem> {
         Command::Users(command) => users::run(&command, context),
         Command::Tokens(command) => tokens::run(&command, context),
         Command::Audit(command) => audit::run(&command, context),
+        Command::Vouchers(command) => vouchers::run(&command, context),
+        Command::Ledger(command) => ledger::run(&command, context),
         Command::Console(args) => console::run(&args, context),
         Command::Sim(args) => sim::run(&args, context),
         Command::Completions(args) => completions::run(&args),

@@ -10,6 +10,7 @@ use windlass_model::Bounds;
 
 use super::settings::{
     AuthSettings, Config, EngineSettings, ForwardedHeader, LabSettings, Log, LogFormat, ServerSettings, Telemetry,
+    VoucherSettings,
 };
 
 /// Programs that look at networks or set them up inside a lab's namespaces. With the option `namespace` they are in a jail
@@ -34,6 +35,16 @@ const PROVISION_GRANTS: [&str; 10] = [
     "notify.email:*",
 ];
 
+/// What the workflows of a franchise may declare: organisations and vouchers, and what a customer's first environment is made of.
+const FRANCHISE_GRANTS: [&str; 8] =
+    ["org.*:*", "voucher.*:*", "pool.*:*", "dns.*:*", "docker.*:*", "http:*", "secret.use:franchise/*", "notify.*:*"];
+
+impl Default for VoucherSettings {
+    fn default() -> Self {
+        Self { each_per_minute: 30, all_per_minute: 600, issue_limit: 1_000_000 }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         let mut hosts = HostConfig::default();
@@ -50,10 +61,12 @@ impl Default for Config {
             server: ServerSettings::default(),
             auth: AuthSettings::default(),
             labs: LabSettings::default(),
+            vouchers: VoucherSettings::default(),
             bounds: Bounds::default(),
             policy: BTreeMap::from([
                 ("lab/*".to_owned(), lab_grants()),
                 ("provision/*".to_owned(), PROVISION_GRANTS.map(str::to_owned).into()),
+                ("franchise/*".to_owned(), FRANCHISE_GRANTS.map(str::to_owned).into()),
             ]),
             secrets: BTreeMap::new(),
             hosts,

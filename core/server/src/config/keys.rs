@@ -129,6 +129,16 @@ pub const KEYS: &[Key] = &[
     key("labs.consoles_each", "Consoles that one user may have open, tokens included; more get 429."),
     key("labs.consoles_node", "People at the consoles of one node at once; more get 429."),
     key("labs.console_idle", "After how long a console is closed in which nothing is shown or typed: `1h`."),
+    key(
+        "vouchers.each_per_minute",
+        "How often in a minute one address may look at codes, or redeem them; more get 429. Of IPv6 a network of 64 bits counts as one.",
+    ),
+    key("vouchers.all_per_minute", "How often in a minute all addresses together may; more get 429."),
+    key(
+        "vouchers.issue_limit",
+        "What the vouchers of one batch may be worth together, in the currency's smallest unit, that is issued without an approval. An \
+         admin of the platform may issue more.",
+    ),
     key("bounds.input_bytes", "Size of a run's input, in bytes."),
     key("bounds.step_bytes", "Size of one step's arguments or result, in bytes."),
     key("bounds.steps_per_run", "Steps in one journal."),

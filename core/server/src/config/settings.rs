@@ -32,6 +32,8 @@ pub struct Config {
     pub auth: AuthSettings,
     /// Labs, and the consoles of their nodes.
     pub labs: LabSettings,
+    /// Vouchers.
+    pub vouchers: VoucherSettings,
     /// Limits.
     pub bounds: Bounds,
     /// What workflows of a folder may declare at most.
@@ -160,6 +162,18 @@ pub struct LabSettings {
     pub consoles_node: usize,
     /// When a console is closed in which nothing happens.
     pub console_idle: String,
+}
+
+/// Vouchers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct VoucherSettings {
+    /// Requests about codes in a minute from one address.
+    pub each_per_minute: u32,
+    /// Requests about codes in a minute from all.
+    pub all_per_minute: u32,
+    /// What may be issued without an approval.
+    pub issue_limit: i64,
 }
 
 /// The headers with which trusted proxies tell who is at the other end.
