@@ -36,11 +36,15 @@ enum About {
     Voucher,
     /// The organisation `acme`, which its members see.
     Organisation,
+    /// An organisation of the platform's own, which it alone stands above.
+    Above,
+    /// An invitation into `acme`.
+    Invitation,
     /// The whole installation: an admin of an organisation gets nothing.
     Platform,
 }
 
-use About::{List, Nothing, Oneself, Organisation, Plan, Platform, Rule, Run, Token, User, Voucher};
+use About::{Above, Invitation, List, Nothing, Oneself, Organisation, Plan, Platform, Rule, Run, Token, User, Voucher};
 
 const CASES: &[(&str, About)] = &[
     ("GET /livez", Nothing),
@@ -94,7 +98,23 @@ const CASES: &[(&str, About)] = &[
     ("GET /api/v1/organisations", List),
     ("POST /api/v1/organisations", Platform),
     ("GET /api/v1/organisations/{name}", Organisation),
-    ("PATCH /api/v1/organisations/{name}", Platform),
+    ("PATCH /api/v1/organisations/{name}", Organisation),
+    ("DELETE /api/v1/organisations/{name}", Above),
+    ("POST /api/v1/organisations/{name}/suspend", Above),
+    ("POST /api/v1/organisations/{name}/resume", Above),
+    ("GET /api/v1/organisations/{name}/usage", Organisation),
+    ("PUT /api/v1/organisations/{name}/quotas", Above),
+    ("GET /api/v1/organisations/{name}/members", Organisation),
+    ("GET /api/v1/organisations/{name}/environments", Organisation),
+    ("GET /api/v1/organisations/{name}/brand", Organisation),
+    ("PUT /api/v1/organisations/{name}/brand", Organisation),
+    ("GET /api/v1/organisations/{name}/invitations", Organisation),
+    ("POST /api/v1/organisations/{name}/invitations", Organisation),
+    ("GET /api/v1/invitations/{id}", Invitation),
+    ("POST /api/v1/invitations/{id}/send", Invitation),
+    ("DELETE /api/v1/invitations/{id}", Invitation),
+    ("POST /api/v1/invitation", Nothing),
+    ("POST /api/v1/invitation/accept", Nothing),
     ("GET /api/v1/plans", List),
     ("POST /api/v1/plans", List),
     ("GET /api/v1/plans/{id}", Plan),
@@ -145,7 +165,7 @@ const CASES: &[(&str, About)] = &[
     ("PATCH /api/v1/schedules/{id}", Rule),
     ("DELETE /api/v1/schedules/{id}", Rule),
     ("POST /api/v1/schedules/{id}/run", Rule),
-    ("GET /api/v1/secrets", Platform),
+    ("GET /api/v1/secrets", List),
     ("GET /api/v1/secrets/{name*}", Platform),
     ("PUT /api/v1/secrets/{name*}", Platform),
     ("DELETE /api/v1/secrets/{name*}", Platform),
@@ -298,7 +318,19 @@ impl House {
             let all = self.server.get(&format!("/api/v1/vouchers?batch={batch}")).expect(200).json();
             all["items"][0]["id"].as_str().unwrap().to_owned()
         };
+        let organisation = || {
+            let name = format!("other-{number}");
+            self.server.post("/api/v1/organisations", &json!({ "name": name, "title": MARK })).expect(201);
+            name
+        };
+        let invitation = || {
+            let body = json!({ "email": format!("{MARK}-{number}@acme.test"), "role": "viewer" });
+            let made = self.server.post("/api/v1/organisations/acme/invitations", &body).expect(201).json();
+            made["id"].as_str().unwrap().to_owned()
+        };
         let path = match about {
+            Above => route.path.replace("{name}", &organisation()),
+            Invitation => route.path.replace("{id}", &invitation()),
             Voucher => route.path.replace("{id}", &voucher()),
             Rule => route.path.replace("{id}", &rule()),
             Plan => route.path.replace("{id}", &plan()),
@@ -313,30 +345,30 @@ impl House {
         let path = rest.iter().fold(path, |path, (parameter, value)| path.replace(parameter, value));
         path.replace("{id}", "none").replace("{name}", "none")
     }
+}
 
-    /// The status and the body; of a stream that doesn't end, what came at first.
-    fn ask(&self, method: &str, path: &str, token: &str, body: bool) -> (u16, String) {
-        let mut stream = TcpStream::connect(self.server.address()).unwrap();
-        let bearer = if token.is_empty() { String::new() } else { format!("Authorization: Bearer {token}\r\n") };
-        let body = if body { "{}" } else { "" };
-        let length = body.len();
-        let head = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{bearer}");
-        let text = format!("{head}Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}");
-        stream.write_all(text.as_bytes()).unwrap();
-        let mut answer = Vec::new();
-        let mut buffer = [0; 16_384];
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        while let Ok(count @ 1..) = stream.read(&mut buffer) {
-            answer.extend_from_slice(&buffer[..count]);
-            if String::from_utf8_lossy(&answer).contains("text/event-stream") {
-                // What is there already comes at once; then it waits for events.
-                stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
-            }
+/// The status and the whole answer; of a stream that doesn't end, what came at first.
+pub(super) fn ask(server: &ApiServer, method: &str, path: &str, token: &str, body: Option<&str>) -> (u16, String) {
+    let mut stream = TcpStream::connect(server.address()).unwrap();
+    let bearer = if token.is_empty() { String::new() } else { format!("Authorization: Bearer {token}\r\n") };
+    let body = body.unwrap_or_default();
+    let length = body.len();
+    let head = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{bearer}");
+    let text = format!("{head}Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}");
+    stream.write_all(text.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    let mut buffer = [0; 16_384];
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    while let Ok(count @ 1..) = stream.read(&mut buffer) {
+        answer.extend_from_slice(&buffer[..count]);
+        if String::from_utf8_lossy(&answer).contains("text/event-stream") {
+            // What is there already comes at once; then it waits for events.
+            stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
         }
-        let text = String::from_utf8_lossy(&answer).into_owned();
-        let status = text.split(' ').nth(1).and_then(|status| status.parse().ok());
-        (status.unwrap_or_else(|| panic!("{method} {path}: {text}")), text)
     }
+    let text = String::from_utf8_lossy(&answer).into_owned();
+    let status = text.split(' ').nth(1).and_then(|status| status.parse().ok());
+    (status.unwrap_or_else(|| panic!("{method} {path}: {text}")), text)
 }
 
 #[test]
@@ -354,7 +386,8 @@ fn every_route_is_closed_to_whom_it_should_be() {
         for (index, person) in house.people.iter().enumerate() {
             // Anew for each: what somebody before was right to remove isn't there for anybody.
             let path = house.path(route, *about, (number + 1) * 100 + index);
-            let (status, text) = house.ask(route.method.as_str(), &path, &person.token, route.body.is_some());
+            let (status, text) =
+                ask(&house.server, route.method.as_str(), &path, &person.token, route.body.is_some().then_some("{}"));
             if let Some(fault) = fault(route, *about, person, status, &text) {
                 complaints.push(format!("{key}, asked by {}: {fault} (got {status})", person.name));
             }
@@ -392,7 +425,8 @@ fn fault(route: &Route, about: About, person: &Person, status: u16, text: &str) 
     let permitted = !matches!(status, 401 | 403);
     match about {
         Platform if person.organisation != "*" => said(status != 403, "is the platform's, has to be 403"),
-        Plan | Run | Rule | User | Token | Voucher | Organisation if stranger => {
+        Above if person.organisation != "*" => said(status != 404, "isn't theirs, has to be 404"),
+        Invitation | Plan | Run | Rule | User | Token | Voucher | Organisation if stranger => {
             said(status != 404, "isn't theirs, has to be 404")
         }
         // Somebody else's token, in their own organisation.

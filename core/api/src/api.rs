@@ -11,7 +11,7 @@ use crate::{
     consoles::{ConsoleConfig, ConsoleHub},
     events::{EventsConfig, Hub},
     metrics::Metrics,
-    services::{Captures, Consoles, Machine, Pool, Scripts, Secrets, Things},
+    services::{Captures, Consoles, Machine, Mail, Pool, Scripts, Secrets, Things},
     site::Site,
     triggers::Bell,
     vouchers::{RedeemBounds, RedeemThrottle},
@@ -85,6 +85,8 @@ pub struct Api {
     pub things: Option<Arc<dyn Things>>,
     /// Names that are given out, if any are.
     pub pool: Option<Arc<dyn Pool>>,
+    /// The way to people's mailboxes, if there is one.
+    pub mail: Option<Arc<dyn Mail>>,
     /// Who may come in.
     pub auth: Auth,
     /// Streams of events.
@@ -120,6 +122,7 @@ impl Api {
             things: None,
             pool: None,
             redeeming,
+            mail: None,
             auth,
             events,
             triggers: Arc::default(),
@@ -146,6 +149,12 @@ impl Api {
     /// The same with names to give out.
     pub fn giving(mut self, pool: Arc<dyn Pool>) -> Self {
         self.pool = Some(pool);
+        self
+    }
+
+    /// The same with a way to people's mailboxes.
+    pub fn mailing(mut self, mail: Option<Arc<dyn Mail>>) -> Self {
+        self.mail = mail;
         self
     }
 

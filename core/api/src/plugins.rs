@@ -8,8 +8,10 @@ use windlass_model::{Code, Problem};
 
 use crate::{
     Access, Answer, Permission, Request, Route,
+    auth::users::require_organisation,
+    organisations::quota::{self, Quota},
     page::{self, Page},
-    runs,
+    runs::{self, launch},
     services::{Author, Plugin},
 };
 
@@ -278,13 +280,28 @@ fn standing(request: Request) -> Result<Answer, Problem> {
     Answer::json(&typed::<StandingView>(standing)?)
 }
 
+/// One more plugin for the organisation, unless it has this one.
+fn wanted<'a>(request: &Request, organisation: &'a str, name: &str) -> Result<Vec<(&'a str, Quota)>, Problem> {
+    let kept = request.api.engine.document("plugin_approval", &format!("{organisation}:{name}"))?;
+    let has_it = kept.is_some_and(|kept| kept.body["disabled"] != true);
+    Ok(if has_it { Vec::new() } else { vec![(organisation, Quota::Plugins)] })
+}
+
 fn approve(request: Request) -> Result<Answer, Problem> {
     let name = runs::text("name", request.parameter("name"))?.to_owned();
     let (organisation, _) = organisation(&request, Permission::Administer)?;
     let body: ApproveBody = request.json()?;
     let author = whoever(&request, runs::text("message", &body.message)?);
-    let through = |before, after| request.audited("plugin.approve", &organisation, &name, before, after);
-    let approval = request.api.scripts.approve_plugin(&through, (&organisation, &name, &body.digest), &author)?;
+    let engine = &request.api.engine;
+    if organisation != PLATFORM {
+        require_organisation(engine, &organisation)?;
+    }
+    let approval = quota::within(engine, &wanted(&request, &organisation, &name)?, |guards| {
+        let through = |before, after| {
+            launch::with(&request.audited("plugin.approve", &organisation, &name, before, after), guards.clone())
+        };
+        request.api.scripts.approve_plugin(&through, (&organisation, &name, &body.digest), &author)
+    })?;
     Answer::json(&typed::<ApprovalView>(approval)?)
 }
 

@@ -1,9 +1,9 @@
 //! All routes, resource by resource.
 
 use crate::{
-    Routes, approvals, artifacts, audit, bundles, claims, consoles, doctor, events, health, ledger, logs, metrics,
-    nodes, oidc, openapi, organisations, plans, plugins, pool, resources, roles, runs, secrets, session, tokens,
-    triggers, users, vouchers, workflows,
+    Routes, approvals, artifacts, audit, bundles, claims, consoles, doctor, events, health, invitations, ledger, logs,
+    metrics, nodes, oidc, openapi, organisations, plans, plugins, pool, resources, roles, runs, secrets, session,
+    tokens, triggers, users, vouchers, workflows,
 };
 
 /// The table.
@@ -28,6 +28,7 @@ pub fn routes() -> Routes {
         roles::routes(),
         tokens::routes(),
         organisations::routes(),
+        invitations::routes(),
         audit::routes(),
         nodes::routes(),
         workflows::routes(),

@@ -1,11 +1,20 @@
-//! Secrets: they can be set, listed by name, and removed. Nothing here ever answers with a value.
+//! Secrets: they can be set, listed by name, and removed. Nothing here ever answers with a value. Those that are called
+//! `orgs/acme/…` are looked after by whoever manages `acme`; the others by the platform.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use windlass_model::{Code, Problem};
 
-use crate::{Access, Answer, Permission, Request, Route, runs::filter::clean};
+use crate::{
+    Access, Answer, Permission, Request, Route,
+    auth::users::require_organisation,
+    organisations::{
+        quota::{self, Quota},
+        tree,
+    },
+    runs::{filter::clean, launch},
+};
 
 /// A secret to keep.
 #[derive(Deserialize, JsonSchema)]
@@ -36,7 +45,7 @@ struct SecretView {
 const DESTINATIONS: usize = 64;
 
 pub(crate) fn routes() -> Vec<Route> {
-    let access = Access::Can(Permission::Administer);
+    let access = Access::Can(Permission::Manage);
     vec![
         Route::get("/api/v1/secrets", "secrets", "List secrets, without their values")
             .access(access)
@@ -61,9 +70,27 @@ pub(crate) fn routes() -> Vec<Route> {
     ]
 }
 
-/// Secrets belong to the whole installation.
-fn admit(request: &Request) -> Result<(), Problem> {
-    request.require_in(Permission::Administer, "*")
+/// Whose a secret is to look after, by its name; none: the platform's.
+fn owner(name: &str) -> Option<&str> {
+    windlass_model::workflow::owner(name)
+}
+
+/// Whether there is such a secret isn't looked at before: who may not see it isn't told.
+fn admit(request: &Request) -> Result<String, Problem> {
+    let name = clean("name", request.parameter("name"))?;
+    match owner(name) {
+        Some(owner) => request.require_in(Permission::Manage, owner)?,
+        None => request.require_in(Permission::Administer, "*")?,
+    }
+    Ok(owner(name).unwrap_or("*").to_owned())
+}
+
+/// Whether whoever asks looks after it.
+fn is_seen(request: &Request, name: &str) -> bool {
+    match owner(name) {
+        Some(owner) => request.may(Permission::Manage, owner, "*"),
+        None => request.may(Permission::Administer, "*", "*"),
+    }
 }
 
 fn all(request: &Request) -> Result<Vec<SecretView>, Problem> {
@@ -88,8 +115,8 @@ fn none(request: &Request) -> Problem {
 }
 
 fn list(request: Request) -> Result<Answer, Problem> {
-    admit(&request)?;
-    Answer::json(&all(&request)?)
+    let seen = all(&request)?.into_iter().filter(|secret| is_seen(&request, &secret.name));
+    Answer::json(&seen.collect::<Vec<_>>())
 }
 
 fn show(request: Request) -> Result<Answer, Problem> {
@@ -98,23 +125,33 @@ fn show(request: Request) -> Result<Answer, Problem> {
 }
 
 fn put(request: Request) -> Result<Answer, Problem> {
-    admit(&request)?;
+    let place = admit(&request)?;
     let body: SecretBody = request.json()?;
     if body.to.is_empty() || body.to.len() > DESTINATIONS {
         let message = format!("`to` has to name 1 to {DESTINATIONS} destinations");
         return Err(Problem::new(Code::InvalidInput, message).data(json!({ "pointer": "/to" })));
     }
-    let before = find(&request)?.map_or(Value::Null, |secret| json!({ "to": secret.to }));
+    let engine = &request.api.engine;
+    if place != "*" {
+        require_organisation(engine, &place)?;
+        tree::require_active(engine, &place)?;
+    }
+    let found = find(&request)?;
+    let one_more = [(place.as_str(), Quota::Secrets)];
+    let wanted = if found.is_none() && place != "*" { &one_more[..] } else { &[] };
+    let before = found.map_or(Value::Null, |secret| json!({ "to": secret.to }));
     let name = request.parameter("name");
-    let audited = request.audited("secret.put", "*", name, before, json!({ "to": body.to }));
-    request.api.secrets.put(&audited, name, &body.value, &body.to)?;
+    quota::within(engine, wanted, |guards| {
+        let audited = request.audited("secret.put", &place, name, before.clone(), json!({ "to": body.to }));
+        request.api.secrets.put(&launch::with(&audited, guards), name, &body.value, &body.to)
+    })?;
     Ok(Answer::nothing())
 }
 
 fn delete(request: Request) -> Result<Answer, Problem> {
-    admit(&request)?;
+    let place = admit(&request)?;
     let secret = find(&request)?.ok_or_else(|| none(&request))?;
-    let audited = request.audited("secret.delete", "*", &secret.name, json!({ "to": secret.to }), Value::Null);
+    let audited = request.audited("secret.delete", &place, &secret.name, json!({ "to": secret.to }), Value::Null);
     request.api.secrets.delete(&audited, &secret.name)?;
     Ok(Answer::nothing())
 }

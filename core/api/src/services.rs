@@ -183,6 +183,25 @@ pub trait Secrets: Send + Sync {
     fn scrub(&self, text: &str) -> String;
 }
 
+/// A message to a person.
+#[derive(Clone, Debug)]
+pub struct Letter {
+    /// Their address.
+    pub to: String,
+    /// One line.
+    pub subject: String,
+    /// What it says.
+    pub text: String,
+    /// The same for those who see it.
+    pub html: String,
+}
+
+/// The way to people's mailboxes.
+pub trait Mail: Send + Sync {
+    /// Has a mail server take the letter over, within ten seconds; or why it didn't.
+    fn send(&self, letter: &Letter) -> Result<(), String>;
+}
+
 /// How something on a machine stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {

@@ -92,6 +92,10 @@ impl Engine {
         launch: Launch,
         fits: impl FnOnce(&Pinned, &Value) -> Result<(), Problem>,
     ) -> Result<(Pinned, NewRun), Problem> {
+        let (workflow, organisation) = (&launch.workflow, &launch.organisation);
+        if !windlass_model::workflow::is_of(workflow, if organisation.is_empty() { "platform" } else { organisation }) {
+            return Err(not_theirs(workflow));
+        }
         let (pinned, input) = self.prepared(&launch.workflow, launch.input)?;
         fits(&pinned, &input)?;
         let mut run = self.inner.children.plan(&pinned, input, launch.by)?;
@@ -146,6 +150,11 @@ impl Engine {
             other => Err(Problem::new(Code::Internal, format!("the store answered a launch with {other:?}"))),
         }
     }
+}
+
+/// A workflow of another organisation is as if it weren't there.
+fn not_theirs(workflow: &str) -> Problem {
+    Problem::new(Code::WorkflowNotFound, format!("there is no workflow `{workflow}`")).no_effect()
 }
 
 /// A launch on its way to the disk. `done` has to be awaited to its end, by a task that nobody drops: it is what begins the
@@ -222,6 +231,12 @@ impl ChildLauncher {
         parent: &RunId,
         path: &StepPath,
     ) -> Result<NewRun, Problem> {
+        if windlass_model::workflow::owner(workflow).is_some() {
+            let above = store.run(parent)?;
+            if !above.is_some_and(|above| windlass_model::workflow::is_of(workflow, &above.organisation)) {
+                return Err(not_theirs(workflow));
+            }
+        }
         let pinned = self.workflows.pin(workflow)?;
         let input = self.checked(&pinned, input.clone())?;
         let mut run = self.plan(&pinned, input, format!("run:{parent}"))?;

@@ -31,6 +31,7 @@ pub mod lab_names;
 pub mod lab_space;
 pub mod net;
 pub mod notify;
+pub mod org;
 pub mod owner;
 pub mod passwords;
 pub mod pool;
@@ -117,6 +118,7 @@ pub const HOSTS: &[Host] = &[
         real: |config, _| notify::module(&config.notify),
         rehearsal: |config| notify::rehearsal(&config.notify),
     },
+    Host { name: "org", real: |_, services| Ok(org::module(services.house.clone())), rehearsal: |_| org::rehearsal() },
     Host {
         name: "pool",
         real: |config, services| {

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
 use windlass_model::{
     Code, Problem, RunId,
     ledger::Balance,
@@ -12,6 +13,7 @@ use windlass_model::{
 use crate::{
     authority::Shared,
     claim::{Claims, Offer, Offered, Step},
+    org::{self, House},
     owner::Organisations,
     passwords::Passwords,
     pool::{Book, Entry, Row},
@@ -30,6 +32,8 @@ pub struct Services {
     pub name_servers: Shared,
     /// Keeps who has which name of a pool.
     pub names: Arc<dyn Book>,
+    /// Keeps organisations.
+    pub house: Arc<dyn House>,
     /// Knows whose a run is.
     pub organisations: Arc<dyn Organisations>,
     /// Keeps vouchers and the ledger.
@@ -63,6 +67,7 @@ impl Default for Services {
             plugins: Arc::new(Absent),
             name_servers: Shared::default(),
             names: Arc::new(Absent),
+            house: Arc::new(Absent),
             organisations: Arc::new(Absent),
             vouchers: Arc::new(Absent),
         }
@@ -109,7 +114,7 @@ impl Plugins for Absent {
         Self::problem("plugins")
     }
 
-    fn keep(&self, _: Option<&str>, _: &str, _: &serde_json::Value, _: Option<&str>) -> Result<(), Problem> {
+    fn keep(&self, _: Option<&str>, _: &str, _: &Value, _: Option<&str>) -> Result<(), Problem> {
         Self::problem("values")
     }
 
@@ -125,8 +130,50 @@ impl Plugins for Absent {
         Self::problem("runs")
     }
 
-    fn kept(&self, _: &str) -> Result<Option<serde_json::Value>, Problem> {
+    fn kept(&self, _: &str) -> Result<Option<Value>, Problem> {
         Self::problem("values")
+    }
+}
+
+impl House for Absent {
+    fn create(&self, _: &org::Step<'_>, _: &org::NewOrganisation) -> Result<Value, Problem> {
+        Self::problem("organisations")
+    }
+
+    fn remove(&self, _: &org::Step<'_>, _: &str, _: Option<&str>) -> Result<bool, Problem> {
+        Self::problem("organisations")
+    }
+
+    fn invite(&self, _: &org::Step<'_>, _: &str, _: &str, _: &str) -> Result<Value, Problem> {
+        Self::problem("organisations")
+    }
+
+    fn withdraw(&self, _: &org::Step<'_>, _: &str, _: &str, _: Option<&str>) -> Result<bool, Problem> {
+        Self::problem("organisations")
+    }
+
+    fn suspend(&self, _: &org::Step<'_>, _: &str, _: Option<&str>) -> Result<Value, Problem> {
+        Self::problem("organisations")
+    }
+
+    fn environment(&self, _: &org::Step<'_>, _: &str, _: &str, _: &Value) -> Result<Value, Problem> {
+        Self::problem("organisations")
+    }
+
+    fn forget(&self, _: &org::Step<'_>, _: &str, _: &str, _: Option<&str>) -> Result<bool, Problem> {
+        Self::problem("organisations")
+    }
+
+    fn brand(&self, _: &org::Step<'_>, _: &str, _: &Value) -> Result<Value, Problem> {
+        Self::problem("organisations")
+    }
+
+    fn unbrand(&self, _: &org::Step<'_>, _: &str, _: &str) -> Result<(), Problem> {
+        Self::problem("organisations")
+    }
+
+    fn get(&self, _: &org::Step<'_>, _: &str) -> Result<Option<Value>, Problem> {
+        Self::problem("organisations")
     }
 }
 

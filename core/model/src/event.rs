@@ -80,6 +80,14 @@ text_enum!(
         LabLinkMissing = "lab.missing_link",
         /// Somebody else changed a link of a lab. Data: lab, organisation, at, link, changes. Of no run.
         LabLinkChanged = "lab.changed_link",
+        /// An organisation was made. Data: name, kind, title, and as `organisation` its parent, whose members hear it. Of no run.
+        OrganisationCreated = "organisation.created",
+        /// An organisation was suspended, and with it those under it. Data: name, kind, title, reason, organisation. Of no run.
+        OrganisationSuspended = "organisation.suspended",
+        /// An organisation may act again. Data: name, kind, title, organisation. Of no run.
+        OrganisationResumed = "organisation.resumed",
+        /// An organisation was removed. Data: name, kind, title, organisation. Of no run.
+        OrganisationRemoved = "organisation.removed",
         /// The script logged a line. Data: level, message, fields, site.
         Log = "output.log",
         /// The script reports progress. Data: percent, message.

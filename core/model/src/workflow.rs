@@ -3,6 +3,22 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+/// The organisation whose folder a file stands in: `orgs/acme/backup` is `acme`'s. The others are the platform's.
+pub fn owner(name: &str) -> Option<&str> {
+    let (owner, rest) = name.strip_prefix("orgs/")?.split_once('/')?;
+    (!owner.is_empty() && !rest.is_empty()).then_some(owner)
+}
+
+/// Whether an organisation may launch it: the platform's are everybody's, as they are granted.
+pub fn is_of(name: &str, organisation: &str) -> bool {
+    owner(name).is_none_or(|owner| owner == organisation)
+}
+
+/// Whether a file may import another one: those of an organisation are imported from its own folder only.
+pub fn may_import(importer: &str, module: &str) -> bool {
+    owner(module).is_none_or(|owned| owner(importer) == Some(owned))
+}
+
 /// What a workflow says of itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -146,7 +146,8 @@ impl Library {
         chain.push(name.to_owned());
         for import in crate::imports::of_source(&self.sandbox, name, &source)? {
             if !files.contains_key(&import.module) || chain.contains(&import.module) {
-                let text = self.source(&import.module).ok().flatten().ok_or_else(|| {
+                let may = windlass_model::workflow::may_import(name, &import.module);
+                let text = self.source(&import.module).ok().flatten().filter(|_| may).ok_or_else(|| {
                     let message = format!("there is no module `{}`", import.module);
                     Problem::new(Code::WorkflowInvalid, message).at(import.site.clone())
                 })?;

@@ -127,6 +127,12 @@ pub enum Command {
     /// Make users and give them roles: at a server, or straight on the database
     #[command(subcommand)]
     Users(commands::users::Command),
+    /// Make, suspend and remove organisations, and see how much they use
+    #[command(subcommand)]
+    Organisations(commands::organisations::Command),
+    /// Invite people into organisations by e-mail
+    #[command(subcommand)]
+    Invitations(commands::invitations::Command),
     /// Issue and revoke API tokens: at a server, or straight on the database
     #[command(subcommand)]
     Tokens(commands::tokens::Command),

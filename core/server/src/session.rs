@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use windlass_api::services::Mail;
 use windlass_engine::Engine;
 use windlass_hosts::{authority::Shared, services::Services};
 use windlass_model::{Problem, journal::Workflows};
@@ -15,8 +16,10 @@ use crate::{
     claims::Book,
     config::Loaded,
     data::DataFolder,
+    house::House,
     instance,
     lock::{self, Lock},
+    mail::Post,
     names::{Names, PoolService},
     plugins::{Approvals, Plugins},
     vault::Vault,
@@ -55,6 +58,8 @@ pub struct Session {
     /// Where the API is that this process serves.
     served: Arc<OnceLock<String>>,
     engine: Engine,
+    /// The way to people's mailboxes.
+    mail: Option<Arc<dyn Mail>>,
     runtime: tokio::runtime::Runtime,
     purpose: Purpose,
     executes: bool,
@@ -90,12 +95,14 @@ impl Session {
             vault.clone(),
             config.hosts.registrar.simulated,
         ));
+        let mail = Post::of(&config.hosts.notify.email, &vault).map(|post| post as Arc<dyn Mail>);
         let services = Services {
             plugins: approvals.clone(),
             claims: Arc::new(Book::new(vault.clone(), served.clone())),
             names: Arc::new(Names::new(vault.clone())),
             organisations: vault.clone(),
             vouchers: Arc::new(crate::vouchers::Book(vault.clone())),
+            house: Arc::new(House::new(vault.clone(), mail.clone(), &config.server.public_url, served.clone())),
             ..Services::default()
         };
         let id: Arc<str> = instance.id;
@@ -129,6 +136,7 @@ impl Session {
             name_servers: services.name_servers,
             served,
             engine,
+            mail,
             runtime,
             purpose,
             executes,
@@ -191,6 +199,11 @@ impl Session {
     pub fn pool(&self) -> PoolService {
         let (config, servers) = (self.loaded.config.hosts.clone(), self.name_servers.clone());
         PoolService::new(config, servers, self.vault.clone(), self.runtime.handle().clone())
+    }
+
+    /// The way to people's mailboxes, if there is one.
+    pub fn mail(&self) -> Option<Arc<dyn Mail>> {
+        self.mail.clone()
     }
 
     /// An API is served here.

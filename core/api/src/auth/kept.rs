@@ -1,5 +1,6 @@
 //! What is kept of users, sessions, tokens and organisations, and how it is read and written: documents with typed bodies.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use windlass_engine::Engine;
@@ -97,14 +98,95 @@ pub struct TokenBody {
     pub used_at_ms: Option<i64>,
 }
 
+/// What an organisation is to the house.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OrganisationKind {
+    /// It looks after the installation; there is one.
+    Platform,
+    /// It sells what the platform provisions, to customers of its own.
+    Franchisee,
+    /// It uses what it was sold.
+    #[default]
+    Customer,
+}
+
+impl OrganisationKind {
+    /// As it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Platform => "platform",
+            Self::Franchisee => "franchisee",
+            Self::Customer => "customer",
+        }
+    }
+}
+
 /// An organisation.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct OrganisationBody {
     /// How people call it.
     pub title: String,
+    /// What it is.
+    pub kind: OrganisationKind,
+    /// The organisation that it is under; none: the platform. It never changes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
     /// Whether its members are kept from acting in it.
     pub suspended: bool,
+    /// Why it is suspended.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// How much it may have.
+    #[serde(skip_serializing_if = "Quotas::is_empty")]
+    pub quotas: Quotas,
+    /// The step of a run that has made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub made_by: Option<String>,
+}
+
+impl OrganisationBody {
+    /// The platform's.
+    pub fn platform() -> Self {
+        Self { title: "Platform".into(), kind: OrganisationKind::Platform, ..Self::default() }
+    }
+}
+
+/// How much an organisation may have, together with those under it. What isn't said isn't limited.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Quotas {
+    /// Runs that haven't ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runs_open: Option<u64>,
+    /// Runs that were launched within the last 24 hours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runs_day: Option<u64>,
+    /// Secrets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secrets: Option<u64>,
+    /// Plugins that are approved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plugins: Option<u64>,
+    /// Members, and invitations that nobody has accepted yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub members: Option<u64>,
+    /// Organisations under it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub customers: Option<u64>,
+    /// API tokens of its members.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<u64>,
+    /// Schedules, webhooks and triggers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schedules: Option<u64>,
+}
+
+impl Quotas {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// What a body is kept as.

@@ -18,7 +18,7 @@ pub mod tokens;
 pub mod totp;
 pub mod users;
 
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Instant};
 
 use http::{HeaderMap, header};
 use windlass_engine::Engine;
@@ -27,12 +27,12 @@ use windlass_model::{Code, Problem};
 use self::{
     access::{Principal, Proof},
     binding::{Binding, shared},
-    kept::{Organisation, Session, Token, User, now_ms},
+    kept::{Session, Token, User, now_ms},
     refusals::Refusals,
     remembered::Remembered,
     throttle::Throttle,
 };
-use crate::{ApiConfig, services::Secrets};
+use crate::{ApiConfig, organisations::tree, services::Secrets};
 
 pub use login::Credentials;
 pub(crate) use refusals::How;
@@ -163,6 +163,16 @@ impl Auth {
         self.refusals.counts()
     }
 
+    /// Counts a try at an invitation from an address: whoever guesses has to wait.
+    pub(crate) fn count_invitation(&self, id: &str, address: IpAddr) -> Result<(), Problem> {
+        self.throttle.attempt(&format!("invitation:{id}"), address, Instant::now())
+    }
+
+    /// The try was none of somebody who guesses.
+    pub(crate) fn forgive_invitation(&self, id: &str, address: IpAddr) {
+        self.throttle.forgive(&format!("invitation:{id}"), address, Instant::now());
+    }
+
     /// Writes down failed log-ins that were only counted so far; at the end all of them.
     pub(crate) fn flush(&self, engine: &Engine, all: bool) {
         self.refusals.flush(engine, all);
@@ -197,6 +207,7 @@ impl Auth {
         // Both as they are now: a user who was demoted has demoted their tokens.
         let held = shared(&token.body.bindings, &user.body.bindings);
         let bindings = active(engine, &held)?;
+        refuse_suspended(&held, &bindings)?;
         let name = format!("{}/{}", user.id, token.body.name);
         Ok(Some(principal(name, user.id, Proof::Token(token.id), &bindings)))
     }
@@ -360,17 +371,29 @@ pub(crate) fn stands_in(engine: &Engine, name: &str, uid: &str) -> Result<Option
     Ok(Some(principal(user.id.clone(), user.id, Proof::None, &bindings)))
 }
 
-/// Without those in organisations that are suspended.
+/// Without those in organisations that are suspended, or under one that is.
 fn active(engine: &Engine, bindings: &[Binding]) -> Result<Vec<Binding>, Problem> {
+    let mut known: BTreeMap<&str, bool> = BTreeMap::new();
     let mut active = Vec::new();
     for binding in bindings {
-        let suspended = binding.organisation != "*"
-            && Organisation::find(engine, &binding.organisation)?.is_some_and(|found| found.body.suspended);
+        let name = binding.organisation.as_str();
+        let suspended = match known.get(name) {
+            Some(suspended) => *suspended,
+            None => *known.entry(name).or_insert(tree::suspended(engine, name)?.is_some()),
+        };
         if !suspended {
             active.push(binding.clone());
         }
     }
     Ok(active)
+}
+
+/// Refuses a token all of whose organisations are suspended: whoever sends it is told why.
+fn refuse_suspended(held: &[Binding], active: &[Binding]) -> Result<(), Problem> {
+    match held.first() {
+        Some(first) if active.is_empty() => Err(tree::is_suspended(&first.organisation, "")),
+        _ => Ok(()),
+    }
 }
 
 /// A use that couldn't be written down is no reason to refuse it.

@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 use windlass_engine::Engine;
 use windlass_model::{Code, Problem};
 
+use crate::organisations::quota::{self, Quota};
+
 use super::{
     binding::{Binding, shared},
     kept::{By, Kept, Token, TokenBody, User, now_ms},
@@ -70,7 +72,10 @@ pub fn issue_by(engine: &Engine, by: &By, new: NewToken) -> Result<Issued, Probl
     };
     let token = Token { expires_at_ms: new.expires_at_ms, ..Kept::new(&id, &user.organisation, body) };
     let place = (user.organisation.as_str(), id.as_str());
-    by.audited(engine, "token.issue", place, Value::Null, view(&token)).change(vec![token.put()?])?;
+    quota::within(engine, &[(user.organisation.as_str(), Quota::Tokens)], |mut changes| {
+        changes.push(token.put()?);
+        by.audited(engine, "token.issue", place, Value::Null, view(&token)).change(changes)
+    })?;
     Ok(Issued { token: format!("wl_{id}_{random}"), id })
 }
 

@@ -7,6 +7,8 @@ use windlass_model::{
     document::{Change, DocumentFilter, Expected},
 };
 
+use crate::organisations::quota::{self, Quota};
+
 use super::{
     binding::Binding,
     kept::{By, Kept, Organisation, OrganisationBody, PLATFORM, Session, Token, User, UserBody},
@@ -107,14 +109,28 @@ pub fn has_totp(user: &User) -> bool {
     user.body.totp.as_ref().is_some_and(|totp| totp.confirmed)
 }
 
-/// Makes a user. Their organisation and those of their bindings have to be there.
-pub fn create(engine: &Engine, by: &By, name: &str, organisation: &str, mut body: UserBody) -> Result<User, Problem> {
+/// Makes a user. Their organisation and those of their bindings have to be there, and to have room.
+pub fn create(engine: &Engine, by: &By, name: &str, organisation: &str, body: UserBody) -> Result<User, Problem> {
+    let places = places(organisation, &body.bindings);
+    quota::within(engine, &quota::each(&places, Quota::Members), |guards| {
+        create_with(engine, by, name, organisation, body.clone(), guards)
+    })
+}
+
+/// As `create`, with further changes in the same transaction; whether there is room is for the caller to know.
+pub fn create_with(
+    engine: &Engine,
+    by: &By,
+    name: &str,
+    organisation: &str,
+    mut body: UserBody,
+    mut changes: Vec<Change>,
+) -> Result<User, Problem> {
     let name = checked_name(name)?;
     body.email = body.email.as_deref().map(checked_email).transpose()?;
     body.uid = ulid::Ulid::new().to_string().to_lowercase();
-    let mut changes = Vec::new();
     if organisation == PLATFORM && Organisation::find(engine, PLATFORM)?.is_none() {
-        let platform = Kept::new(PLATFORM, PLATFORM, OrganisationBody { title: "Platform".into(), suspended: false });
+        let platform = Kept::new(PLATFORM, PLATFORM, OrganisationBody::platform());
         changes.push(platform.put_expecting(Expected::Any)?);
     } else {
         require_organisation(engine, organisation)?;
@@ -133,7 +149,21 @@ pub fn create(engine: &Engine, by: &By, name: &str, organisation: &str, mut body
 
 /// Changes a user to what they are to be. The last platform admin stays one.
 pub fn update(engine: &Engine, by: &By, action: &str, before: &User, body: UserBody) -> Result<User, Problem> {
-    update_with(engine, by, action, before, body, Vec::new())
+    let held = places(&before.organisation, &before.body.bindings);
+    let mut entered = places(&before.organisation, &body.bindings);
+    entered.retain(|place| !held.contains(place));
+    quota::within(engine, &quota::each(&entered, Quota::Members), |guards| {
+        update_with(engine, by, action, before, body.clone(), guards)
+    })
+}
+
+/// The organisations that a user is a member of.
+fn places(organisation: &str, bindings: &[Binding]) -> Vec<String> {
+    let named = bindings.iter().map(|binding| binding.organisation.clone()).filter(|name| name != "*");
+    let mut places: Vec<String> = named.chain([organisation.to_owned()]).collect();
+    places.sort();
+    places.dedup();
+    places
 }
 
 /// As `update`, with further changes in the same transaction.

@@ -70,6 +70,10 @@ fn fields(kind: EventKind) -> &'static [&'static str] {
         Kind::PluginRemoved => &["plugin"],
         Kind::LabLinkDiscovered | Kind::LabLinkMissing => &["lab", "organisation", "at", "link"],
         Kind::LabLinkChanged => &["lab", "organisation", "at", "link", "changes"],
+        Kind::OrganisationCreated | Kind::OrganisationResumed | Kind::OrganisationRemoved => {
+            &["name", "kind", "title", "organisation"]
+        }
+        Kind::OrganisationSuspended => &["name", "kind", "title", "organisation", "reason"],
         Kind::Log => &["level", "message", "fields", "site"],
         Kind::Progress => &["percent", "message"],
         Kind::Annotation => &["key", "value"],

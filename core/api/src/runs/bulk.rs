@@ -22,7 +22,7 @@ use super::{
     text,
     view::{ProblemShape, RunView},
 };
-use crate::{Access, Answer, Permission, Request, Route};
+use crate::{Access, Answer, Permission, Request, Route, organisations::quota};
 
 /// Runs that a preview counts, at most.
 const COUNTED: u64 = 10_000;
@@ -261,7 +261,10 @@ fn one(request: &Request, body: &BulkBody, key: Option<&str>, run: &RunRecord) -
                 tags: Vec::new(),
                 organisation: run.organisation.clone(),
             };
-            return Ok(Some(engine.launch(again)?.run.to_string()));
+            let launched = quota::launching(&request.api.engine, &run.organisation, |guards| {
+                launch::with(&engine, guards).launch(again.clone())
+            })?;
+            return Ok(Some(launched.run.to_string()));
         }
     }
     Ok(None)

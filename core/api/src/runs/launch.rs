@@ -5,11 +5,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use windlass_engine::{Engine, Launch, Launched};
-use windlass_model::{Code, Problem, workflow::Priority};
+use windlass_model::{Code, Problem, document::Change, journal::Pinned, workflow::Priority};
 
 use crate::{
     Access, Answer, Permission, Request, Route,
     auth::{kept::PLATFORM, users::require_organisation},
+    organisations::{quota, tree},
     plans::Agreed,
     route::Answering,
 };
@@ -122,10 +123,17 @@ impl Asked {
 
 fn launch(request: Request) -> Result<Answer, Problem> {
     let Asked { launch, plan, engine } = Asked::read(&request, request.json()?)?;
-    let launched = engine
-        .launch_if(launch, |pinned, input| plan.as_ref().map_or(Ok(()), |plan| plan.require(pinned, input)))
-        .map_err(|problem| below("/input", problem))?;
+    let fits = |pinned: &Pinned, input: &Value| plan.as_ref().map_or(Ok(()), |plan| plan.require(pinned, input));
+    let launched = quota::launching(&request.api.engine, &launch.organisation, |guards| {
+        with(&engine, guards).launch_if(launch.clone(), fits)
+    });
+    let launched = launched.map_err(|problem| below("/input", problem))?;
     answer(&launched.into())
+}
+
+/// The engine that commits these together with a launch.
+pub(crate) fn with(engine: &Engine, changes: Vec<Change>) -> Engine {
+    if changes.is_empty() { engine.clone() } else { engine.with(changes) }
 }
 
 /// The same without a thread, where all that is asked of the database is the commit.
@@ -176,16 +184,24 @@ pub(crate) fn organisation_of_launch(
     let organisation = named.unwrap_or_else(|| organisation(request, workflow));
     request.require(Permission::Launch, &organisation, workflow)?;
     super::text("organisation", &organisation)?;
+    super::text("workflow", workflow)?;
+    if !windlass_model::workflow::is_of(workflow, &organisation) {
+        return Err(Problem::new(Code::WorkflowNotFound, format!("there is no workflow `{workflow}`")));
+    }
     if organisation != PLATFORM {
         // Who may do this everywhere can come this far with a name that nobody has.
         require_organisation(&request.api.engine, &organisation)
             .map_err(|problem| problem.data(json!({ "pointer": "/organisation" })))?;
+        tree::require_active(&request.api.engine, &organisation)?;
     }
     Ok(organisation)
 }
 
 /// Where somebody who says nothing launches: in the default organisation if they may, else in the first of theirs.
 fn organisation(request: &Request, workflow: &str) -> String {
+    if let Some(owner) = windlass_model::workflow::owner(workflow) {
+        return owner.to_owned();
+    }
     if request.may(Permission::Launch, PLATFORM, workflow) {
         return PLATFORM.to_owned();
     }

@@ -2,7 +2,7 @@
 
 mod bulk;
 pub(crate) mod filter;
-mod launch;
+pub(crate) mod launch;
 mod list;
 mod show;
 mod steer;

@@ -11,7 +11,7 @@ use super::{
     text,
     view::RunView,
 };
-use crate::{Access, Answer, Permission, Request, Route};
+use crate::{Access, Answer, Permission, Request, Route, organisations::quota};
 
 /// Why a run is to end.
 #[derive(Default, Deserialize, JsonSchema)]
@@ -220,7 +220,9 @@ fn retry(request: Request) -> Result<Answer, Problem> {
     request.require(Permission::Launch, &run.organisation, &run.workflow)?;
     let after = json!({ "workflow": run.workflow, "again": run.id, "by": request.principal.person() });
     let engine = request.audited("run.retry", &run.organisation, "", Value::Null, after);
-    let launched = engine.retry(&run.id, request.principal.person())?;
+    let launched = quota::launching(&request.api.engine, &run.organisation, |guards| {
+        launch::with(&engine, guards).retry(&run.id, request.principal.person())
+    })?;
     launch::answer(&launched.into())
 }
 

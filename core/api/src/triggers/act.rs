@@ -17,7 +17,9 @@ use crate::{
         binding::{Binding, shared},
         kept::{Kept, now_ms},
     },
+    organisations::{quota, tree},
     plans::PLAN_TAG,
+    runs::launch,
 };
 
 /// Keys and tags that begin so are made by the API, and by nobody who asks it.
@@ -43,6 +45,7 @@ impl<'a> Actor<'a> {
     /// Acts for the owner, as they are now, and within what the token allowed that it was set up with.
     pub fn of<T: Rule>(engine: &'a Engine, rule: &'a Kept<T>) -> Result<Self, Problem> {
         let about = rule.body.about();
+        tree::require_active(engine, &about.organisation)?;
         let mut owner = auth::stands_in(engine, &about.owner, &about.owner_uid)?.ok_or_else(|| {
             Problem::new(
                 Code::PermissionDenied,
@@ -65,9 +68,9 @@ impl<'a> Actor<'a> {
         Self { note: Some(note), ..self }
     }
 
-    fn through(&self, entry: NewAudit) -> Engine {
-        let engine = self.engine.audited(entry);
-        self.note.as_ref().map_or(engine.clone(), |note| engine.with(vec![note.clone()]))
+    fn through(&self, entry: NewAudit, mut changes: Vec<Change>) -> Engine {
+        changes.extend(self.note.clone());
+        launch::with(&self.engine.audited(entry), changes)
     }
 
     /// Refuses unless the owner may do this to the workflow.
@@ -112,7 +115,11 @@ impl<'a> Actor<'a> {
             tags,
             organisation: self.about.organisation.clone(),
         };
-        match self.through(self.entry("run.launch", "", after)).launch(launch) {
+        let entry = self.entry("run.launch", "", after);
+        let launched = quota::launching(self.engine, &self.about.organisation, |guards| {
+            self.through(entry.clone(), guards).launch(launch.clone())
+        });
+        match launched {
             // It was changed between the launch and the note that it was launched.
             Err(problem) if problem.code == Code::IdempotencyConflict => Ok(None),
             other => other.map(Some),
@@ -132,7 +139,7 @@ impl<'a> Actor<'a> {
         self.require(Permission::Operate, &run.workflow)?;
         let entry = self.entry("run.signal", run.id.as_str(), json!({ "name": name, self.word: self.id }));
         let id = format!("{}:{}:{delivery}", self.word, self.id);
-        self.through(entry).signal(&run.id, name, payload, self.owner.person(), Some(id))
+        self.through(entry, Vec::new()).signal(&run.id, name, payload, self.owner.person(), Some(id))
     }
 
     /// The run of this id and workflow, if it is its organisation's.

@@ -19,6 +19,7 @@ use crate::{
         self,
         kept::{By, Kept},
     },
+    organisations::quota::{self, Quota},
     page::Page,
 };
 
@@ -234,7 +235,11 @@ fn put(
     check(engine, &trigger.body)?;
     let (verb, old) = before.map_or(("create", Value::Null), |before| ("update", json!(before.body)));
     debug_assert_eq!(trigger.body.about.owner, owner.user.id);
-    rules::audited(engine, by, verb, trigger, old, json!(trigger.body)).change(vec![trigger.put()?])?;
+    let one_more = [(trigger.organisation.as_str(), Quota::Schedules)];
+    quota::within(engine, if before.is_none() { &one_more } else { &[] }, |mut changes| {
+        changes.push(trigger.put()?);
+        rules::audited(engine, by, verb, trigger, old.clone(), json!(trigger.body)).change(changes)
+    })?;
     Trigger::require(engine, &trigger.id)
 }
 

@@ -17,6 +17,7 @@ use crate::{
         kept::{By, Kept, PLATFORM, Token, User},
         users::require_organisation,
     },
+    organisations::tree,
     page::{self, Page},
 };
 
@@ -104,6 +105,7 @@ pub fn organisation(request: &Request, named: Option<String>, workflow: &str) ->
     if organisation != PLATFORM {
         require_organisation(&request.api.engine, &organisation)
             .map_err(|problem| problem.data(json!({ "pointer": "/organisation" })))?;
+        tree::require_active(&request.api.engine, &organisation)?;
     }
     Ok(organisation)
 }

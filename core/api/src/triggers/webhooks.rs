@@ -21,6 +21,7 @@ use crate::{
         self,
         kept::{Kept, now_ms},
     },
+    organisations::quota::{self, Quota},
     page::Page,
     services::Secrets,
 };
@@ -310,7 +311,10 @@ fn post(request: Request) -> Result<Answer, Problem> {
     };
     let webhook: Webhook = Kept::new(&id, &organisation, body);
     let audited = rules::audited(engine, &auth::by(&request), "create", &webhook, Value::Null, noted(&webhook));
-    audited.change(vec![webhook.put()?])?;
+    quota::within(engine, &[(organisation.as_str(), Quota::Schedules)], |mut changes| {
+        changes.push(webhook.put()?);
+        audited.change(changes)
+    })?;
     let webhook = Webhook::require(engine, &id)?;
     let answer = WebhookKeyed { key, view: view(&request, &webhook)? };
     Ok(Answer::created(&format!("/api/v1/webhooks/{id}"), &answer)?.version(webhook.version))

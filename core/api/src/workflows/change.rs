@@ -1,5 +1,5 @@
-//! Changing workflows: save, activate, restore, remove. Workflows belong to the platform: whoever changes one has to hold
-//! the permission there, and not only in an organisation that uses it.
+//! Changing workflows: save, activate, restore, remove. Workflows belong to the platform, and those in `orgs/acme/` to `acme`:
+//! whoever changes one has to hold the permission there, and not only in an organisation that uses it.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -152,6 +152,11 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
+/// Whose a workflow is to change.
+pub(super) fn owner(name: &str) -> &str {
+    windlass_model::workflow::owner(name).unwrap_or(PLATFORM)
+}
+
 /// Whoever asks, as the author of versions of these workflows. To widen what one may do is more than to edit it.
 pub(super) fn author<'a>(
     request: &Request,
@@ -182,7 +187,8 @@ pub(super) fn require_grants(request: &Request, name: &str, source: &str) -> Res
 /// The name in the path, which whoever asks may change.
 pub(super) fn changeable(request: &Request) -> Result<String, Problem> {
     let name = named(request, Permission::Edit)?;
-    request.require(Permission::Edit, PLATFORM, &name)?;
+    request.require(Permission::Edit, owner(&name), &name)?;
+    crate::organisations::tree::require_active(&request.api.engine, owner(&name))?;
     Ok(name)
 }
 

@@ -151,7 +151,11 @@ fn file(request: Request) -> Result<Answer, Problem> {
         problem: scripts.problem(&name),
         scenarios_digest: text.as_deref().map(|text| scripts.source_digest(text)),
         scenarios: text,
-        modules: scripts.modules(),
+        modules: scripts
+            .modules()
+            .into_iter()
+            .filter(|module| windlass_model::workflow::may_import(&name, module))
+            .collect(),
         source,
         name,
     })

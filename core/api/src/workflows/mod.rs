@@ -171,6 +171,9 @@ fn named(request: &Request, permission: Permission) -> Result<String, Problem> {
 }
 
 fn visible(request: &Request, permission: Permission, name: &str) -> bool {
+    if let Some(owner) = windlass_model::workflow::owner(name) {
+        return request.may(permission, owner, name);
+    }
     match request.principal.scopes(permission) {
         None => true,
         Some(scopes) => scopes.iter().any(|scope| scope.covers(&scope.organisation, name)),
@@ -252,7 +255,7 @@ fn rehearse(request: Request) -> Result<Answer, Problem> {
     let name = named(&request, Permission::Launch)?;
     let body: RehearseBody = request.json_or_default()?;
     if let Some(source) = &body.source {
-        request.require(Permission::Edit, change::PLATFORM, &name)?;
+        request.require(Permission::Edit, change::owner(&name), &name)?;
         change::require_grants(&request, &name, source)?;
     }
     let input = if body.input.is_null() { json!({}) } else { body.input };

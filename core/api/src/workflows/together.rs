@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use windlass_model::{Code, Problem};
 
-use super::change::{PLATFORM, Saved, author, saved};
+use super::change::{PLATFORM, Saved, author, owner, saved};
 use crate::{Access, Answer, Permission, Request, Route, runs};
 
 /// Files that are saved at once, at most.
@@ -54,12 +54,13 @@ pub(super) fn routes() -> Vec<Route> {
 fn save_all(request: Request) -> Result<Answer, Problem> {
     // Before the body is looked at: whoever may change none of the platform's workflows is refused whatever it says.
     let scopes = request.principal.scopes(Permission::Edit);
+    // An organisation's own folder is saved file by file.
     if scopes.is_some_and(|scopes| !scopes.iter().any(|scope| [PLATFORM, "*"].contains(&scope.organisation.as_str()))) {
         return Err(request.principal.denied(Permission::Edit, PLATFORM, "*"));
     }
     let body: SaveAllBody = request.json()?;
     for name in body.files.keys() {
-        request.require(Permission::Edit, PLATFORM, runs::text("files", name)?)?;
+        request.require(Permission::Edit, owner(name), runs::text("files", name)?)?;
     }
     if body.files.len() > FILES {
         return Err(Problem::new(Code::LimitExceeded, format!("at most {FILES} files are saved at once")));

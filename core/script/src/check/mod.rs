@@ -93,7 +93,8 @@ impl Library {
             let checked = self::source(&self.sandbox, &module, &text, &find);
             found.extend(checked.diagnostics);
             for import in checked.imports {
-                if !seen.contains(&import) && seen.len() < 100 {
+                let may = windlass_model::workflow::may_import(name, &import);
+                if may && !seen.contains(&import) && seen.len() < 100 {
                     seen.push(import);
                 }
             }
@@ -121,6 +122,8 @@ pub fn source(sandbox: &Sandbox, name: &str, source: &str, find: &dyn Fn(&str) -
         diagnostic.file = name.to_owned();
         return Checked { diagnostics: vec![diagnostic], imports: Vec::new(), workflow: None };
     }
+    // What it can't import, it isn't shown either.
+    let find = &|module: &str| windlass_model::workflow::may_import(name, module).then(|| find(module)).flatten();
     let engine = sandbox.shell.engine();
     let healthy = items::compile(&engine, &sandbox.shell.catalog, source);
     let mut diagnostics = healthy.diagnostics;

@@ -11,10 +11,12 @@ pub mod dev;
 pub mod doctor;
 pub mod exchange;
 pub mod hosts;
+pub mod invitations;
 pub mod lab;
 pub mod ledger;
 pub mod migrate;
 pub mod nodes;
+pub mod organisations;
 pub mod plugin;
 pub mod resources;
 pub mod restore;
@@ -63,6 +65,8 @@ fn server(command: &Command) -> Server {
         | Command::Plugin(_)
         | Command::Resources(_)
         | Command::Users(_)
+        | Command::Organisations(_)
+        | Command::Invitations(_)
         | Command::Tokens(_)
         | Command::Audit(_)
         | Command::Vouchers(_)
@@ -113,6 +117,8 @@ pub fn dispatch(command: Command, context: &Context) -> Result<Exit, Problem> {
         Command::Plugin(command) => plugin::run(&command, context),
         Command::Resources(command) => resources::run(&command, context),
         Command::Users(command) => users::run(&command, context),
+        Command::Organisations(command) => organisations::run(&command, context),
+        Command::Invitations(command) => invitations::run(&command, context),
         Command::Tokens(command) => tokens::run(&command, context),
         Command::Audit(command) => audit::run(&command, context),
         Command::Vouchers(command) => vouchers::run(&command, context),

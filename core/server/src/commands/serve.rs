@@ -244,7 +244,11 @@ fn api(session: &Session, config: &Config, public_url: String) -> Result<Api, Pr
     let (instance, vault) = (session.instance().clone(), session.shared_vault());
     let captures = Arc::new(LabCaptures(instance.clone()));
     let consoles = LabConsoles::new(&config.labs, &config.hosts, instance, vault, session.folder().node_keys());
-    Ok(api.knowing(Arc::new(crate::things::Inventory)).with_consoles(Arc::new(consoles)).with_captures(captures))
+    Ok(api
+        .knowing(Arc::new(crate::things::Inventory))
+        .with_consoles(Arc::new(consoles))
+        .with_captures(captures)
+        .mailing(session.mail()))
 }
 
 fn consoles(session: &Session, config: &Config) -> Result<ConsoleConfig, Problem> {

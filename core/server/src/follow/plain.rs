@@ -68,10 +68,18 @@ pub fn line(event: &Event, began_at_ms: i64) -> Option<String> {
         EventKind::LabLinkMissing => lab_link(data, "is gone, and no run removed it"),
         EventKind::LabLinkChanged => lab_link(data, "isn't what it was"),
         EventKind::PluginRemoved => format!("plugin {} is gone", words::text(&data["plugin"])),
+        EventKind::OrganisationCreated => organisation(data, "is there"),
+        EventKind::OrganisationSuspended => organisation(data, "is suspended"),
+        EventKind::OrganisationResumed => organisation(data, "may act again"),
+        EventKind::OrganisationRemoved => organisation(data, "is gone"),
         EventKind::Annotation => format!("{} = {}", words::text(&data["key"]), words::text(&data["value"])),
     };
     let since_ms = (event.at_ms - began_at_ms).max(0);
     Some(format!("{:>4}.{:03}  {}", since_ms / 1_000, since_ms % 1_000, words::short(&body, 400)))
+}
+
+fn organisation(data: &serde_json::Value, what: &str) -> String {
+    format!("the {} {} {what}", words::text(&data["kind"]), words::text(&data["name"]))
 }
 
 fn lab_link(data: &serde_json::Value, what: &str) -> String {

@@ -240,14 +240,14 @@ impl SecretSource for Vault {
 
     fn admits(&self, name: &str, run: &RunId) -> Result<(), Problem> {
         let mut parts = name.split('/');
-        let (Some("registrar" | "made"), Some(second)) = (parts.next(), parts.next()) else { return Ok(()) };
+        let (Some("registrar" | "made" | "orgs"), Some(second)) = (parts.next(), parts.next()) else { return Ok(()) };
         let of = if parts.next().is_some() { second } else { PLATFORM };
         let own = self.of(run)?;
         if of == own {
             return Ok(());
         }
         Err(Problem::new(Code::SecretMisuse, format!("the secret `{name}` isn't for runs of the organisation `{own}`"))
-            .help(format!("its own are called `registrar/{own}/…` and `made/{own}/…`; those without an organisation in their names are the platform's"))
+            .help(format!("its own are called `orgs/{own}/…`, `registrar/{own}/…` and `made/{own}/…`; those without an organisation in their names are the platform's"))
             .data(json!({ "reason": "organisation" }))
             .no_effect())
     }

@@ -12,6 +12,8 @@ use windlass_model::{
 use super::shapes::{Instant, NewSchedule, ScheduleChange, ScheduleView};
 use crate::{
     auth::kept::{By, Kept, now_ms},
+    organisations::quota::{self, Quota},
+    runs::launch::with,
     triggers::{
         cron::Cron,
         kept::{Owner, Schedule, ScheduleBody, ScheduleState},
@@ -124,7 +126,10 @@ pub fn create(
     check(engine, &body)?;
     let schedule: Schedule = Kept::new(&ulid::Ulid::new().to_string().to_lowercase(), organisation, body);
     let audited = rules::audited(engine, by, "create", &schedule, Value::Null, json!(schedule.body));
-    audited.change(vec![schedule.put()?, fresh(&schedule)?])?;
+    quota::within(engine, &[(organisation, Quota::Schedules)], |mut changes| {
+        changes.extend([schedule.put()?, fresh(&schedule)?]);
+        audited.change(changes)
+    })?;
     Schedule::require(engine, &schedule.id)
 }
 
@@ -201,5 +206,6 @@ pub fn fire(engine: &Engine, by: &By, person: &str, schedule: &Schedule) -> Resu
         organisation: schedule.organisation.clone(),
     };
     let place = (schedule.organisation.as_str(), "");
-    Ok(by.audited(engine, "run.launch", place, Value::Null, after).launch(launch)?.run)
+    let through = by.audited(engine, "run.launch", place, Value::Null, after);
+    quota::launching(engine, &schedule.organisation, |guards| Ok(with(&through, guards).launch(launch.clone())?.run))
 }

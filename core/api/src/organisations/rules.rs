@@ -1,0 +1,288 @@
+//! Organisations: made, changed, suspended and removed, with the rules that hold whoever does it.
+
+use serde_json::{Value, json};
+use windlass_engine::Engine;
+use windlass_model::{
+    Code, EventKind, Problem, RunState,
+    document::{Change, DocumentFilter, Expected},
+    query::{ResourceFilter, RunFilter},
+};
+
+use super::{
+    kept::{Brand, Environment},
+    quota::{self, Quota},
+    tree,
+};
+use crate::{
+    auth::{
+        kept::{
+            By, Kept, Organisation, OrganisationBody, OrganisationKind, PLATFORM, Quotas, Session, Token, User,
+            UserBody,
+        },
+        users,
+    },
+    invitations::kept::Invitation,
+    triggers::kept::{Rule, ScheduleBody, TriggerBody, WebhookBody},
+};
+
+/// An organisation to be.
+#[derive(Clone, Debug, Default)]
+pub struct NewOrganisation {
+    /// Its name.
+    pub name: String,
+    /// How people call it.
+    pub title: String,
+    /// What it is.
+    pub kind: OrganisationKind,
+    /// The organisation that it is under; none: the platform.
+    pub parent: Option<String>,
+    /// How much it may have.
+    pub quotas: Quotas,
+    /// The step that makes it: the same step finds its own.
+    pub made_by: Option<String>,
+}
+
+/// A title as it is kept; the name, if there is none.
+pub fn checked_title(title: &str, name: &str) -> Result<String, Problem> {
+    let title = title.trim();
+    if title.len() > 200 || title.contains(char::is_control) {
+        let problem = Problem::new(Code::InvalidInput, "a title has at most 200 bytes, in one line");
+        return Err(problem.data(json!({ "pointer": "/title" })));
+    }
+    Ok(if title.is_empty() { name.to_owned() } else { title.to_owned() })
+}
+
+fn wrong(pointer: &str, message: String) -> Problem {
+    Problem::new(Code::InvalidInput, message).data(json!({ "pointer": pointer }))
+}
+
+/// Makes an organisation under another one. Whether whoever asks may is for the caller to know.
+pub fn create(engine: &Engine, by: &By, new: &NewOrganisation) -> Result<Organisation, Problem> {
+    let name = users::checked_name(&new.name)?;
+    if let Some(step) = &new.made_by
+        && let Some(found) = Organisation::find(engine, &name)?.filter(|one| one.body.made_by.as_ref() == Some(step))
+    {
+        return Ok(found);
+    }
+    let parent = new.parent.clone().unwrap_or_else(|| PLATFORM.to_owned());
+    check_parent(engine, new.kind, &parent)?;
+    let body = OrganisationBody {
+        title: checked_title(&new.title, &name)?,
+        kind: new.kind,
+        parent: Some(parent.clone()).filter(|parent| parent != PLATFORM),
+        quotas: new.quotas.clone(),
+        made_by: new.made_by.clone(),
+        ..OrganisationBody::default()
+    };
+    let organisation: Organisation = Kept::new(&name, &name, body);
+    quota::within(engine, &[(parent.as_str(), Quota::Customers)], |mut changes| {
+        if parent != PLATFORM {
+            check_parent(engine, new.kind, &parent)?;
+            quota::check_under(&tree::chain(engine, &parent)?, &new.quotas)?;
+            changes.push(tree::guard(engine, &parent, "below")?);
+        }
+        changes.push(organisation.put()?);
+        let audited = by.audited(engine, "organisation.create", (&name, &name), Value::Null, json!(organisation.body));
+        told(&audited, EventKind::OrganisationCreated, &organisation).change(changes)
+    })?;
+    Organisation::require(engine, &name)
+}
+
+fn check_parent(engine: &Engine, kind: OrganisationKind, parent: &str) -> Result<(), Problem> {
+    match kind {
+        OrganisationKind::Platform => return Err(wrong("/kind", "there is one platform, and it is there".into())),
+        OrganisationKind::Franchisee if parent != PLATFORM => {
+            return Err(wrong("/parent", "a franchisee is under the platform, and under nobody else".into()));
+        }
+        _ => {}
+    }
+    if parent == PLATFORM {
+        return Ok(());
+    }
+    let above = Organisation::find(engine, parent)?;
+    let above = above.ok_or_else(|| wrong("/parent", format!("there is no organisation `{parent}`")))?;
+    if tree::kind(&above) != OrganisationKind::Franchisee {
+        let message = format!(
+            "`{parent}` is a {}: only the platform and franchisees have others under them",
+            tree::kind(&above).as_str()
+        );
+        return Err(wrong("/parent", message));
+    }
+    tree::require_active(engine, parent)
+}
+
+/// The handle that tells those above it what becomes of an organisation.
+fn told(engine: &Engine, kind: EventKind, organisation: &Organisation) -> Engine {
+    let body = &organisation.body;
+    let above = tree::parent(organisation).unwrap_or(PLATFORM);
+    let mut data = json!({ "name": organisation.id, "kind": tree::kind(organisation), "title": body.title,
+                           "organisation": above });
+    if !body.reason.is_empty() {
+        data["reason"] = body.reason.as_str().into();
+    }
+    engine.announced(kind, data)
+}
+
+/// Changes an organisation to what it is to be.
+pub fn update(
+    engine: &Engine,
+    by: &By,
+    before: &Organisation,
+    body: OrganisationBody,
+) -> Result<Organisation, Problem> {
+    if before.id == PLATFORM && (body.suspended || body.quotas != Quotas::default()) {
+        return Err(Problem::new(Code::InvalidInput, "the platform itself can't be suspended or limited"));
+    }
+    if body.quotas != before.body.quotas {
+        quota::check(engine, before, &body.quotas)?;
+    }
+    let after = Organisation { body, ..before.clone() };
+    let action = match (before.body.suspended, after.body.suspended) {
+        (false, true) => "organisation.suspend",
+        (true, false) => "organisation.resume",
+        _ => "organisation.update",
+    };
+    let place = (before.id.as_str(), before.id.as_str());
+    let mut through = by.audited(engine, action, place, json!(before.body), json!(after.body));
+    through = match (before.body.suspended, after.body.suspended) {
+        (false, true) => told(&through, EventKind::OrganisationSuspended, &after),
+        (true, false) => told(&through, EventKind::OrganisationResumed, &after),
+        _ => through,
+    };
+    through.change(vec![after.put()?])?;
+    Organisation::require(engine, &before.id)
+}
+
+/// Keeps an organisation's members, and those of the ones under it, from acting. One that is suspended stays so.
+pub fn suspend(engine: &Engine, by: &By, name: &str, reason: &str) -> Result<Organisation, Problem> {
+    if reason.len() > 500 || reason.contains(char::is_control) {
+        return Err(wrong("/reason", "a reason has at most 500 bytes, in one line".into()));
+    }
+    let before = Organisation::require(engine, name)?;
+    if before.body.suspended {
+        return Ok(before);
+    }
+    let body = OrganisationBody { suspended: true, reason: reason.trim().to_owned(), ..before.body.clone() };
+    update(engine, by, &before, body)
+}
+
+/// Lets them act again.
+pub fn resume(engine: &Engine, by: &By, name: &str) -> Result<Organisation, Problem> {
+    let before = Organisation::require(engine, name)?;
+    if !before.body.suspended {
+        return Ok(before);
+    }
+    let body = OrganisationBody { suspended: false, reason: String::new(), ..before.body.clone() };
+    update(engine, by, &before, body)
+}
+
+/// What is in an organisation, in words, and how much.
+pub fn contents(engine: &Engine, name: &str) -> Result<Vec<(&'static str, u64)>, Problem> {
+    let open = RunState::ALL.iter().copied().filter(|state| !state.is_ended());
+    let runs = RunFilter { states: open.collect(), organisation: Some(name.to_owned()), ..RunFilter::default() };
+    let live = ResourceFilter {
+        open_only: true,
+        organisation: Some(name.to_owned()),
+        limit: 1_000,
+        ..ResourceFilter::default()
+    };
+    let found = [
+        ("organisations under it", Quota::Customers.used(engine, name)?),
+        ("members", quota::members(engine, name)?.len() as u64),
+        ("open runs", engine.count_runs(&runs, 10_000)?),
+        ("things that its runs have made", engine.resources_where(&live)?.len() as u64),
+        ("secrets", Quota::Secrets.used(engine, name)?),
+        ("schedules, webhooks and triggers", Quota::Schedules.used(engine, name)?),
+        ("approved plugins", Quota::Plugins.used(engine, name)?),
+    ];
+    Ok(found.into_iter().filter(|(_, count)| *count > 0).collect())
+}
+
+/// Those of its contents that nobody removes with it: they go first, one by one.
+const STAY: [&str; 3] = ["organisations under it", "open runs", "things that its runs have made"];
+
+/// Removes an organisation: an empty one, or with `offboard` one that is suspended, with its members, tokens, secrets,
+/// schedules and plugins. Its ended runs and its entries in the audit log stay until their own time is over.
+pub fn remove(
+    engine: &Engine,
+    by: &By,
+    organisation: &Organisation,
+    offboard: bool,
+    forget: &dyn Fn(&Engine, &str) -> Result<(), Problem>,
+) -> Result<(), Problem> {
+    let name = organisation.id.as_str();
+    if name == PLATFORM {
+        return Err(Problem::new(Code::InvalidInput, "the platform itself can't be removed"));
+    }
+    if offboard && !organisation.body.suspended {
+        return Err(Problem::new(Code::Conflict, format!("the organisation `{name}` isn't suspended"))
+            .help("suspend it first: then nothing new begins in it while it is taken apart"));
+    }
+    let found = contents(engine, name)?;
+    let in_the_way: Vec<_> = found.iter().filter(|(what, _)| !offboard || STAY.contains(what)).collect();
+    if !in_the_way.is_empty() {
+        let list: Vec<String> = in_the_way.iter().map(|(what, count)| format!("{count} {what}")).collect();
+        let data: Value = in_the_way.iter().map(|(what, count)| json!({ "what": what, "count": count })).collect();
+        let help = match offboard {
+            true => "cancel its runs, and have what they made removed; remove the organisations under it first",
+            false => "remove them first; one that is suspended can be offboarded with all that is its own",
+        };
+        return Err(Problem::new(Code::Conflict, format!("the organisation `{name}` has {}", list.join(", ")))
+            .help(help)
+            .data(json!({ "contents": data })));
+    }
+    for secret in engine.secrets()?.iter().filter(|secret| quota::secret_owner(&secret.name) == name) {
+        let place = (name, secret.name.as_str());
+        let through = by.audited(engine, "secret.delete", place, json!({ "to": secret.policy["to"] }), Value::Null);
+        match forget(&through, &secret.name) {
+            Err(problem) if problem.code != Code::SecretNotFound => return Err(problem),
+            _ => {}
+        }
+    }
+    let changes = removal(engine, organisation)?;
+    let audited =
+        by.audited(engine, "organisation.delete", (name, name), json!(organisation.body), json!({ "had": found }));
+    told(&audited, EventKind::OrganisationRemoved, organisation).change(changes)?;
+    Ok(())
+}
+
+/// Everything that goes with it. Its version is expected: whoever changes it meanwhile is heard.
+fn removal(engine: &Engine, organisation: &Organisation) -> Result<Vec<Change>, Problem> {
+    let name = organisation.id.as_str();
+    let own = DocumentFilter { organisations: Some(vec![name.to_owned()]), ..DocumentFilter::default() };
+    let expected = Expected::Version(organisation.version);
+    let mut changes = vec![
+        Change::Delete { kind: "organisation".into(), id: name.to_owned(), expected },
+        tree::guard(engine, name, "below")?,
+    ];
+    for user in quota::members(engine, name)? {
+        let stays = user.organisation != name || users::is_platform_admin(&user.body);
+        if !stays {
+            changes.push(user.delete());
+            changes.extend(users::sessions(engine, &user.id)?.iter().map(Session::delete));
+        } else {
+            let mut bindings = user.body.bindings.clone();
+            bindings.retain(|binding| binding.organisation != name);
+            let body = UserBody { bindings, ..user.body.clone() };
+            let organisation = if user.organisation == name { PLATFORM.to_owned() } else { user.organisation.clone() };
+            changes.push(User { body, organisation, ..user }.put()?);
+        }
+    }
+    changes.extend(Token::all(engine, &own, |_| true)?.iter().map(Token::delete));
+    changes.extend(Invitation::all(engine, &own, |_| true)?.iter().map(Invitation::delete));
+    changes.extend(Environment::all(engine, &own, |_| true)?.iter().map(Environment::delete));
+    changes.extend(Brand::all(engine, &own, |_| true)?.iter().map(Brand::delete));
+    rules::<ScheduleBody>(engine, &own, &mut changes)?;
+    rules::<WebhookBody>(engine, &own, &mut changes)?;
+    rules::<TriggerBody>(engine, &own, &mut changes)?;
+    let approvals = DocumentFilter { kind: "plugin_approval".into(), limit: 1_000, ..own };
+    for approval in engine.documents(&approvals)? {
+        changes.push(Change::Delete { kind: approval.kind, id: approval.id, expected: Expected::Any });
+    }
+    Ok(changes)
+}
+
+fn rules<T: Rule>(engine: &Engine, own: &DocumentFilter, changes: &mut Vec<Change>) -> Result<(), Problem> {
+    changes.extend(Kept::<T>::all(engine, own, |_| true)?.iter().map(Kept::delete));
+    Ok(())
+}
