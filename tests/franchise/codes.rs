@@ -17,7 +17,10 @@ fn a_code_is_told_apart_by_404_and_410(database: &Database) {
     let (batch, codes) = issue(&server, &json!({ "count": 3, "description": "spring" }));
     let [first, second, third] = &codes[..] else { panic!("{codes:?}") };
     let (status, worth) = look(&server, &first.code);
-    assert_eq!((status, &worth["credit"], &worth["currency"], &worth["description"]), (200, &json!(500), &json!("EUR"), &json!("spring")));
+    assert_eq!(
+        (status, &worth["credit"], &worth["currency"], &worth["description"]),
+        (200, &json!(500), &json!("EUR"), &json!("spring"))
+    );
     assert!(worth.get("id").is_none() && worth.get("issuer").is_none(), "whoever has a code learns no more: {worth}");
     // As people write it.
     assert_eq!(look(&server, &first.code.to_lowercase().replace('-', "").replace('0', "o")).0, 200);
@@ -120,7 +123,20 @@ fn small_batches_are_issued_at_once_and_large_ones_are_asked_about() {
 fn the_command_line_issues_shows_exports_and_takes_back() {
     let server = server("");
     let run = |arguments: &[&str]| crate::api::people::done(&server, arguments);
-    let at = ["--issuer", "platform", "--name", "spring", "--credit", "700", "--currency", "EUR", "--count", "2", "--expires", "30d"];
+    let at = [
+        "--issuer",
+        "platform",
+        "--name",
+        "spring",
+        "--credit",
+        "700",
+        "--currency",
+        "EUR",
+        "--count",
+        "2",
+        "--expires",
+        "30d",
+    ];
     let batch = run(&[&["vouchers", "issue"][..], &at].concat());
     let batch = batch["id"].as_str().unwrap();
     let codes = exported(&server, batch);

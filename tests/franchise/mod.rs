@@ -52,9 +52,7 @@ impl Database {
     /// A server with the workflows that ship, which lets this address ask for many codes.
     pub fn server(&self, settings: &str) -> ApiServer {
         let database = self.url.as_ref().map(|url| format!("database = \"{url}\"\n")).unwrap_or_default();
-        server(&format!(
-            "{database}[vouchers]\neach_per_minute = 100000\nall_per_minute = 100000\n{settings}"
-        ))
+        server(&format!("{database}[vouchers]\neach_per_minute = 100000\nall_per_minute = 100000\n{settings}"))
     }
 
     /// What a program other than ours reads in the database.
@@ -63,7 +61,8 @@ impl Database {
             Some(url) => postgres::sql(url, text),
             None => {
                 let file = server.data().join("windlass.db");
-                let output = std::process::Command::new("sqlite3").arg(file).arg(text).output().expect("sqlite3 starts");
+                let output =
+                    std::process::Command::new("sqlite3").arg(file).arg(text).output().expect("sqlite3 starts");
                 assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
                 String::from_utf8_lossy(&output.stdout).trim().to_owned()
             }
@@ -75,8 +74,7 @@ impl Database {
 fn server(settings: &str) -> ApiServer {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../workflows/franchise");
     let read = |name: &str| std::fs::read_to_string(folder.join(format!("{name}.rhai"))).expect("a workflow");
-    let sources: Vec<(String, String)> =
-        NAMES.iter().map(|name| (format!("franchise/{name}"), read(name))).collect();
+    let sources: Vec<(String, String)> = NAMES.iter().map(|name| (format!("franchise/{name}"), read(name))).collect();
     let sources: Vec<(&str, &str)> = sources.iter().map(|(name, source)| (name.as_str(), source.as_str())).collect();
     ApiServer::start_with(&sources, &[], settings)
 }

@@ -57,7 +57,11 @@ fn a_voucher_of_one_is_redeemed_at_the_other_and_settled(database: &Database) {
     issuer.post(&format!("/api/v1/vouchers/{}/revoke", revoked.id), &json!({})).expect(200);
     let settled = settle(&redeemer);
     let output = &settled["output"];
-    assert_eq!((&output["asked"], &output["accepted"], &output["pending"]), (&json!(4), &json!(2), &json!(0)), "{settled:#}");
+    assert_eq!(
+        (&output["asked"], &output["accepted"], &output["pending"]),
+        (&json!(4), &json!(2), &json!(0)),
+        "{settled:#}"
+    );
     assert_eq!(output["disputed"].as_array().unwrap().len(), 2, "{settled:#}");
     let again = settle(&redeemer);
     assert_eq!(again["output"]["asked"], 0, "{again:#}");
@@ -84,7 +88,8 @@ fn only_who_is_trusted_is_heard() {
         assert_eq!(answer.status, 401, "{answer:?}");
     }
     let (_, codes) = issue(&issuer, &json!({ "signed": true, "expires_at_ms": in_an_hour() }));
-    let preview = |server: &ApiServer, token: &str| server.send_as("", "GET", &format!("/api/v1/redeem/{token}"), None).status;
+    let preview =
+        |server: &ApiServer, token: &str| server.send_as("", "GET", &format!("/api/v1/redeem/{token}"), None).status;
     assert_eq!(preview(&issuer, &codes[0].signed), 200, "its own it takes either way");
     assert_eq!(preview(&stranger, &codes[0].signed), 404, "a key that nobody trusts there");
     trust(&stranger, "omantel", &issuer, 500);
@@ -95,8 +100,14 @@ fn only_who_is_trusted_is_heard() {
     for (what, body) in [
         ("its own key", json!({ "public_key": own["public_key"], "limit": 1 })),
         ("no key", json!({ "public_key": "AAAA", "limit": 1 })),
-        ("http to elsewhere", json!({ "public_key": issuer.get("/api/v1/vouchers/key").json()["public_key"], "url": "http://192.0.2.1", "limit": 1 })),
-        ("less than nothing", json!({ "public_key": issuer.get("/api/v1/vouchers/key").json()["public_key"], "limit": -1 })),
+        (
+            "http to elsewhere",
+            json!({ "public_key": issuer.get("/api/v1/vouchers/key").json()["public_key"], "url": "http://192.0.2.1", "limit": 1 }),
+        ),
+        (
+            "less than nothing",
+            json!({ "public_key": issuer.get("/api/v1/vouchers/key").json()["public_key"], "limit": -1 }),
+        ),
     ] {
         assert_eq!(stranger.put("/api/v1/sovereigns/x", &body).status, 400, "{what}");
     }

@@ -17,8 +17,13 @@ fn house(database: &Database) -> Option<(ApiServer, MailServer)> {
     let settings = mail.settings();
     let lines = settings.as_object().unwrap().iter().map(|(key, value)| format!("{key} = {value}\n"));
     let server = database.server(&format!("[hosts.notify.email]\n{}", lines.collect::<String>()));
-    let onboarded = ran(&server, "franchise/onboard", &json!({ "name": "acme", "title": "Acme", "owner_email": "ann@acme.test" }));
-    assert_eq!((&onboarded["state"], &onboarded["output"]["told"]), (&json!("succeeded"), &json!(true)), "{onboarded:#}");
+    let onboarded =
+        ran(&server, "franchise/onboard", &json!({ "name": "acme", "title": "Acme", "owner_email": "ann@acme.test" }));
+    assert_eq!(
+        (&onboarded["state"], &onboarded["output"]["told"]),
+        (&json!("succeeded"), &json!(true)),
+        "{onboarded:#}"
+    );
     Some((server, mail))
 }
 
@@ -28,7 +33,8 @@ fn ran(server: &ApiServer, workflow: &str, input: &Value) -> Value {
 }
 
 fn issued(server: &ApiServer, more: &Value) -> Vec<super::Code> {
-    let mut input = json!({ "issuer": "acme", "name": "spring", "credit": 2_500, "currency": "EUR", "tell": "ann@acme.test" });
+    let mut input =
+        json!({ "issuer": "acme", "name": "spring", "credit": 2_500, "currency": "EUR", "tell": "ann@acme.test" });
     input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     let run = ran(server, "franchise/issue-vouchers", &input);
     assert_eq!(run["state"], "succeeded", "{run:#}");
@@ -39,7 +45,8 @@ fn subjects(mail: &MailServer, to: &str) -> Vec<String> {
     let own = mail.taken().into_iter().filter(|message| message["to"][0] == to);
     let subject = |message: Value| {
         let headers = message["headers"].as_array().unwrap().clone();
-        let found = headers.iter().find(|header| header[0] == "Subject").map(|header| header[1].as_str().unwrap().to_owned());
+        let found =
+            headers.iter().find(|header| header[0] == "Subject").map(|header| header[1].as_str().unwrap().to_owned());
         found.unwrap_or_default()
     };
     own.map(subject).collect()
@@ -50,7 +57,10 @@ fn a_franchisee_issues_and_its_customer_redeems(database: &Database) {
     let codes = issued(&server, &json!({ "count": 2 }));
     let run = redeem(&server, &codes[0].code, "bob");
     assert_eq!(run["state"], "succeeded", "{run:#}");
-    assert_eq!((&run["organisation"], &run["output"]["amount"], &run["output"]["told"]), (&json!("acme"), &json!(2_500), &json!(true)));
+    assert_eq!(
+        (&run["organisation"], &run["output"]["amount"], &run["output"]["told"]),
+        (&json!("acme"), &json!(2_500), &json!(true))
+    );
     let bob = server.get("/api/v1/organisations/bob").expect(200).json();
     assert_eq!((&bob["parent"], &bob["kind"]), (&json!("acme"), &json!("customer")), "{bob:#}");
     let places = server.get("/api/v1/organisations/bob/environments").expect(200).text;
@@ -71,7 +81,12 @@ fn a_franchisee_issues_and_its_customer_redeems(database: &Database) {
                           "outstanding": 2_500, "unlimited": 0 }]);
     assert_eq!(get(&ann, "/api/v1/vouchers/totals").json(), totals);
     assert_eq!(server.get("/api/v1/vouchers/totals").json(), totals);
-    for path in ["/api/v1/vouchers/totals", "/api/v1/vouchers/batches", "/api/v1/ledger/balances", "/api/v1/ledger/balances?organisation=acme"] {
+    for path in [
+        "/api/v1/vouchers/totals",
+        "/api/v1/vouchers/batches",
+        "/api/v1/ledger/balances",
+        "/api/v1/ledger/balances?organisation=acme",
+    ] {
         assert_eq!(get(&zoe, path).json(), json!([]), "{path}");
     }
     for path in ["/api/v1/vouchers", "/api/v1/vouchers?issuer=acme", "/api/v1/ledger/entries?organisation=acme"] {
@@ -113,12 +128,12 @@ fn who_goes_leaves_its_credit_and_the_ledger_stays(database: &Database) {
     let carl = people::token(&server, "carl");
     let run = server.launch("franchise/offboard", &json!({ "organisation": "bob", "issuer": "acme" }));
     let approval = windlass_tests::wait_for("the approval", std::time::Duration::from_secs(30), || {
-        let all = server.get(&format!("/api/v1/runs/{run}/approvals")).expect(200).json();
-        all.as_array().and_then(|all| all.first()).cloned()
+        let all = server.send_as(&carl, "GET", "/api/v1/approvals", None).expect(200).json();
+        all["items"].as_array().unwrap().iter().find(|one| one["run"] == run.as_str()).cloned()
     });
-    let path = approval["path"].as_str().unwrap();
-    let decision = json!({ "approved": true, "digest": approval["digest"] });
-    let decided = server.send_as(&carl, "POST", &format!("/api/v1/runs/{run}/approvals/{path}"), Some(&decision));
+    let decision = json!({ "approved": true, "digest": approval["request"]["digest"] });
+    let path = format!("/api/v1/runs/{run}/approvals/{}/decision", approval["path"].as_str().unwrap());
+    let decided = server.send_as(&carl, "POST", &path, Some(&decision));
     assert!(decided.status < 300, "{decided:?}");
     let ended = server.ended(&run);
     assert_eq!((&ended["state"], &ended["output"]["written_off"]), (&json!("succeeded"), &json!(1)), "{ended:#}");

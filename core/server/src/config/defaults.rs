@@ -36,8 +36,16 @@ const PROVISION_GRANTS: [&str; 10] = [
 ];
 
 /// What the workflows of a franchise may declare: organisations and vouchers, and what a customer's first environment is made of.
-const FRANCHISE_GRANTS: [&str; 8] =
-    ["org.*:*", "voucher.*:*", "pool.*:*", "dns.*:*", "docker.*:*", "http:*", "secret.use:franchise/*", "notify.*:*"];
+const FRANCHISE_GRANTS: [&str; 8] = [
+    "org.*:*",
+    "voucher.*:*",
+    "pool.*:*",
+    "dns.*:*",
+    "docker.*:*",
+    "http.get:*",
+    "secret.use:franchise/*",
+    "notify.*:*",
+];
 
 impl Default for VoucherSettings {
     fn default() -> Self {
