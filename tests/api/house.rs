@@ -226,7 +226,7 @@ impl House {
         let engine = world.engine();
         users::ensure_admin(&engine, "root", Some("correct horse battery staple")).unwrap();
         for name in ["acme", "zeta"] {
-            let body = OrganisationBody { title: name.into(), suspended: false };
+            let body = OrganisationBody { title: name.into(), ..OrganisationBody::default() };
             let organisation: Organisation = Kept::new(name, name, body);
             engine.change(vec![organisation.put_expecting(Expected::Absent).unwrap()]).unwrap();
         }

@@ -14,9 +14,9 @@ use windlass_model::{
 
 use super::tree;
 use crate::{
-    auth::kept::{Kind, Organisation, PLATFORM, Quotas, Token, User},
-    invitations::kept::Invitation,
-    triggers::kept::{Schedule, Trigger, Webhook},
+    auth::kept::{Kept, Kind, Organisation, PLATFORM, Quotas, TokenBody, User},
+    invitations::kept::InvitationBody,
+    triggers::kept::{ScheduleBody, TriggerBody, WebhookBody},
 };
 
 /// The kind of the documents that keep two from taking the last place.
@@ -92,10 +92,28 @@ impl Quota {
 
     /// How many an organisation has itself.
     pub fn used(self, engine: &Engine, name: &str) -> Result<u64, Problem> {
-        let own = DocumentFilter { organisations: Some(vec![name.to_owned()]), ..DocumentFilter::default() };
+        self.used_in(engine, &[name.to_owned()])
+    }
+
+    /// How many it and those under it have. Those under a franchisee are customers, of which it alone has any.
+    pub fn used_with_below(self, engine: &Engine, name: &str) -> Result<u64, Problem> {
+        let mut names = vec![name.to_owned()];
+        if self != Self::Customers {
+            names.extend(tree::below(engine, name)?.into_iter().map(|one| one.id));
+        }
+        self.used_in(engine, &names)
+    }
+
+    /// How many these organisations have. What belongs to several of them counts once.
+    fn used_in(self, engine: &Engine, names: &[String]) -> Result<u64, Problem> {
+        let own = DocumentFilter { organisations: Some(names.to_vec()), ..DocumentFilter::default() };
+        let among = |name: &str| names.iter().any(|known| known == name);
         let runs = |filter: RunFilter| {
-            let filter = RunFilter { organisation: Some(name.to_owned()), ..filter };
-            engine.count_runs(&filter, COUNTED)
+            let of = |name: &String| {
+                let filter = RunFilter { organisation: Some(name.clone()), ..filter.clone() };
+                engine.count_runs(&filter, COUNTED)
+            };
+            names.iter().map(of).sum::<Result<u64, Problem>>()
         };
         match self {
             Self::RunsOpen => {
@@ -105,54 +123,33 @@ impl Quota {
             Self::RunsDay => {
                 runs(RunFilter { since_ms: Some(engine.now_ms().saturating_sub(DAY_MS)), ..RunFilter::default() })
             }
-            Self::Secrets => {
-                let secrets = engine.secrets()?;
-                Ok(count(secrets.iter().filter(|secret| secret_owner(&secret.name) == name)))
-            }
+            Self::Secrets => Ok(count(engine.secrets()?.iter().filter(|secret| among(secret_owner(&secret.name))))),
             Self::Plugins => {
                 let filter = DocumentFilter { kind: "plugin_approval".into(), ..own };
                 let approvals = engine.documents(&filter)?;
                 Ok(count(approvals.iter().filter(|approval| approval.body["disabled"] != true)))
             }
             Self::Members => {
-                let invited = Invitation::all(engine, &own, |_| true)?;
-                Ok(count(members(engine, name)?.iter()) + count(invited.iter()))
+                let invited = of_kind::<InvitationBody>(engine, &own)?;
+                let is_member = |user: &User| {
+                    among(&user.organisation) || user.body.bindings.iter().any(|held| among(&held.organisation))
+                };
+                Ok(count(User::all(engine, &DocumentFilter::default(), is_member)?.iter()) + invited)
             }
             Self::Customers => {
-                Ok(count(tree::below(engine, name)?.iter().filter(|one| tree::parent(one) == Some(name))))
+                let under = |one: &Organisation| tree::parent(one).is_some_and(&among);
+                Ok(count(Organisation::all(engine, &DocumentFilter::default(), under)?.iter()))
             }
-            Self::Tokens => of_kind::<Token>(engine, &own),
-            Self::Schedules => Ok(of_kind::<Schedule>(engine, &own)?
-                + of_kind::<Webhook>(engine, &own)?
-                + of_kind::<Trigger>(engine, &own)?),
+            Self::Tokens => of_kind::<TokenBody>(engine, &own),
+            Self::Schedules => Ok(of_kind::<ScheduleBody>(engine, &own)?
+                + of_kind::<WebhookBody>(engine, &own)?
+                + of_kind::<TriggerBody>(engine, &own)?),
         }
     }
-
-    /// How many it and those under it have. Those under a franchisee are customers, of which it alone has any.
-    pub fn used_with_below(self, engine: &Engine, name: &str) -> Result<u64, Problem> {
-        let mut used = self.used(engine, name)?;
-        if self != Self::Customers {
-            for one in tree::below(engine, name)? {
-                used += self.used(engine, &one.id)?;
-            }
-        }
-        Ok(used)
-    }
 }
 
-/// What can be listed by its organisation.
-trait Listed {
-    fn count(engine: &Engine, filter: &DocumentFilter) -> Result<u64, Problem>;
-}
-
-impl<T: Kind> Listed for crate::auth::kept::Kept<T> {
-    fn count(engine: &Engine, filter: &DocumentFilter) -> Result<u64, Problem> {
-        Ok(count(Self::all(engine, filter, |_| true)?.iter()))
-    }
-}
-
-fn of_kind<T: Listed>(engine: &Engine, filter: &DocumentFilter) -> Result<u64, Problem> {
-    T::count(engine, filter)
+fn of_kind<T: Kind>(engine: &Engine, own: &DocumentFilter) -> Result<u64, Problem> {
+    Ok(count(Kept::<T>::all(engine, own, |_| true)?.iter()))
 }
 
 fn count(items: impl Iterator) -> u64 {
@@ -201,17 +198,27 @@ pub fn within<T>(
 fn room(engine: &Engine, wanted: &[(&str, Quota)]) -> Result<Vec<Change>, Problem> {
     let mut guards = Vec::new();
     for (name, quota) in wanted {
+        // What is made in an organisation and what is removed with it can't both happen.
+        if *name != PLATFORM && !matches!(quota, Quota::RunsOpen | Quota::RunsDay) {
+            let guard = guard(engine, &format!("{name}/below"))?;
+            // One that isn't there is for whoever makes the thing to complain of.
+            if Organisation::find(engine, name)?.is_some() && !guards.contains(&guard) {
+                guards.push(guard);
+            }
+        }
         for above in tree::chain(engine, name)? {
             let Some(limit) = quota.of(&above.body.quotas) else { continue };
             // Before it is counted: who makes one meanwhile has changed this.
-            guards.push(guard(engine, &format!("{}/{}", above.id, quota.as_str()))?);
+            let guard = guard(engine, &format!("{}/{}", above.id, quota.as_str()))?;
+            if !guards.contains(&guard) {
+                guards.push(guard);
+            }
             let used = quota.used_with_below(engine, &above.id)?;
             if used >= limit {
                 return Err(exceeded(*quota, name, &above, limit, used));
             }
         }
     }
-    guards.dedup();
     Ok(guards)
 }
 

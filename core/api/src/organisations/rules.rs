@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use windlass_engine::Engine;
 use windlass_model::{
     Code, EventKind, Problem, RunState,
+    audit::{AuditFilter, AuditRecord},
     document::{Change, DocumentFilter, Expected},
     query::{ResourceFilter, RunFilter},
 };
@@ -24,6 +25,9 @@ use crate::{
     invitations::kept::Invitation,
     triggers::kept::{Rule, ScheduleBody, TriggerBody, WebhookBody},
 };
+
+/// The kind of document that keeps the name of one that is gone: nobody who is called so later may read what was its own.
+const GONE: &str = "organisation_gone";
 
 /// An organisation to be.
 #[derive(Clone, Debug, Default)]
@@ -64,6 +68,14 @@ pub fn create(engine: &Engine, by: &By, new: &NewOrganisation) -> Result<Organis
     {
         return Ok(found);
     }
+    if engine.document(GONE, &name)?.is_some() {
+        let message =
+            format!("there was an organisation `{name}`, whose runs or entries in the audit log are still here");
+        return Err(Problem::new(Code::Conflict, message)
+            .help("choose another name: whoever is in the new one would read what was the old one's")
+            .data(json!({ "pointer": "/name" }))
+            .no_effect());
+    }
     let parent = new.parent.clone().unwrap_or_else(|| PLATFORM.to_owned());
     check_parent(engine, new.kind, &parent)?;
     let body = OrganisationBody {
@@ -79,7 +91,6 @@ pub fn create(engine: &Engine, by: &By, new: &NewOrganisation) -> Result<Organis
         if parent != PLATFORM {
             check_parent(engine, new.kind, &parent)?;
             quota::check_under(&tree::chain(engine, &parent)?, &new.quotas)?;
-            changes.push(tree::guard(engine, &parent, "below")?);
         }
         changes.push(organisation.put()?);
         let audited = by.audited(engine, "organisation.create", (&name, &name), Value::Null, json!(organisation.body));
@@ -239,11 +250,41 @@ pub fn remove(
             _ => {}
         }
     }
-    let changes = removal(engine, organisation)?;
+    let mut changes = removal(engine, organisation)?;
+    if has_lived(engine, name)? {
+        changes.push(Change::Put {
+            kind: GONE.into(),
+            id: name.to_owned(),
+            organisation: PLATFORM.into(),
+            body: json!({}),
+            keys: Vec::new(),
+            expires_at_ms: None,
+            expected: Expected::Any,
+        });
+    }
     let audited =
         by.audited(engine, "organisation.delete", (name, name), json!(organisation.body), json!({ "had": found }));
-    told(&audited, EventKind::OrganisationRemoved, organisation).change(changes)?;
-    Ok(())
+    let removed = told(&audited, EventKind::OrganisationRemoved, organisation).change(changes);
+    removed.map(drop).map_err(|problem| match quota::is_overtaken(&problem) {
+        true => Problem::new(Code::Conflict, format!("something was made in the organisation `{name}` at this moment"))
+            .help("look at what is in it now, and try again"),
+        false => problem,
+    })
+}
+
+/// Whether anything of its own stays when it is removed: runs, or entries in the audit log of what its members did.
+fn has_lived(engine: &Engine, name: &str) -> Result<bool, Problem> {
+    const READ: u32 = 500;
+    let runs = RunFilter { organisation: Some(name.to_owned()), ..RunFilter::default() };
+    if engine.count_runs(&runs, 1)? > 0 {
+        return Ok(true);
+    }
+    let filter = AuditFilter { organisations: Some(vec![name.to_owned()]), limit: READ, ..AuditFilter::default() };
+    let entries = engine.audit_log(&filter)?;
+    let about_it = |entry: &AuditRecord| {
+        ["organisation.", "environment.", "invitation."].iter().any(|begins| entry.action.starts_with(begins))
+    };
+    Ok(entries.len() >= READ as usize || !entries.iter().all(about_it))
 }
 
 /// Everything that goes with it. Its version is expected: whoever changes it meanwhile is heard.

@@ -197,8 +197,8 @@ fn invite(house: &Arc<dyn House>) -> Op {
         doc: "Invites somebody into an organisation by e-mail. The link works once, for a week, and for this address only; no script \
               ever sees it. `sent` says whether a mail server has taken the letter over, and else `reason`: then somebody who manages \
               the organisation sends it again. A run of the organisation itself invites viewers and operators; one of \
-              the organisation above invites who is to manage it (`franchisee`), while nobody does. Errors: `conflict` (they are invited, or \
-              members), `limit_exceeded`, `permission_denied`.",
+              the organisation above invites who is to manage it (`franchisee`), while nobody does. Errors: `conflict` (they are \
+              invited, or members), `limit_exceeded`, `permission_denied`.",
         params: const {
             &[NAME, EMAIL, Param::required("role", Kind::String, "`viewer`, `operator` or `franchisee` (manages it).")]
         },
@@ -260,8 +260,7 @@ fn resume(house: &Arc<dyn House>) -> Op {
     let made = Made {
         house,
         name: "resume",
-        doc: "Lets an organisation's members act again. Its schedules go on with what comes from now on, as they would after a pause of \
-              the server. For a run of the organisation above.",
+        doc: "Lets an organisation's members act again. Its schedules go on with what comes from now on. For a run of the organisation above.",
         params: &[NAME],
         returns: "#{ name: string, suspended: bool }",
         undo: Undo::None("members may have acted since"),
