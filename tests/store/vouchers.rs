@@ -10,6 +10,8 @@ use windlass_model::{
     },
 };
 
+use windlass_store::StoreError;
+
 use super::world::World;
 
 super::on_both!(
@@ -21,6 +23,7 @@ super::on_both!(
     the_same_key_does_nothing_twice,
     claims_are_judged_once_and_answers_are_booked_once,
     what_is_left_is_written_off_once,
+    of_two_machines_no_more_redeem_than_may,
     the_database_itself_refuses_what_does_not_balance,
 );
 
@@ -281,6 +284,29 @@ fn what_is_left_is_written_off_once(w: &World) {
         assert_eq!(give(w, off), VoucherReply::Count(1));
     }
     assert_eq!(sums(w), [("acme:vouchers-granted:EUR".into(), 0), ("bob:credit:EUR".into(), 0)]);
+}
+
+fn of_two_machines_no_more_redeem_than_may(w: &World) {
+    issue(w, "k1", vec![voucher("v1", "b1", 3)]);
+    let other = w.second();
+    let gate = std::sync::Barrier::new(40);
+    let won = std::thread::scope(|scope| {
+        let each = |number: usize| {
+            let (store, gate) = (if number % 2 == 0 { &w.store } else { &other }, &gate);
+            move || {
+                gate.wait();
+                match store.commit(Command::Voucher(Box::new(asked("v1", &format!("c{number}"), None)))) {
+                    Ok(_) => 1,
+                    Err(StoreError::Refused(problem)) if problem.code == Code::Gone => 0,
+                    Err(error) => panic!("{error:?}"),
+                }
+            }
+        };
+        let all: Vec<_> = (0..40).map(|number| scope.spawn(each(number))).collect();
+        all.into_iter().map(|one| one.join().unwrap()).sum::<i64>()
+    });
+    assert_eq!((won, times(w, "v1")), (3, 3));
+    assert_eq!(sums(w).iter().filter(|(account, _)| account.contains(":credit:")).count(), 3);
 }
 
 fn the_database_itself_refuses_what_does_not_balance(w: &World) {

@@ -32,7 +32,8 @@ struct IssueBody {
     issuer: Option<String>,
     /// How people call the batch.
     name: String,
-    /// How many vouchers: 1 to 10,000.
+    /// How many vouchers: 1 to 10,000; 1 if nothing is said.
+    #[serde(default = "one")]
     count: usize,
     /// What each is worth, in the currency's smallest unit.
     credit: i64,
@@ -51,6 +52,10 @@ struct IssueBody {
     /// Whether other Sovereigns may redeem them by their signature.
     #[serde(default)]
     signed: bool,
+}
+
+fn one() -> usize {
+    1
 }
 
 fn once() -> i64 {
