@@ -292,7 +292,7 @@ fn of_two_machines_no_more_redeem_than_may(w: &World) {
     let gate = std::sync::Barrier::new(40);
     let won = std::thread::scope(|scope| {
         let each = |number: usize| {
-            let (store, gate) = (if number % 2 == 0 { &w.store } else { &other }, &gate);
+            let (store, gate) = (if number.is_multiple_of(2) { &w.store } else { &other }, &gate);
             move || {
                 gate.wait();
                 match store.commit(Command::Voucher(Box::new(asked("v1", &format!("c{number}"), None)))) {
