@@ -92,7 +92,7 @@ impl Vouchers for Book {
         let after =
             json!({ "count": issue.count, "credit": issue.credit, "currency": issue.currency, "name": issue.name });
         let audited = self.noted(step.run, (&issue.issuer, "voucher.issue", &issue.issuer), after)?;
-        Office::new(&engine, &*self.0).public_key()?;
+        Office::new(&engine, &*self.0).prepare()?;
         let issue = Issue {
             issuer: issue.issuer.clone(),
             name: issue.name.clone(),

@@ -126,7 +126,7 @@ impl<'a> Office<'a> {
     }
 
     /// Makes the keys, if they aren't there yet.
-    pub(super) fn prepare(&self) -> Result<(), Problem> {
+    pub fn prepare(&self) -> Result<(), Problem> {
         Hasher::of(self.engine, self.sealing).map(drop)
     }
 

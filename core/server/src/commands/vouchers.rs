@@ -195,7 +195,7 @@ impl Place<'_> {
                 let place = (args.issuer.as_str(), args.issuer.as_str());
                 let engine = session.engine();
                 windlass_api::auth::users::require_organisation(engine, &args.issuer)?;
-                Office::new(engine, session.vault()).public_key()?;
+                Office::new(engine, session.vault()).prepare()?;
                 let audited = users::by(context).audited(engine, "voucher.issue", place, Value::Null, after);
                 let issue = Issue {
                     issuer: args.issuer.clone(),
