@@ -108,7 +108,7 @@ pub(super) fn routes() -> Vec<Route> {
             .access(Access::Signed)
             .headers(&[
                 (settle::KEY, "Id of the key that has signed the body"),
-                (settle::SIGNATURE, "Ed25519, base64url, over `windlass claims 1`, a line feed and the body"),
+                (settle::SIGNATURE, "Ed25519, base64url, over the words “windlass claims 1”, a line feed and the body"),
             ])
             .body::<Value>()
             .body_bytes(settle::BODY_BYTES)
