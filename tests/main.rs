@@ -8,6 +8,7 @@ mod dns;
 mod engine;
 #[path = "faults/short.rs"]
 mod faults;
+mod franchise;
 mod hosts;
 mod install;
 mod lab;

@@ -32,6 +32,8 @@ enum About {
     Rule,
     /// A token of somebody in `acme`.
     Token,
+    /// A voucher of `acme`, or a batch of them.
+    Voucher,
     /// The organisation `acme`, which its members see.
     Organisation,
     /// An organisation of the platform's own, which it alone stands above.
@@ -42,7 +44,7 @@ enum About {
     Platform,
 }
 
-use About::{Above, Invitation, List, Nothing, Oneself, Organisation, Plan, Platform, Rule, Run, Token, User};
+use About::{Above, Invitation, List, Nothing, Oneself, Organisation, Plan, Platform, Rule, Run, Token, User, Voucher};
 
 const CASES: &[(&str, About)] = &[
     ("GET /livez", Nothing),
@@ -58,6 +60,27 @@ const CASES: &[(&str, About)] = &[
     ("GET /api/v1/version", Nothing),
     ("GET /api/v1/definitions", Nothing),
     ("GET /api/v1/roles", Nothing),
+    ("GET /api/v1/redeem/{code}", Nothing),
+    ("POST /api/v1/redeem", Nothing),
+    ("POST /api/v1/vouchers/claims", Nothing),
+    ("GET /api/v1/vouchers/key", Nothing),
+    ("GET /api/v1/vouchers/totals", List),
+    ("GET /api/v1/vouchers/batches", List),
+    ("POST /api/v1/vouchers/batches", List),
+    ("GET /api/v1/vouchers/batches/{id}", Voucher),
+    ("GET /api/v1/vouchers/batches/{id}/export", Voucher),
+    ("POST /api/v1/vouchers/batches/{id}/revoke", Voucher),
+    ("GET /api/v1/vouchers", List),
+    ("GET /api/v1/vouchers/{id}", Voucher),
+    ("GET /api/v1/vouchers/{id}/redemptions", Voucher),
+    ("POST /api/v1/vouchers/{id}/revoke", Voucher),
+    ("DELETE /api/v1/vouchers/{id}", Voucher),
+    ("GET /api/v1/sovereigns", Platform),
+    ("PUT /api/v1/sovereigns/{name}", Platform),
+    ("DELETE /api/v1/sovereigns/{name}", Platform),
+    ("GET /api/v1/ledger/balances", List),
+    ("GET /api/v1/ledger/entries", List),
+    ("GET /api/v1/ledger/verify", Platform),
     ("GET /api/v1/approvals", List),
     ("GET /api/v1/audit", List),
     ("GET /api/v1/audit/export", List),
@@ -320,6 +343,16 @@ impl House {
             let made = self.server.post(&format!("/api/v1/{kind}"), &body).expect(201).json();
             made["id"].as_str().unwrap().to_owned()
         };
+        let voucher = || {
+            let body = json!({ "issuer": "acme", "name": MARK, "credit": 1, "currency": "EUR", "description": MARK });
+            let batch = self.server.post("/api/v1/vouchers/batches", &body).expect(201).json();
+            let batch = batch["id"].as_str().unwrap().to_owned();
+            if route.path.contains("/batches/") {
+                return batch;
+            }
+            let all = self.server.get(&format!("/api/v1/vouchers?batch={batch}")).expect(200).json();
+            all["items"][0]["id"].as_str().unwrap().to_owned()
+        };
         let organisation = || {
             let name = format!("other-{number}");
             self.server.post("/api/v1/organisations", &json!({ "name": name, "title": MARK })).expect(201);
@@ -333,6 +366,7 @@ impl House {
         let path = match about {
             Above => route.path.replace("{name}", &organisation()),
             Invitation => route.path.replace("{id}", &invitation()),
+            Voucher => route.path.replace("{id}", &voucher()),
             Rule => route.path.replace("{id}", &rule()),
             Plan => route.path.replace("{id}", &plan()),
             Run => route.path.replace("{id}", &launch()),
@@ -427,7 +461,7 @@ fn fault(route: &Route, about: About, person: &Person, status: u16, text: &str) 
     match about {
         Platform if person.organisation != "*" => said(status != 403, "is the platform's, has to be 403"),
         Above if person.organisation != "*" => said(status != 404, "isn't theirs, has to be 404"),
-        Invitation | Plan | Run | Rule | User | Token | Organisation if stranger => {
+        Invitation | Plan | Run | Rule | User | Token | Voucher | Organisation if stranger => {
             said(status != 404, "isn't theirs, has to be 404")
         }
         // Somebody else's token, in their own organisation.

@@ -64,6 +64,10 @@ fn parameters(server: &ApiServer) -> BTreeMap<&'static str, Vec<(&'static str, S
     );
     as_owner("PUT", "workflows/orgs/acme/own", json!({ "source": own })).expect(200);
     as_owner("PUT", "organisations/acme/brand", json!({ "title": "Acme" })).expect(200);
+    let batch = json!({ "issuer": "acme", "name": MARK, "credit": 1, "currency": "EUR", "description": MARK });
+    let batch = as_owner("POST", "vouchers/batches", batch).expect(201).json()["id"].as_str().unwrap().to_owned();
+    let vouchers = server.get(&format!("/api/v1/vouchers?batch={batch}")).expect(200).json();
+    let voucher = vouchers["items"][0]["id"].as_str().unwrap().to_owned();
     let invited = as_owner(
         "POST",
         "organisations/acme/invitations",
@@ -133,6 +137,10 @@ fn parameters(server: &ApiServer) -> BTreeMap<&'static str, Vec<(&'static str, S
         ("/api/v1/plugins/", vec![("{name*}", "registrars/none".into())]),
         ("/api/v1/pool/names/", vec![("{name}", "acme.pool.test".into())]),
         ("/api/v1/claims/", vec![("{id}", "none".into())]),
+        ("/api/v1/vouchers/", vec![("{id}", voucher)]),
+        ("/api/v1/vouchers/batches/", vec![("{id}", batch)]),
+        ("/api/v1/redeem/", vec![("{code}", "none".into())]),
+        ("/api/v1/sovereigns/", vec![("{name}", "none".into())]),
     ])
 }
 
@@ -182,6 +190,7 @@ fn body(route: &Route) -> &'static str {
             r#"{"name":"x","organisation":"acme","action":{"do":"launch","workflow":"lab/works"}}"#
         }
         ("POST", "/api/v1/pool/names") => r#"{"domain":"pool.test","label":"x","organisation":"acme"}"#,
+        ("POST", "/api/v1/vouchers/batches") => r#"{"issuer":"acme","name":"x","credit":1,"currency":"EUR"}"#,
         ("PATCH", "/api/v1/users/{name}") => r#"{"title":"mine"}"#,
         ("PUT", "/api/v1/secrets/{name*}") => r#"{"value":"12345678","to":["*"]}"#,
         ("PUT", "/api/v1/workflows/{name*}") => r#"{"source":"x"}"#,

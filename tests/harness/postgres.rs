@@ -46,6 +46,13 @@ pub fn sql(url: &str, text: &str) -> String {
     server.sql(url.rsplit('/').next().unwrap_or_default(), text)
 }
 
+/// The same; whether the database took it.
+pub fn takes(url: &str, text: &str) -> bool {
+    let server = SERVER.get().and_then(Option::as_ref).expect("the database was made by this server");
+    let database = url.rsplit('/').next().unwrap_or_default();
+    server.psql(database).args(["-c", text]).output().expect("psql starts").status.success()
+}
+
 impl Postgres {
     fn psql(&self, database: &str) -> Command {
         let mut command = Command::new(self.bin.join("psql"));

@@ -18,6 +18,7 @@ mod migrations;
 mod nodes;
 mod stuck_locks;
 mod undoing;
+mod vouchers;
 mod waits;
 mod world;
 

@@ -89,6 +89,15 @@ impl World {
         done
     }
 
+    /// Runs SQL on the database as a program other than ours would; whether it was taken.
+    pub fn sql(&self, sql: &str) -> bool {
+        let Some(folder) = &self.folder else { return windlass_tests::postgres::takes(&self.url, sql) };
+        let file = folder.path().join("windlass.db");
+        let mut command = std::process::Command::new("sqlite3");
+        command.args(["-bail", "-cmd", "PRAGMA foreign_keys = ON"]).arg(file).arg(sql);
+        command.output().expect("sqlite3 starts").status.success()
+    }
+
     pub fn now(&self) -> i64 {
         self.clock.now_ms()
     }

@@ -15,6 +15,7 @@ use crate::{
     services::{Captures, Consoles, Courier, Machine, Mail, Pool, Scripts, Secrets, Things},
     site::Site,
     triggers::Bell,
+    vouchers::{RedeemBounds, RedeemThrottle},
     workflows::presence::Editors,
 };
 
@@ -37,6 +38,10 @@ pub struct ApiConfig {
     pub events: EventsConfig,
     /// How consoles of labs' nodes behave.
     pub consoles: ConsoleConfig,
+    /// Requests about vouchers' codes in a minute.
+    pub redeeming: RedeemBounds,
+    /// What vouchers may be worth together that are issued without an approval, in the currency's smallest unit.
+    pub issue_limit: i64,
     /// Version of the program.
     pub version: String,
     /// The interface's files.
@@ -56,6 +61,8 @@ impl Default for ApiConfig {
             metrics_from: Vec::new(),
             events: EventsConfig::default(),
             consoles: ConsoleConfig::default(),
+            redeeming: RedeemBounds::default(),
+            issue_limit: 1_000_000,
             version: env!("CARGO_PKG_VERSION").into(),
             site: Site::default(),
             join_trace: None,
@@ -94,6 +101,7 @@ pub struct Api {
     pub(crate) consoles: Arc<ConsoleHub>,
     pub(crate) captures: Option<Arc<dyn Captures>>,
     pub(crate) labs: Option<Arc<dyn Labs>>,
+    pub(crate) redeeming: RedeemThrottle,
     stop: watch::Sender<bool>,
 }
 
@@ -108,6 +116,7 @@ impl Api {
     ) -> Self {
         let events = Arc::new(Hub::new(&config.events));
         let auth = auth.reached_at(&config.public_url);
+        let redeeming = RedeemThrottle::new(config.redeeming);
         Self {
             engine,
             config,
@@ -116,6 +125,7 @@ impl Api {
             machine: None,
             things: None,
             pool: None,
+            redeeming,
             mail: None,
             courier: None,
             auth,

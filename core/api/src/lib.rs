@@ -22,6 +22,7 @@ mod health;
 mod idle;
 pub mod invitations;
 pub mod labs;
+mod ledger;
 mod logs;
 mod metrics;
 pub mod nodes;
@@ -51,6 +52,7 @@ mod tls;
 mod tokens;
 pub mod triggers;
 mod users;
+pub mod vouchers;
 mod workflows;
 
 pub use answer::Answer;

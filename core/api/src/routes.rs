@@ -2,8 +2,8 @@
 
 use crate::{
     Routes, approvals, artifacts, audit, bundles, claims, consoles, doctor, drafts, events, health, invitations, labs,
-    logs, metrics, nodes, notifications, oidc, openapi, organisations, plans, plugins, pool, resources, roles, runs,
-    secrets, session, tokens, triggers, users, workflows,
+    ledger, logs, metrics, nodes, notifications, oidc, openapi, organisations, plans, plugins, pool, resources, roles,
+    runs, secrets, session, tokens, triggers, users, vouchers, workflows,
 };
 
 /// The table.
@@ -37,6 +37,8 @@ pub fn routes() -> Routes {
         plugins::routes(),
         pool::routes(),
         labs::routes(),
+        vouchers::routes(),
+        ledger::routes(),
         consoles::routes(),
         triggers::routes(),
         notifications::routes(),

@@ -21,6 +21,7 @@ mod restart;
 mod scheduler;
 mod secret_fields;
 pub mod stats;
+mod vouchers;
 mod worker;
 
 pub use clock::{SystemClock, VirtualClock};

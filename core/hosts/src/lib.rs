@@ -42,6 +42,7 @@ mod support;
 mod template;
 #[cfg(test)]
 mod testing;
+pub mod voucher;
 pub mod web;
 
 /// A module and the two ways to make it.
@@ -136,6 +137,11 @@ pub const HOSTS: &[Host] = &[
         name: "registrar",
         real: |config, services| registrar::module(&config.registrar, &config.http, services.plugins.clone()),
         rehearsal: |_| registrar::rehearsal(),
+    },
+    Host {
+        name: "voucher",
+        real: |_, services| Ok(voucher::module(services.vouchers.clone())),
+        rehearsal: |_| voucher::rehearsal(),
     },
 ];
 

@@ -4,7 +4,11 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use windlass_model::{Code, Problem, RunId};
+use windlass_model::{
+    Code, Problem, RunId,
+    ledger::Balance,
+    voucher::{BatchRecord, Closed, RedemptionRecord, Totals, VoucherRecord},
+};
 
 use crate::{
     authority::Shared,
@@ -15,6 +19,7 @@ use crate::{
     passwords::Passwords,
     pool::{Book, Entry, Row},
     registrar::{Plugins, Source},
+    voucher::{self, Vouchers},
 };
 
 /// What the process gives to modules.
@@ -34,6 +39,8 @@ pub struct Services {
     pub targets: Arc<dyn Targets>,
     /// Knows whose a run is.
     pub organisations: Arc<dyn Organisations>,
+    /// Keeps vouchers and the ledger.
+    pub vouchers: Arc<dyn Vouchers>,
 }
 
 impl Services {
@@ -66,6 +73,7 @@ impl Default for Services {
             house: Arc::new(Absent),
             targets: Arc::new(Absent),
             organisations: Arc::new(Absent),
+            vouchers: Arc::new(Absent),
         }
     }
 }
@@ -208,5 +216,43 @@ impl Book for Absent {
 
     fn is_open(&self, _: &RunId) -> Result<bool, Problem> {
         Self::problem("book of names")
+    }
+}
+
+impl Vouchers for Absent {
+    fn issue(&self, _: &voucher::Step<'_>, _: &voucher::Issue) -> Result<BatchRecord, Problem> {
+        Self::problem("vouchers")
+    }
+
+    fn revoke(&self, _: &voucher::Step<'_>, _: &str, _: &str) -> Result<u64, Problem> {
+        Self::problem("vouchers")
+    }
+
+    fn preview(&self, _: &RunId, _: &str) -> Result<(VoucherRecord, Option<Closed>), Problem> {
+        Self::problem("vouchers")
+    }
+
+    fn redeem(&self, _: &voucher::Step<'_>, _: &voucher::Redeem) -> Result<RedemptionRecord, Problem> {
+        Self::problem("vouchers")
+    }
+
+    fn reverse(&self, _: &RunId, _: &str) -> Result<Option<RedemptionRecord>, Problem> {
+        Self::problem("vouchers")
+    }
+
+    fn write_off(&self, _: &voucher::Step<'_>, _: &str, _: &str) -> Result<u64, Problem> {
+        Self::problem("vouchers")
+    }
+
+    fn settle<'a>(&'a self, _: &'a RunId, _: &'a str) -> voucher::Settling<'a> {
+        Box::pin(async { Self::problem("vouchers") })
+    }
+
+    fn balance(&self, _: &RunId, _: &str) -> Result<Vec<Balance>, Problem> {
+        Self::problem("vouchers")
+    }
+
+    fn totals(&self, _: &RunId, _: &str) -> Result<Vec<Totals>, Problem> {
+        Self::problem("vouchers")
     }
 }

@@ -14,6 +14,7 @@ use crate::{
     event::{EventKind, NewEvent},
     journal::LocalEffect,
     undo::StuckAction,
+    voucher::{VoucherCommand, VoucherReply},
     wait::{Decision, Resolution},
     workflow::{OnConflict, Priority, Rollback},
 };
@@ -357,6 +358,8 @@ pub enum Command {
         /// The entry.
         entry: Box<NewAudit>,
     },
+    /// What becomes of vouchers, and of the ledger. Answer: `Voucher`.
+    Voucher(Box<VoucherCommand>),
     /// An entry in the audit log by itself.
     Audit(Box<NewAudit>),
     /// An event that belongs to no run. It appears in the feed of all events only. Its run is `system`.
@@ -484,6 +487,8 @@ pub enum Reply {
     Waiting,
     /// Versions of the changed documents, in the order of the changes.
     Versions(Vec<i64>),
+    /// What became of vouchers.
+    Voucher(Box<VoucherReply>),
     /// What a node's beat came to.
     Beat {
         /// Whether the node should claim nothing more.

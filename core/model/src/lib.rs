@@ -10,6 +10,7 @@ pub mod event;
 pub mod facts;
 pub mod id;
 pub mod journal;
+pub mod ledger;
 pub mod node;
 pub mod query;
 pub mod resource;
@@ -18,6 +19,7 @@ pub mod state;
 pub mod step;
 pub mod time;
 pub mod undo;
+pub mod voucher;
 pub mod wait;
 pub mod workflow;
 

@@ -155,6 +155,12 @@ pub enum Command {
     /// Look at the audit log, and check it
     #[command(subcommand)]
     Audit(commands::audit::Command),
+    /// Issue vouchers, look at them and redeem them: at a server, or straight on the database
+    #[command(subcommand)]
+    Vouchers(commands::vouchers::Command),
+    /// Look at the ledger, and check it
+    #[command(subcommand)]
+    Ledger(commands::ledger::Command),
     /// Open a console of a lab's node in this terminal; Ctrl-] leaves
     Console(commands::console::Args),
     /// Listen at a link of a lab: packets as pcapng, for `| wireshark -k -i -`

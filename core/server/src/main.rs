@@ -40,6 +40,7 @@ mod things;
 mod values;
 mod vault;
 mod versions;
+mod vouchers;
 mod wiring;
 
 use std::{io::Write as _, process::ExitCode};

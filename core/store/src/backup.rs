@@ -48,7 +48,10 @@ pub fn restored_sql(now_ms: i64, unchanged: bool, postgres: bool) -> String {
 /// Takes away the tables of every schema that there was, for a PostgreSQL database that is replaced as a whole.
 pub const DROP_SQL: &str = "DROP TABLE IF EXISTS bundles, runs, run_terms, leases, steps, log, waits, signals, approvals, \
     decisions, locks, lost_locks, kv, resources, undo, artifacts, secrets, documents, document_keys, audit, nodes, \
-    __diesel_schema_migrations CASCADE; DROP FUNCTION IF EXISTS audit_is_append_only() CASCADE;\n";
+    voucher_claims, voucher_redemptions, vouchers, voucher_batches, ledger_entries, ledger_transactions, ledger_accounts, \
+    __diesel_schema_migrations CASCADE; DROP FUNCTION IF EXISTS audit_is_append_only(), \
+    ledger_entry_is_open(), ledger_transaction_balances(), ledger_entry_balances(), ledger_is_append_only(), \
+    vouchers_are_kept() CASCADE;\n";
 
 fn failed(error: diesel::result::Error) -> StoreError {
     StoreError::Failed(explain(&error))

@@ -95,7 +95,9 @@ fn has_schema(connection: &mut AnyConnection) -> QueryResult<bool> {
 
 /// The first table with something in it.
 fn occupied(connection: &mut AnyConnection) -> QueryResult<Option<&'static str>> {
-    for table in ["runs", "bundles", "documents", "audit", "secrets", "kv", "resources"] {
+    for table in
+        ["runs", "bundles", "documents", "audit", "secrets", "kv", "resources", "voucher_batches", "ledger_accounts"]
+    {
         if count(connection, &format!("SELECT count(*) AS count FROM (SELECT 1 FROM {table} LIMIT 1) AS one"))? > 0 {
             return Ok(Some(table));
         }
@@ -110,7 +112,8 @@ fn freeze(connection: &mut AnyConnection) -> QueryResult<()> {
         AnyConnection::Sqlite(_) => Ok(()),
         AnyConnection::Postgres(c) => c.batch_execute(
             "SET LOCAL idle_in_transaction_session_timeout = 0; \
-             LOCK TABLE runs, leases, steps, log, documents, audit, kv, secrets, signals, approvals IN SHARE MODE",
+             LOCK TABLE runs, leases, steps, log, documents, audit, kv, secrets, signals, approvals, vouchers, \
+             voucher_redemptions, voucher_claims, ledger_transactions, ledger_entries, ledger_accounts IN SHARE MODE",
         ),
     }
 }

@@ -11,7 +11,8 @@ use diesel::{
 use crate::{
     connection::AnyConnection,
     hot,
-    schema::{leases, run_terms, runs},
+    schema::{leases, run_terms, runs, vouchers},
+    tables::Voucher,
 };
 
 /// Runs one query text on whichever database the connection is of: for `RETURNING` and `ON CONFLICT`, and where the
@@ -127,6 +128,19 @@ pub(crate) fn lease_row(connection: &mut AnyConnection, run: &str) -> QueryResul
     match connection {
         AnyConnection::Sqlite(c) => row!().get_result(c).optional(),
         AnyConnection::Postgres(c) => row!().for_update().skip_locked().get_result(c).optional(),
+    }
+}
+
+/// A voucher, whose row nobody else changes before this transaction ends.
+pub(crate) fn voucher_row(connection: &mut AnyConnection, id: &str) -> QueryResult<Option<Voucher>> {
+    macro_rules! row {
+        () => {
+            vouchers::table.find(id).select(Voucher::as_select())
+        };
+    }
+    match connection {
+        AnyConnection::Sqlite(c) => row!().first(c).optional(),
+        AnyConnection::Postgres(c) => row!().for_update().first(c).optional(),
     }
 }
 

@@ -8,6 +8,7 @@ use windlass_model::{
     audit::{AuditFilter, AuditRecord},
     command::{Claimed, Lease},
     document::{Document, DocumentFilter},
+    ledger::{Balance, EntryFilter, EntryRecord, LedgerCheck},
     query::{
         ApprovalFilter, ApprovalRecord, ArtifactRecord, FeedFilter, FeedPage, LockRecord, NodeRecord, ResourceFilter,
         RetentionCounts, RunFilter, RunRecord, RunsPage, Scope, SecretRecord, SignalRecord, StepFilter, TimerRecord,
@@ -15,6 +16,9 @@ use windlass_model::{
     resource::ResourceRecord,
     step::StepRecord,
     undo::UndoRecord,
+    voucher::{
+        BatchRecord, ClaimRecord, ClaimState, Direction, RedemptionRecord, SealedVoucher, Totals, VoucherFilter,
+    },
 };
 
 use crate::{
@@ -22,9 +26,9 @@ use crate::{
     connection::{Purpose, connect},
     dialect, documents, dump,
     error::{StoreError, explain},
-    events, feed, kv, leases, lists, locks, nodes, resources, runs, secrets, signals, steps,
+    events, feed, kv, leases, ledger, lists, locks, nodes, redemptions, resources, runs, secrets, signals, steps,
     store::Store,
-    timers, undo,
+    timers, undo, voucher_claims, vouchers,
 };
 
 /// What a worker needs to replay a run.
@@ -60,6 +64,77 @@ impl Store {
     pub fn feed(&self, after: Option<&str>, filter: &FeedFilter, limit: u32) -> Result<FeedPage, StoreError> {
         let place = feed::Place::parse(after)?;
         self.0.readers.with(|conn| feed::after(conn, place, filter, limit))
+    }
+
+    /// A voucher.
+    pub fn voucher(&self, id: &str) -> Read<Option<SealedVoucher>> {
+        self.0.readers.with(|conn| vouchers::find(conn, id))
+    }
+
+    /// A voucher by the hash of its code.
+    pub fn voucher_by_lookup(&self, lookup: &str) -> Read<Option<SealedVoucher>> {
+        self.0.readers.with(|conn| vouchers::by_lookup(conn, lookup))
+    }
+
+    /// Vouchers, by id.
+    pub fn vouchers(&self, filter: &VoucherFilter) -> Read<Vec<SealedVoucher>> {
+        self.0.readers.with(|conn| vouchers::list(conn, filter))
+    }
+
+    /// A batch of vouchers.
+    pub fn voucher_batch(&self, id: &str) -> Read<Option<BatchRecord>> {
+        self.0.readers.with(|conn| vouchers::batch(conn, id))
+    }
+
+    /// Batches of these issuers (none: of all), newest first; at most 1,000.
+    pub fn voucher_batches(&self, issuers: Option<&[String]>) -> Read<Vec<BatchRecord>> {
+        self.0.readers.with(|conn| vouchers::batches(conn, issuers))
+    }
+
+    /// Sums by issuer and currency.
+    pub fn voucher_totals(&self, issuers: Option<&[String]>) -> Read<Vec<Totals>> {
+        self.0.readers.with(|conn| vouchers::totals(conn, issuers, self.0.clock.now_ms()))
+    }
+
+    /// Redemptions of a voucher, or of a customer, newest first.
+    pub fn redemptions(
+        &self,
+        voucher: Option<&str>,
+        customer: Option<&str>,
+        limit: u32,
+    ) -> Read<Vec<RedemptionRecord>> {
+        self.0.readers.with(|conn| redemptions::list(conn, voucher, customer, limit))
+    }
+
+    /// The redemption of a key.
+    pub fn redemption_by_key(&self, key: &str) -> Read<Option<RedemptionRecord>> {
+        self.0.readers.with(|conn| redemptions::by_key(conn, key))
+    }
+
+    /// Claims between Sovereigns.
+    pub fn voucher_claims(
+        &self,
+        direction: Direction,
+        peer: Option<&str>,
+        state: Option<ClaimState>,
+        limit: u32,
+    ) -> Read<Vec<ClaimRecord>> {
+        self.0.readers.with(|conn| voucher_claims::list(conn, direction, peer, state, limit))
+    }
+
+    /// Sums of the accounts of an organisation (none: of all).
+    pub fn ledger_balances(&self, organisation: Option<&str>) -> Read<Vec<Balance>> {
+        self.0.readers.with(|conn| ledger::balances(conn, organisation))
+    }
+
+    /// Entries of the ledger, newest first.
+    pub fn ledger_entries(&self, filter: &EntryFilter) -> Read<Vec<EntryRecord>> {
+        self.0.readers.with(|conn| ledger::entries(conn, filter))
+    }
+
+    /// Looks at the whole ledger.
+    pub fn ledger_check(&self) -> Read<LedgerCheck> {
+        self.0.readers.with(ledger::check)
     }
 
     /// The cursor behind everything that is committed now.

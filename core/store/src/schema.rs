@@ -280,6 +280,112 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    voucher_batches (id) {
+        id -> Text,
+        issuer -> Text,
+        name -> Text,
+        key -> Text,
+        count -> BigInt,
+        credit -> BigInt,
+        currency -> Text,
+        signed -> Bool,
+        created_by -> Text,
+        created_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    vouchers (id) {
+        id -> Text,
+        batch -> Nullable<Text>,
+        issuer -> Text,
+        origin -> Nullable<Text>,
+        lookup -> Text,
+        sealed -> Text,
+        nonce -> Text,
+        credit -> BigInt,
+        currency -> Text,
+        description -> Text,
+        active -> Bool,
+        max_redemptions -> BigInt,
+        times_redeemed -> BigInt,
+        products -> Text,
+        expires_at_ms -> Nullable<BigInt>,
+        created_at_ms -> BigInt,
+        deleted_at_ms -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    ledger_accounts (id) {
+        id -> Text,
+        organisation -> Text,
+        name -> Text,
+        kind -> Text,
+        currency -> Text,
+        created_at_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    ledger_entries (transaction_id, seq) {
+        transaction_id -> Text,
+        seq -> BigInt,
+        account -> Text,
+        amount -> BigInt,
+        currency -> Text,
+    }
+}
+
+diesel::table! {
+    ledger_transactions (id) {
+        id -> Text,
+        at_ms -> BigInt,
+        kind -> Text,
+        reference -> Text,
+        description -> Text,
+        reverses -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    voucher_redemptions (id) {
+        id -> Text,
+        voucher -> Text,
+        key -> Text,
+        customer -> Text,
+        holder -> Text,
+        product -> Nullable<Text>,
+        amount -> BigInt,
+        currency -> Text,
+        transaction_id -> Text,
+        redeemed_at_ms -> BigInt,
+        reversed_by -> Nullable<Text>,
+        reversed_at_ms -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    voucher_claims (direction, peer, id) {
+        direction -> Text,
+        peer -> Text,
+        id -> Text,
+        voucher -> Text,
+        organisation -> Text,
+        nonce -> Text,
+        amount -> BigInt,
+        currency -> Text,
+        state -> Text,
+        reason -> Nullable<Text>,
+        transaction_id -> Nullable<Text>,
+        created_at_ms -> BigInt,
+        settled_at_ms -> Nullable<BigInt>,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     bundles, runs, leases, steps, log, waits, signals, approvals, decisions, locks, undo, resources, artifacts
 );
+
+diesel::allow_tables_to_appear_in_same_query!(ledger_accounts, ledger_entries, ledger_transactions);

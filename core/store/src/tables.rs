@@ -146,6 +146,33 @@ tables! {
         seq: i64, at_ms: i64, actor: String, organisation: String, action: String, target: String, source: String,
         before: String, after: String, previous: String, hash: String,
     }
+    voucher_batches VoucherBatch by (id) {
+        id: String, issuer: String, name: String, key: String, count: i64, credit: i64, currency: String, signed: bool,
+        created_by: String, created_at_ms: i64,
+    }
+    vouchers Voucher by (id) {
+        id: String, batch: Word, issuer: String, origin: Word, lookup: String, sealed: String, nonce: String, credit: i64,
+        currency: String, description: String, active: bool, max_redemptions: i64, times_redeemed: i64, products: String,
+        expires_at_ms: Maybe, created_at_ms: i64, deleted_at_ms: Maybe,
+    }
+    ledger_accounts LedgerAccount by (id) {
+        id: String, organisation: String, name: String, kind: String, currency: String, created_at_ms: i64,
+    }
+    // A transaction closes its entries: they stand before it.
+    ledger_entries LedgerEntry by (transaction_id, seq) {
+        transaction_id: String, seq: i64, account: String, amount: i64, currency: String,
+    }
+    ledger_transactions LedgerTransaction by (id) {
+        id: String, at_ms: i64, kind: String, reference: String, description: String, reverses: Word,
+    }
+    voucher_redemptions VoucherRedemption by (id) {
+        id: String, voucher: String, key: String, customer: String, holder: String, product: Word, amount: i64,
+        currency: String, transaction_id: String, redeemed_at_ms: i64, reversed_by: Word, reversed_at_ms: Maybe,
+    }
+    voucher_claims VoucherClaim by (direction, peer, id) {
+        direction: String, peer: String, id: String, voucher: String, organisation: String, nonce: String, amount: i64,
+        currency: String, state: String, reason: Word, transaction_id: Word, created_at_ms: i64, settled_at_ms: Maybe,
+    }
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ pub mod hosts;
 pub mod install;
 pub mod invitations;
 pub mod lab;
+pub mod ledger;
 pub mod migrate;
 pub mod nodes;
 pub mod notify;
@@ -37,6 +38,7 @@ pub mod upgrade;
 pub mod users;
 pub mod version;
 pub mod versions;
+pub mod vouchers;
 pub mod workflows;
 
 mod input;
@@ -75,6 +77,8 @@ fn server(command: &Command) -> Server {
         | Command::Invitations(_)
         | Command::Tokens(_)
         | Command::Audit(_)
+        | Command::Vouchers(_)
+        | Command::Ledger(_)
         | Command::Console(_)
         | Command::Capture(_) => Server::Asks,
         Command::Serve(_) | Command::Dev(_) | Command::Sim(_) => Server::Refuses("this starts a server here"),
@@ -150,6 +154,8 @@ pub fn dispatch(command: Command, context: &Context) -> Result<Exit, Problem> {
         Command::Invitations(command) => invitations::run(&command, context),
         Command::Tokens(command) => tokens::run(&command, context),
         Command::Audit(command) => audit::run(&command, context),
+        Command::Vouchers(command) => vouchers::run(&command, context),
+        Command::Ledger(command) => ledger::run(&command, context),
         Command::Console(args) => console::run(&args, context),
         Command::Capture(args) => capture::run(&args, context),
         Command::Sim(args) => sim::run(&args, context),

@@ -16,6 +16,7 @@ use windlass_api::{
     notifications::{Sending, Settings},
     server::{Server, ServerConfig},
     triggers::Runner,
+    vouchers::RedeemBounds,
 };
 use windlass_model::{Code, Problem, time::parse_duration_ms};
 
@@ -249,6 +250,8 @@ fn api(session: &Session, config: &Config, public_url: String) -> Result<Api, Pr
             ..EventsConfig::default()
         },
         consoles: consoles(session, config)?,
+        redeeming: RedeemBounds { each: config.vouchers.each_per_minute, all: config.vouchers.all_per_minute },
+        issue_limit: config.vouchers.issue_limit,
         version: env!("CARGO_PKG_VERSION").into(),
         site: crate::site::SITE,
         join_trace: Some(crate::telemetry::join),

@@ -10,7 +10,7 @@ use windlass_model::Bounds;
 
 use super::settings::{
     AuthSettings, Config, EngineSettings, ForwardedHeader, LabSettings, Log, LogFormat, RetentionSettings,
-    ServerSettings, Telemetry,
+    ServerSettings, Telemetry, VoucherSettings,
 };
 
 /// Programs that look at networks or set them up inside a lab's namespaces. With the option `namespace` they are in a jail
@@ -35,6 +35,24 @@ const PROVISION_GRANTS: [&str; 10] = [
     "notify.*:*",
 ];
 
+/// What the workflows of a franchise may declare: organisations and vouchers, and what a customer's first environment is made of.
+const FRANCHISE_GRANTS: [&str; 8] = [
+    "org.*:*",
+    "voucher.*:*",
+    "pool.*:*",
+    "dns.*:*",
+    "docker.*:*",
+    "http.get:*",
+    "secret.use:franchise/*",
+    "notify.*:*",
+];
+
+impl Default for VoucherSettings {
+    fn default() -> Self {
+        Self { each_per_minute: 30, all_per_minute: 600, issue_limit: 1_000_000 }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         let mut hosts = HostConfig::default();
@@ -52,10 +70,12 @@ impl Default for Config {
             auth: AuthSettings::default(),
             labs: LabSettings::default(),
             retention: RetentionSettings::default(),
+            vouchers: VoucherSettings::default(),
             bounds: Bounds::default(),
             policy: BTreeMap::from([
                 ("lab/*".to_owned(), lab_grants()),
                 ("provision/*".to_owned(), PROVISION_GRANTS.map(str::to_owned).into()),
+                ("franchise/*".to_owned(), FRANCHISE_GRANTS.map(str::to_owned).into()),
             ]),
             secrets: BTreeMap::new(),
             hosts,

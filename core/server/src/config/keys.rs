@@ -142,6 +142,16 @@ pub const KEYS: &[Key] = &[
     key("retention.every", "How often to look for what isn't kept any more: `1h`."),
     key("retention.batch", "Runs, artifacts and documents that go in one commit: 1 to 1000."),
     key("retention.pause_ms", "Milliseconds between two such commits, in which others have their turn."),
+    key(
+        "vouchers.each_per_minute",
+        "How often in a minute one address may look at codes, or redeem them; more get 429. Of IPv6 a network of 64 bits counts as one.",
+    ),
+    key("vouchers.all_per_minute", "How often in a minute all addresses together may; more get 429."),
+    key(
+        "vouchers.issue_limit",
+        "What the vouchers of one batch may be worth together, in the currency's smallest unit, that is issued without an approval. An \
+         admin of the platform may issue more.",
+    ),
     key("bounds.input_bytes", "Size of a run's input, in bytes."),
     key("bounds.step_bytes", "Size of one step's arguments or result, in bytes."),
     key("bounds.steps_per_run", "Steps in one journal."),

@@ -34,6 +34,8 @@ pub struct Config {
     pub labs: LabSettings,
     /// How long what has ended is kept.
     pub retention: RetentionSettings,
+    /// Vouchers.
+    pub vouchers: VoucherSettings,
     /// Limits.
     pub bounds: Bounds,
     /// What workflows of a folder may declare at most.
@@ -196,6 +198,18 @@ impl Default for RetentionSettings {
             pause_ms: 20,
         }
     }
+}
+
+/// Vouchers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct VoucherSettings {
+    /// Requests about codes in a minute from one address.
+    pub each_per_minute: u32,
+    /// Requests about codes in a minute from all.
+    pub all_per_minute: u32,
+    /// What may be issued without an approval.
+    pub issue_limit: i64,
 }
 
 /// The headers with which trusted proxies tell who is at the other end.

@@ -24,7 +24,7 @@ use windlass_model::{
 
 use crate::{
     batch::Batch, bundles, connection::AnyConnection, documents, error::Applied, leases, nodes, options::Committed,
-    recent::Recent, secrets,
+    recent::Recent, secrets, vouchers,
 };
 
 /// What a command is applied with.
@@ -162,6 +162,7 @@ pub(crate) fn apply(cx: &mut Cx, command: &Command) -> Applied<Reply> {
             cx.entries.push(entry);
             Ok(reply)
         }
+        Command::Voucher(command) => vouchers::apply(cx, command).map(|reply| Reply::Voucher(Box::new(reply))),
         Command::Audit(entry) => {
             cx.entries.push(NewAudit::clone(entry));
             Ok(Reply::Done)

@@ -1,0 +1,23 @@
+//! Vouchers: codes that nobody guesses, what is kept of them, signatures that other Sovereigns take, and settling with them.
+
+mod batches;
+mod code;
+mod keys;
+mod office;
+mod peers;
+mod redeem;
+mod settle;
+mod signed;
+mod throttle;
+mod views;
+
+pub use keys::Sealing;
+pub use office::{Issue, Office};
+pub use settle::Settled;
+pub use throttle::{Bounds as RedeemBounds, Throttle as RedeemThrottle};
+
+use crate::Route;
+
+pub(crate) fn routes() -> Vec<Route> {
+    [batches::routes(), redeem::routes(), peers::routes()].into_iter().flatten().collect()
+}

@@ -1,0 +1,12 @@
+DROP TABLE voucher_claims;
+DROP TABLE voucher_redemptions;
+DROP TABLE ledger_entries;
+DROP TABLE ledger_transactions;
+DROP TABLE ledger_accounts;
+DROP TABLE vouchers;
+DROP TABLE voucher_batches;
+DROP FUNCTION ledger_entry_is_open();
+DROP FUNCTION ledger_transaction_balances();
+DROP FUNCTION ledger_entry_balances();
+DROP FUNCTION ledger_is_append_only();
+DROP FUNCTION vouchers_are_kept();
