@@ -3,7 +3,7 @@
 use std::{
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
     net::{SocketAddr, TcpStream},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// Somebody who follows a stream.
@@ -135,9 +135,13 @@ impl Follower {
         }
     }
 
-    /// The next frame that is an event, whatever comments stand before it.
+    /// The next frame that is an event, whatever comments stand before it; comments alone aren't waited for longer than two minutes.
     pub fn next_event(&mut self) -> io::Result<Option<Frame>> {
+        let began = Instant::now();
         loop {
+            if began.elapsed() > Duration::from_secs(120) {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
             match self.next_frame()? {
                 Some(frame) if frame.event.is_empty() => {}
                 other => return Ok(other),
