@@ -44,7 +44,7 @@ fn sql(machine: &Machine, statement: &str) -> String {
         .to_owned()
 }
 
-/// The admin chooses a password with the link; the session's cookie is in /root/cookies then, its CSRF word is the answer.
+/// The admin chooses a password with the link; the session's cookie is in /var/tmp/cookies then, its CSRF word is the answer.
 fn come_in(machine: &Machine, link: &str, password: &str) -> String {
     let token = link.split("#link=").nth(1).unwrap();
     let answer = post(machine, "session/link", &format!(r#"{{"token":"{token}","password":"{password}"}}"#));
@@ -56,8 +56,18 @@ fn come_in(machine: &Machine, link: &str, password: &str) -> String {
 /// Posts through the front door; the status, and the answer.
 fn post(machine: &Machine, path: &str, body: &str) -> String {
     let url = format!("http://127.0.0.1/api/v1/{path}");
-    let words =
-        ["-s", "-c", "/root/cookies", "-H", "Content-Type: application/json", "-w", "\n%{http_code}", "-d", body, &url];
+    let words = [
+        "-s",
+        "-c",
+        "/var/tmp/cookies",
+        "-H",
+        "Content-Type: application/json",
+        "-w",
+        "\n%{http_code}",
+        "-d",
+        body,
+        &url,
+    ];
     let said = machine.run(&[&["curl"][..], &words].concat()).good();
     let (body, status) = said.rsplit_once('\n').unwrap();
     format!("{status} {body}")

@@ -103,7 +103,7 @@ fn usual(told: &FeedEvent) -> (String, String) {
         ),
         "run.parked" => (
             format!("{workflow} is held: it took its process down too often"),
-            format!("`windlass runs resume` lets it go on.\n\n{run}"),
+            format!("`windlass runs unpark` lets it go on.\n\n{run}"),
         ),
         matching::APPROVAL => {
             let title = quoted(text("/wait/title"));

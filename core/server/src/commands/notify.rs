@@ -231,7 +231,7 @@ impl Place<'_> {
                 Err(Problem::new(Code::Usage, format!("several organisations have `{word}`")).help("give its id"))
             }
             (None, _) => Err(Problem::new(Code::NotFound, format!("there is no `{word}`"))
-                .help(format!("`windlass notify {what} ls` lists them"))),
+                .help(format!("`ls` of the {what} lists them"))),
         }
     }
 

@@ -230,6 +230,45 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/drafts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List your drafts */
+        get: operations["get_drafts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/drafts/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show your draft of a workflow's input */
+        get: operations["get_drafts_name"];
+        /**
+         * Keep your draft of a workflow's input
+         * @description For 30 days after the last change. With `If-Match` (the version that you have seen) it is refused if you have changed or removed it elsewhere since.
+         */
+        put: operations["put_drafts_name"];
+        post?: never;
+        /** Throw your draft away */
+        delete: operations["delete_drafts_name"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -270,6 +309,189 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/invitation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Show the invitation that a link is of */
+        post: operations["post_invitation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/invitation/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Accept an invitation
+         * @description Somebody new chooses a name and a password. Whoever is a user already logs in first, as the one whose address was invited.
+         */
+        post: operations["post_invitation_accept"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/invitations/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show an invitation */
+        get: operations["get_invitations_id"];
+        put?: never;
+        post?: never;
+        /** Withdraw an invitation */
+        delete: operations["delete_invitations_id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/invitations/{id}/send": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send an invitation again, with a new link
+         * @description The link before works no more. Once a minute, and ten times at most.
+         */
+        post: operations["post_invitations_id_send"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/lab-documents/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check a lab's document
+         * @description Changes nothing. All mistakes at once stand in `data.faults`: `code`, `pointer`, `message`, and `line` and `column` of text.
+         */
+        post: operations["post_lab_documents_check"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/lab-documents/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make a lab's document of another tool's topology */
+        post: operations["post_lab_documents_import"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/lab-documents/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Compare a document with what is there
+         * @description What `lab/deploy` would do with it now; nothing is done.
+         */
+        post: operations["post_lab_documents_plan"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/lab-documents/schema": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The JSON Schema of labs' documents */
+        get: operations["get_lab_documents_schema"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/labs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Labs whose documents are known */
+        get: operations["get_labs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/labs/{lab}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A lab: its document, what is there, and what differs */
+        get: operations["get_labs_lab"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/labs/{lab}/capture": {
         parameters: {
             query?: never;
@@ -299,7 +521,7 @@ export interface paths {
         };
         /**
          * Open a console of a node
-         * @description Becomes a WebSocket (HTTP/1.1). Binary frames are the bytes of the terminal, in both directions; text frames are JSON: `{"resize":{"cols":80,"rows":24}}` and `{"type":true}` (take the keyboard; `false`: give it up) to the server, `{"viewers":2,"typist":"ann","typing":true,"size":{…},"recording":null}`, `{"error":{…}}` and `{"exit":0}` from it. Screens (`vnc`: bytes of RFB in binary frames; `guac`: instructions in text frames) pass as they are. Close codes: 1000 it has ended, 1001 the server stops, 1009 a message was too large, 4400 not understood, 4401 you may not be here any more, 4404 the node is gone, 4408 nothing has happened for too long, 4429 you took too little of what was shown. A browser's page has to be this server's own.
+         * @description Becomes a WebSocket (HTTP/1.1). Binary frames are the bytes of the terminal, in both directions; text frames are JSON: `{"resize":{"cols":80,"rows":24}}` and `{"type":true}` (take the keyboard; `false`: give it up) to the server, `{"viewers":2,"typist":"ann","typing":true,"size":{…},"recording":null}`, `{"error":{…}}` and `{"exit":0}` from it. Screens (`vnc`: bytes of RFB in binary frames; `guac`: instructions in text frames) pass as they are. Close codes: 1000 it has ended, 1001 the server stops, 1009 a message was too large, 4400 not understood, 4401 you may not be here any more, 4404 the node is gone, 4408 nothing has happened for too long, 4429 you took too little of what was shown. A browser's page has to be this server's own. `guac` is spoken as guacamole-common-js speaks it (subprotocol `guacamole`), and its close reasons are Guacamole's status codes.
          */
         get: operations["get_labs_lab_nodes_node_console"];
         put?: never;
@@ -353,6 +575,57 @@ export interface paths {
         };
         /** Download a recording: asciicast v2 */
         get: operations["get_labs_lab_recordings_id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ledger/balances": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List accounts with their sums */
+        get: operations["get_ledger_balances"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ledger/entries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List entries, newest first */
+        get: operations["get_ledger_entries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ledger/verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Look whether the whole ledger is as it has to be */
+        get: operations["get_ledger_verify"];
         put?: never;
         post?: never;
         delete?: never;
@@ -415,6 +688,163 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/notifications/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List what was told, and what is still to be */
+        get: operations["get_notifications_deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/deliveries/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show a delivery */
+        get: operations["get_notifications_deliveries_id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/deliveries/{id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tell a message that was given up */
+        post: operations["post_notifications_deliveries_id_retry"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List rules of notifications */
+        get: operations["get_notifications_rules"];
+        put?: never;
+        /**
+         * Make a rule
+         * @description From now on: what happened before it was there isn't told.
+         */
+        post: operations["post_notifications_rules"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/rules/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show a rule */
+        get: operations["get_notifications_rules_id"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove a rule
+         * @description What it had written down already is told all the same.
+         */
+        delete: operations["delete_notifications_rules_id"];
+        options?: never;
+        head?: never;
+        /** Change, pause or resume a rule */
+        patch: operations["patch_notifications_rules_id"];
+        trace?: never;
+    };
+    "/api/v1/notifications/targets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List targets of notifications */
+        get: operations["get_notifications_targets"];
+        put?: never;
+        /**
+         * Make a target
+         * @description Address and secret are sealed, and never shown again.
+         */
+        post: operations["post_notifications_targets"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/targets/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show a target */
+        get: operations["get_notifications_targets_id"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove a target
+         * @description What is still to be told there is given up.
+         */
+        delete: operations["delete_notifications_targets_id"];
+        options?: never;
+        head?: never;
+        /** Change, pause or resume a target */
+        patch: operations["patch_notifications_targets_id"];
+        trace?: never;
+    };
+    "/api/v1/notifications/targets/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a test message to a target
+         * @description At once, ten seconds at most, and once: whatever becomes of it is the answer.
+         */
+        post: operations["post_notifications_targets_id_test"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/organisations": {
         parameters: {
             query?: never;
@@ -422,10 +852,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the organisations that one may see */
+        /**
+         * List the organisations that one may see
+         * @description Those that one holds something in, and those under what one manages.
+         */
         get: operations["get_organisations"];
         put?: never;
-        /** Make an organisation */
+        /**
+         * Make an organisation under another one
+         * @description The platform makes franchisees and customers; whoever manages a franchisee makes customers under it.
+         */
         post: operations["post_organisations"];
         delete?: never;
         options?: never;
@@ -444,14 +880,168 @@ export interface paths {
         get: operations["get_organisations_name"];
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Remove an organisation
+         * @description One that is empty; or with `offboard`, one that is suspended, with its members, tokens, secrets, schedules and plugins. Organisations under it, open runs and things that runs have made have to be gone first. Ended runs and the audit log stay until their own time is over.
+         */
+        delete: operations["delete_organisations_name"];
         options?: never;
         head?: never;
         /**
          * Rename or suspend an organisation
-         * @description Members of a suspended organisation can't act in it; its runs go on.
+         * @description Its managers rename it; whoever manages the one above suspends it, too.
          */
         patch: operations["patch_organisations_name"];
+        trace?: never;
+    };
+    "/api/v1/organisations/{name}/brand": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How an organisation looks */
+        get: operations["get_organisations_name_brand"];
+        /**
+         * Say how an organisation looks
+         * @description Colours that people couldn't read are refused, with the contrast that they have.
+         */
+        put: operations["put_organisations_name_brand"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organisations/{name}/environments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List an organisation's environments */
+        get: operations["get_organisations_name_environments"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organisations/{name}/invitations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List an organisation's open invitations */
+        get: operations["get_organisations_name_invitations"];
+        put?: never;
+        /**
+         * Invite somebody into an organisation
+         * @description The link goes to the address by mail. Where that can't be, the answer has it, once. Whoever manages the organisation above invites one person with the role `franchisee` while nobody manages it, and nobody else.
+         */
+        post: operations["post_organisations_name_invitations"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organisations/{name}/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List an organisation's members */
+        get: operations["get_organisations_name_members"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organisations/{name}/quotas": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Say how much an organisation may have
+         * @description All of it: what isn't given isn't limited from now on. For whoever stands above it, within their own.
+         */
+        put: operations["put_organisations_name_quotas"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organisations/{name}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let an organisation's members act again */
+        post: operations["post_organisations_name_resume"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organisations/{name}/suspend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Keep an organisation's members from acting
+         * @description Those of the organisations under it, too. Their tokens are refused; nothing is launched in it, not by schedules, webhooks or triggers either. Open runs go on to their ends.
+         */
+        post: operations["post_organisations_name_suspend"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organisations/{name}/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How much an organisation has, and may have */
+        get: operations["get_organisations_name_usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/plans": {
@@ -686,6 +1276,46 @@ export interface paths {
          * @description 410: it has run out, or was reserved too long ago to run on without being committed.
          */
         post: operations["post_pool_names_name_renew"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/redeem": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Redeem a code
+         * @description Launches `franchise/redeem` for whoever issued the voucher: an organisation, an environment and a first app, and a mail to the customer. Counts like a look at the code.
+         */
+        post: operations["post_redeem"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/redeem/{code}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Look what a code is worth
+         * @description 404: there is no such code, or it is mistyped. 410: it was redeemed as often as it may be, has expired, or was taken back (`data.reason`). Each address may ask some times a minute, and all together some more.
+         */
+        get: operations["get_redeem_code"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1314,6 +1944,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/session/link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Come in once by a link, and choose a password
+         * @description The link is one of `windlass seed`. It works once; sessions that were opened before end.
+         */
+        post: operations["post_session_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/session/oidc": {
         parameters: {
             query?: never;
@@ -1439,6 +2089,44 @@ export interface paths {
         post?: never;
         /** End one of one's sessions */
         delete: operations["delete_sessions_id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sovereigns": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the Sovereigns that are trusted */
+        get: operations["get_sovereigns"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sovereigns/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Trust a Sovereign, or change how
+         * @description Its signed vouchers are redeemed here from now on, and it may ask for what it has redeemed of ours.
+         */
+        put: operations["put_sovereigns_name"];
+        post?: never;
+        /** Trust a Sovereign no more */
+        delete: operations["delete_sovereigns_name"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1625,6 +2313,210 @@ export interface paths {
         get: operations["get_version"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/vouchers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List vouchers, without their codes */
+        get: operations["get_vouchers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/vouchers/batches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List batches, newest first */
+        get: operations["get_vouchers_batches"];
+        put?: never;
+        /**
+         * Issue vouchers
+         * @description The codes are in the batch's export. With an `Idempotency-Key`, a second request gives the first one's batch. What is worth more than `vouchers.issue_limit` is issued by `franchise/issue-vouchers`, which asks for an approval (422).
+         */
+        post: operations["post_vouchers_batches"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/vouchers/batches/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show a batch */
+        get: operations["get_vouchers_batches_id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/vouchers/batches/{id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a batch's codes, as CSV
+         * @description Each export stands in the audit log.
+         */
+        get: operations["get_vouchers_batches_id_export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/vouchers/batches/{id}/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take a batch back
+         * @description What was redeemed stays.
+         */
+        post: operations["post_vouchers_batches_id_revoke"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/vouchers/claims": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask for what was redeemed of this Sovereign's vouchers
+         * @description What another Sovereign sends that is trusted here: its key's id in `X-Windlass-Key`, the signature of the body in `X-Windlass-Signature`. Each claim is judged once; asked again, the answer is the same. It is signed, too.
+         */
+        post: operations["post_vouchers_claims"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/vouchers/key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show the key that this Sovereign's vouchers are signed with */
+        get: operations["get_vouchers_key"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/vouchers/totals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Sum up vouchers by issuer and currency */
+        get: operations["get_vouchers_totals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/vouchers/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show a voucher, without its code */
+        get: operations["get_vouchers_id"];
+        put?: never;
+        post?: never;
+        /** Take a voucher back, and list it no more */
+        delete: operations["delete_vouchers_id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/vouchers/{id}/redemptions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List who redeemed a voucher, newest first */
+        get: operations["get_vouchers_id_redemptions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/vouchers/{id}/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take a voucher back
+         * @description What was redeemed stays.
+         */
+        post: operations["post_vouchers_id_revoke"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1990,6 +2882,29 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description Who accepts. */
+        AcceptBody: {
+            /** @description The name to log in with, of somebody new: letters, digits and `._-`; never changes. */
+            name?: string | null;
+            /** @description The password of somebody new: at least 10 characters. */
+            password?: string | null;
+            /**
+             * @description How people call them.
+             * @default
+             */
+            title?: string;
+            /** @description What stands behind `#` in the link. */
+            word: string;
+        };
+        /** @description An invitation that was accepted. */
+        Accepted: {
+            /** @description The organisation. */
+            organisation: string;
+            /** @description What they hold there. */
+            role: components["schemas"]["Role"];
+            /** @description The user who has accepted it, and can log in. */
+            user: string;
+        };
         /** @description What can be done to many runs. */
         Action: "cancel" | "retry" | "restart" | "unpark";
         /** @description What a delivery does. */
@@ -2192,6 +3107,57 @@ export interface components {
             /** @description To what. */
             target: string;
         };
+        /** @description An account's sum. */
+        BalanceView: {
+            /** @description The account's id. */
+            account: string;
+            /**
+             * Format: int64
+             * @description Debits less credits, in the currency's smallest unit: what is owed to others is negative.
+             */
+            amount: number;
+            /** @description ISO 4217. */
+            currency: string;
+            /**
+             * Format: int64
+             * @description How many entries it has.
+             */
+            entries: number;
+            /** @description `asset`, `liability`, `income` or `expense`. */
+            kind: string;
+            /** @description What it is for: `credit`, `vouchers-granted`, `clearing/<sovereign>` … */
+            name: string;
+            organisation: string;
+        };
+        /** @description Vouchers that were issued together. */
+        BatchView: {
+            /**
+             * Format: int64
+             * @description How many vouchers.
+             */
+            count: number;
+            /** Format: int64 */
+            created_at_ms: number;
+            created_by: string;
+            /**
+             * Format: int64
+             * @description What each is worth, in the currency's smallest unit.
+             */
+            credit: number;
+            /** @description ISO 4217. */
+            currency: string;
+            id: string;
+            /** @description The organisation that issued it. */
+            issuer: string;
+            name: string;
+            /** @description Whether other Sovereigns may redeem them by their signature. */
+            signed: boolean;
+        };
+        /** @description A redemption that was begun. */
+        BegunView: {
+            /** @description The run that does it; whoever issued the voucher can see it. */
+            run: string;
+        };
         /** @description A role in a part of the house. */
         Binding: {
             /**
@@ -2203,6 +3169,21 @@ export interface components {
             organisation: string;
             /** @description The role. */
             role: components["schemas"]["Role"];
+        };
+        /** @description How an organisation looks to people. */
+        BrandView: {
+            /**
+             * @description Its colours. Text and what is behind it have a contrast of 4.5 to 1 at least.
+             * @default {}
+             */
+            colours?: components["schemas"]["Colours"];
+            /** @description An image: `data:image/png;base64,…` (or jpeg, webp) of at most 128 KiB, or an https address. */
+            logo?: string | null;
+            /**
+             * @description What stands at the top of its pages; its title, if it is empty.
+             * @default
+             */
+            title?: string;
         };
         /** @description What to do to which runs. */
         BulkBody: {
@@ -2269,6 +3250,41 @@ export interface components {
              */
             reason?: string | null;
         };
+        /** @description Of which event. */
+        Cause: {
+            /**
+             * Format: int64
+             * @description When.
+             * @default 0
+             */
+            at_ms?: number;
+            /**
+             * @description What happened.
+             * @default
+             */
+            kind?: string;
+            /**
+             * @description Whose it is.
+             * @default null
+             */
+            organisation?: string | null;
+            /**
+             * @description The run, or `system`.
+             * @default
+             */
+            run?: string;
+            /**
+             * Format: int64
+             * @description The event's number in it.
+             * @default 0
+             */
+            seq?: number;
+            /**
+             * @description The run's workflow.
+             * @default null
+             */
+            workflow?: string | null;
+        };
         /** @description One thing that has to be so. */
         Check: {
             /** @description What was looked at: `database`, `schema`, `executes`, `stopping`. */
@@ -2286,6 +3302,13 @@ export interface components {
              */
             source?: string | null;
         };
+        /** @description A document, as text or as a value. */
+        CheckBody2: {
+            /** @description The document itself. */
+            document?: unknown;
+            /** @description YAML or JSON; mistakes then have lines and columns. */
+            text?: string | null;
+        };
         /** @description Whether a name can be had. */
         CheckView: {
             /** @description Whether it can. */
@@ -2294,6 +3317,15 @@ export interface components {
             detail?: string | null;
             /** @description Why not: `unsupported-pool`, `reserved`, `taken` or `invalid-format`. */
             reason?: string | null;
+        };
+        /** @description What a look at the whole ledger has found. */
+        CheckView2: {
+            /** Format: int64 */
+            entries: number;
+            /** @description What isn't as it has to be; empty if all is well. */
+            faults: string[];
+            /** Format: int64 */
+            transactions: number;
         };
         /** @description What was found in a source. */
         Checked: {
@@ -2311,6 +3343,15 @@ export interface components {
             /** @description Header of the source that was sent, if it can be read: what a form is made from. */
             workflow?: components["schemas"]["WorkflowHeader"] | null;
         };
+        /** @description A document that is right. */
+        Checked2: {
+            /** @description In its normal form: copies and defaults written out. */
+            document: unknown;
+            /** @description What it asks of the machine: `nodes`, `cpus`, `memory_mb`. */
+            size: unknown;
+            /** @description The normal form as YAML. */
+            yaml: string;
+        };
         /** @description The clocks are put forward or back. */
         ClockChangeView: {
             /**
@@ -2325,6 +3366,17 @@ export interface components {
             by_minutes: number;
             /** @description When the pattern happens around it. */
             next: components["schemas"]["Instant"][];
+        };
+        /** @description Colours, `#rrggbb`. */
+        Colours: {
+            /** @description Behind everything; white if nothing is said. */
+            background?: string | null;
+            /** @description Text on buttons; white if nothing is said. */
+            on_primary?: string | null;
+            /** @description Behind buttons, and for links. */
+            primary?: string | null;
+            /** @description Text on that; almost black if nothing is said. */
+            text?: string | null;
         };
         /** @description Where a name is to point. */
         CommitBody: {
@@ -2423,6 +3475,48 @@ export interface components {
             /** @description The run that it launched or signalled. */
             run: string;
         };
+        /** @description A message, and what has become of it. */
+        DeliveryView: {
+            /**
+             * Format: uint32
+             * @description Attempts so far.
+             */
+            attempts: number;
+            /** @description Of which event; for a digest the first one. */
+            cause: components["schemas"]["Cause"];
+            /** @description The digest that it stands in. */
+            digest?: string | null;
+            /**
+             * Format: int64
+             * @description When it was delivered, or given up.
+             */
+            done_at_ms?: number | null;
+            /**
+             * Format: int64
+             * @description When it was to be sent first.
+             */
+            due_at_ms: number;
+            /** @description Its id. */
+            id: string;
+            /** @description What is told. */
+            message: components["schemas"]["Message"];
+            /** @description The organisation of its rule. */
+            organisation: string;
+            /** @description Why the last one failed, or what the other side said besides. */
+            reason: string;
+            /** @description The rule's id. */
+            rule: string;
+            /** @description Its name at the time. */
+            rule_name: string;
+            /** @description How much it matters. */
+            severity: components["schemas"]["Severity"];
+            /** @description What becomes of it. */
+            state: components["schemas"]["State"];
+            /** @description The target's name. */
+            target: string;
+            /** @description Whether an attempt got no answer and may have arrived: then it may come twice. */
+            unknown: boolean;
+        };
         /** @description What differs between two runs; what doesn't differ is null or left out. */
         DiffView: {
             /** @description From launch to end, where ended. */
@@ -2464,6 +3558,53 @@ export interface components {
             /** @description What was looked at. */
             findings: components["schemas"]["FindingView"][];
         };
+        /** @description What is filled in. */
+        DraftBody: {
+            /** @description The input so far; it need not fit yet. */
+            input: unknown;
+            /**
+             * @description The step of the form that it was filled in up to.
+             * @default
+             */
+            step?: string;
+        };
+        /** @description A draft that was kept. */
+        DraftKept: {
+            /**
+             * Format: int64
+             * @description For `If-Match`.
+             */
+            version: number;
+        };
+        /** @description A draft. */
+        DraftView: {
+            /**
+             * Format: int64
+             * @description When it was begun.
+             */
+            created_at_ms: number;
+            /**
+             * Format: int64
+             * @description When it goes by itself.
+             */
+            expires_at_ms?: number | null;
+            /** @description Its input so far, without what the schema calls secret. */
+            input: unknown;
+            /** @description The step of the form that it was filled in up to. */
+            step: string;
+            /**
+             * Format: int64
+             * @description When it was last changed.
+             */
+            updated_at_ms: number;
+            /**
+             * Format: int64
+             * @description For `If-Match`: rises with every change.
+             */
+            version: number;
+            /** @description The workflow. */
+            workflow: string;
+        };
         /** @description Whether a node should claim runs. */
         DrainBody: {
             /** @description Whether it should claim nothing more, and hand over what it evaluates. */
@@ -2501,6 +3642,48 @@ export interface components {
              */
             since_ms: number;
         };
+        /** @description An entry. */
+        EntryView: {
+            account: string;
+            /**
+             * Format: int64
+             * @description Debit positive, credit negative, in the currency's smallest unit.
+             */
+            amount: number;
+            /** Format: int64 */
+            at_ms: number;
+            currency: string;
+            description: string;
+            /** @description `redeem`, `reverse`, `settle`, `dispute` or `write_off`. */
+            kind: string;
+            organisation: string;
+            /** @description What it is about: a redemption, a claim, the transaction that is reversed. */
+            reference: string;
+            /**
+             * Format: int64
+             * @description Its place in the transaction, from 1.
+             */
+            seq: number;
+            transaction: string;
+        };
+        /** @description A named place of an organisation that apps go into. */
+        EnvironmentView: {
+            /**
+             * Format: int64
+             * @description When it was made.
+             */
+            created_at_ms: number;
+            /** @description The domain that its apps are reached under. */
+            domain?: string | null;
+            /** @description The rest: what the workflows that fill it need to know. For members of the organisation only. */
+            facts?: unknown;
+            /** @description Its name, unique in its organisation. */
+            name: string;
+            /** @description The organisation. */
+            organisation: string;
+            /** @description The run that has made it. For members of the organisation only. */
+            run?: string | null;
+        };
         /** @description One event. In a stream of one run, the frame's `id` is `seq`, its `event` is `kind`. */
         Event: {
             /** @description When it was committed, milliseconds since 1970. */
@@ -2510,7 +3693,7 @@ export interface components {
                 [key: string]: unknown;
             };
             /** @enum {string} */
-            kind: "run.launched" | "run.started" | "run.waiting" | "run.succeeded" | "run.failed" | "run.cancelling" | "run.rolling_back" | "run.rolled_back" | "run.cancelled" | "run.rollback_stuck" | "run.restarted" | "run.upgraded" | "run.parked" | "step.started" | "step.retrying" | "step.succeeded" | "step.failed" | "step.waiting" | "step.in_doubt" | "step.resolved" | "undo.started" | "undo.done" | "undo.failed" | "undo.skipped" | "signal.received" | "approval.decided" | "workflow.activated" | "workflow.rejected" | "workflow.removed" | "plugin.activated" | "plugin.rejected" | "plugin.removed" | "lab.discovered_link" | "lab.missing_link" | "lab.changed_link" | "output.log" | "output.progress" | "output.annotation";
+            kind: "run.launched" | "run.started" | "run.waiting" | "run.succeeded" | "run.failed" | "run.cancelling" | "run.rolling_back" | "run.rolled_back" | "run.cancelled" | "run.rollback_stuck" | "run.restarted" | "run.upgraded" | "run.parked" | "step.started" | "step.retrying" | "step.succeeded" | "step.failed" | "step.waiting" | "step.in_doubt" | "step.resolved" | "undo.started" | "undo.done" | "undo.failed" | "undo.skipped" | "signal.received" | "approval.decided" | "workflow.activated" | "workflow.rejected" | "workflow.removed" | "plugin.activated" | "plugin.rejected" | "plugin.removed" | "lab.discovered_link" | "lab.missing_link" | "lab.changed_link" | "organisation.created" | "organisation.suspended" | "organisation.resumed" | "organisation.removed" | "output.log" | "output.progress" | "output.annotation";
             /** @description The step, or the output's place. */
             path?: string | null;
             /** @description The run; `system` for events of no run. */
@@ -2632,7 +3815,7 @@ export interface components {
              * @description What happened.
              * @enum {string}
              */
-            kind: "run.launched" | "run.started" | "run.waiting" | "run.succeeded" | "run.failed" | "run.cancelling" | "run.rolling_back" | "run.rolled_back" | "run.cancelled" | "run.rollback_stuck" | "run.restarted" | "run.upgraded" | "run.parked" | "step.started" | "step.retrying" | "step.succeeded" | "step.failed" | "step.waiting" | "step.in_doubt" | "step.resolved" | "undo.started" | "undo.done" | "undo.failed" | "undo.skipped" | "signal.received" | "approval.decided" | "workflow.activated" | "workflow.rejected" | "workflow.removed" | "plugin.activated" | "plugin.rejected" | "plugin.removed" | "lab.discovered_link" | "lab.missing_link" | "lab.changed_link" | "output.log" | "output.progress" | "output.annotation";
+            kind: "run.launched" | "run.started" | "run.waiting" | "run.succeeded" | "run.failed" | "run.cancelling" | "run.rolling_back" | "run.rolled_back" | "run.cancelled" | "run.rollback_stuck" | "run.restarted" | "run.upgraded" | "run.parked" | "step.started" | "step.retrying" | "step.succeeded" | "step.failed" | "step.waiting" | "step.in_doubt" | "step.resolved" | "undo.started" | "undo.done" | "undo.failed" | "undo.skipped" | "signal.received" | "approval.decided" | "workflow.activated" | "workflow.rejected" | "workflow.removed" | "plugin.activated" | "plugin.rejected" | "plugin.removed" | "lab.discovered_link" | "lab.missing_link" | "lab.changed_link" | "organisation.created" | "organisation.suspended" | "organisation.resumed" | "organisation.removed" | "output.log" | "output.progress" | "output.annotation";
             /** @description The step, or for outputs the lane and the output's ordinal in it. */
             path?: string | null;
             /** @description The run. */
@@ -2642,6 +3825,29 @@ export interface components {
              * @description Its number in the run, from 1, without a gap.
              */
             seq: number;
+        };
+        /** @description Another tool's topology. */
+        ImportBody: {
+            /**
+             * @description Contents of files that it names, by path.
+             * @default {}
+             */
+            files?: {
+                [key: string]: string;
+            };
+            /** @description The topology: containerlab (YAML), EVE-NG (.unl) or nova-ve (JSON). */
+            text: string;
+        };
+        /** @description What became of another tool's topology. */
+        Imported: {
+            /** @description The document. */
+            document: unknown;
+            /** @description Which tool's it was: `containerlab`, `eve-ng`, `nova-ve`. */
+            format: string;
+            /** @description What has no place in it: `place` in the text, `what`, `why`. */
+            not_taken: unknown;
+            /** @description The document as YAML. */
+            yaml: string;
         };
         /** @description An open approval, with its run in short. */
         InboxItem: {
@@ -2700,6 +3906,140 @@ export interface components {
             /** @description As a wall clock in the schedule's time zone shows it. */
             wall: string;
         };
+        /** @description Whom to invite. */
+        InvitationBody: {
+            /** @description Their e-mail address; nobody else can accept it. */
+            email: string;
+            /** @description What they will hold in the organisation; never more than you do. */
+            role: components["schemas"]["Role"];
+        };
+        /** @description What somebody who was invited may know. */
+        InvitationShown: {
+            /** @description Who invites. */
+            by: string;
+            /** @description Whom it is for. */
+            email: string;
+            /**
+             * Format: int64
+             * @description When it ends.
+             */
+            expires_at_ms?: number | null;
+            /** @description Whether the address is a user's: then they log in and accept it; else they choose a name and a password. */
+            known: boolean;
+            /** @description The organisation that it is into. */
+            organisation: string;
+            /** @description What they will hold there. */
+            role: components["schemas"]["Role"];
+            /** @description How people call it. */
+            title: string;
+        };
+        /** @description An invitation that is open. */
+        InvitationView: {
+            /** @description Who invites. */
+            by: string;
+            /**
+             * Format: int64
+             * @description When it was made.
+             */
+            created_at_ms: number;
+            /** @description Whom it is for. */
+            email: string;
+            /**
+             * Format: int64
+             * @description When it ends.
+             */
+            expires_at_ms?: number | null;
+            /** @description Its id, which opens nothing. */
+            id: string;
+            /** @description The organisation that it is into. */
+            organisation: string;
+            /** @description What they will hold there. */
+            role: components["schemas"]["Role"];
+            /**
+             * Format: int64
+             * @description When a mail server last took it over; absent if none has.
+             */
+            sent_at_ms?: number | null;
+        };
+        /** @description An invitation whose link was made just now. */
+        InvitedView: {
+            /** @description Who invites. */
+            by: string;
+            /**
+             * Format: int64
+             * @description When it was made.
+             */
+            created_at_ms: number;
+            /** @description Whom it is for. */
+            email: string;
+            /**
+             * Format: int64
+             * @description When it ends.
+             */
+            expires_at_ms?: number | null;
+            /** @description Its id, which opens nothing. */
+            id: string;
+            /** @description Where it is accepted, if it couldn't be sent: hand it over. It is told only now. */
+            link?: string | null;
+            /** @description The organisation that it is into. */
+            organisation: string;
+            /** @description Why not. */
+            reason: string;
+            /** @description What they will hold there. */
+            role: components["schemas"]["Role"];
+            /** @description Whether a mail server has taken it over. */
+            sent: boolean;
+            /**
+             * Format: int64
+             * @description When a mail server last took it over; absent if none has.
+             */
+            sent_at_ms?: number | null;
+        };
+        /** @description Vouchers to issue. */
+        IssueBody: {
+            /**
+             * Format: uint
+             * @description How many vouchers: 1 to 10,000; 1 if nothing is said.
+             * @default 1
+             */
+            count?: number;
+            /**
+             * Format: int64
+             * @description What each is worth, in the currency's smallest unit.
+             */
+            credit: number;
+            /** @description ISO 4217. */
+            currency: string;
+            /** @default  */
+            description?: string;
+            /**
+             * Format: int64
+             * @description When they can't be redeemed any more.
+             */
+            expires_at_ms?: number | null;
+            /** @description The organisation that answers for them; if none is named, yours. */
+            issuer?: string | null;
+            /**
+             * Format: int64
+             * @description How often each may be redeemed (0: without limit).
+             * @default 1
+             */
+            max_redemptions?: number;
+            /** @description How people call the batch. */
+            name: string;
+            /**
+             * @description Greatest numbers of redemptions by product (0: no limit); empty: for anything.
+             * @default {}
+             */
+            products?: {
+                [key: string]: number;
+            };
+            /**
+             * @description Whether other Sovereigns may redeem them by their signature.
+             * @default false
+             */
+            signed?: boolean;
+        };
         /** @description A new key. */
         KeyBody: {
             /**
@@ -2712,6 +4052,50 @@ export interface components {
              * @default false
              */
             revoke?: boolean;
+        };
+        /** @description This Sovereign's key. */
+        KeyView: {
+            /** @description What others find it by. */
+            id: string;
+            /** @description The Ed25519 key that its vouchers are signed with, 32 bytes in base64url. */
+            public_key: string;
+        };
+        /** @description A lab whose document is known. */
+        LabRow: {
+            /** @description What its organisation calls it. */
+            lab: string;
+            /**
+             * Format: uint
+             * @description How many links.
+             */
+            links: number;
+            /**
+             * Format: uint
+             * @description How many networks.
+             */
+            networks: number;
+            /**
+             * Format: uint
+             * @description How many nodes its document has.
+             */
+            nodes: number;
+            /** @description Whose it is. */
+            organisation: string;
+        };
+        /** @description A lab. */
+        LabView: {
+            /** @description What carries its mark now: `net`, `docker`, `qemu`, and `unknown`: what couldn't be looked at, with the reason. */
+            actual: unknown;
+            /** @description The document that it was made from; null if it isn't known. */
+            document: unknown;
+            /** @description What its organisation calls it. */
+            lab: string;
+            /** @description Whose it is. */
+            organisation: string;
+            /** @description What differs, as `lab::plan` tells it; null if the document isn't known. */
+            plan: unknown;
+            /** @description Why it can't be said what differs, if it can't. */
+            unplanned?: string | null;
         };
         /** @description What to launch. */
         LaunchBody: {
@@ -2758,6 +4142,13 @@ export interface components {
             existing: boolean;
             /** @description The run's id. */
             id: string;
+        };
+        /** @description A link that somebody was given to come in once, and the password that they choose. */
+        LinkUse: {
+            /** @description The password from now on. */
+            password: string;
+            /** @description The word of the link: what stands behind `#link=`. */
+            token: string;
         };
         /** @description A lock that is held. */
         LockView: {
@@ -2818,6 +4209,42 @@ export interface components {
              */
             next?: string | null;
         };
+        /** @description A member, as whoever manages the organisation may know them. */
+        MemberView: {
+            /** @description What they hold in this organisation. */
+            bindings: components["schemas"]["Binding"][];
+            /** @description Whether they are kept out. */
+            disabled: boolean;
+            /** @description Where mail reaches them; for the organisation's own managers. */
+            email?: string | null;
+            /** @description The user's name. */
+            name: string;
+            /** @description How people call them. */
+            title: string;
+        };
+        /** @description What is told. */
+        Message: {
+            /**
+             * @description The same for mail readers that show HTML.
+             * @default
+             */
+            html?: string;
+            /**
+             * @description Where there is more.
+             * @default null
+             */
+            link?: string | null;
+            /**
+             * @description The rest.
+             * @default
+             */
+            text?: string;
+            /**
+             * @description One line.
+             * @default
+             */
+            title?: string;
+        };
         /** @description What to do about instants that passed while no server ran. */
         Missed: "skip" | "once" | "all";
         /** @description Whether somebody comes to type. */
@@ -2848,9 +4275,21 @@ export interface components {
             until_ms?: number | null;
         };
         /** @description An organisation to be. */
-        NewOrganisation: {
+        NewBody: {
+            /**
+             * @description What it is; a customer, if nothing is said.
+             * @default customer
+             */
+            kind?: components["schemas"]["OrganisationKind"];
             /** @description The name: letters, digits and `._-`; never changes. */
             name: string;
+            /** @description The organisation that it is under: the platform, or a franchisee. If nothing is said, the one that you manage. */
+            parent?: string | null;
+            /**
+             * @description How much it may have.
+             * @default {}
+             */
+            quotas?: components["schemas"]["Quotas"];
             /**
              * @description How people call it.
              * @default
@@ -2868,6 +4307,66 @@ export interface components {
             organisation?: string | null;
             /** @description The workflow: `area/name`. */
             workflow: string;
+        };
+        /** @description A rule to be. */
+        NewRule: {
+            /**
+             * @description What it is for.
+             * @default
+             */
+            description?: string;
+            /**
+             * @description Over how long messages are collected into one: `15m`, up to `24h`. None: each is told at once.
+             * @default null
+             */
+            digest?: string | null;
+            /** @description How people will call it. */
+            name: string;
+            /**
+             * @description Kinds of events, with `*`: `run.failed`, `run.*`, `approval.requested`, `lab.*`.
+             * @default []
+             */
+            on?: string[];
+            /**
+             * @description The organisation; if none is named, yours.
+             * @default null
+             */
+            organisation?: string | null;
+            /**
+             * @description Of these organisations, or `*`: only for rules of the platform, by whoever administers all of them. None: of its own.
+             * @default []
+             */
+            organisations?: string[];
+            /**
+             * @description When people aren't to be disturbed: what happens then is told afterwards.
+             * @default null
+             */
+            quiet?: components["schemas"]["Quiet"] | null;
+            /**
+             * @description Only what matters so much, or more.
+             * @default info
+             */
+            severity?: components["schemas"]["Severity"];
+            /**
+             * @description Names of targets: its organisation's, or the configuration's.
+             * @default []
+             */
+            targets?: string[];
+            /**
+             * @description A text instead of the usual one.
+             * @default null
+             */
+            text?: string | null;
+            /**
+             * @description A title instead of the usual one; `${/workflow}`, `${/run}`, `${/kind}`, `${/data/…}` and `${/link}` are filled in.
+             * @default null
+             */
+            title?: string | null;
+            /**
+             * @description Of runs of these workflows or folders; none: of all.
+             * @default []
+             */
+            workflows?: string[];
         };
         /** @description A schedule to be. */
         NewSchedule: {
@@ -2934,6 +4433,44 @@ export interface components {
             time_zone?: string;
             /** @description What to launch: `area/name`. */
             workflow: string;
+        };
+        /** @description A target to be. */
+        NewTarget: {
+            /**
+             * @description What it is for.
+             * @default
+             */
+            description?: string;
+            /** @description 1 to 100 letters, digits, `-`, `_` and `.`. */
+            name: string;
+            /**
+             * @description The organisation; if none is named, yours.
+             * @default null
+             */
+            organisation?: string | null;
+            /**
+             * Format: uint32
+             * @description Messages in a minute, 1 to 1000; 30 if nothing is said.
+             * @default null
+             */
+            per_minute?: number | null;
+            /**
+             * @description The access token (ntfy), or the key (webhook: `whsec_` and base64).
+             * @default
+             */
+            secret?: string;
+            /**
+             * @description Who gets the mail, up to 100 addresses.
+             * @default []
+             */
+            to?: string[];
+            /**
+             * @description The address: of the webhook, or of the ntfy server with the topic at its end. Not for mail.
+             * @default
+             */
+            url?: string;
+            /** @description The way. */
+            way: components["schemas"]["Way"];
         };
         /** @description A trigger to be. */
         NewTrigger: {
@@ -3078,11 +4615,13 @@ export interface components {
         OnConflict: "queue" | "reject" | "cancel_previous";
         /** @description What is to be changed; what isn't given stays. */
         OrganisationChange: {
-            /** @description Whether its members are kept from acting in it. */
+            /** @description Whether its members are kept from acting in it; for whoever stands above it. */
             suspended?: boolean | null;
             /** @description How people call it. */
             title?: string | null;
         };
+        /** @description What an organisation is to the house. */
+        OrganisationKind: "platform" | "franchisee" | "customer";
         /** @description An organisation. */
         OrganisationView: {
             /**
@@ -3090,8 +4629,16 @@ export interface components {
              * @description When it was made.
              */
             created_at_ms: number;
+            /** @description What it is. */
+            kind: components["schemas"]["OrganisationKind"];
             /** @description The name, which never changes. */
             name: string;
+            /** @description The organisation that it is under; absent for the platform, and for those who have nothing to do with that one. */
+            parent?: string | null;
+            /** @description How much it may have, together with those under it. */
+            quotas: components["schemas"]["Quotas"];
+            /** @description Why, if somebody has said so. */
+            reason: string;
             /** @description Whether its members are kept from acting in it. */
             suspended: boolean;
             /** @description How people call it. */
@@ -3142,21 +4689,42 @@ export interface components {
         /** @description A page of a list. */
         Page14: {
             /** @description What stands on it. */
-            items: components["schemas"]["ScheduleView"][];
+            items: components["schemas"]["VoucherView"][];
             /** @description `?cursor=` of the next page; absent on the last one. */
             next?: string | null;
         };
         /** @description A page of a list. */
         Page15: {
             /** @description What stands on it. */
-            items: components["schemas"]["WebhookView"][];
+            items: components["schemas"]["EntryView"][];
             /** @description `?cursor=` of the next page; absent on the last one. */
             next?: string | null;
         };
         /** @description A page of a list. */
         Page16: {
             /** @description What stands on it. */
+            items: components["schemas"]["ScheduleView"][];
+            /** @description `?cursor=` of the next page; absent on the last one. */
+            next?: string | null;
+        };
+        /** @description A page of a list. */
+        Page17: {
+            /** @description What stands on it. */
+            items: components["schemas"]["WebhookView"][];
+            /** @description `?cursor=` of the next page; absent on the last one. */
+            next?: string | null;
+        };
+        /** @description A page of a list. */
+        Page18: {
+            /** @description What stands on it. */
             items: components["schemas"]["TriggerView"][];
+            /** @description `?cursor=` of the next page; absent on the last one. */
+            next?: string | null;
+        };
+        /** @description A page of a list. */
+        Page19: {
+            /** @description What stands on it. */
+            items: components["schemas"]["TargetView"][];
             /** @description `?cursor=` of the next page; absent on the last one. */
             next?: string | null;
         };
@@ -3164,6 +4732,20 @@ export interface components {
         Page2: {
             /** @description What stands on it. */
             items: components["schemas"]["StepView"][];
+            /** @description `?cursor=` of the next page; absent on the last one. */
+            next?: string | null;
+        };
+        /** @description A page of a list. */
+        Page20: {
+            /** @description What stands on it. */
+            items: components["schemas"]["RuleView"][];
+            /** @description `?cursor=` of the next page; absent on the last one. */
+            next?: string | null;
+        };
+        /** @description A page of a list. */
+        Page21: {
+            /** @description What stands on it. */
+            items: components["schemas"]["DeliveryView"][];
             /** @description `?cursor=` of the next page; absent on the last one. */
             next?: string | null;
         };
@@ -3240,6 +4822,13 @@ export interface components {
         };
         /** @description What can be allowed. */
         Permission: "read" | "launch" | "operate" | "watch_consoles" | "use_consoles" | "approve" | "edit" | "manage" | "administer";
+        /** @description What is to be compared with what is there. */
+        PlanBody: {
+            /** @description The document; its name says which lab. */
+            document: unknown;
+            /** @description Whose lab it is to be; the platform's if nothing is said. */
+            organisation?: string | null;
+        };
         /** @description A plan in a list. */
         PlanInShort: {
             /**
@@ -3367,8 +4956,23 @@ export interface components {
              */
             version?: number | null;
         };
-        /** @description When a pattern happens. */
+        /** @description What a code is worth. */
         PreviewView: {
+            /**
+             * Format: int64
+             * @description In the currency's smallest unit.
+             */
+            credit: number;
+            /** @description ISO 4217. */
+            currency: string;
+            description: string;
+            /** Format: int64 */
+            expires_at_ms?: number | null;
+            /** @description What it can be redeemed for; empty: for anything. */
+            products: string[];
+        };
+        /** @description When a pattern happens. */
+        PreviewView2: {
             /** @description The next changes of the clocks, two at most, where the pattern happens so near that they concern it. */
             clock_changes: components["schemas"]["ClockChangeView"][];
             /** @description The next instants. */
@@ -3433,6 +5037,73 @@ export interface components {
              */
             percent?: number | null;
         };
+        /** @description When people aren't to be disturbed. */
+        Quiet: {
+            /**
+             * @description What matters so much is told all the same; none: nothing is.
+             * @default null
+             */
+            breaks_through?: components["schemas"]["Severity"] | null;
+            /**
+             * @description Only nights that begin on these days (`mon` … `sun`); none: on all.
+             * @default []
+             */
+            days?: string[];
+            /** @description From this time of day: `22:00`. */
+            from: string;
+            /**
+             * @description By whose clocks: `Europe/Berlin`.
+             * @default UTC
+             */
+            time_zone?: string;
+            /** @description Until this one; an earlier one is of the next day. */
+            to: string;
+        };
+        /** @description What is limited. */
+        Quota: "runs_open" | "runs_day" | "secrets" | "plugins" | "members" | "customers" | "tokens" | "schedules";
+        /** @description How much an organisation may have, together with those under it. What isn't said isn't limited. */
+        Quotas: {
+            /**
+             * Format: uint64
+             * @description Organisations under it.
+             */
+            customers?: number | null;
+            /**
+             * Format: uint64
+             * @description Members, and invitations that nobody has accepted yet.
+             */
+            members?: number | null;
+            /**
+             * Format: uint64
+             * @description Plugins that are approved.
+             */
+            plugins?: number | null;
+            /**
+             * Format: uint64
+             * @description Runs that were launched within the last 24 hours.
+             */
+            runs_day?: number | null;
+            /**
+             * Format: uint64
+             * @description Runs that haven't ended.
+             */
+            runs_open?: number | null;
+            /**
+             * Format: uint64
+             * @description Schedules, webhooks and triggers.
+             */
+            schedules?: number | null;
+            /**
+             * Format: uint64
+             * @description Secrets.
+             */
+            secrets?: number | null;
+            /**
+             * Format: uint64
+             * @description API tokens of its members.
+             */
+            tokens?: number | null;
+        };
         /** @description Whether the server can serve. */
         Readiness: {
             /** @description What was looked at. */
@@ -3462,6 +5133,51 @@ export interface components {
             node: string;
             /** @description Whether it is still being made. */
             open: boolean;
+        };
+        /** @description Who redeems a code, and what is to be made. */
+        RedeemBody: {
+            /** @description The code, or a voucher that another Sovereign has signed. */
+            code: string;
+            /** @description Who is told, and looks after the organisation. */
+            email: string;
+            /**
+             * @description More for the workflow `franchise/redeem`, by the names of its inputs.
+             * @default {}
+             */
+            input?: {
+                [key: string]: unknown;
+            };
+            /** @description The name of the organisation to be: letters, digits and `._-`; never changes. */
+            organisation: string;
+            /** @description What the credit is for, if the voucher is for certain products. */
+            product?: string | null;
+            /**
+             * @description How people call it.
+             * @default
+             */
+            title?: string;
+        };
+        /** @description A redemption. */
+        RedemptionView: {
+            /**
+             * Format: int64
+             * @description In the currency's smallest unit.
+             */
+            amount: number;
+            currency: string;
+            /** @description The organisation that got the credit. */
+            customer: string;
+            id: string;
+            product?: string | null;
+            /** Format: int64 */
+            redeemed_at_ms: number;
+            /** Format: int64 */
+            reversed_at_ms?: number | null;
+            /** @description What was booked when it was taken back. */
+            reversed_by?: string | null;
+            /** @description What was booked. */
+            transaction: string;
+            voucher: string;
         };
         /** @description What to rehearse with. */
         RehearseBody: {
@@ -3604,6 +5320,8 @@ export interface components {
             kind: string;
             /** @description What it costs in a month, if that is known and it isn't gone. */
             monthly_cost?: components["schemas"]["CostView"] | null;
+            /** @description Whose it is: the organisation of `run`. */
+            organisation: string;
             /** @description The run whose step made it: `run`, or one that `run` continues. */
             origin: string;
             /** @description The step that made it. */
@@ -3612,6 +5330,8 @@ export interface components {
             provider: string;
             /** @description The run that it belongs to. */
             run: string;
+            /** @description How `run` stands. What a run that has failed left behind, nobody looks after. */
+            run_state: string;
             /**
              * @description Its state.
              * @enum {string}
@@ -3622,6 +5342,8 @@ export interface components {
              * @description When its state last changed.
              */
             updated_at_ms: number;
+            /** @description The workflow of `run`. */
+            workflow: string;
         };
         /** @description On what terms a run is restarted. */
         RestartBody: {
@@ -3665,6 +5387,14 @@ export interface components {
              */
             version: number;
         };
+        /** @description How many were taken back. */
+        RevokedView: {
+            /**
+             * Format: uint64
+             * @description Vouchers that could be redeemed before.
+             */
+            revoked: number;
+        };
         /** @description A set of permissions that has a name. */
         Role: "viewer" | "operator" | "franchisee" | "admin";
         /** @description A role. */
@@ -3676,6 +5406,140 @@ export interface components {
         };
         /** @description Whether a failed run undoes what it did. */
         Rollback: "auto" | "none";
+        /** @description What is to change: what it says as a whole, or whether it is at rest. */
+        RuleChange: {
+            /**
+             * @description What it is for.
+             * @default null
+             */
+            description?: string | null;
+            /**
+             * @description At rest, or not any more.
+             * @default null
+             */
+            paused?: boolean | null;
+            /**
+             * @description What it says from now on.
+             * @default null
+             */
+            settings?: components["schemas"]["RuleSettings"] | null;
+        };
+        /** @description What a rule says. */
+        RuleSettings: {
+            /**
+             * @description Over how long messages are collected into one: `15m`, up to `24h`. None: each is told at once.
+             * @default null
+             */
+            digest?: string | null;
+            /**
+             * @description Kinds of events, with `*`: `run.failed`, `run.*`, `approval.requested`, `lab.*`.
+             * @default []
+             */
+            on?: string[];
+            /**
+             * @description Of these organisations, or `*`: only for rules of the platform, by whoever administers all of them. None: of its own.
+             * @default []
+             */
+            organisations?: string[];
+            /**
+             * @description When people aren't to be disturbed: what happens then is told afterwards.
+             * @default null
+             */
+            quiet?: components["schemas"]["Quiet"] | null;
+            /**
+             * @description Only what matters so much, or more.
+             * @default info
+             */
+            severity?: components["schemas"]["Severity"];
+            /**
+             * @description Names of targets: its organisation's, or the configuration's.
+             * @default []
+             */
+            targets?: string[];
+            /**
+             * @description A text instead of the usual one.
+             * @default null
+             */
+            text?: string | null;
+            /**
+             * @description A title instead of the usual one; `${/workflow}`, `${/run}`, `${/kind}`, `${/data/…}` and `${/link}` are filled in.
+             * @default null
+             */
+            title?: string | null;
+            /**
+             * @description Of runs of these workflows or folders; none: of all.
+             * @default []
+             */
+            workflows?: string[];
+        };
+        /** @description A rule. */
+        RuleView: {
+            /**
+             * Format: int64
+             * @description When it was made: it isn't about what happened before.
+             */
+            created_at_ms: number;
+            /** @description What it is for. */
+            description: string;
+            /**
+             * @description Over how long messages are collected into one: `15m`, up to `24h`. None: each is told at once.
+             * @default null
+             */
+            digest?: string | null;
+            /** @description Its id. */
+            id: string;
+            /** @description How people call it; unique in its organisation. */
+            name: string;
+            /**
+             * @description Kinds of events, with `*`: `run.failed`, `run.*`, `approval.requested`, `lab.*`.
+             * @default []
+             */
+            on?: string[];
+            /** @description The organisation that it belongs to. */
+            organisation: string;
+            /**
+             * @description Of these organisations, or `*`: only for rules of the platform, by whoever administers all of them. None: of its own.
+             * @default []
+             */
+            organisations?: string[];
+            /** @description Whether it is at rest. */
+            paused: boolean;
+            /**
+             * @description When people aren't to be disturbed: what happens then is told afterwards.
+             * @default null
+             */
+            quiet?: components["schemas"]["Quiet"] | null;
+            /**
+             * @description Only what matters so much, or more.
+             * @default info
+             */
+            severity?: components["schemas"]["Severity"];
+            /**
+             * @description Names of targets: its organisation's, or the configuration's.
+             * @default []
+             */
+            targets?: string[];
+            /**
+             * @description A text instead of the usual one.
+             * @default null
+             */
+            text?: string | null;
+            /**
+             * @description A title instead of the usual one; `${/workflow}`, `${/run}`, `${/kind}`, `${/data/…}` and `${/link}` are filled in.
+             * @default null
+             */
+            title?: string | null;
+            /**
+             * Format: int64
+             * @description Rises with every change; `ETag` and `If-Match`.
+             */
+            version: number;
+            /**
+             * @description Of runs of these workflows or folders; none: of all.
+             * @default []
+             */
+            workflows?: string[];
+        };
         /** @description A run with everything that its page shows first. */
         RunShown: {
             /** @description What is asked and not yet decided. */
@@ -4109,6 +5973,8 @@ export interface components {
              */
             seen_at_ms: number;
         };
+        /** @description How much an event matters. */
+        Severity: "info" | "warning" | "error" | "critical";
         /** @description A signal. */
         SignalBody: {
             /** @description A second delivery with the same id is dropped. */
@@ -4120,6 +5986,39 @@ export interface components {
              * @default null
              */
             payload?: unknown;
+        };
+        /** @description A Sovereign to trust. */
+        SovereignBody: {
+            /**
+             * Format: int64
+             * @description What it may owe at a time in each currency, in the smallest unit.
+             */
+            limit: number;
+            /** @description The organisation here that redeems its vouchers, and gets what it pays; if none is named, the platform. */
+            organisation?: string | null;
+            /** @description Its Ed25519 key, 32 bytes in base64url, as it tells it at /api/v1/vouchers/key. */
+            public_key: string;
+            /**
+             * @description Where its API is: `https://sovereign.example.net`. http is for loopback only.
+             * @default
+             */
+            url?: string;
+        };
+        /** @description Another Sovereign. */
+        SovereignView: {
+            /** @description Id of its key. */
+            key: string;
+            /**
+             * Format: int64
+             * @description What it may owe at a time in each currency, in the smallest unit.
+             */
+            limit: number;
+            name: string;
+            /** @description The organisation here that redeems its vouchers, and gets what it pays. */
+            organisation: string;
+            public_key: string;
+            /** @description Where its API is; empty: nothing is asked of it. */
+            url: string;
         };
         /** @description How something stands. */
         StandingView: "fine" | "missing" | "broken";
@@ -4140,6 +6039,8 @@ export interface components {
             /** @description In a word. */
             state: components["schemas"]["ApprovalState"];
         };
+        /** @description What becomes of a message. */
+        State: "pending" | "delivered" | "dead" | "digested";
         /** @description A step of a run's journal. */
         StepView: {
             /** @description Its arguments: canonical JSON, as text. A secret stands as `{"$secret":"name"}`. */
@@ -4182,6 +6083,91 @@ export interface components {
         };
         /** @description What to do about a stuck undo. */
         Stuck: "retry" | "skip" | "adopt";
+        /** @description Why it is suspended. */
+        SuspendBody: {
+            /**
+             * @description For its members, and for the audit log.
+             * @default
+             */
+            reason?: string;
+        };
+        /** @description What is to change. What isn't named stays. */
+        TargetChange: {
+            /**
+             * @description What it is for.
+             * @default null
+             */
+            description?: string | null;
+            /**
+             * @description At rest, or not any more: what is to be told waits.
+             * @default null
+             */
+            paused?: boolean | null;
+            /**
+             * Format: uint32
+             * @description Messages in a minute.
+             * @default null
+             */
+            per_minute?: number | null;
+            /**
+             * @description The token or the key.
+             * @default null
+             */
+            secret?: string | null;
+            /**
+             * @description Who gets the mail.
+             * @default null
+             */
+            to?: string[] | null;
+            /**
+             * @description The address.
+             * @default null
+             */
+            url?: string | null;
+        };
+        /** @description A target. */
+        TargetView: {
+            /**
+             * Format: int64
+             * @description When it was made.
+             */
+            created_at_ms: number;
+            /** @description What it is for. */
+            description: string;
+            /** @description Whether it has a token or a key. */
+            has_secret: boolean;
+            /** @description Its id. */
+            id: string;
+            /** @description How people and rules call it; unique in its organisation. */
+            name: string;
+            /** @description The organisation that it belongs to. */
+            organisation: string;
+            /** @description Whether it is at rest. */
+            paused: boolean;
+            /**
+             * Format: uint32
+             * @description Messages in a minute, at most; more wait.
+             */
+            per_minute: number;
+            /** @description Who gets the mail. */
+            to: string[];
+            /** @description Where it leads; what somebody could write there with is left out. */
+            url: string;
+            /**
+             * Format: int64
+             * @description Rises with every change; `ETag` and `If-Match`.
+             */
+            version: number;
+            /** @description The way. */
+            way: components["schemas"]["Way"];
+        };
+        /** @description What a test came to. */
+        Tested: {
+            /** @description Whether the other side has taken the message. */
+            delivered: boolean;
+            /** @description Why not, or what the other side said besides. */
+            reason: string;
+        };
         /** @description A proof that a name is one's own. */
         TokenBody: {
             /** @description What reserving it gave. */
@@ -4255,6 +6241,36 @@ export interface components {
             used_at_ms?: number | null;
             /** @description Whose. */
             user: string;
+        };
+        /** @description An issuer's sums in one currency, in its smallest unit. */
+        TotalsView: {
+            currency: string;
+            /**
+             * Format: int64
+             * @description What those could cost that have a limit.
+             */
+            issued: number;
+            issuer: string;
+            /**
+             * Format: int64
+             * @description What open ones that have a limit can still cost.
+             */
+            outstanding: number;
+            /**
+             * Format: int64
+             * @description What was redeemed and not taken back, here and elsewhere.
+             */
+            redeemed: number;
+            /**
+             * Format: int64
+             * @description Open ones without a limit, which are in no sum.
+             */
+            unlimited: number;
+            /**
+             * Format: int64
+             * @description Vouchers that it has issued.
+             */
+            vouchers: number;
         };
         /** @description A code of the second factor. */
         TotpCode: {
@@ -4414,6 +6430,33 @@ export interface components {
              */
             dry_run?: boolean;
         };
+        /** @description How much an organisation has of one thing. */
+        UsageView: {
+            /**
+             * Format: uint64
+             * @description How many it may have, together with those under it; absent: no limit of its own.
+             */
+            limit?: number | null;
+            /** @description Of what. */
+            quota: components["schemas"]["Quota"];
+            /**
+             * Format: uint64
+             * @description How many it and those under it have: what the limit is compared with.
+             */
+            together: number;
+            /**
+             * Format: uint64
+             * @description How many it has itself.
+             */
+            used: number;
+        };
+        /** @description How much an organisation has. */
+        UsagesView: {
+            /** @description Each thing that can be limited. */
+            items: components["schemas"]["UsageView"][];
+            /** @description The organisation. */
+            organisation: string;
+        };
         /** @description What is to be changed; what isn't given stays. */
         UserChange: {
             /** @description All that they may do from now on. */
@@ -4524,6 +6567,50 @@ export interface components {
             /** @description Why. */
             why: string;
         };
+        /** @description A voucher, without its code. */
+        VoucherView: {
+            /** @description Whether nobody has taken it back. */
+            active: boolean;
+            /** @description Absent for one of another Sovereign. */
+            batch?: string | null;
+            /** @description Why not: `revoked`, `expired` or `used_up`. */
+            closed?: string | null;
+            /** Format: int64 */
+            created_at_ms: number;
+            /**
+             * Format: int64
+             * @description In the currency's smallest unit.
+             */
+            credit: number;
+            /** @description ISO 4217. */
+            currency: string;
+            /** Format: int64 */
+            deleted_at_ms?: number | null;
+            description: string;
+            /** Format: int64 */
+            expires_at_ms?: number | null;
+            /** @description Who knows it can't redeem the voucher. */
+            id: string;
+            /** @description The organisation that answers for it. */
+            issuer: string;
+            /**
+             * Format: int64
+             * @description 0: without limit.
+             */
+            max_redemptions: number;
+            /** @description Whether it can be redeemed now. */
+            open: boolean;
+            /** @description The Sovereign that signed it, if that is another one. */
+            origin?: string | null;
+            /** @description Greatest numbers of redemptions by product (0: no limit); empty: for anything. */
+            products: {
+                [key: string]: number;
+            };
+            /** Format: int64 */
+            times_redeemed: number;
+        };
+        /** @description A way to people. */
+        Way: "email" | "ntfy" | "discord" | "slack" | "mattermost" | "webhook";
         /** @description What is to change. What isn't named stays. */
         WebhookChange: {
             /**
@@ -4730,6 +6817,11 @@ export interface components {
         };
         /** @description What became of a step. */
         Word: "happened" | "perform" | "fail";
+        /** @description An invitation's word. */
+        WordBody: {
+            /** @description What stands behind `#` in the link. */
+            word: string;
+        };
         /** @description What a workflow says of itself. */
         WorkflowHeader: {
             /** @description Runs that exclude one another. */
@@ -4771,6 +6863,11 @@ export interface components {
             problem?: unknown;
             /** @description Whether it can be launched: some version is in use. */
             sound: boolean;
+            /**
+             * Format: uint
+             * @description Steps of its wizard; 0 if it has none.
+             */
+            steps: number;
             /** @description Tags. */
             tags: string[];
             /** @description One line; absent when the file has mistakes. */
@@ -5134,6 +7231,97 @@ export interface operations {
             };
         };
     };
+    get_drafts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DraftView"][];
+                };
+            };
+        };
+    };
+    get_drafts_name: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description May contain slashes. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DraftView"];
+                };
+            };
+        };
+    };
+    put_drafts_name: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description May contain slashes. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DraftBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DraftKept"];
+                };
+            };
+        };
+    };
+    delete_drafts_name: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description May contain slashes. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     get_events: {
         parameters: {
             query?: {
@@ -5215,6 +7403,258 @@ export interface operations {
             };
         };
     };
+    post_invitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WordBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitationShown"];
+                };
+            };
+        };
+    };
+    post_invitation_accept: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AcceptBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+        };
+    };
+    get_invitations_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitationView"];
+                };
+            };
+        };
+    };
+    delete_invitations_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_invitations_id_send: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitedView"];
+                };
+            };
+        };
+    };
+    post_lab_documents_check: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CheckBody2"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Checked2"];
+                };
+            };
+        };
+    };
+    post_lab_documents_import: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Imported"];
+                };
+            };
+        };
+    };
+    post_lab_documents_plan: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PlanBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    get_lab_documents_schema: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    get_labs: {
+        parameters: {
+            query?: {
+                /** @description The organisation; if none is named: for one lab the platform if you may look at its labs, else the first of yours; for a list all. */
+                organisation?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LabRow"][];
+                };
+            };
+        };
+    };
+    get_labs_lab: {
+        parameters: {
+            query?: {
+                /** @description The organisation; if none is named: for one lab the platform if you may look at its labs, else the first of yours; for a list all. */
+                organisation?: string;
+            };
+            header?: never;
+            path: {
+                lab: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LabView"];
+                };
+            };
+        };
+    };
     get_labs_lab_capture: {
         parameters: {
             query?: {
@@ -5253,12 +7693,18 @@ export interface operations {
             query?: {
                 /** @description Columns of your terminal. */
                 cols?: number;
+                /** @description Its pixels to an inch. */
+                dpi?: number;
+                /** @description Pixels of that screen. */
+                height?: number;
                 /** @description Which of the node's consoles. */
                 kind?: components["schemas"]["NodeConsole"];
                 /** @description Whether you come to type. */
                 mode?: components["schemas"]["Mode"];
                 /** @description Tells terminals apart: those who name the same see the same one. */
                 name?: string;
+                /** @description Which console a screen by way of guacd shows: `vnc`, `ssh` or `telnet`; the first that the node has, if nothing is said. */
+                of?: components["schemas"]["NodeConsole"];
                 /** @description The organisation whose lab it is; if none is named, the platform if you may look at its consoles, else the first of yours. */
                 organisation?: string;
                 /** @description 1: have it recorded. */
@@ -5267,8 +7713,12 @@ export interface operations {
                 rows?: number;
                 /** @description The name of the secret with the password or the key. Its policy has to allow `ssh://ORGANISATION/LAB/NODE`. */
                 secret?: string;
+                /** @description Your time zone, `Europe/Berlin`. */
+                timezone?: string;
                 /** @description Who logs in, where the node asks for it (SSH). */
                 user?: string;
+                /** @description Pixels of that screen. */
+                width?: number;
             };
             header?: never;
             path: {
@@ -5357,6 +7807,76 @@ export interface operations {
             };
         };
     };
+    get_ledger_balances: {
+        parameters: {
+            query?: {
+                /** @description Only this organisation's. */
+                organisation?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BalanceView"][];
+                };
+            };
+        };
+    };
+    get_ledger_entries: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description At most so many on a page: 1 to 500, 50 if nothing is said. */
+                limit?: number;
+                /** @description Only this organisation's. */
+                organisation?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page15"];
+                };
+            };
+        };
+    };
+    get_ledger_verify: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckView2"];
+                };
+            };
+        };
+    };
     get_locks: {
         parameters: {
             query?: never;
@@ -5423,6 +7943,357 @@ export interface operations {
             };
         };
     };
+    get_notifications_deliveries: {
+        parameters: {
+            query?: {
+                /** @description Where the page before ended. */
+                cursor?: string;
+                /** @description On a page, 1 to 500. */
+                limit?: number;
+                /** @description Of this organisation. */
+                organisation?: string;
+                /** @description In this state. */
+                state?: components["schemas"]["State"];
+                /** @description To the target of this name. */
+                target?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page21"];
+                };
+            };
+        };
+    };
+    get_notifications_deliveries_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryView"];
+                };
+            };
+        };
+    };
+    post_notifications_deliveries_id_retry: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryView"];
+                };
+            };
+        };
+    };
+    get_notifications_rules: {
+        parameters: {
+            query?: {
+                /** @description Where the page before ended. */
+                cursor?: string;
+                /** @description On a page, 1 to 500. */
+                limit?: number;
+                /** @description Of this name. */
+                name?: string;
+                /** @description Of this organisation. */
+                organisation?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page20"];
+                };
+            };
+        };
+    };
+    post_notifications_rules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewRule"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleView"];
+                };
+            };
+        };
+    };
+    get_notifications_rules_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleView"];
+                };
+            };
+        };
+    };
+    delete_notifications_rules_id: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that the change is meant for, as in `ETag` */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    patch_notifications_rules_id: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that the change is meant for, as in `ETag` */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RuleChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleView"];
+                };
+            };
+        };
+    };
+    get_notifications_targets: {
+        parameters: {
+            query?: {
+                /** @description Where the page before ended. */
+                cursor?: string;
+                /** @description On a page, 1 to 500. */
+                limit?: number;
+                /** @description Of this name. */
+                name?: string;
+                /** @description Of this organisation. */
+                organisation?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page19"];
+                };
+            };
+        };
+    };
+    post_notifications_targets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTarget"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TargetView"];
+                };
+            };
+        };
+    };
+    get_notifications_targets_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TargetView"];
+                };
+            };
+        };
+    };
+    delete_notifications_targets_id: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that the change is meant for, as in `ETag` */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    patch_notifications_targets_id: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version that the change is meant for, as in `ETag` */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TargetChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TargetView"];
+                };
+            };
+        };
+    };
+    post_notifications_targets_id_test: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tested"];
+                };
+            };
+        };
+    };
     get_organisations: {
         parameters: {
             query?: {
@@ -5430,6 +8301,8 @@ export interface operations {
                 cursor?: string;
                 /** @description Organisations on a page, 1 to 500. */
                 limit?: number;
+                /** @description Under this one. */
+                parent?: string;
             };
             header?: never;
             path?: never;
@@ -5457,7 +8330,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["NewOrganisation"];
+                "application/json": components["schemas"]["NewBody"];
             };
         };
         responses: {
@@ -5494,6 +8367,29 @@ export interface operations {
             };
         };
     };
+    delete_organisations_name: {
+        parameters: {
+            query?: {
+                /** @description With its members, tokens, secrets, schedules and plugins. It has to be suspended. */
+                offboard?: boolean;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     patch_organisations_name: {
         parameters: {
             query?: never;
@@ -5519,6 +8415,242 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["OrganisationView"];
+                };
+            };
+        };
+    };
+    get_organisations_name_brand: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BrandView"];
+                };
+            };
+        };
+    };
+    put_organisations_name_brand: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["BrandView"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BrandView"];
+                };
+            };
+        };
+    };
+    get_organisations_name_environments: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EnvironmentView"][];
+                };
+            };
+        };
+    };
+    get_organisations_name_invitations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitationView"][];
+                };
+            };
+        };
+    };
+    post_organisations_name_invitations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InvitationBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitedView"];
+                };
+            };
+        };
+    };
+    get_organisations_name_members: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemberView"][];
+                };
+            };
+        };
+    };
+    put_organisations_name_quotas: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Quotas"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsagesView"];
+                };
+            };
+        };
+    };
+    post_organisations_name_resume: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrganisationView"];
+                };
+            };
+        };
+    };
+    post_organisations_name_suspend: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["SuspendBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrganisationView"];
+                };
+            };
+        };
+    };
+    get_organisations_name_usage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsagesView"];
                 };
             };
         };
@@ -5931,6 +9063,55 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RenewedView"];
+                };
+            };
+        };
+    };
+    post_redeem: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A second request with this key gives the same run */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RedeemBody"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BegunView"];
+                };
+            };
+        };
+    };
+    get_redeem_code: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PreviewView"];
                 };
             };
         };
@@ -6731,7 +9912,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page14"];
+                    "application/json": components["schemas"]["Page16"];
                 };
             };
         };
@@ -6782,7 +9963,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PreviewView"];
+                    "application/json": components["schemas"]["PreviewView2"];
                 };
             };
         };
@@ -7034,6 +10215,30 @@ export interface operations {
             };
         };
     };
+    post_session_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LinkUse"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WhoAmI"];
+                };
+            };
+        };
+    };
     get_session_oidc: {
         parameters: {
             query?: never;
@@ -7235,6 +10440,72 @@ export interface operations {
             };
         };
     };
+    get_sovereigns: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SovereignView"][];
+                };
+            };
+        };
+    };
+    put_sovereigns_name: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SovereignBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SovereignView"];
+                };
+            };
+        };
+    };
+    delete_sovereigns_name: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     get_tokens: {
         parameters: {
             query?: {
@@ -7352,7 +10623,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page16"];
+                    "application/json": components["schemas"]["Page18"];
                 };
             };
         };
@@ -7666,6 +10937,305 @@ export interface operations {
             };
         };
     };
+    get_vouchers: {
+        parameters: {
+            query?: {
+                /** @description Only those of this batch. */
+                batch?: string;
+                /** @description `next` of the page before. */
+                cursor?: string;
+                /** @description Also those that were deleted. */
+                deleted?: boolean;
+                /** @description Only those of this organisation. */
+                issuer?: string;
+                /** @description At most so many on a page: 1 to 500, 50 if nothing is said. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page14"];
+                };
+            };
+        };
+    };
+    get_vouchers_batches: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchView"][];
+                };
+            };
+        };
+    };
+    post_vouchers_batches: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A second request with this key gives the same batch */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IssueBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchView"];
+                };
+            };
+        };
+    };
+    get_vouchers_batches_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchView"];
+                };
+            };
+        };
+    };
+    get_vouchers_batches_id_export: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": unknown;
+                };
+            };
+        };
+    };
+    post_vouchers_batches_id_revoke: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RevokedView"];
+                };
+            };
+        };
+    };
+    post_vouchers_claims: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Id of the key that has signed the body */
+                "x-windlass-key"?: string;
+                /** @description Ed25519, base64url, over the words “windlass claims 1”, a line feed and the body */
+                "x-windlass-signature"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": unknown;
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    get_vouchers_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyView"];
+                };
+            };
+        };
+    };
+    get_vouchers_totals: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TotalsView"][];
+                };
+            };
+        };
+    };
+    get_vouchers_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VoucherView"];
+                };
+            };
+        };
+    };
+    delete_vouchers_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_vouchers_id_redemptions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RedemptionView"][];
+                };
+            };
+        };
+    };
+    post_vouchers_id_revoke: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RevokedView"];
+                };
+            };
+        };
+    };
     get_webhooks: {
         parameters: {
             query?: {
@@ -7690,7 +11260,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page15"];
+                    "application/json": components["schemas"]["Page17"];
                 };
             };
         };
