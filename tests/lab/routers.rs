@@ -22,6 +22,8 @@ fn three_routers_converge_and_survive_a_link() {
         deployed["output"]["checks"].as_array().unwrap().iter().all(|check| check["holds"] == true),
         "{deployed:#}"
     );
+    let drilled = &deployed["output"]["drills"][0];
+    assert!((20..15_000).contains(&drilled["failover_ms"].as_u64().unwrap()), "{drilled:#}");
     eprintln!("three routers: {:?}, checks {}", began.elapsed(), deployed["output"]["checks"]);
 
     let ask = |node: &str, command: &str| -> String {

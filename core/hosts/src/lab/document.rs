@@ -26,6 +26,8 @@ pub struct Document {
     pub links: Vec<Link>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<Check>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drills: Vec<Drill>,
 }
 
 /// Nodes that belong together. Its defaults have gone into them.
@@ -329,6 +331,20 @@ pub struct Check {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contains: Option<String>,
     pub within: String,
+}
+
+/// A link that is pulled while packets flow.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "schema.json says it")]
+pub struct Drill {
+    pub name: String,
+    pub at: At,
+    pub from: String,
+    pub ping: String,
+    pub seconds: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within_ms: Option<u32>,
 }
 
 impl Document {

@@ -89,7 +89,7 @@ fn whole(value: &Value, faults: &mut Vec<Fault>) -> Option<Document> {
     expand::with_defaults(value, &mut nodes, faults);
     nodes.iter_mut().for_each(|node| give_kind(&mut node.value));
     links.iter_mut().for_each(|link| long_ends(&mut link.value));
-    let checks = checks(value);
+    let (checks, drills) = (checks(value), drills(value));
     if !faults.is_empty() {
         return None;
     }
@@ -108,6 +108,7 @@ fn whole(value: &Value, faults: &mut Vec<Fault>) -> Option<Document> {
     text.insert("nodes".into(), read_entries("a node", nodes, faults));
     text.insert("links".into(), read_entries("a link", links, faults));
     text.insert("checks".into(), checks.into());
+    text.insert("drills".into(), drills.into());
     let mut document: Document = match serde_json::from_value(text.into()) {
         Ok(document) => document,
         Err(error) => {
@@ -197,6 +198,21 @@ fn checks(value: &Value) -> Vec<Value> {
             map.entry("within").or_insert_with(|| "30s".into());
         }
         check
+    });
+    named.collect()
+}
+
+fn drills(value: &Value) -> Vec<Value> {
+    let drills = value["drills"].as_array().into_iter().flatten();
+    let named = drills.map(|drill| {
+        let mut drill = drill.clone();
+        let text = |key: &str| drill[key].as_str().unwrap_or_default();
+        let does = format!("{} pings {} without {}", text("from"), text("ping"), text("at"));
+        if let Some(map) = drill.as_object_mut() {
+            map.entry("name").or_insert_with(|| does.into());
+            map.entry("seconds").or_insert_with(|| 10.into());
+        }
+        drill
     });
     named.collect()
 }

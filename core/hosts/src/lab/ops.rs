@@ -96,7 +96,7 @@ fn drafts() -> Vec<Draft> {
             doc: "Checks a lab's document, and brings it into its normal form: copies and defaults written out, in a stable order. The normal \
                   form is a document, too, and its normal form is itself.\n\n\
                   `key` tells the lab from those of other organisations, `size` is what it asks of the machine (`nodes`, `cpus`, \
-                  `memory_mb`), `digests` tell nodes, networks and links that differ, `pings` has the address for each check that pings a node. \
+                  `memory_mb`), `digests` tell nodes, networks and links that differ, `pings` has the address for each check or drill that pings a node. \
                   Errors: `invalid_input` with all mistakes in `data.faults` (`code`, `pointer`, `message`).",
             params: &[DOCUMENT],
             returns: CHECKED,
@@ -201,7 +201,8 @@ fn document(args: &Args) -> Result<Document, Problem> {
 fn checked(inner: &Inner, cx: &OpCx, document: &Document) -> Result<Value, Problem> {
     let id = LabId::of(&*inner.organisations, cx, &document.name)?;
     let address = |to: &str| document.address_of(to).map(|net| net.addr().to_string());
-    let pings = document.checks.iter().filter_map(|check| check.ping.as_deref());
+    let drilled = document.drills.iter().map(|drill| drill.ping.as_str());
+    let pings = document.checks.iter().filter_map(|check| check.ping.as_deref()).chain(drilled);
     let pings: BTreeMap<&str, String> = pings.map(|to| (to, address(to).unwrap_or_else(|| to.to_owned()))).collect();
     Ok(json!({ "document": document, "organisation": id.organisation, "key": id.key, "size": spec::size(document),
         "digests": spec::digests(document), "pings": pings }))

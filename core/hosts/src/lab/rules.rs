@@ -355,24 +355,37 @@ impl<'a> Look<'a> {
             .then(|| ("unreachable_gateway", format!("`{}` is in no network that has the gateway {via}", node.name)))
     }
 
+    /// Somebody who looks has to be there, and what they ping as well.
+    fn looks(&mut self, from: &str, ping: Option<&str>, pointer: &str) {
+        let document = self.document;
+        match document.node(from) {
+            None => self.wrong("unknown_node", format!("{pointer}/from"), format!("there is no node `{from}`")),
+            Some(node) if node.kind == NodeKind::Machine => {
+                let message = "nothing can be run in a machine: let another node look at it";
+                self.wrong("kind_mismatch", format!("{pointer}/from"), message);
+            }
+            Some(_) => {}
+        }
+        let Some(to) = ping else { return };
+        if to.parse::<IpAddr>().is_err() && document.address_of(to).is_none() {
+            let message = format!("`{to}` is no address, and no node that has one");
+            self.wrong("unknown_node", format!("{pointer}/ping"), message);
+        }
+    }
+
     fn checks(&mut self) {
         let document = self.document;
         for (index, check) in document.checks.iter().enumerate() {
             let pointer = format!("/checks/{index}");
-            match document.node(&check.from) {
-                None => {
-                    self.wrong("unknown_node", format!("{pointer}/from"), format!("there is no node `{}`", check.from))
-                }
-                Some(node) if node.kind == NodeKind::Machine => {
-                    let message = "nothing can be run in a machine: let another node look at it";
-                    self.wrong("kind_mismatch", format!("{pointer}/from"), message);
-                }
-                Some(_) => {}
-            }
-            let Some(to) = &check.ping else { continue };
-            if to.parse::<IpAddr>().is_err() && document.address_of(to).is_none() {
-                let message = format!("`{to}` is no address, and no node that has one");
-                self.wrong("unknown_node", format!("{pointer}/ping"), message);
+            self.looks(&check.from, check.ping.as_deref(), &pointer);
+        }
+        for (index, drill) in document.drills.iter().enumerate() {
+            let pointer = format!("/drills/{index}");
+            self.looks(&drill.from, Some(&drill.ping), &pointer);
+            let ends = document.links.iter().flat_map(|link| &link.endpoints);
+            if !ends.into_iter().any(|end| end.at.as_ref() == Some(&drill.at)) {
+                let message = format!("no link has the end `{}`", drill.at);
+                self.wrong("unknown_interface", format!("{pointer}/at"), message);
             }
         }
         let mut ports = HashSet::new();
