@@ -68,6 +68,11 @@ fn parameters(server: &ApiServer) -> BTreeMap<&'static str, Vec<(&'static str, S
     let batch = as_owner("POST", "vouchers/batches", batch).expect(201).json()["id"].as_str().unwrap().to_owned();
     let vouchers = server.get(&format!("/api/v1/vouchers?batch={batch}")).expect(200).json();
     let voucher = vouchers["items"][0]["id"].as_str().unwrap().to_owned();
+    let target = json!({ "name": MARK, "organisation": "acme", "way": "email", "to": [format!("{MARK}@acme.test")] });
+    let target = id("notifications/targets", target);
+    let told = json!({ "name": MARK, "organisation": "acme", "on": ["run.failed"], "targets": [MARK] });
+    let told = id("notifications/rules", told);
+    as_owner("PUT", "drafts/orgs/acme/own", json!({ "input": { "note": MARK } })).expect(200);
     let invited = as_owner(
         "POST",
         "organisations/acme/invitations",
@@ -141,6 +146,11 @@ fn parameters(server: &ApiServer) -> BTreeMap<&'static str, Vec<(&'static str, S
         ("/api/v1/vouchers/batches/", vec![("{id}", batch)]),
         ("/api/v1/redeem/", vec![("{code}", "none".into())]),
         ("/api/v1/sovereigns/", vec![("{name}", "none".into())]),
+        ("/api/v1/drafts/", vec![("{name*}", "orgs/acme/own".into())]),
+        ("/api/v1/notifications/targets/", vec![("{id}", target)]),
+        ("/api/v1/notifications/rules/", vec![("{id}", told)]),
+        // Nothing was delivered here: what is asked is whose it would be.
+        ("/api/v1/notifications/deliveries/", vec![("{id}", "none".into())]),
     ])
 }
 
