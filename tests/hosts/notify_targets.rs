@@ -64,7 +64,7 @@ fn discord_gets_an_embed_and_calls_nobody() {
     assert_eq!(taken.path, "/api/webhooks/12/hush?wait=true");
     let expected = json!({
         "embeds": [{
-            "title": "acme is down", "description": "It broke <at> 12:00 & stays so.", "color": 0x8b_00_00,
+            "title": "acme is down", "description": "It broke \\<at\\> 12:00 & stays so.", "color": 0x8b_00_00,
             "url": "https://x.test/runs/7?a=b&c",
         }],
         "allowed_mentions": { "parse": [] },

@@ -88,6 +88,8 @@ text_enum!(
         OrganisationResumed = "organisation.resumed",
         /// An organisation was removed. Data: name, kind, title, organisation. Of no run.
         OrganisationRemoved = "organisation.removed",
+        /// A voucher was redeemed. Data: voucher, customer, product, amount, currency, and as `organisation` its issuer. Of no run.
+        VoucherRedeemed = "voucher.redeemed",
         /// The script logged a line. Data: level, message, fields, site.
         Log = "output.log",
         /// The script reports progress. Data: percent, message.

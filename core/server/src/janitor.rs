@@ -128,7 +128,7 @@ impl Policy {
         (old, bytes)
     }
 
-    /// Removes what isn't kept any more. `pause` waits between commits; false: go no further.
+    /// Removes what isn't kept any more in the database. `pause` waits between commits; false: go no further.
     pub fn clean(&self, engine: &Engine, pause: &mut dyn FnMut(&Removed) -> bool) -> Result<Removed, Problem> {
         let mut removed = Removed::default();
         let before_ms = self.artifacts_ms.map(|ms| engine.now_ms() - ms);
@@ -158,13 +158,19 @@ impl Policy {
                 }
             }
         }
+        Ok(removed)
+    }
+
+    /// Removes recordings that are too old; how many. They are files of this server, so that each cleans its own.
+    pub fn clean_recordings(&self) -> u64 {
+        let mut removed = 0;
         for file in self.old_recordings().0 {
             match fs::remove_file(&file) {
-                Ok(()) => removed.recordings += 1,
+                Ok(()) => removed += 1,
                 Err(error) => tracing::warn!(%error, file = %file.display(), "a recording can't be removed"),
             }
         }
-        Ok(removed)
+        removed
     }
 }
 
@@ -208,7 +214,11 @@ fn work(engine: &Engine, policy: &Policy, holder: &str, stopped: &Receiver<()>) 
     let mut wait = Duration::from_millis(1_000 + u64::from(rand::random::<u16>() % 1_000)).min(policy.every);
     while goes_on(wait) {
         wait = policy.every;
-        match turn(engine, policy, holder, &mut || goes_on(policy.pause)) {
+        let turn = turn(engine, policy, holder, &mut || goes_on(policy.pause));
+        if !matches!(turn, Ok(Some(_))) {
+            policy.clean_recordings();
+        }
+        match turn {
             Ok(Some(removed)) if removed != Removed::default() => {
                 let Removed { runs, artifacts, documents, recordings, longest_ms } = removed;
                 tracing::info!(runs, artifacts, documents, recordings, longest_ms, "removed what isn't kept any more");
@@ -241,7 +251,7 @@ pub fn turn(
     turn.body = fresh;
     keep(engine, &mut turn)?;
     let mut lost = None;
-    let removed = policy.clean(engine, &mut |_| {
+    let mut removed = policy.clean(engine, &mut |_| {
         if turn.body.until_ms - engine.now_ms() < TURN_MS / 2 {
             turn.body.until_ms = engine.now_ms() + TURN_MS;
             lost = keep(engine, &mut turn).err();
@@ -251,6 +261,7 @@ pub fn turn(
     if let Some(problem) = lost {
         return Err(problem);
     }
+    removed.recordings = policy.clean_recordings();
     turn.body.until_ms = 0;
     turn.body.done_at_ms = Some(engine.now_ms());
     turn.body.removed = removed;

@@ -97,7 +97,7 @@ fn note(told: &Told<'_>) -> Note {
 
 impl services::Courier for Post {
     fn check(&self, target: &NotifyTarget) -> Result<(), String> {
-        plain(target).check()
+        self.courier.check(&plain(target))
     }
 
     fn configured(&self, organisation: &str) -> Vec<(String, String)> {
@@ -126,8 +126,11 @@ pub struct Targets(pub Arc<Vault>);
 impl notify::Targets for Targets {
     fn find(&self, run: &RunId, name: &str) -> Result<Option<Target>, Problem> {
         let key = key(&self.organisation(run)?, name);
-        let found = Kept::<TargetBody>::find_by_key(&self.0.attached()?, &key)?;
-        let Some(target) = found.filter(|target| !target.body.about.paused) else { return Ok(None) };
+        let Some(target) = Kept::<TargetBody>::find_by_key(&self.0.attached()?, &key)? else { return Ok(None) };
+        // A configured one of the same name is another one.
+        if target.body.about.paused {
+            return Err(Problem::new(Code::Conflict, format!("the target `{name}` is at rest")));
+        }
         let sealed = match target.body.sealed.as_str() {
             "" => Sealed::default(),
             text => serde_json::from_str(&self.0.open_text(&context(&target.id), text)?)

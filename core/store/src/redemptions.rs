@@ -1,8 +1,9 @@
 //! Redemptions: each is one transaction of the ledger, made under the lock of the voucher's row.
 
 use diesel::prelude::*;
+use serde_json::json;
 use windlass_model::{
-    Code, Problem,
+    Code, EventKind, Problem,
     ledger::{Account, AccountKind, CLEARING, CREDIT, GRANTED, TransactionKind},
     voucher::{Closed, NewRedemption, RedemptionRecord, VoucherRecord},
 };
@@ -13,6 +14,7 @@ use crate::{
     dialect,
     error::{Applied, refuse},
     ledger::{self, Posting},
+    log,
     schema::voucher_redemptions::{self as redemptions, table},
     tables::VoucherRedemption,
     voucher_claims, vouchers,
@@ -152,6 +154,11 @@ pub(crate) fn keep(
     };
     diesel::insert_into(table).values(&row).execute(cx.conn)?;
     vouchers::count(cx, &voucher.id, voucher.times_redeemed + 1)?;
+    let told = json!({
+        "voucher": voucher.id, "customer": new.customer, "product": new.product, "amount": voucher.credit,
+        "currency": voucher.currency, "organisation": voucher.issuer,
+    });
+    log::announce(cx, EventKind::VoucherRedeemed, &told)?;
     Ok(record(row))
 }
 

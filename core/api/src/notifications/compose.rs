@@ -130,7 +130,8 @@ fn usual(told: &FeedEvent) -> (String, String) {
             format!("{}\n\nThe version before it stays in use.", quoted(text("/error/message"))),
         ),
         "voucher.redeemed" => {
-            (format!("The voucher {} was redeemed", text("/code")), format!("By: {}\n{whose}", text("/organisation")))
+            let text = format!("By: {}\n{} {}\n{whose}", text("/customer"), data["amount"], text("/currency"));
+            (format!("The voucher {} was redeemed", word(data, "/voucher")), text)
         }
         name => (format!("{workflow}: {name}"), format!("{run}\n{}", quoted(&pretty(data)))),
     }

@@ -159,15 +159,28 @@ fn get_all(request: Request) -> Result<Answer, Problem> {
     let found = list(&request.api.engine, filter, limit as usize, |notice| {
         query.state.is_none_or(|state| state == notice.body.state)
             && query.target.as_ref().is_none_or(|target| *target == notice.body.target)
-            && request.may(Permission::Read, &notice.organisation, "*")
+            && may_see(&request, notice)
     })?;
     Answer::json(&Page::of(found.iter().map(view).collect(), limit, |view: &DeliveryView| view.id.clone()))
+}
+
+/// Whether whoever asks may see a message: one that tells of others' events only if they may see those, too.
+fn may_see(request: &Request, notice: &Notice) -> bool {
+    sees(notice, |organisation| request.may(Permission::Read, organisation, "*"))
+}
+
+/// Whether somebody sees a message who may read in those organisations.
+pub(super) fn sees(notice: &Notice, may_read: impl Fn(&str) -> bool) -> bool {
+    let body = &notice.body;
+    may_read(&notice.organisation)
+        && body.cause.organisation.as_deref().is_none_or(&may_read)
+        && (!body.of_others || may_read("*"))
 }
 
 /// The one that the path names, if whoever asks may see it.
 fn found(request: &Request) -> Result<Notice, Problem> {
     let found = Notice::find(&request.api.engine, request.parameter("id"))?;
-    let found = found.filter(|notice| request.may(Permission::Read, &notice.organisation, "*"));
+    let found = found.filter(|notice| may_see(request, notice));
     found.ok_or_else(|| Problem::new(Code::NotFound, "there is no such delivery"))
 }
 

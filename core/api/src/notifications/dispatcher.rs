@@ -13,10 +13,13 @@ use windlass_model::{
 
 use super::{
     compose,
-    kept::{Cause, Message, Notice, NoticeBody, NotifyRule, PlaceBody, State},
+    kept::{Cause, Message, Notice, NoticeBody, NotifyRule, PlaceBody, State, Target, key},
     matching, queue,
 };
-use crate::auth::kept::{Kept, PLATFORM};
+use crate::{
+    auth::kept::{Kept, PLATFORM},
+    organisations::tree,
+};
 
 /// Events of one look.
 const PAGE: u32 = 100;
@@ -64,16 +67,14 @@ impl Dispatcher {
     fn follow(&mut self) -> Result<i64, Problem> {
         let rules = NotifyRule::all(&self.engine, &DocumentFilter::default(), |rule| !rule.body.about.paused)?;
         let place = self.place()?;
-        if rules.is_empty() {
-            if self.engine.now_ms() - self.noted_ms >= NOTE_EVERY_MS {
+        let filter = FeedFilter { kinds: matching::kinds(&rules), ..FeedFilter::default() };
+        // Without kinds, all of them would be meant.
+        if filter.kinds.is_empty() {
+            if self.is_time() {
                 // Nobody waits: what has happened so far is nobody's business.
                 let end = self.engine.feed_end()?;
                 self.commit(place, end, Vec::new())?;
             }
-            return Ok(LOOK_EVERY_MS);
-        }
-        let filter = FeedFilter { kinds: matching::kinds(&rules), ..FeedFilter::default() };
-        if filter.kinds.is_empty() {
             return Ok(LOOK_EVERY_MS);
         }
         let page = self.engine.feed(Some(&self.reached), &filter, PAGE)?;
@@ -125,26 +126,36 @@ impl Dispatcher {
     /// What is to be written down for these events.
     fn messages(&self, rules: &[NotifyRule], events: &[FeedEvent]) -> Result<Vec<Change>, Problem> {
         let (mut changes, mut made) = (Vec::new(), BTreeSet::new());
-        let mut digests: BTreeMap<String, Notice> = BTreeMap::new();
+        let (mut digests, mut dropped, mut rooms) = (Gathered::new(), Gathered::new(), Rooms::default());
         let now_ms = self.engine.now_ms();
         for told in events {
             for rule in rules.iter().filter(|rule| matching::concerns(rule, told)) {
+                if rooms.is_suspended(&self.engine, &rule.organisation)? {
+                    continue;
+                }
                 for target in &rule.body.targets {
                     let mut notice = self.notice(rule, told, target);
                     // Told before a backup was put back, or before the place in the feed was.
                     if !made.insert(notice.id.clone()) || Notice::find(&self.engine, &notice.id)?.is_some() {
                         continue;
                     }
-                    match rule.body.digest_ms {
+                    let room = rooms.of(&self.engine, &rule.organisation, target)?;
+                    notice.body.target_id.clone_from(&room.target_id);
+                    if room.left == 0 {
+                        self.drop_one(&mut dropped, rule, &notice)?;
+                        continue;
+                    }
+                    match rule.body.digest_ms.filter(|every_ms| !is_at_once(rule, &notice, next(now_ms, *every_ms))) {
                         Some(every_ms) => {
-                            let window_ms = (now_ms / every_ms + 1) * every_ms;
-                            let digest = digest_id(rule, target, window_ms);
-                            self.collect(&mut digests, rule, &notice, window_ms)?;
+                            let digest = self.collect(&mut digests, rule, &notice, every_ms)?;
                             notice.body.state = State::Digested;
                             notice.body.digest = Some(digest);
                             notice.expires_at_ms = Some(now_ms + DIGESTED_MS);
                         }
-                        None => changes.push(queue::due(&notice, notice.body.due_at_ms).put()?),
+                        None => {
+                            room.left -= 1;
+                            changes.push(queue::due(&notice, notice.body.due_at_ms).put()?);
+                        }
                     }
                     changes.push(notice.put()?);
                 }
@@ -155,6 +166,9 @@ impl Dispatcher {
             if digest.version == 0 {
                 changes.push(queue::due(digest, digest.body.due_at_ms).put()?);
             }
+        }
+        for notice in dropped.values() {
+            changes.push(notice.put()?);
         }
         Ok(changes)
     }
@@ -186,28 +200,59 @@ impl Dispatcher {
         Kept::new(&id, &rule.organisation, body)
     }
 
-    /// Puts a message into the digest that collects until then.
+    /// The record of a rule and a target that gathers until the end of this stretch of time, in the state that it gathers in;
+    /// one that is over already isn't opened again: then the next stretch's.
+    fn gathering<'a>(
+        &self,
+        gathered: &'a mut Gathered,
+        (rule, notice, word): (&NotifyRule, &Notice, &str),
+        (every_ms, state): (i64, State),
+        fresh: impl Fn(&mut Notice, i64),
+    ) -> Result<&'a mut Notice, Problem> {
+        let mut until_ms = next(self.engine.now_ms(), every_ms);
+        let id = loop {
+            let named = format!("{word}|{}|{}|{until_ms}", rule.id, notice.body.target);
+            let id = format!("{until_ms:014}-{}", &blake3::hash(named.as_bytes()).to_hex()[..24]);
+            if gathered.contains_key(&id) {
+                break id;
+            }
+            let found = match Notice::find(&self.engine, &id)? {
+                Some(found) if found.body.state != state => {
+                    until_ms += every_ms;
+                    continue;
+                }
+                Some(found) => found,
+                None => {
+                    let mut made = notice.clone();
+                    made.id.clone_from(&id);
+                    (made.body.message, made.body.state) = (Message::default(), state);
+                    fresh(&mut made, until_ms);
+                    made
+                }
+            };
+            gathered.insert(id.clone(), found);
+            break id;
+        };
+        let record = gathered.entry(id).or_insert_with(|| notice.clone());
+        let others = notice.body.cause.organisation.as_ref().is_some_and(|one| *one != rule.organisation);
+        record.body.of_others |= others;
+        record.body.severity = record.body.severity.max(notice.body.severity);
+        Ok(record)
+    }
+
+    /// Puts a message into the digest that collects now: the digest's id.
     fn collect(
         &self,
-        digests: &mut BTreeMap<String, Notice>,
+        digests: &mut Gathered,
         rule: &NotifyRule,
         notice: &Notice,
-        window_ms: i64,
-    ) -> Result<(), Problem> {
-        let id = digest_id(rule, &notice.body.target, window_ms);
-        if !digests.contains_key(&id) {
-            let fresh = || {
-                let quiet = rule.body.quiet.as_ref().and_then(|quiet| quiet.until_ms(notice.body.severity, window_ms));
-                let mut fresh = notice.clone();
-                fresh.id.clone_from(&id);
-                fresh.body.due_at_ms = quiet.unwrap_or(window_ms);
-                fresh.body.message = Message::default();
-                fresh
-            };
-            let found = Notice::find(&self.engine, &id)?;
-            digests.insert(id.clone(), found.unwrap_or_else(fresh));
-        }
-        let Some(digest) = digests.get_mut(&id) else { return Ok(()) };
+        every_ms: i64,
+    ) -> Result<String, Problem> {
+        let fresh = |digest: &mut Notice, until_ms| {
+            let quiet = rule.body.quiet.as_ref().and_then(|quiet| quiet.end_ms(until_ms));
+            digest.body.due_at_ms = quiet.unwrap_or(until_ms);
+        };
+        let digest = self.gathering(digests, (rule, notice, "digest"), (every_ms, State::Pending), fresh)?;
         let body = &mut digest.body;
         match body.lines.len() < LINES {
             true => {
@@ -216,7 +261,6 @@ impl Dispatcher {
             }
             false => body.more += 1,
         }
-        body.severity = body.severity.max(notice.body.severity);
         let count = body.lines.len() as u64 + body.more;
         let title = match count {
             1 => notice.body.message.title.clone(),
@@ -228,14 +272,81 @@ impl Dispatcher {
         }
         body.message = compose::message(&title, text, None, body.severity);
         body.data = serde_json::json!({ "count": count });
+        Ok(digest.id.clone())
+    }
+
+    /// Counts a message that there is no room for: one record an hour says how many there were.
+    fn drop_one(&self, dropped: &mut Gathered, rule: &NotifyRule, notice: &Notice) -> Result<(), Problem> {
+        let now_ms = self.engine.now_ms();
+        let fresh = |record: &mut Notice, _| {
+            record.body.done_at_ms = Some(now_ms);
+            record.expires_at_ms = Some(now_ms + DIGESTED_MS);
+        };
+        let record = self.gathering(dropped, (rule, notice, "dropped"), (DROPPED_MS, State::Dead), fresh)?;
+        let body = &mut record.body;
+        body.more += 1;
+        body.reason = format!("{} messages waited for the target already", queue::WAITING);
+        let title = format!("… and {} more notifications: {}", body.more, rule.body.about.name);
+        body.message = compose::message(&title, format!("They were dropped: {}.", body.reason), None, body.severity);
+        body.data = serde_json::json!({ "count": body.more });
         Ok(())
+    }
+}
+
+/// Records that events are added to, by id.
+type Gathered = BTreeMap<String, Notice>;
+
+/// The end of the stretch of time of this length that it is now.
+fn next(now_ms: i64, every_ms: i64) -> i64 {
+    (now_ms / every_ms + 1) * every_ms
+}
+
+/// Whether a message doesn't wait for its digest: where the digest would be told after quiet hours that it breaks through.
+fn is_at_once(rule: &NotifyRule, notice: &Notice, until_ms: i64) -> bool {
+    rule.body.quiet.as_ref().is_some_and(|quiet| {
+        let is_quiet = notice.body.due_at_ms < until_ms && quiet.end_ms(notice.body.due_at_ms).is_some();
+        quiet.lets_through(notice.body.severity) && (is_quiet || quiet.end_ms(until_ms).is_some())
+    })
+}
+
+/// What is known of organisations and targets while events are looked at.
+#[derive(Default)]
+struct Rooms {
+    suspended: BTreeMap<String, bool>,
+    rooms: BTreeMap<String, Room>,
+}
+
+/// What there is of a target.
+struct Room {
+    /// Its id, if it is one that people made.
+    target_id: String,
+    /// How many more messages may wait for it.
+    left: usize,
+}
+
+impl Rooms {
+    fn is_suspended(&mut self, engine: &Engine, organisation: &str) -> Result<bool, Problem> {
+        if let Some(known) = self.suspended.get(organisation) {
+            return Ok(*known);
+        }
+        let is_suspended = tree::suspended(engine, organisation)?.is_some();
+        self.suspended.insert(organisation.to_owned(), is_suspended);
+        Ok(is_suspended)
+    }
+
+    fn of(&mut self, engine: &Engine, organisation: &str, target: &str) -> Result<&mut Room, Problem> {
+        let key = key(organisation, target);
+        if !self.rooms.contains_key(&key) {
+            let target_id = Target::find_by_key(engine, &key)?.map(|found| found.id).unwrap_or_default();
+            let left = queue::WAITING.saturating_sub(queue::waiting(engine, &key)?);
+            self.rooms.insert(key.clone(), Room { target_id, left });
+        }
+        Ok(self.rooms.entry(key).or_insert(Room { target_id: String::new(), left: 0 }))
     }
 }
 
 /// For how long it is known which events stand in a digest.
 const DIGESTED_MS: i64 = 7 * 24 * 3_600_000;
 
-fn digest_id(rule: &NotifyRule, target: &str, window_ms: i64) -> String {
-    let named = format!("digest|{}|{target}|{window_ms}", rule.id);
-    format!("{window_ms:014}-{}", &blake3::hash(named.as_bytes()).to_hex()[..24])
-}
+/// How long a record counts what there is no room for.
+const DROPPED_MS: i64 = 3_600_000;

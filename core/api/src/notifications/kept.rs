@@ -185,9 +185,22 @@ pub struct NoticeBody {
     pub lines: Vec<String>,
     /// Of a digest: how many more there were.
     pub more: u64,
+    /// Of a digest: whether it tells of events of others than its rule's organisation.
+    pub of_others: bool,
+    /// The id of the target that it was written for; empty: one of the configuration.
+    pub target_id: String,
 }
 
-/// That a message is due; the id begins with when.
+impl NoticeBody {
+    /// It isn't tried any more.
+    pub fn give_up(&mut self, reason: String, now_ms: i64) {
+        self.reason = reason;
+        self.state = State::Dead;
+        self.done_at_ms = Some(now_ms);
+    }
+}
+
+/// That a message is due; the id begins with its target's lane, and then with when.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DueBody {

@@ -53,6 +53,11 @@ pub fn kinds(rules: &[NotifyRule]) -> Vec<String> {
     EventKind::ALL.iter().filter(fits).map(|kind| kind.as_str().to_owned()).collect()
 }
 
+/// Whether any kind of event fits a pattern.
+pub fn is_of_any(pattern: &str) -> bool {
+    glob(pattern, APPROVAL) || EventKind::ALL.iter().any(|kind| glob(pattern, kind.as_str()))
+}
+
 /// Whether the rule is about this event.
 pub fn concerns(rule: &NotifyRule, told: &FeedEvent) -> bool {
     let (body, event) = (&rule.body, &told.event);

@@ -62,11 +62,18 @@ impl Quiet {
         }
     }
 
+    /// Whether something matters so much that it is told all the same.
+    pub fn lets_through(&self, severity: Severity) -> bool {
+        self.breaks_through.is_some_and(|least| severity >= least)
+    }
+
     /// Until when something that happens now has to wait; none: it needn't.
     pub fn until_ms(&self, severity: Severity, now_ms: i64) -> Option<i64> {
-        if self.breaks_through.is_some_and(|least| severity >= least) {
-            return None;
-        }
+        if self.lets_through(severity) { None } else { self.end_ms(now_ms) }
+    }
+
+    /// When the quiet hours of this moment end; none: it is in none.
+    pub fn end_ms(&self, now_ms: i64) -> Option<i64> {
         let (from, to) = (time(&self.from)?, time(&self.to)?);
         let zone = TimeZone::get(&self.time_zone).ok()?;
         let now = Timestamp::from_millisecond(now_ms).ok()?;

@@ -11,6 +11,7 @@ use windlass_model::{
 
 use super::{
     kept::{NotifyRule, RuleBody, Severity, Target, key},
+    matching,
     quiet::Quiet,
 };
 use crate::{
@@ -190,6 +191,11 @@ fn apply(
             return Err(wrong(pointer, format!("1 to {MOST} of them, each of 1 to 200 bytes")));
         }
     }
+    if let Some(index) = settings.on.iter().position(|pattern| !matching::is_of_any(pattern)) {
+        let message = format!("no kind of event is called `{}`", settings.on[index]);
+        return Err(wrong(&format!("/on/{index}"), message)
+            .help("events are listed with the API; `*` stands for any part of a name"));
+    }
     if !settings.organisations.is_empty() && organisation != PLATFORM {
         return Err(wrong("/organisations", "only a rule of the platform is about other organisations"));
     }
@@ -248,9 +254,18 @@ pub fn remove(engine: &Engine, by: &By, rule: &NotifyRule) -> Result<(), Problem
     audited.change(vec![rule.delete()]).map(drop)
 }
 
+fn is_of_others(organisations: &[String]) -> bool {
+    organisations.iter().any(|one| one != PLATFORM)
+}
+
+/// Whether a rule tells others' events to the target of this name.
+pub(super) fn tells_of_others(rule: &NotifyRule, target: &str) -> bool {
+    is_of_others(&rule.body.organisations) && rule.body.targets.iter().any(|one| one == target)
+}
+
 /// Whoever wants to be told of others' events has to administer all of them.
 fn admit(request: &Request, settings: &RuleSettings) -> Result<(), Problem> {
-    match settings.organisations.iter().any(|one| one != PLATFORM) {
+    match is_of_others(&settings.organisations) {
         true => request.require_in(Permission::Administer, "*"),
         false => Ok(()),
     }

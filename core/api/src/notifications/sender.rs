@@ -13,12 +13,13 @@ use windlass_model::{Code, Problem};
 
 use super::{
     dispatcher::Dispatcher,
-    kept::{Sealed, Target},
-    queue::{self, Gate, Next, Taken},
+    kept::{Notice, Sealed, Target},
+    queue::{self, Gate, Next, Standing, Taken},
     targets,
 };
 use crate::{
     auth::kept::Kept,
+    organisations::tree,
     services::{Courier, NotDelivered, NotifyTarget, Secrets, ToTarget, Told},
     triggers::Bell,
 };
@@ -99,6 +100,7 @@ impl Drop for Sending {
 #[derive(Default)]
 struct Busy {
     state: Mutex<(HashSet<String>, HashMap<String, Rest>)>,
+    place: Mutex<Option<String>>,
 }
 
 struct Rest {
@@ -136,7 +138,7 @@ impl Sender {
     /// Sends one message; how long there is nothing to do.
     fn look(&self) -> i64 {
         let engine = &self.settings.engine;
-        match queue::take(engine, self) {
+        match queue::take(engine, self, self.settings.kept_ms) {
             Ok(Next::Taken(taken)) => {
                 self.send(*taken);
                 1
@@ -175,13 +177,41 @@ impl Gate for Sender {
         self.busy.enter(target, self.settings.engine.now_ms())
     }
 
-    fn let_go(&self, target: &str) {
-        self.busy.state.lock().0.remove(target);
+    fn let_go(&self, target: &str, until_ms: Option<i64>) {
+        let mut state = self.busy.state.lock();
+        state.0.remove(target);
+        if let Some(until_ms) = until_ms {
+            state.1.entry(target.to_owned()).or_insert(Rest { until_ms: 0, failures: 0 }).until_ms = until_ms;
+        }
     }
 
-    fn per_minute(&self, target: &str) -> Result<u32, Problem> {
-        let found = Target::find_by_key(&self.settings.engine, target)?;
-        Ok(found.map_or(PER_MINUTE, |target| target.body.per_minute).max(1))
+    fn standing(&self, notice: &Notice) -> Result<Standing, Problem> {
+        standing(&self.settings.engine, &*self.settings.courier, notice)
+    }
+
+    fn place(&self) -> Option<String> {
+        self.busy.place.lock().clone()
+    }
+
+    fn go_on(&self, place: Option<String>) {
+        *self.busy.place.lock() = place;
+    }
+}
+
+/// What is to become of a message: a target that was removed isn't replaced by another one of the same name.
+pub fn standing(engine: &Engine, courier: &dyn Courier, notice: &Notice) -> Result<Standing, Problem> {
+    let (organisation, name, id) = (&notice.organisation, &notice.body.target, &notice.body.target_id);
+    let found = Target::find_by_key(engine, &super::kept::key(organisation, name))?;
+    let gone = || Ok(Standing::Gone(format!("the target `{name}` was removed")));
+    match found {
+        Some(target) if !id.is_empty() && target.id != *id => gone(),
+        Some(_) | None if tree::suspended(engine, organisation)?.is_some() => Ok(Standing::Rests),
+        Some(target) if target.body.about.paused => Ok(Standing::Rests),
+        Some(target) => Ok(Standing::Open(target.body.per_minute.max(1))),
+        None if id.is_empty() && courier.configured(organisation).iter().any(|(known, _)| known == name) => {
+            Ok(Standing::Open(PER_MINUTE))
+        }
+        None => gone(),
     }
 }
 

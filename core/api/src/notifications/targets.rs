@@ -8,14 +8,15 @@ use windlass_model::{Code, Problem, document::DocumentFilter};
 
 use super::{
     compose,
-    kept::{Cause, RuleBody, Sealed, Severity, Target, TargetBody, Way},
+    kept::{self, Cause, NotifyRule, RuleBody, Sealed, Severity, Target, TargetBody, Way},
+    queue,
     sender::{self, PER_MINUTE},
 };
 use crate::{
     Access, Answer, Permission, Request, Route,
     auth::{
         self,
-        kept::{By, Kept, now_ms},
+        kept::{By, Kept, PLATFORM, now_ms},
     },
     page::Page,
     services::{Courier, NotifyTarget, Secrets, ToTarget, Told},
@@ -158,10 +159,11 @@ pub(super) fn routes() -> Vec<Route> {
             .problems(&[Code::NotFound, Code::PreconditionFailed, Code::Conflict])
             .handle(delete),
         Route::post("/api/v1/notifications/targets/{id}/test", "notifications", "Send a test message to a target")
-            .describe("At once, ten seconds at most, and once: whatever becomes of it is the answer.")
+            .describe("At once, ten seconds at most, and once: whatever becomes of it is the answer. It counts as one of the target's \
+                       messages in this minute.")
             .access(edit)
             .answers::<Tested>(200)
-            .problems(&[Code::NotFound, Code::Unsupported])
+            .problems(&[Code::NotFound, Code::Unsupported, Code::TooManyRequests, Code::Conflict])
             .handle(test),
     ]
 }
@@ -283,6 +285,20 @@ pub fn tell(secrets: &dyn Secrets, courier: &dyn Courier, target: &Target, by: &
     })
 }
 
+/// Where others' events are told, only who administers all organisations may say where that is. An own target comes before a
+/// configured one of the same name: making one is a change, too.
+fn admit(request: &Request, organisation: &str, name: &str) -> Result<(), Problem> {
+    if organisation != PLATFORM {
+        return Ok(());
+    }
+    let filter = DocumentFilter { organisations: Some(vec![PLATFORM.to_owned()]), ..DocumentFilter::default() };
+    let telling = NotifyRule::all(&request.api.engine, &filter, |rule| super::rules::tells_of_others(rule, name))?;
+    match telling.is_empty() {
+        true => Ok(()),
+        false => request.require_in(Permission::Administer, "*"),
+    }
+}
+
 fn list(request: Request) -> Result<Answer, Problem> {
     Answer::json(&rules::page(&request, |target: &Target| Ok(view(target)), |view: &TargetView| view.id.clone())?)
 }
@@ -290,6 +306,7 @@ fn list(request: Request) -> Result<Answer, Problem> {
 fn post(request: Request) -> Result<Answer, Problem> {
     let mut new: NewTarget = request.json()?;
     let organisation = rules::organisation(&request, new.organisation.take(), "*")?;
+    admit(&request, &organisation, &new.name)?;
     let (name, description) = (new.name.clone(), rules::checked_description(std::mem::take(&mut new.description))?);
     let about = rules::about(name, description, &organisation, &rules::owner(&request)?, false);
     let parts = (&*request.api.secrets, courier(&request)?);
@@ -305,6 +322,7 @@ fn show(request: Request) -> Result<Answer, Problem> {
 
 fn patch(request: Request) -> Result<Answer, Problem> {
     let before: Target = rules::found(&request, Permission::Edit)?;
+    admit(&request, &before.organisation, &before.body.about.name)?;
     auth::if_match(&request, before.version)?;
     let change: TargetChange = request.json()?;
     let mut after = before.clone();
@@ -337,6 +355,11 @@ fn delete(request: Request) -> Result<Answer, Problem> {
 fn test(request: Request) -> Result<Answer, Problem> {
     let target: Target = rules::found(&request, Permission::Edit)?;
     let (courier, by) = (courier(&request)?, auth::by(&request));
-    rules::audited(&request.api.engine, &by, "test", &target, Value::Null, Value::Null).change(Vec::new())?;
+    let key = kept::key(&target.organisation, &target.body.about.name);
+    let Some(pace) = queue::paced(&request.api.engine, &key, target.body.per_minute)? else {
+        let message = format!("`{}` had {} messages in this minute", target.body.about.name, target.body.per_minute);
+        return Err(Problem::new(Code::TooManyRequests, message).help("wait for the next minute"));
+    };
+    rules::audited(&request.api.engine, &by, "test", &target, Value::Null, Value::Null).change(vec![pace])?;
     Answer::json(&tell(&*request.api.secrets, courier, &target, &by.actor)?)
 }

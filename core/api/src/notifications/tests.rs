@@ -1,5 +1,7 @@
 //! Quiet hours, patterns, pauses and words: what needs no server.
 
+mod queue;
+
 use jiff::Timestamp;
 use serde_json::json;
 use windlass_model::{Event, EventKind, query::FeedEvent};
@@ -7,7 +9,8 @@ use windlass_model::{Event, EventKind, query::FeedEvent};
 use super::{
     compose,
     kept::{NotifyRule, RuleBody, Severity},
-    matching, queue,
+    matching,
+    queue::pause_ms,
     quiet::Quiet,
 };
 use crate::auth::kept::Kept;
@@ -130,8 +133,8 @@ fn what_stands_in_a_page_is_escaped_and_the_run_is_linked() {
 
 #[test]
 fn pauses_grow_and_are_not_all_alike() {
-    assert!((750..=1_250).contains(&queue::pause_ms(1)));
-    assert!((6_000..=10_000).contains(&queue::pause_ms(4)));
-    assert!((0..100).map(|_| queue::pause_ms(20)).all(|pause| (1_350_000..=2_250_000).contains(&pause)));
-    assert!((0..20).map(|_| queue::pause_ms(5)).collect::<std::collections::BTreeSet<_>>().len() > 1);
+    assert!((750..=1_250).contains(&pause_ms(1)));
+    assert!((6_000..=10_000).contains(&pause_ms(4)));
+    assert!((0..100).map(|_| pause_ms(20)).all(|pause| (1_350_000..=2_250_000).contains(&pause)));
+    assert!((0..20).map(|_| pause_ms(5)).collect::<std::collections::BTreeSet<_>>().len() > 1);
 }

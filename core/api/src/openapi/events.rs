@@ -74,6 +74,7 @@ fn fields(kind: EventKind) -> &'static [&'static str] {
             &["name", "kind", "title", "organisation"]
         }
         Kind::OrganisationSuspended => &["name", "kind", "title", "organisation", "reason"],
+        Kind::VoucherRedeemed => &["voucher", "customer", "product", "amount", "currency", "organisation"],
         Kind::Log => &["level", "message", "fields", "site"],
         Kind::Progress => &["percent", "message"],
         Kind::Annotation => &["key", "value"],

@@ -30,6 +30,7 @@ pub struct Courier {
     /// Goes anywhere: for targets that are configured so.
     anywhere: Client,
     targets: BTreeMap<String, Entry>,
+    recipients: usize,
 }
 
 /// Why a message wasn't delivered.
@@ -55,7 +56,19 @@ impl Courier {
             outside: Client::new(http, Arc::new(SystemLookup))?,
             anywhere: Client::new(&all, Arc::new(SystemLookup))?,
             targets: config.targets.clone(),
+            recipients: config.email.recipients,
         })
+    }
+
+    /// Refuses a target that can't be meant here, in words.
+    pub fn check(&self, target: &Target) -> Result<(), String> {
+        target.check()?;
+        match target.way == Way::Email && target.to.len() > self.recipients {
+            true => {
+                Err(format!("a mail goes to {} addresses at most (`hosts.notify.email.recipients`)", self.recipients))
+            }
+            false => Ok(()),
+        }
     }
 
     pub(super) fn post(&self) -> Option<Arc<email::Post>> {

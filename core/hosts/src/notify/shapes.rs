@@ -95,7 +95,7 @@ fn ntfy(topic: &str, note: &Note) -> Value {
 /// <https://discord.com/developers/docs/resources/webhook#execute-webhook>. Nobody is called by name, whatever stands there.
 fn discord(note: &Note) -> Value {
     let mut embed = json!({
-        "title": cut(&note.title, 250), "description": cut(&note.text, 4_000), "color": colour(note.severity),
+        "title": marked(&note.title, 250), "description": marked(&note.text, 4_000), "color": colour(note.severity),
     });
     if let Some(link) = &note.link {
         embed["url"] = link.as_str().into();
@@ -127,7 +127,7 @@ fn mattermost(note: &Note) -> Value {
     let quiet = |text: &str| text.replace('@', "@\u{200b}");
     let mut attachment = json!({
         "fallback": quiet(&cut(&note.title, 250)), "color": format!("#{:06x}", colour(note.severity)),
-        "title": quiet(&cut(&note.title, 250)), "text": quiet(&cut(&note.text, 7_000)),
+        "title": quiet(&marked(&note.title, 250)), "text": quiet(&marked(&note.text, 7_000)),
     });
     if let Some(link) = &note.link {
         attachment["title_link"] = link.as_str().into();
@@ -161,6 +161,18 @@ const fn colour(severity: Severity) -> u32 {
         Severity::Error => 0xd0_3b_3b,
         Severity::Critical => 0x8b_00_00,
     }
+}
+
+/// A text in which nothing stands for emphasis, a link or a heading, of at most so many UTF-16 units.
+fn marked(text: &str, units: usize) -> String {
+    let mut made = String::with_capacity(text.len());
+    for char in cut(text, units).chars() {
+        if "\\`*_~|[]<>#".contains(char) {
+            made.push('\\');
+        }
+        made.push(char);
+    }
+    cut(&made, units)
 }
 
 /// At most so many UTF-16 units, which is what services count.
@@ -211,6 +223,20 @@ mod tests {
         assert_eq!(slack["blocks"][1]["text"]["text"], "@all &amp; &lt;!here&gt; &lt;https://evil.test|click&gt;");
         assert_eq!(slack["text"], "@everyone &lt;!channel&gt;");
         assert!(!body(Way::Mattermost).to_string().contains("@all"));
+    }
+
+    #[test]
+    fn what_stands_in_a_text_is_no_markdown() {
+        let note = note("# *x*", "[click](https://evil.test) `a_b` || \\");
+        let body = |way| {
+            let shaped = shape(&target(way, "https://chat.test/hooks/x", ""), &note, "m1", 0).unwrap();
+            serde_json::from_slice::<Value>(&shaped.body).unwrap()
+        };
+        let plain = "\\[click\\](https://evil.test) \\`a\\_b\\` \\|\\| \\\\";
+        let (discord, mattermost) = (body(Way::Discord), body(Way::Mattermost));
+        assert_eq!(discord["embeds"][0]["title"], "\\# \\*x\\*");
+        assert_eq!(discord["embeds"][0]["description"], plain);
+        assert_eq!(mattermost["attachments"][0]["text"], plain);
     }
 
     #[test]

@@ -28,7 +28,8 @@ pub fn run(command: &Command, context: &Context) -> Result<Exit, Problem> {
             Command::Run => {
                 let by = users::by(context);
                 let engine = session.engine();
-                let removed = policy.clean(engine, &mut |_| true)?;
+                let mut removed = policy.clean(engine, &mut |_| true)?;
+                removed.recordings = policy.clean_recordings();
                 let after = json!(removed);
                 by.audited(engine, "retention.run", (PLATFORM, ""), Value::Null, after.clone()).change(Vec::new())?;
                 context.print(&after, || words(&after));

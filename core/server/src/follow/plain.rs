@@ -72,6 +72,9 @@ pub fn line(event: &Event, began_at_ms: i64) -> Option<String> {
         EventKind::OrganisationSuspended => organisation(data, "is suspended"),
         EventKind::OrganisationResumed => organisation(data, "may act again"),
         EventKind::OrganisationRemoved => organisation(data, "is gone"),
+        EventKind::VoucherRedeemed => {
+            format!("voucher {} was redeemed for {}", words::text(&data["voucher"]), words::text(&data["customer"]))
+        }
         EventKind::Annotation => format!("{} = {}", words::text(&data["key"]), words::text(&data["value"])),
     };
     let since_ms = (event.at_ms - began_at_ms).max(0);
