@@ -68,11 +68,10 @@ impl Door {
     /// of on that bridge, and isn't one of this machine's own. Any other could be anybody's. What the document says of networks proves
     /// nothing: whoever may write it could name any.
     pub fn bridge(&self, near: &[Near]) -> Option<String> {
-        let address = self.address.filter(|address| is_a_hosts(*address) && !is_own(*address))?;
+        let own = |address| near.iter().any(|near| near.prefix.address == address) || is_own(address);
+        let address = self.address.filter(|address| is_a_hosts(*address) && !own(*address))?;
         // A network that is everything is none of the lab's.
-        let fits = near
-            .iter()
-            .filter(|near| near.prefix.length > 0 && near.prefix.address != address && near.prefix.contains(address));
+        let fits = near.iter().filter(|near| near.prefix.length > 0 && near.prefix.contains(address));
         fits.max_by_key(|near| near.prefix.length).map(|near| near.bridge.clone())
     }
 
