@@ -6,18 +6,12 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use windlass_sim::{
-    Clock, Faults,
-    guacd::{Config, Guacd},
-};
 use windlass_tests::{
     ApiServer, Process,
     console::Console,
     docker::{Docker, IMAGE},
     guest::{APPEND, Guest, PROMPT},
-    has_program, skip,
-    tunnel::Tunnel,
-    wait_until,
+    has_program, skip, wait_until,
 };
 
 use super::house::{Labs, shell};
@@ -78,16 +72,11 @@ fn a_machines_serial_line_and_its_screen() {
         append: input.append, memory_mb: 256, vnc: true }); }\n";
     const REMOVE: &str = "const WORKFLOW = #{ name: \"lab/unboot\", title: \"Unboot\", permissions: [\"qemu.*:*\"] };\n\
         fn run(input) { qemu::destroy(input.lab); }\n";
-    let guacd = Guacd::start(([127, 0, 0, 1], 0).into(), Config::default(), Faults::new(Clock::system())).unwrap();
-    let settings = format!(
-        "[hosts.qemu]\nimages = [\"{}\"]\naccelerator = \"tcg\"\n[hosts.guacamole]\nguacd = \"{}\"\n",
-        folder.path().display(),
-        guacd.address()
-    );
+    let settings = format!("[hosts.qemu]\nimages = [\"{}\"]\naccelerator = \"tcg\"\n", folder.path().display());
     let server = ApiServer::start_with(&[("lab/boot", MAKE), ("lab/unboot", REMOVE)], &[], &settings);
     done(&server, "lab/boot", &json!({ "lab": "demo", "append": APPEND }));
     let kinds = server.get("/api/v1/labs/demo/nodes/m1/consoles").expect(200).json()["kinds"].clone();
-    assert_eq!(kinds, json!(["serial", "vnc", "guac"]));
+    assert_eq!(kinds, json!(["serial", "vnc"]));
     let mut serial = Console::with_token(&server, "demo/nodes/m1/console?kind=serial&record=1", &server.token);
     serial.patience = Duration::from_secs(120);
     // Whoever comes late has missed the prompt.
@@ -96,21 +85,6 @@ fn a_machines_serial_line_and_its_screen() {
     serial.asks("echo guest-$((6*7))", "guest-42");
     let mut watching = Console::with_token(&server, "demo/nodes/m1/console?kind=serial&mode=watch", &server.token);
     watching.until("guest-42");
-    // It is one line, whatever somebody calls it: both go on.
-    let mut named = Console::with_token(&server, "demo/nodes/m1/console?kind=serial&name=own", &server.token);
-    named.until("guest-42");
-    named.hears(|told| told["viewers"] == 3);
-    serial.asks("echo both-$((6*7))", "both-42");
-    named.until("both-42");
-    drop(named);
-    // By way of guacd it is the screen, at a port that leads to QEMU's socket.
-    let mut shown = Tunnel::open(&server, "demo/nodes/m1/console?kind=guac&width=640&height=480", &server.token);
-    shown.until("guacd asks", |next| next[0] == "sync");
-    let seen = guacd.sessions().pop().unwrap();
-    assert_eq!((seen.protocol.as_str(), seen.parameters["hostname"].as_str()), ("vnc", "127.0.0.1"));
-    assert_eq!((seen.parameters.get("username"), seen.parameters.get("password")), (None, None));
-    shown.says(&["disconnect"]);
-    assert_eq!(shown.ends(), (1000, "0".into()));
     // RFB as noVNC speaks it: version, no security, shared, and the screen's size.
     let greet = |mode: &str| {
         let path = format!("demo/nodes/m1/console?kind=vnc&mode={mode}");
