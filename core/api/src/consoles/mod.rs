@@ -190,12 +190,8 @@ async fn open(mut request: Request) -> Result<Answer, Problem> {
         return Err(Problem::new(Code::NotFound, message).help(format!("it has {has}")));
     }
     let seat = hub.seats.take(request.principal.person(), &place)?;
-    let key = Key {
-        node: place.clone(),
-        kind: query.kind,
-        name: clean("name", query.name.as_deref().unwrap_or_default())?.to_owned(),
-        login: query.login()?,
-    };
+    let (name, login) = query.terminal()?;
+    let key = Key { node: place.clone(), kind: query.kind, name, login };
     let who = request.principal.actor();
     let target = format!("{}/{} {}", place.lab, place.node, query.kind.as_str());
     let mut after =

@@ -47,7 +47,7 @@ pub(super) struct ConsoleQuery {
     pub rows: u16,
     /// Whether you come to type.
     pub mode: Mode,
-    /// Tells terminals apart: those who name the same see the same one.
+    /// Tells terminals apart: those who name the same see the same one. A machine's serial line is one for all.
     pub name: Option<String>,
     /// 1: have it recorded.
     pub record: u8,
@@ -89,8 +89,18 @@ impl Default for ConsoleQuery {
 }
 
 impl ConsoleQuery {
+    /// Which terminal it is: its name, and who logs in. A machine's serial line is one, whatever somebody calls it.
+    pub(super) fn terminal(&self) -> Result<(String, Option<(String, String)>), Problem> {
+        let name = clean("name", self.name.as_deref().unwrap_or_default())?;
+        let login = self.login()?;
+        Ok(match self.kind {
+            ConsoleKind::Serial => Default::default(),
+            _ => (name.to_owned(), login),
+        })
+    }
+
     /// Who logs in, where whoever asks has said so.
-    pub(super) fn login(&self) -> Result<Option<(String, String)>, Problem> {
+    fn login(&self) -> Result<Option<(String, String)>, Problem> {
         match (&self.user, &self.secret) {
             (Some(user), Some(secret)) => {
                 Ok(Some((clean("user", user)?.to_owned(), clean("secret", secret)?.to_owned())))
@@ -121,5 +131,25 @@ impl ConsoleQuery {
         }
         let timezone = self.timezone.as_deref().map(|zone| clean("timezone", zone).map(str::to_owned)).transpose()?;
         Ok(Some(ScreenAsk { of: self.of, width: self.width, height: self.height, dpi: self.dpi, timezone }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_serial_line_is_one_whatever_it_is_called() {
+        let asked = |kind| ConsoleQuery {
+            kind,
+            name: Some("own".into()),
+            user: Some("root".into()),
+            secret: Some("lab/key".into()),
+            ..ConsoleQuery::default()
+        };
+        assert_eq!(asked(ConsoleKind::Serial).terminal().unwrap(), (String::new(), None));
+        let login = Some(("root".to_owned(), "lab/key".to_owned()));
+        assert_eq!(asked(ConsoleKind::Ssh).terminal().unwrap(), ("own".to_owned(), login));
+        assert!(ConsoleQuery { secret: None, ..asked(ConsoleKind::Serial) }.terminal().is_err());
     }
 }

@@ -13,6 +13,7 @@ mod facts;
 mod fault;
 mod kernel;
 mod lab;
+mod near;
 mod ops;
 mod owners;
 mod patrol;
@@ -42,6 +43,7 @@ pub use self::{
     difference::{Finding, Found},
     facts::facts,
     fault::Fault,
+    near::{Near, bridges},
     owners::owners,
     patrol::{Cadence, Expected, Patrol},
 };

@@ -2,6 +2,7 @@
 
 mod interrupted;
 mod many;
+mod near;
 mod outside;
 
 use std::sync::Arc;

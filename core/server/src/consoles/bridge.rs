@@ -17,7 +17,7 @@ use windlass_model::{Code, Problem};
 const PATIENCE: Duration = Duration::from_secs(15);
 /// Tables of this process' sockets.
 const TABLES: [&str; 2] = ["/proc/self/net/tcp", "/proc/self/net/tcp6"];
-const LISTENS: &str = "0A";
+const ESTABLISHED: &str = "01";
 
 /// A port that leads to a node. It is closed when this is dropped, and what came through it.
 pub struct Bridge {
@@ -37,13 +37,32 @@ impl Drop for Bridge {
 struct Socket {
     local: SocketAddr,
     remote: SocketAddr,
-    listens: bool,
+    is_open: bool,
     user: u32,
+}
+
+/// Who guacd is.
+pub struct Guacd {
+    /// Addresses that it may come from.
+    addresses: Vec<IpAddr>,
+    /// Our end of a connection to it, for as long as that is open.
+    ours: SocketAddr,
+    /// Its end.
+    theirs: SocketAddr,
+}
+
+impl Guacd {
+    /// Whoever is at the other end of this connection, and has these addresses.
+    pub fn of(stream: &TcpStream, addresses: &[SocketAddr]) -> std::io::Result<Self> {
+        let (ours, theirs) = (plain(stream.local_addr()?), plain(stream.peer_addr()?));
+        let addresses = addresses.iter().copied().chain([theirs]).map(|one| plain(one).ip()).collect();
+        Ok(Self { addresses, ours, theirs })
+    }
 }
 
 impl Bridge {
     /// Leads to `node` whoever is guacd, at this address of this machine.
-    pub async fn open(here: IpAddr, guacd: Vec<SocketAddr>, node: Box<dyn Duplex>) -> Result<Self, Problem> {
+    pub async fn open(here: IpAddr, guacd: Guacd, node: Box<dyn Duplex>) -> Result<Self, Problem> {
         let failed = |error: std::io::Error| {
             Problem::new(Code::System, format!("no port for guacd at {here}: {error}"))
                 .help("`hosts.guacamole.console_address` is an address of this machine that guacd can reach")
@@ -60,7 +79,7 @@ impl Bridge {
 }
 
 /// The first connection that is guacd's.
-async fn accept(listener: TcpListener, guacd: &[SocketAddr]) -> Option<TcpStream> {
+async fn accept(listener: TcpListener, guacd: &Guacd) -> Option<TcpStream> {
     let own = listener.local_addr().ok()?;
     loop {
         let (stream, peer) = listener.accept().await.ok()?;
@@ -71,24 +90,31 @@ async fn accept(listener: TcpListener, guacd: &[SocketAddr]) -> Option<TcpStream
     }
 }
 
-/// Whether the other end is guacd: its address, and on this machine its user.
-fn is_guacd(peer: SocketAddr, own: SocketAddr, guacd: &[SocketAddr]) -> bool {
-    let at = peer.ip().to_canonical();
-    if !guacd.iter().any(|guacd| guacd.ip().to_canonical() == at) {
+/// Whether the other end is guacd: its address, and on this machine the user of guacd's end of our own connection to it. Who listens at
+/// guacd's port is no proof: anybody may listen there at an address that guacd left free.
+fn is_guacd(peer: SocketAddr, own: SocketAddr, guacd: &Guacd) -> bool {
+    let (peer, own) = (plain(peer), plain(own));
+    if !guacd.addresses.contains(&peer.ip()) {
         return false;
-    }
-    if at != own.ip().to_canonical() && !at.is_loopback() {
-        return true;
     }
     let text: String = TABLES.into_iter().filter_map(|path| std::fs::read_to_string(path).ok()).collect();
     let sockets: Vec<Socket> = text.lines().filter_map(socket).collect();
-    let other = sockets.iter().find(|socket| !socket.listens && socket.local == peer && socket.remote == own);
-    let serves = |socket: &&Socket| {
-        let all = socket.local.ip().is_unspecified();
-        socket.listens
-            && guacd.iter().any(|it| it.port() == socket.local.port() && (all || it.ip() == socket.local.ip()))
+    // Of a connection that has ended the kernel says nobody's user.
+    let end = |local, remote| {
+        let found = sockets.iter().find(|socket| socket.is_open && (socket.local, socket.remote) == (local, remote));
+        found.map(|socket| socket.user)
     };
-    other.is_some_and(|other| sockets.iter().filter(serves).any(|guacd| guacd.user == other.user))
+    match (end(peer, own), end(guacd.theirs, guacd.ours)) {
+        (Some(other), Some(guacd)) => other == guacd,
+        // Both are elsewhere, where their address tells them from others.
+        (None, None) => !peer.ip().is_loopback() && peer.ip() != own.ip(),
+        _ => false,
+    }
+}
+
+/// As the kernel's tables have it here: an IPv4 address is one.
+fn plain(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 /// A line of /proc/net/tcp.
@@ -96,7 +122,7 @@ fn socket(line: &str) -> Option<Socket> {
     let words: Vec<&str> = line.split_whitespace().collect();
     let [_, local, remote, state, _, _, _, user, ..] = words[..] else { return None };
     let (local, remote) = (address(local)?, address(remote)?);
-    Some(Socket { local, remote, listens: state == LISTENS, user: user.parse().ok()? })
+    Some(Socket { local, remote, is_open: state == ESTABLISHED, user: user.parse().ok()? })
 }
 
 /// `0100007F:0016`, each four bytes in this machine's order.
@@ -139,19 +165,33 @@ mod tests {
         let four = "   0: 0100007F:0016 0200007F:A001 01 00000000:00000000 00:00000000 00000000  1000        0 1";
         let seen = socket(four).unwrap();
         assert_eq!(seen.local, "127.0.0.1:22".parse().unwrap());
-        assert_eq!((seen.remote, seen.listens, seen.user), ("127.0.0.2:40961".parse().unwrap(), false, 1000));
+        assert_eq!((seen.remote, seen.is_open, seen.user), ("127.0.0.2:40961".parse().unwrap(), true, 1000));
         let seen = socket(six).unwrap();
-        assert_eq!((seen.local, seen.listens, seen.user), ("[::1]:4822".parse().unwrap(), true, 113));
+        assert_eq!((seen.local, seen.is_open, seen.user), ("[::1]:4822".parse().unwrap(), false, 113));
         assert_eq!(socket("  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid"), None);
+    }
+
+    /// Our connection to a guacd, and guacd's end of it.
+    async fn met(guacd: &TcpListener) -> (TcpStream, TcpStream) {
+        let ours = TcpStream::connect(guacd.local_addr().unwrap()).await.unwrap();
+        (ours, guacd.accept().await.unwrap().0)
+    }
+
+    async fn is_let_in(guacd: Guacd) -> bool {
+        let (near, mut node) = tokio::io::duplex(64);
+        let bridge = Bridge::open([127, 0, 0, 1].into(), guacd, Box::new(near)).await.unwrap();
+        let mut stream = TcpStream::connect(bridge.address).await.unwrap();
+        node.write_all(b"shown").await.unwrap();
+        stream.read_exact(&mut [0; 5]).await.is_ok()
     }
 
     #[tokio::test]
     async fn a_port_leads_to_the_node_for_guacd_alone_and_once() {
         let guacd = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let at = guacd.local_addr().unwrap();
-        let here: IpAddr = [127, 0, 0, 1].into();
+        let (ours, theirs) = met(&guacd).await;
         let (near, mut node) = tokio::io::duplex(64);
-        let bridge = Bridge::open(here, vec![at], Box::new(near)).await.unwrap();
+        let known = Guacd::of(&ours, &[]).unwrap();
+        let bridge = Bridge::open([127, 0, 0, 1].into(), known, Box::new(near)).await.unwrap();
         let mut stream = TcpStream::connect(bridge.address).await.unwrap();
         stream.write_all(b"keys").await.unwrap();
         let mut seen = [0; 4];
@@ -162,11 +202,26 @@ mod tests {
         assert!(&seen == b"shown" && TcpStream::connect(bridge.address).await.is_err(), "a second one came in");
         drop(bridge);
         assert_eq!(stream.read(&mut seen).await.unwrap_or(0), 0, "it goes on");
-        // Nobody of guacd's user listens there: whoever comes isn't guacd.
-        let (near, _node) = tokio::io::duplex(64);
-        drop(guacd);
-        let bridge = Bridge::open(here, vec![at], Box::new(near)).await.unwrap();
-        let mut stream = TcpStream::connect(bridge.address).await.unwrap();
-        assert_eq!(stream.read(&mut seen).await.unwrap_or(0), 0, "somebody else came in");
+        // Somebody listens there still, but nobody is at the other end of our connection: whoever comes isn't guacd.
+        let known = Guacd::of(&ours, &[]).unwrap();
+        drop(theirs);
+        drop(ours);
+        assert!(!is_let_in(known).await, "somebody else came in");
+    }
+
+    #[tokio::test]
+    async fn who_listens_at_guacds_port_beside_it_is_not_guacd() {
+        let guacd = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = guacd.local_addr().unwrap();
+        // Ours is the user of both sockets here: that guacd's end is another's is told by an end that isn't there.
+        let beside = TcpListener::bind(("::1", at.port())).await.unwrap();
+        let (ours, _theirs) = met(&guacd).await;
+        let other = TcpStream::connect(beside.local_addr().unwrap()).await.unwrap();
+        let _held = beside.accept().await.unwrap();
+        assert!(is_let_in(Guacd::of(&ours, &[]).unwrap()).await);
+        let beside = Guacd { theirs: plain(other.peer_addr().unwrap()), ..Guacd::of(&ours, &[]).unwrap() };
+        assert!(!is_let_in(beside).await);
+        let elsewhere = Guacd { addresses: vec![[127, 0, 0, 2].into()], ..Guacd::of(&ours, &[]).unwrap() };
+        assert!(!is_let_in(elsewhere).await);
     }
 }

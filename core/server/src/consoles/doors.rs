@@ -1,11 +1,12 @@
 //! Where a node's SSH and telnet servers are: what its lab's document says of them, or their usual ports in its own namespace.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use windlass_api::services::ConsoleKind;
+use windlass_hosts::net::Near;
 use windlass_model::{Code, Problem};
 
 use super::{aside, inside::Inside};
@@ -33,8 +34,8 @@ pub struct Door {
 pub enum From {
     /// A namespace, as `ip netns` knows it.
     Namespace(String),
-    /// This machine itself.
-    Here,
+    /// This machine itself, by this bridge and no other way.
+    Bridge(String),
 }
 
 impl Door {
@@ -63,12 +64,15 @@ impl Door {
         self.via.as_deref().filter(|_| self.address.is_some())
     }
 
-    /// Whether this machine itself may reach for it: its address is in a network of the lab in which this machine has one, too. Any
-    /// other could be anybody's.
-    pub fn is_near(&self, document: Option<&Value>) -> bool {
-        let networks = document.and_then(|document| document["networks"].as_array());
-        let own = networks.into_iter().flatten().filter_map(|network| network["addresses"].as_array()).flatten();
-        self.address.is_some_and(|address| own.filter_map(Value::as_str).any(|prefix| within(address, prefix)))
+    /// By which of the lab's bridges this machine itself may reach for it: its address is in a network that this machine has an address
+    /// of on that bridge, and isn't one of this machine's own. Any other could be anybody's. What the document says of networks proves
+    /// nothing: whoever may write it could name any.
+    pub fn bridge(&self, near: &[Near]) -> Option<String> {
+        let own = |address| near.iter().any(|near| near.prefix.address == address) || is_own(address);
+        let address = self.address.filter(|address| is_a_hosts(*address) && !own(*address))?;
+        // A network that is everything is none of the lab's.
+        let fits = near.iter().filter(|near| near.prefix.length > 0 && near.prefix.contains(address));
+        fits.max_by_key(|near| near.prefix.length).map(|near| near.bridge.clone())
     }
 
     /// Connects.
@@ -80,13 +84,13 @@ impl Door {
                 TcpStream::from_std(stream)
                     .map_err(|error| Problem::new(Code::System, format!("the connection into the node: {error}")))
             }
-            From::Here => {
-                let connected = tokio::time::timeout(PATIENCE, TcpStream::connect(address)).await;
+            From::Bridge(bridge) => {
+                let connected = tokio::time::timeout(PATIENCE, by(&bridge, address)).await;
                 let connected = connected.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
                 let stream = connected.map_err(|error| {
                     Problem::new(
                         Code::Unavailable,
-                        format!("nothing answers at {address}, seen from this machine: {error}"),
+                        format!("nothing answers at {address}, seen from this machine by {bridge}: {error}"),
                     )
                 })?;
                 let _ = stream.set_nodelay(true);
@@ -96,29 +100,41 @@ impl Door {
     }
 }
 
-/// Whether an address is in the network of `10.0.0.1/24`, and isn't that one itself.
-fn within(address: IpAddr, prefix: &str) -> bool {
-    let Some((own, length)) = prefix.split_once('/') else { return false };
-    let (Ok(own), Ok(length)) = (own.parse::<IpAddr>(), length.parse::<u32>()) else { return false };
-    let (a, b, bits) = match (address, own) {
-        (IpAddr::V4(a), IpAddr::V4(b)) => (u128::from(a.to_bits()), u128::from(b.to_bits()), 32),
-        (IpAddr::V6(a), IpAddr::V6(b)) => (a.to_bits(), b.to_bits(), 128),
-        _ => return false,
+/// A connection that leaves this machine by one interface, or not at all.
+async fn by(interface: &str, address: SocketAddr) -> std::io::Result<TcpStream> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.bind_device(Some(interface.as_bytes()))?;
+    socket.connect(address).await
+}
+
+/// Whether an address is one that a host in a network has.
+fn is_a_hosts(address: IpAddr) -> bool {
+    let special = match address {
+        IpAddr::V4(v4) => v4.is_link_local() || v4.is_broadcast(),
+        // One that stands for an IPv4 address has to be given as that.
+        IpAddr::V6(v6) => v6.is_unicast_link_local() || v6.to_ipv4_mapped().is_some(),
     };
-    // A network that is everything is none of the lab's.
-    (1..=bits).contains(&length) && a != b && (a ^ b) >> (bits - length) == 0
+    !(special || address.is_loopback() || address.is_unspecified() || address.is_multicast())
+}
+
+/// Whether an address is this machine's. One of which that can't be told is taken for one.
+fn is_own(address: IpAddr) -> bool {
+    match UdpSocket::bind((address, 0)) {
+        Ok(_) => true,
+        Err(error) => error.kind() != std::io::ErrorKind::AddrNotAvailable,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use windlass_hosts::net::types::Prefix;
 
     use super::*;
 
     #[test]
     fn a_document_says_where_servers_are() {
         let document = json!({
-            "networks": [{ "name": "lan", "addresses": ["10.0.0.1/24", "fd00::1/64"] }],
             "nodes": [
                 { "name": "r1", "consoles": { "ssh": 2222 } },
                 { "name": "m1", "consoles": { "ssh": { "address": "10.0.0.9", "user": "root", "secret": "lab/key" },
@@ -130,15 +146,9 @@ mod tests {
         let r1 = door("r1", ConsoleKind::Ssh).unwrap();
         assert_eq!((r1.port(ConsoleKind::Ssh), r1.is_elsewhere()), (2222, false));
         let m1 = door("m1", ConsoleKind::Ssh).unwrap();
-        assert_eq!(
-            (m1.port(ConsoleKind::Ssh), m1.user.as_deref(), m1.is_near(Some(&document))),
-            (22, Some("root"), true)
-        );
+        assert_eq!((m1.port(ConsoleKind::Ssh), m1.user.as_deref(), m1.is_elsewhere()), (22, Some("root"), true));
         let telnet = door("m1", ConsoleKind::Telnet).unwrap();
-        assert_eq!(
-            (telnet.via(), telnet.port(ConsoleKind::Telnet), telnet.is_near(Some(&document))),
-            (Some("r1"), 23, false)
-        );
+        assert_eq!((telnet.via(), telnet.port(ConsoleKind::Telnet)), (Some("r1"), 23));
         assert_eq!(
             (door("odd", ConsoleKind::Ssh), door("r1", ConsoleKind::Telnet), door("r9", ConsoleKind::Ssh)),
             (None, None, None)
@@ -146,20 +156,52 @@ mod tests {
         assert_eq!(door("odd", ConsoleKind::Telnet).unwrap().port(ConsoleKind::Telnet), 23);
     }
 
+    fn near(bridge: &str, address: &str, length: u8) -> Near {
+        Near { bridge: bridge.into(), prefix: Prefix { address: address.parse().unwrap(), length } }
+    }
+
     #[test]
     fn this_machine_reaches_only_into_networks_of_the_lab() {
-        for (address, prefix, fits) in [
-            ("10.0.0.9", "10.0.0.1/24", true),
-            ("10.0.1.9", "10.0.0.1/24", false),
-            ("10.0.0.1", "10.0.0.1/24", false),
-            ("fd00::9", "fd00::1/64", true),
-            ("fd01::9", "fd00::1/64", false),
-            ("127.0.0.1", "10.0.0.1/0", false),
-            ("10.0.0.9", "10.0.0.1/33", false),
-            ("10.0.0.9", "fd00::1/64", false),
-            ("10.0.0.9", "10.0.0.1", false),
+        let all = [near("wide", "10.72.0.1", 16), near("lan", "10.72.3.1", 24), near("six", "fd72::1", 64)];
+        let all =
+            [&all[..], &[near("lo", "127.0.0.2", 8), near("any", "192.0.2.1", 0), near("ll", "fe80::1", 64)]].concat();
+        for (address, bridge) in [
+            ("10.72.9.9", Some("wide")),
+            ("10.72.3.9", Some("lan")),
+            ("10.73.0.9", None),
+            ("10.72.3.1", None),
+            ("fd72::9", Some("six")),
+            ("fd73::9", None),
+            ("127.0.0.1", None),
+            ("127.0.0.9", None),
+            ("::ffff:127.0.0.1", None),
+            ("::ffff:10.72.3.9", None),
+            ("::1", None),
+            ("0.0.0.0", None),
+            ("::", None),
+            ("224.0.0.1", None),
+            ("ff02::1", None),
+            ("169.254.169.254", None),
+            ("255.255.255.255", None),
+            ("fe80::9", None),
+            ("192.0.2.9", None),
         ] {
-            assert_eq!(within(address.parse().unwrap(), prefix), fits, "{address} {prefix}");
+            let door = Door { address: Some(address.parse().unwrap()), ..Door::default() };
+            assert_eq!(door.bridge(&all).as_deref(), bridge, "{address}");
+            assert_eq!(door.bridge(&[]), None, "{address}");
         }
+        assert_eq!(Door::default().bridge(&all), None);
+        assert!(is_own([127, 0, 0, 1].into()) && !is_own([192, 0, 2, 9].into()));
+    }
+
+    #[tokio::test]
+    async fn a_connection_takes_its_bridge_or_none() {
+        let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = server.local_addr().unwrap();
+        let door = Door { address: Some(at.ip()), port: Some(at.port()), ..Door::default() };
+        let by = |bridge: &str| door.connect(ConsoleKind::Ssh, From::Bridge(bridge.into()));
+        assert_eq!(by("lo").await.unwrap().peer_addr().unwrap(), at);
+        let problem = by("none-such").await.unwrap_err();
+        assert!(problem.code == Code::Unavailable && problem.message.contains("by none-such"), "{problem:?}");
     }
 }

@@ -20,7 +20,10 @@ use windlass_hosts::guacamole::{
 };
 use windlass_model::{Code, Problem};
 
-use super::{bridge::Bridge, ssh::Login};
+use super::{
+    bridge::{Bridge, Guacd},
+    ssh::Login,
+};
 
 /// Bytes on their way.
 const ROOM: usize = 256 << 10;
@@ -99,7 +102,10 @@ impl Guacs {
             return Err(Problem::new(Code::NotFound, message).help("who may type can open it: `mode=type`"));
         }
         let Far { stream, login } = far.await?;
-        let bridge = Bridge::open(self.here, self.addresses().await?, stream).await?;
+        let ours = guacd::connect(&self.config).await?;
+        let known = Guacd::of(&ours, &self.addresses().await?)
+            .map_err(|error| Problem::new(Code::Unavailable, format!("the connection to guacd has broken: {error}")))?;
+        let bridge = Bridge::open(self.here, known, stream).await?;
         let mut wanted = handshake(of.as_str(), ask.screen.as_ref(), false)
             .parameter("hostname", bridge.address.ip().to_string())
             .parameter("port", bridge.address.port().to_string());
@@ -109,7 +115,7 @@ impl Guacs {
             wanted = wanted.parameter("username", login.user.as_str()).parameter("host-key", known);
             wanted = wanted.parameter(secret, login.secret.as_str());
         }
-        let tunnel = guacd::open(&self.config, wanted).await?;
+        let tunnel = guacd::over(&self.config, ours, wanted).await?;
         let shared = Arc::new(Shared { id: tunnel.id.clone(), _bridge: bridge });
         *held = Arc::downgrade(&shared);
         Ok(source(tunnel, shared))

@@ -217,21 +217,24 @@ impl Labs {
             Some(of) => Some(of).filter(|of| kinds.contains(of)).ok_or_else(|| no_console(&at, of))?,
             None => SHOWN.into_iter().find(|kind| kinds.contains(kind)).ok_or_else(|| no_console(&at, ask.kind))?,
         };
-        let asked = ask.login.clone();
+        // Whoever joins a session is looked at as the one who began it.
+        let login = match of {
+            ConsoleKind::Ssh => Some(self.login(&at, ask.login.clone(), &node.door(&at, of)).await?),
+            _ => None,
+        };
         let far = async move {
             if let (ConsoleKind::Vnc, Some((folder, vnc))) = (of, node.screen()) {
                 let stream = machine::open(folder.to_owned(), vnc).await?.stream;
                 return Ok(Far { stream, login: None });
             }
-            let login = match of {
-                ConsoleKind::Ssh => {
+            let login = match login {
+                Some(login) => {
                     let door = node.door(&at, of);
-                    let login = self.login(&at, asked, &door).await?;
                     // guacd is told which key is the node's: it doesn't look by itself.
                     let key = ssh::key(self.connect(&at, node, of).await?, self.pin(&at, &door)).await?;
                     Some((login, key))
                 }
-                _ => None,
+                None => None,
             };
             Ok(Far { stream: Box::new(self.connect(&at, node, of).await?), login })
         };
@@ -257,12 +260,16 @@ impl Labs {
                 })?)
             }
             (None, Some(namespace)) => From::Namespace(namespace.clone()),
-            (None, None) if door.is_near(node.document.as_ref()) => From::Here,
             (None, None) if door.is_elsewhere() => {
-                let message = format!("this machine doesn't reach for {}'s {}", at.node, kind.as_str());
-                return Err(Problem::new(Code::InvalidInput, message).help(
-                    "its `address` has to be in a network of the lab in which this machine has one of its own; or name a node with `via`",
-                ));
+                let (instance, lab) = (self.instance.clone(), LabId::new(&at.organisation, &at.lab));
+                let near = aside(move || net::bridges(&*net::kernel(), lab, &instance)).await?;
+                From::Bridge(door.bridge(&near).ok_or_else(|| {
+                    let message = format!("this machine doesn't reach for {}'s {}", at.node, kind.as_str());
+                    Problem::new(Code::InvalidInput, message).help(
+                        "its `address` has to be in a network of the lab in which this machine has one of its own, and another one than \
+                         this machine's; or name a node with `via`",
+                    )
+                })?)
             }
             (None, None) => return Err(no_console(at, kind)),
         };

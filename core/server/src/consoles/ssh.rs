@@ -58,6 +58,25 @@ struct Trust {
 }
 
 impl Pin {
+    /// Keeps a key as the first one, in one go: a file that was begun and not ended would refuse the node for ever. Whether it is the
+    /// first one.
+    fn keep(&self, key: &str) -> std::io::Result<bool> {
+        let beside = self.path.with_file_name(format!(".{}", hex::encode(rand::random::<[u8; 8]>())));
+        let kept = || {
+            let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+            file.write_all(key.as_bytes())?;
+            file.sync_all()?;
+            match fs::hard_link(&beside, &self.path) {
+                Ok(()) => Ok(true),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+                Err(error) => Err(error),
+            }
+        };
+        let kept = kept();
+        let _ = fs::remove_file(&beside);
+        kept
+    }
+
     /// Whether this key is the node's: the one that it showed first.
     fn admits(&self, key: &str) -> Result<(), Problem> {
         if let Some(given) = &self.given {
@@ -74,10 +93,8 @@ impl Pin {
         if let Some(folder) = self.path.parent() {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
         }
-        match fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.path) {
-            Ok(mut file) => return file.write_all(key.as_bytes()).map_err(failed),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(failed(error)),
+        if !self.path.exists() && self.keep(key).map_err(failed)? {
+            return Ok(());
         }
         let known = fs::read_to_string(&self.path).map_err(failed)?;
         if known.len() <= KEY_BYTES && known.trim() == key {
@@ -233,6 +250,10 @@ mod tests {
         pin.admits("ssh-ed25519 AAAA").unwrap();
         let problem = pin.admits("ssh-ed25519 BBBB").unwrap_err();
         assert!(problem.code == Code::Conflict && problem.help.is_some_and(|help| help.contains("made/r1")));
+        // Another one that came at the same time was later; and nothing is left beside.
+        assert!(!pin.keep("ssh-ed25519 BBBB").unwrap());
+        assert_eq!(fs::read_to_string(&pin.path).unwrap(), "ssh-ed25519 AAAA");
+        assert_eq!(fs::read_dir(folder.path().join("made")).unwrap().count(), 1);
         let given = Pin { path: folder.path().join("made/r2"), given: Some("ssh-ed25519  BBBB ann@r2".into()) };
         given.admits("ssh-ed25519 BBBB").unwrap();
         assert!(given.admits("ssh-ed25519 AAAA").unwrap_err().message.contains("document"));

@@ -23,7 +23,7 @@ pub use tunnel::{Reader, Tunnel, Writer};
 pub struct Config {
     /// `host:port`.
     pub address: String,
-    /// How long the connection and the handshake may take together.
+    /// How long the connection may take, and how long the handshake.
     pub handshake: Duration,
     /// How long it may be silent. guacd itself says something every few seconds.
     pub silence: Duration,
@@ -93,8 +93,12 @@ impl Handshake {
 /// Opens a tunnel. Fails when guacd can't be reached, doesn't speak its protocol, or refuses. What guacd can't reach it tells in the
 /// tunnel: the reader fails with it.
 pub async fn open(config: &Config, handshake: Handshake) -> Result<Tunnel, Problem> {
-    let limit = config.handshake;
-    let opened = async {
+    over(config, connect(config).await?, handshake).await
+}
+
+/// A connection to guacd, over which nothing has been said.
+pub async fn connect(config: &Config) -> Result<TcpStream, Problem> {
+    let connected = async {
         let stream = TcpStream::connect(&config.address).await.map_err(|error| {
             Problem::new(Code::Unavailable, format!("guacd can't be reached at {}: {error}", config.address))
                 .help("`hosts.guacamole.guacd` is its host and port; guacd listens on port 4822 by default")
@@ -102,10 +106,20 @@ pub async fn open(config: &Config, handshake: Handshake) -> Result<Tunnel, Probl
                 .retryable()
         })?;
         let _ = stream.set_nodelay(true);
-        let (read, write) = stream.into_split();
-        handshake::perform(config, read, write, &handshake).await
+        Ok(stream)
     };
-    tokio::time::timeout(limit, opened).await.unwrap_or_else(|_| {
+    in_time(config, connected).await
+}
+
+/// Opens a tunnel over a connection.
+pub async fn over(config: &Config, stream: TcpStream, handshake: Handshake) -> Result<Tunnel, Problem> {
+    let (read, write) = stream.into_split();
+    in_time(config, handshake::perform(config, read, write, &handshake)).await
+}
+
+async fn in_time<T>(config: &Config, begun: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
+    let limit = config.handshake;
+    tokio::time::timeout(limit, begun).await.unwrap_or_else(|_| {
         let message = format!("guacd at {} took longer than {} ms to begin", config.address, limit.as_millis());
         Err(Problem::new(Code::Unavailable, message).retryable())
     })

@@ -2,7 +2,7 @@
 //! does what a run types meanwhile. Nobody who takes nothing can hold that up.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, VecDeque, hash_map::Entry},
     fs::File,
     io::{ErrorKind, Read as _, Write as _},
     os::{
@@ -30,6 +30,8 @@ const SAID: usize = 1 << 20;
 const PIECE: usize = 16 << 10;
 /// Runs that wait to type.
 const WAITING: usize = 16;
+/// How long it is waited for somebody who leaves.
+const LEAVING: Duration = Duration::from_secs(5);
 /// How long the last words may take.
 const PARTING: Duration = Duration::from_secs(1);
 /// How soon it is seen that a run wants to type.
@@ -45,7 +47,7 @@ pub enum Typed {
     All,
     /// Nobody is attached any more; nothing was typed.
     Nothing,
-    /// The machine takes nothing.
+    /// The machine hasn't taken all of it, or it isn't known whether it has.
     Stuck,
 }
 
@@ -74,24 +76,47 @@ pub fn attached(run: &Path) -> Option<Typist> {
     ATTACHED.lock().get(&place(run).ok()?).cloned()
 }
 
-/// Attaches to it. What is given back isn't blocking; when it is dropped, the line is let go of.
+/// A line that is held here, until this is dropped. Nobody else has it meanwhile, so what is removed is its own.
+struct Held(Place);
+
+impl Held {
+    /// Takes it. Who leaves it is waited for; who stays keeps it.
+    fn take(place: Place, typist: &Typist) -> std::io::Result<Self> {
+        let begun = Instant::now();
+        loop {
+            if let Entry::Vacant(free) = ATTACHED.lock().entry(place) {
+                free.insert(typist.clone());
+                return Ok(Self(place));
+            }
+            if begun.elapsed() > LEAVING {
+                return Err(std::io::Error::new(ErrorKind::ResourceBusy, "somebody is attached to it"));
+            }
+            thread::sleep(TICK);
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        ATTACHED.lock().remove(&self.0);
+    }
+}
+
+/// Attaches to it, if nobody else is: QEMU would let a second one wait, who sees nothing. What is given back isn't blocking; when it is
+/// dropped, the line is let go of.
 pub fn attach(run: &Path, socket: &str) -> std::io::Result<Line> {
-    let place = place(run)?;
+    let (wishes, wanted) = sync_channel(WAITING);
+    let held = Held::take(place(run)?, &Typist(wishes))?;
     let line = connect(run, socket)?;
     let (near, far) = UnixStream::pair()?;
     [&line, &near, &far].into_iter().try_for_each(|end| end.set_nonblocking(true))?;
-    let (wishes, wanted) = sync_channel(WAITING);
-    ATTACHED.lock().insert(place, Typist(wishes));
     let carry = move || {
         Carrier { line, far, said: VecDeque::new(), typed: Vec::new(), wish: None }.run(&wanted);
-        ATTACHED.lock().remove(&place);
+        drop(held);
         // Whoever asked too late hears so: their senders go with the receiver.
         drop(wanted);
     };
-    if let Err(error) = thread::Builder::new().name("serial".into()).spawn(carry) {
-        ATTACHED.lock().remove(&place);
-        return Err(error);
-    }
+    thread::Builder::new().name("serial".into()).spawn(carry)?;
     Ok(near)
 }
 
@@ -129,6 +154,8 @@ impl Carrier {
         loop {
             if self.wish.is_none() {
                 match wanted.try_recv() {
+                    // It came too late, behind others: it isn't begun, and whoever wished hears that nothing was typed.
+                    Ok(wish) if Instant::now() > wish.until => {}
                     Ok(wish) => self.wish = Some((wish, 0)),
                     Err(TryRecvError::Empty | TryRecvError::Disconnected) => {}
                 }
@@ -141,6 +168,7 @@ impl Carrier {
             }
             self.settle();
         }
+        self.finish();
         // What the machine said last is still shown, if somebody takes it.
         let begun = Instant::now();
         while begun.elapsed() < PARTING && self.show().is_ok() && !self.said.is_empty() {
@@ -153,9 +181,27 @@ impl Carrier {
         let Some((wish, gone)) = &self.wish else { return };
         let all = *gone == wish.text.len() && serial::unread(&self.line) <= 0;
         if all || Instant::now() > wish.until {
-            // Whoever wished may be gone.
-            let _ = wish.done.try_send(if all { Typed::All } else { Typed::Stuck });
-            self.wish = None;
+            self.answer(if all { Typed::All } else { Typed::Stuck });
+        }
+    }
+
+    fn answer(&mut self, typed: Typed) {
+        // Whoever wished may be gone.
+        let _ = self.wish.take().map(|(wish, _)| wish.done.try_send(typed));
+    }
+
+    /// Types a wish to its end that has begun, though nobody looks any more: whoever hears of nothing types all of it again.
+    fn finish(&mut self) {
+        while self.wish.as_ref().is_some_and(|(_, gone)| *gone > 0) {
+            match self.listen().and_then(|heard| Ok(heard | self.press()?)) {
+                Ok(moved) => {
+                    self.settle();
+                    if !moved {
+                        thread::sleep(Duration::from_millis(1));
+                    }
+                }
+                Err(_) => self.answer(Typed::Stuck),
+            }
         }
     }
 
@@ -192,18 +238,24 @@ impl Carrier {
                 self.typed.extend(&piece[..count]);
             }
         }
-        if let Some((wish, gone)) = &mut self.wish
-            && *gone < wish.text.len()
-        {
-            let Some(count) = tried(self.line.write(&wish.text[*gone..]))? else { return Ok(false) };
-            *gone += count;
-            return Ok(true);
+        if self.wish.as_ref().is_some_and(|(wish, gone)| *gone < wish.text.len()) {
+            return self.press();
         }
         if self.typed.is_empty() {
             return Ok(false);
         }
         let Some(count) = tried(self.line.write(&self.typed))? else { return Ok(false) };
         self.typed.drain(..count);
+        Ok(true)
+    }
+
+    /// Types what a run wants.
+    fn press(&mut self) -> std::io::Result<bool> {
+        let Some((wish, gone)) = self.wish.as_mut().filter(|(wish, gone)| *gone < wish.text.len()) else {
+            return Ok(false);
+        };
+        let Some(count) = tried(self.line.write(&wish.text[*gone..]))? else { return Ok(false) };
+        *gone += count;
         Ok(true)
     }
 
@@ -313,6 +365,75 @@ mod tests {
         assert_eq!(typist.types("hello", Duration::from_millis(200)), Typed::Stuck);
         drop(deaf);
         assert_eq!(typist.types("hello", Duration::from_secs(5)), Typed::Nothing);
+        drop(near);
+    }
+
+    /// A machine that reads slowly and notes what it heard; it ends when this says so.
+    fn slow_machine(run: &Path, most: usize) -> Arc<Mutex<Vec<u8>>> {
+        let listener = UnixListener::bind(run.join("serial")).unwrap();
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let notes = heard.clone();
+        thread::spawn(move || {
+            let (mut line, _) = listener.accept().unwrap();
+            let mut piece = vec![0; 64 << 10];
+            while notes.lock().len() < most {
+                thread::sleep(Duration::from_millis(20));
+                match line.read(&mut piece) {
+                    Ok(count @ 1..) => notes.lock().extend(&piece[..count]),
+                    _ => return,
+                }
+            }
+        });
+        heard
+    }
+
+    /// More than sockets take at once.
+    fn long() -> String {
+        "0123456789abcdef".repeat(128 << 10)
+    }
+
+    #[test]
+    fn what_a_run_has_begun_to_type_is_typed_once_whoever_leaves() {
+        let folder = tempfile::tempdir().unwrap();
+        let (heard, text) = (slow_machine(folder.path(), usize::MAX), long());
+        let near = attach(folder.path(), "serial").unwrap();
+        let typist = attached(folder.path()).unwrap();
+        let typed = thread::scope(|scope| {
+            let typing = scope.spawn(|| typist.types(&text, Duration::from_secs(60)));
+            while heard.lock().is_empty() {
+                thread::sleep(Duration::from_millis(1));
+            }
+            drop(near);
+            typing.join().unwrap()
+        });
+        assert_eq!(typed, Typed::All);
+        let begun = Instant::now();
+        while heard.lock().len() < text.len() && begun.elapsed() < Duration::from_secs(10) {
+            thread::sleep(TICK);
+        }
+        assert!(*heard.lock() == text.as_bytes(), "{} of {}", heard.lock().len(), text.len());
+    }
+
+    #[test]
+    fn a_machine_that_ends_while_a_run_types_has_not_heard_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let _heard = slow_machine(folder.path(), 1);
+        let near = attach(folder.path(), "serial").unwrap();
+        let typist = attached(folder.path()).unwrap();
+        assert_eq!(typist.types(&long(), Duration::from_secs(60)), Typed::Stuck);
+        drop(near);
+    }
+
+    #[test]
+    fn a_line_has_one_who_is_attached() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(attach(folder.path(), "serial").unwrap_err().kind(), ErrorKind::NotFound);
+        assert!(attached(folder.path()).is_none(), "a line that couldn't be taken is held");
+        let _heard = slow_machine(folder.path(), usize::MAX);
+        let near = attach(folder.path(), "serial").unwrap();
+        assert_eq!(attach(folder.path(), "serial").unwrap_err().kind(), ErrorKind::ResourceBusy);
+        // It is still the first one's, and a run still types at it.
+        assert_eq!(attached(folder.path()).unwrap().types("hello", Duration::from_secs(20)), Typed::All);
         drop(near);
     }
 }

@@ -90,7 +90,7 @@ pub fn send(cx: &OpCx, machine: &Path, name: &str, text: &str) -> Result<(), Pro
             match typist.types(text, limit.saturating_sub(begin.elapsed())) {
                 line::Typed::All => return Ok(()),
                 line::Typed::Stuck => return Err(unread_text(name)),
-                // Who was attached has gone meanwhile, and nothing of it was taken.
+                // Who was attached has gone meanwhile, and nothing of it was begun.
                 line::Typed::Nothing => {}
             }
         }
