@@ -60,7 +60,7 @@ struct InvitedView {
     /// Whether a mail server has taken it over.
     sent: bool,
     /// Why not.
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     reason: String,
     /// Where it is accepted, if it couldn't be sent: hand it over. It is told only now.
     #[serde(skip_serializing_if = "Option::is_none")]

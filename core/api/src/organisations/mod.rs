@@ -41,7 +41,7 @@ struct OrganisationView {
     /// Whether its members are kept from acting in it.
     suspended: bool,
     /// Why, if somebody has said so.
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     reason: String,
     /// How much it may have, together with those under it.
     quotas: Quotas,
