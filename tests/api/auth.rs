@@ -191,7 +191,7 @@ fn a_new_password_ends_other_sessions(server: ApiServer) {
 }
 
 /// The code that an app shows.
-fn totp(seed: &str, step: u64) -> String {
+pub(super) fn totp(seed: &str, step: u64) -> String {
     let letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     let bits = seed.chars().flat_map(|letter| {
         let value = letters.find(letter).unwrap();
@@ -207,7 +207,7 @@ fn totp(seed: &str, step: u64) -> String {
     format!("{:06}", (word & 0x7fff_ffff) % 1_000_000)
 }
 
-fn step() -> u64 {
+pub(super) fn step() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() / 30
 }
 

@@ -5,7 +5,7 @@ use std::thread;
 use serde_json::{Value, json};
 use windlass_tests::ApiServer;
 
-use super::people;
+use super::{auth, people};
 
 const PASSWORD: &str = "correct horse battery staple";
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -58,4 +58,27 @@ fn a_link_is_for_admins_of_the_platform_and_ends() {
         // The sixth wrong one has to wait.
         assert!(matches!(answer.status, 401 | 429), "{wrong:?}: {} {}", answer.status, answer.text);
     }
+}
+
+#[test]
+fn a_second_factor_that_was_set_up_since_ends_a_link_for_good() {
+    let server = ApiServer::start(&[]);
+    let spend = |link: &str, status: u16| {
+        let body = json!({ "token": link, "password": PASSWORD }).to_string();
+        server.raw("POST", "/api/v1/session/link", "", &[JSON], Some(body.into_bytes())).expect(status);
+    };
+    spend(&word(&seed(&server, &["--admin", "ann"])), 200);
+    let link = word(&seed(&server, &["--admin", "ann", "--link"]));
+    let (ann, elsewhere) = (auth::browser(&server, "ann", PASSWORD), auth::browser(&server, "ann", PASSWORD));
+    let ask = |method: &str, body: Value| ann.ask(&server, method, "/api/v1/session/totp", Some(&body));
+    let told = ask("POST", json!({ "current": PASSWORD })).expect(200).json();
+    let code = auth::totp(told["seed"].as_str().unwrap(), auth::step());
+    ask("PUT", json!({ "code": code })).expect(204);
+    spend(&link, 401);
+    // What was opened with the password alone ends with it, too.
+    elsewhere.ask(&server, "GET", "/api/v1/session", None).expect(401);
+    ann.ask(&server, "GET", "/api/v1/session", None).expect(200);
+    ask("DELETE", json!({ "current": PASSWORD })).expect(204);
+    spend(&link, 401);
+    assert_eq!(seed(&server, &["--admin", "ann", "--link"])["made"], false);
 }

@@ -30,6 +30,53 @@ fn people_come_by_https_to_a_name() {
     assert_eq!(said.code, 0, "the server serves the page itself: {}", said.out);
     let said = machine.shell("windlass doctor --smoke --wait 0s --url http://127.0.0.1:2019");
     assert_eq!(said.code, 1, "{}", said.out);
+    only_a_certificate_is_handed_out(&machine);
+    what_was_there_before_stays(&machine);
+}
+
+/// Where Caddy's user has put something else, nothing of it gets out.
+fn only_a_certificate_is_handed_out(machine: &Machine) {
+    let root = "/var/lib/caddy/.local/share/caddy/pki/authorities/local/root.crt";
+    let before = machine.run(&["cat", "/etc/windlass/caddy-authority.crt"]).good();
+    machine
+        .shell(&format!("echo secret >/root/secret && chmod 600 /root/secret && cp -a {root} /root/root.crt"))
+        .good();
+    for (target, wait) in [("/etc/passwd", "isn't one certificate"), ("/dev/zero", "isn't one certificate")] {
+        machine.shell(&format!("rm {root} && runuser -u caddy -- ln -s {target} {root}")).good();
+        let said = machine.shell("/opt/windlass/windlass install").good();
+        assert!(said.contains(wait), "{target}: {said}");
+        assert_eq!(machine.run(&["cat", "/etc/windlass/caddy-authority.crt"]).good(), before, "{target}");
+    }
+    // What only root reads isn't read at all.
+    machine.shell(&format!("rm {root} && runuser -u caddy -- ln -s /root/secret {root}")).good();
+    let said = machine.shell("/opt/windlass/windlass install").good();
+    assert!(said.contains("Caddy has made no") && !said.contains("secret"), "{said}");
+    machine.shell(&format!("rm {root} && cp -a /root/root.crt {root}")).good();
+}
+
+/// Purged, it takes along what it made and no more; and it can come again.
+fn what_was_there_before_stays(machine: &Machine) {
+    let purge = "windlass uninstall --purge --confirm $(cat /etc/windlass/instance_id)";
+    let psql = |statement: &str| {
+        let words = ["runuser", "-u", "postgres", "--", "psql", "-XqAt", "-c", statement];
+        machine.run(&words).good().trim().to_owned()
+    };
+    machine.shell(purge).good();
+    for statement in ["CREATE ROLE windlass LOGIN", "CREATE DATABASE windlass OWNER windlass"] {
+        psql(statement);
+    }
+    machine.shell("ln -s /bin/true /usr/bin/windlass").good();
+    let said = machine.shell("/opt/windlass/windlass install");
+    assert!(said.code == 1 && said.err.contains("no link of an installation"), "{}\n{}", said.out, said.err);
+    assert_eq!(machine.run(&["readlink", "/usr/bin/windlass"]).good().trim(), "/bin/true");
+    machine.shell("! test -e /usr/lib/windlass && rm /usr/bin/windlass").good();
+    // The front door that was left behind by the purge is nobody's work.
+    install(machine, "");
+    smoke(machine, "");
+    machine.shell(purge).good();
+    assert_eq!(psql("SELECT count(*) FROM pg_database WHERE datname = 'windlass'"), "1");
+    assert_eq!(psql("SELECT count(*) FROM pg_roles WHERE rolname = 'windlass'"), "1");
+    machine.shell("! id windlass 2>/dev/null").good();
 }
 
 #[test]

@@ -13,6 +13,19 @@ case \" $* \" in *\" serve \"*) echo 'this build is broken' >&2; exit 1 ;; esac
 exec /opt/windlass/windlass \"$@\"
 ";
 
+/// A program with a migration of its own, which fails when the half of it is done.
+const HALF: &str = "\
+#!/bin/sh
+case \" $* \" in
+*' migrate --status '*) echo '{\"pending\":[\"29990101000000_half\"],\"unknown\":[]}'; exit 1 ;;
+*' migrate '*)
+    psql -XqAt -h /run/postgresql -d windlass -c \"CREATE TABLE half (); DROP TABLE documents CASCADE; \
+        INSERT INTO __diesel_schema_migrations (version) VALUES ('29990101000000')\" || exit 9
+    echo 'the migration failed' >&2; exit 1 ;;
+esac
+exec /opt/windlass/windlass \"$@\"
+";
+
 fn upgrade(machine: &Machine, file: &str) -> Said {
     machine.shell(&format!("windlass --json upgrade --binary /opt/windlass/{file}"))
 }
@@ -121,5 +134,42 @@ fn a_schema_is_migrated_behind_a_backup_and_never_guessed_at() {
     // What stands before it in the way back is the backup of a schema that the version before has to migrate as well: it says so.
     machine.shell("windlass rollback").good();
     assert_eq!(in_use(&machine), first);
+    smoke(&machine, "");
+}
+
+#[test]
+fn a_migration_that_fails_leaves_the_version_before_serving_with_its_data() {
+    let Some(machine) = Machine::start() else { return };
+    install(&machine, "");
+    let first = in_use(&machine);
+    let kept = || sql(&machine, "SELECT string_agg(kind || id, ',' ORDER BY id) FROM documents WHERE kind IN ('user', 'login_link')");
+    let documents = kept();
+    assert!(documents.contains("useradmin"), "{documents}");
+    executable(&machine.sources().join("half"), HALF.as_bytes());
+    let said = upgrade(&machine, "half");
+    assert!(said.code == 1 && said.err.contains("the migration failed"), "{}\n{}", said.out, said.err);
+    assert!(said.err.contains(&format!("{first} goes on; the database is as it was")), "{}", said.err);
+    smoke(&machine, "");
+    assert_eq!((in_use(&machine), kept()), (first.clone(), documents.clone()));
+    assert_eq!(sql(&machine, "SELECT to_regclass('half') IS NULL"), "t");
+
+    // The way back with a backup that is none, or that the service's user can't read, ends nothing.
+    another(&machine, "next");
+    upgrade(&machine, "next").good();
+    let second = in_use(&machine);
+    let pid = || machine.shell("systemctl show --value -p MainPID windlass").good();
+    let before = pid();
+    machine.shell("echo no backup >/root/none && chmod 700 /root && cp /root/none /var/tmp/none").good();
+    let said = machine.shell("windlass rollback --restore /root/none");
+    assert!(said.code == 1 && said.err.contains("can't read /root/none"), "{}\n{}", said.out, said.err);
+    assert_eq!(pid(), before, "it wasn't even stopped");
+    let said = machine.shell("windlass rollback --restore /var/tmp/none");
+    assert!(said.code == 1 && said.err.contains("isn't a backup"), "{}\n{}", said.out, said.err);
+    assert!(said.err.contains(&format!("{second} goes on; the database is as it was")), "{}", said.err);
+    smoke(&machine, "");
+    // With a good one, it goes back.
+    let backup = machine.shell("ls /var/lib/windlass/backups/*.backup").good();
+    machine.shell(&format!("windlass rollback --restore {}", backup.trim())).good();
+    assert_eq!((in_use(&machine), kept()), (first, documents));
     smoke(&machine, "");
 }

@@ -296,7 +296,7 @@ fn enrol(request: Request) -> Result<Answer, Problem> {
 }
 
 fn confirm(request: Request) -> Result<Answer, Problem> {
-    let (_, user) = own(&request)?;
+    let (session, user) = own(&request)?;
     let body: TotpCode = request.json()?;
     let api = &request.api;
     let Some(kept) = user.body.totp.clone().filter(|kept| !kept.confirmed) else {
@@ -310,9 +310,8 @@ fn confirm(request: Request) -> Result<Answer, Problem> {
             .help("if codes never fit, the clock of the phone or of the server is off")
             .data(serde_json::json!({ "pointer": "/code" }))
     })?;
-    let kept = totp::spend(&auth::kept::TotpBody { confirmed: true, ..kept }, &used);
-    let body = UserBody { totp: Some(kept), ..user.body.clone() };
-    users::update(&api.engine, &auth::by(&request), "user.totp_confirm", &user, body)?;
+    users::confirm_totp(&api.engine, &auth::by(&request), &user, totp::spend(&kept, &used), &session)?;
+    api.auth.forget();
     Ok(Answer::nothing())
 }
 

@@ -51,13 +51,39 @@ pub fn restored_sql(now_ms: i64, unchanged: bool, postgres: bool) -> String {
     sql
 }
 
-/// Takes away the tables of every schema that there was, for a PostgreSQL database that is replaced as a whole.
-pub const DROP_SQL: &str = "DROP TABLE IF EXISTS bundles, runs, run_terms, leases, steps, log, waits, signals, approvals, \
-    decisions, locks, lost_locks, kv, resources, undo, artifacts, secrets, documents, document_keys, audit, nodes, \
-    voucher_claims, voucher_redemptions, vouchers, voucher_batches, ledger_entries, ledger_transactions, ledger_accounts, \
-    __diesel_schema_migrations CASCADE; DROP FUNCTION IF EXISTS audit_is_append_only(), \
-    ledger_entry_is_open(), ledger_transaction_balances(), ledger_entry_balances(), ledger_is_append_only(), \
-    vouchers_are_kept() CASCADE;\n";
+/// Takes away everything of ours in a PostgreSQL database's schema, for one that is replaced as a whole: also what a newer program has
+/// made, or its next migration would find it there. Ours is what this role owns, and who owns the tables; what came with an extension
+/// stays. What goes along with something else is gone when its turn comes.
+pub const DROP_SQL: &str = "SET LOCAL client_min_messages = warning;
+DO $drop$
+DECLARE
+    ours oid[];
+    here oid := current_schema()::regnamespace;
+    commands text;
+BEGIN
+    SELECT array_agg(owner) INTO ours FROM (
+        SELECT oid AS owner FROM pg_roles WHERE rolname = current_user
+        UNION SELECT relowner FROM pg_class WHERE relnamespace = here AND relname = '__diesel_schema_migrations'
+    ) AS owners;
+    SELECT string_agg(format('DROP %s IF EXISTS %I.%I CASCADE;', CASE relkind WHEN 'v' THEN 'VIEW'
+            WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE' WHEN 'f' THEN 'FOREIGN TABLE' ELSE 'TABLE' END,
+            current_schema(), relname), ' ' ORDER BY relkind IN ('r', 'p') DESC, oid) INTO commands
+        FROM pg_class AS found WHERE relnamespace = here AND relowner = ANY (ours) AND relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
+        AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = found.oid AND deptype = 'e');
+    EXECUTE coalesce(commands, '');
+    SELECT string_agg(format('DROP ROUTINE IF EXISTS %s CASCADE;', oid::regprocedure), ' ' ORDER BY oid) INTO commands
+        FROM pg_proc AS found WHERE pronamespace = here AND proowner = ANY (ours)
+        AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_proc'::regclass AND objid = found.oid AND deptype = 'e');
+    EXECUTE coalesce(commands, '');
+    SELECT string_agg(format('DROP TYPE IF EXISTS %I.%I CASCADE;', current_schema(), typname), ' ' ORDER BY oid) INTO commands
+        FROM pg_type AS found WHERE typnamespace = here AND typowner = ANY (ours)
+        AND (typtype IN ('e', 'd', 'r')
+            OR typtype = 'c' AND EXISTS (SELECT FROM pg_class WHERE oid = found.typrelid AND relkind = 'c'))
+        AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_type'::regclass AND objid = found.oid AND deptype = 'e');
+    EXECUTE coalesce(commands, '');
+END
+$drop$;
+";
 
 fn failed(error: diesel::result::Error) -> StoreError {
     StoreError::Failed(explain(&error))

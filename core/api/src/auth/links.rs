@@ -80,6 +80,8 @@ pub fn spend(engine: &Engine, token: &str, password: &str, source: &str) -> Resu
         let (user, link) = (&user.body, &link.body);
         !has_ended && user.uid == link.uid && user.generation == link.generation && !user.disabled
     });
+    // A second factor that was set up since isn't gone round.
+    let user = user.filter(|user| !users::has_totp(user));
     let user = user.ok_or_else(unknown)?;
     let by = By { actor: user.id.clone(), source: source.to_owned() };
     let hash = users::hashed(password, &user.id)?;

@@ -11,7 +11,7 @@ use crate::organisations::quota::{self, Quota};
 
 use super::{
     binding::Binding,
-    kept::{By, Kept, Organisation, OrganisationBody, PLATFORM, Session, Token, User, UserBody},
+    kept::{By, Kept, Organisation, OrganisationBody, PLATFORM, Session, Token, TotpBody, User, UserBody},
     password, secret,
 };
 
@@ -212,8 +212,27 @@ pub fn remove(engine: &Engine, by: &By, user: &User) -> Result<(), Problem> {
 
 /// A new password. It ends every session but the one that is named, and those that are just being opened.
 pub fn set_password(engine: &Engine, by: &By, user: &User, password: &str, keep: Option<&str>) -> Result<(), Problem> {
+    let body = UserBody { password: Some(hashed(password, &user.id)?), ..user.body.clone() };
+    anew(engine, by, "user.password", (user, body), keep)
+}
+
+/// A second factor that has shown that it works. What was opened without it ends, but for the session that is named: other sessions,
+/// and links.
+pub fn confirm_totp(engine: &Engine, by: &By, user: &User, totp: TotpBody, keep: &str) -> Result<(), Problem> {
+    let body = UserBody { totp: Some(TotpBody { confirmed: true, ..totp }), ..user.body.clone() };
+    anew(engine, by, "user.totp_confirm", (user, body), Some(keep))
+}
+
+/// Changes a user, and ends what was opened before: every session but the one that is named, those that are just being opened, and
+/// links.
+fn anew(
+    engine: &Engine,
+    by: &By,
+    action: &str,
+    (user, body): (&User, UserBody),
+    keep: Option<&str>,
+) -> Result<(), Problem> {
     let generation = user.body.generation + 1;
-    let body = UserBody { password: Some(hashed(password, &user.id)?), generation, ..user.body.clone() };
     let mut changes = Vec::new();
     for mut session in sessions(engine, &user.id)? {
         if keep != Some(session.id.as_str()) {
@@ -223,7 +242,7 @@ pub fn set_password(engine: &Engine, by: &By, user: &User, password: &str, keep:
             changes.push(session.put()?);
         }
     }
-    update_with(engine, by, "user.password", user, body, changes)?;
+    update_with(engine, by, action, user, UserBody { generation, ..body }, changes)?;
     Ok(())
 }
 

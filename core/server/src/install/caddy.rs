@@ -2,6 +2,10 @@
 
 use std::fmt::Write as _;
 
+use rustls::{
+    RootCertStore,
+    pki_types::{CertificateDer, pem::PemObject as _},
+};
 use windlass_api::site::HEADERS;
 
 use super::{
@@ -12,6 +16,16 @@ use super::{
 /// What Debian's Caddy reads: our file.
 pub fn import() -> String {
     format!("# Written by `windlass install`.\nimport {CADDYFILE}\n")
+}
+
+/// Whether a content is one certificate, as PEM has it, and nothing else.
+pub fn is_certificate(content: &[u8]) -> bool {
+    let text = std::str::from_utf8(content).map(str::trim).unwrap_or_default();
+    let is_framed = text.starts_with("-----BEGIN CERTIFICATE-----")
+        && text.ends_with("-----END CERTIFICATE-----")
+        && text.matches("-----BEGIN").count() == 1;
+    let certificate = CertificateDer::from_pem_slice(content);
+    is_framed && certificate.is_ok_and(|found| RootCertStore::empty().add(found).is_ok())
 }
 
 /// The front door's configuration. Caddy writes `X-Forwarded-For` and `X-Forwarded-Proto` itself, and takes nobody's word for them;
@@ -29,7 +43,7 @@ pub fn caddyfile(record: &Record) -> String {
         )
     });
     let mut headers = String::new();
-    let secure = record.address.host().map(|_| ("strict-transport-security", "max-age=31536000; includeSubDomains"));
+    let secure = record.address.host().map(|_| ("strict-transport-security", "max-age=31536000"));
     let always =
         [("x-content-type-options", "nosniff"), ("referrer-policy", "no-referrer"), ("x-frame-options", "DENY")];
     for (name, value) in HEADERS.into_iter().chain(always).chain(secure) {

@@ -7,6 +7,8 @@ use windlass_model::{Code, Problem};
 use super::{
     hand::{self, File, Hand, Mark},
     layout::{NAME, PASSFILE},
+    plan::save,
+    record::Made,
     service::as_service,
 };
 
@@ -36,12 +38,14 @@ pub fn prepare(hand: &mut Hand) -> Result<(), Problem> {
     }
     ensure(
         hand,
+        Made::Role,
         "SELECT 1 FROM pg_roles WHERE rolname = 'windlass'",
         "CREATE ROLE windlass LOGIN",
         "the role of the service",
     )?;
     ensure(
         hand,
+        Made::Database,
         "SELECT 1 FROM pg_database WHERE datname = 'windlass'",
         "CREATE DATABASE windlass OWNER windlass ENCODING 'UTF8' LOCALE 'C.UTF-8' TEMPLATE template0",
         "its database",
@@ -77,16 +81,19 @@ fn asked(statement: &str) -> Result<String, Problem> {
     }
 }
 
-fn ensure(hand: &mut Hand, there: &str, make: &str, what: &str) -> Result<(), Problem> {
+fn ensure(hand: &mut Hand, made: Made, there: &str, make: &str, what: &str) -> Result<(), Problem> {
     if !asked(there)?.is_empty() {
         hand.note(Mark::Same, make, what);
         return Ok(());
     }
-    if !hand.is_dry() {
-        asked(make)?;
-    }
     hand.note(Mark::Changed, make, what);
-    Ok(())
+    if hand.is_dry() {
+        return Ok(());
+    }
+    asked(make)?;
+    // At once: whatever comes next, it is known whose it is.
+    hand.record.made.insert(made);
+    save(hand)
 }
 
 /// A password for a service that isn't the role's user: made once, kept where only the service reads it.

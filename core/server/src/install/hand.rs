@@ -148,6 +148,11 @@ impl<'a> Hand<'a> {
         Ok(())
     }
 
+    /// Whether there is a symbolic link that leads into a folder.
+    pub fn leads(&self, path: &str, folder: &str) -> bool {
+        fs::read_link(self.layout.at(path)).is_ok_and(|target| target.starts_with(folder))
+    }
+
     /// Runs a program that changes something.
     pub fn run(&mut self, words: &[&str], why: &str) -> Result<(), Problem> {
         self.run_with(words, why, None)
@@ -185,6 +190,11 @@ impl<'a> Hand<'a> {
         let found = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
         Ok(found.mode() & 0o7777 == mode && owner.is_none_or(|owner| owner == (found.uid(), found.gid())))
     }
+}
+
+/// Words of a command line, to be run.
+pub fn words_of(words: &[String]) -> Vec<&str> {
+    words.iter().map(String::as_str).collect()
 }
 
 /// Runs a program to its end.

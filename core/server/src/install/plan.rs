@@ -10,14 +10,15 @@ use windlass_model::{Code, Problem};
 
 use super::{
     caddy, database,
-    hand::{self, File, Hand, Mark},
+    hand::{self, File, Hand, Mark, words_of},
     layout::{
-        AUTHORITY, CADDY, CADDY_AUTHORITY, CADDYFILE, COMMAND, CONFIG, DATA, INSTANCE, NAME, PLUGINS, RECORD, RELEASES,
-        SECRETS, SERVICE, SYSUSERS, TMPFILES, UNIT, WORKFLOWS,
+        AUTHORITY, BACKUPS, CADDY, CADDY_AUTHORITY, CADDYFILE, COMMAND, CONFIG, DATA, INSTANCE, NAME, PLUGINS, RECORD,
+        RELEASES, SECRETS, SERVICE, SYSUSERS, TMPFILES, UNIT, WORKFLOWS,
     },
     page,
-    record::Address,
+    record::{Address, Made},
     release::Release,
+    removal,
     service::as_service,
     texts, unit,
 };
@@ -40,6 +41,7 @@ pub struct Sources<'a> {
 /// Installs; what the first admin is told, if they were made just now.
 pub fn install(hand: &mut Hand, sources: &Sources) -> Result<Option<String>, Problem> {
     require_programs(hand)?;
+    command_is_ours(hand)?;
     let release = Release::of(sources.program)?;
     if let Some(current) = Release::current(hand.layout).filter(|current| *current != release) {
         return Err(Problem::new(
@@ -91,8 +93,8 @@ pub fn adopt(hand: &mut Hand) -> Result<(), Problem> {
     if String::from_utf8_lossy(&present).lines().any(|line| line.trim() == format!("import {CADDYFILE}")) {
         hand.note(Mark::Same, CADDY, format!("imports {CADDYFILE}"));
     } else {
-        // The one that came with the package is nobody's work.
-        if is_of_package(hand, &present) {
+        // The one that came with the package is nobody's work, and what we left behind isn't either.
+        if is_of_package(hand, &present) || present == removal::NOTHING.as_bytes() {
             hand.record.written.insert(CADDY.to_owned(), hand::digest(&present));
         }
         let import = caddy::import();
@@ -133,6 +135,16 @@ fn require_programs(hand: &Hand) -> Result<(), Problem> {
     ))
 }
 
+/// Refuses to take the place of a command of the same name that somebody else has put there.
+fn command_is_ours(hand: &Hand) -> Result<(), Problem> {
+    let place = hand.layout.at(COMMAND);
+    if fs::symlink_metadata(&place).is_err() || hand.leads(COMMAND, RELEASES) {
+        return Ok(());
+    }
+    Err(Problem::new(Code::Conflict, format!("{} is there, and no link of an installation", place.display()))
+        .help("nothing was changed; somebody else has put it there: move it away"))
+}
+
 fn folders(hand: &mut Hand) -> Result<(), Problem> {
     let (users, files) = (texts::sysusers(), texts::tmpfiles(&hand.record));
     let root = format!("--root={}", hand.layout.root().display());
@@ -140,6 +152,7 @@ fn folders(hand: &mut Hand) -> Result<(), Problem> {
     if hand.layout.id("passwd", NAME).is_none() {
         // By its name: a path would be looked for outside of another root.
         hand.run(&["systemd-sysusers", &root, "windlass.conf"], "the service's user")?;
+        hand.record.made.insert(Made::User);
     }
     hand.file(&File { path: TMPFILES, content: files.as_bytes(), mode: 0o644, owner: ROOT, theirs: false })?;
     let missing = [SECRETS, DATA, WORKFLOWS, PLUGINS].iter().any(|folder| !hand.layout.at(folder).is_dir());
@@ -153,7 +166,7 @@ fn folders(hand: &mut Hand) -> Result<(), Problem> {
 fn owned(hand: &mut Hand, user: &str) -> Result<(), Problem> {
     use std::os::unix::fs::MetadataExt as _;
     let (Some(uid), Some(gid)) = (hand.layout.id("passwd", user), hand.layout.id("group", user)) else { return Ok(()) };
-    for folder in [DATA, WORKFLOWS, PLUGINS, SECRETS] {
+    for folder in [DATA, WORKFLOWS, PLUGINS, SECRETS, BACKUPS] {
         let place = hand.layout.at(folder);
         let inside = fs::read_dir(&place).into_iter().flatten().flatten().map(|entry| entry.path());
         let mut all = inside.chain([place.clone()]);
@@ -259,7 +272,7 @@ pub fn front(hand: &mut Hand) -> Result<(), Problem> {
 fn authority(hand: &mut Hand) -> Result<(), Problem> {
     let began = Instant::now();
     let content = loop {
-        match hand::read(&hand.layout.at(CADDY_AUTHORITY))? {
+        match of_caddy()? {
             Some(content) => break content,
             None if began.elapsed() > Duration::from_secs(20) => {
                 hand.note(Mark::Left, AUTHORITY, format!("Caddy has made no {CADDY_AUTHORITY} yet"));
@@ -268,7 +281,19 @@ fn authority(hand: &mut Hand) -> Result<(), Problem> {
             None => std::thread::sleep(Duration::from_millis(200)),
         }
     };
+    if !caddy::is_certificate(&content) {
+        hand.note(Mark::Left, AUTHORITY, format!("{CADDY_AUTHORITY} isn't one certificate, and isn't handed out"));
+        return Ok(());
+    }
     hand.file(&File { path: AUTHORITY, content: &content, mode: 0o644, owner: ROOT, theirs: false })
+}
+
+/// What Caddy keeps as its authority's certificate. It is read as Caddy itself, which may have put a link there to what only root reads, or
+/// something that never ends.
+fn of_caddy() -> Result<Option<Vec<u8>>, Problem> {
+    let words = ["runuser", "-u", "caddy", "--", "timeout", "5", "head", "-c", "65536", CADDY_AUTHORITY];
+    let output = hand::call(&words, None)?;
+    Ok(output.status.success().then_some(output.stdout))
 }
 
 /// Whether a content is the one that Debian's package brought.
@@ -278,8 +303,4 @@ fn is_of_package(hand: &Hand, content: &[u8]) -> bool {
     let sum = sum.split_whitespace().next().unwrap_or_default();
     let known = status.lines().any(|line| line.trim() == format!("{CADDY} {sum}"));
     !content.is_empty() && !sum.is_empty() && known
-}
-
-fn words_of(words: &[String]) -> Vec<&str> {
-    words.iter().map(String::as_str).collect()
 }

@@ -1,16 +1,20 @@
 //! What was asked for at the installation, and what was written: so that the same command again changes nothing, and a file that a
 //! person has changed is told apart from one that an older version wrote.
 
-use std::{collections::BTreeMap, io::ErrorKind, net::SocketAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::ErrorKind,
+    net::SocketAddr,
+};
 
 use serde::{Deserialize, Serialize};
 use windlass_model::{Code, Problem};
 
 use super::layout::{Layout, RECORD};
 
-/// The record.
+/// The record. Keys that it doesn't know are a newer version's, which is taken back.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
 pub struct Record {
     /// How people reach it.
     pub address: Address,
@@ -22,6 +26,20 @@ pub struct Record {
     pub database: Option<String>,
     /// blake3 of what was written, by path.
     pub written: BTreeMap<String, String>,
+    /// What wasn't there before, and goes with it.
+    pub made: BTreeSet<Made>,
+}
+
+/// What an installation makes beside files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Made {
+    /// The service's user.
+    User,
+    /// The database's role.
+    Role,
+    /// The database.
+    Database,
 }
 
 /// How people reach it.

@@ -8,12 +8,16 @@ use super::{
     caddy,
     hand::{self, File, Hand, Mark},
     layout::{CADDY, CADDYFILE, COMMAND, NAME, PAGE, RELEASES, SERVICE, STATE, SYSUSERS, TMPFILES, UNIT},
+    record::Made,
 };
 
 /// Where the configuration is.
 const SETTINGS: &str = "/etc/windlass";
 /// What Debian's Caddy is left with: something that it starts with, and that serves nothing.
-const NOTHING: &str = "# Windlass was here, and is uninstalled.\n:80 {\n\trespond 404\n}\n";
+pub const NOTHING: &str = "# Windlass was here, and is uninstalled.\n:80 {\n\trespond 404\n}\n";
+
+/// Why something stays.
+const BEFORE: &str = "was there before Windlass was installed";
 
 /// What a `Caddyfile` of somebody else goes on importing: without the file Caddy wouldn't start.
 const STUB: &str = "# Windlass is uninstalled.\n(windlass_uninstalled) {\n\trespond 404\n}\n";
@@ -24,7 +28,12 @@ pub fn uninstall(hand: &mut Hand, purge: bool) -> Result<(), Problem> {
         hand.run(&["systemctl", "disable", "--now", "--quiet", SERVICE], "ends; open runs go on when it is back")?;
     }
     front_door(hand, purge)?;
-    for path in [UNIT, SYSUSERS, TMPFILES, COMMAND, PAGE, RELEASES] {
+    if hand.leads(COMMAND, RELEASES) {
+        remove(hand, COMMAND)?;
+    } else if fs::symlink_metadata(hand.layout.at(COMMAND)).is_ok() {
+        hand.note(Mark::Left, COMMAND, "somebody else has put it there");
+    }
+    for path in [UNIT, SYSUSERS, TMPFILES, PAGE, RELEASES] {
         remove(hand, path)?;
     }
     hand.run(&["systemctl", "daemon-reload"], "the unit is gone")?;
@@ -35,15 +44,26 @@ pub fn uninstall(hand: &mut Hand, purge: bool) -> Result<(), Problem> {
         let sql = |hand: &mut Hand, statement: &str| {
             hand.run(&["runuser", "-u", "postgres", "--", "psql", "-X", "-q", "-c", statement], "with everything in it")
         };
-        sql(hand, "DROP DATABASE IF EXISTS windlass WITH (FORCE)")?;
-        sql(hand, "DROP ROLE IF EXISTS windlass")?;
+        match hand.record.made.contains(&Made::Database) {
+            true => sql(hand, "DROP DATABASE IF EXISTS windlass WITH (FORCE)")?,
+            false => hand.note(Mark::Left, "the database windlass", BEFORE),
+        }
+        if !hand.record.made.contains(&Made::Role) {
+            hand.note(Mark::Left, "the role windlass", BEFORE);
+        } else if let Err(problem) = sql(hand, "DROP ROLE IF EXISTS windlass") {
+            // It owns something elsewhere, as in a database that was there before.
+            hand.note(Mark::Left, "the role windlass", problem.message);
+        }
     } else {
         hand.note(Mark::Left, "the database", "somebody else keeps it");
     }
     remove(hand, STATE)?;
     remove(hand, SETTINGS)?;
     if hand.layout.id("passwd", NAME).is_some() {
-        hand.run(&["userdel", NAME], "the service's user")?;
+        match hand.record.made.contains(&Made::User) {
+            true => hand.run(&["userdel", NAME], "the service's user")?,
+            false => hand.note(Mark::Left, "the user windlass", BEFORE),
+        }
     }
     Ok(())
 }

@@ -120,3 +120,45 @@ fn the_front_door_is_what_caddy_understands() {
         assert_eq!(text.contains("strict-transport-security"), address.host().is_some());
     }
 }
+
+/// Of an authority that was made for this, and whose key is gone.
+const CERTIFICATE: &str = "\
+-----BEGIN CERTIFICATE-----
+MIIBkjCCATegAwIBAgIUKCTUsob6NovaHNyTw4rXce08gx0wCgYIKoZIzj0EAwIw
+HjEcMBoGA1UEAwwTQXV0aG9yaXR5IG9mIGEgdGVzdDAeFw0yNjExMjIwNjIwNTVa
+Fw0zNjExMTkwNjIwNTVaMB4xHDAaBgNVBAMME0F1dGhvcml0eSBvZiBhIHRlc3Qw
+WTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAQHT7UsyAucP7ZLOrjaoZ0DTX8Y/E3D
+OzqIrHqXgiJOiOWriejkiX8jFBuS8lzXVxW6HFwaGENoS/BdINGj0UUNo1MwUTAd
+BgNVHQ4EFgQUn9lAtnAkxq9B46sn6a4BEHTItwUwHwYDVR0jBBgwFoAUn9lAtnAk
+xq9B46sn6a4BEHTItwUwDwYDVR0TAQH/BAUwAwEB/zAKBggqhkjOPQQDAgNJADBG
+AiEAzWv5+AaChdS6LtoOG+TquiCIo9CUvOXmGceJJjLCnp4CIQD3snHdAOge2tn+
+7hkr02SaY3lmGOJJz5gFGDJwiV/ayQ==
+-----END CERTIFICATE-----
+";
+
+#[test]
+fn only_a_certificate_is_taken_for_one() {
+    let good = CERTIFICATE;
+    assert!(caddy::is_certificate(good.as_bytes()));
+    let (twice, behind) = (format!("{good}{good}"), format!("{good}root:x:0:0\n"));
+    let cut = good.replacen("MII", "", 1);
+    for bad in [
+        "",
+        "root:x:0:0",
+        twice.as_str(),
+        &behind,
+        &format!("password\n{good}"),
+        &cut,
+        &good.replace("CERTIFICATE", "KEY"),
+    ] {
+        assert!(!caddy::is_certificate(bad.as_bytes()), "{bad}");
+    }
+}
+
+#[test]
+fn a_record_of_a_newer_version_is_read_and_one_of_an_older_has_made_nothing() {
+    let record: Record = serde_json::from_str(r#"{"labs": true, "later": {"a": 1}}"#).unwrap();
+    assert!(record.labs && record.made.is_empty());
+    let made = Record { made: [super::record::Made::Role].into(), ..Record::default() };
+    assert_eq!(serde_json::from_str::<Record>(&serde_json::to_string(&made).unwrap()).unwrap(), made);
+}

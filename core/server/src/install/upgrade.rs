@@ -1,12 +1,14 @@
 //! Another version of the program, and the way back. The database's schema decides: a version works on its own schema only, so one that
 //! brought migrations is taken back by the backup that was made before them, and never by itself.
 
+use std::time::{Duration, Instant};
+
 use serde::Serialize;
 use serde_json::Value;
 use windlass_model::{Code, Problem};
 
 use super::{
-    hand::{self, Hand, Mark},
+    hand::{self, Hand, Mark, words_of},
     layout::{BACKUPS, CONFIG, RELEASES, SERVICE},
     release::Release,
     service::as_service,
@@ -14,6 +16,8 @@ use super::{
 
 /// How long a version gets until everything that is checked is well.
 const PATIENCE: &str = "30s";
+/// How long the lease of a server that was killed may hold a restore up.
+const LEASES: Duration = Duration::from_secs(60);
 
 /// What became of an upgrade, or of a way back.
 #[derive(Clone, Debug, Serialize)]
@@ -117,10 +121,17 @@ pub fn rollback(hand: &mut Hand, restore: Option<&std::path::Path>) -> Result<Up
     }
     if let Some(file) = restore {
         let file = file.display().to_string();
+        may_read(hand, &file)?;
         hand.run(&["systemctl", "stop", SERVICE], "nobody works on the database")?;
-        let words = as_service(&hand.record, &[&to.program(), "--config", CONFIG, "restore", &file, "--replace"]);
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        hand.run(&words, "what was there before the upgrade")?;
+        if let Err(problem) = self::restore(hand, &to, &file, false) {
+            if fits(hand, &from) {
+                return Err(goes_on(hand, &from, problem, "the database is as it was"));
+            }
+            return Err(problem.help(format!(
+                "the service is stopped: the database isn't {}'s any more. `windlass rollback` puts {} into use as it is now",
+                from.name, to.name
+            )));
+        }
     }
     use_version(hand, &to)?;
     let smoke = smoke(hand)?;
@@ -154,8 +165,8 @@ fn schema(hand: &Hand, program: &str) -> Result<Schema, Problem> {
     Ok(Schema { pending: names("pending"), unknown: names("unknown") })
 }
 
-/// Ends the service, makes a backup with the version whose schema it is, and migrates with the new one. What goes wrong before the
-/// migration leaves everything as it was.
+/// Ends the service, makes a backup with the version whose schema it is, and migrates with the new one. Where that goes wrong, the version
+/// before goes on with what it had.
 fn migrate(hand: &mut Hand, from: &Release, to: &Release, pending: &[String]) -> Result<String, Problem> {
     let now = i64::try_from(std::time::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_millis())).unwrap_or(i64::MAX);
     let file = format!("{BACKUPS}/{}-{now}.backup", from.name);
@@ -163,22 +174,69 @@ fn migrate(hand: &mut Hand, from: &Release, to: &Release, pending: &[String]) ->
     let backup = line(hand, &[&from.program(), "--config", CONFIG, "backup", &file]);
     let migrate = line(hand, &[&to.program(), "--config", CONFIG, "migrate"]);
     hand.run(&["systemctl", "stop", SERVICE], "nobody works on the database")?;
-    let steps = [(backup, "before the schema changes".to_owned()), (migrate, pending.join(", "))];
-    for (words, why) in steps {
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        if let Err(problem) = hand.run(&words, &why) {
-            let started = hand.run(&["systemctl", "start", SERVICE], "the version before goes on");
-            let help = match started {
-                Ok(()) => format!(
-                    "{} goes on; what was migrated by then is undone by `windlass rollback --restore {file}`",
-                    from.name
-                ),
-                Err(_) => format!("{} doesn't start either: `windlass rollback --restore {file}`", from.name),
-            };
-            return Err(problem.help(help));
+    if let Err(problem) = hand.run(&words_of(&backup), "before the schema changes") {
+        return Err(goes_on(hand, from, problem, "nothing was migrated"));
+    }
+    let Err(problem) = hand.run(&words_of(&migrate), &pending.join(", ")) else { return Ok(file) };
+    // A part of it may have been done, and only the version before knows what was there before.
+    match restore(hand, from, &file, true) {
+        Ok(()) => Err(goes_on(hand, from, problem, "the database is as it was")),
+        Err(_) if fits(hand, from) => Err(goes_on(hand, from, problem, "the database has the schema that it had")),
+        Err(failed) => {
+            let again = restoring(hand, from, &file, true).join(" ");
+            let why = format!("the backup {file} couldn't be put back ({})", failed.message);
+            Err(problem
+                .help(format!("the service is stopped: {why}; `{again}` does that, then `systemctl start {SERVICE}`")))
         }
     }
-    Ok(file)
+}
+
+/// The command with which a version puts a backup back; `unused` says that nobody has worked on the database since.
+fn restoring(hand: &Hand, version: &Release, file: &str, unused: bool) -> Vec<String> {
+    let program = version.program();
+    let words = [program.as_str(), "--config", CONFIG, "restore", file, "--replace", "--nothing-ran-since"];
+    as_service(&hand.record, if unused { &words } else { &words[..words.len() - 1] })
+}
+
+/// Puts a backup back. A server that was killed counts as one that works on the database until its lease is over.
+fn restore(hand: &mut Hand, version: &Release, file: &str, unused: bool) -> Result<(), Problem> {
+    let (words, began) = (restoring(hand, version, file, unused), Instant::now());
+    loop {
+        match hand.run(&words_of(&words), "what was there before the upgrade") {
+            Err(problem) if is_busy(&problem) && began.elapsed() < LEASES => std::thread::sleep(Duration::from_secs(1)),
+            ended => return ended,
+        }
+    }
+}
+
+fn is_busy(problem: &Problem) -> bool {
+    problem.message.contains(Code::DataFolderBusy.as_str())
+}
+
+/// Refuses a backup that the service's user can't read, before anything is stopped for it.
+fn may_read(hand: &Hand, file: &str) -> Result<(), Problem> {
+    let user = hand.record.user();
+    if hand.is_dry() || hand.holds(&words_of(&as_service(&hand.record, &["test", "-r", file]))) {
+        return Ok(());
+    }
+    Err(Problem::new(Code::PermissionDenied, format!("{user}, as whom the service runs, can't read {file}"))
+        .help(format!("nothing was changed; `install -m 600 -o {user} {file} {BACKUPS}/` puts it where that can")))
+}
+
+/// Whether the database's schema is a version's own.
+fn fits(hand: &Hand, version: &Release) -> bool {
+    schema(hand, &version.program()).is_ok_and(|schema| schema.pending.is_empty() && schema.unknown.is_empty())
+}
+
+/// Starts what was in use again, after something else has failed.
+fn goes_on(hand: &mut Hand, version: &Release, problem: Problem, state: &str) -> Problem {
+    match hand.run(&["systemctl", "start", SERVICE], "the version in use goes on") {
+        Ok(()) => problem.help(format!("{} goes on; {state}", version.name)),
+        Err(start) => problem.help(format!(
+            "{state}, and {} doesn't start: {}; `journalctl -u windlass` says more",
+            version.name, start.message
+        )),
+    }
 }
 
 /// Puts a version into use: the link, what it brings along, a start.
