@@ -215,8 +215,8 @@ fn is_managing(grant: &str) -> bool {
     })
 }
 
-/// Refuses a launch of what only those who manage the organisation may do, by whoever may launch and doesn't. A run of the platform acts for
-/// any organisation: that is for its admins.
+/// Refuses a launch of what only those who manage the organisation may do, by whoever may launch and doesn't. A run of the platform
+/// acts for any organisation: that is for its admins.
 pub(crate) fn require_managing(principal: &Principal, organisation: &str, workflow: &Workflow) -> Result<(), Problem> {
     if !workflow.permissions.iter().any(|grant| is_managing(grant)) {
         return Ok(());
