@@ -1,5 +1,6 @@
 //! A franchise on real servers: vouchers, the ledger, and what two Sovereigns owe each other.
 
+mod bounds;
 mod codes;
 mod race;
 mod sovereigns;

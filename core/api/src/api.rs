@@ -42,6 +42,8 @@ pub struct ApiConfig {
     pub redeeming: RedeemBounds,
     /// What vouchers may be worth together that are issued without an approval, in the currency's smallest unit.
     pub issue_limit: i64,
+    /// What whoever redeems a voucher gets besides: inputs of `franchise/redeem` by their names.
+    pub redeem_offer: serde_json::Map<String, serde_json::Value>,
     /// Version of the program.
     pub version: String,
     /// The interface's files.
@@ -63,6 +65,7 @@ impl Default for ApiConfig {
             consoles: ConsoleConfig::default(),
             redeeming: RedeemBounds::default(),
             issue_limit: 1_000_000,
+            redeem_offer: serde_json::Map::new(),
             version: env!("CARGO_PKG_VERSION").into(),
             site: Site::default(),
             join_trace: None,
@@ -102,6 +105,7 @@ pub struct Api {
     pub(crate) captures: Option<Arc<dyn Captures>>,
     pub(crate) labs: Option<Arc<dyn Labs>>,
     pub(crate) redeeming: RedeemThrottle,
+    pub(crate) claiming: RedeemThrottle,
     stop: watch::Sender<bool>,
 }
 
@@ -117,6 +121,7 @@ impl Api {
         let events = Arc::new(Hub::new(&config.events));
         let auth = auth.reached_at(&config.public_url);
         let redeeming = RedeemThrottle::new(config.redeeming);
+        let claiming = RedeemThrottle::new(config.redeeming);
         Self {
             engine,
             config,
@@ -126,6 +131,7 @@ impl Api {
             things: None,
             pool: None,
             redeeming,
+            claiming,
             mail: None,
             courier: None,
             auth,

@@ -77,7 +77,12 @@ pub fn filter(
              body| async move {
                 let peer = peer.unwrap_or(Peer { address: IpAddr::from([127, 0, 0, 1]), secure: false, relayed: true });
                 let id = ulid::Ulid::new().to_string().to_lowercase();
-                let span = tracing::info_span!("request", otel.kind = "server", id, %method, path = path.as_str());
+                // A path may hold what nobody else is to know, such as a voucher's code: traces and logs get the route's.
+                let route = match house.routes.find(method.as_str(), path.as_str()) {
+                    Found::Route(route, _) => route.path,
+                    _ => "",
+                };
+                let span = tracing::info_span!("request", otel.kind = "server", id, %method, path = route);
                 join_trace(&house.api, &span, &headers);
                 let began = std::time::Instant::now();
                 let head = Head { id, method, path: path.as_str().to_owned(), query, headers, peer };

@@ -9,7 +9,11 @@ use windlass_model::{
     document::{Change, Document, DocumentFilter, Expected},
 };
 
-use crate::{Access, Answer, Permission, Request, Route, auth, runs, workflows};
+use crate::{
+    Access, Answer, Permission, Request, Route,
+    auth::{self, kept::User},
+    runs, workflows,
+};
 
 /// The kind of document.
 const KIND: &str = "draft";
@@ -99,9 +103,13 @@ pub(crate) fn routes() -> Vec<Route> {
 }
 
 /// Before the workflow's name in the id of everything that is this person's.
-fn of_person(request: &Request) -> String {
+fn of_person(request: &Request) -> Result<String, Problem> {
+    let name = request.principal.person();
+    // The next one of the same name is somebody else.
+    let user = User::find(&request.api.engine, name)?;
+    let one = user.map_or_else(|| name.to_owned(), |user| format!("{name}\n{}", user.body.uid));
     // A name may have any characters; its digest has none that end it.
-    format!("{}/", blake3::hash(request.principal.person().as_bytes()).to_hex())
+    Ok(format!("{}/", blake3::hash(one.as_bytes()).to_hex()))
 }
 
 fn read(document: &Document) -> Result<DraftView, Problem> {
@@ -119,7 +127,7 @@ fn read(document: &Document) -> Result<DraftView, Problem> {
 }
 
 fn all(request: &Request) -> Result<Vec<Document>, Problem> {
-    let id_prefix = Some(of_person(request));
+    let id_prefix = Some(of_person(request)?);
     let filter = DocumentFilter { kind: KIND.into(), id_prefix, limit: DRAFTS, ..DocumentFilter::default() };
     let mut found = request.api.engine.documents(&filter)?;
     let now_ms = request.api.engine.now_ms();
@@ -142,7 +150,7 @@ fn list(request: Request) -> Result<Answer, Problem> {
 /// The workflow of the path, its draft's id, and the draft.
 fn find(request: &Request) -> Result<(String, String, Option<Document>), Problem> {
     let workflow = workflows::named(request, Permission::Launch)?;
-    let id = of_person(request) + &workflow;
+    let id = of_person(request)? + &workflow;
     let found = request.api.engine.document(KIND, &id)?;
     let now_ms = request.api.engine.now_ms();
     Ok((workflow, id, found.filter(|document| is_kept(document, now_ms))))

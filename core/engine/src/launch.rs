@@ -74,8 +74,12 @@ impl Engine {
 
     /// As `launch`, for callers that must not block: checks the input, and comes back with the launch on its way to the disk.
     /// `Ok(None)`: the database has to be written first, and `launch` does that.
-    pub fn submit_launch(&self, launch: Launch) -> Result<Option<Launching>, Problem> {
-        let (pinned, run) = self.planned(launch, |_, _| Ok(()))?;
+    pub fn submit_launch(
+        &self,
+        launch: Launch,
+        fits: impl FnOnce(&Pinned, &Value) -> Result<(), Problem>,
+    ) -> Result<Option<Launching>, Problem> {
+        let (pinned, run) = self.planned(launch, fits)?;
         if !self.inner.children.keeps(&pinned) {
             return Ok(None);
         }

@@ -16,6 +16,7 @@ use windlass_api::{
         rules, tree,
     },
     services::Mail,
+    vouchers::revoke_all,
 };
 use windlass_engine::Engine;
 use windlass_hosts::{
@@ -193,6 +194,7 @@ impl org::House for House {
         }
         let found = acts.require_above(name)?;
         rules::remove(&acts.engine, &acts.by, &found, found.body.suspended, &forget)?;
+        revoke_all(&acts.engine, name, (&acts.by.actor, &acts.by.source))?;
         Ok(true)
     }
 

@@ -103,7 +103,7 @@ impl Session {
             names: Arc::new(Names::new(vault.clone())),
             targets: Arc::new(Targets(vault.clone())),
             organisations: vault.clone(),
-            vouchers: Arc::new(crate::vouchers::Book(vault.clone())),
+            vouchers: Arc::new(crate::vouchers::Book::new(vault.clone(), config.vouchers.issue_limit)),
             house: Arc::new(House::new(vault.clone(), mail.clone(), &config.server.public_url, served.clone())),
             ..Services::default()
         };

@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use windlass_api::vouchers::{Issue, Office, Sealing};
+use windlass_api::{
+    auth::kept::Organisation,
+    organisations::tree,
+    vouchers::{Issue, Leave, Office, Sealing},
+};
 use windlass_engine::Engine;
 use windlass_hosts::{
     owner::{Organisations as _, PLATFORM},
@@ -30,7 +34,11 @@ impl Sealing for Vault {
 }
 
 /// Vouchers in the database that the vault is attached to.
-pub struct Book(pub Arc<Vault>);
+pub struct Book {
+    vault: Arc<Vault>,
+    /// What an issuer may issue in a day without an approval.
+    issue_limit: i64,
+}
 
 /// Refuses a run that has nothing to do with an organisation. It isn't said whether there is one.
 fn refused(organisation: &str, own: &str) -> Problem {
@@ -42,11 +50,50 @@ fn refused(organisation: &str, own: &str) -> Problem {
 }
 
 impl Book {
+    /// Of this database.
+    pub fn new(vault: Arc<Vault>, issue_limit: i64) -> Self {
+        Self { vault, issue_limit }
+    }
+
+    /// How much the run may issue: whatever an admin has approved in it, and else what fits in a day.
+    fn leave(&self, engine: &Engine, run: &RunId, signed: bool) -> Result<Leave, Problem> {
+        let agreed = engine.approvals(Some(run), false)?.into_iter().any(|one| {
+            let by_admin = one.request.role.as_deref() == Some("admin") && !one.request.allow_self;
+            // What nobody decided in time is nobody's word.
+            let decided = one.settled && !one.decisions.is_empty();
+            by_admin && decided && one.decisions.iter().all(|decision| decision.approved)
+        });
+        match agreed {
+            true => Ok(Leave::Any),
+            false if signed => {
+                Err(Problem::new(Code::LimitExceeded, "vouchers that other Sovereigns redeem need an approval")
+                    .help("ask with `approve`, and the role `admin`, as `franchise/issue-vouchers` does")
+                    .no_effect())
+            }
+            false => Ok(Leave::Daily(self.issue_limit)),
+        }
+    }
+
+    /// Refuses a customer of somebody else: nothing is booked in its accounts.
+    fn require_own(&self, engine: &Engine, customer: &str, issuer: &str) -> Result<(), Problem> {
+        let theirs = match Organisation::find(engine, customer)? {
+            Some(found) => tree::parent(&found) != Some(issuer),
+            None => customer == PLATFORM,
+        };
+        match theirs {
+            false => Ok(()),
+            true => Err(Problem::new(Code::Conflict, format!("`{customer}` is no customer of `{issuer}`"))
+                .help("a voucher is redeemed for a new organisation, or for one under its issuer")
+                .data(json!({ "organisation": customer }))
+                .no_effect()),
+        }
+    }
+
     /// The database, and the run's organisation, which may act for this one.
     fn acting(&self, run: &RunId, organisation: &str) -> Result<(Engine, String), Problem> {
-        let own = self.0.of(run)?;
+        let own = self.vault.of(run)?;
         match Office::may_act(&own, organisation) {
-            true => Ok((self.0.attached()?, own)),
+            true => Ok((self.vault.attached()?, own)),
             false => Err(refused(organisation, &own)),
         }
     }
@@ -72,8 +119,8 @@ impl Book {
 
     /// A voucher of an issuer that the run may act for; others aren't there.
     fn voucher(&self, run: &RunId, text: &str) -> Result<VoucherRecord, Problem> {
-        let (engine, own) = (self.0.attached()?, self.0.of(run)?);
-        let voucher = Office::new(&engine, &*self.0).find(text)?;
+        let (engine, own) = (self.vault.attached()?, self.vault.of(run)?);
+        let voucher = Office::new(&engine, &*self.vault).find(text)?;
         match Office::may_act(&own, &voucher.issuer) {
             true => Ok(voucher),
             false => Err(Problem::new(Code::NotFound, "there is no such voucher").no_effect()),
@@ -84,15 +131,11 @@ impl Book {
 impl Vouchers for Book {
     fn issue(&self, step: &Step<'_>, issue: &voucher::Issue) -> Result<BatchRecord, Problem> {
         let (engine, _) = self.acting(step.run, &issue.issuer)?;
-        if issue.issuer != PLATFORM && engine.document("organisation", &issue.issuer)?.is_none() {
-            return Err(
-                Problem::new(Code::NotFound, format!("there is no organisation `{}`", issue.issuer)).no_effect()
-            );
-        }
+        let leave = self.leave(&engine, step.run, issue.signed)?;
         let after =
             json!({ "count": issue.count, "credit": issue.credit, "currency": issue.currency, "name": issue.name });
         let audited = self.noted(step.run, (&issue.issuer, "voucher.issue", &issue.issuer), after)?;
-        Office::new(&engine, &*self.0).prepare()?;
+        Office::new(&engine, &*self.vault).prepare()?;
         let issue = Issue {
             issuer: issue.issuer.clone(),
             name: issue.name.clone(),
@@ -105,7 +148,7 @@ impl Vouchers for Book {
             expires_at_ms: issue.open_ms.map(|open_ms| engine.now_ms().saturating_add(open_ms)),
             signed: issue.signed,
         };
-        Office::new(&audited, &*self.0).issue(issue, step.key, &format!("run:{}", step.run))
+        Office::new(&audited, &*self.vault).issue(issue, step.key, &format!("run:{}", step.run), leave)
     }
 
     fn revoke(&self, step: &Step<'_>, issuer: &str, what: &str) -> Result<u64, Problem> {
@@ -127,14 +170,15 @@ impl Vouchers for Book {
 
     fn preview(&self, run: &RunId, voucher: &str) -> Result<(VoucherRecord, Option<Closed>), Problem> {
         let found = self.voucher(run, voucher)?;
-        let closed = found.closed(self.0.attached()?.now_ms());
+        let closed = found.closed(self.vault.attached()?.now_ms());
         Ok((found, closed))
     }
 
     fn redeem(&self, step: &Step<'_>, redeem: &Redeem) -> Result<RedemptionRecord, Problem> {
         let voucher = self.voucher(step.run, &redeem.voucher)?;
         let (engine, _) = self.acting(step.run, &voucher.issuer)?;
-        let office = Office::new(&engine, &*self.0);
+        self.require_own(&engine, &redeem.customer, &voucher.issuer)?;
+        let office = Office::new(&engine, &*self.vault);
         let who = (redeem.customer.as_str(), redeem.email.as_str());
         let redeemed = office.redeem(&voucher, who, redeem.product.as_deref(), step.key);
         // What was refused was written nowhere.
@@ -145,7 +189,7 @@ impl Vouchers for Book {
     }
 
     fn reverse(&self, run: &RunId, by: &str) -> Result<Option<RedemptionRecord>, Problem> {
-        let engine = self.0.attached()?;
+        let engine = self.vault.attached()?;
         let Some(found) = engine.redemption_by_key(by)? else { return Ok(None) };
         self.voucher(run, &found.voucher)?;
         engine.reverse_redemption(by)
@@ -153,7 +197,7 @@ impl Vouchers for Book {
 
     fn write_off(&self, step: &Step<'_>, customer: &str, issuer: &str) -> Result<u64, Problem> {
         let (engine, own) = self.acting(step.run, issuer)?;
-        if own != PLATFORM && !Office::new(&engine, &*self.0).is_customer(customer, issuer)? {
+        if own != PLATFORM && !Office::new(&engine, &*self.vault).is_customer(customer, issuer)? {
             return Err(refused(customer, &own));
         }
         let audited = self.noted(step.run, (issuer, "ledger.write_off", customer), Value::Null)?;
@@ -162,8 +206,8 @@ impl Vouchers for Book {
 
     fn settle<'a>(&'a self, run: &'a RunId, sovereign: &'a str) -> Settling<'a> {
         Box::pin(async move {
-            let engine = self.0.attached()?;
-            let office = Office::new(&engine, &*self.0);
+            let engine = self.vault.attached()?;
+            let office = Office::new(&engine, &*self.vault);
             let organisation = office.organisation_of(sovereign)?;
             self.acting(run, &organisation)?;
             Ok(json!(office.settle(sovereign).await?))
@@ -171,8 +215,8 @@ impl Vouchers for Book {
     }
 
     fn balance(&self, run: &RunId, organisation: &str) -> Result<Vec<Balance>, Problem> {
-        let (engine, own) = (self.0.attached()?, self.0.of(run)?);
-        let office = Office::new(&engine, &*self.0);
+        let (engine, own) = (self.vault.attached()?, self.vault.of(run)?);
+        let office = Office::new(&engine, &*self.vault);
         match Office::may_act(&own, organisation) || office.is_customer(organisation, &own)? {
             true => engine.ledger_balances(Some(organisation)),
             false => Err(refused(organisation, &own)),

@@ -24,6 +24,7 @@ use crate::{
         kept::{Organisation, OrganisationBody, OrganisationKind, PLATFORM, Quotas},
     },
     page::{self, Page},
+    vouchers,
 };
 
 /// An organisation.
@@ -308,6 +309,7 @@ fn remove(request: Request) -> Result<Answer, Problem> {
     rules::remove(&api.engine, &auth::by(&request), &organisation, query.offboard, &|through, name| {
         api.secrets.delete(through, name)
     })?;
+    vouchers::revoke_all(&api.engine, &organisation.id, (&request.principal.actor(), &request.address.to_string()))?;
     api.auth.forget();
     Ok(Answer::nothing())
 }

@@ -262,7 +262,9 @@ fn one(request: &Request, body: &BulkBody, key: Option<&str>, run: &RunRecord) -
                 organisation: run.organisation.clone(),
             };
             let launched = quota::launching(&request.api.engine, &run.organisation, |guards| {
-                launch::with(&engine, guards).launch(again.clone())
+                launch::with(&engine, guards).launch_if(again.clone(), |pinned, _| {
+                    launch::require_managing(&request.principal, &run.organisation, &pinned.workflow)
+                })
             })?;
             return Ok(Some(launched.run.to_string()));
         }

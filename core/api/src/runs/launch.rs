@@ -5,10 +5,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use windlass_engine::{Engine, Launch, Launched};
-use windlass_model::{Code, Problem, document::Change, journal::Pinned, workflow::Priority};
+use windlass_model::{Code, Problem, Workflow, document::Change, journal::Pinned, workflow::Priority};
 
 use crate::{
-    Access, Answer, Permission, Request, Route,
+    Access, Answer, Permission, Principal, Request, Route,
     auth::{kept::PLATFORM, users::require_organisation},
     organisations::{quota, tree},
     plans::Agreed,
@@ -123,7 +123,10 @@ impl Asked {
 
 fn launch(request: Request) -> Result<Answer, Problem> {
     let Asked { launch, plan, engine } = Asked::read(&request, request.json()?)?;
-    let fits = |pinned: &Pinned, input: &Value| plan.as_ref().map_or(Ok(()), |plan| plan.require(pinned, input));
+    let fits = |pinned: &Pinned, input: &Value| {
+        require_managing(&request.principal, &launch.organisation, &pinned.workflow)?;
+        plan.as_ref().map_or(Ok(()), |plan| plan.require(pinned, input))
+    };
     let launched = quota::launching(&request.api.engine, &launch.organisation, |guards| {
         with(&engine, guards).launch_if(launch.clone(), fits)
     });
@@ -151,7 +154,9 @@ fn launch_soon(request: &Request) -> Option<Answering> {
     if refers_to_secrets(&launch.input) {
         return None;
     }
-    let launching = engine.submit_launch(launch).ok()??;
+    let organisation = launch.organisation.clone();
+    let fits = |pinned: &Pinned, _: &Value| require_managing(&request.principal, &organisation, &pinned.workflow);
+    let launching = engine.submit_launch(launch, fits).ok()??;
     Some(Box::pin(async move {
         let launched = launching.done().await.map_err(|problem| below("/input", problem))?;
         answer(&launched.into())
@@ -195,6 +200,36 @@ pub(crate) fn organisation_of_launch(
         tree::require_active(&request.api.engine, &organisation)?;
     }
     Ok(organisation)
+}
+
+/// What the API keeps for those who manage an organisation. A workflow that may do it acts with its own grants and not with those of
+/// whoever launches it.
+const MANAGING: [&str; 5] = ["org.write", "voucher.issue", "voucher.revoke", "voucher.write_off", "voucher.redeem"];
+
+/// Whether a declared grant allows one of them: `module.verb:scope`, where both words may end in `*`.
+fn is_managing(grant: &str) -> bool {
+    let verb = grant.split_once(':').map_or(grant, |(verb, _)| verb);
+    MANAGING.iter().any(|kept| match verb.split_once('*') {
+        Some((begin, _)) => kept.starts_with(begin),
+        None => verb == *kept,
+    })
+}
+
+/// Refuses a launch of what only those who manage the organisation may do, by whoever may launch and doesn't. A run of the platform
+/// acts for any organisation: that is for its admins.
+pub(crate) fn require_managing(principal: &Principal, organisation: &str, workflow: &Workflow) -> Result<(), Problem> {
+    if !workflow.permissions.iter().any(|grant| is_managing(grant)) {
+        return Ok(());
+    }
+    let organisation = if organisation.is_empty() { PLATFORM } else { organisation };
+    let needed = if organisation == PLATFORM { Permission::Administer } else { Permission::Manage };
+    match principal.may(needed, organisation, "*") {
+        true => Ok(()),
+        false => Err(principal.denied(needed, organisation, "*").help(format!(
+            "`{}` changes organisations or vouchers: whoever manages the organisation launches it, and an admin in the platform",
+            workflow.name
+        ))),
+    }
 }
 
 /// Where somebody who says nothing launches: in the default organisation if they may, else in the first of theirs.

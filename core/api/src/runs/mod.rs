@@ -9,7 +9,7 @@ mod steer;
 pub(crate) mod things;
 pub(crate) mod view;
 
-pub(crate) use launch::{below, organisation_of_launch};
+pub(crate) use launch::{below, organisation_of_launch, require_managing, with};
 pub(crate) use show::BundleView;
 pub(crate) use steer::step;
 use windlass_model::{Code, Problem, RunId, query::RunRecord};

@@ -117,7 +117,9 @@ impl<'a> Actor<'a> {
         };
         let entry = self.entry("run.launch", "", after);
         let launched = quota::launching(self.engine, &self.about.organisation, |guards| {
-            self.through(entry.clone(), guards).launch(launch.clone())
+            self.through(entry.clone(), guards).launch_if(launch.clone(), |pinned, _| {
+                launch::require_managing(&self.owner, &self.about.organisation, &pinned.workflow)
+            })
         });
         match launched {
             // It was changed between the launch and the note that it was launched.

@@ -12,6 +12,7 @@ use windlass_model::{
 };
 
 use super::{
+    leave::Leave,
     office::{Issue, Office},
     views::{BatchView, VoucherView},
 };
@@ -136,7 +137,8 @@ pub(super) fn routes() -> Vec<Route> {
         manage(Route::post("/api/v1/vouchers/batches", "vouchers", "Issue vouchers"))
             .describe(
                 "The codes are in the batch's export. With an `Idempotency-Key`, a second request gives the first one's batch. What is \
-                 worth more than `vouchers.issue_limit` is issued by `franchise/issue-vouchers`, which asks for an approval (422).",
+                 makes an issuer's vouchers of 24 hours worth more than `vouchers.issue_limit`, or is signed, is issued by \
+                 `franchise/issue-vouchers`, which asks for an approval. The issuer is the platform, or a franchisee.",
             )
             .headers(&[("Idempotency-Key", "A second request with this key gives the same batch")])
             .body::<IssueBody>()
@@ -230,7 +232,7 @@ fn issue(request: Request) -> Result<Answer, Problem> {
         expires_at_ms: body.expires_at_ms,
         signed: body.signed,
     };
-    require_small(&request, &issue)?;
+    let leave = leave(&request, &issue)?;
     let key = match request.header("idempotency-key").map(str::trim) {
         Some(key) if (1..=255).contains(&key.len()) => format!("request/{issuer}/{key}"),
         Some(_) => return Err(Problem::new(Code::InvalidInput, "an idempotency key has 1 to 255 characters")),
@@ -241,20 +243,20 @@ fn issue(request: Request) -> Result<Answer, Problem> {
     let sealing = &*request.api.secrets;
     // Keys are made without the entry: it goes with the batch.
     Office::new(engine, &sealing).prepare()?;
-    let batch = Office::new(&audited, &sealing).issue(issue, &key, &request.principal.actor())?;
+    let batch = Office::new(&audited, &sealing).issue(issue, &key, &request.principal.actor(), leave)?;
     Answer::created(&format!("/api/v1/vouchers/batches/{}", batch.id), &BatchView::from(batch))
 }
 
-/// Refuses what somebody else has to agree to.
-fn require_small(request: &Request, issue: &Issue) -> Result<(), Problem> {
-    let limit = request.api.config.issue_limit;
-    let count = i64::try_from(issue.count).unwrap_or(i64::MAX);
-    let worth = issue.credit.saturating_mul(issue.max_redemptions).saturating_mul(count);
-    let bounded = issue.max_redemptions > 0 && worth <= limit;
-    match bounded || request.may(Permission::Administer, "*", "*") {
-        true => Ok(()),
-        false => Err(Problem::new(Code::LimitExceeded, format!("vouchers worth more than {limit} need an approval"))
-            .help("launch `franchise/issue-vouchers`, which asks for one; the limit is `vouchers.issue_limit`")),
+/// How much whoever asks may issue without somebody else's word.
+fn leave(request: &Request, issue: &Issue) -> Result<Leave, Problem> {
+    match request.may(Permission::Administer, "*", "*") {
+        true => Ok(Leave::Any),
+        // The signature is the whole Sovereign's.
+        false if issue.signed => Err(request
+            .principal
+            .denied(Permission::Administer, "*", "*")
+            .help("`franchise/issue-vouchers` asks an admin to approve vouchers that other Sovereigns redeem")),
+        false => Ok(Leave::Daily(request.api.config.issue_limit)),
     }
 }
 

@@ -3,6 +3,7 @@
 mod batches;
 mod code;
 mod keys;
+mod leave;
 mod office;
 mod peers;
 mod redeem;
@@ -12,6 +13,7 @@ mod throttle;
 mod views;
 
 pub use keys::Sealing;
+pub use leave::{Leave, revoke_all};
 pub use office::{Issue, Office};
 pub use settle::Settled;
 pub use throttle::{Bounds as RedeemBounds, Throttle as RedeemThrottle};

@@ -13,6 +13,7 @@ use windlass_model::{
 use super::{
     code,
     keys::{Hasher, Sealing, Signer},
+    leave::Leave,
     peers::{self, Peer},
     signed::{self, Payload},
 };
@@ -130,10 +131,12 @@ impl<'a> Office<'a> {
         Hasher::of(self.engine, self.sealing).map(drop)
     }
 
-    /// Issues; the same key finds the same batch.
-    pub fn issue(&self, issue: Issue, key: &str, by: &str) -> Result<BatchRecord, Problem> {
+    /// Issues, if the issuer may, and within what whoever does it may; the same key finds the same batch.
+    pub fn issue(&self, issue: Issue, key: &str, by: &str, leave: Leave) -> Result<BatchRecord, Problem> {
         let now_ms = self.engine.now_ms();
+        self.require_issuer(&issue.issuer)?;
         let issue = issue.checked(now_ms)?;
+        let asked = issue.clone();
         let hasher = Hasher::of(self.engine, self.sealing)?;
         let batch = BatchRecord {
             id: id("b"),
@@ -171,7 +174,8 @@ impl<'a> Office<'a> {
             })
         };
         let vouchers = (0..issue.count).map(voucher).collect::<Result<_, Problem>>()?;
-        self.engine.issue_vouchers(NewBatch { batch, key: key.to_owned(), vouchers })
+        let new = NewBatch { batch, key: key.to_owned(), vouchers };
+        self.within((&asked, key, leave), |changes| crate::runs::with(self.engine, changes).issue_vouchers(new.clone()))
     }
 
     /// The voucher of a code, or of a signed voucher, as it stands here. One that another Sovereign has signed and that nobody

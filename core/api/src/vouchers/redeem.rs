@@ -5,7 +5,7 @@ use std::time::Instant;
 use http::{HeaderName, StatusCode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use windlass_engine::Launch;
 use windlass_model::{
     Code, Problem,
@@ -15,7 +15,12 @@ use windlass_model::{
 use super::{office::Office, settle};
 use crate::{
     Access, Answer, Request, Route,
-    auth::users::{checked_email, checked_name},
+    auth::{
+        kept::{Organisation, PLATFORM},
+        users::{checked_email, checked_name},
+    },
+    organisations::{quota, tree},
+    runs,
 };
 
 /// The workflow that a redemption launches.
@@ -24,7 +29,9 @@ const WORKFLOW: &str = "franchise/redeem";
 const BY: &str = "redeem";
 /// Bytes of a request, at most.
 const BODY_BYTES: usize = 16 << 10;
-/// How long a redemption's run may take to say whether the voucher is taken.
+/// Bytes of a title, at most.
+const TITLE_BYTES: usize = 200;
+/// Characters of an idempotency key, at most.
 const KEY_CHARS: usize = 100;
 
 /// What a code is worth.
@@ -41,7 +48,7 @@ struct PreviewView {
     expires_at_ms: Option<i64>,
 }
 
-/// Who redeems a code, and what is to be made.
+/// Who redeems a code. What is made for them is the issuer's affair: see `vouchers.offer` in the configuration.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RedeemBody {
@@ -56,9 +63,8 @@ struct RedeemBody {
     email: String,
     /// What the credit is for, if the voucher is for certain products.
     product: Option<String>,
-    /// More for the workflow `franchise/redeem`, by the names of its inputs.
-    #[serde(default)]
-    input: Map<String, Value>,
+    /// The name of their first environment; if none is named, the workflow's own.
+    environment: Option<String>,
 }
 
 /// A redemption that was begun.
@@ -81,8 +87,9 @@ pub(super) fn routes() -> Vec<Route> {
             .handle(preview),
         Route::post("/api/v1/redeem", "vouchers", "Redeem a code")
             .describe(
-                "Launches `franchise/redeem` for whoever issued the voucher: an organisation, an environment and a first app, \
-                 and a mail to the customer. Counts like a look at the code.",
+                "Launches `franchise/redeem` for whoever issued the voucher: an organisation and an environment, a name and a \
+                 first app where the server's configuration offers them (`vouchers.offer`), and a mail to the customer. Counts \
+                 like a look at the code. 409: there is an organisation of this name.",
             )
             .access(Access::Public)
             .headers(&[("Idempotency-Key", "A second request with this key gives the same run")])
@@ -113,7 +120,7 @@ pub(super) fn routes() -> Vec<Route> {
             .body::<Value>()
             .body_bytes(settle::BODY_BYTES)
             .answers::<Value>(200)
-            .problems(&[Code::Unauthenticated, Code::InvalidInput])
+            .problems(&[Code::Unauthenticated, Code::InvalidInput, Code::TooManyRequests])
             .handle(claims),
     ]
 }
@@ -131,13 +138,37 @@ fn gone(closed: Closed) -> Problem {
 
 /// The voucher of a code that somebody has sent, if it can be redeemed.
 fn open(request: &Request, code: &str, keep: bool) -> Result<VoucherRecord, Problem> {
-    request.api.redeeming.attempt(request.address, Instant::now())?;
+    let throttle = &request.api.redeeming;
+    throttle.attempt(request.address, Instant::now())?;
     let (engine, sealing) = (&request.api.engine, &*request.api.secrets);
     let office = Office::new(engine, &sealing);
-    let voucher = if keep { office.present(code)? } else { office.preview(code)? };
-    match voucher.closed(engine.now_ms()) {
-        None => Ok(voucher),
-        Some(closed) => Err(gone(closed)),
+    let found = if keep { office.present(code) } else { office.preview(code) };
+    let voucher = found.inspect_err(|problem| {
+        if problem.code == Code::NotFound {
+            throttle.missed(request.address, Instant::now());
+        }
+    })?;
+    if let Some(closed) = voucher.closed(engine.now_ms()) {
+        return Err(gone(closed));
+    }
+    match office.has_issuer(&voucher)? {
+        true => Ok(voucher),
+        false => Err(Problem::new(Code::Gone, "whoever issued the voucher redeems none at the moment")
+            .help("ask whoever gave it to you")
+            .data(json!({ "reason": "issuer" }))),
+    }
+}
+
+/// Refuses a name that somebody has. Who sends the same once more may find what they have begun.
+fn require_free(request: &Request, name: &str, voucher: &VoucherRecord, again: bool) -> Result<(), Problem> {
+    let found = Organisation::find(&request.api.engine, name)?;
+    let may_be_theirs = |found: &Organisation| again && tree::parent(found) == Some(voucher.issuer.as_str());
+    match found {
+        None if name != PLATFORM => Ok(()),
+        Some(found) if may_be_theirs(&found) => Ok(()),
+        _ => Err(Problem::new(Code::Conflict, format!("there is an organisation `{name}`"))
+            .help("choose another name")
+            .data(json!({ "pointer": "/organisation" }))),
     }
 }
 
@@ -156,13 +187,21 @@ fn redeem(request: Request) -> Result<Answer, Problem> {
     let body: RedeemBody = request.json()?;
     let organisation = checked_name(&body.organisation)?;
     let email = checked_email(&body.email)?;
+    let title = body.title.trim().to_owned();
+    if title.len() > TITLE_BYTES || title.contains(char::is_control) {
+        let message = format!("a title has at most {TITLE_BYTES} bytes, in one line");
+        return Err(Problem::new(Code::InvalidInput, message).data(json!({ "pointer": "/title" })));
+    }
     let voucher = open(&request, &body.code, true)?;
-    let mut input = body.input;
+    let again = request.header("idempotency-key").is_some();
+    require_free(&request, &organisation, &voucher, again)?;
+    // Where, and what runs there, isn't the customer's to say: the run may do all that the workflow is granted.
+    let mut input = request.api.config.redeem_offer.clone();
     // The id, and never the code: a run's input stands in the database.
     let own = [
         ("voucher", Some(voucher.id.clone())),
         ("organisation", Some(organisation.clone())),
-        ("title", Some(body.title).filter(|title| !title.trim().is_empty())),
+        ("title", Some(title).filter(|title| !title.is_empty())),
         ("owner_email", Some(email)),
         ("product", body.product),
     ];
@@ -172,6 +211,9 @@ fn redeem(request: Request) -> Result<Answer, Problem> {
         } else {
             input.remove(name);
         }
+    }
+    if let Some(environment) = body.environment {
+        input.insert("environment".to_owned(), environment.into());
     }
     let idempotency_key = request.header("idempotency-key").map(|key| {
         let key = key.trim();
@@ -192,14 +234,33 @@ fn redeem(request: Request) -> Result<Answer, Problem> {
         priority: None,
     };
     let after = json!({ "voucher": voucher.id, "organisation": organisation });
-    let launched = request.audited("voucher.redeem", &voucher.issuer, "", Value::Null, after).launch(launch)?;
+    let audited = request.audited("voucher.redeem", &voucher.issuer, "", Value::Null, after);
+    // Nobody's permission is asked for: the voucher is it. What its issuer may have at most holds all the same.
+    let launched = quota::launching(&request.api.engine, &voucher.issuer, |guards| {
+        runs::with(&audited, guards).launch(launch.clone())
+    });
+    let launched = launched.map_err(|problem| match problem.code {
+        // How much an issuer may have is nobody else's business.
+        Code::LimitExceeded if problem.data["quota"].is_string() => {
+            Problem::new(Code::LimitExceeded, "whoever issued the voucher can't take more customers at the moment")
+                .help("try again later, or ask whoever gave it to you")
+        }
+        _ => problem,
+    })?;
     Answer::with_json(StatusCode::ACCEPTED, &BegunView { run: launched.run.to_string() })
 }
 
 fn claims(request: Request) -> Result<Answer, Problem> {
     let (engine, sealing) = (&request.api.engine, &*request.api.secrets);
     let (kid, signature) = (request.header(settle::KEY).unwrap_or_default(), request.header(settle::SIGNATURE));
-    let (answer, signature) = Office::new(engine, &sealing).judge(kid, signature.unwrap_or_default(), &request.body)?;
+    let (throttle, now) = (&request.api.claiming, Instant::now());
+    throttle.refuse(request.address, now)?;
+    let judged = Office::new(engine, &sealing).judge(kid, signature.unwrap_or_default(), &request.body);
+    let (answer, signature) = judged.inspect_err(|problem| {
+        if problem.code == Code::Unauthenticated {
+            throttle.missed(request.address, now);
+        }
+    })?;
     let signed = HeaderName::from_static(settle::SIGNATURE);
     Ok(Answer::bytes("application/json", answer).header(signed, &signature))
 }

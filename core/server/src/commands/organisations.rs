@@ -8,6 +8,7 @@ use windlass_api::{
         rules::{self, NewOrganisation},
         tree,
     },
+    vouchers::revoke_all,
 };
 use windlass_engine::Engine;
 use windlass_model::{Code, Problem, document::DocumentFilter};
@@ -202,7 +203,9 @@ impl Place<'_> {
             Self::Here(session, context) => {
                 let found = kept(session.engine(), name)?;
                 let forget = |through: &Engine, name: &str| session.vault().remove_through(through, name);
-                rules::remove(session.engine(), &by(context), &found, offboard, &forget)
+                let by = by(context);
+                rules::remove(session.engine(), &by, &found, offboard, &forget)?;
+                revoke_all(session.engine(), name, (&by.actor, &by.source)).map(drop)
             }
             Self::There(remote) => remote.delete(&format!("{}?offboard={offboard}", path(name))),
         }

@@ -49,7 +49,7 @@ const FRANCHISE_GRANTS: [&str; 8] = [
 
 impl Default for VoucherSettings {
     fn default() -> Self {
-        Self { each_per_minute: 30, all_per_minute: 600, issue_limit: 1_000_000 }
+        Self { each_per_minute: 30, all_per_minute: 600, issue_limit: 1_000_000, offer: BTreeMap::new() }
     }
 }
 

@@ -146,11 +146,19 @@ pub const KEYS: &[Key] = &[
         "vouchers.each_per_minute",
         "How often in a minute one address may look at codes, or redeem them; more get 429. Of IPv6 a network of 64 bits counts as one.",
     ),
-    key("vouchers.all_per_minute", "How often in a minute all addresses together may; more get 429."),
+    key(
+        "vouchers.all_per_minute",
+        "How many unknown codes all addresses together may send in a minute; then those that have sent one get 429, and others are heard.",
+    ),
     key(
         "vouchers.issue_limit",
-        "What the vouchers of one batch may be worth together, in the currency's smallest unit, that is issued without an approval. An \
-         admin of the platform may issue more.",
+        "What the vouchers that an issuer issues within 24 hours without an approval may be worth together, in the currency's smallest \
+         unit. An admin of the platform may issue more.",
+    ),
+    key(
+        "vouchers.offer",
+        "What whoever redeems a voucher gets besides credit, organisation and environment: inputs of `franchise/redeem` by their names (`zone`, \
+         `address`, `app`, `image`, `command`, `port` …). Customers can't choose them.",
     ),
     key("bounds.input_bytes", "Size of a run's input, in bytes."),
     key("bounds.step_bytes", "Size of one step's arguments or result, in bytes."),
@@ -411,6 +419,7 @@ pub const OPEN: &[&str] = &[
     "hosts.registrar.endpoints",
     "policy",
     "secrets",
+    "vouchers.offer",
 ];
 
 /// The meaning of a key.

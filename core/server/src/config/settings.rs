@@ -210,6 +210,8 @@ pub struct VoucherSettings {
     pub all_per_minute: u32,
     /// What may be issued without an approval.
     pub issue_limit: i64,
+    /// What whoever redeems gets besides: inputs of `franchise/redeem`.
+    pub offer: BTreeMap<String, serde_json::Value>,
 }
 
 /// The headers with which trusted proxies tell who is at the other end.

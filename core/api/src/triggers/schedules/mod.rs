@@ -17,6 +17,7 @@ use crate::{
     Access, Answer, Permission, Request, Route,
     auth::{self, kept::now_ms},
     page::Page,
+    runs,
 };
 
 pub use change::{change, create, fire, remove, view};
@@ -193,6 +194,8 @@ fn delete(request: Request) -> Result<Answer, Problem> {
 
 fn fire_now(request: Request) -> Result<Answer, Problem> {
     let schedule: Schedule = rules::found(&request, Permission::Launch)?;
+    let header = request.api.scripts.header(&schedule.body.workflow)?;
+    runs::require_managing(&request.principal, &schedule.organisation, &header)?;
     let run = fire(&request.api.engine, &auth::by(&request), request.principal.person(), &schedule)?;
     Answer::created(&format!("/api/v1/runs/{run}"), &FiredView { id: run.to_string() })
 }
