@@ -18,7 +18,7 @@ use super::{
 };
 
 /// What all vouchers of a batch may cost together, at most: sums of many batches stay far from 64 bits.
-const WORTH: i64 = 1_000_000_000_000_000;
+pub(super) const WORTH: i64 = 1_000_000_000_000_000;
 /// Products that one voucher names, at most.
 const PRODUCTS: usize = 32;
 /// Vouchers that are read at once.
@@ -278,6 +278,11 @@ impl<'a> Office<'a> {
         key: &str,
     ) -> Result<RedemptionRecord, Problem> {
         let holder = self.holder(email)?;
+        // What a Sovereign may owe is looked at where it is booked; one that isn't trusted any more may owe nothing.
+        let limit = match &voucher.origin {
+            Some(origin) => peers::known(self.engine, origin)?.map(|peer| peer.body.limit),
+            None => None,
+        };
         self.engine.redeem_voucher(NewRedemption {
             id: id("r"),
             voucher: voucher.id.clone(),
@@ -285,6 +290,7 @@ impl<'a> Office<'a> {
             customer: customer.to_owned(),
             holder,
             product: product.map(str::to_owned),
+            limit,
         })
     }
 
