@@ -352,7 +352,9 @@ impl<'a> Office<'a> {
     /// Whether the customer is this organisation's own, so that it may close its accounts.
     pub fn is_customer(&self, customer: &str, of: &str) -> Result<bool, Problem> {
         let found = self.engine.document("organisation", customer)?;
-        Ok(found.is_some_and(|found| found.body["parent"] == of))
+        // One without a parent is right under the platform.
+        let above = |parent: Option<&str>| parent.unwrap_or(crate::auth::kept::PLATFORM) == of;
+        Ok(found.is_some_and(|found| above(found.body["parent"].as_str())))
     }
 
     /// The organisation here that redeems another Sovereign's vouchers.
