@@ -199,14 +199,14 @@ fn claims_are_judged_once_and_answers_are_booked_once(w: &World) {
         other => panic!("{other:?}"),
     };
     use ClaimState::{Accepted, Disputed};
-    let asked = vec![
+    let claims = vec![
         claim("r0", "wrong", 500),
         claim("r1", "nonce-v1", 499),
         claim("r2", "nonce-v1", 500),
         claim("r3", "nonce-v1", 500),
     ];
-    assert_eq!(judge(asked.clone()), [Disputed, Disputed, Accepted, Disputed]);
-    assert_eq!(judge(asked), [Disputed, Disputed, Accepted, Disputed], "asked again, the same is answered");
+    assert_eq!(judge(claims.clone()), [Disputed, Disputed, Accepted, Disputed]);
+    assert_eq!(judge(claims), [Disputed, Disputed, Accepted, Disputed], "asked again, the same is answered");
     assert_eq!(judge(vec![claim("r2", "nonce-v1", 501)]), [Disputed], "another claim under an old id");
     let there = sums(w);
     assert!(there.contains(&("acme:payable/muscat:EUR".into(), -500)), "{there:?}");
