@@ -256,7 +256,6 @@ fn put(request: Request) -> Result<Answer, Problem> {
     if others.len() >= MOST as usize {
         return Err(Problem::new(Code::Conflict, format!("{MOST} Sovereigns are trusted: that is the most")));
     }
-    require_same(engine, &name, &kid)?;
     let before = others.into_iter().find(|other| other.name == name);
     // A voucher that was redeemed is booked under the name: another key under it would be another debtor.
     if before.as_ref().is_some_and(|before| before.kid != kid) {
@@ -271,6 +270,7 @@ fn put(request: Request) -> Result<Answer, Problem> {
     if organisation != PLATFORM {
         require_organisation(engine, &organisation)?;
     }
+    require_same(engine, &name, &kid)?;
     let after = json!(Body { public_key: body.public_key.trim().to_owned(), url, limit: body.limit });
     let was = before.map_or(Value::Null, |before| json!(before.body));
     let change = Change::Put {
