@@ -78,6 +78,7 @@ const CASES: &[(&str, About)] = &[
     ("GET /api/v1/sovereigns", Platform),
     ("PUT /api/v1/sovereigns/{name}", Platform),
     ("DELETE /api/v1/sovereigns/{name}", Platform),
+    ("POST /api/v1/sovereigns/{name}/payments", Platform),
     ("GET /api/v1/ledger/balances", List),
     ("GET /api/v1/ledger/entries", List),
     ("GET /api/v1/ledger/verify", Platform),

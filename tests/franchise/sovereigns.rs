@@ -46,6 +46,7 @@ fn a_voucher_of_one_is_redeemed_at_the_other_and_settled(database: &Database) {
     }
     assert_eq!(preview(&one.signed), 410, "it is used up here");
     assert_eq!(preview(&fifth.signed), 410, "what omantel may owe is used up");
+    assert_eq!(database.sql(&redeemer, "SELECT count(*) FROM audit WHERE action = 'voucher.redeemed'"), "4");
     assert_eq!(balance(&redeemer, "platform:clearing/omantel:EUR"), 2_000);
     let away = settle(&redeemer);
     assert_eq!(away["problem"]["code"], "unavailable", "{away:#}");
@@ -66,6 +67,13 @@ fn a_voucher_of_one_is_redeemed_at_the_other_and_settled(database: &Database) {
     let again = settle(&redeemer);
     assert_eq!(again["output"]["asked"], 0, "{again:#}");
 
+    // What was done is in both audit logs.
+    let noted = |server: &ApiServer, action: &str| {
+        let log = server.get(&format!("/api/v1/audit?action={action}")).expect(200).json();
+        log["items"].as_array().unwrap().len()
+    };
+    assert_eq!((noted(&redeemer, "voucher.settle"), noted(&issuer, "voucher.judge")), (1, 1));
+
     // Each ledger balances, and what one owes is what the other is owed.
     assert_eq!(balance(&redeemer, "platform:clearing/omantel:EUR"), 0);
     assert_eq!(balance(&redeemer, "platform:receivable/omantel:EUR"), 1_000);
@@ -74,6 +82,32 @@ fn a_voucher_of_one_is_redeemed_at_the_other_and_settled(database: &Database) {
     assert_eq!(balance(&issuer, "platform:vouchers-granted:EUR"), 1_500);
     let status = issuer.send_as("", "GET", &format!("/api/v1/redeem/{}", one.code), None).status;
     assert_eq!(status, 410, "at home it is used up, too");
+
+    // What is paid is booked on both sides, once, and omantel may owe again.
+    assert_eq!(preview(&fifth.signed), 200, "what it refused it doesn't owe");
+    let pay = |server: &ApiServer, peer: &str, direction: &str, amount: i64| {
+        let body = json!({ "direction": direction, "amount": amount, "currency": "eur", "reference": "SEPA-1" });
+        server.post(&format!("/api/v1/sovereigns/{peer}/payments"), &body)
+    };
+    assert_eq!(pay(&redeemer, "omantel", "received", 1_001).status, 409, "more than it owes");
+    assert_eq!(pay(&redeemer, "omantel", "received", 0).status, 400);
+    assert_eq!(pay(&redeemer, "nobody", "received", 1).status, 404);
+    let first = pay(&redeemer, "omantel", "received", 1_000).expect(200).json();
+    assert_eq!(pay(&redeemer, "omantel", "received", 1_000).expect(200).json(), first);
+    pay(&issuer, "muscat", "made", 1_000).expect(200);
+    assert_eq!(balance(&redeemer, "platform:receivable/omantel:EUR"), 0);
+    assert_eq!(balance(&redeemer, "platform:bank:EUR"), 1_000);
+    assert_eq!(balance(&issuer, "platform:payable/muscat:EUR"), 0);
+
+    // A voucher that is kept here isn't redeemed any more once its issuer isn't trusted.
+    let twice = json!({ "signed": true, "max_redemptions": 2, "expires_at_ms": in_an_hour() });
+    let (_, more) = issue(&issuer, &twice);
+    assert_eq!(redeem(&redeemer, &more[0].signed, "frank")["state"], "succeeded");
+    redeemer.delete("/api/v1/sovereigns/omantel").expect(204);
+    let kept = database.sql(&redeemer, "SELECT id FROM vouchers WHERE origin = 'omantel' AND max_redemptions = 2");
+    let input = json!({ "voucher": kept, "organisation": "grace", "owner_email": "grace@example.test" });
+    let run = redeemer.ended(&redeemer.launch("franchise/redeem", &input));
+    assert_eq!(run["problem"]["data"]["reason"], "untrusted", "{run:#}");
 }
 
 #[test]
@@ -96,6 +130,16 @@ fn only_who_is_trusted_is_heard() {
     assert_eq!(preview(&stranger, &codes[0].signed), 200);
     stranger.delete("/api/v1/sovereigns/omantel").expect(204);
     assert_eq!(preview(&stranger, &codes[0].signed), 404);
+    // What was booked under its name is this key's for ever.
+    let key = |server: &ApiServer| server.get("/api/v1/vouchers/key").expect(200).json()["public_key"].clone();
+    let again = |name: &str, server: &ApiServer| {
+        let body = json!({ "public_key": key(server), "limit": 500 });
+        stranger.put(&format!("/api/v1/sovereigns/{name}"), &body).status
+    };
+    assert_eq!(again("omantel-two", &issuer), 409, "its key under another name");
+    assert_eq!(again("omantel", &Database::sqlite().server("")), 409, "another key under its name");
+    assert_eq!(again("omantel", &issuer), 200);
+    stranger.delete("/api/v1/sovereigns/omantel").expect(204);
     let own = stranger.get("/api/v1/vouchers/key").expect(200).json();
     for (what, body) in [
         ("its own key", json!({ "public_key": own["public_key"], "limit": 1 })),

@@ -26,11 +26,11 @@ mod world;
 macro_rules! on_both {
     ($($case:ident),+ $(,)?) => {
         mod sqlite {
-            $(#[test] fn $case() { super::$case(&super::super::world::World::sqlite()) })+
+            $(#[test] fn $case() { super::$case(&crate::store::world::World::sqlite()) })+
         }
         mod postgres {
             $(#[test] fn $case() {
-                if let Some(world) = super::super::world::World::postgres() {
+                if let Some(world) = crate::store::world::World::postgres() {
                     super::$case(&world)
                 }
             })+

@@ -1,12 +1,14 @@
 //! Vouchers and the ledger on both databases: what is redeemed is booked, what doesn't balance isn't kept, and nothing goes.
 
+mod peers;
+
 use windlass_model::{
     Code,
     command::{Command, Reply},
     ledger::{Balance, EntryFilter},
     voucher::{
-        BatchRecord, Claim, ClaimState, Direction, NewBatch, NewRedemption, Products, RedemptionRecord, SealedVoucher,
-        Verdict, VoucherCommand, VoucherFilter, VoucherRecord, VoucherReply,
+        BatchRecord, NewBatch, NewRedemption, Products, RedemptionRecord, SealedVoucher, VoucherCommand, VoucherFilter,
+        VoucherRecord, VoucherReply,
     },
 };
 
@@ -21,7 +23,9 @@ super::on_both!(
     what_is_taken_back_is_booked_the_other_way_round,
     revoked_expired_and_deleted_ones_are_closed,
     the_same_key_does_nothing_twice,
-    claims_are_judged_once_and_answers_are_booked_once,
+    of_two_machines_with_the_same_key_each_finds_the_one,
+    totals_never_overflow,
+    nothing_is_booked_twice_under_a_reference,
     what_is_left_is_written_off_once,
     of_two_machines_no_more_redeem_than_may,
     the_database_itself_refuses_what_does_not_balance,
@@ -88,6 +92,7 @@ fn asked(voucher: &str, customer: &str, product: Option<&str>) -> VoucherCommand
         customer: customer.into(),
         holder: format!("hash of {customer}"),
         product: product.map(str::to_owned),
+        limit: Some(1_000),
     }))
 }
 
@@ -214,66 +219,81 @@ fn the_same_key_does_nothing_twice(w: &World) {
     assert_eq!(times(w, "v1"), 1);
 }
 
-fn foreign(id: &str) -> SealedVoucher {
-    let mut foreign = voucher(id, "", 2);
-    (foreign.voucher.batch, foreign.voucher.origin) = (None, Some("omantel".into()));
-    foreign
+fn of_two_machines_with_the_same_key_each_finds_the_one(w: &World) {
+    issue(w, "k1", vec![voucher("v1", "b1", 5)]);
+    let other = w.second();
+    for round in 0..10 {
+        let gate = std::sync::Barrier::new(2);
+        let customer = format!("c{round}");
+        let found: Vec<Reply> = std::thread::scope(|scope| {
+            let each = |number: usize| {
+                let (store, gate) = (if number == 0 { &w.store } else { &other }, &gate);
+                let mut new = asked("v1", &customer, None);
+                if let VoucherCommand::Redeem(new) = &mut new {
+                    new.id = format!("r-{round}-{number}");
+                }
+                let mut kept = voucher(&format!("n{round}-{number}"), &format!("n{round}-{number}"), 1);
+                kept.voucher.issuer = "other".into();
+                let batch = BatchRecord {
+                    id: format!("n{round}-{number}"),
+                    issuer: "other".into(),
+                    name: "race".into(),
+                    count: 1,
+                    credit: 500,
+                    currency: "EUR".into(),
+                    signed: false,
+                    created_by: "ann".into(),
+                    created_at_ms: 0,
+                };
+                let issue = NewBatch { batch, key: format!("race/{round}"), vouchers: vec![kept] };
+                let command = match round % 2 {
+                    0 => new,
+                    _ => VoucherCommand::Issue(Box::new(issue)),
+                };
+                move || {
+                    gate.wait();
+                    store.commit(Command::Voucher(Box::new(command))).unwrap()
+                }
+            };
+            let all: Vec<_> = (0..2).map(|number| scope.spawn(each(number))).collect();
+            all.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        assert_eq!(found[0], found[1], "round {round}");
+    }
+    assert_eq!(times(w, "v1"), 5);
 }
 
-fn claims_are_judged_once_and_answers_are_booked_once(w: &World) {
-    // Here it is redeemed …
-    for _ in 0..2 {
-        give(w, VoucherCommand::Accept(Box::new(foreign("f1"))));
-    }
-    redeem(w, "f1", "bob");
-    redeem(w, "f1", "carol");
-    let open = w.store.voucher_claims(Direction::Out, None, Some(ClaimState::Pending), 10).unwrap();
-    assert_eq!(open.len(), 2);
-    let verdicts = vec![
-        Verdict { id: open[0].id.clone(), state: ClaimState::Accepted, reason: None },
-        Verdict { id: open[1].id.clone(), state: ClaimState::Disputed, reason: Some("twice".into()) },
-        Verdict { id: "nobody's".into(), state: ClaimState::Accepted, reason: None },
-    ];
-    for booked in [2, 0] {
-        let answered = VoucherCommand::Answered { peer: "omantel".into(), verdicts: verdicts.clone() };
-        assert_eq!(give(w, answered), VoucherReply::Count(booked));
-    }
-    let here = sums(w);
-    let of = |account: &str| here.iter().find(|(id, _)| id == account).map(|(_, amount)| *amount);
-    assert_eq!(of("acme:clearing/omantel:EUR"), Some(0));
-    assert_eq!((of("acme:receivable/omantel:EUR"), of("acme:disputed-vouchers:EUR")), (Some(500), Some(500)));
-    assert_eq!(refused(w, VoucherCommand::Reverse { key: "key/f1/bob".into() }), Code::Conflict);
-    // … and there it was issued.
+fn totals_never_overflow(w: &World) {
+    let large = |id: &str| {
+        let mut one = voucher(id, "b1", 1_000_000);
+        one.voucher.credit = 1_000_000_000_000;
+        one
+    };
+    issue(w, "k1", (0..20).map(|number| large(&format!("v{number}"))).collect());
+    let mut elsewhere = voucher("w1", "b2", 3);
+    elsewhere.voucher.issuer = "zeta".into();
+    issue(w, "k2", vec![elsewhere]);
+    let totals = w.store.voucher_totals(None).unwrap();
+    assert_eq!((totals[0].issued, totals[0].outstanding), (i64::MAX, i64::MAX));
+    let own = w.store.voucher_totals(Some(&["zeta".into(), "nobody".into()])).unwrap();
+    assert_eq!((own.len(), own[0].issued, own[0].outstanding), (1, 1_500, 1_500));
+    assert!(w.store.voucher_totals(Some(&[])).unwrap().is_empty());
+}
+
+fn nothing_is_booked_twice_under_a_reference(w: &World) {
     issue(w, "k1", vec![voucher("v1", "b1", 1)]);
-    let claim = |id: &str, nonce: &str, amount| Claim {
-        id: id.into(),
-        voucher: "v1".into(),
-        nonce: nonce.into(),
-        amount,
-        currency: "EUR".into(),
+    redeem(w, "v1", "bob");
+    let booking = |id: &str, reference: &str| {
+        let entry = |seq: i64, account: &str, amount: i64| {
+            format!("INSERT INTO ledger_entries VALUES ('{id}', {seq}, '{account}', {amount}, 'EUR');")
+        };
+        let entries = format!("{}{}", entry(1, "acme:vouchers-granted:EUR", 5), entry(2, "bob:credit:EUR", -5));
+        let close = format!("INSERT INTO ledger_transactions VALUES ('{id}', 1, 'settle', '{reference}', '', NULL);");
+        w.sql(&format!("BEGIN; {entries} {close} COMMIT;"))
     };
-    let judge = |claims: Vec<Claim>| match give(w, VoucherCommand::Judge { peer: "muscat".into(), claims }) {
-        VoucherReply::Verdicts(verdicts) => verdicts.into_iter().map(|one| one.state).collect::<Vec<_>>(),
-        other => panic!("{other:?}"),
-    };
-    use ClaimState::{Accepted, Disputed};
-    let asked = vec![
-        claim("r0", "wrong", 500),
-        claim("r1", "nonce-v1", 499),
-        claim("r2", "nonce-v1", 500),
-        claim("r3", "nonce-v1", 500),
-    ];
-    assert_eq!(judge(asked.clone()), [Disputed, Disputed, Accepted, Disputed]);
-    assert_eq!(judge(asked), [Disputed, Disputed, Accepted, Disputed], "asked again, the same is answered");
-    assert_eq!(judge(vec![claim("r2", "nonce-v1", 501)]), [Disputed], "another claim under an old id");
-    let there = sums(w);
-    assert!(there.contains(&("acme:payable/muscat:EUR".into(), -500)), "{there:?}");
-    assert_eq!(times(w, "v1"), 1);
-    assert_eq!(refused(w, asked_of("v1", "dave")), Code::Gone, "it is used up by what was redeemed elsewhere");
-}
-
-fn asked_of(voucher: &str, customer: &str) -> VoucherCommand {
-    asked(voucher, customer, None)
+    assert!(booking("t1", "omantel/r1"));
+    assert!(!booking("t2", "omantel/r1"), "the same reference");
+    assert!(booking("t3", "") && booking("t4", ""), "none is given");
 }
 
 fn what_is_left_is_written_off_once(w: &World) {

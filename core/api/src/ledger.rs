@@ -37,7 +37,7 @@ struct EntryView {
     /// Its place in the transaction, from 1.
     seq: i64,
     at_ms: i64,
-    /// `redeem`, `reverse`, `settle`, `dispute` or `write_off`.
+    /// `redeem`, `reverse`, `settle`, `dispute`, `write_off` or `pay`.
     kind: String,
     /// What it is about: a redemption, a claim, the transaction that is reversed.
     reference: String,

@@ -5,8 +5,8 @@ use windlass_model::{
     command::{Command, Reply},
     ledger::{Balance, EntryFilter, EntryRecord, LedgerCheck},
     voucher::{
-        BatchRecord, Claim, ClaimRecord, ClaimState, Direction, NewBatch, NewRedemption, RedemptionRecord,
-        SealedVoucher, Totals, Verdict, VoucherCommand, VoucherFilter, VoucherRecord, VoucherReply,
+        BatchRecord, Booked, Claim, ClaimRecord, ClaimState, Direction, NewBatch, NewRedemption, Payment,
+        RedemptionRecord, SealedVoucher, Totals, Verdict, VoucherCommand, VoucherFilter, VoucherRecord, VoucherReply,
     },
 };
 
@@ -84,9 +84,33 @@ impl Engine {
         }
     }
 
-    /// Books what another Sovereign has answered; how many claims were open.
-    pub fn book_verdicts(&self, peer: &str, verdicts: Vec<Verdict>) -> Result<u64, Problem> {
-        self.count_vouchers(VoucherCommand::Answered { peer: peer.to_owned(), verdicts })
+    /// Claims that are asked of another Sovereign now, at most so many: from here on none of them is withdrawn.
+    pub fn ask_claims(&self, peer: &str, limit: u32) -> Result<Vec<ClaimRecord>, Problem> {
+        match self.change_vouchers(VoucherCommand::Ask { peer: peer.to_owned(), limit })? {
+            VoucherReply::Claims(claims) => Ok(claims),
+            other => unexpected(other),
+        }
+    }
+
+    /// Books what another Sovereign has answered.
+    pub fn book_verdicts(&self, peer: &str, verdicts: Vec<Verdict>) -> Result<Booked, Problem> {
+        match self.change_vouchers(VoucherCommand::Answered { peer: peer.to_owned(), verdicts })? {
+            VoucherReply::Booked(booked) => Ok(booked),
+            other => unexpected(other),
+        }
+    }
+
+    /// Books a payment between Sovereigns, once for each reference; the transaction.
+    pub fn book_payment(&self, payment: Payment) -> Result<String, Problem> {
+        match self.change_vouchers(VoucherCommand::Pay(payment))? {
+            VoucherReply::Transaction(id) => Ok(id),
+            other => unexpected(other),
+        }
+    }
+
+    /// What another Sovereign owes an organisation, asked for and agreed to, in a currency.
+    pub fn owed_by(&self, organisation: &str, peer: &str, currency: &str) -> Result<i64, Problem> {
+        Ok(self.inner.store.owed_by(organisation, peer, currency)?)
     }
 
     /// A voucher.

@@ -32,6 +32,8 @@ text_enum!(
         Dispute = "dispute",
         /// Credit that nobody will use was taken back.
         WriteOff = "write_off",
+        /// Another Sovereign paid what it owed, or was paid.
+        Pay = "pay",
     }
 );
 
@@ -47,6 +49,11 @@ pub const RECEIVABLE: &str = "receivable";
 pub const PAYABLE: &str = "payable";
 /// What another Sovereign refused to pay.
 pub const LOSS: &str = "disputed-vouchers";
+
+/// What other Sovereigns have paid for, and customers never used.
+pub const UNUSED: &str = "unused-credit";
+/// The money itself, which came in or went out outside.
+pub const BANK: &str = "bank";
 
 /// An account, as whoever books on it says it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -137,6 +137,26 @@ pub struct NewRedemption {
     pub holder: String,
     /// What it is for.
     pub product: Option<String>,
+    /// What the Sovereign that has signed the voucher may owe here; none if it isn't trusted. For vouchers of this one it
+    /// doesn't count.
+    pub limit: Option<i64>,
+}
+
+/// Money that changed hands between Sovereigns, outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payment {
+    /// The other Sovereign.
+    pub peer: String,
+    /// The organisation here that it is booked for.
+    pub organisation: String,
+    /// Whether this Sovereign got it; otherwise it paid.
+    pub received: bool,
+    /// In the currency's smallest unit.
+    pub amount: i64,
+    /// ISO 4217.
+    pub currency: String,
+    /// What the bank calls it: the same is booked once.
+    pub reference: String,
 }
 
 /// A redemption.
@@ -167,13 +187,15 @@ pub struct RedemptionRecord {
 text_enum!(
     /// How a claim stands.
     ClaimState {
-        /// The other side hasn't answered.
+        /// The other side wasn't asked yet.
         Pending = "pending",
+        /// It was asked, and may have judged: its answer isn't here yet.
+        Asked = "asked",
         /// It pays.
         Accepted = "accepted",
         /// It doesn't.
         Disputed = "disputed",
-        /// The redemption was taken back before it answered.
+        /// The redemption was taken back before it was asked.
         Withdrawn = "withdrawn",
     }
 );
@@ -290,13 +312,32 @@ pub enum VoucherCommand {
         /// The claims.
         claims: Vec<Claim>,
     },
-    /// Books what another Sovereign has answered. Answer: `Count`, of those that were open.
+    /// Claims are about to be asked of another Sovereign: from now on none of them is withdrawn. Answer: `Claims`, those that
+    /// weren't answered yet, at most so many.
+    Ask {
+        /// Of whom.
+        peer: String,
+        /// At most so many.
+        limit: u32,
+    },
+    /// Books what another Sovereign has answered. Answer: `Booked`.
     Answered {
         /// Whose answer.
         peer: String,
         /// What it says.
         verdicts: Vec<Verdict>,
     },
+    /// Books a payment. Refused with `conflict` if that much isn't owed. Answer: `Transaction`.
+    Pay(Payment),
+}
+
+/// What came of verdicts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Booked {
+    /// How many were booked now.
+    pub count: u64,
+    /// Those that could not be: their claim was withdrawn, was answered otherwise, or isn't known.
+    pub left: Vec<Verdict>,
 }
 
 /// What a change answers.
@@ -314,6 +355,12 @@ pub enum VoucherReply {
     Redemption(RedemptionRecord),
     /// One for each claim.
     Verdicts(Vec<Verdict>),
+    /// Claims.
+    Claims(Vec<ClaimRecord>),
+    /// What came of verdicts.
+    Booked(Booked),
+    /// The id of a transaction.
+    Transaction(String),
 }
 
 /// Which vouchers. By id.

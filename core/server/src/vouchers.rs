@@ -175,9 +175,15 @@ impl Vouchers for Book {
     }
 
     fn redeem(&self, step: &Step<'_>, redeem: &Redeem) -> Result<RedemptionRecord, Problem> {
+        // A step that is done again finds what it did, whatever has become of the voucher since.
+        if let Some(known) = self.vault.attached()?.redemption_by_key(step.key)? {
+            return Ok(known);
+        }
         let voucher = self.voucher(step.run, &redeem.voucher)?;
         let (engine, _) = self.acting(step.run, &voucher.issuer)?;
         self.require_own(&engine, &redeem.customer, &voucher.issuer)?;
+        let after = json!({ "customer": redeem.customer, "credit": voucher.credit, "currency": voucher.currency });
+        let engine = self.noted(step.run, (&voucher.issuer, "voucher.redeemed", &voucher.id), after)?;
         let office = Office::new(&engine, &*self.vault);
         let who = (redeem.customer.as_str(), redeem.email.as_str());
         let redeemed = office.redeem(&voucher, who, redeem.product.as_deref(), step.key);
@@ -191,13 +197,15 @@ impl Vouchers for Book {
     fn reverse(&self, run: &RunId, by: &str) -> Result<Option<RedemptionRecord>, Problem> {
         let engine = self.vault.attached()?;
         let Some(found) = engine.redemption_by_key(by)? else { return Ok(None) };
-        self.voucher(run, &found.voucher)?;
-        engine.reverse_redemption(by)
+        let voucher = self.voucher(run, &found.voucher)?;
+        let after = json!({ "customer": found.customer, "credit": found.amount, "currency": found.currency });
+        self.noted(run, (&voucher.issuer, "voucher.reverse", &voucher.id), after)?.reverse_redemption(by)
     }
 
     fn write_off(&self, step: &Step<'_>, customer: &str, issuer: &str) -> Result<u64, Problem> {
         let (engine, own) = self.acting(step.run, issuer)?;
-        if own != PLATFORM && !Office::new(&engine, &*self.vault).is_customer(customer, issuer)? {
+        // The platform's runs, too: what is written off goes to whoever has granted it, and to nobody else.
+        if !Office::new(&engine, &*self.vault).is_customer(customer, issuer)? {
             return Err(refused(customer, &own));
         }
         let audited = self.noted(step.run, (issuer, "ledger.write_off", customer), Value::Null)?;
@@ -210,7 +218,7 @@ impl Vouchers for Book {
             let office = Office::new(&engine, &*self.vault);
             let organisation = office.organisation_of(sovereign)?;
             self.acting(run, &organisation)?;
-            Ok(json!(office.settle(sovereign).await?))
+            Ok(json!(office.settle(sovereign, &format!("run:{run}")).await?))
         })
     }
 

@@ -3,7 +3,7 @@
 
 use diesel::prelude::*;
 use windlass_model::{
-    Code, Problem,
+    Code,
     ledger::{Account, AccountKind, Balance, EntryFilter, EntryRecord, LedgerCheck, TransactionKind},
 };
 
@@ -157,6 +157,33 @@ pub(crate) fn balances(conn: &mut AnyConnection, organisation: Option<&str>) -> 
     Ok(rows.into_iter().map(BalanceRow::balance).collect())
 }
 
+/// An account's sum; 0 if it was never opened.
+pub(crate) fn sum(conn: &mut AnyConnection, account: &str) -> QueryResult<i64> {
+    use diesel::sql_types::{BigInt, Text};
+    const SUM: &str = "SELECT CAST(coalesce(sum(amount), 0) AS BIGINT) AS amount FROM ledger_entries WHERE account = ";
+    #[derive(QueryableByName)]
+    struct Sum {
+        #[diesel(sql_type = BigInt)]
+        amount: i64,
+    }
+    let place = if matches!(conn, AnyConnection::Postgres(_)) { "$1" } else { "?" };
+    let text = format!("{SUM}{place}");
+    let sum: Sum = both!(conn, c => diesel::sql_query(&text).bind::<Text, _>(account).get_result(c))?;
+    Ok(sum.amount)
+}
+
+/// The transaction of a kind that has this reference.
+pub(crate) fn booked(
+    conn: &mut AnyConnection,
+    kind: TransactionKind,
+    reference: &str,
+) -> QueryResult<Option<LedgerTransaction>> {
+    let of_it = ledger_transactions::table
+        .filter(ledger_transactions::kind.eq(kind.as_str()))
+        .filter(ledger_transactions::reference.eq(reference));
+    of_it.select(LedgerTransaction::as_select()).first(conn).optional()
+}
+
 /// Entries, newest first.
 pub(crate) fn entries(conn: &mut AnyConnection, filter: &EntryFilter) -> QueryResult<Vec<EntryRecord>> {
     type Row = (LedgerEntry, i64, String, String, String, String);
@@ -255,38 +282,4 @@ pub(crate) fn check(conn: &mut AnyConnection) -> QueryResult<LedgerCheck> {
         found.faults.extend(words.into_iter().map(|row| format!("{what}: {}", row.word)));
     }
     Ok(found)
-}
-
-/// Takes what is left of a customer's credit back to the issuer; how many accounts that were.
-pub(crate) fn write_off(cx: &mut Cx, customer: &str, issuer: &str, key: &str) -> Applied<u64> {
-    use windlass_model::ledger::{CREDIT, GRANTED};
-    crate::dialect::exclude_others(cx.conn, "ledger")?;
-    let kind = TransactionKind::WriteOff;
-    let booked: i64 = ledger_transactions::table
-        .filter(ledger_transactions::kind.eq(kind.as_str()))
-        .filter(ledger_transactions::reference.ge(format!("{key}/")))
-        .filter(ledger_transactions::reference.lt(format!("{key}0")))
-        .count()
-        .get_result(cx.conn)?;
-    if booked > 0 {
-        return Ok(u64::try_from(booked).unwrap_or(0));
-    }
-    let left = balances(cx.conn, Some(customer))?;
-    let left: Vec<Balance> = left.into_iter().filter(|one| one.name == CREDIT && one.amount < 0).collect();
-    for balance in &left {
-        let (from, to) = (
-            Account::new(customer, CREDIT, AccountKind::Liability),
-            Account::new(issuer, GRANTED, AccountKind::Expense),
-        );
-        let amount = balance.amount.checked_neg().ok_or_else(|| Problem::new(Code::Storage, "a balance overflows"))?;
-        let posting = Posting {
-            kind,
-            reference: &format!("{key}/{}", balance.currency),
-            description: &format!("what {customer} had left"),
-            currency: &balance.currency,
-            entries: &[(from, amount), (to, -amount)],
-        };
-        post(cx, &posting)?;
-    }
-    Ok(left.len() as u64)
 }

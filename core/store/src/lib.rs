@@ -31,6 +31,7 @@ mod log;
 mod migrate;
 mod nodes;
 mod options;
+mod payments;
 mod queue;
 mod rates;
 mod reads;

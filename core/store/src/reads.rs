@@ -26,7 +26,8 @@ use crate::{
     connection::{Purpose, connect},
     dialect, documents, dump,
     error::{StoreError, explain},
-    events, feed, kv, leases, ledger, lists, locks, nodes, redemptions, resources, runs, secrets, signals, steps,
+    events, feed, kv, leases, ledger, lists, locks, nodes, payments, redemptions, resources, runs, secrets, signals,
+    steps,
     store::Store,
     timers, undo, voucher_claims, vouchers,
 };
@@ -120,6 +121,11 @@ impl Store {
         limit: u32,
     ) -> Read<Vec<ClaimRecord>> {
         self.0.readers.with(|conn| voucher_claims::list(conn, direction, peer, state, limit))
+    }
+
+    /// What another Sovereign owes an organisation, asked for and agreed to, in a currency.
+    pub fn owed_by(&self, organisation: &str, peer: &str, currency: &str) -> Read<i64> {
+        self.0.readers.with(|conn| payments::owed(conn, organisation, peer, currency))
     }
 
     /// Sums of the accounts of an organisation (none: of all).

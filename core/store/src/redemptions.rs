@@ -15,6 +15,7 @@ use crate::{
     error::{Applied, refuse},
     ledger::{self, Posting},
     log,
+    payments,
     schema::voucher_redemptions::{self as redemptions, table},
     tables::VoucherRedemption,
     voucher_claims, vouchers,
@@ -37,10 +38,15 @@ pub(crate) fn record(row: VoucherRedemption) -> RedemptionRecord {
 
 /// Redeems for a customer.
 pub(crate) fn redeem(cx: &mut Cx, new: &NewRedemption) -> Applied<RedemptionRecord> {
+    // First of all: who redeems with the same key elsewhere is waited for, and its redemption found.
+    dialect::exclude_others(cx.conn, "ledger")?;
     if let Some(known) = by_key(cx.conn, &new.key)? {
         return Ok(known);
     }
     let voucher = open(cx, &new.voucher)?;
+    if let Some(peer) = &voucher.origin {
+        payments::require_room(cx, (&voucher.issuer, peer), new.limit, (voucher.credit, &voucher.currency))?;
+    }
     check_customer(cx, new)?;
     check_product(cx, &voucher, new.product.as_deref())?;
     let debit = match &voucher.origin {

@@ -389,3 +389,4 @@ diesel::allow_tables_to_appear_in_same_query!(
 );
 
 diesel::allow_tables_to_appear_in_same_query!(ledger_accounts, ledger_entries, ledger_transactions);
+diesel::allow_tables_to_appear_in_same_query!(voucher_redemptions, vouchers);

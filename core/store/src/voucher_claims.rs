@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use windlass_model::{
     Code, Problem,
     ledger::{Account, AccountKind, CLEARING, GRANTED, LOSS, PAYABLE, RECEIVABLE, TransactionKind},
-    voucher::{Claim, ClaimRecord, ClaimState, Direction, NewRedemption, Verdict, VoucherRecord},
+    voucher::{Booked, Claim, ClaimRecord, ClaimState, Direction, NewRedemption, Verdict, VoucherRecord},
 };
 
 use crate::{
@@ -63,7 +63,7 @@ pub(crate) fn ask(
     Ok(())
 }
 
-/// Takes a claim back with its redemption. One that was answered stands: the other side has booked it.
+/// Takes a claim back with its redemption. One that was asked stands: the other side may have booked it.
 pub(crate) fn withdraw(cx: &mut Cx, peer: &str, redemption: &str) -> Applied<()> {
     let found = find(cx.conn, Direction::Out, peer, redemption)?;
     match found.map(|claim| claim.state) {
@@ -75,6 +75,15 @@ pub(crate) fn withdraw(cx: &mut Cx, peer: &str, redemption: &str) -> Applied<()>
                 .execute(cx.conn)?;
             Ok(())
         }
+        Some(ClaimState::Asked) => Err(Problem::new(
+            Code::Conflict,
+            format!("{peer} was asked for this redemption, and its answer isn't booked here: it can't be taken back yet"),
+        )
+        .help(
+            "settle with it (`franchise/settle`) until it has answered; then agree with them what is paid, and skip this \
+             undo with `windlass runs unstick`",
+        )
+        .into()),
         Some(ClaimState::Accepted | ClaimState::Disputed) => Err(Problem::new(
             Code::Conflict,
             format!("{peer} has answered the claim for this redemption: it can't be taken back here alone"),
@@ -156,6 +165,7 @@ fn pay(cx: &mut Cx, peer: &str, claim: &Claim) -> Applied<Result<String, String>
         customer: who.clone(),
         holder: who,
         product: None,
+        limit: None,
     };
     let debit = Account::new(&voucher.issuer, GRANTED, AccountKind::Expense);
     let credit = Account::with(&voucher.issuer, PAYABLE, peer, AccountKind::Liability);
@@ -166,13 +176,41 @@ fn pay(cx: &mut Cx, peer: &str, claim: &Claim) -> Applied<Result<String, String>
     Ok(Ok(transaction))
 }
 
-/// Books what another Sovereign has answered; how many claims were open.
-pub(crate) fn answered(cx: &mut Cx, peer: &str, verdicts: &[Verdict]) -> Applied<u64> {
+/// Marks claims as asked before they are: whoever takes a redemption back afterwards is refused. Those that were asked and
+/// not answered are among them.
+pub(crate) fn asked(cx: &mut Cx, peer: &str, limit: u32) -> Applied<Vec<ClaimRecord>> {
     dialect::exclude_others(cx.conn, "ledger")?;
-    let mut booked = 0;
+    let open = [ClaimState::Pending.as_str(), ClaimState::Asked.as_str()];
+    let of_it = claims::direction.eq(Direction::Out.as_str()).and(claims::peer.eq(peer));
+    let rows: Vec<VoucherClaim> = table
+        .filter(of_it)
+        .filter(claims::state.eq_any(open))
+        .order(claims::id)
+        .limit(i64::from(limit))
+        .select(VoucherClaim::as_select())
+        .load(cx.conn)?;
+    let found: Vec<ClaimRecord> = rows.into_iter().map(record).collect();
+    for claim in found.iter().filter(|claim| claim.state == ClaimState::Pending) {
+        diesel::update(table.find((Direction::Out.as_str(), peer, &claim.id)))
+            .set(claims::state.eq(ClaimState::Asked.as_str()))
+            .execute(cx.conn)?;
+    }
+    Ok(found.into_iter().map(|claim| ClaimRecord { state: ClaimState::Asked, ..claim }).collect())
+}
+
+/// Books what another Sovereign has answered. What can't be booked is said: it has booked what isn't here.
+pub(crate) fn answered(cx: &mut Cx, peer: &str, verdicts: &[Verdict]) -> Applied<Booked> {
+    dialect::exclude_others(cx.conn, "ledger")?;
+    let mut booked = Booked::default();
     for verdict in verdicts {
-        let open = find(cx.conn, Direction::Out, peer, &verdict.id)?.filter(|one| one.state == ClaimState::Pending);
-        let Some(claim) = open else { continue };
+        let claim = match find(cx.conn, Direction::Out, peer, &verdict.id)? {
+            Some(claim) if matches!(claim.state, ClaimState::Pending | ClaimState::Asked) => claim,
+            Some(claim) if claim.state == verdict.state => continue,
+            _ => {
+                booked.left.push(verdict.clone());
+                continue;
+            }
+        };
         let clearing = Account::with(&claim.organisation, CLEARING, peer, AccountKind::Asset);
         let (kind, debit, reason, what) = match verdict.state {
             ClaimState::Accepted => {
@@ -184,7 +222,7 @@ pub(crate) fn answered(cx: &mut Cx, peer: &str, verdicts: &[Verdict]) -> Applied
                 let reason = verdict.reason.clone().unwrap_or_else(|| "no reason was given".to_owned());
                 (TransactionKind::Dispute, loss, Some(reason), "refused")
             }
-            ClaimState::Pending | ClaimState::Withdrawn => continue,
+            ClaimState::Pending | ClaimState::Asked | ClaimState::Withdrawn => continue,
         };
         let posting = Posting {
             kind,
@@ -202,7 +240,7 @@ pub(crate) fn answered(cx: &mut Cx, peer: &str, verdicts: &[Verdict]) -> Applied
                 claims::settled_at_ms.eq(cx.now_ms),
             ))
             .execute(cx.conn)?;
-        booked += 1;
+        booked.count += 1;
     }
     Ok(booked)
 }

@@ -13,7 +13,7 @@ use crate::{
     connection::AnyConnection,
     dialect::{self, both},
     error::Applied,
-    ledger, redemptions,
+    payments, redemptions,
     schema::{voucher_batches, vouchers},
     tables::{Voucher, VoucherBatch},
     voucher_claims,
@@ -38,12 +38,14 @@ pub(crate) fn apply(cx: &mut Cx, command: &VoucherCommand) -> Applied<VoucherRep
             Some(redemption) => VoucherReply::Redemption(redemption),
         }),
         VoucherCommand::WriteOff { customer, issuer, key } => {
-            ledger::write_off(cx, customer, issuer, key).map(VoucherReply::Count)
+            payments::write_off(cx, customer, issuer, key).map(VoucherReply::Count)
         }
         VoucherCommand::Judge { peer, claims } => voucher_claims::judge(cx, peer, claims).map(VoucherReply::Verdicts),
         VoucherCommand::Answered { peer, verdicts } => {
-            voucher_claims::answered(cx, peer, verdicts).map(VoucherReply::Count)
+            voucher_claims::answered(cx, peer, verdicts).map(VoucherReply::Booked)
         }
+        VoucherCommand::Ask { peer, limit } => voucher_claims::asked(cx, peer, *limit).map(VoucherReply::Claims),
+        VoucherCommand::Pay(payment) => payments::pay(cx, payment).map(VoucherReply::Transaction),
     }
 }
 
@@ -109,6 +111,8 @@ fn row(new: &SealedVoucher, now_ms: i64) -> Applied<Voucher> {
 }
 
 fn issue(cx: &mut Cx, new: &NewBatch) -> Applied<BatchRecord> {
+    // First of all: who asks with the same key elsewhere is waited for, and its batch found.
+    dialect::exclude_others(cx.conn, "ledger")?;
     let known: Option<VoucherBatch> = voucher_batches::table
         .filter(voucher_batches::key.eq(&new.key))
         .select(VoucherBatch::as_select())
@@ -239,6 +243,9 @@ pub(crate) fn batches(conn: &mut AnyConnection, issuers: Option<&[String]>) -> Q
     Ok(rows.into_iter().map(batch_record).collect())
 }
 
+/// Sums are made of two: each credit's millions, and what is over. Neither leaves 64 bits.
+const MILLION: i64 = 1_000_000;
+
 #[derive(QueryableByName)]
 struct TotalsRow {
     #[diesel(sql_type = diesel::sql_types::Text)]
@@ -248,31 +255,64 @@ struct TotalsRow {
     #[diesel(sql_type = diesel::sql_types::BigInt)]
     vouchers: i64,
     #[diesel(sql_type = diesel::sql_types::BigInt)]
-    issued: i64,
+    issued_high: i64,
     #[diesel(sql_type = diesel::sql_types::BigInt)]
-    redeemed: i64,
+    issued_low: i64,
     #[diesel(sql_type = diesel::sql_types::BigInt)]
-    outstanding: i64,
+    redeemed_high: i64,
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    redeemed_low: i64,
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    outstanding_high: i64,
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    outstanding_low: i64,
     #[diesel(sql_type = diesel::sql_types::BigInt)]
     unlimited: i64,
 }
 
 /// Sums by issuer and currency, of vouchers of this Sovereign's own.
 pub(crate) fn totals(conn: &mut AnyConnection, issuers: Option<&[String]>, now_ms: i64) -> QueryResult<Vec<Totals>> {
+    use diesel::sql_types::Text;
     let open = format!("active AND (expires_at_ms IS NULL OR expires_at_ms > {now_ms})");
-    let text = format!(
-        "SELECT issuer, currency, CAST(count(*) AS BIGINT) AS vouchers, \
-         CAST(sum(credit * max_redemptions) AS BIGINT) AS issued, CAST(sum(credit * times_redeemed) AS BIGINT) AS redeemed, \
-         CAST(sum(CASE WHEN max_redemptions > 0 AND {open} THEN credit * (max_redemptions - times_redeemed) ELSE 0 END) \
-         AS BIGINT) AS outstanding, \
-         CAST(sum(CASE WHEN max_redemptions = 0 AND {open} THEN 1 ELSE 0 END) AS BIGINT) AS unlimited \
-         FROM vouchers WHERE origin IS NULL GROUP BY issuer, currency ORDER BY issuer, currency"
-    );
-    let rows: Vec<TotalsRow> = both!(conn, c => diesel::sql_query(&text).load(c))?;
-    let seen = |row: &TotalsRow| issuers.is_none_or(|issuers| issuers.contains(&row.issuer));
-    let totals = |row: TotalsRow| {
-        let TotalsRow { issuer, currency, vouchers, issued, redeemed, outstanding, unlimited } = row;
-        Totals { issuer, currency, vouchers, issued, redeemed, outstanding, unlimited }
+    let sums = |name: &str, times: &str| {
+        format!(
+            "CAST(sum((credit / {MILLION}) * {times}) AS BIGINT) AS {name}_high, \
+             CAST(sum((credit % {MILLION}) * {times}) AS BIGINT) AS {name}_low"
+        )
     };
-    Ok(rows.into_iter().filter(seen).map(totals).collect())
+    let left = format!("(CASE WHEN max_redemptions > 0 AND {open} THEN max_redemptions - times_redeemed ELSE 0 END)");
+    let (issued, redeemed) = (sums("issued", "max_redemptions"), sums("redeemed", "times_redeemed"));
+    let outstanding = sums("outstanding", &left);
+    let postgres = matches!(conn, AnyConnection::Postgres(_));
+    let place = |number: usize| if postgres { format!("${number}") } else { "?".to_owned() };
+    let which = match issuers {
+        None => String::new(),
+        Some([]) => return Ok(Vec::new()),
+        Some(names) => format!("AND issuer IN ({})", (1..=names.len()).map(place).collect::<Vec<_>>().join(", ")),
+    };
+    let text = format!(
+        "SELECT issuer, currency, CAST(count(*) AS BIGINT) AS vouchers, {issued}, {redeemed}, {outstanding}, \
+         CAST(sum(CASE WHEN max_redemptions = 0 AND {open} THEN 1 ELSE 0 END) AS BIGINT) AS unlimited \
+         FROM vouchers WHERE origin IS NULL {which} GROUP BY issuer, currency ORDER BY issuer, currency"
+    );
+    let rows: Vec<TotalsRow> = both!(conn, c => {
+        let mut query = diesel::sql_query(&text).into_boxed();
+        for name in issuers.unwrap_or_default() {
+            query = query.bind::<Text, _>(name);
+        }
+        query.load(c)
+    })?;
+    let whole = |high: i64, low: i64| {
+        i64::try_from(i128::from(high) * i128::from(MILLION) + i128::from(low)).unwrap_or(i64::MAX)
+    };
+    let totals = |row: TotalsRow| Totals {
+        issuer: row.issuer,
+        currency: row.currency,
+        vouchers: row.vouchers,
+        issued: whole(row.issued_high, row.issued_low),
+        redeemed: whole(row.redeemed_high, row.redeemed_low),
+        outstanding: whole(row.outstanding_high, row.outstanding_low),
+        unlimited: row.unlimited,
+    };
+    Ok(rows.into_iter().map(totals).collect())
 }

@@ -83,9 +83,11 @@ CREATE TABLE ledger_transactions (
     reference TEXT NOT NULL,
     description TEXT NOT NULL,
     reverses TEXT UNIQUE REFERENCES ledger_transactions (id),
-    CHECK (kind IN ('redeem', 'reverse', 'settle', 'dispute', 'write_off')),
+    CHECK (kind IN ('redeem', 'reverse', 'settle', 'dispute', 'write_off', 'pay')),
     CHECK ((kind = 'reverse') = (reverses IS NOT NULL))
 ) WITHOUT ROWID;
+-- Nothing is booked twice.
+CREATE UNIQUE INDEX ledger_transactions_once ON ledger_transactions (kind, reference) WHERE reference <> '';
 
 -- Who redeemed a voucher: an organisation, and a hash of the e-mail address under a key that isn't here. Each once, unless it
 -- was taken back. Nothing is ever removed.
@@ -108,6 +110,8 @@ CREATE TABLE voucher_redemptions (
 CREATE UNIQUE INDEX voucher_redemptions_customer ON voucher_redemptions (voucher, customer) WHERE reversed_by IS NULL;
 CREATE UNIQUE INDEX voucher_redemptions_holder ON voucher_redemptions (voucher, holder) WHERE reversed_by IS NULL;
 CREATE INDEX voucher_redemptions_of ON voucher_redemptions (customer, id);
+CREATE INDEX voucher_redemptions_voucher ON voucher_redemptions (voucher, id);
+CREATE INDEX voucher_redemptions_product ON voucher_redemptions (voucher, product) WHERE reversed_by IS NULL;
 
 -- What one Sovereign has to ask of another for vouchers of the other's that were redeemed here (`out`), and what others have
 -- asked of this one (`in`).
@@ -127,8 +131,8 @@ CREATE TABLE voucher_claims (
     settled_at_ms BIGINT,
     PRIMARY KEY (direction, peer, id),
     CHECK (direction IN ('in', 'out')),
-    CHECK (state IN ('pending', 'accepted', 'disputed', 'withdrawn')),
-    CHECK ((state = 'pending') = (settled_at_ms IS NULL)),
+    CHECK (state IN ('pending', 'asked', 'accepted', 'disputed', 'withdrawn')),
+    CHECK ((state IN ('pending', 'asked')) = (settled_at_ms IS NULL)),
     CHECK ((state = 'disputed') = (reason IS NOT NULL)),
     CHECK (amount >= 1)
 ) WITHOUT ROWID;

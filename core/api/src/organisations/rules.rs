@@ -6,6 +6,7 @@ use windlass_model::{
     Code, EventKind, Problem, RunState,
     audit::{AuditFilter, AuditRecord},
     document::{Change, DocumentFilter, Expected},
+    ledger::{CREDIT, EntryFilter},
     query::{ResourceFilter, RunFilter},
 };
 
@@ -201,6 +202,7 @@ pub fn contents(engine: &Engine, name: &str) -> Result<Vec<(&'static str, u64)>,
         ("organisations under it", Quota::Customers.used(engine, name)?),
         ("members", quota::members(engine, name)?.len() as u64),
         ("open runs", engine.count_runs(&runs, 10_000)?),
+        ("accounts with credit", credits(engine, name)?),
         ("things that its runs have made", engine.resources_where(&live)?.len() as u64),
         ("secrets", Quota::Secrets.used(engine, name)?),
         ("schedules, webhooks and triggers", Quota::Schedules.used(engine, name)?),
@@ -209,8 +211,15 @@ pub fn contents(engine: &Engine, name: &str) -> Result<Vec<(&'static str, u64)>,
     Ok(found.into_iter().filter(|(_, count)| *count > 0).collect())
 }
 
+/// In how many currencies its credit isn't 0: whoever gets its name later would get the money, too.
+fn credits(engine: &Engine, name: &str) -> Result<u64, Problem> {
+    let balances = engine.ledger_balances(Some(name))?;
+    Ok(balances.iter().filter(|one| one.name == CREDIT && one.amount != 0).count() as u64)
+}
+
 /// Those of its contents that nobody removes with it: they go first, one by one.
-const STAY: [&str; 3] = ["organisations under it", "open runs", "things that its runs have made"];
+const STAY: [&str; 4] =
+    ["organisations under it", "open runs", "things that its runs have made", "accounts with credit"];
 
 /// Removes an organisation: an empty one, or with `offboard` one that is suspended, with its members, tokens, secrets,
 /// schedules and plugins. Its ended runs and its entries in the audit log stay until their own time is over.
@@ -235,7 +244,10 @@ pub fn remove(
         let list: Vec<String> = in_the_way.iter().map(|(what, count)| format!("{count} {what}")).collect();
         let data: Value = in_the_way.iter().map(|(what, count)| json!({ "what": what, "count": count })).collect();
         let help = match offboard {
-            true => "cancel its runs, and have what they made removed; remove the organisations under it first",
+            true => {
+                "cancel its runs, and have what they made removed; remove the organisations under it first, and write its \
+                 credit off (`franchise/offboard` does)"
+            }
             false => "remove them first; one that is suspended can be offboarded with all that is its own",
         };
         return Err(Problem::new(Code::Conflict, format!("the organisation `{name}` has {}", list.join(", ")))
@@ -272,11 +284,16 @@ pub fn remove(
     })
 }
 
-/// Whether anything of its own stays when it is removed: runs, or entries in the audit log of what its members did.
+/// Whether anything of its own stays when it is removed: runs, what is booked, or entries in the audit log of what its
+/// members did.
 fn has_lived(engine: &Engine, name: &str) -> Result<bool, Problem> {
     const READ: u32 = 500;
     let runs = RunFilter { organisation: Some(name.to_owned()), ..RunFilter::default() };
     if engine.count_runs(&runs, 1)? > 0 {
+        return Ok(true);
+    }
+    let booked = EntryFilter { organisations: Some(vec![name.to_owned()]), before: None, limit: 1 };
+    if !engine.ledger_entries(&booked)?.is_empty() {
         return Ok(true);
     }
     let filter = AuditFilter { organisations: Some(vec![name.to_owned()]), limit: READ, ..AuditFilter::default() };

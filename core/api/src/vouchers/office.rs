@@ -19,7 +19,7 @@ use super::{
 };
 
 /// What all vouchers of a batch may cost together, at most: sums of many batches stay far from 64 bits.
-const WORTH: i64 = 1_000_000_000_000_000;
+pub(super) const WORTH: i64 = 1_000_000_000_000_000;
 /// Products that one voucher names, at most.
 const PRODUCTS: usize = 32;
 /// Vouchers that are read at once.
@@ -282,6 +282,11 @@ impl<'a> Office<'a> {
         key: &str,
     ) -> Result<RedemptionRecord, Problem> {
         let holder = self.holder(email)?;
+        // What a Sovereign may owe is looked at where it is booked; one that isn't trusted any more may owe nothing.
+        let limit = match &voucher.origin {
+            Some(origin) => peers::known(self.engine, origin)?.map(|peer| peer.body.limit),
+            None => None,
+        };
         self.engine.redeem_voucher(NewRedemption {
             id: id("r"),
             voucher: voucher.id.clone(),
@@ -289,6 +294,7 @@ impl<'a> Office<'a> {
             customer: customer.to_owned(),
             holder,
             product: product.map(str::to_owned),
+            limit,
         })
     }
 
@@ -350,7 +356,9 @@ impl<'a> Office<'a> {
     /// Whether the customer is this organisation's own, so that it may close its accounts.
     pub fn is_customer(&self, customer: &str, of: &str) -> Result<bool, Problem> {
         let found = self.engine.document("organisation", customer)?;
-        Ok(found.is_some_and(|found| found.body["parent"] == of))
+        // One without a parent is right under the platform.
+        let above = |parent: Option<&str>| parent.unwrap_or(crate::auth::kept::PLATFORM) == of;
+        Ok(found.is_some_and(|found| above(found.body["parent"].as_str())))
     }
 
     /// The organisation here that redeems another Sovereign's vouchers.

@@ -7,7 +7,8 @@ use windlass_engine::Engine;
 use windlass_model::{
     Code, Problem,
     document::{Change, Document, DocumentFilter, Expected},
-    ledger::{CLEARING, RECEIVABLE},
+    ledger,
+    voucher::Payment,
 };
 
 use super::{keys, office::Office};
@@ -21,6 +22,10 @@ use crate::{
 
 /// The kind of document.
 const KIND: &str = "sovereign";
+/// The kind of document that keeps the name and the key of one that isn't trusted any more.
+const GONE: &str = "sovereign_gone";
+/// Characters of a payment's reference, at most.
+const REFERENCE: usize = 64;
 /// Sovereigns that one installation trusts, at most.
 const MOST: u32 = 500;
 
@@ -69,12 +74,9 @@ impl Peer {
         engine.documents(&filter)?.into_iter().map(Self::of).collect()
     }
 
-    /// Refuses what it would owe beyond its limit: nobody asks it before a redemption.
+    /// Refuses what it would owe beyond its limit, before anything is begun; the redemption looks once more where it is booked.
     pub(super) fn require_room(&self, engine: &Engine, credit: i64, currency: &str) -> Result<(), Problem> {
-        let (clearing, receivable) = (format!("{CLEARING}/{}", self.name), format!("{RECEIVABLE}/{}", self.name));
-        let balances = engine.ledger_balances(Some(&self.organisation))?;
-        let own = balances.iter().filter(|one| one.currency == currency);
-        let owed: i64 = own.filter(|one| one.name == clearing || one.name == receivable).map(|one| one.amount).sum();
+        let owed = engine.owed_by(&self.organisation, &self.name, currency)?;
         match owed.saturating_add(credit) <= self.body.limit {
             true => Ok(()),
             false => Err(Problem::new(Code::Gone, "vouchers of this issuer can't be redeemed here at the moment")
@@ -84,13 +86,34 @@ impl Peer {
     }
 }
 
+/// The Sovereign of this name, if there is one.
+pub(super) fn known(engine: &Engine, name: &str) -> Result<Option<Peer>, Problem> {
+    let found = if name.contains('\0') { None } else { engine.document(KIND, name)? };
+    found.map(Peer::of).transpose()
+}
+
+fn absent(name: &str) -> Problem {
+    Problem::new(Code::NotFound, format!("there is no Sovereign `{name}`"))
+        .help("PUT /api/v1/sovereigns/{name} says which ones are trusted")
+}
+
 /// The Sovereign of this name.
 pub(super) fn find(engine: &Engine, name: &str) -> Result<Peer, Problem> {
-    let found = if name.contains('\0') { None } else { engine.document(KIND, name)? };
-    found.map(Peer::of).transpose()?.ok_or_else(|| {
-        Problem::new(Code::NotFound, format!("there is no Sovereign `{name}`"))
-            .help("PUT /api/v1/sovereigns/{name} says which ones are trusted")
-    })
+    known(engine, name)?.ok_or_else(|| absent(name))
+}
+
+/// Refuses a key and a name that belonged together with others: what is booked under a name is one debtor's for ever.
+fn require_same(engine: &Engine, name: &str, kid: &str) -> Result<(), Problem> {
+    if let Some(gone) = engine.document_by_key(GONE, kid)?.filter(|gone| gone.id != name) {
+        return Err(Problem::new(Code::Conflict, format!("this key was trusted as `{}` before", gone.id))
+            .help("trust it under that name again: what was redeemed of its vouchers is booked under it"));
+    }
+    let before = engine.document(GONE, name)?;
+    if before.is_some_and(|before| before.body["key"] != kid) {
+        return Err(Problem::new(Code::Conflict, format!("`{name}` had another key before"))
+            .help("trust the new key under a new name"));
+    }
+    Ok(())
 }
 
 /// This Sovereign's key.
@@ -132,6 +155,39 @@ struct SovereignBody {
     limit: i64,
 }
 
+/// Which way money went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum PaymentDirection {
+    /// The other Sovereign paid.
+    Received,
+    /// The other Sovereign was paid.
+    Made,
+}
+
+/// A payment.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct PaymentBody {
+    /// `received` or `made`.
+    direction: PaymentDirection,
+    /// In the currency's smallest unit; at most what is owed.
+    amount: i64,
+    /// ISO 4217.
+    currency: String,
+    /// What the bank calls it, 1 to 64 characters: the same is booked once.
+    reference: String,
+    /// The organisation here that it is booked for; if none is named, the one that redeems the Sovereign's vouchers.
+    organisation: Option<String>,
+}
+
+/// What was booked.
+#[derive(Serialize, JsonSchema)]
+struct PaymentView {
+    /// Its id in the ledger.
+    transaction: String,
+}
+
 pub(super) fn routes() -> Vec<Route> {
     let manage = |route: Route| route.access(Access::Can(Permission::Administer));
     vec![
@@ -154,6 +210,15 @@ pub(super) fn routes() -> Vec<Route> {
             .answers_nothing()
             .problems(&[Code::NotFound])
             .handle(delete),
+        manage(Route::post("/api/v1/sovereigns/{name}/payments", "vouchers", "Book what was paid to or by a Sovereign"))
+            .describe(
+                "The money itself is paid outside. What is received counts against what the Sovereign owes, and frees its limit; \
+                 what is paid, against what is owed to it. The same reference is booked once.",
+            )
+            .body::<PaymentBody>()
+            .answers::<PaymentView>(200)
+            .problems(&[Code::InvalidInput, Code::NotFound, Code::Conflict])
+            .handle(pay),
     ]
 }
 
@@ -205,6 +270,7 @@ fn put(request: Request) -> Result<Answer, Problem> {
     if organisation != PLATFORM {
         require_organisation(engine, &organisation)?;
     }
+    require_same(engine, &name, &kid)?;
     let after = json!(Body { public_key: body.public_key.trim().to_owned(), url, limit: body.limit });
     let was = before.map_or(Value::Null, |before| json!(before.body));
     let change = Change::Put {
@@ -223,10 +289,66 @@ fn put(request: Request) -> Result<Answer, Problem> {
 fn delete(request: Request) -> Result<Answer, Problem> {
     request.require_in(Permission::Administer, "*")?;
     let found = find(&request.api.engine, request.parameter("name"))?;
-    let change = Change::Delete { kind: KIND.into(), id: found.name.clone(), expected: Expected::Present };
+    let changes = vec![
+        Change::Delete { kind: KIND.into(), id: found.name.clone(), expected: Expected::Present },
+        Change::Put {
+            kind: GONE.into(),
+            id: found.name.clone(),
+            organisation: PLATFORM.into(),
+            body: json!({ "key": found.kid, "organisation": found.organisation }),
+            keys: vec![found.kid.clone()],
+            expires_at_ms: None,
+            expected: Expected::Any,
+        },
+    ];
     let audited = request.audited("sovereign.forget", &found.organisation, &found.name, json!(found.body), Value::Null);
-    audited.change(vec![change])?;
+    audited.change(changes)?;
     Ok(Answer::nothing())
+}
+
+fn pay(request: Request) -> Result<Answer, Problem> {
+    request.require_in(Permission::Administer, "*")?;
+    let (engine, name) = (&request.api.engine, request.parameter("name"));
+    let body: PaymentBody = request.json()?;
+    // One that isn't trusted any more still pays what it owes.
+    let organisation = match known(engine, name)? {
+        Some(peer) => peer.organisation,
+        None if name.contains('\0') => return Err(absent(name)),
+        None => {
+            let gone = engine.document(GONE, name)?.ok_or_else(|| absent(name))?;
+            gone.body["organisation"].as_str().unwrap_or(PLATFORM).to_owned()
+        }
+    };
+    let wrong = |field: &str, message: String| {
+        Problem::new(Code::InvalidInput, message).data(json!({ "pointer": format!("/{field}") }))
+    };
+    if !(1..=super::office::WORTH).contains(&body.amount) {
+        return Err(wrong("amount", format!("an amount is 1 to {}, in the smallest unit", super::office::WORTH)));
+    }
+    let plain = body.reference.bytes().all(|byte| byte.is_ascii_graphic());
+    if body.reference.is_empty() || body.reference.len() > REFERENCE || !plain {
+        return Err(wrong(
+            "reference",
+            format!("a reference has 1 to {REFERENCE} characters of ASCII, without spaces"),
+        ));
+    }
+    let organisation = body.organisation.unwrap_or(organisation);
+    if organisation.contains('\0') {
+        return Err(wrong("organisation", "there is no such organisation".to_owned()));
+    }
+    let payment = Payment {
+        peer: name.to_owned(),
+        organisation: organisation.clone(),
+        received: body.direction == PaymentDirection::Received,
+        amount: body.amount,
+        currency: ledger::currency(&body.currency).map_err(|error| error.data(json!({ "pointer": "/currency" })))?,
+        reference: body.reference,
+    };
+    let after = json!({
+        "received": payment.received, "amount": payment.amount, "currency": payment.currency, "reference": payment.reference,
+    });
+    let audited = request.audited("sovereign.payment", &organisation, name, Value::Null, after);
+    Answer::json(&PaymentView { transaction: audited.book_payment(payment)? })
 }
 
 /// Where claims are sent: by https, or on this machine.

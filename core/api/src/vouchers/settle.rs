@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use windlass_model::{
     Code, Problem,
+    audit::NewAudit,
     voucher::{Claim, ClaimState, Direction, Verdict},
 };
 
@@ -59,6 +60,8 @@ pub struct Settled {
     pub disputed: Vec<Verdict>,
     /// How many are left.
     pub pending: usize,
+    /// What it has answered and can't be booked: the claim was withdrawn, or answered otherwise before. People decide.
+    pub unbooked: Vec<Verdict>,
 }
 
 fn signed_answer(question: &str, answer: &[u8]) -> Vec<u8> {
@@ -66,11 +69,39 @@ fn signed_answer(question: &str, answer: &[u8]) -> Vec<u8> {
     [ANSWERED, question.as_bytes(), b"\n", answer].concat()
 }
 
+/// Refuses to ask who can't be asked.
+fn require_url(peer: &Peer) -> Result<(), Problem> {
+    match peer.body.url.is_empty() {
+        false => Ok(()),
+        true => Err(Problem::new(Code::Unsupported, format!("it isn't known where `{}` takes claims", peer.name))
+            .help("PUT /api/v1/sovereigns/{name} with its `url`")
+            .no_effect()),
+    }
+}
+
+/// The entry in the audit log for verdicts, those of this Sovereign and those of another one.
+fn booked(by: &str, peer: &Peer, action: &str, verdicts: &[Verdict]) -> NewAudit {
+    let of = |state: ClaimState| -> Vec<&str> {
+        verdicts.iter().filter(|one| one.state == state).map(|one| one.id.as_str()).collect()
+    };
+    NewAudit {
+        actor: by.to_owned(),
+        organisation: peer.organisation.clone(),
+        action: action.to_owned(),
+        target: peer.name.clone(),
+        source: if by.starts_with("run:") { "run" } else { "api" }.to_owned(),
+        before: Value::Null,
+        after: json!({ "accepted": of(ClaimState::Accepted), "disputed": of(ClaimState::Disputed) }),
+    }
+}
+
 impl Office<'_> {
-    /// Asks another Sovereign for what is open, and books what it answers.
-    pub async fn settle(&self, name: &str) -> Result<Settled, Problem> {
+    /// Asks another Sovereign for what is open, and books what it answers. `by` is who asks, for the audit log.
+    pub async fn settle(&self, name: &str, by: &str) -> Result<Settled, Problem> {
         let peer = self.peer(name)?;
-        let open = self.engine.voucher_claims(Direction::Out, Some(name), Some(ClaimState::Pending), CLAIMS)?;
+        require_url(&peer)?;
+        // From here on none of them is withdrawn: what was asked is judged there, whether or not the answer comes back.
+        let open = self.engine.ask_claims(name, CLAIMS)?;
         if open.is_empty() {
             return Ok(Settled::default());
         }
@@ -88,23 +119,20 @@ impl Office<'_> {
         let answered = self.ask(&peer, Asked { to: peer.kid.clone(), claims }).await?;
         let known = |verdict: &Verdict| open.iter().any(|claim| claim.id == verdict.id);
         let verdicts: Vec<Verdict> = answered.verdicts.into_iter().filter(known).collect();
-        self.engine.book_verdicts(name, verdicts.clone())?;
+        let entry = booked(by, &peer, "voucher.settle", &verdicts);
+        let unbooked = self.engine.audited(entry).book_verdicts(name, verdicts.clone())?.left;
         let accepted = verdicts.iter().filter(|verdict| verdict.state == ClaimState::Accepted).count();
         let disputed = verdicts.into_iter().filter(|verdict| verdict.state == ClaimState::Disputed).collect();
-        let left = self.engine.voucher_claims(Direction::Out, Some(name), Some(ClaimState::Pending), CLAIMS)?;
-        Ok(Settled { asked, accepted, disputed, pending: left.len() })
+        let left = |state| self.engine.voucher_claims(Direction::Out, Some(name), Some(state), CLAIMS);
+        let pending = left(ClaimState::Pending)?.len() + left(ClaimState::Asked)?.len();
+        Ok(Settled { asked, accepted, disputed, pending, unbooked })
     }
 
     async fn ask(&self, peer: &Peer, asked: Asked) -> Result<Answered, Problem> {
         let name = &peer.name;
-        if peer.body.url.is_empty() {
-            return Err(Problem::new(Code::Unsupported, format!("it isn't known where `{name}` takes claims"))
-                .help("PUT /api/v1/sovereigns/{name} with its `url`")
-                .no_effect());
-        }
         let away = |what: &dyn std::fmt::Display| {
             Problem::new(Code::Unavailable, format!("{name} didn't answer for its vouchers: {what}"))
-                .help("nothing is lost: the claims stay open, and are asked again with the next `franchise/settle`")
+                .help("nothing is lost: the claims are asked again with the next `franchise/settle`; until then none is taken back")
                 .retryable()
                 .no_effect()
         };
@@ -158,7 +186,15 @@ impl Office<'_> {
         if !asked.claims.iter().all(sound) {
             return Err(Problem::new(Code::InvalidInput, "a claim has an amount and words of 1 to 64 characters"));
         }
-        let verdicts = self.engine.judge_claims(&peer.name, asked.claims)?;
+        let count = asked.claims.len();
+        let entry = NewAudit {
+            after: json!({ "claims": asked.claims.iter().map(|claim| &claim.id).collect::<Vec<_>>() }),
+            ..booked(&format!("sovereign:{}", peer.name), &peer, "voucher.judge", &[])
+        };
+        let verdicts = match count {
+            0 => Vec::new(),
+            _ => self.engine.audited(entry).judge_claims(&peer.name, asked.claims)?,
+        };
         let answer = serde_json::to_vec(&Answered { verdicts })
             .map_err(|error| Problem::new(Code::Internal, format!("the answer can't be written: {error}")))?;
         let signature = signer.sign(&signed_answer(signature, &answer));

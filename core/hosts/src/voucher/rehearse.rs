@@ -113,7 +113,7 @@ impl Vouchers for Nowhere {
     }
 
     fn settle<'a>(&'a self, _: &'a RunId, _: &'a str) -> Settling<'a> {
-        Box::pin(async { Ok(json!({ "asked": 0, "accepted": 0, "disputed": [], "pending": 0 })) })
+        Box::pin(async { Ok(json!({ "asked": 0, "accepted": 0, "disputed": [], "pending": 0, "unbooked": [] })) })
     }
 
     fn balance(&self, _: &RunId, organisation: &str) -> Result<Vec<Balance>, Problem> {
