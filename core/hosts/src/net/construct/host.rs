@@ -20,11 +20,12 @@ impl Construction<'_, '_> {
     /// The steps of the host: what is born and kept from IPv6, and then all else. Nothing comes up that isn't kept from it.
     pub(super) fn births(&mut self) -> (Vec<Step>, Vec<Step>) {
         let is_birth = |step: &Step| match &step.change {
-            Change::AddBridge { .. } | Change::AddTap { .. } | Change::AddVxlan { .. } => true,
             Change::AddVeth { ends, .. } => ends.iter().any(|end| end.place == Place::Host),
-            // What is in the way.
-            Change::DeleteLink { .. } => true,
-            _ => false,
+            // What is deleted is in the way.
+            change => matches!(
+                change,
+                Change::AddBridge { .. } | Change::AddTap { .. } | Change::AddVxlan { .. } | Change::DeleteLink { .. }
+            ),
         };
         let (mut births, rest): (Vec<Step>, Vec<Step>) = std::mem::take(&mut self.host).into_iter().partition(is_birth);
         births.extend(std::mem::take(&mut self.ours).into_iter().map(|(name, prefixes)| {
