@@ -74,7 +74,8 @@ impl Drop for Wire {
 /// A lab that may use a wire.
 fn lab_with(wire: &Wire) -> Lab {
     let vxlan_remotes = vec![format!("198.18.{}.0/30", wire.subnet).parse().unwrap()];
-    let config = net::Config { devices: vec![wire.device.clone()], vxlan_remotes, ..net::Config::default() };
+    let (devices, vxlan_ports) = (vec![wire.device.clone()], vec![20_000 + u16::try_from(wire.subnet).unwrap()]);
+    let config = net::Config { devices, vxlan_remotes, vxlan_ports, ..net::Config::default() };
     Lab::over(net::configured(net::kernel(), Arc::new(Always("platform")), &config))
 }
 

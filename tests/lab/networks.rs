@@ -57,7 +57,7 @@ fn networks_lead_out_as_far_as_they_may_and_are_taken_back() {
     assert!(place.kernel("t-out").is_empty() && device.shown() == before);
 
     let list = format!(
-        "[hosts.net]\ndevices = [\"{}\", \"{}\"]\nvxlan_remotes = [\"198.18.0.0/16\"]\n",
+        "[hosts.net]\ndevices = [\"{}\", \"{}\"]\nvxlan_remotes = [\"198.18.0.0/16\"]\nvxlan_ports = [{port}]\n",
         under.device, device.device
     );
     let mut place = place.configured(&list);
@@ -106,4 +106,38 @@ fn lab_with_id(lab: &Value, id: u32) -> Value {
     let mut lab = lab.clone();
     lab["networks"][0]["vxlan"]["id"] = id.into();
     lab
+}
+
+#[test]
+fn a_network_has_addresses_of_this_machine() {
+    let Some(mut place) = Place::new() else { return };
+    let lab = |addresses: Value| {
+        json!({
+            "name": "t-gate",
+            "networks": [{ "name": "lan", "addresses": addresses }],
+            "nodes": [{ "name": "h1" }],
+            "links": [{ "endpoints": [{ "at": "h1:eth0", "addresses": ["10.77.91.1/24", "fd77:91::1/64"] }, "lan"] }],
+        })
+    };
+    let both = json!(["10.77.91.254/24", "fd77:91::fe/64"]);
+    place.deploy(&lab(both.clone()));
+    assert_eq!(place.deploy(&lab(both))["summary"], "nothing differs");
+    let shown = || ip(&["-o", "address", "show", "dev", &format!("{}1", place.names("t-gate").bridge_prefix())]);
+    let first = shown();
+    assert!(
+        first.contains("10.77.91.254/24") && first.contains("fd77:91::fe/64") && !first.contains("fe80"),
+        "{first}"
+    );
+    let ping = ["netns", "exec", &place.namespace("t-gate", "h1"), "ping", "-c1", "-W2", "fd77:91::fe"];
+    assert!(ip(&ping).contains(" 0% packet loss"));
+    let changed = lab(json!(["10.77.91.253/24"]));
+    let run = place.run("lab/deploy", &changed);
+    assert_eq!((&run["state"], &run["output"]["counts"]["remove"]), (&json!("succeeded"), &json!(2)), "{run:#}");
+    let second = shown();
+    assert!(second.contains("10.77.91.253/24") && !second.contains(".254") && !second.contains("fd77"), "{second}");
+    // An address of somebody else's.
+    let refused = place.run("lab/deploy", &lab(json!(["10.77.91.253/24", "192.0.2.1/24"])));
+    assert_eq!(refused["problem"]["code"], "permission_denied", "{refused:#}");
+    assert_eq!(place.run("lab/destroy", &json!({ "lab": "t-gate" }))["state"], "succeeded");
+    assert!(place.kernel("t-gate").is_empty());
 }

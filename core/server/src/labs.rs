@@ -32,12 +32,13 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Watches from now on; looks at everything this often.
-    pub fn start(engine: Engine, instance: Arc<str>, every: Duration) -> Result<Self, Problem> {
+    /// Watches from now on; looks at everything this often. On a database that other machines have, too, documents may be of labs that
+    /// are theirs.
+    pub fn start(engine: Engine, instance: Arc<str>, every: Duration, shared: bool) -> Result<Self, Problem> {
         let end = Arc::new(AtomicBool::new(false));
         let cadence = Cadence::from(every);
         let (told, every) = (end.clone(), cadence.clone());
-        let watch = move || watch(&engine, &instance, &every, &told);
+        let watch = move || watch(&engine, &instance, (&every, shared), &told);
         let thread = std::thread::Builder::new().name("labs".into()).spawn(watch);
         let thread = thread.map_err(|error| Problem::new(Code::System, format!("no thread to watch labs: {error}")))?;
         Ok(Self { end, cadence, thread: Some(thread) })
@@ -58,7 +59,7 @@ impl Drop for Watch {
     }
 }
 
-fn watch(engine: &Engine, instance: &str, every: &Cadence, end: &AtomicBool) {
+fn watch(engine: &Engine, instance: &str, (every, shared): (&Cadence, bool), end: &AtomicBool) {
     let kernel = net::kernel();
     let mut complained = false;
     // What happened while nobody watched is told by what was kept of the labs.
@@ -66,8 +67,11 @@ fn watch(engine: &Engine, instance: &str, every: &Cadence, end: &AtomicBool) {
     while !end.load(Ordering::Relaxed) {
         let patrol = Patrol::new(&*kernel, instance, every.clone());
         let watched = patrol.and_then(|patrol| {
-            let mut patrol = patrol.expecting(std::mem::take(&mut expected));
-            patrol.run(end, |lab, found| tell(engine, lab, &found))
+            let mut patrol = patrol.expecting(std::mem::take(&mut expected)).if_there(shared);
+            let ended = patrol.run(end, |lab, found| tell(engine, lab, &found));
+            // The next watch tells what this one couldn't look at.
+            expected = patrol.unseen();
+            ended
         });
         let Err(problem) = watched else { return };
         // Not everybody may look at network devices, and then there are no labs of ours either.

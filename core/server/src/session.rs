@@ -290,7 +290,7 @@ fn start(
 }
 
 /// Whether other machines may execute runs of this database: then leases decide, and not the folder's lock.
-fn is_shared(loaded: &Loaded) -> bool {
+pub fn is_shared(loaded: &Loaded) -> bool {
     !loaded.config.database.is_empty() && !loaded.config.database.starts_with("sqlite:")
 }
 

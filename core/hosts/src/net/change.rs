@@ -87,6 +87,13 @@ pub enum Change {
         /// What.
         set: LinkSettings,
     },
+    /// Keeps a link of the host's out of IPv6, before it is up: it makes itself no address, and takes no routes from anybody.
+    KeepFromIpv6 {
+        /// Its name.
+        name: String,
+        /// Whether it will be given IPv6 addresses: then it has those, and no others.
+        addresses: bool,
+    },
     /// Gives a link a further name, at which the kernel and its tools find it, too.
     AddAltname {
         /// Its name.

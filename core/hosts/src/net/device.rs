@@ -13,7 +13,7 @@ use super::{
     lab::{Lab, View, Whose},
     plan::invalid,
     steps::{Step, Steps, perform},
-    types::{Change, Link, LinkSettings, Place},
+    types::{Change, Link, LinkSettings, Place, Prefix},
 };
 use crate::lab_mark::Mark;
 
@@ -27,12 +27,19 @@ const ALIAS_BYTES: usize = 255;
 pub struct Allowed {
     devices: Arc<[String]>,
     remotes: Arc<[IpNet]>,
+    ports: Arc<[u16]>,
+    addresses: Arc<[IpNet]>,
 }
 
 impl Allowed {
     /// As it is configured.
     pub fn new(config: &Config) -> Self {
-        Self { devices: config.devices.clone().into(), remotes: config.vxlan_remotes.clone().into() }
+        Self {
+            devices: config.devices.clone().into(),
+            remotes: config.vxlan_remotes.clone().into(),
+            ports: config.vxlan_ports.clone().into(),
+            addresses: config.addresses.clone().into(),
+        }
     }
 
     /// Refuses a device that isn't listed.
@@ -51,6 +58,25 @@ impl Allowed {
         }
         let help = "an admin lists the networks that they may reach: `[hosts.net] vxlan_remotes = [\"192.0.2.0/24\"]`";
         Err(denied(format!("VXLANs of labs may not reach {address}"), help))
+    }
+
+    /// Refuses a port that isn't listed: this machine would listen to it.
+    pub fn port(&self, port: u16) -> Result<(), Problem> {
+        if self.ports.contains(&port) {
+            return Ok(());
+        }
+        let help = "an admin lists the ports that they may use: `[hosts.net] vxlan_ports = [4789]`";
+        Err(denied(format!("VXLANs of labs may not use the port {port}"), help))
+    }
+
+    /// Refuses an address for this machine whose network isn't within a listed one.
+    pub fn address(&self, prefix: Prefix) -> Result<(), Problem> {
+        let within = |net: &IpNet| net.contains(&prefix.address) && prefix.length >= net.prefix_len();
+        if self.addresses.iter().any(within) {
+            return Ok(());
+        }
+        let help = "an admin lists the networks that they may be of: `[hosts.net] addresses = [\"10.0.0.0/8\"]`";
+        Err(denied(format!("labs may not give this machine the address {prefix}"), help))
     }
 }
 
@@ -149,10 +175,13 @@ pub fn give_back(lab: &Lab<'_>, view: &View, devices: Option<&[String]>) -> Resu
     let mut count = 0;
     for (link, mark) in ours {
         let (before, label) = (Before::of(&mark), format!("the device {}", link.name));
-        let out = set(&link.name, out_of_it(&before));
+        // Where somebody has put it elsewhere meanwhile, it stays as it is there.
+        let holder = view.links.iter().find(|holder| link.controller == Some(holder.index));
+        let is_elsewhere = link.controller.is_some() && holder.is_none_or(|holder| lab.mark_of(holder).is_none());
+        let out = (!is_elsewhere).then(|| set(&link.name, out_of_it(&before)));
         // The mark goes last: until then it is known how the device was.
         let unmark = set(&link.name, LinkSettings { alias: Some(before.alias), ..LinkSettings::default() });
-        steps.extend([out, unmark].map(|change| Step { label: label.clone(), change, undo: None }));
+        steps.extend(out.into_iter().chain([unmark]).map(|change| Step { label: label.clone(), change, undo: None }));
         count += 1;
     }
     super::remove::fine_if_missing(perform(lab.backend, Steps::from([(Place::Host, steps)]), &mut Steps::new()))?;

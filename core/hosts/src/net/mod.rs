@@ -28,7 +28,10 @@ mod tests;
 pub mod types;
 mod undone;
 
-use std::sync::Arc;
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 use windlass_script::host::HostModule;
@@ -49,7 +52,7 @@ pub use self::{
 };
 
 /// `[hosts.net]`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// An absolute path: where `net::capture` keeps what it has seen. Empty: it can't.
@@ -58,6 +61,32 @@ pub struct Config {
     pub devices: Vec<String>,
     /// Networks that VXLANs of labs may reach. None by default.
     pub vxlan_remotes: Vec<ipnet::IpNet>,
+    /// UDP ports that VXLANs of labs may use: this machine listens to them.
+    pub vxlan_ports: Vec<u16>,
+    /// Networks whose addresses, and parts, labs may give to this machine itself: to bridges and to ends of links on it.
+    pub addresses: Vec<ipnet::IpNet>,
+}
+
+/// Addresses that are nobody's in the Internet.
+const PRIVATE: [(IpAddr, u8); 5] = [
+    (IpAddr::V4(Ipv4Addr::new(10, 0, 0, 0)), 8),
+    (IpAddr::V4(Ipv4Addr::new(172, 16, 0, 0)), 12),
+    (IpAddr::V4(Ipv4Addr::new(192, 168, 0, 0)), 16),
+    (IpAddr::V4(Ipv4Addr::new(100, 64, 0, 0)), 10),
+    (IpAddr::V6(Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 0)), 8),
+];
+
+impl Default for Config {
+    fn default() -> Self {
+        let private = PRIVATE.iter().filter_map(|(address, length)| ipnet::IpNet::new(*address, *length).ok());
+        Self {
+            captures: String::new(),
+            devices: Vec::new(),
+            vxlan_remotes: Vec::new(),
+            vxlan_ports: vec![4_789],
+            addresses: private.collect(),
+        }
+    }
 }
 
 /// The module over a network stack; a lab is of the organisation whose run calls.

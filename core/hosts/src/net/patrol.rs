@@ -45,6 +45,8 @@ pub struct Patrol<'a> {
     gone: BTreeMap<String, u64>,
     /// What should be there of labs that weren't looked at yet.
     expected: BTreeMap<String, Expected>,
+    /// Whether that is so only where something of the lab is there.
+    if_there: bool,
 }
 
 /// How often everything is looked at. It can be changed while somebody watches.
@@ -110,13 +112,24 @@ impl<'a> Patrol<'a> {
     pub fn new(backend: &'a dyn NetBackend, instance: &'a str, every: impl Into<Cadence>) -> Result<Self, Problem> {
         let ears = backend.listen().map_err(|fault| fault.problem("listening for changes of links"))?;
         let (labs, gone, expected) = Default::default();
-        Ok(Self { backend, instance, every: every.into(), ears, labs, gone, expected })
+        Ok(Self { backend, instance, every: every.into(), ears, labs, gone, expected, if_there: false })
     }
 
     /// What should be there, by the labs' keys: what isn't so is told at the first look.
     pub fn expecting(mut self, expected: BTreeMap<String, Expected>) -> Self {
         self.expected = expected;
         self
+    }
+
+    /// Other machines have labs, too: nothing is expected of one that has nothing here.
+    pub fn if_there(mut self, yes: bool) -> Self {
+        self.if_there = yes;
+        self
+    }
+
+    /// What should be there of labs that weren't looked at before the watch failed: for the next one.
+    pub fn unseen(self) -> BTreeMap<String, Expected> {
+        self.expected
     }
 
     /// Watches until it is told to end.
@@ -144,6 +157,9 @@ impl<'a> Patrol<'a> {
     fn walk(&mut self, tell: &mut impl FnMut(&LabId, Found)) -> Result<(), Problem> {
         let activity = self.activity();
         let there = self.there()?;
+        if self.if_there {
+            self.expected.retain(|key, _| there.contains(key));
+        }
         let known = self.labs.keys().chain(self.expected.keys()).cloned();
         let keys: BTreeSet<String> = there.into_iter().chain(known).collect();
         for key in keys {

@@ -110,11 +110,11 @@ pub struct MacvlanSpec {
     pub mtu: Option<u32>,
 }
 
-/// `#{ at: "r1:eth0", address: "10.0.0.1/24" }`.
+/// `#{ at: "r1:eth0", address: "10.0.0.1/24" }`, or `at: "lan1"`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AddressSpec {
-    pub at: At,
+    pub at: Spot,
     pub address: Prefix,
 }
 
@@ -129,6 +129,45 @@ pub struct RouteSpec {
     pub dev: Option<String>,
     #[serde(default)]
     pub metric: u32,
+}
+
+/// What has addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Spot {
+    /// An interface of a node.
+    Interface(At),
+    /// A bridge or a VXLAN, on the host.
+    Link(String),
+}
+
+impl Spot {
+    /// The node that has it.
+    pub fn node(&self) -> Option<&str> {
+        match self {
+            Self::Interface(at) => Some(&at.node),
+            Self::Link(_) => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Spot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Interface(at) => at.fmt(f),
+            Self::Link(name) => f.write_str(name),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Spot {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let spot = match text.contains(':') {
+            true => At::parse(&text).map(Self::Interface),
+            false => check_name("bridge", &text).map(|()| Self::Link(text)),
+        };
+        spot.map_err(serde::de::Error::custom)
+    }
 }
 
 /// An interface of a node: `r1:eth0`; with `@host`, the end of its link that is on the host.

@@ -144,7 +144,7 @@ pub fn plan(lab: &Lab<'_>, view: &View, plan: &Plan) -> Result<(), Problem> {
     for spec in plan.routes.iter().filter(|spec| !gone(&spec.namespace)) {
         route(lab, view, &spec.namespace, spec.route()?)?;
     }
-    for spec in plan.addresses.iter().filter(|spec| !gone(&spec.at.node)) {
+    for spec in plan.addresses.iter().filter(|spec| !spec.at.node().is_some_and(gone)) {
         address(lab, view, &spec.at.to_string(), spec.address)?;
     }
     for name in plan.forwarding.iter().filter(|name| !gone(name)) {

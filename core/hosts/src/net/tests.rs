@@ -1,6 +1,8 @@
 //! The lab logic, called the way the dispatcher calls it, over the twin.
 
+mod addresses;
 mod interrupted;
+mod kernel;
 mod many;
 mod near;
 mod outside;

@@ -34,7 +34,7 @@ use crate::{
     names::Sweeper,
     reload,
     services::{Scripts, Secrets},
-    session::{Purpose, Session},
+    session::{Purpose, Session, is_shared},
     telling::Post,
     versions::{Versions, Watching},
 };
@@ -145,7 +145,8 @@ fn until_told(
     let telling = telling(session, &api)?;
     let janitor = Janitor::start(session.engine().clone(), &config.retention, session.folder().recordings())?;
     let every = reload::discovery_every(config);
-    let labs = labs::Watch::start(session.engine().clone(), session.instance().clone(), every)?;
+    let labs =
+        labs::Watch::start(session.engine().clone(), session.instance().clone(), every, is_shared(&context.loaded))?;
     let (stop, stopped) = watch::channel(false);
     let serving = network.spawn(server.serve(stopped));
     ready(&Running { url, address })?;

@@ -371,6 +371,15 @@ pub const KEYS: &[Key] = &[
         "hosts.net.vxlan_remotes",
         "Networks (CIDR) of machines that VXLANs of labs may reach: `[\"192.0.2.0/24\"]`. None by default.",
     ),
+    key(
+        "hosts.net.vxlan_ports",
+        "UDP ports that VXLANs of labs may use; this machine listens to them. Only 4789 by default.",
+    ),
+    key(
+        "hosts.net.addresses",
+        "Networks (CIDR) of which labs may give this machine itself addresses, on bridges and on ends of links: by default the private \
+         ones, `[\"10.0.0.0/8\", \"172.16.0.0/12\", \"192.168.0.0/16\", \"100.64.0.0/10\", \"fd00::/8\"]`.",
+    ),
     key("hosts.notify.email.host", "The mail server that `notify::email` hands messages to. Empty: no mail is sent."),
     key("hosts.notify.email.port", "Its port; 0: 587, or 465 with `tls = \"tls\"`, or 25 with `tls = \"none\"`."),
     key(

@@ -9,7 +9,7 @@ use super::{
         steps::Step,
         types::*,
     },
-    Construction,
+    Construction, host,
 };
 
 impl Construction<'_, '_> {
@@ -20,6 +20,7 @@ impl Construction<'_, '_> {
             let settings = spec.settings.names();
             let with = if settings.is_empty() { String::new() } else { format!(" with {}", settings.join(", ")) };
             let label = format!("the bridge {}{with}", spec.name);
+            host::check_mtu(&label, spec.mtu)?;
             let there = self.lab.host_link(self.view, &spec.name);
             let kernel = match there {
                 Some(link) => {
@@ -35,6 +36,7 @@ impl Construction<'_, '_> {
                 }
                 None => self.new_bridge(spec, &label)?,
             };
+            self.keep_from_ipv6(&kernel);
             let alias = self.new_alias(there, &spec.name);
             let set = LinkSettings { up: Some(true), mtu: spec.mtu, alias, ..LinkSettings::default() };
             let change = Change::SetLink { name: kernel.clone(), set };
@@ -65,6 +67,7 @@ impl Construction<'_, '_> {
         for spec in &plan.taps {
             let name = spec.at.link_name();
             let label = format!("the tap {name}");
+            host::check_mtu(&label, spec.mtu)?;
             if spec.at.host_side
                 || self.spaces.contains_key(&spec.at.node)
                 || self.view.spaces.contains_key(&spec.at.node)
@@ -80,6 +83,7 @@ impl Construction<'_, '_> {
                 None if self.on_host.contains_key(&name) => return Err(invalid(format!("{label} is listed twice"))),
                 None => self.new_tap(spec, &label)?,
             };
+            self.keep_from_ipv6(&kernel);
             let controller = self.controller(spec.bridge.as_deref())?;
             // The guest's own is another: a bridge would keep what is for it.
             let mac = spec.mac.or_else(|| there.is_none().then(|| self.lab.names.mac(&format!("{name}@host"))));

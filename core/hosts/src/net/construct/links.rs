@@ -10,7 +10,7 @@ use super::{
         steps::Step,
         types::*,
     },
-    Construction, is_pair,
+    Construction, host, is_pair,
 };
 
 impl Construction<'_, '_> {
@@ -33,6 +33,7 @@ impl Construction<'_, '_> {
     /// A link between a namespace and the host.
     fn link_to_host(&mut self, spec: &LinkSpec, at: &At, ends: [&EndSpec; 2]) -> Result<Value, Problem> {
         let label = format!("the link {}", at.link_name());
+        host::check_mtu(&label, spec.mtu)?;
         let space = self.link_space(at)?;
         let name = at.link_name();
         let inner = self.inner_link(at);
@@ -58,6 +59,7 @@ impl Construction<'_, '_> {
             }
         };
         let alias = self.new_alias(there, &name);
+        self.keep_from_ipv6(&kernel);
         let controller = self.controller(ends[1].bridge.as_deref())?;
         let set = LinkSettings { up: Some(true), alias, controller, ..LinkSettings::default() };
         self.host.push(Step {

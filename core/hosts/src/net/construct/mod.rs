@@ -2,6 +2,7 @@
 //! when a part of it is refused.
 
 mod bridges;
+mod host;
 mod links;
 mod outside;
 
@@ -10,10 +11,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde_json::{Value, json};
 use windlass_model::{Code, Problem};
 
-pub use self::outside::denied;
+pub use self::{host::check_mtu, outside::denied};
 use super::{
     lab::{Lab, Numbers, Space, View, Whose},
-    plan::{At, EndSpec, Plan, invalid},
+    plan::{At, EndSpec, Plan, Spot, invalid},
     remove,
     steps::{Refused, Step, Steps, failure, perform, take_back},
     types::*,
@@ -33,6 +34,7 @@ pub fn construct(lab: &Lab<'_>, plan: &Plan) -> Result<Value, Problem> {
     work.addresses(plan)?;
     work.routes(plan)?;
     work.forwarding(plan)?;
+    work.check_host_addresses()?;
     work.make(plan)?;
     Ok(work.report)
 }
@@ -49,6 +51,8 @@ struct Construction<'l, 'a> {
     /// Kernel names of the host's links by what the lab calls them, those to be made included.
     on_host: HashMap<String, String>,
     host: Vec<Step>,
+    /// Links of the host by their kernel names: those that are made, and addresses that the host gets.
+    ours: BTreeMap<String, Vec<Prefix>>,
     inside: Steps,
     report: Value,
 }
@@ -103,18 +107,34 @@ impl<'l, 'a> Construction<'l, 'a> {
             undo: None,
         };
         let host = halves.into_iter().map(clean).collect();
-        Ok(Self { lab, view, numbers, spaces, new_spaces, inner, on_host, host, inside: Steps::new(), report })
+        Ok(Self {
+            lab,
+            view,
+            numbers,
+            spaces,
+            new_spaces,
+            inner,
+            on_host,
+            host,
+            ours: BTreeMap::new(),
+            inside: Steps::new(),
+            report,
+        })
     }
 
     fn addresses(&mut self, plan: &Plan) -> Result<(), Problem> {
         for spec in &plan.addresses {
-            let (place, link) = match self.spaces.get(&spec.at.node) {
-                Some(space) if !spec.at.host_side => {
-                    (Place::Namespace(space.kernel.clone()), spec.at.interface.clone())
-                }
-                _ => match self.on_host.get(&spec.at.link_name()) {
+            let (place, link) = match &spec.at {
+                Spot::Link(name) => match self.on_host.get(name) {
                     Some(kernel) => (Place::Host, kernel.clone()),
-                    None => return Err(self.no_space(&spec.at.node)),
+                    None => (Place::Host, self.lab.bridge(self.view, name)?.name.clone()),
+                },
+                Spot::Interface(at) => match self.spaces.get(&at.node) {
+                    Some(space) if !at.host_side => (Place::Namespace(space.kernel.clone()), at.interface.clone()),
+                    _ => match self.on_host.get(&at.link_name()) {
+                        Some(kernel) => (Place::Host, kernel.clone()),
+                        None => return Err(self.no_space(&at.node)),
+                    },
                 },
             };
             self.address(&place, &link, spec.address);
@@ -164,8 +184,11 @@ impl<'l, 'a> Construction<'l, 'a> {
                 Err(fault) => refused.push(Refused { label: format!("the namespace {}", namespace.name), fault }),
             }
         }
-        if refused.is_empty() {
-            refused = perform(backend, Steps::from([(Place::Host, std::mem::take(&mut self.host))]), &mut done);
+        let (births, rest) = self.births();
+        for steps in [births, rest] {
+            if refused.is_empty() {
+                refused = perform(backend, Steps::from([(Place::Host, steps)]), &mut done);
+            }
         }
         if refused.is_empty() {
             refused = perform(backend, std::mem::take(&mut self.inside), &mut done);
@@ -275,7 +298,10 @@ impl<'l, 'a> Construction<'l, 'a> {
             undo: Some((place.clone(), Change::RemoveAddress(address))),
         };
         match place {
-            Place::Host => self.host.push(step),
+            Place::Host => {
+                self.ours.entry(link.to_owned()).or_default().push(prefix);
+                self.host.push(step);
+            }
             Place::Namespace(_) => self.inside.entry(place.clone()).or_default().push(step),
         }
     }
@@ -289,7 +315,7 @@ pub fn space_report(space: &Space) -> Value {
 fn used_spaces(plan: &Plan) -> impl Iterator<Item = &str> {
     let ends = plan.links.iter().flat_map(|link| [&link.a, &link.b]).filter_map(|end| end.at.as_ref());
     let ends = ends.chain(plan.macvlans.iter().map(|spec| &spec.at));
-    let ends = ends.chain(plan.addresses.iter().map(|spec| &spec.at)).map(|at| at.node.as_str());
+    let ends = ends.map(|at| at.node.as_str()).chain(plan.addresses.iter().filter_map(|spec| spec.at.node()));
     ends.chain(plan.routes.iter().map(|spec| spec.namespace.as_str())).chain(plan.forwarding.iter().map(String::as_str))
 }
 

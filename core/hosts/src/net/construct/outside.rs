@@ -11,7 +11,7 @@ use super::{
         steps::Step,
         types::*,
     },
-    Construction,
+    Construction, host,
 };
 
 impl Construction<'_, '_> {
@@ -20,6 +20,7 @@ impl Construction<'_, '_> {
         for spec in &plan.vxlans {
             let label = format!("the VXLAN {} (network {}, port {})", spec.name, spec.id, spec.port);
             spec.check(&self.lab.allowed)?;
+            host::check_mtu(&label, spec.mtu)?;
             let there = self.lab.host_link(self.view, &spec.name);
             let kernel = match there {
                 Some(link) => {
@@ -34,6 +35,7 @@ impl Construction<'_, '_> {
                 }
                 None => self.new_vxlan(spec, &label)?,
             };
+            self.keep_from_ipv6(&kernel);
             let controller = self.controller(spec.bridge.as_deref())?;
             let alias = self.new_alias(there, &spec.name);
             let set = LinkSettings { up: Some(true), mtu: spec.mtu, controller, alias, ..LinkSettings::default() };
@@ -155,6 +157,7 @@ impl VxlanSpec {
             return Err(invalid(format!("{label}: 0 can't be its `port`")));
         }
         allowed.remote(self.remote)?;
+        allowed.port(self.port)?;
         self.device.as_deref().map_or(Ok(()), |device| allowed.device(device))
     }
 }

@@ -11,7 +11,7 @@ use super::{
         fault::Fault,
         types::{Change, LinkSettings, Place, VethEnd},
     },
-    decode, encode, gone, loss, offload, qdisc,
+    decode, encode, gone, loss, offload, qdisc, quiet,
     socket::{Request, RouteSocket},
     space, tap,
 };
@@ -97,6 +97,11 @@ impl Worker<'_> {
                     Some(Some(bridge)) => Some(self.index(bridge)?),
                 };
                 encode::set_link(name, set, controller)
+            }
+            Change::KeepFromIpv6 { name, addresses } => {
+                self.flush();
+                quiet::keep(name, *addresses)?;
+                return Ok(None);
             }
             Change::AddAltname { name, altname } => encode::add_altname(name, altname),
             Change::SetBridge { name, settings } => {

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, net::IpAddr};
 
 use netlink_packet_route::{
-    RouteNetlinkMessage,
+    AddressFamily, RouteNetlinkMessage,
     address::{AddressAttribute, AddressMessage, AddressScope},
     link::{BridgeStpState, InfoBridge, InfoData, InfoVxlan, LinkAttribute, LinkFlags, LinkInfo, LinkMessage, Prop},
     route::{RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteType},
@@ -112,10 +112,10 @@ fn mac(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":")
 }
 
-/// An address that somebody gave.
+/// An address that somebody gave. The kernel makes none of IPv4 itself, whatever its scope.
 pub fn address(message: RouteNetlinkMessage, names: &HashMap<u32, String>) -> Option<Address> {
     let RouteNetlinkMessage::NewAddress(AddressMessage { header, attributes, .. }) = message else { return None };
-    if header.scope != AddressScope::Universe {
+    if header.family == AddressFamily::Inet6 && header.scope != AddressScope::Universe {
         return None;
     }
     let (mut local, mut remote) = (None, None);
@@ -137,7 +137,7 @@ pub fn route(message: RouteNetlinkMessage, names: &HashMap<u32, String>) -> Opti
     if !given || header.table != RouteHeader::RT_TABLE_MAIN {
         return None;
     }
-    let v6 = header.address_family == netlink_packet_route::AddressFamily::Inet6;
+    let v6 = header.address_family == AddressFamily::Inet6;
     let mut route = Route { to: Prefix::default_of(v6), via: None, dev: None, metric: 0 };
     route.to.length = header.destination_prefix_length;
     for attribute in attributes {

@@ -57,6 +57,8 @@ fn bridge_settings(
 /// `device` is the number of the device that the VXLAN names.
 pub fn add_vxlan(name: &str, group: u32, vxlan: &Vxlan, mac: [u8; 6], device: Option<u32>) -> Request {
     let mut builder = LinkVxlan::new(name, vxlan.id).port(vxlan.port).link_group(group).address(mac.to_vec());
+    // There is one other end: nothing that comes in says where packets go.
+    builder = builder.learning(false);
     builder = match vxlan.remote {
         Some(IpAddr::V4(remote)) => builder.remote(remote),
         Some(IpAddr::V6(remote)) => builder.remote6(remote),

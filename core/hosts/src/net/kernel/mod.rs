@@ -10,6 +10,7 @@ mod offload;
 mod packets;
 mod probe;
 mod qdisc;
+mod quiet;
 mod socket;
 mod space;
 mod tap;

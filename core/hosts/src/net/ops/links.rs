@@ -7,7 +7,7 @@ use windlass_script::host::{Args, Kind, Op, Param, Undo};
 
 use super::{
     super::{
-        construct::construct,
+        construct::{check_mtu, construct},
         lab::{Lab, View},
         plan::{At, EndSpec, LinkSpec, Plan, TapSpec, invalid},
         remove,
@@ -221,6 +221,9 @@ fn set_link(lab: &Lab<'_>, args: &Args) -> Result<Value, Problem> {
         vlan_filtering: changes.vlan_filtering,
     };
     let label = format!("setting {}", args.str("at"));
+    if place == Place::Host {
+        check_mtu(args.str("at"), changes.mtu)?;
+    }
     let mut steps = Vec::new();
     if set != LinkSettings::default() {
         steps.push(Step { label: label.clone(), change: Change::SetLink { name: name.clone(), set }, undo: None });
@@ -236,6 +239,9 @@ fn set_link(lab: &Lab<'_>, args: &Args) -> Result<Value, Problem> {
     if changes.both_ends {
         let other = other_end(lab, &view, args.str("at"), &place, &name)?;
         let (place, name) = lab.locate(&view, &other)?;
+        if place == Place::Host {
+            check_mtu(&other, changes.mtu)?;
+        }
         let set = LinkSettings { up: changes.up, mtu: changes.mtu, ..LinkSettings::default() };
         let change = Change::SetLink { name, set };
         all.entry(place).or_default().push(Step { label: format!("setting {other}"), change, undo: None });

@@ -176,6 +176,7 @@ impl World {
                 space.link(name)?.alias = Some(alias.clone());
             }
             Change::SetLink { name, set } => space.set(name, set)?,
+            Change::KeepFromIpv6 { name, .. } => drop(space.link(name)?),
             Change::AddAltname { name, altname } => {
                 let taken = |link: &Link| link.name == *altname || link.altnames.contains(altname);
                 if space.links.values().any(taken) {

@@ -38,6 +38,7 @@ fn nothing_leads_out_unless_the_configuration_says_so() {
     let others = [
         vxlan(json!({ "id": 7, "remote": "198.51.100.1" })),
         vxlan(json!({ "id": 7, "remote": "192.0.2.9", "device": "up1" })),
+        vxlan(json!({ "id": 7, "remote": "192.0.2.9", "port": 8472 })),
         ("attach_device", json!(["t", "up1", "lan1"])),
         ("create_macvlan", json!(["t", "r1:ext0", "up1"])),
     ];
