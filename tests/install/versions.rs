@@ -142,7 +142,12 @@ fn a_migration_that_fails_leaves_the_version_before_serving_with_its_data() {
     let Some(machine) = Machine::start() else { return };
     install(&machine, "");
     let first = in_use(&machine);
-    let kept = || sql(&machine, "SELECT string_agg(kind || id, ',' ORDER BY id) FROM documents WHERE kind IN ('user', 'login_link')");
+    let kept = || {
+        sql(
+            &machine,
+            "SELECT string_agg(kind || id, ',' ORDER BY id) FROM documents WHERE kind IN ('user', 'login_link')",
+        )
+    };
     let documents = kept();
     assert!(documents.contains("useradmin"), "{documents}");
     executable(&machine.sources().join("half"), HALF.as_bytes());

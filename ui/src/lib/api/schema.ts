@@ -836,7 +836,7 @@ export interface paths {
         put?: never;
         /**
          * Send a test message to a target
-         * @description At once, ten seconds at most, and once: whatever becomes of it is the answer.
+         * @description At once, ten seconds at most, and once: whatever becomes of it is the answer. It counts as one of the target's messages in this minute.
          */
         post: operations["post_notifications_targets_id_test"];
         delete?: never;
@@ -1293,7 +1293,7 @@ export interface paths {
         put?: never;
         /**
          * Redeem a code
-         * @description Launches `franchise/redeem` for whoever issued the voucher: an organisation, an environment and a first app, and a mail to the customer. Counts like a look at the code.
+         * @description Launches `franchise/redeem` for whoever issued the voucher: an organisation and an environment, a name and a first app where the server's configuration offers them (`vouchers.offer`), and a mail to the customer. Counts like a look at the code. 409: there is an organisation of this name.
          */
         post: operations["post_redeem"];
         delete?: never;
@@ -2132,6 +2132,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/sovereigns/{name}/payments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Book what was paid to or by a Sovereign
+         * @description The money itself is paid outside. What is received counts against what the Sovereign owes, and frees its limit; what is paid, against what is owed to it. The same reference is booked once.
+         */
+        post: operations["post_sovereigns_name_payments"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/tokens": {
         parameters: {
             query?: never;
@@ -2348,7 +2368,7 @@ export interface paths {
         put?: never;
         /**
          * Issue vouchers
-         * @description The codes are in the batch's export. With an `Idempotency-Key`, a second request gives the first one's batch. What is worth more than `vouchers.issue_limit` is issued by `franchise/issue-vouchers`, which asks for an approval (422).
+         * @description The codes are in the batch's export. With an `Idempotency-Key`, a second request gives the first one's batch. What is makes an issuer's vouchers of 24 hours worth more than `vouchers.issue_limit`, or is signed, is issued by `franchise/issue-vouchers`, which asks for an approval. The issuer is the platform, or a franchisee.
          */
         post: operations["post_vouchers_batches"];
         delete?: never;
@@ -3654,7 +3674,7 @@ export interface components {
             at_ms: number;
             currency: string;
             description: string;
-            /** @description `redeem`, `reverse`, `settle`, `dispute` or `write_off`. */
+            /** @description `redeem`, `reverse`, `settle`, `dispute`, `write_off` or `pay`. */
             kind: string;
             organisation: string;
             /** @description What it is about: a redemption, a claim, the transaction that is reversed. */
@@ -3693,7 +3713,7 @@ export interface components {
                 [key: string]: unknown;
             };
             /** @enum {string} */
-            kind: "run.launched" | "run.started" | "run.waiting" | "run.succeeded" | "run.failed" | "run.cancelling" | "run.rolling_back" | "run.rolled_back" | "run.cancelled" | "run.rollback_stuck" | "run.restarted" | "run.upgraded" | "run.parked" | "step.started" | "step.retrying" | "step.succeeded" | "step.failed" | "step.waiting" | "step.in_doubt" | "step.resolved" | "undo.started" | "undo.done" | "undo.failed" | "undo.skipped" | "signal.received" | "approval.decided" | "workflow.activated" | "workflow.rejected" | "workflow.removed" | "plugin.activated" | "plugin.rejected" | "plugin.removed" | "lab.discovered_link" | "lab.missing_link" | "lab.changed_link" | "organisation.created" | "organisation.suspended" | "organisation.resumed" | "organisation.removed" | "output.log" | "output.progress" | "output.annotation";
+            kind: "run.launched" | "run.started" | "run.waiting" | "run.succeeded" | "run.failed" | "run.cancelling" | "run.rolling_back" | "run.rolled_back" | "run.cancelled" | "run.rollback_stuck" | "run.restarted" | "run.upgraded" | "run.parked" | "step.started" | "step.retrying" | "step.succeeded" | "step.failed" | "step.waiting" | "step.in_doubt" | "step.resolved" | "undo.started" | "undo.done" | "undo.failed" | "undo.skipped" | "signal.received" | "approval.decided" | "workflow.activated" | "workflow.rejected" | "workflow.removed" | "plugin.activated" | "plugin.rejected" | "plugin.removed" | "lab.discovered_link" | "lab.missing_link" | "lab.changed_link" | "organisation.created" | "organisation.suspended" | "organisation.resumed" | "organisation.removed" | "voucher.redeemed" | "output.log" | "output.progress" | "output.annotation";
             /** @description The step, or the output's place. */
             path?: string | null;
             /** @description The run; `system` for events of no run. */
@@ -3815,7 +3835,7 @@ export interface components {
              * @description What happened.
              * @enum {string}
              */
-            kind: "run.launched" | "run.started" | "run.waiting" | "run.succeeded" | "run.failed" | "run.cancelling" | "run.rolling_back" | "run.rolled_back" | "run.cancelled" | "run.rollback_stuck" | "run.restarted" | "run.upgraded" | "run.parked" | "step.started" | "step.retrying" | "step.succeeded" | "step.failed" | "step.waiting" | "step.in_doubt" | "step.resolved" | "undo.started" | "undo.done" | "undo.failed" | "undo.skipped" | "signal.received" | "approval.decided" | "workflow.activated" | "workflow.rejected" | "workflow.removed" | "plugin.activated" | "plugin.rejected" | "plugin.removed" | "lab.discovered_link" | "lab.missing_link" | "lab.changed_link" | "organisation.created" | "organisation.suspended" | "organisation.resumed" | "organisation.removed" | "output.log" | "output.progress" | "output.annotation";
+            kind: "run.launched" | "run.started" | "run.waiting" | "run.succeeded" | "run.failed" | "run.cancelling" | "run.rolling_back" | "run.rolled_back" | "run.cancelled" | "run.rollback_stuck" | "run.restarted" | "run.upgraded" | "run.parked" | "step.started" | "step.retrying" | "step.succeeded" | "step.failed" | "step.waiting" | "step.in_doubt" | "step.resolved" | "undo.started" | "undo.done" | "undo.failed" | "undo.skipped" | "signal.received" | "approval.decided" | "workflow.activated" | "workflow.rejected" | "workflow.removed" | "plugin.activated" | "plugin.rejected" | "plugin.removed" | "lab.discovered_link" | "lab.missing_link" | "lab.changed_link" | "organisation.created" | "organisation.suspended" | "organisation.resumed" | "organisation.removed" | "voucher.redeemed" | "output.log" | "output.progress" | "output.annotation";
             /** @description The step, or for outputs the lane and the output's ordinal in it. */
             path?: string | null;
             /** @description The run. */
@@ -3984,7 +4004,7 @@ export interface components {
             /** @description The organisation that it is into. */
             organisation: string;
             /** @description Why not. */
-            reason: string;
+            reason?: string;
             /** @description What they will hold there. */
             role: components["schemas"]["Role"];
             /** @description Whether a mail server has taken it over. */
@@ -4638,7 +4658,7 @@ export interface components {
             /** @description How much it may have, together with those under it. */
             quotas: components["schemas"]["Quotas"];
             /** @description Why, if somebody has said so. */
-            reason: string;
+            reason?: string;
             /** @description Whether its members are kept from acting in it. */
             suspended: boolean;
             /** @description How people call it. */
@@ -4819,6 +4839,29 @@ export interface components {
         PasswordReset: {
             /** @description At least 10 characters; one is made up if nothing is given. */
             password?: string | null;
+        };
+        /** @description A payment. */
+        PaymentBody: {
+            /**
+             * Format: int64
+             * @description In the currency's smallest unit; at most what is owed.
+             */
+            amount: number;
+            /** @description ISO 4217. */
+            currency: string;
+            /** @description `received` or `made`. */
+            direction: components["schemas"]["PaymentDirection"];
+            /** @description The organisation here that it is booked for; if none is named, the one that redeems the Sovereign's vouchers. */
+            organisation?: string | null;
+            /** @description What the bank calls it, 1 to 64 characters: the same is booked once. */
+            reference: string;
+        };
+        /** @description Which way money went. */
+        PaymentDirection: "received" | "made";
+        /** @description What was booked. */
+        PaymentView: {
+            /** @description Its id in the ledger. */
+            transaction: string;
         };
         /** @description What can be allowed. */
         Permission: "read" | "launch" | "operate" | "watch_consoles" | "use_consoles" | "approve" | "edit" | "manage" | "administer";
@@ -5134,19 +5177,14 @@ export interface components {
             /** @description Whether it is still being made. */
             open: boolean;
         };
-        /** @description Who redeems a code, and what is to be made. */
+        /** @description Who redeems a code. What is made for them is the issuer's affair: see `vouchers.offer` in the configuration. */
         RedeemBody: {
             /** @description The code, or a voucher that another Sovereign has signed. */
             code: string;
             /** @description Who is told, and looks after the organisation. */
             email: string;
-            /**
-             * @description More for the workflow `franchise/redeem`, by the names of its inputs.
-             * @default {}
-             */
-            input?: {
-                [key: string]: unknown;
-            };
+            /** @description The name of their first environment; if none is named, the workflow's own. */
+            environment?: string | null;
             /** @description The name of the organisation to be: letters, digits and `._-`; never changes. */
             organisation: string;
             /** @description What the credit is for, if the voucher is for certain products. */
@@ -7701,7 +7739,7 @@ export interface operations {
                 kind?: components["schemas"]["NodeConsole"];
                 /** @description Whether you come to type. */
                 mode?: components["schemas"]["Mode"];
-                /** @description Tells terminals apart: those who name the same see the same one. */
+                /** @description Tells terminals apart: those who name the same see the same one. A machine's serial line is one for all. */
                 name?: string;
                 /** @description Which console a screen by way of guacd shows: `vnc`, `ssh` or `telnet`; the first that the node has, if nothing is said. */
                 of?: components["schemas"]["NodeConsole"];
@@ -10503,6 +10541,32 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    post_sovereigns_name_payments: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PaymentBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaymentView"];
+                };
             };
         };
     };
