@@ -39,7 +39,7 @@ fn only_a_certificate_is_handed_out(machine: &Machine) {
     let root = "/var/lib/caddy/.local/share/caddy/pki/authorities/local/root.crt";
     let before = machine.run(&["cat", "/etc/windlass/caddy-authority.crt"]).good();
     machine
-        .shell(&format!("echo secret >/root/secret && chmod 600 /root/secret && cp -a {root} /root/root.crt"))
+        .shell(&format!("install -d -m 700 /var/closed && echo secret >/var/closed/secret && chmod 600 /var/closed/secret && cp -a {root} /var/closed/root.crt"))
         .good();
     for (target, wait) in [("/etc/passwd", "isn't one certificate"), ("/dev/zero", "isn't one certificate")] {
         machine.shell(&format!("rm {root} && runuser -u caddy -- ln -s {target} {root}")).good();
@@ -48,10 +48,10 @@ fn only_a_certificate_is_handed_out(machine: &Machine) {
         assert_eq!(machine.run(&["cat", "/etc/windlass/caddy-authority.crt"]).good(), before, "{target}");
     }
     // What only root reads isn't read at all.
-    machine.shell(&format!("rm {root} && runuser -u caddy -- ln -s /root/secret {root}")).good();
+    machine.shell(&format!("rm {root} && runuser -u caddy -- ln -s /var/closed/secret {root}")).good();
     let said = machine.shell("/opt/windlass/windlass install").good();
     assert!(said.contains("Caddy has made no") && !said.contains("secret"), "{said}");
-    machine.shell(&format!("rm {root} && cp -a /root/root.crt {root}")).good();
+    machine.shell(&format!("rm {root} && cp -a /var/closed/root.crt {root}")).good();
 }
 
 /// Purged, it takes along what it made and no more; and it can come again.

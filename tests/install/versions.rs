@@ -164,9 +164,11 @@ fn a_migration_that_fails_leaves_the_version_before_serving_with_its_data() {
     let second = in_use(&machine);
     let pid = || machine.shell("systemctl show --value -p MainPID windlass").good();
     let before = pid();
-    machine.shell("echo no backup >/root/none && chmod 700 /root && cp /root/none /var/tmp/none").good();
-    let said = machine.shell("windlass rollback --restore /root/none");
-    assert!(said.code == 1 && said.err.contains("can't read /root/none"), "{}\n{}", said.out, said.err);
+    machine
+        .shell("install -d -m 700 /var/closed && echo no backup >/var/closed/none && cp /var/closed/none /var/tmp/none")
+        .good();
+    let said = machine.shell("windlass rollback --restore /var/closed/none");
+    assert!(said.code == 1 && said.err.contains("can't read /var/closed/none"), "{}\n{}", said.out, said.err);
     assert_eq!(pid(), before, "it wasn't even stopped");
     let said = machine.shell("windlass rollback --restore /var/tmp/none");
     assert!(said.code == 1 && said.err.contains("isn't a backup"), "{}\n{}", said.out, said.err);
