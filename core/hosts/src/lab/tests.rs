@@ -141,7 +141,7 @@ fn what_makes_no_sense_is_refused_with_a_stable_code() {
             "links: [{ endpoints: ['a:eth0', lan] }]\ndrills: [{ at: 'a:eth0', from: x, ping: 10.0.0.1 }]",
             "unknown_node",
         ),
-        ("drills: [{ at: 'a:eth0', from: a }]", "schema"),
+        ("drills: [{ at: 'a:eth0', from: a }]", "missing_key"),
         ("groups: [{ name: g, node: { cpuz: 1 } }]", "unknown_key"),
         ("groups: [{ name: g }, { name: g }]", "duplicate_name"),
     ] {

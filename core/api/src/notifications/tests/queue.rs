@@ -55,6 +55,7 @@ fn house() -> House {
     let folder = tempfile::tempdir().unwrap();
     let clock: Arc<VirtualClock> = Arc::default();
     let url = format!("sqlite:{}", folder.path().join("x.db").display());
+    windlass_engine::migrate(&url).unwrap();
     let mut config = EngineConfig::new(url, Arc::new(Nothing), Arc::new(Nothing));
     (config.workers, config.time) = (0, Time::Virtual(clock.clone()));
     House { engine: Engine::start(config).unwrap(), clock, _folder: folder }
