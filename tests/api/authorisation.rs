@@ -276,7 +276,7 @@ struct House {
 fn house() -> House {
     let server = ApiServer::start_with(&[("lab/waits", WAITS)], &[], "[server]\nmetrics_from = []\n");
     for name in ["acme", "zeta"] {
-        server.post("/api/v1/organisations", &json!({ "name": name })).expect(201);
+        server.post("/api/v1/organisations", &json!({ "name": name, "kind": "franchisee" })).expect(201);
     }
     let mut people = vec![Person { name: "anonymous", role: None, organisation: "", token: String::new() }];
     for (name, role, organisation, text) in [

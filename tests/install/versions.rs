@@ -168,10 +168,10 @@ fn a_migration_that_fails_leaves_the_version_before_serving_with_its_data() {
         .shell("install -d -m 700 /var/closed && echo no backup >/var/closed/none && cp /var/closed/none /var/tmp/none")
         .good();
     let said = machine.shell("windlass rollback --restore /var/closed/none");
-    assert!(said.code == 1 && said.err.contains("can't read /var/closed/none"), "{}\n{}", said.out, said.err);
+    assert!(said.code != 0 && said.err.contains("can't read /var/closed/none"), "{}\n{}", said.out, said.err);
     assert_eq!(pid(), before, "it wasn't even stopped");
     let said = machine.shell("windlass rollback --restore /var/tmp/none");
-    assert!(said.code == 1 && said.err.contains("isn't a backup"), "{}\n{}", said.out, said.err);
+    assert!(said.code != 0 && said.err.contains("isn't a backup"), "{}\n{}", said.out, said.err);
     assert!(said.err.contains(&format!("{second} goes on; the database is as it was")), "{}", said.err);
     smoke(&machine, "");
     // With a good one, it goes back.

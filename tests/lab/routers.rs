@@ -35,6 +35,10 @@ fn three_routers_converge_and_survive_a_link() {
     let neighbours = ask("r1", "show ip ospf neighbor");
     assert_eq!(neighbours.matches("Full/").count(), 2, "{neighbours}");
 
+    // The link that the deployment pulled is a neighbour's again after some seconds.
+    windlass_tests::wait_until("traffic to go the direct way again", std::time::Duration::from_secs(60), || {
+        ask("r1", "show ip route 10.2.0.0/24").contains("10.0.12.2")
+    });
     let failover_ms = |at: &str| {
         let input = json!({ "lab": "three-routers", "at": at, "from": "h1", "to": "10.2.0.10" });
         let drill = place.run("lab/drill", &input);

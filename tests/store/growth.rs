@@ -139,6 +139,7 @@ const ALONE: &[(&str, &str, &str)] = &[
     ("ledger_accounts", "id,currency", "as its id"),
     ("ledger_entries", "transaction_id,seq", "as its transaction"),
     ("ledger_transactions", "id", "made of the step or at random"),
+    ("ledger_transactions", "kind,reference", "made of a redemption, a claim or a payment's own number"),
     ("ledger_transactions", "reverses", "as its transaction"),
     ("voucher_batches", "id", "made at random"),
     ("voucher_batches", "key", "the step that issued it, once in the world"),

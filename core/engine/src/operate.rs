@@ -4,6 +4,7 @@ use serde_json::Value;
 use windlass_model::{
     Code, NodeId, Problem, RunId, StepPath,
     command::{Command, Reply},
+    journal::Pinned,
     query::{ApprovalRecord, RetentionCounts},
     undo::StuckAction,
     wait::{Decision, Resolution},
@@ -76,10 +77,20 @@ impl Engine {
 
     /// Launches the same workflow, as it stands now, with the same input.
     pub fn retry(&self, run: &RunId, by: &str) -> Result<Launched, Problem> {
+        self.retry_if(run, by, |_, _| Ok(()))
+    }
+
+    /// The same, if the sources that are pinned and the input as the script will see it are what the caller expects.
+    pub fn retry_if(
+        &self,
+        run: &RunId,
+        by: &str,
+        fits: impl FnOnce(&Pinned, &Value) -> Result<(), Problem>,
+    ) -> Result<Launched, Problem> {
         let record = self.require(run)?;
         let tags = Vec::new();
         let (workflow, input, by, organisation) = (record.workflow, record.input, by.to_owned(), record.organisation);
-        self.launch(Launch { workflow, input, by, tags, organisation, ..Launch::default() })
+        self.launch_if(Launch { workflow, input, by, tags, organisation, ..Launch::default() }, fits)
     }
 
     /// Keeps a secret's ciphertext with its policy (JSON text).

@@ -218,12 +218,12 @@ fn cancel(request: Request) -> Result<Answer, Problem> {
 fn retry(request: Request) -> Result<Answer, Problem> {
     let run = request.run(Permission::Operate)?;
     request.require(Permission::Launch, &run.organisation, &run.workflow)?;
-    let header = request.api.scripts.header(&run.workflow)?;
-    launch::require_managing(&request.principal, &run.organisation, &header)?;
     let after = json!({ "workflow": run.workflow, "again": run.id, "by": request.principal.person() });
     let engine = request.audited("run.retry", &run.organisation, "", Value::Null, after);
     let launched = quota::launching(&request.api.engine, &run.organisation, |guards| {
-        launch::with(&engine, guards).retry(&run.id, request.principal.person())
+        launch::with(&engine, guards).retry_if(&run.id, request.principal.person(), |pinned, _| {
+            launch::require_managing(&request.principal, &run.organisation, &pinned.workflow)
+        })
     })?;
     launch::answer(&launched.into())
 }
