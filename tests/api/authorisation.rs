@@ -107,7 +107,7 @@ const CASES: &[(&str, About)] = &[
     ("GET /api/v1/labs/{lab}/recordings/{id}", List),
     ("GET /api/v1/locks", List),
     ("GET /api/v1/organisations", List),
-    ("POST /api/v1/organisations", Platform),
+    ("POST /api/v1/organisations", List),
     ("GET /api/v1/organisations/{name}", Organisation),
     ("PATCH /api/v1/organisations/{name}", Organisation),
     ("DELETE /api/v1/organisations/{name}", Above),

@@ -32,13 +32,14 @@ fn three_routers_converge_and_survive_a_link() {
         assert_eq!(run["output"]["code"], 0, "{run:#}");
         run["output"]["stdout"].as_str().unwrap().to_owned()
     };
-    let neighbours = ask("r1", "show ip ospf neighbor");
-    assert_eq!(neighbours.matches("Full/").count(), 2, "{neighbours}");
-
     // The link that the deployment pulled is a neighbour's again after some seconds.
     windlass_tests::wait_until("traffic to go the direct way again", std::time::Duration::from_secs(60), || {
         ask("r1", "show ip route 10.2.0.0/24").contains("10.0.12.2")
+            && ask("r1", "show ip ospf neighbor").matches("Full/").count() == 2
     });
+    let neighbours = ask("r1", "show ip ospf neighbor");
+    assert_eq!(neighbours.matches("Full/").count(), 2, "{neighbours}");
+
     let failover_ms = |at: &str| {
         let input = json!({ "lab": "three-routers", "at": at, "from": "h1", "to": "10.2.0.10" });
         let drill = place.run("lab/drill", &input);
