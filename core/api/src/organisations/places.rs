@@ -94,6 +94,11 @@ fn show(request: Request) -> Result<Answer, Problem> {
 
 fn put(request: Request) -> Result<Answer, Problem> {
     let (organisation, _) = found_as(&request, Standing::Manager)?;
+    // A list would be read as the colours in their order.
+    if request.json::<serde_json::Value>()?["colours"].is_array() {
+        let problem = windlass_model::Problem::new(windlass_model::Code::InvalidInput, "`colours` has to be an object");
+        return Err(problem.data(serde_json::json!({ "pointer": "/colours" })));
+    }
     let BrandView { title, logo, colours } = request.json()?;
     let new = NewBrand { title, logo, colours };
     let kept = brand::put(&request.api.engine, &auth::by(&request), &organisation.id, &new, None)?;
