@@ -1,0 +1,149 @@
+// The whole story in browsers: somebody provisions a Sovereign and watches it; the Sovereign's admin comes in at its own address and
+// issues a voucher; a customer redeems it, gets an organisation, and reaches an app that really runs. The name server, the mail server,
+// Docker and all that Windlass does are real; the provider is simulated. Its machines serve nothing: behind the Sovereign's balancer
+// stands a second Windlass, with data of its own. With UI_PICTURES=1 it leaves its pictures in docs/pictures/story.
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import type { Page } from 'playwright-core';
+import { beforeAll, expect, it } from 'vitest';
+import { accessible, freePort, logIn, open, Server, until, visit } from './harness';
+import { keep } from './pictures';
+import { Docker, Mail, skipped, Street } from './world';
+
+const SHOP = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Bob’s shop</title><h1>Bob’s shop is open</h1></html>';
+const NAME = 'omantel.example.net';
+let server: Server;
+let docker: Docker;
+let mail: Mail;
+let street: Street;
+const missing = Mail.missing() ?? Docker.missing();
+
+beforeAll(async () => {
+  if (missing) return;
+  [docker, mail, server] = await Promise.all([Docker.start(), Mail.start(), Server.start({ playground: true })]);
+  docker.makeWebImage('shop:1', { 'index.html': SHOP });
+  expect(server.playground?.missing, 'what `windlass dev` needs').toEqual([]);
+  street = await Street.open(String(server.playground!.dns));
+});
+
+/** The Sovereign's own Windlass: customers get a name in its zone, and an app behind it. */
+async function sovereign(appPort: number) {
+  const offer = { zone: NAME, address: '127.0.0.1', app: 'container', image: 'shop:1', port: 80, published_port: appPort };
+  const lines = (values: Record<string, unknown>) => Object.entries(values).map(([name, value]) => `${name} = ${JSON.stringify(value)}\n`).join('');
+  return Server.start({
+    settings: `${mail.settings}
+[server]
+${lines({ public_url: `https://console.${NAME}`, trusted_proxies: ['127.0.0.0/8'] })}
+[hosts.docker]
+${lines({ socket: docker.socket, ports: '1024-65535' })}
+[hosts.dns.servers.main]
+${lines({ url: server.playground!.powerdns, api_key: `file:${join(server.folder, 'data/playground/api.key')}`, zones: [NAME], nameservers: ['ns1.example.net', 'ns2.example.net'] })}
+[vouchers.offer]
+${lines(offer)}`,
+  });
+}
+
+const heading = (page: Page, name: string) => page.getByRole('heading', { level: 1, name, exact: true }).waitFor();
+const card = (page: Page, text: string) => page.locator('label.card', { hasText: text });
+async function next(page: Page, to: string) {
+  await page.getByRole('button', { name: /^(Next|Review)$/ }).click();
+  await heading(page, to);
+}
+/** Launches what Review shows; the run's id. */
+async function launch(page: Page): Promise<string> {
+  await page.getByText('It was rehearsed, and would succeed.').waitFor();
+  await page.getByRole('button', { name: 'Launch as rehearsed' }).click();
+  await until('the run’s page', () => /\/runs\/[^/]+/.test(new URL(page.url()).pathname), 20);
+  return new URL(page.url()).pathname.split('/')[2]!;
+}
+
+it('goes from an empty server to a customer’s app', async () => {
+  if (missing) return skipped('the story', missing);
+
+  // 1. Logs in. 2. Picks "New Sovereign".
+  const page = await open(server, '/new', { proxy: street.proxy });
+  await page.getByRole('link', { name: /Provision a Sovereign/ }).click();
+  await heading(page, 'Org');
+  await page.getByLabel('Organisation', { exact: true }).fill('omantel');
+  await page.getByLabel('Owner').fill('ann@omantel.test');
+  await next(page, 'Topology');
+  await card(page, 'Dual').click();
+  await next(page, 'Provider');
+  // 3. The region, any; and the credentials, which are tried.
+  for (const [index, place] of ['Falkenstein', 'Nuremberg'].entries()) await page.locator(`[data-pointer="/regions/${index}"]`).locator('label.card', { hasText: place }).click();
+  await page.locator('[data-pointer="/regions/0/worker_size"] label.card.checked').waitFor();
+  await next(page, 'Credentials');
+  await page.getByText('The provider takes the token of main').waitFor();
+  await page.getByRole('button', { name: 'Make a key' }).click();
+  await page.getByText('Made here').waitFor();
+  await keep(page, 'story/1-credentials');
+  // 5. The first apps. (The wizard asks for the domain after them.)
+  await next(page, 'Components');
+  await card(page, 'Grafana').click();
+  await page.getByLabel('Git source').fill('kind: GitRepository');
+  await keep(page, 'story/2-components');
+  await next(page, 'Domain');
+  // 4. A name of the pool.
+  await page.getByLabel('Name', { exact: true }).fill('omantel');
+  await page.getByText('omantel.example.net can be had').waitFor();
+  await keep(page, 'story/3-domain');
+  // 6. Provision, as the plan says.
+  await next(page, 'Review');
+  await page.getByText('It was rehearsed, and would succeed.').waitFor();
+  await keep(page, 'story/4-review');
+  const run = await launch(page);
+  // 7. Watches: phases and components, without a reload.
+  await page.getByRole('region', { name: 'Phases' }).getByRole('listitem').nth(2).waitFor();
+  await keep(page, 'story/5-progress');
+  await page.getByRole('heading', { name: `${NAME} is there` }).waitFor({ timeout: 60_000 });
+  const made = await server.reaches(run, 'succeeded');
+  await page.getByRole('region', { name: 'Report' }).getByText('Chain of trust').waitFor();
+  await keep(page, 'story/6-there');
+  // 8. It is reachable: the world finds the name by the chain from the parent down, and comes to the balancer.
+  const link = page.getByRole('link', { name: 'Open the console' });
+  const console_ = new URL((await link.getAttribute('href'))!);
+  expect(console_.origin).toBe('https://console.omantel.example.net');
+  const balancer = await street.resolve(console_.hostname);
+  expect(JSON.stringify(made.output)).toContain(balancer);
+  const [host, dnsPort] = String(server.playground!.dns).split(':');
+  const parent = execFileSync('dig', ['+norecurse', '+short', `@${host}`, '-p', dnsPort!, 'omantel.example.net', 'DS']).toString().trim();
+  expect(parent, 'the parent’s DS record').toMatch(/^\d+ \d+ \d+ [0-9A-F ]+/);
+
+  const appPort = await freePort();
+  const own = await sovereign(appPort);
+  street.balances(balancer, new URL(own.url).host);
+  const [opened] = await Promise.all([page.context().waitForEvent('page'), link.click()]);
+  await opened.getByRole('heading', { name: 'Log in to Windlass' }).waitFor();
+  expect(new URL(opened.url()).hostname).toBe(console_.hostname);
+
+  // 9. The Sovereign's admin logs in there.
+  const ann = await visit(own, console_.origin, { proxy: street.proxy });
+  await logIn(ann, 'admin', own.password);
+
+  // 10. Issues a voucher.
+  await ann.goto(`${console_.origin}/new/franchise/issue-vouchers`);
+  await heading(ann, 'Batch');
+  await ann.getByLabel('Issuer').fill('platform');
+  await ann.getByLabel('Name of the batch').fill('opening');
+  await ann.getByLabel('What they are for').fill('A shop for three months');
+  await next(ann, 'Worth');
+  await ann.getByLabel('Credit of each').fill('25000');
+  await ann.getByLabel('Currency').fill('OMR');
+  await next(ann, 'Review');
+  const issue = await own.reaches(await launch(ann), 'succeeded');
+  const csv = await fetch(`${own.url}/api/v1/vouchers/batches/${(issue.output as { batch: string }).batch}/export`, { headers: { authorization: `Bearer ${own.token}` } });
+  const code = (await csv.text()).split('\n')[1]!.split(',').find((cell) => /^[0-9A-Z]{4}(-[0-9A-Z]{4}){4}$/.test(cell))!;
+
+  // 11. A customer redeems it.
+  const answer = await fetch(`${own.url}/api/v1/redeem`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ code, organisation: 'bob', email: 'bob@bob.test' }) });
+  expect(answer.status).toBe(202);
+  // 12. Organisation, environment and app are there.
+  const redeemed = await own.reaches(((await answer.json()) as { run: string }).run, 'succeeded');
+  expect(redeemed.output).toMatchObject({ organisation: 'bob', domain: 'bob.omantel.example.net', app: { image: 'shop:1' } });
+
+  // 13. The customer reaches the app by its name.
+  const bob = await visit(server, `http://bob.omantel.example.net:${appPort}/`, { proxy: street.proxy });
+  await bob.getByRole('heading', { name: 'Bob’s shop is open' }).waitFor();
+  expect(street.asked).toContainEqual({ name: 'bob.omantel.example.net', address: '127.0.0.1' });
+  await accessible(ann);
+}, 240_000);
