@@ -308,6 +308,30 @@ export async function looks(page: Page, name: string, { full = true } = {}) {
 /** Reads a file of the repository. */
 export const source = (path: string) => readFileSync(join(root, path), 'utf8');
 
+/** Counts what a page fetches of the interface's files from now on, as it goes over the wire (compressed), as if it came for the first time. */
+export async function weigh(page: Page) {
+  // What is fetched in advance, while nothing else is to do, isn't what the page needs.
+  await page.addInitScript(() => (window.requestIdleCallback = () => 0));
+  const session = await page.context().newCDPSession(page);
+  await session.send('Network.enable');
+  await session.send('Network.setCacheDisabled', { cacheDisabled: true });
+  const files = new Map<string, string>();
+  const sizes = new Map<string, number>();
+  session.on('Network.responseReceived', ({ requestId, type, response }) => {
+    const { pathname } = new URL(response.url);
+    if (type === 'Document' || pathname.startsWith('/assets/')) files.set(requestId, pathname);
+  });
+  session.on('Network.loadingFinished', ({ requestId, encodedDataLength }) => {
+    const file = files.get(requestId);
+    if (file) sizes.set(file, encodedDataLength);
+  });
+  return {
+    begin: () => sizes.clear(),
+    total: () => [...sizes.values()].reduce((sum, size) => sum + size, 0),
+    files: () => [...sizes].sort((a, b) => b[1] - a[1]).map(([file, size]) => `${file} ${size}`),
+  };
+}
+
 /** A port that nobody listens at. */
 export async function freePort(): Promise<number> {
   const { createServer } = await import('node:net');

@@ -6571,6 +6571,8 @@ export interface components {
             api: string;
             /** @description The program's name. */
             name: string;
+            /** @description What stands in for something real beside a server that is only tried: “Hetzner Cloud”. What is made there is nowhere else. */
+            simulated: string[];
             /** @description Its version. */
             version: string;
         };

@@ -1,0 +1,81 @@
+// Somebody who has just typed `make run`: the start page leads to each mission, and each can be begun from the browser alone.
+import type { Page } from 'playwright-core';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { open, looks, Server, until } from './harness';
+
+let server: Server;
+beforeAll(async () => {
+  server = await Server.start({ playground: true });
+});
+
+const heading = (page: Page, name: string) => page.getByRole('heading', { level: 1, name, exact: true }).waitFor();
+const mission = (page: Page, title: string) => page.getByRole('region', { name: 'What would you like to do?' }).getByRole('listitem').filter({ has: page.getByRole('heading', { name: title }) });
+
+describe('a stranger', () => {
+  it('finds three missions at the start, and is told what is simulated', async () => {
+    const page = await open(server);
+    for (const title of ['Provision a Sovereign', 'Build a network lab', 'Run a franchise']) await mission(page, title).waitFor();
+    await page.getByText('Hetzner Cloud are simulated here').or(page.getByText(/For trying out: .*Hetzner Cloud.* are simulated here/)).first().waitFor();
+    await looks(page, 'start-missions');
+    await page.getByRole('button', { name: 'Put these away' }).click();
+    await page.reload();
+    await page.getByRole('heading', { name: 'Waits for you' }).waitFor();
+    expect(await page.getByRole('region', { name: 'What would you like to do?' }).count()).toBe(0);
+  });
+
+  it('provisions a Sovereign with what the form proposes, and is told that nothing answers there', async () => {
+    const page = await open(server);
+    await mission(page, 'Provision a Sovereign').getByRole('link', { name: 'Choose and provision' }).click();
+    await heading(page, 'Org');
+    await page.getByLabel('Organisation', { exact: true }).fill('stranger');
+    await page.getByLabel('Owner').fill('me@stranger.example');
+    const next = () => page.getByRole('button', { name: /^(Next|Review)$/ }).click();
+    for (const step of ['Topology', 'Provider']) {
+      await next();
+      await heading(page, step);
+    }
+    await page.locator('[data-pointer="/regions/0"] label.card').first().click();
+    await page.locator('[data-pointer="/regions/0/worker_size"] label.card.checked').waitFor();
+    await next();
+    await heading(page, 'Credentials');
+    await page.getByRole('button', { name: 'Make a key' }).click();
+    await page.getByText('Made here').waitFor();
+    await next();
+    await heading(page, 'Components');
+    await page.getByRole('button', { name: 'Fill in an example' }).click();
+    expect(await page.getByLabel('Git source').inputValue()).toContain('kind: GitRepository');
+    await next();
+    await heading(page, 'Domain');
+    await page.getByLabel('Name', { exact: true }).fill('stranger');
+    await page.getByText('stranger.example.net can be had').waitFor();
+    await next();
+    await page.getByText('It was rehearsed, and would succeed.').waitFor();
+    await page.getByRole('button', { name: 'Launch as rehearsed' }).click();
+    await page.getByRole('heading', { name: 'stranger.example.net is there' }).waitFor({ timeout: 60_000 });
+    await page.getByText('nothing answers at this address').waitFor();
+  });
+
+  it('appoints a franchisee who issues a voucher', async () => {
+    const page = await open(server);
+    await mission(page, 'Run a franchise').getByRole('link', { name: 'Appoint a franchisee' }).click();
+    await heading(page, 'Franchisee');
+    await page.getByLabel('Organisation', { exact: true }).fill('north');
+    await page.getByLabel('Owner').fill('ann@north.example');
+    for (const step of ['Brand', 'Limits', 'Review']) {
+      await page.getByRole('button', { name: /^(Next|Review)$/ }).click();
+      await heading(page, step);
+    }
+    await page.getByText('It was rehearsed, and would succeed.').waitFor();
+    await page.getByRole('button', { name: 'Launch as rehearsed' }).click();
+    await until('the run’s page', () => /\/runs\/[^/]+/.test(new URL(page.url()).pathname), 20);
+    await server.reaches(new URL(page.url()).pathname.split('/')[2]!, 'succeeded');
+    await looks(page, 'stranger-franchisee');
+  });
+
+  it('launches a lab', async () => {
+    const page = await open(server);
+    await mission(page, 'Build a network lab').getByRole('link').first().click();
+    await page.locator('main h1').waitFor();
+    await looks(page, 'stranger-lab');
+  });
+});
