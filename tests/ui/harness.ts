@@ -308,6 +308,21 @@ export async function looks(page: Page, name: string, { full = true } = {}) {
 /** Reads a file of the repository. */
 export const source = (path: string) => readFileSync(join(root, path), 'utf8');
 
+/** Presses Tab until what has the focus is called so: by its label, or by what it says. */
+export async function tabTo(page: Page, name: RegExp) {
+  for (let press = 0; press < 80; press += 1) {
+    const here = await page.evaluate(() => {
+      const element = document.activeElement;
+      if (!element || element === document.body) return '';
+      const label = (element as HTMLInputElement).labels?.[0]?.textContent;
+      return (element.getAttribute('aria-label') ?? label ?? element.textContent ?? '').trim();
+    });
+    if (name.test(here)) return;
+    await page.keyboard.press('Tab');
+  }
+  throw new Error(`Tab doesn’t come to ${name}`);
+}
+
 /** Counts what a page fetches of the interface's files from now on, as it goes over the wire (compressed), as if it came for the first time. */
 export async function weigh(page: Page) {
   // What is fetched in advance, while nothing else is to do, isn't what the page needs.

@@ -4,25 +4,12 @@ import { copyFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
 import type { Page } from 'playwright-core';
-import { picture, pictures, root, Server, until, visit } from './harness';
+import { picture, pictures, root, Server, tabTo, until, visit } from './harness';
 
 let server: Server;
 beforeAll(async () => {
   server = await Server.start();
 });
-
-/** Presses Tab until what has the focus is called so. */
-async function tabTo(page: Page, name: RegExp) {
-  for (let press = 0; press < 60; press += 1) {
-    const here = await page.evaluate(() => {
-      const element = document.activeElement;
-      return element && element !== document.body ? (element.getAttribute('aria-label') ?? element.textContent ?? '').trim() : '';
-    });
-    if (name.test(here)) return;
-    await page.keyboard.press('Tab');
-  }
-  throw new Error(`Tab doesn’t come to ${name}`);
-}
 
 /** Keeps a picture for the README, if it is asked for. */
 async function keep(page: Page, name: string) {
