@@ -13,6 +13,7 @@ import { Docker, Mail, skipped, Street } from './world';
 const SHOP = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Bob’s shop</title><h1>Bob’s shop is open</h1></html>';
 const NAME = 'omantel.example.net';
 let server: Server;
+let own: Server;
 let docker: Docker;
 let mail: Mail;
 let street: Street;
@@ -55,6 +56,12 @@ async function launch(page: Page): Promise<string> {
   await page.getByRole('button', { name: 'Launch as rehearsed' }).click();
   await until('the run’s page', () => /\/runs\/[^/]+/.test(new URL(page.url()).pathname), 20);
   return new URL(page.url()).pathname.split('/')[2]!;
+}
+
+/** The first code of a batch, as its export has it. */
+async function codeOf(batch: string): Promise<string> {
+  const csv = await fetch(`${own.url}/api/v1/vouchers/batches/${batch}/export`, { headers: { authorization: `Bearer ${own.token}` } });
+  return /\b[0-9A-Z]{4}(-[0-9A-Z]{4}){4}\b/.exec(await csv.text())![0];
 }
 
 it('goes from an empty server to a customer’s app', async () => {
@@ -110,7 +117,7 @@ it('goes from an empty server to a customer’s app', async () => {
   expect(parent, 'the parent’s DS record').toMatch(/^\d+ \d+ \d+ [0-9A-F ]+/);
 
   const appPort = await freePort();
-  const own = await sovereign(appPort);
+  own = await sovereign(appPort);
   street.balances(balancer, new URL(own.url).host);
   const [opened] = await Promise.all([page.context().waitForEvent('page'), link.click()]);
   await opened.getByRole('heading', { name: 'Log in to Windlass' }).waitFor();
@@ -131,8 +138,7 @@ it('goes from an empty server to a customer’s app', async () => {
   await ann.getByLabel('Currency').fill('OMR');
   await next(ann, 'Review');
   const issue = await own.reaches(await launch(ann), 'succeeded');
-  const csv = await fetch(`${own.url}/api/v1/vouchers/batches/${(issue.output as { batch: string }).batch}/export`, { headers: { authorization: `Bearer ${own.token}` } });
-  const code = (await csv.text()).split('\n')[1]!.split(',').find((cell) => /^[0-9A-Z]{4}(-[0-9A-Z]{4}){4}$/.test(cell))!;
+  const code = await codeOf((issue.output as { batch: string }).batch);
 
   // 11. A customer redeems it.
   const answer = await fetch(`${own.url}/api/v1/redeem`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ code, organisation: 'bob', email: 'bob@bob.test' }) });
@@ -147,3 +153,14 @@ it('goes from an empty server to a customer’s app', async () => {
   expect(street.asked).toContainEqual({ name: 'bob.omantel.example.net', address: '127.0.0.1' });
   await accessible(ann);
 }, 240_000);
+
+it('gives another customer an app of their own', async () => {
+  if (missing) return skipped('another customer of the story', missing);
+  const batch = await own.reaches(await own.launch('franchise/issue-vouchers', { issuer: 'platform', name: 'second', credit: 100, currency: 'OMR' }), 'succeeded');
+  const code = await codeOf((batch.output as { batch: string }).batch);
+  const begun = await own.api<{ run: string }>('POST', '/redeem', { code, organisation: 'carol', email: 'carol@carol.test' });
+  const { app } = (await own.reaches(begun.run, 'succeeded')).output as { app: { url: string; port: number } };
+  // Bob's is still there, at the port before.
+  expect(docker.run('ps', '--format', '{{.Ports}}')).toContain(`:${app.port - 1}->80/tcp`);
+  expect(await (await fetch(app.url)).text()).toContain('shop is open');
+});

@@ -2,6 +2,7 @@
 import type { Page } from 'playwright-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { open, looks, Server, until } from './harness';
+import { keep } from './pictures';
 
 let server: Server;
 beforeAll(async () => {
@@ -15,8 +16,9 @@ describe('a stranger', () => {
   it('finds three missions at the start, and is told what is simulated', async () => {
     const page = await open(server);
     for (const title of ['Provision a Sovereign', 'Build a network lab', 'Run a franchise']) await mission(page, title).waitFor();
-    await page.getByText('Hetzner Cloud are simulated here').or(page.getByText(/For trying out: .*Hetzner Cloud.* are simulated here/)).first().waitFor();
+    await page.getByText(/Hetzner Cloud and registrars are simulated here/).waitFor();
     await looks(page, 'start-missions');
+    await keep(page, 'start');
     await page.getByRole('button', { name: 'Put these away' }).click();
     await page.reload();
     await page.getByRole('heading', { name: 'Waits for you' }).waitFor();
@@ -70,6 +72,14 @@ describe('a stranger', () => {
     await until('the run’s page', () => /\/runs\/[^/]+/.test(new URL(page.url()).pathname), 20);
     await server.reaches(new URL(page.url()).pathname.split('/')[2]!, 'succeeded');
     await looks(page, 'stranger-franchisee');
+  });
+
+  it('reads what a plugin may do before it is trusted', async () => {
+    const page = await open(server, '/plugins');
+    await page.getByRole('link', { name: /registrars\/porkbun/ }).click();
+    await page.getByRole('heading', { level: 1, name: 'Porkbun' }).waitFor();
+    await page.getByText('api.porkbun.com').first().waitFor();
+    await keep(page, 'plugin');
   });
 
   it('launches a lab', async () => {
