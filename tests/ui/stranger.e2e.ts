@@ -3,6 +3,7 @@ import type { Page } from 'playwright-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { open, looks, Server, until } from './harness';
 import { keep } from './pictures';
+import { skipped } from './world';
 
 let server: Server;
 beforeAll(async () => {
@@ -82,10 +83,19 @@ describe('a stranger', () => {
     await keep(page, 'plugin');
   });
 
-  it('launches a lab', async () => {
+  it('launches a lab, and sees its machines reach one another', async () => {
+    if (process.getuid?.() !== 0) return skipped('a stranger’s lab', 'network namespaces need root');
     const page = await open(server);
-    await mission(page, 'Build a network lab').getByRole('link').first().click();
-    await page.locator('main h1').waitFor();
+    await mission(page, 'Build a network lab').getByRole('link', { name: /two routers/i }).click();
+    await page.getByRole('heading', { level: 1, name: 'Two routers between two networks' }).waitFor();
+    await page.getByLabel('Lab', { exact: true }).fill('stranger');
+    await page.getByText('The server takes this input').waitFor();
+    await page.getByRole('button', { name: 'Launch', exact: true }).click();
+    await until('the run’s page', () => /^\/runs\/[0-9a-z]{26}/.test(new URL(page.url()).pathname), 20);
+    const run = await server.reaches(new URL(page.url()).pathname.split('/')[2]!, 'succeeded');
+    expect(run.workflow).toBe('lab/two-routers');
+    await page.locator('main').getByText('Succeeded').first().waitFor();
     await looks(page, 'stranger-lab');
+    await server.reaches(await server.launch('lab/destroy', { lab: 'stranger' }), 'succeeded');
   });
 });
