@@ -17,6 +17,8 @@ export interface Route {
   under?: string;
   /** What a page is made anew for; without it, any of its parameters. */
   key?: (params: Params) => string;
+  /** Whoever comes sees it, logged in or not, without the navigation around it. */
+  public?: boolean;
   /** Uses the whole width, without the page's margins: run, editor. */
   wide?: boolean;
 }
@@ -58,7 +60,8 @@ export const routes: readonly Route[] = [
   { path: '/users', page: page(() => import('./pages/users/Users.svelte')), permission: 'manage', nav: { label: 'Users', icon: 'users', group: 'Manage', key: 'u' } },
   { path: '/users/+new', page: page(() => import('./pages/users/NewUser.svelte')), permission: 'manage', under: '/users' },
   { path: '/users/{name}', page: page(() => import('./pages/users/User.svelte')), permission: 'manage', under: '/users' },
-  { path: '/organisations', page: page(() => import('./pages/users/Organisations.svelte')), permission: 'administer', nav: { label: 'Organisations', icon: 'building', group: 'Manage' } },
+  { path: '/organisations', page: page(() => import('./pages/organisations/Organisations.svelte')), permission: 'manage', nav: { label: 'Organisations', icon: 'building', group: 'Manage' } },
+  { path: '/organisations/{name}', page: page(() => import('./pages/organisations/Organisation.svelte')), under: '/organisations' },
   { path: '/tokens', page: page(() => import('./pages/tokens/Tokens.svelte')), nav: { label: 'Tokens', icon: 'key', group: 'Manage', key: 't' } },
   { path: '/secrets', page: page(() => import('./pages/secrets/Secrets.svelte')), permission: 'administer', nav: { label: 'Secrets', icon: 'lock', group: 'Manage' } },
   { path: '/nodes', page: page(() => import('./pages/nodes/Nodes.svelte')), permission: 'administer', nav: { label: 'Server', icon: 'screen', group: 'Manage' } },
@@ -66,6 +69,9 @@ export const routes: readonly Route[] = [
   { path: '/plugins', page: page(() => import('./pages/plugins/Plugins.svelte')), permission: 'read', nav: { label: 'Plugins', icon: 'code', group: 'Manage' } },
   { path: '/plugins/{name*}', page: page(() => import('./pages/plugins/Plugin.svelte')), permission: 'read', under: '/plugins' },
   { path: '/bundles/{digest}', page: page(() => import('./pages/bundles/Bundle.svelte')), permission: 'read', under: '/runs' },
+  { path: '/redeem', page: page(() => import('./pages/public/Redeem.svelte')), public: true },
+  { path: '/redeem/{run}', page: page(() => import('./pages/public/Redemption.svelte')), public: true },
+  { path: '/invitation', page: page(() => import('./pages/public/Invitation.svelte')), public: true },
   { path: '/account', page: page(() => import('./pages/account/Account.svelte')) },
 ];
 

@@ -909,7 +909,11 @@ export interface paths {
          */
         put: operations["put_organisations_name_brand"];
         post?: never;
-        delete?: never;
+        /**
+         * Say no more how an organisation looks
+         * @description It looks like the organisation above it again.
+         */
+        delete: operations["delete_organisations_name_brand"];
         options?: never;
         head?: never;
         patch?: never;
@@ -947,6 +951,26 @@ export interface paths {
          * @description The link goes to the address by mail. Where that can't be, the answer has it, once. Whoever manages the organisation above invites one person with the role `franchisee` while nobody manages it, and nobody else.
          */
         post: operations["post_organisations_name_invitations"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organisations/{name}/look": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How an organisation's pages look
+         * @description Its own brand; without one, that of the organisation above it: a franchisee's customers see the franchisee's.
+         */
+        get: operations["get_organisations_name_look"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1296,6 +1320,26 @@ export interface paths {
          * @description Launches `franchise/redeem` for whoever issued the voucher: an organisation and an environment, a name and a first app where the server's configuration offers them (`vouchers.offer`), and a mail to the customer. Counts like a look at the code. 409: there is an organisation of this name.
          */
         post: operations["post_redeem"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/redeem/progress": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Look how a redemption goes
+         * @description For whoever has begun it, with the run and the word that they were answered. Phases are what the workflow says of its progress; at the end there is where the first app is reached.
+         */
+        post: operations["post_redeem_progress"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2127,6 +2171,26 @@ export interface paths {
         post?: never;
         /** Trust a Sovereign no more */
         delete: operations["delete_sovereigns_name"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sovereigns/{name}/claims": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List claims between this Sovereign and another one
+         * @description Those that are asked of it, and those that it has asked; 500 of each at most.
+         */
+        get: operations["get_sovereigns_name_claims"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -3177,6 +3241,8 @@ export interface components {
         BegunView: {
             /** @description The run that does it; whoever issued the voucher can see it. */
             run: string;
+            /** @description Opens `POST /api/v1/redeem/progress` for this run. */
+            word: string;
         };
         /** @description A role in a part of the house. */
         Binding: {
@@ -3371,6 +3437,31 @@ export interface components {
             size: unknown;
             /** @description The normal form as YAML. */
             yaml: string;
+        };
+        /** @description A claim. */
+        ClaimView: {
+            /**
+             * Format: int64
+             * @description In the currency's smallest unit.
+             */
+            amount: number;
+            /** Format: int64 */
+            created_at_ms: number;
+            currency: string;
+            /** @description `out`: asked of that Sovereign; `in`: it has asked. */
+            direction: string;
+            /** @description The redemption where it was redeemed. */
+            id: string;
+            /** @description The organisation here that it is booked for. */
+            organisation: string;
+            /** @description Why it is disputed. */
+            reason?: string | null;
+            /** Format: int64 */
+            settled_at_ms?: number | null;
+            /** @description `pending`, `asked`, `accepted` or `disputed`. */
+            state: string;
+            /** @description The voucher as it is known here. */
+            voucher: string;
         };
         /** @description The clocks are put forward or back. */
         ClockChangeView: {
@@ -3946,6 +4037,8 @@ export interface components {
             expires_at_ms?: number | null;
             /** @description Whether the address is a user's: then they log in and accept it; else they choose a name and a password. */
             known: boolean;
+            /** @description How the organisation looks. */
+            look: components["schemas"]["Look"];
             /** @description The organisation that it is into. */
             organisation: string;
             /** @description What they will hold there. */
@@ -4228,6 +4321,17 @@ export interface components {
              *     searches through 20,000 events at most.
              */
             next?: string | null;
+        };
+        /** @description What pages put at their top, and are coloured with. */
+        Look: {
+            /** @description Whether a brand says so, its own or one above it. */
+            branded: boolean;
+            /** @description Its colours. */
+            colours: components["schemas"]["Colours"];
+            /** @description An image, as the brand has it. */
+            logo?: string | null;
+            /** @description What stands at the top; how people call the organisation, if no brand says anything. Empty: the installation's own. */
+            title: string;
         };
         /** @description A member, as whoever manages the organisation may know them. */
         MemberView: {
@@ -4865,6 +4969,12 @@ export interface components {
         };
         /** @description What can be allowed. */
         Permission: "read" | "launch" | "operate" | "watch_consoles" | "use_consoles" | "approve" | "edit" | "manage" | "administer";
+        /** @description Something that has begun. */
+        PhaseView: {
+            /** Format: int64 */
+            at_ms: number;
+            message: string;
+        };
         /** @description What is to be compared with what is there. */
         PlanBody: {
             /** @description The document; its name says which lab. */
@@ -5011,6 +5121,8 @@ export interface components {
             description: string;
             /** Format: int64 */
             expires_at_ms?: number | null;
+            /** @description How whoever issued it looks. */
+            from: components["schemas"]["Look"];
             /** @description What it can be redeemed for; empty: for anything. */
             products: string[];
         };
@@ -5079,6 +5191,50 @@ export interface components {
              * @description Percent, if it said so.
              */
             percent?: number | null;
+        };
+        /** @description Which redemption. */
+        ProgressBody: {
+            /** @description The run, as `POST /api/v1/redeem` has answered. */
+            run: string;
+            /** @description The word that it has answered. */
+            word: string;
+        };
+        /** @description How a redemption goes. */
+        ProgressView: {
+            /** @description Where the first app is reached. */
+            address?: string | null;
+            /**
+             * Format: int64
+             * @description What was credited, in the currency's smallest unit.
+             */
+            amount?: number | null;
+            /** Format: int64 */
+            begun_at_ms: number;
+            /** @description ISO 4217. */
+            currency?: string | null;
+            /** @description The name of that environment. */
+            domain?: string | null;
+            /** @description Where its letters go. */
+            email: string;
+            /** @description Whether it is over, well or not. */
+            ended: boolean;
+            /** Format: int64 */
+            ended_at_ms?: number | null;
+            /** @description Its first environment, once all is there. */
+            environment?: string | null;
+            /** @description How whoever issued the voucher looks. */
+            from: components["schemas"]["Look"];
+            /** @description The organisation that is made. */
+            organisation: string;
+            /** @description What has begun, in its order; the last one is under way. */
+            phases: components["schemas"]["PhaseView"][];
+            /** @description Why it didn't become what it was to be. The rest is its issuer's business. */
+            problem?: string | null;
+            state: string;
+            /** @description How people call it; empty, if nobody has said so. */
+            title: string;
+            /** @description Whether a letter went out. */
+            told?: boolean | null;
         };
         /** @description When people aren't to be disturbed. */
         Quiet: {
@@ -8507,6 +8663,26 @@ export interface operations {
             };
         };
     };
+    delete_organisations_name_brand: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     get_organisations_name_environments: {
         parameters: {
             query?: never;
@@ -8573,6 +8749,28 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["InvitedView"];
+                };
+            };
+        };
+    };
+    get_organisations_name_look: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Look"];
                 };
             };
         };
@@ -9130,6 +9328,30 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["BegunView"];
+                };
+            };
+        };
+    };
+    post_redeem_progress: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProgressBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProgressView"];
                 };
             };
         };
@@ -10543,6 +10765,28 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    get_sovereigns_name_claims: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClaimView"][];
+                };
             };
         };
     };
