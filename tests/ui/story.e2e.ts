@@ -6,11 +6,14 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { beforeAll, expect, it } from 'vitest';
-import { accessible, freePort, logIn, open, Server, until, visit } from './harness';
+import { freePort, logIn, open, Server, until, visit } from './harness';
 import { keep } from './pictures';
 import { Docker, Mail, skipped, Street } from './world';
 
-const SHOP = '<!doctype html><html lang="en"><meta charset="utf-8"><title>Bob’s shop</title><h1>Bob’s shop is open</h1></html>';
+const SHOP = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Bob’s shop</title>
+<style>body { margin: 0; font: 18px/1.5 system-ui, sans-serif; background: #fdf6ec; color: #2b2118; display: grid; place-items: center; min-height: 100vh }
+main { text-align: center; max-width: 30rem; padding: 2rem } h1 { font-size: 2.5rem; margin: 0 }</style>
+<main><h1>The shop is open</h1><p>This page comes from a container that was started for one customer when the voucher was redeemed.</p></main></html>`;
 const NAME = 'omantel.example.net';
 let server: Server;
 let own: Server;
@@ -138,20 +141,35 @@ it('goes from an empty server to a customer’s app', async () => {
   await ann.getByLabel('Currency').fill('OMR');
   await next(ann, 'Review');
   const issue = await own.reaches(await launch(ann), 'succeeded');
+  await keep(ann, 'story/7-vouchers');
   const code = await codeOf((issue.output as { batch: string }).batch);
 
-  // 11. A customer redeems it.
-  const answer = await fetch(`${own.url}/api/v1/redeem`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ code, organisation: 'bob', email: 'bob@bob.test' }) });
-  expect(answer.status).toBe(202);
-  // 12. Organisation, environment and app are there.
-  const redeemed = await own.reaches(((await answer.json()) as { run: string }).run, 'succeeded');
-  expect(redeemed.output).toMatchObject({ organisation: 'bob', domain: 'bob.omantel.example.net', app: { image: 'shop:1' } });
-
+  // 11. A customer, whom nobody knows, redeems it at the Sovereign's own name.
+  const bob = await visit(own, `https://${NAME}/redeem?code=${code}`, { proxy: street.proxy });
+  await bob.getByText('A shop for three months').waitFor();
+  await bob.getByLabel('Your organisation').fill('Bob');
+  expect(await bob.getByLabel('Short name').inputValue()).toBe('bob');
+  await bob.getByLabel('E-mail address').fill('bob@bob.test');
+  await keep(bob, 'story/8-redeem');
+  await bob.getByRole('button', { name: 'Redeem the voucher' }).click();
+  // 12. Organisation, environment and app are there; a letter invites to look after them.
+  await bob.getByRole('heading', { name: 'Bob is ready' }).waitFor({ timeout: 60_000 });
+  await keep(bob, 'story/9-redeemed');
   // 13. The customer reaches the app by its name.
-  const bob = await visit(server, `http://bob.omantel.example.net:${appPort}/`, { proxy: street.proxy });
-  await bob.getByRole('heading', { name: 'Bob’s shop is open' }).waitFor();
-  expect(street.asked).toContainEqual({ name: 'bob.omantel.example.net', address: '127.0.0.1' });
-  await accessible(ann);
+  const [app] = await Promise.all([bob.context().waitForEvent('page'), bob.getByRole('link', { name: 'Open your app' }).click()]);
+  await app.getByRole('heading', { name: 'The shop is open' }).waitFor();
+  expect(app.url()).toBe(`http://bob.${NAME}:${appPort}/`);
+  expect(street.asked).toContainEqual({ name: `bob.${NAME}`, address: '127.0.0.1' });
+  await keep(app, 'story/10-app');
+
+  // And comes in with the invitation.
+  const letter = await mail.letter('bob@bob.test', /https:[^\s"\\]+\/invitation#[^\s"\\]+/);
+  await bob.goto(letter[0]);
+  await bob.getByLabel('Name', { exact: true }).fill('bob');
+  await bob.getByLabel('Password').fill('a long enough word');
+  await bob.getByRole('button', { name: 'Accept, and come in' }).click();
+  await bob.locator('.shell').waitFor();
+  expect(await own.api('GET', '/organisations/bob/environments')).toMatchObject([{ name: 'production', domain: `bob.${NAME}` }]);
 }, 240_000);
 
 it('gives another customer an app of their own', async () => {
@@ -162,5 +180,5 @@ it('gives another customer an app of their own', async () => {
   const { app } = (await own.reaches(begun.run, 'succeeded')).output as { app: { url: string; port: number } };
   // Bob's is still there, at the port before.
   expect(docker.run('ps', '--format', '{{.Ports}}')).toContain(`:${app.port - 1}->80/tcp`);
-  expect(await (await fetch(app.url)).text()).toContain('shop is open');
+  expect(await (await fetch(app.url)).text()).toContain('The shop is open');
 });

@@ -92,6 +92,7 @@ pub(super) fn routes() -> Vec<Route> {
                  its progress; at the end there is where the first app is reached.",
             )
             .access(Access::Public)
+            .from_any_page()
             .body::<ProgressBody>()
             .body_bytes(BODY_BYTES)
             .answers::<ProgressView>(200)

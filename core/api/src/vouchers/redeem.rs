@@ -99,6 +99,7 @@ pub(super) fn routes() -> Vec<Route> {
                  like a look at the code. 409: there is an organisation of this name.",
             )
             .access(Access::Public)
+            .from_any_page()
             .headers(&[("Idempotency-Key", "A second request with this key gives the same run")])
             .body::<RedeemBody>()
             .body_bytes(BODY_BYTES)
