@@ -39,7 +39,7 @@ export function missions({ can, workflows, drafts, page }: Offered): Mission[] {
       id: 'lab', title: 'Build a network lab', icon: 'branch',
       text: 'Routers, machines and links on this machine. Deploy them, open consoles, pull a cable, and see whether the network finds another way.',
       begin: drawn ? { label: 'Draw or open a lab', href: '/labs' } : { label: 'Launch two routers', href: '/launch/lab/two-routers' },
-      more: drawn && there('lab/two-routers') ? [{ label: 'Two routers at once', href: '/launch/lab/two-routers' }] : [],
+      more: drawn && there('lab/two-routers') ? [{ label: 'Launch two routers', href: '/launch/lab/two-routers' }] : [],
     });
   }
   const issue = { label: 'Issue vouchers', href: page('/vouchers') ? '/vouchers' : '/new/franchise/issue-vouchers' };
