@@ -1,7 +1,7 @@
 // Somebody who has just typed `make run`: the start page leads to each mission, and each can be begun from the browser alone.
 import type { Page } from 'playwright-core';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { open, looks, Server, until } from './harness';
+import { looks, open, Server, until, visit } from './harness';
 import { keep } from './pictures';
 import { skipped } from './world';
 
@@ -58,7 +58,7 @@ describe('a stranger', () => {
     await page.getByText('nothing answers at this address').waitFor();
   });
 
-  it('appoints a franchisee who issues a voucher', async () => {
+  it('appoints a franchisee, issues a voucher, and redeems it as somebody else', async () => {
     const page = await open(server);
     await mission(page, 'Run a franchise').getByRole('link', { name: 'Appoint a franchisee' }).click();
     await heading(page, 'Franchisee');
@@ -71,8 +71,32 @@ describe('a stranger', () => {
     await page.getByText('It was rehearsed, and would succeed.').waitFor();
     await page.getByRole('button', { name: 'Launch as rehearsed' }).click();
     await until('the run’s page', () => /\/runs\/[^/]+/.test(new URL(page.url()).pathname), 20);
-    await server.reaches(new URL(page.url()).pathname.split('/')[2]!, 'succeeded');
+    await page.getByRole('heading', { name: 'north is there' }).waitFor();
     await looks(page, 'stranger-franchisee');
+    await page.getByRole('link', { name: 'Issue its vouchers' }).click();
+    await page.getByLabel('Name of the batch').fill('First');
+    await page.getByLabel('Worth of each').fill('20');
+    await page.getByRole('button', { name: 'Issue the vouchers' }).click();
+    await page.getByRole('button', { name: 'Hand out' }).first().click();
+    const link = (await page.getByRole('dialog').getByText(/\/redeem\?code=/).first().textContent())!.trim();
+
+    // A customer needs no account, and there is no mail server here: whoever issued the voucher hands the invitation over.
+    const customer = await visit(server, link.replace(/^http:\/\/[^/]+/, ''));
+    await customer.getByLabel('Your organisation').fill('Bob');
+    await customer.getByLabel('E-mail address').fill('bob@bob.example');
+    await customer.getByRole('button', { name: 'Redeem the voucher' }).click();
+    await customer.getByRole('heading', { name: 'Bob is ready' }).waitFor();
+    await customer.getByText('No letter could be sent').waitFor();
+    await page.goto('/organisations/bob?part=members');
+    await page.getByText('none went out').waitFor();
+    await page.getByRole('button', { name: 'Send again' }).click();
+    const invitation = (await page.getByRole('status').getByText(/\/invitation#/).first().textContent())!.trim();
+    await looks(page, 'stranger-customer');
+    await customer.goto(invitation.replace(/^http:\/\/[^/]+/, ''));
+    await customer.getByLabel('Name', { exact: true }).fill('bob');
+    await customer.getByLabel('Password').fill('a long enough word');
+    await customer.getByRole('button', { name: 'Accept, and come in' }).click();
+    await customer.locator('.shell').waitFor();
   });
 
   it('reads what a plugin may do before it is trusted', async () => {
