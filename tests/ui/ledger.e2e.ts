@@ -34,7 +34,7 @@ describe('the ledger', () => {
     await page.getByRole('table', { name: 'Entries' }).waitFor();
     expect(await page.getByText('Redeemed', { exact: true }).count()).toBe(3);
     await looks(page, 'ledger-entries');
-    await page.getByLabel('Organisation').selectOption('acme');
+    await page.getByLabel('Organisation', { exact: true }).selectOption('acme');
     await until('Acme’s alone', async () => (await page.locator('td a').allInnerTexts()).every((text) => text === 'Acme'));
   });
 

@@ -21,7 +21,7 @@ describe('a look', () => {
     const page = await as('ann', '/organisations/acme?part=look');
     const field = (label: string) => page.getByLabel(label, { exact: true });
     await field('Buttons and links').fill('#ffd400');
-    await page.getByText(/to 1 on background: text needs 4\.5 to 1/).waitFor();
+    await page.getByText(/to 1 on the background: text needs 4\.5 to 1/).waitFor();
     expect(await page.getByRole('button', { name: 'Save the look' }).isDisabled()).toBe(true);
     await field('Buttons and links').fill('blue');
     await page.getByText('A colour such as #1a2b3c.').waitFor();
@@ -106,8 +106,11 @@ describe('a look', () => {
 
 /** Who logs out sees Windlass's own log-in. */
 async function logOutAndSee(page: Page) {
+  await page.locator('main h1').waitFor();
   await page.keyboard.press('Control+k');
+  await page.getByRole('dialog').locator('input').waitFor();
   await page.keyboard.type('log out');
+  await page.getByRole('option', { name: 'Log out' }).waitFor();
   await page.keyboard.press('Enter');
   await page.getByRole('heading', { name: 'Log in to Windlass' }).waitFor();
   await until('the colours to be gone', async () => (await page.evaluate(() => document.documentElement.style.getPropertyValue('--accent'))) === '');
