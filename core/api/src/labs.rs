@@ -43,6 +43,7 @@ pub trait Labs: Send + Sync {
 
 /// A document that is right.
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "LabChecked")]
 pub struct Checked {
     /// In its normal form: copies and defaults written out.
     pub document: Value,

@@ -3402,15 +3402,6 @@ export interface components {
             /** @description Header of the source that was sent, if it can be read: what a form is made from. */
             workflow?: components["schemas"]["WorkflowHeader"] | null;
         };
-        /** @description A document that is right. */
-        Checked2: {
-            /** @description In its normal form: copies and defaults written out. */
-            document: unknown;
-            /** @description What it asks of the machine: `nodes`, `cpus`, `memory_mb`. */
-            size: unknown;
-            /** @description The normal form as YAML. */
-            yaml: string;
-        };
         /** @description The clocks are put forward or back. */
         ClockChangeView: {
             /**
@@ -4188,6 +4179,15 @@ export interface components {
             id: string;
             /** @description The Ed25519 key that its vouchers are signed with, 32 bytes in base64url. */
             public_key: string;
+        };
+        /** @description A document that is right. */
+        LabChecked: {
+            /** @description In its normal form: copies and defaults written out. */
+            document: unknown;
+            /** @description What it asks of the machine: `nodes`, `cpus`, `memory_mb`. */
+            size: unknown;
+            /** @description The normal form as YAML. */
+            yaml: string;
         };
         /** @description A lab whose document is known. */
         LabRow: {
@@ -7681,7 +7681,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Checked2"];
+                    "application/json": components["schemas"]["LabChecked"];
                 };
             };
         };
