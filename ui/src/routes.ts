@@ -21,6 +21,8 @@ export interface Route {
   public?: boolean;
   /** Uses the whole width, without the page's margins: run, editor. */
   wide?: boolean;
+  /** A window of its own, without navigation: a console. */
+  bare?: boolean;
 }
 
 /** A page's file; what it gives gets `params` as its route names them. */
@@ -41,6 +43,10 @@ export const routes: readonly Route[] = [
   { path: '/new/{area}/{rest*}', page: page(() => import('./pages/wizard/Wizard.svelte')), permission: 'launch', under: '/new', key: ({ area, rest }) => `${area}/${rest?.split('/')[0]}` },
   { path: '/edit', page: page(() => import('./pages/editor/NewWorkflow.svelte')), permission: 'edit', under: '/workflows' },
   { path: '/edit/{name*}', page: page(() => import('./pages/editor/Editor.svelte')), permission: 'read', under: '/workflows', wide: true },
+  { path: '/labs', page: page(() => import('./pages/labs/Labs.svelte')), permission: 'read', nav: { label: 'Labs', icon: 'lab', group: '', key: 'l' } },
+  { path: '/labs/new', page: page(() => import('./pages/labs/Labs.svelte')), permission: 'launch', under: '/labs' },
+  { path: '/labs/{lab}', page: page(() => import('./pages/labs/Lab.svelte')), permission: 'read', under: '/labs', wide: true },
+  { path: '/labs/{lab}/console/{node}', page: page(() => import('./pages/labs/ConsolePage.svelte')), permission: 'read', under: '/labs', bare: true },
   { path: '/approvals', page: page(() => import('./pages/approvals/Approvals.svelte')), permission: 'read', nav: { label: 'Approvals', icon: 'inbox', group: '', key: 'a' } },
   { path: '/schedules', page: page(() => import('./pages/schedules/Schedules.svelte')), permission: 'read', nav: { label: 'Schedules', icon: 'clock', group: 'Automate', key: 's' } },
   { path: '/schedules/new', page: page(() => import('./pages/schedules/NewSchedule.svelte')), permission: 'edit', under: '/schedules' },

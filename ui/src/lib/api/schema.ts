@@ -458,6 +458,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/lab-drawings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Labs that somebody has drawn */
+        get: operations["get_lab_drawings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/labs": {
         parameters: {
             query?: never;
@@ -507,6 +524,28 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/labs/{lab}/drawing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A lab's document as it is being edited */
+        get: operations["get_labs_lab_drawing"];
+        /**
+         * Keep a lab's document as it is being edited
+         * @description Nothing is deployed, and the text needn't be right yet. With `If-Match` (the version that you have seen) it is refused if somebody else has changed it since.
+         */
+        put: operations["put_labs_lab_drawing"];
+        post?: never;
+        /** Throw away what was drawn of a lab; the lab itself stays */
+        delete: operations["delete_labs_lab_drawing"];
         options?: never;
         head?: never;
         patch?: never;
@@ -3429,15 +3468,6 @@ export interface components {
             /** @description Header of the source that was sent, if it can be read: what a form is made from. */
             workflow?: components["schemas"]["WorkflowHeader"] | null;
         };
-        /** @description A document that is right. */
-        Checked2: {
-            /** @description In its normal form: copies and defaults written out. */
-            document: unknown;
-            /** @description What it asks of the machine: `nodes`, `cpus`, `memory_mb`. */
-            size: unknown;
-            /** @description The normal form as YAML. */
-            yaml: string;
-        };
         /** @description A claim. */
         ClaimView: {
             /**
@@ -3720,6 +3750,76 @@ export interface components {
         DrainBody: {
             /** @description Whether it should claim nothing more, and hand over what it evaluates. */
             draining: boolean;
+        };
+        /** @description What is drawn. */
+        DrawingBody: {
+            /**
+             * @description What tells the deployed document from which this was made; whoever draws chooses it.
+             * @default
+             */
+            base?: string;
+            /** @description The document, YAML or JSON. It needn't be right yet. */
+            text: string;
+        };
+        /** @description A drawing that was kept. */
+        DrawingKept: {
+            /**
+             * Format: int64
+             * @description For `If-Match`.
+             */
+            version: number;
+        };
+        /** @description A drawing without its text. */
+        DrawingRow: {
+            /** @description Who changed it last. */
+            by: string;
+            /** @description What its organisation calls it. */
+            lab: string;
+            /**
+             * Format: uint
+             * @description How many links.
+             */
+            links: number;
+            /**
+             * Format: uint
+             * @description How many networks.
+             */
+            networks: number;
+            /**
+             * Format: uint
+             * @description How many nodes it had when it could be read last.
+             */
+            nodes: number;
+            /** @description Whose lab it is. */
+            organisation: string;
+            /**
+             * Format: int64
+             * @description When it was last changed.
+             */
+            updated_at_ms: number;
+        };
+        /** @description A drawing. */
+        DrawingView: {
+            /** @description What was said of the deployed document from which it was made. */
+            base: string;
+            /** @description Who changed it last. */
+            by: string;
+            /** @description What its organisation calls it. */
+            lab: string;
+            /** @description Whose lab it is. */
+            organisation: string;
+            /** @description The document, YAML or JSON. */
+            text: string;
+            /**
+             * Format: int64
+             * @description When it was last changed.
+             */
+            updated_at_ms: number;
+            /**
+             * Format: int64
+             * @description For `If-Match`: rises with every change.
+             */
+            version: number;
         };
         /** @description Who else is at it. */
         Editing: {
@@ -4172,6 +4272,15 @@ export interface components {
             id: string;
             /** @description The Ed25519 key that its vouchers are signed with, 32 bytes in base64url. */
             public_key: string;
+        };
+        /** @description A document that is right. */
+        LabChecked: {
+            /** @description In its normal form: copies and defaults written out. */
+            document: unknown;
+            /** @description What it asks of the machine: `nodes`, `cpus`, `memory_mb`. */
+            size: unknown;
+            /** @description The normal form as YAML. */
+            yaml: string;
         };
         /** @description A lab whose document is known. */
         LabRow: {
@@ -7730,7 +7839,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Checked2"];
+                    "application/json": components["schemas"]["LabChecked"];
                 };
             };
         };
@@ -7799,6 +7908,29 @@ export interface operations {
                 };
                 content: {
                     "application/json": unknown;
+                };
+            };
+        };
+    };
+    get_lab_drawings: {
+        parameters: {
+            query?: {
+                /** @description The organisation; if none is named: for one lab the platform if you may look at its labs, else the first of yours; for a list all. */
+                organisation?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DrawingRow"][];
                 };
             };
         };
@@ -7881,6 +8013,83 @@ export interface operations {
                 content: {
                     "application/vnd.tcpdump.pcap": unknown;
                 };
+            };
+        };
+    };
+    get_labs_lab_drawing: {
+        parameters: {
+            query?: {
+                /** @description The organisation; if none is named: for one lab the platform if you may look at its labs, else the first of yours; for a list all. */
+                organisation?: string;
+            };
+            header?: never;
+            path: {
+                lab: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DrawingView"];
+                };
+            };
+        };
+    };
+    put_labs_lab_drawing: {
+        parameters: {
+            query?: {
+                /** @description The organisation; if none is named: for one lab the platform if you may look at its labs, else the first of yours; for a list all. */
+                organisation?: string;
+            };
+            header?: never;
+            path: {
+                lab: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DrawingBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DrawingKept"];
+                };
+            };
+        };
+    };
+    delete_labs_lab_drawing: {
+        parameters: {
+            query?: {
+                /** @description The organisation; if none is named: for one lab the platform if you may look at its labs, else the first of yours; for a list all. */
+                organisation?: string;
+            };
+            header?: never;
+            path: {
+                lab: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
