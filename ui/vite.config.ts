@@ -8,6 +8,8 @@ import { defineConfig } from 'vitest/config';
 const server = process.env.WINDLASS_URL ?? 'http://127.0.0.1:7070';
 const way: ProxyOptions = {
   target: server,
+  // Consoles are WebSockets.
+  ws: true,
   // A stream whose server was killed ends for the browser, too.
   configure: (proxy) => proxy.on('proxyRes', (upstream, _, answer) => upstream.on('close', () => answer.writableEnded || answer.destroy())),
 };

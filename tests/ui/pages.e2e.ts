@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Page } from 'playwright-core';
-import { fitsWidth, open, picture, Server } from './harness';
+import { fitsWidth, open, picture, Server, weigh } from './harness';
 
 const WORKFLOWS = {
   't/hello': `const WORKFLOW = #{ name: "t/hello", title: "Says hello", description: "Says hello to whom it is told.",
@@ -79,15 +79,26 @@ it('there is no page that nobody looks at', () => {
   expect(patterns.filter((pattern) => !ELSEWHERE.includes(pattern) && !looked.some((path) => fits(pattern).test(path)))).toEqual([]);
 });
 
+/** Bytes that a page may fetch when somebody comes for the first time: the shell, and what it needs at once. What is heavy (the editor, the
+ * canvas of labs, consoles) is fetched by the pages that are for it. */
+const FIRST_LOAD = 130_000;
+const HEAVIER: Record<string, number> = { editor: 300_000 };
+
 describe.each([['wide', 1280, 800], ['narrow', 390, 844]] as const)('every page, %s', (shape, width, height) => {
   let page: Page;
+  let scales: Awaited<ReturnType<typeof weigh>>;
   beforeAll(async () => {
     page = await open(server, '/', { width, height });
+    scales = await weigh(page);
   });
 
   it.each(Object.keys(paths))('%s', async (name) => {
+    scales.begin();
     await page.goto(paths[name]!);
     await settled(page);
+    const [weight, limit] = [scales.total(), HEAVIER[name] ?? FIRST_LOAD];
+    if (!process.env.UI_DEV) expect(weight <= limit ? [] : scales.files(), `${name}: ${weight} bytes of ${limit}`).toEqual([]);
+    expect(weight).toBeGreaterThan(20_000);
     await fitsWidth(page);
     await picture(page, shape === 'wide' ? name : `${name}-390`);
   });

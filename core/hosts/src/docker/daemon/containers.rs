@@ -85,9 +85,21 @@ impl Daemon {
     }
 }
 
+/// The health in a list's words for people: `Up 5 minutes (healthy)`.
+fn in_words(status: &str) -> &'static str {
+    match status.rsplit_once('(').map(|(_, last)| last.trim_end_matches(')')) {
+        Some("healthy") => "healthy",
+        Some("unhealthy") => "unhealthy",
+        Some("health: starting") => "starting",
+        _ => "none",
+    }
+}
+
 fn summary(found: ContainerSummary) -> Container {
     let name = found.names.unwrap_or_default().into_iter().next().unwrap_or_default();
+    let health = in_words(found.status.as_deref().unwrap_or_default()).to_owned();
     Container {
+        health,
         id: found.id.unwrap_or_default(),
         name: name.trim_start_matches('/').to_owned(),
         image: found.image.unwrap_or_default(),
