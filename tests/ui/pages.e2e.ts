@@ -33,6 +33,8 @@ const paths: Record<string, string> = {
   'new-user': '/users/+new', 'new-schedule': '/schedules/new', 'new-webhook': '/webhooks/new', 'new-trigger': '/triggers/new',
   'edit-schedule': '', 'edit-webhook': '', 'edit-trigger': '', nodes: '/nodes', resources: '/resources', plugins: '/plugins', plans: '/plans',
   run: '', 'run-failed': '', 'run-asks': '', diff: '', schedule: '', webhook: '', trigger: '',
+  'organisation-page': '/organisations/acme', 'organisation-look': '/organisations/acme?part=look', 'voucher-list': '/vouchers', 'voucher-new': '/vouchers/new', 'voucher-batch': '',
+  'ledger-page': '/ledger', 'redeem-page': '/redeem', 'redemption-page': '/redeem/none', 'invitation-page': '/invitation',
 };
 
 beforeAll(async () => {
@@ -43,6 +45,7 @@ beforeAll(async () => {
   await make('/organisations', { name: 'acme', title: 'Acme Ltd' });
   await make('/tokens', { name: 'ci' });
   await server.api('PUT', '/secrets/acme/dns.key', { value: 'certainly secret', to: ['https://api.example.net*'] });
+  const batch = await make('/vouchers/batches', { name: 'spring', count: 3, credit: 5_000, currency: 'EUR' });
   const schedule = await make('/schedules', { name: 'nightly', workflow: 't/hello', cron: '15 3 * * *', input: { name: 'night' } });
   const webhook = await make('/webhooks', { name: 'deploy', action: { do: 'launch', workflow: 't/hello', input: {} } });
   const trigger = await make('/triggers', { name: 'after hello', on: { workflow: 't/hello', states: ['failed'] }, workflow: 't/fails' });
@@ -55,6 +58,7 @@ beforeAll(async () => {
   await Promise.all([server.reaches(steps, 'succeeded'), server.reaches(hello, 'succeeded'), server.reaches(again, 'succeeded'), server.reaches(failed, 'failed', 'rolled_back'), server.reaches(asks, 'waiting')]);
   Object.assign(paths, {
     progress: `/runs/${steps}/progress`, run: `/runs/${hello}`, 'run-failed': `/runs/${failed}`, 'run-asks': `/runs/${asks}`, diff: `/runs/${hello}/diff?with=${again}`,
+    'voucher-batch': `/vouchers/${batch.id}`,
     schedule: `/schedules/${schedule.id}`, webhook: `/webhooks/${webhook.id}`, trigger: `/triggers/${trigger.id}`,
     'edit-schedule': `/schedules/${schedule.id}/edit`, 'edit-webhook': `/webhooks/${webhook.id}/edit`, 'edit-trigger': `/triggers/${trigger.id}/edit`,
   });
