@@ -49,11 +49,8 @@ describe('the document', () => {
     await page.keyboard.type('checks:\n- { from: h1, ping: r1 }');
     await until('the check to be counted', async () => (await page.locator('aside dl').innerText()).includes('Checks'));
     await code().focus();
-    await page.keyboard.press('Control+Home');
-    for (let line = 0; line < 6; line += 1) await page.keyboard.press('ArrowDown');
-    await page.keyboard.press('End');
-    await page.keyboard.press('Enter');
-    await page.keyboard.type('- { name: h2, image: debian }');
+    await page.keyboard.press('Control+a');
+    await page.keyboard.insertText(text('texts').replace('links:', '  - { name: h2, image: debian }\nlinks:'));
     const drawn = page.locator('.svelte-flow__node[data-id="node/h2"]');
     await drawn.waitFor();
     expect(await drawn.getAttribute('aria-label')).toContain('container h2');
@@ -112,12 +109,12 @@ describe('the tables', () => {
     await dialog.getByLabel('To', { exact: true }).selectOption({ label: 'a' });
     await dialog.getByLabel('Address of h1').fill('10.64.0.1/24');
     await dialog.getByRole('button', { name: 'Add the link' }).click();
-    await links.getByText('h1:eth0 – a:eth1').waitFor();
+    await links.getByRole('button', { name: 'a:eth1 – h1:eth0', exact: true }).waitFor();
     // What is new is added while the lab lives, and nothing else is touched.
     await page.getByRole('button', { name: 'Deploy…' }).click();
     await page.getByText('2 to add.').waitFor();
     await page.getByRole('dialog').getByRole('button', { name: 'Deploy', exact: true }).click();
-    await links.getByRole('row', { name: /h1:eth0 – a:eth1/ }).getByText('up', { exact: true }).waitFor();
+    await links.getByRole('row', { name: /a:eth1 – h1:eth0/ }).getByText('up', { exact: true }).waitFor();
     await page.getByRole('button', { name: 'Remove h1', exact: true }).click();
     await page.getByRole('button', { name: 'Deploy…' }).click();
     await page.getByText(/to remove/).first().waitFor();
@@ -179,7 +176,7 @@ describe('the keyboard alone', () => {
     await dialog.getByLabel('Address of h1').focus();
     await page.keyboard.type('10.65.0.1/24');
     await page.keyboard.press('Enter');
-    const link = page.locator('.svelte-flow__edge[data-id="h2:eth0 – h1:eth0"]');
+    const link = page.locator('.svelte-flow__edge[data-id="h1:eth0 – h2:eth0"]');
     await link.waitFor({ state: 'attached' });
     await page.locator('main h1').focus();
     await page.keyboard.press('d');
