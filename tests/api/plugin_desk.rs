@@ -69,7 +69,10 @@ fn a_plugin_comes_out_of_an_archive_is_saved_tested_and_approved() {
     assert!(tested["checks"].as_array().unwrap().len() > 5, "{tested}");
     server.put(&format!("{MINE}/approval"), &json!({ "digest": shown["digest"] })).expect(200);
     let audit = server.get("/api/v1/audit?action=plugin.").expect(200).json();
-    assert!(audit["items"].as_array().unwrap().iter().all(|entry| entry["actor"] == "token:admin/dev"), "whose it was: {audit}");
+    assert!(
+        audit["items"].as_array().unwrap().iter().all(|entry| entry["actor"] == "token:admin/dev"),
+        "whose it was: {audit}"
+    );
 
     // A draft: what was approved stays in use, and both are there to be compared.
     let mut draft = unpacked["files"].clone();
