@@ -55,7 +55,7 @@ describe('the inventory', () => {
     await row('main/drift-web').getByText(/^off/).waitFor();
     await row('main/drift-net').getByText('as kept').waitFor();
     const orphans = page.getByRole('region', { name: 'Orphans' });
-    await orphans.getByText('main/forgotten').waitFor();
+    await orphans.getByText('main/forgotten').first().waitFor();
     await looks(page, 'inventory');
     // It is kept with its time: another visit shows it too.
     await page.reload();

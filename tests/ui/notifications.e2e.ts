@@ -178,6 +178,18 @@ describe('notifications', () => {
     expect((await server.api<{ items: { name: string; paused: boolean }[] }>('GET', '/notifications/targets')).items.find((one) => one.name === 'shop')?.paused).toBe(true);
     await page.getByRole('button', { name: 'Remove…' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Remove the target' }).click();
+    // A rule tells it: that is said, and what to do.
+    await page.getByRole('dialog').getByText(/the rule .*failures/).waitFor();
+    await page.keyboard.press('Escape');
+    await page.goto('/notifications?part=rules');
+    await page.getByRole('link', { name: 'failures' }).click();
+    await page.getByRole('checkbox', { name: 'shop (Webhook)' }).uncheck();
+    await page.getByRole('button', { name: 'Save the changes' }).click();
+    await page.getByText('“failures” is saved.').waitFor();
+    await page.goto('/notifications?part=targets');
+    await page.getByRole('link', { name: 'shop', exact: true }).click();
+    await page.getByRole('button', { name: 'Remove…' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Remove the target' }).click();
     await page.getByRole('table', { name: 'Targets' }).waitFor();
     expect(await page.getByRole('link', { name: 'shop', exact: true }).count()).toBe(0);
   });

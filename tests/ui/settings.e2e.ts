@@ -34,7 +34,7 @@ describe('the server', () => {
     appendFileSync(join(server.folder, 'windlass.toml'), 'nonsense = true\n');
     await page.reload();
     await page.getByRole('alert').getByText(/wouldn’t start with its configuration/).waitFor();
-    await page.getByRole('alert').getByText(/nonsense/).waitFor();
+    await page.getByRole('alert').getByText('engine.nonsense').waitFor();
   });
 
   it('says what its machine can do, and what to do about the rest', async () => {

@@ -13,7 +13,7 @@ pub use self::consoles::{
     CaptureAsk, Captures, ConsoleAsk, ConsoleKind, ConsoleLogin, ConsoleSource, Consoles, Duplex, LabNode, Opening,
     ScreenAsk, Size,
 };
-pub use self::plugins::{PluginChecked, PluginDesk, PluginUnpacked};
+pub use self::plugins::{PluginChecked, PluginDesk, PluginFiles, PluginUnpacked};
 use crate::notifications::kept::{Cause, Message, Severity, Way};
 
 /// Who changes a workflow, from where, and why.

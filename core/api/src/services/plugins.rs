@@ -7,12 +7,15 @@ use windlass_model::Problem;
 
 use super::Author;
 
+/// Texts by their paths in a plugin's folder: `plugin.toml`, `main.rhai`, `fixtures/….json`.
+pub type PluginFiles = BTreeMap<String, String>;
+
 /// A plugin out of an archive.
 pub struct PluginUnpacked {
     /// `kind/name`, as its manifest says it.
     pub name: String,
     /// Texts by their paths in its folder.
-    pub files: BTreeMap<String, String>,
+    pub files: PluginFiles,
     /// What else was in the archive, and isn't taken.
     pub left_out: Vec<String>,
 }
@@ -35,27 +38,22 @@ pub trait PluginDesk: Send + Sync {
     fn unpack(&self, archive: &[u8]) -> Result<PluginUnpacked, Problem>;
 
     /// Files of a plugin that passes the conformance kit, for a registrar that nobody has.
-    fn starter(&self, name: &str, author: &str) -> Result<BTreeMap<String, String>, Problem>;
+    fn starter(&self, name: &str, author: &str) -> Result<PluginFiles, Problem>;
 
     /// What is in a plugin's folder, with its digest as `save` expects it.
-    fn files(&self, name: &str) -> Result<Option<(BTreeMap<String, String>, String)>, Problem>;
+    fn files(&self, name: &str) -> Result<Option<(PluginFiles, String)>, Problem>;
 
     /// The files that were approved for an organisation.
-    fn approved(&self, organisation: &str, name: &str) -> Result<Option<BTreeMap<String, String>>, Problem>;
+    fn approved(&self, organisation: &str, name: &str) -> Result<Option<PluginFiles>, Problem>;
 
     /// Checks files that aren't saved.
-    fn check(&self, name: &str, files: &BTreeMap<String, String>) -> Result<PluginChecked, Problem>;
+    fn check(&self, name: &str, files: &PluginFiles) -> Result<PluginChecked, Problem>;
 
     /// Runs the conformance kit with what was recorded: each check with `name`, `passed`, `found`.
-    fn conform(&self, name: &str, files: &BTreeMap<String, String>) -> Result<Vec<Value>, Problem>;
+    fn conform(&self, name: &str, files: &PluginFiles) -> Result<Vec<Value>, Problem>;
 
     /// Writes a plugin's files: these and no others of the kinds that it is made of. `expected` is the digest of those that are
     /// there (`None`: there must be none). Files with mistakes are refused, and nothing changes. The digest of what is there then.
-    fn save(
-        &self,
-        name: &str,
-        files: &BTreeMap<String, String>,
-        expected: Option<&str>,
-        author: &Author,
-    ) -> Result<String, Problem>;
+    fn save(&self, name: &str, files: &PluginFiles, expected: Option<&str>, author: &Author)
+    -> Result<String, Problem>;
 }

@@ -1,7 +1,6 @@
 //! Plugins as somebody in a browser installs and writes them: archives, checks, the conformance kit, files.
 
 use std::{
-    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     sync::Arc,
@@ -10,7 +9,7 @@ use std::{
 
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use windlass_api::services::{self, PluginChecked, PluginUnpacked};
+use windlass_api::services::{self, PluginChecked, PluginFiles as Files, PluginUnpacked};
 use windlass_model::{Code, Problem};
 use windlass_script::plugin::manifest::KINDS;
 
@@ -23,8 +22,6 @@ const ALL_BYTES: usize = 8 << 20;
 const FILES: usize = 202;
 /// How long another conformance run is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-type Files = BTreeMap<String, String>;
 
 /// The desk on which plugins are written.
 pub struct Desk {

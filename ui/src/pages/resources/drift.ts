@@ -1,9 +1,9 @@
-// What `inventory/check` has found: each thing's state at its provider, the newest look first.
+// What `inventory/compare` has found: each thing's state at its provider, the newest look first.
 import { isObject } from '$lib/form';
 import type { Tone } from '$lib/states';
 import type { IconName } from '$lib/ui';
 
-export const CHECK = 'inventory/check';
+export const CHECK = 'inventory/compare';
 export const DESTROY = 'inventory/destroy';
 /** Things of one look, as the workflow takes them. */
 export const MOST = 500;
