@@ -1,3 +1,5 @@
+//! Archives of plugins: what is taken, and what hostile ones get.
+
 use std::io::Write as _;
 
 use super::*;
