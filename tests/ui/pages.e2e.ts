@@ -31,7 +31,7 @@ const plain = table.filter((path) => !path.includes('{')).map((path): [string, s
 /** The others, once there is what they show. */
 const paths: Record<string, string> = {
   ...Object.fromEntries(plain), workflow: '/workflows/t/hello', launch: '/launch/t/hello', editor: '/edit/t/hello', wizard: '/new/t/steps/who',
-  user: '/users/vera', organisation: '/organisations/acme', lab: '/labs/drawn', console: '/labs/drawn/console/h1', progress: '', run: '', 'run-failed': '', 'run-asks': '', diff: '',
+  user: '/users/vera', organisation: '/organisations/acme', 'organisation-look': '/organisations/acme?part=look', lab: '/labs/drawn', console: '/labs/drawn/console/h1', progress: '', run: '', 'run-failed': '', 'run-asks': '', diff: '',
   schedule: '', 'schedule-edit': '', webhook: '', 'webhook-edit': '', trigger: '', 'trigger-edit': '', batch: '', redemption: '/redeem/01m7abcdefghjkmnpqrstvwxyz#none',
 };
 /** Pages about what isn't here: these tests make it, and look at them. */

@@ -16,6 +16,9 @@ const as = (name: string, path: string, look = {}) => open(server, path, { name,
 const token = (page: Page, name: string) => page.evaluate((of) => getComputedStyle(document.documentElement).getPropertyValue(of).trim(), name);
 const bytes = (address: string) => Buffer.from(address.split(',')[1]!, 'base64');
 
+/** Acme's look, whatever was said before. */
+const said = () => server.api('PUT', '/organisations/acme/brand', { title: 'Acme Cloud', logo: logo(138, 21, 56), colours: { primary: '#8a1538', background: '#fffaf5', text: '#2b1a10' } });
+
 describe('a look', () => {
   it('is said with a preview in light and in dark, and with what can’t be read told at once', async () => {
     const page = await as('ann', '/organisations/acme?part=look');
@@ -46,6 +49,7 @@ describe('a look', () => {
   });
 
   it('is that of the pages of its members, its customers, and whoever redeems or is invited', async () => {
+    await said();
     const otto = await as('otto', '/');
     await until('its title', async () => (await otto.locator('.shell .brand').first().innerText()).includes('Acme Cloud'));
     expect([await token(otto, '--accent'), await token(otto, '--panel'), await token(otto, '--text-1')]).toEqual(['#8a1538', '#fffaf5', '#2b1a10']);
@@ -70,6 +74,7 @@ describe('a look', () => {
   });
 
   it('in the dark is dark, with links that can be read', async () => {
+    await said();
     const otto = await as('otto', '/', { scheme: 'dark' });
     await until('the accent', async () => (await otto.evaluate(() => document.documentElement.style.getPropertyValue('--accent'))) !== '');
     expect(await otto.evaluate(() => document.documentElement.style.getPropertyValue('--panel')), 'a light background isn’t put into the dark').toBe('');
@@ -91,6 +96,7 @@ describe('a look', () => {
   });
 
   it('is reset, and the one above holds again', async () => {
+    await said();
     await server.api('PUT', '/organisations/bob/brand', { title: 'Bob’s own', colours: { primary: '#0a5c3f' } });
     const ben = await as('ben', '/organisations/bob?part=look');
     await until('Bob’s own colours', async () => (await token(ben, '--accent')) === '#0a5c3f');

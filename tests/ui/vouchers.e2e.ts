@@ -71,6 +71,7 @@ describe('vouchers', () => {
     await redeems.getByLabel('E-mail address').fill('bob@bob.test');
     await redeems.getByRole('button', { name: 'Redeem the voucher' }).click();
     await redeems.getByRole('heading', { name: 'Bob is ready' }).waitFor();
+    await redeems.close();
     await dialog.getByRole('button', { name: 'Done' }).click();
     await page.reload();
     await page.getByRole('button', { name: 'Show the codes' }).click();

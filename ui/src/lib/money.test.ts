@@ -10,6 +10,7 @@ describe('money', () => {
     expect(money(5_000, 'JPY')).toMatch(/5,000$/);
     expect(money(-1_234_500, 'EUR')).toBe('−€12,345.00');
     expect(money(-50, 'EUR', { plain: true })).toBe('−0.50');
+    expect(money(-0, 'EUR')).toBe('€0.00');
     expect(money(5_000, 'nonsense')).toBe('50.00 nonsense');
   });
   it('is read as it is typed, and not guessed', () => {

@@ -12,7 +12,8 @@ export function digitsOf(currency: string): number {
 /** `€50.00`, `OMR 5.000`; `−€3.00` below zero. `plain` is without the currency. */
 export function money(amount: number, currency: string, { plain = false } = {}): string {
   const digits = digitsOf(currency);
-  const value = amount / 10 ** digits;
+  // There is a zero below zero, and nobody owes it.
+  const value = amount / 10 ** digits + 0;
   const shape = { minimumFractionDigits: digits, maximumFractionDigits: digits };
   if (plain) return value.toLocaleString('en-GB', shape).replace('-', '−');
   try {
