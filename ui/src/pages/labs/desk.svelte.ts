@@ -3,7 +3,7 @@ import { api, asProblem, feed, onceKey, type ApiProblem, type Permission, type S
 import { session } from '$lib/session.svelte';
 import { Draft, placeOf, read, valueOf, type Entry, type Read, type Values } from './document';
 import { digest, liveOf, type Actual, type Difference, type Plan } from './live';
-import { endOf, freePort, sceneOf, type Link, type Point, type Scene, type Thing } from './scene';
+import { endOf, freePort, linkId, sceneOf, type Link, type Point, type Scene, type Thing } from './scene';
 
 export interface Fault {
   code: string;
@@ -246,7 +246,7 @@ export class Desk {
     const [a, b] = from.type === 'network' ? [to, from] : [from, to];
     const swapped = a !== from;
     const endpoints = [end(a, swapped ? ports.to : ports.from, swapped ? addresses.to : addresses.from), end(b, swapped ? ports.from : ports.to, swapped ? addresses.from : addresses.to)];
-    const id = endpoints.map((one) => endOf(one).at).join(' – ');
+    const id = linkId(endpoints.map((one) => endOf(one).at));
     if (this.scene.linkById.has(id)) return `There is a link ${id} already.`;
     this.edit(`Link ${id} added`, (draft) => draft.add('links', { endpoints }));
     this.chosen = [id];

@@ -1,6 +1,6 @@
 // What is there of a lab now, beside what its document says: nodes that run or don't, links that are up, down, missing, changed, and
 // links that nobody's document has.
-import type { Scene, Link } from './scene';
+import { linkId, type Scene, type Link } from './scene';
 
 export interface Difference {
   action: 'add' | 'change' | 'replace' | 'start' | 'remove';
@@ -108,7 +108,7 @@ type Hosts = Map<string, Interface>;
 function stateOf(link: Link, spaces: Spaces, hosts: Hosts, plan: Plan | null): State<LinkState> {
   const ends = link.ends.filter((end) => end.node);
   const actual = ends.map((end) => spaces.get(end.node!)?.interfaces.find((one) => one.at === end.at) ?? hosts.get(end.at));
-  const mine = (plan?.differences ?? []).filter((one) => one.kind === 'link' && one.name === link.id);
+  const mine = (plan?.differences ?? []).filter((one) => one.kind === 'link' && linkId(one.name.split(' – ')) === link.id);
   if (mine.some((one) => one.action === 'add') || actual.some((one) => !one)) return { state: 'missing', why: 'it isn’t there any more' };
   const why = mine.map((one) => one.why).concat((plan?.differences ?? []).filter((one) => one.kind !== 'link' && ends.some((end) => one.name === end.at || one.name.startsWith(`${end.at} `))).map((one) => one.why));
   const cut = ends.some((end) => hosts.get(`${end.at}@host`)?.up === false) || actual.some((one) => one && !one.up);

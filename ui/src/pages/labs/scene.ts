@@ -34,7 +34,7 @@ export interface End {
   value: Values;
 }
 export interface Link {
-  /** Both ends: `r1:eth0 – lan`, as plans call it. */
+  /** Both ends, whichever comes first in the document: `r1:eth0 – lan`. */
   id: string;
   ends: [End, End];
   state: 'up' | 'down';
@@ -84,6 +84,11 @@ function positionOf(value: Values): Point | null {
   return isObject(at) && typeof at.x === 'number' && typeof at.y === 'number' ? { x: at.x, y: at.y } : null;
 }
 
+/** What a link is called: interfaces by their names, the network last. Plans may name its ends the other way round. */
+export function linkId(ends: readonly string[]): string {
+  return [...ends].sort((a, b) => Number(b.includes(':')) - Number(a.includes(':')) || (a < b ? -1 : 1)).join(' – ');
+}
+
 /** Draws a document. `before`: where things without a place were drawn last, so that nothing jumps while one edits. */
 export function sceneOf(document: Read, before?: Scene): Scene {
   const things: Thing[] = [];
@@ -114,7 +119,7 @@ export function sceneOf(document: Read, before?: Scene): Scene {
     const ends = Array.isArray(entry.value.endpoints) ? entry.value.endpoints.map(endOf) : [];
     if (ends.length !== 2 || !ends.every((end) => byId.has(end.thing))) continue;
     const [a, b] = ends as [End, End];
-    const id = `${a.at} – ${b.at}`;
+    const id = linkId([a.at, b.at]);
     if (linkById.has(id)) continue;
     const impairment = isObject(entry.value.impairment) ? (entry.value.impairment as Impairment) : {};
     const link: Link = {
