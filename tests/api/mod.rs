@@ -29,6 +29,7 @@ mod organisations;
 mod peers;
 pub mod people;
 mod plans;
+mod plugin_desk;
 mod plugins;
 mod proxies;
 mod reload;

@@ -26,7 +26,7 @@ describe('a registrar’s plugin', () => {
     const reach = page.getByRole('region', { name: 'May reach' });
     await reach.getByText('api.porkbun.com').waitFor();
     await reach.getByText('may change things').waitFor();
-    await page.getByLabel(/^Source of/).getByText('every request is a POST').waitFor();
+    await page.getByRole('textbox', { name: /^Source of/ }).getByText('every request is a POST').waitFor();
 
     // Stored credentials are offered; they are tried and nothing is changed.
     const trial = page.getByRole('region', { name: 'Try credentials' });
@@ -44,7 +44,7 @@ describe('a registrar’s plugin', () => {
     await until('the change', async () => (await standing()) === 'modified');
     await page.reload();
     await page.getByRole('heading', { name: 'Changed', exact: true }).waitFor();
-    await page.getByRole('region', { name: 'Difference of its files' }).getByText('+// One more line.').waitFor();
+    await page.getByRole('region', { name: 'Difference of its files' }).getByText('// One more line.').waitFor();
     await looks(page, 'plugin-changed');
     await page.getByRole('button', { name: 'Approve the change…' }).click();
     await page.getByRole('dialog').getByLabel('Why').fill('read');

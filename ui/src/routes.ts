@@ -13,6 +13,8 @@ export interface Route {
   permission?: Permission;
   /** Its place in the navigation, if it has one. */
   nav?: { label: string; icon: IconName; group: string; key?: string };
+  /** How the command palette calls a page that has no place in the navigation. */
+  palette?: { label: string; icon: IconName; words: string };
   /** The path of the navigation's entry that it belongs to. */
   under?: string;
   /** What a page is made anew for; without it, any of its parameters. */
@@ -60,6 +62,11 @@ export const routes: readonly Route[] = [
   { path: '/triggers/new', page: page(() => import('./pages/webhooks/NewTrigger.svelte')), permission: 'edit', under: '/triggers' },
   { path: '/triggers/{id}', page: page(() => import('./pages/webhooks/Trigger.svelte')), permission: 'read', under: '/triggers' },
   { path: '/triggers/{id}/edit', page: page(() => import('./pages/webhooks/EditTrigger.svelte')), permission: 'edit', under: '/triggers' },
+  { path: '/notifications', page: page(() => import('./pages/notifications/Notifications.svelte')), permission: 'read', nav: { label: 'Notifications', icon: 'info', group: 'Automate' } },
+  { path: '/notifications/targets/new', page: page(() => import('./pages/notifications/TargetPage.svelte')), permission: 'edit', palette: { label: 'New notification target', icon: 'plus', words: 'mail slack discord ntfy mattermost webhook' }, under: '/notifications' },
+  { path: '/notifications/targets/{id}', page: page(() => import('./pages/notifications/TargetPage.svelte')), permission: 'read', under: '/notifications' },
+  { path: '/notifications/rules/new', page: page(() => import('./pages/notifications/RulePage.svelte')), permission: 'edit', palette: { label: 'New notification rule', icon: 'plus', words: 'alert tell digest quiet' }, under: '/notifications' },
+  { path: '/notifications/rules/{id}', page: page(() => import('./pages/notifications/RulePage.svelte')), permission: 'read', under: '/notifications' },
   { path: '/plans', page: page(() => import('./pages/plans/Plans.svelte')), permission: 'read', nav: { label: 'Plans', icon: 'plan', group: 'Automate' } },
   { path: '/plans/{id}', page: page(() => import('./pages/plans/PlanPage.svelte')), permission: 'read', under: '/plans' },
   { path: '/audit', page: page(() => import('./pages/audit/Audit.svelte')), permission: 'manage', nav: { label: 'Audit log', icon: 'audit', group: 'Manage' } },
@@ -71,8 +78,13 @@ export const routes: readonly Route[] = [
   { path: '/tokens', page: page(() => import('./pages/tokens/Tokens.svelte')), nav: { label: 'Tokens', icon: 'key', group: 'Manage', key: 't' } },
   { path: '/secrets', page: page(() => import('./pages/secrets/Secrets.svelte')), permission: 'administer', nav: { label: 'Secrets', icon: 'lock', group: 'Manage' } },
   { path: '/nodes', page: page(() => import('./pages/nodes/Nodes.svelte')), permission: 'administer', nav: { label: 'Server', icon: 'screen', group: 'Manage' } },
+  { path: '/doctor', page: page(() => import('./pages/settings/Doctor.svelte')), permission: 'administer', palette: { label: 'Doctor', icon: 'check', words: 'health machine checks server' }, under: '/nodes' },
+  { path: '/settings', page: page(() => import('./pages/settings/Settings.svelte')), permission: 'administer', palette: { label: 'Settings', icon: 'settings', words: 'configuration keys server' }, under: '/nodes' },
   { path: '/resources', page: page(() => import('./pages/resources/Resources.svelte')), permission: 'read', nav: { label: 'Inventory', icon: 'box', group: 'Manage' } },
   { path: '/plugins', page: page(() => import('./pages/plugins/Plugins.svelte')), permission: 'read', nav: { label: 'Plugins', icon: 'code', group: 'Manage' } },
+  { path: '/plugins/+install', page: page(() => import('./pages/plugins/Install.svelte')), permission: 'administer', palette: { label: 'Install a plugin', icon: 'plus', words: 'registrar archive folder update' }, under: '/plugins' },
+  { path: '/plugins/+new', page: page(() => import('./pages/plugins/New.svelte')), permission: 'administer', palette: { label: 'Write a plugin', icon: 'code', words: 'registrar new editor' }, under: '/plugins' },
+  { path: '/plugins/+edit/{name*}', page: page(() => import('./pages/plugins/Edit.svelte')), permission: 'read', under: '/plugins', wide: true },
   { path: '/plugins/{name*}', page: page(() => import('./pages/plugins/Plugin.svelte')), permission: 'read', under: '/plugins' },
   { path: '/bundles/{digest}', page: page(() => import('./pages/bundles/Bundle.svelte')), permission: 'read', under: '/runs' },
   { path: '/vouchers', page: page(() => import('./pages/vouchers/Vouchers.svelte')), permission: 'manage', nav: { label: 'Vouchers', icon: 'ticket', group: 'Franchise', key: 'v' } },

@@ -12,7 +12,7 @@ use crate::{
     events::{EventsConfig, Hub},
     labs::Labs,
     metrics::Metrics,
-    services::{Captures, Consoles, Courier, Machine, Mail, Pool, Scripts, Secrets, Things},
+    services::{Captures, Consoles, Courier, Machine, Mail, PluginDesk, Pool, Scripts, Secrets, Settings, Things},
     site::Site,
     triggers::Bell,
     vouchers::{RedeemBounds, RedeemThrottle},
@@ -88,6 +88,10 @@ pub struct Api {
     pub secrets: Arc<dyn Secrets>,
     /// The machine below, if it can be looked at.
     pub machine: Option<Arc<dyn Machine>>,
+    /// Where plugins are written, if they can be.
+    pub plugin_desk: Option<Arc<dyn PluginDesk>>,
+    /// What the server runs with, if somebody knows.
+    pub settings: Option<Arc<dyn Settings>>,
     /// What is known of things that runs have made, if somebody knows.
     pub things: Option<Arc<dyn Things>>,
     /// Names that are given out, if any are.
@@ -131,6 +135,8 @@ impl Api {
             scripts,
             secrets,
             machine: None,
+            plugin_desk: None,
+            settings: None,
             things: None,
             pool: None,
             redeeming,
@@ -152,6 +158,18 @@ impl Api {
     /// The same with a machine to look at.
     pub fn on(mut self, machine: Arc<dyn Machine>) -> Self {
         self.machine = Some(machine);
+        self
+    }
+
+    /// The same with a desk to write plugins on.
+    pub fn writing(mut self, desk: Arc<dyn PluginDesk>) -> Self {
+        self.plugin_desk = Some(desk);
+        self
+    }
+
+    /// The same with a configuration to show.
+    pub fn configured(mut self, settings: Arc<dyn Settings>) -> Self {
+        self.settings = Some(settings);
         self
     }
 

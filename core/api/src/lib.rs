@@ -47,6 +47,7 @@ mod secrets;
 pub mod server;
 pub mod services;
 mod session;
+mod settings;
 pub mod site;
 mod stall;
 mod tls;

@@ -1,6 +1,8 @@
 //! Plugins: what is there, what each may reach, what is wrong with it, which version is in use,
 //! and for whom which sources were approved.
 
+mod desk;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -168,7 +170,7 @@ struct PluginActivated {
 }
 
 pub(crate) fn routes() -> Vec<Route> {
-    vec![
+    let mut routes = vec![
         Route::get("/api/v1/plugins", "plugins", "List plugins")
             .describe("A plugin's files are checked when they change, and are in use from then on if they are sound.")
             .access(Access::Can(Permission::Read))
@@ -209,7 +211,9 @@ pub(crate) fn routes() -> Vec<Route> {
             .answers::<ApprovalView>(200)
             .problems(&[Code::NotFound])
             .handle(disable),
-    ]
+    ];
+    routes.extend(desk::routes());
+    routes
 }
 
 fn view(plugin: Plugin) -> PluginView {

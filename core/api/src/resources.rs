@@ -33,6 +33,8 @@ struct ResourcesQuery {
     state: Option<String>,
     /// Made by this run.
     run: Option<String>,
+    /// Of this organisation.
+    organisation: Option<String>,
     /// `next` of the page before.
     cursor: Option<String>,
     /// At most so many on a page: 1 to 500, 50 if nothing is said.
@@ -102,7 +104,11 @@ fn list(request: Request) -> Result<Answer, Problem> {
         open_only: states.is_empty(),
         states,
         scopes: request.principal.scopes(Permission::Read),
-        organisation: None,
+        organisation: query
+            .organisation
+            .as_deref()
+            .map(|text| clean("organisation", text).map(str::to_owned))
+            .transpose()?,
         provider: query.provider.as_deref().map(|text| clean("provider", text).map(str::to_owned)).transpose()?,
         kind: query.kind.as_deref().map(|text| clean("kind", text).map(str::to_owned)).transpose()?,
         id_prefix: query.prefix.as_deref().map(|text| clean("prefix", text).map(str::to_owned)).transpose()?,

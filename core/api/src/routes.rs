@@ -3,7 +3,7 @@
 use crate::{
     Routes, approvals, artifacts, audit, bundles, claims, consoles, doctor, drafts, events, health, invitations,
     lab_drawings, labs, ledger, logs, metrics, nodes, notifications, oidc, openapi, organisations, plans, plugins,
-    pool, resources, roles, runs, secrets, session, tokens, triggers, users, vouchers, workflows,
+    pool, resources, roles, runs, secrets, session, settings, tokens, triggers, users, vouchers, workflows,
 };
 
 /// The table.
@@ -12,6 +12,7 @@ pub fn routes() -> Routes {
         health::routes(),
         metrics::routes(),
         doctor::routes(),
+        settings::routes(),
         openapi::routes(),
         runs::routes(),
         events::routes(),

@@ -29,13 +29,18 @@ impl Context {
         let environment: BTreeMap<String, String> = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
-        let loaded = load(&global, &environment)?;
+        let loaded = Sources { flags: flags(&global), environment: environment.clone() }.read()?;
         Ok(Self { loaded, environment, global })
     }
 
     /// The configuration as its sources say now, in the environment and with the flags of the start.
     pub fn read_again(&self) -> Result<Loaded, Problem> {
-        load(&self.global, &self.environment)
+        self.sources().read()
+    }
+
+    /// Where the configuration comes from.
+    pub fn sources(&self) -> Sources {
+        Sources { flags: flags(&self.global), environment: self.environment.clone() }
     }
 
     /// Refuses where there are no workflows at all: most likely this is the wrong folder.
@@ -135,10 +140,22 @@ impl Context {
     }
 }
 
-fn load(global: &Global, environment: &BTreeMap<String, String>) -> Result<Loaded, Problem> {
-    let here = std::env::current_dir()
-        .map_err(|error| Problem::new(Code::System, format!("the current folder can't be told: {error}")))?;
+/// Where the configuration comes from: flags, environment, file.
+pub struct Sources {
+    flags: Flags,
+    environment: BTreeMap<String, String>,
+}
+
+impl Sources {
+    /// What they say now.
+    pub fn read(&self) -> Result<Loaded, Problem> {
+        let here = std::env::current_dir()
+            .map_err(|error| Problem::new(Code::System, format!("the current folder can't be told: {error}")))?;
+        config::load(&self.flags, &self.environment, &here)
+    }
+}
+
+fn flags(global: &Global) -> Flags {
     let (config, data, workflows) = (global.config.clone(), global.data.clone(), global.workflows.clone());
-    let installed = crate::install::installed_config();
-    config::load(&Flags { config, data, workflows, installed }, environment, &here)
+    Flags { config, data, workflows, installed: crate::install::installed_config() }
 }

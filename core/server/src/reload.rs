@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use parking_lot::RwLock;
 use serde_json::Value;
 use windlass_model::time::parse_duration_ms;
 
 use crate::{config::Config, context::Context, labs::Watch};
 
 /// The keys that take effect at once.
-const LIVE: &[&str] = &["labs.discovery_every"];
+pub const LIVE: &[&str] = &["labs.discovery_every"];
 
 /// How often labs are looked at.
 pub fn discovery_every(config: &Config) -> Duration {
@@ -18,14 +19,14 @@ pub fn discovery_every(config: &Config) -> Duration {
 }
 
 /// Reads the configuration again. One that can't be used changes nothing. `now` is what is in effect.
-pub fn reload(context: &Context, now: &mut Value, labs: &Watch) {
+pub fn reload(context: &Context, now: &RwLock<Value>, labs: &Watch) {
     let loaded = match context.read_again() {
         Ok(loaded) => loaded,
         Err(problem) => return tracing::error!(%problem, "the configuration can't be used, and stays as it was"),
     };
     labs.every(discovery_every(&loaded.config));
-    let mut changed = Vec::new();
-    differing("", now, &loaded.values, &mut changed);
+    let (mut now, mut changed) = (now.write(), Vec::new());
+    differing("", &now, &loaded.values, &mut changed);
     let (live, waiting): (Vec<String>, Vec<String>) = changed.into_iter().partition(|key| LIVE.contains(&key.as_str()));
     tracing::info!(changed = live.join(", "), "the configuration was read again");
     if !waiting.is_empty() {

@@ -1,6 +1,7 @@
 //! What the API needs of parts that it must not know: scripts and secrets. Implemented where everything is wired.
 
 mod consoles;
+mod plugins;
 
 use std::collections::BTreeMap;
 
@@ -12,6 +13,7 @@ pub use self::consoles::{
     CaptureAsk, Captures, ConsoleAsk, ConsoleKind, ConsoleLogin, ConsoleSource, Consoles, Duplex, LabNode, Opening,
     ScreenAsk, Size,
 };
+pub use self::plugins::{PluginChecked, PluginDesk, PluginFiles, PluginUnpacked};
 use crate::notifications::kept::{Cause, Message, Severity, Way};
 
 /// Who changes a workflow, from where, and why.
@@ -367,6 +369,31 @@ pub struct NotDelivered {
     pub after_ms: Option<u64>,
     /// Whether the message may have arrived all the same.
     pub unknown: bool,
+}
+
+/// A key of the configuration.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// `server.listen`.
+    pub key: String,
+    /// What it means.
+    pub doc: String,
+    /// What is in effect; no secret.
+    pub value: Value,
+    /// Where that comes from: `default`, a file with its line, a variable, a flag.
+    pub origin: String,
+    /// The environment variable that sets it.
+    pub variable: String,
+    /// Whether it is taken anew without a restart.
+    pub live: bool,
+    /// What its sources say by now, if that takes effect with the next start only.
+    pub waiting: Option<Value>,
+}
+
+/// The configuration that the server runs with.
+pub trait Settings: Send + Sync {
+    /// Every key; and why its sources can't be read any more, if that is so.
+    fn all(&self) -> (Vec<Setting>, Option<Problem>);
 }
 
 /// Hands messages to people's services. An attempt takes ten seconds at most.

@@ -40,7 +40,9 @@ pub(super) fn compile(name: &str, source: &str, capabilities: &[String]) -> Resu
     if let Some((position, message, help)) = mistakes.first() {
         let shown: Vec<_> = mistakes
             .iter()
-            .map(|(position, message, _)| json!({ "line": position.line(), "message": message }))
+            .map(|(position, message, help)| {
+                json!({ "line": position.line(), "column": position.position(), "message": message, "help": help })
+            })
             .collect();
         let problem = invalid(&file, *position, message).data(json!({ "diagnostics": shown }));
         return Err(match help {

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use parking_lot::RwLock;
 use tokio::sync::watch;
 use windlass_api::{
     Api, ApiConfig, EventsConfig, Forwarding, Tls,
@@ -22,7 +23,7 @@ use windlass_model::{Code, Problem, time::parse_duration_ms};
 
 use crate::{
     captures::LabCaptures,
-    config::{Config, ForwardedHeader},
+    config::{Config, ForwardedHeader, Told},
     consoles::LabConsoles,
     context::Context,
     doctor::Doctor,
@@ -32,6 +33,7 @@ use crate::{
     lab_desk::LabDesk,
     labs,
     names::Sweeper,
+    plugins::Desk as PluginDesk,
     reload,
     services::{Scripts, Secrets},
     session::{Purpose, Session, is_shared},
@@ -131,7 +133,10 @@ fn until_told(
     session.serves_at(&url);
     let machine = Arc::new(Doctor::new(config, &context.environment));
     let pool = Arc::new(session.pool());
-    let api = api(session, config, url.clone())?.on(machine);
+    let in_effect = Arc::new(RwLock::new(context.loaded.values.clone()));
+    let again = context.sources();
+    let told = Told::new(context.loaded.clone(), in_effect.clone(), Box::new(move || again.read()), reload::LIVE);
+    let api = api(session, config, url.clone())?.on(machine).configured(Arc::new(told));
     let api = Arc::new(if config.hosts.pool.domains.is_empty() { api } else { api.giving(pool.clone()) });
     let routes = Arc::new(windlass_api::routes());
     let listener = ServerConfig { listen: address, ..listener };
@@ -151,10 +156,9 @@ fn until_told(
     let serving = network.spawn(server.serve(stopped));
     ready(&Running { url, address })?;
     let _ = std::io::stdout().flush();
-    let mut in_effect = context.loaded.values.clone();
     while interrupt.caught().is_none() && !serving.is_finished() {
         if hangup.as_ref().is_some_and(Hangup::caught) {
-            reload::reload(context, &mut in_effect, &labs);
+            reload::reload(context, &in_effect, &labs);
         }
         std::thread::sleep(LOOK_EVERY);
     }
@@ -282,6 +286,11 @@ fn api(session: &Session, config: &Config, public_url: String) -> Result<Api, Pr
     );
     Ok(api
         .knowing(Arc::new(crate::things::Inventory))
+        .writing(Arc::new(PluginDesk::new(
+            plugins(session)?.clone(),
+            session.approvals().clone(),
+            config.bounds.source_bytes,
+        )))
         .with_consoles(Arc::new(consoles))
         .with_captures(captures)
         .with_labs(labs)

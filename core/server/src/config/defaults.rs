@@ -35,6 +35,10 @@ const PROVISION_GRANTS: [&str; 10] = [
     "notify.*:*",
 ];
 
+/// What looking at the inventory, and removing things of it, may declare.
+const INVENTORY_GRANTS: [&str; 8] =
+    ["net.*:*", "docker.*:*", "qemu.*:*", "guacamole.*:*", "hetzner.*:*", "dns.read:*", "dns.write:*", "pool.*:*"];
+
 /// What the workflows of a franchise may declare: organisations and vouchers, and what a customer's first environment is made of.
 const FRANCHISE_GRANTS: [&str; 8] = [
     "org.*:*",
@@ -76,6 +80,7 @@ impl Default for Config {
             policy: BTreeMap::from([
                 ("lab/*".to_owned(), lab_grants()),
                 ("provision/*".to_owned(), PROVISION_GRANTS.map(str::to_owned).into()),
+                ("inventory/*".to_owned(), INVENTORY_GRANTS.map(str::to_owned).into()),
                 ("franchise/*".to_owned(), FRANCHISE_GRANTS.map(str::to_owned).into()),
             ]),
             secrets: BTreeMap::new(),

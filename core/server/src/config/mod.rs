@@ -6,10 +6,12 @@ mod keys;
 mod layers;
 mod settings;
 mod show;
+mod told;
 
 pub use layers::{Flags, Loaded, load};
 pub use settings::{Config, ForwardedHeader, LabSettings, LogFormat, RetentionSettings, SecretEntry};
 pub use show::{document, show};
+pub use told::Told;
 
 #[cfg(test)]
 mod tests;

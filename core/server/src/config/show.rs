@@ -23,7 +23,7 @@ pub fn show(loaded: &Loaded) -> Value {
 }
 
 /// The value without the passwords of URLs.
-fn masked(value: &Value) -> Value {
+pub(super) fn masked(value: &Value) -> Value {
     match value {
         Value::String(text) => masked_url(text).into(),
         Value::Array(items) => items.iter().map(masked).collect(),

@@ -17,7 +17,7 @@ use windlass_model::{
 };
 use windlass_script::{permission, plugin::visible};
 
-use super::{Plugins, conformance, source};
+use super::{Plugins, conformance, source, unbundled};
 use crate::vault::Vault;
 
 const KIND: &str = "plugin_approval";
@@ -134,6 +134,16 @@ impl Approvals {
 
     fn bundle(&self, digest: &str) -> Result<Option<Arc<Bundle>>, Problem> {
         self.vault.attached()?.bundle(&digest.into())
+    }
+
+    /// The files that were approved for an organisation, if they were: texts by their paths in the plugin's folder.
+    pub fn approved_files(
+        &self,
+        organisation: &str,
+        plugin: &str,
+    ) -> Result<Option<BTreeMap<String, String>>, Problem> {
+        let Some(approval) = self.approval(organisation, plugin)? else { return Ok(None) };
+        Ok(self.bundle(&approval.digest)?.map(|bundle| unbundled(&bundle)))
     }
 
     /// How a plugin stands for an organisation; `not_found` for one that is neither in the folder nor approved.

@@ -2,7 +2,9 @@
 //! exchanges in `fixtures`. They are read and checked here, as `versions` and approvals ask for it.
 
 mod approvals;
+mod archive;
 mod conformance;
+mod desk;
 mod starter;
 
 use std::{
@@ -22,7 +24,9 @@ use windlass_script::{
 };
 
 pub use approvals::Approvals;
+pub use archive::unpack;
 pub use conformance::conformance;
+pub use desk::Desk;
 pub use starter::starter;
 pub use windlass_script::plugin::Manifest;
 
@@ -47,6 +51,19 @@ pub fn manifest(bundle: &Bundle) -> Result<Manifest, Problem> {
     let name = &bundle.entry;
     let text = bundle.files.get(&format!("{name}/{MANIFEST}")).map(String::as_str).unwrap_or_default();
     Manifest::read(name, text)
+}
+
+/// A plugin's files as a version has them: the script by the plugin's name, the others by their whole paths.
+fn bundled(name: &str, files: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let key = |file: String| if file == SCRIPT { name.to_owned() } else { format!("{name}/{file}") };
+    files.into_iter().map(|(file, text)| (key(file), text)).collect()
+}
+
+/// The same the other way round.
+fn unbundled(bundle: &Bundle) -> BTreeMap<String, String> {
+    let prefix = format!("{}/", bundle.entry);
+    let inside = |file: &String| file.strip_prefix(&prefix).map_or_else(|| SCRIPT.to_owned(), str::to_owned);
+    bundle.files.iter().map(|(file, text)| (inside(file), text.clone())).collect()
 }
 
 /// The sources of a version, as the host module reads them.
@@ -128,21 +145,31 @@ impl Plugins {
 
     /// A plugin as it is in its folder, checked.
     pub fn pin(&self, name: &str) -> Result<Pinned, Problem> {
-        let missing = |file: &str| {
-            let file = format!("{name}/{file}");
-            invalid(&file, 1, 1, format!("there is no {file}"))
-        };
-        let text = self.read(name, MANIFEST)?.ok_or_else(|| missing(MANIFEST))?;
-        let manifest = Manifest::read(name, &text)?;
-        let script = self.read(name, SCRIPT)?.ok_or_else(|| missing(SCRIPT))?;
-        Program::new(name, &script, &manifest.capabilities)?;
-        let mut files = BTreeMap::from([(format!("{name}/{MANIFEST}"), text), (name.to_owned(), script)]);
+        self.pin_files(name, self.files(name)?)
+    }
+
+    /// What is in a plugin's folder: texts by their paths in it. What isn't there is left out.
+    pub fn files(&self, name: &str) -> Result<BTreeMap<String, String>, Problem> {
+        let mut files = BTreeMap::new();
+        for file in [MANIFEST, SCRIPT] {
+            files.extend(self.read(name, file)?.map(|text| (file.to_owned(), text)));
+        }
         for file in self.fixtures(name)? {
             let file = format!("{FIXTURES}/{file}");
-            let text = self.read(name, &file)?.ok_or_else(|| missing(&file))?;
-            files.insert(format!("{name}/{file}"), text);
+            files.extend(self.read(name, &file)?.map(|text| (file, text)));
         }
-        let bundle = Arc::new(Bundle { entry: name.to_owned(), files });
+        Ok(files)
+    }
+
+    /// These files as a plugin, checked.
+    pub fn pin_files(&self, name: &str, files: BTreeMap<String, String>) -> Result<Pinned, Problem> {
+        let text = |file: &str| {
+            let shown = format!("{name}/{file}");
+            files.get(file).cloned().ok_or_else(|| invalid(&shown, 1, 1, format!("there is no {shown}")))
+        };
+        let manifest = Manifest::read(name, &text(MANIFEST)?)?;
+        Program::new(name, &text(SCRIPT)?, &manifest.capabilities)?;
+        let bundle = Arc::new(Bundle { entry: name.to_owned(), files: bundled(name, files) });
         let digest = BundleDigest(blake3::hash(bundle.canonical().as_bytes()).to_hex().to_string().into());
         Ok(Pinned { workflow: self.header(&bundle)?, bundle, digest })
     }

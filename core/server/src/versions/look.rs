@@ -68,6 +68,15 @@ impl Versions {
         Ok(())
     }
 
+    /// Looks at one file that somebody has just written whose name is known.
+    pub fn look_at(&self, name: &str, author: &Author) -> Result<(), Problem> {
+        let _changing = self.changing.lock();
+        self.reload()?;
+        let looked = self.look(name, author);
+        self.seen.keep();
+        looked
+    }
+
     /// Looks at one file. The caller holds `changing`.
     pub(super) fn look(&self, name: &str, author: &Author) -> Result<(), Problem> {
         match self.look_once(name, author) {

@@ -70,7 +70,9 @@ export function address(path: string, parameters: Record<string, unknown> = {}, 
 /** Sends a request and answers the response if it went well; else throws the problem. */
 export async function send(method: Method, path: string, options: Plain = {}, again = true): Promise<Response> {
   const headers: Record<string, string> = { accept: 'application/json' };
-  if (options.body !== undefined) headers['content-type'] = 'application/json';
+  // A file goes as it is.
+  const file = options.body instanceof Blob ? options.body : undefined;
+  if (options.body !== undefined) headers['content-type'] = file ? 'application/octet-stream' : 'application/json';
   if (options.ifMatch !== undefined) headers['if-match'] = `"${options.ifMatch}"`;
   if (options.idempotencyKey) headers['idempotency-key'] = options.idempotencyKey;
   if (method !== 'get' && csrf) headers['x-csrf-token'] = csrf;
@@ -79,7 +81,7 @@ export async function send(method: Method, path: string, options: Plain = {}, ag
     response = await fetch(address(path, options.path, options.query), {
       method: method.toUpperCase(),
       headers,
-      body: options.body === undefined ? undefined : JSON.stringify(options.body),
+      body: options.body === undefined ? undefined : (file ?? JSON.stringify(options.body)),
       credentials: 'same-origin',
       signal: options.signal,
       keepalive: options.keepalive,

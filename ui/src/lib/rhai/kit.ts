@@ -2,7 +2,7 @@
 import { Definitions, nothing, type Definition, type Knowledge, type Param } from './definitions';
 
 /** `answer(op, value, nth?)`: a definition from how it is called; `?` marks what may be left out, `at: duration` its kind. */
-function told(call: string, doc: string, example?: string): Definition {
+export function told(call: string, doc: string, example?: string): Definition {
   const open = call.indexOf('(');
   const name = open < 0 ? call : call.slice(0, open);
   const params: Param[] = open < 0 ? [] : call.slice(open + 1, -1).split(',').filter(Boolean).map((one) => {

@@ -64,6 +64,7 @@ const look = EditorView.theme({
   '&.cm-merge-a .cm-changedLine, .cm-deletedChunk': { backgroundColor: 'var(--bad-ground) !important' },
   '.cm-changedText': { background: 'none !important', textDecoration: 'underline' },
   '.cm-deletedText': { background: 'none !important', textDecoration: 'line-through' },
+  '.cm-collapsedLines::before, .cm-collapsedLines::after': { content: '"⋯"' },
   '.cm-collapsedLines': { background: 'var(--sunken)', color: 'var(--text-2)', padding: '2px 8px' },
   '.rh-card': { padding: '8px 12px' },
   '.rh-card + .rh-card': { borderTop: '1px solid var(--edge)' },

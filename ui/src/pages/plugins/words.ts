@@ -39,20 +39,12 @@ export const standings: Record<string, { tone: Tone; icon: IconName; word: strin
   disabled: { tone: 'neutral', icon: 'pause', word: 'Disabled', says: 'Its approval was taken back: no run can use it.' },
 };
 
-export interface Changes {
-  added: string[];
-  removed: string[];
-  lines: { kind: 'added' | 'removed' | 'head' | 'same'; text: string }[];
-}
-
 const texts = (value: unknown) => (Array.isArray(value) ? value.filter((one): one is string => typeof one === 'string') : []);
 
-/** What the files have and the approved sources haven't: grants, and a unified difference. */
-export function changesOf(difference: unknown): Changes {
+/** Grants that the files have and the approved sources haven't, and the other way round. */
+export function changesOf(difference: unknown): { added: string[]; removed: string[] } {
   const it = isObject(difference) ? difference : {};
-  const text = typeof it.text === 'string' ? it.text : '';
-  const kind = (line: string) => (/^(\+\+\+|---|@@|diff )/.test(line) ? 'head' : line.startsWith('+') ? 'added' : line.startsWith('-') ? 'removed' : 'same');
-  return { added: texts(it.added), removed: texts(it.removed), lines: text ? text.split('\n').map((line) => ({ kind: kind(line), text: line })) : [] };
+  return { added: texts(it.added), removed: texts(it.removed) };
 }
 
 /** `registrars/porkbun` is of the kind `registrars`. */
