@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Page } from 'playwright-core';
-import { accessible, fitsWidth, looks, open, picture, Server, until } from './harness.ts';
+import { accessible, fitsWidth, looks, open, picture, Server, until } from './harness';
 
 let server: Server;
 const text = (lab: string) => `name: ${lab}

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Page } from 'playwright-core';
-import { looks, open, picture, Server, until } from './harness.ts';
+import { looks, open, picture, Server, until } from './harness';
 
 let server: Server;
 let page: Page;

@@ -107,19 +107,29 @@ describe('a stranger', () => {
     await keep(page, 'plugin');
   });
 
-  it('launches a lab, and sees its machines reach one another', async () => {
+  it('draws a lab, deploys it, and pulls a cable', async () => {
     if (process.getuid?.() !== 0) return skipped('a stranger’s lab', 'network namespaces need root');
     const page = await open(server);
-    await mission(page, 'Build a network lab').getByRole('link', { name: /two routers/i }).click();
-    await page.getByRole('heading', { level: 1, name: 'Two routers between two networks' }).waitFor();
-    await page.getByLabel('Lab', { exact: true }).fill('stranger');
-    await page.getByText('The server takes this input').waitFor();
-    await page.getByRole('button', { name: 'Launch', exact: true }).click();
-    await until('the run’s page', () => /^\/runs\/[0-9a-z]{26}/.test(new URL(page.url()).pathname), 20);
-    const run = await server.reaches(new URL(page.url()).pathname.split('/')[2]!, 'succeeded');
-    expect(run.workflow).toBe('lab/two-routers');
-    await page.locator('main').getByText('Succeeded').first().waitFor();
-    await looks(page, 'stranger-lab');
-    await server.reaches(await server.launch('lab/destroy', { lab: 'stranger' }), 'succeeded');
+    await mission(page, 'Build a network lab').getByRole('link', { name: 'Draw or open a lab' }).click();
+    await page.getByRole('button', { name: 'New lab' }).first().click();
+    await page.getByLabel('Name', { exact: true }).fill('office');
+    await page.getByLabel(/^A router between two networks/).check();
+    await page.getByRole('button', { name: 'Draw it' }).click();
+    await page.getByRole('button', { name: 'Deploy…' }).click();
+    await page.getByRole('list', { name: 'What will be done' }).waitFor();
+    await page.getByRole('dialog').getByRole('button', { name: 'Deploy', exact: true }).click();
+    try {
+      const far = page.locator('.svelte-flow__edge[data-id*="far:eth0"]');
+      await until('the far link to be up', async () => /, up/.test((await far.getAttribute('aria-label')) ?? ''), 60);
+      await page.locator('.facts').getByText('deployed', { exact: true }).waitFor();
+      await far.focus();
+      await page.keyboard.press('Enter');
+      await page.getByRole('button', { name: 'Pull the cable' }).click();
+      await until('the far link to be down', async () => /, down/.test((await far.getAttribute('aria-label')) ?? ''), 30);
+      for (const close of await page.getByRole('button', { name: 'Close this message' }).all()) await close.click();
+      await keep(page, 'lab');
+    } finally {
+      await server.reaches(await server.launch('lab/destroy', { lab: 'office' }), 'succeeded');
+    }
   });
 });

@@ -36,7 +36,7 @@ export function missions({ can, workflows, drafts, page }: Offered): Mission[] {
   if (page('/labs') || there('lab/two-routers')) {
     const drawn = page('/labs');
     shown.push({
-      id: 'lab', title: 'Build a network lab', icon: 'branch',
+      id: 'lab', title: 'Build a network lab', icon: 'lab',
       text: 'Routers, machines and links on this machine. Deploy them, open consoles, pull a cable, and see whether the network finds another way.',
       begin: drawn ? { label: 'Draw or open a lab', href: '/labs' } : { label: 'Launch two routers', href: '/launch/lab/two-routers' },
       more: drawn && there('lab/two-routers') ? [{ label: 'Launch two routers', href: '/launch/lab/two-routers' }] : [],
