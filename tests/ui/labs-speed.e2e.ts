@@ -2,9 +2,9 @@
 import { expect, it } from 'vitest';
 import { open, Server, source } from './harness.ts';
 
-/** Milliseconds: with a 60 Hz screen a frame has 16.7; half of them may take a second one, and none more than six. */
+/** Milliseconds. At 60 Hz a frame has 16.7: half of all have to keep to that, and of a hundred 95 to three times as much. */
 const MEDIAN = 20;
-const WORST = 100;
+const LATE = 51;
 
 it('a hundred nodes are dragged and moved smoothly', async () => {
   const server = await Server.start();
@@ -54,6 +54,6 @@ it('a hundred nodes are dragged and moved smoothly', async () => {
   for (const one of [node, pan]) {
     expect(one.count).toBeGreaterThan(10);
     expect(one.median).toBeLessThan(MEDIAN);
-    expect(one.worst).toBeLessThan(WORST);
+    expect(one.late).toBeLessThan(LATE);
   }
 });
