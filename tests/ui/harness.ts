@@ -1,6 +1,6 @@
 // What the browser tests stand on: the real server in a folder of its own, real headless Chromium, axe, pictures.
 import { spawn, type ChildProcess } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
@@ -274,6 +274,15 @@ export async function picture(page: Page, name: string, { full = false } = {}) {
     await page.screenshot({ path: join(pictures, `${name}-${scheme}.png`), fullPage: full });
   }
   await page.emulateMedia({ colorScheme: 'light' });
+}
+
+/** A picture as above, which becomes one of the documentation's if UI_PICTURES=1. */
+export async function keep(page: Page, shot: string, name: string) {
+  await picture(page, shot);
+  if (!process.env.UI_PICTURES) return;
+  const folder = join(root, 'docs/pictures');
+  mkdirSync(folder, { recursive: true });
+  copyFileSync(join(pictures, `${shot}-light.png`), join(folder, `${name}.png`));
 }
 
 /** Nothing sticks out: the page doesn't scroll sideways. */

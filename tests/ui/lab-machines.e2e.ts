@@ -2,9 +2,11 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Page } from 'playwright-core';
 import { Docker, guest, IMAGE } from './docker.ts';
-import { open, picture, Server, until } from './harness.ts';
+import { Guacd } from './guacd.ts';
+import { keep, open, picture, Server, until } from './harness.ts';
 
 let docker: Docker;
+let guacd: Guacd;
 let server: Server;
 let page: Page;
 const LAB = 'mixed';
@@ -37,12 +39,14 @@ const container = () => docker.run('ps', '--all', '--format', '{{.Names}} {{.Ima
 
 beforeAll(async () => {
   docker = await Docker.start();
-  server = await Server.start({ settings: `[hosts.docker]\nsocket = "${docker.socket}"\n[hosts.qemu]\naccelerator = "tcg"\nimages = ["${guest()}"]\n` });
+  guacd = await Guacd.start();
+  server = await Server.start({ settings: `[hosts.docker]\nsocket = "${docker.socket}"\n[hosts.qemu]\naccelerator = "tcg"\nimages = ["${guest()}"]\n[hosts.guacamole]\nguacd = "${guacd.address}"\n` });
   await server.api('PUT', `/labs/${LAB}/drawing`, { text });
   page = await open(server, `/labs/${LAB}`);
 }, 180_000);
 afterAll(async () => {
   await server.reaches(await server.launch('lab/destroy', { lab: LAB }), 'succeeded');
+  guacd.stop();
   await docker.stop();
 }, 60_000);
 
@@ -92,5 +96,18 @@ it('opens the machine’s serial line beside it, and its screen', async () => {
   await shown.getByRole('button', { name: 'Ctrl-Alt-Del' }).waitFor();
   await page.getByRole('tab').nth(0).click();
   await until('the container’s shell to be as it was', async () => /in-hello-42/.test(await shown.locator('.xterm-rows').innerText()));
-  await picture(page, 'lab-consoles');
+  await keep(page, 'lab-consoles', 'lab');
+});
+
+it('opens the screen by way of guacd: what it draws is seen, what is typed arrives', async () => {
+  await node('vm').click();
+  await page.getByRole('button', { name: 'Screen by guacd' }).click();
+  const shown = page.locator('.one:not(.away)');
+  await shown.getByText('Connected').waitFor();
+  const colour = () => shown.locator('canvas').first().evaluate((canvas: HTMLCanvasElement) => [...canvas.getContext('2d')!.getImageData(10, 10, 1, 1).data].slice(0, 3));
+  await until('the colour that guacd has drawn', async () => (await colour().catch(() => [])).join() === '20,120,220');
+  await shown.getByRole('application').focus();
+  await page.keyboard.press('a');
+  await until('the key to arrive', () => guacd.heard.some((parts) => parts[0] === 'key' && parts[1] === '97' && parts[2] === '1'));
+  await until('the picture to be acknowledged', () => guacd.heard.some((parts) => parts[0] === 'sync'));
 });

@@ -1,10 +1,8 @@
 // The tour of the README, done with the keyboard alone: log in, launch from the palette, watch it to its end. With UI_PICTURES=1
 // it leaves the README's pictures in docs/pictures.
-import { copyFileSync, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
 import type { Page } from 'playwright-core';
-import { picture, pictures, root, Server, until, visit } from './harness';
+import { keep, picture, Server, until, visit } from './harness';
 
 let server: Server;
 beforeAll(async () => {
@@ -24,15 +22,6 @@ async function tabTo(page: Page, name: RegExp) {
   throw new Error(`Tab doesn’t come to ${name}`);
 }
 
-/** Keeps a picture for the README, if it is asked for. */
-async function keep(page: Page, name: string) {
-  await picture(page, `tour-${name}`);
-  if (!process.env.UI_PICTURES) return;
-  const folder = join(root, 'docs/pictures');
-  mkdirSync(folder, { recursive: true });
-  copyFileSync(join(pictures, `tour-${name}-light.png`), join(folder, `${name}.png`));
-}
-
 it('from the first log-in to a finished run, without a mouse', async () => {
   const page = await visit(server);
   await page.getByLabel('Name or e-mail address').waitFor();
@@ -41,7 +30,7 @@ it('from the first log-in to a finished run, without a mouse', async () => {
   await page.keyboard.type(server.password);
   await page.keyboard.press('Enter');
   await page.locator('.shell').waitFor();
-  await keep(page, 'start');
+  await keep(page, 'tour-start', 'start');
 
   await page.keyboard.press('Control+k');
   await page.getByRole('option', { name: /Start/ }).first().waitFor();
@@ -51,7 +40,7 @@ it('from the first log-in to a finished run, without a mouse', async () => {
   await page.keyboard.press('Enter');
 
   await page.getByRole('heading', { name: 'A tour without rights', level: 1 }).waitFor();
-  await keep(page, 'launch');
+  await keep(page, 'tour-launch', 'launch');
   await tabTo(page, /^Launch$/);
   await page.keyboard.press('Enter');
 
@@ -61,7 +50,7 @@ it('from the first log-in to a finished run, without a mouse', async () => {
   await page.locator('main').getByText('Succeeded').first().waitFor();
   // Its message goes by itself; the picture doesn't wait for that.
   for (const close of await page.getByRole('button', { name: 'Close this message' }).all()) await close.click();
-  await keep(page, 'run');
+  await keep(page, 'tour-run', 'run');
 
   await page.locator('main h1').focus();
   await page.keyboard.press('g');
