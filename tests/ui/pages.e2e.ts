@@ -31,7 +31,7 @@ const paths: Record<string, string> = {
   'new-workflow': '/edit', new: '/new', wizard: '/new/t/steps/who', progress: '', approvals: '/approvals', schedules: '/schedules', webhooks: '/webhooks', triggers: '/triggers', audit: '/audit',
   users: '/users', user: '/users/vera', organisations: '/organisations', tokens: '/tokens', secrets: '/secrets', account: '/account',
   'new-user': '/users/+new', 'new-schedule': '/schedules/new', 'new-webhook': '/webhooks/new', 'new-trigger': '/triggers/new',
-  'edit-schedule': '', 'edit-webhook': '', 'edit-trigger': '', nodes: '/nodes', resources: '/resources', plugins: '/plugins', plans: '/plans',
+  'edit-schedule': '', 'edit-webhook': '', 'edit-trigger': '', nodes: '/nodes', resources: '/resources', plugins: '/plugins', plans: '/plans', labs: '/labs', 'new-lab': '/labs/new', lab: '/labs/sketch', 'lab-table': '/labs/sketch?view=table',
   run: '', 'run-failed': '', 'run-asks': '', diff: '', schedule: '', webhook: '', trigger: '',
 };
 
@@ -43,6 +43,7 @@ beforeAll(async () => {
   await make('/organisations', { name: 'acme', title: 'Acme Ltd' });
   await make('/tokens', { name: 'ci' });
   await server.api('PUT', '/secrets/acme/dns.key', { value: 'certainly secret', to: ['https://api.example.net*'] });
+  await server.api('PUT', '/labs/sketch/drawing', { text: 'name: sketch\nnodes: [{ name: a }, { name: b }]\nlinks: [{ endpoints: ["a:eth0", "b:eth0"] }]\n' });
   const schedule = await make('/schedules', { name: 'nightly', workflow: 't/hello', cron: '15 3 * * *', input: { name: 'night' } });
   const webhook = await make('/webhooks', { name: 'deploy', action: { do: 'launch', workflow: 't/hello', input: {} } });
   const trigger = await make('/triggers', { name: 'after hello', on: { workflow: 't/hello', states: ['failed'] }, workflow: 't/fails' });
@@ -67,8 +68,8 @@ async function settled(page: Page) {
   await page.waitForLoadState('load');
 }
 
-/** Pages about what isn't here: `operate.e2e.ts` makes it, and looks at them. */
-const ELSEWHERE = ['/plans/{id}', '/plugins/{name*}', '/bundles/{digest}'];
+/** Pages about what isn't here: `operate.e2e.ts` makes it, and looks at them; at consoles `labs.e2e.ts` does. */
+const ELSEWHERE = ['/plans/{id}', '/plugins/{name*}', '/bundles/{digest}', '/labs/{lab}/console/{node}'];
 
 it('there is no page that nobody looks at', () => {
   const table = readFileSync(new URL('../../ui/src/routes.ts', import.meta.url), 'utf8');
