@@ -268,6 +268,20 @@ describe('other ways in and out', () => {
     await accessible(page, 'viewer');
   });
 
+  it('are listed: what is deployed, and what is only drawn', async () => {
+    const page = await open(server, '/labs');
+    const list = page.getByRole('table', { name: 'Labs' });
+    await list.getByRole('row', { name: /tables.*deployed/ }).waitFor();
+    await list.getByRole('row', { name: /texts.*drawn/ }).waitFor();
+    await looks(page, 'labs');
+    await list.getByRole('link', { name: 'clab' }).click();
+    await page.getByRole('button', { name: 'More' }).click();
+    await page.getByRole('menuitem', { name: 'Throw the drawing away…' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Throw it away' }).click();
+    await list.waitFor();
+    await until('it to be gone', async () => (await list.getByRole('link', { name: 'clab' }).count()) === 0);
+  });
+
   it('says that there is no such lab', async () => {
     const page = await open(server, '/labs/nowhere');
     await page.getByText('There is no lab nowhere').waitFor();
