@@ -32,6 +32,8 @@ const paths: Record<string, string> = {
   users: '/users', user: '/users/vera', organisations: '/organisations', tokens: '/tokens', secrets: '/secrets', account: '/account',
   'new-user': '/users/+new', 'new-schedule': '/schedules/new', 'new-webhook': '/webhooks/new', 'new-trigger': '/triggers/new',
   'edit-schedule': '', 'edit-webhook': '', 'edit-trigger': '', nodes: '/nodes', resources: '/resources', plugins: '/plugins', plans: '/plans',
+  notifications: '/notifications', 'notification-rules': '/notifications?part=rules', 'notification-targets': '/notifications?part=targets', 'new-target': '/notifications/targets/new', target: '', 'new-rule': '/notifications/rules/new', rule: '',
+  doctor: '/doctor', settings: '/settings', 'install-plugin': '/plugins/+install', 'new-plugin': '/plugins/+new',
   run: '', 'run-failed': '', 'run-asks': '', diff: '', schedule: '', webhook: '', trigger: '',
 };
 
@@ -46,6 +48,8 @@ beforeAll(async () => {
   const schedule = await make('/schedules', { name: 'nightly', workflow: 't/hello', cron: '15 3 * * *', input: { name: 'night' } });
   const webhook = await make('/webhooks', { name: 'deploy', action: { do: 'launch', workflow: 't/hello', input: {} } });
   const trigger = await make('/triggers', { name: 'after hello', on: { workflow: 't/hello', states: ['failed'] }, workflow: 't/fails' });
+  const target = await make('/notifications/targets', { name: 'people', way: 'email', to: ['ann@acme.test'] });
+  const rule = await make('/notifications/rules', { name: 'stuck', on: ['run.rollback_stuck'], targets: ['people'] });
   const hello = await server.launch('t/hello', { name: 'Ann', times: 3 });
   const again = await server.launch('t/hello', { name: 'Ben', times: 2 });
   const steps = await server.launch('t/steps', { who: 'Ann' });
@@ -55,7 +59,7 @@ beforeAll(async () => {
   await Promise.all([server.reaches(steps, 'succeeded'), server.reaches(hello, 'succeeded'), server.reaches(again, 'succeeded'), server.reaches(failed, 'failed', 'rolled_back'), server.reaches(asks, 'waiting')]);
   Object.assign(paths, {
     progress: `/runs/${steps}/progress`, run: `/runs/${hello}`, 'run-failed': `/runs/${failed}`, 'run-asks': `/runs/${asks}`, diff: `/runs/${hello}/diff?with=${again}`,
-    schedule: `/schedules/${schedule.id}`, webhook: `/webhooks/${webhook.id}`, trigger: `/triggers/${trigger.id}`,
+    schedule: `/schedules/${schedule.id}`, webhook: `/webhooks/${webhook.id}`, trigger: `/triggers/${trigger.id}`, target: `/notifications/targets/${target.id}`, rule: `/notifications/rules/${rule.id}`,
     'edit-schedule': `/schedules/${schedule.id}/edit`, 'edit-webhook': `/webhooks/${webhook.id}/edit`, 'edit-trigger': `/triggers/${trigger.id}/edit`,
   });
 });
@@ -67,8 +71,8 @@ async function settled(page: Page) {
   await page.waitForLoadState('load');
 }
 
-/** Pages about what isn't here: `operate.e2e.ts` makes it, and looks at them. */
-const ELSEWHERE = ['/plans/{id}', '/plugins/{name*}', '/bundles/{digest}'];
+/** Pages about what isn't here: `operate.e2e.ts` and `plugins-install.e2e.ts` make it, and look at them. */
+const ELSEWHERE = ['/plans/{id}', '/plugins/{name*}', '/plugins/+edit/{name*}', '/bundles/{digest}'];
 
 it('there is no page that nobody looks at', () => {
   const table = readFileSync(new URL('../../ui/src/routes.ts', import.meta.url), 'utf8');
