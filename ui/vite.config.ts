@@ -1,20 +1,35 @@
 // How the interface is built, served while one works on it, and tested.
 import { fileURLToPath } from 'node:url';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
-import type { ProxyOptions } from 'vite';
+import type { Plugin, ProxyOptions } from 'vite';
 import { defineConfig } from 'vitest/config';
 
 // The server that pages talk to while one works on them: `windlass dev`.
 const server = process.env.WINDLASS_URL ?? 'http://127.0.0.1:7070';
 const way: ProxyOptions = {
   target: server,
+  // Consoles are WebSockets.
+  ws: true,
   // A stream whose server was killed ends for the browser, too.
   configure: (proxy) => proxy.on('proxyRes', (upstream, _, answer) => upstream.on('close', () => answer.writableEnded || answer.destroy())),
 };
 const proxy = Object.fromEntries(['/api', '/livez', '/readyz'].map((path) => [path, way]));
 
+/** xterm writes `style` attributes, which the Content-Security-Policy refuses; the element's own style isn't. And it forgets in one
+ * place which document it was given. */
+const xterm: Plugin = {
+  name: 'xterm-styles',
+  transform(code, id) {
+    if (!id.includes('@xterm/xterm/lib/')) return;
+    const styles = /(\w+)\.setAttribute\("style",(`[^`]*`)\)/;
+    const forgets = /this\._document\?\?typeof window<"u"\?window\.document:null/;
+    if (!styles.test(code) || !forgets.test(code)) this.error('xterm is written in another way now: look at vite.config.ts');
+    return { code: code.replace(styles, '$1.style.cssText=$2').replace(forgets, 'this._document'), map: null };
+  },
+};
+
 export default defineConfig(({ mode }) => ({
-  plugins: [svelte()],
+  plugins: [svelte(), xterm],
   // Several Vite servers at once need a folder each.
   cacheDir: process.env.UI_CACHE,
   resolve: {

@@ -110,6 +110,22 @@ fn behind_a_proxy_with_tls_the_cookie_is_the_same() {
 }
 
 #[test]
+fn a_voucher_is_redeemed_at_any_of_the_servers_names_by_whoever_isnt_logged_in() {
+    let server = ApiServer::start_with(&[], &[], "[server]\npublic_url = \"https://console.example.net\"\n");
+    let from = [JSON, ("origin", "https://example.net"), ("sec-fetch-site", "same-origin")];
+    let ask = |path: &str, body: Value, more: &[(&str, &str)]| {
+        server.raw("POST", path, "", &[&from, more].concat(), Some(body.to_string().into_bytes())).status
+    };
+    let redeem = || json!({ "code": "0000-0000-0000-0000-0000", "organisation": "bob", "email": "bob@bob.test" });
+    assert_eq!(ask("/api/v1/redeem", redeem(), &[]), 404, "there is no such code, and that is all");
+    assert_eq!(ask("/api/v1/redeem/progress", json!({ "run": "none", "word": "none" }), &[]), 404);
+    // Nobody logs in there, and a session does nothing.
+    assert_eq!(ask("/api/v1/session", json!({ "name": "admin", "password": server.password }), &[]), 403);
+    let (cookie, _, _) = log_in(&server);
+    assert_eq!(ask("/api/v1/redeem", redeem(), &[("cookie", &cookie)]), 403);
+}
+
+#[test]
 fn every_change_asks_for_the_word_of_its_session() {
     let server = ApiServer::start(&[]);
     let (cookie, csrf, _) = log_in(&server);

@@ -28,9 +28,21 @@ fn run(input) {
 }
 "##;
 
+fn passes_on(name: &str, also: &str) -> String {
+    format!(
+        r##"const WORKFLOW = #{{ name: "{name}", title: "Pass on", permissions: ["run.launch:*"{also}] }};
+fn run(input) {{ child("franchise/do", input) }}
+"##
+    )
+}
+
 fn open(email: &str) -> ApiServer {
-    let settings = format!("[policy]\n\"franchise/*\" = [\"org.*:*\"]\n{email}");
-    let server = ApiServer::start_with(&[("franchise/make", MAKES), ("franchise/do", DOES)], &[], &settings);
+    let settings = format!("[policy]\n\"franchise/*\" = [\"org.*:*\", \"run.launch:*\"]\n{email}");
+    let (plain, managing) = (passes_on("franchise/plain", ""), passes_on("franchise/managing", r#", "org.write:*""#));
+    let workflows = [("make", MAKES), ("do", DOES), ("plain", &plain), ("managing", &managing)];
+    let workflows = workflows.map(|(name, text)| (format!("franchise/{name}"), text));
+    let workflows: Vec<(&str, &str)> = workflows.iter().map(|(name, text)| (name.as_str(), *text)).collect();
+    let server = ApiServer::start_with(&workflows, &[], &settings);
     for name in ["north", "south"] {
         server.post("/api/v1/organisations", &json!({ "name": name, "kind": "franchisee" })).expect(201);
     }
@@ -87,6 +99,20 @@ fn a_run_makes_organisations_under_its_own() {
     assert_eq!(refused["problem"]["code"], "conflict", "{refused:#}");
     // Nor does the undo of one that failed remove what another has made.
     server.get("/api/v1/organisations/acme").expect(200);
+}
+
+#[test]
+fn who_may_only_launch_manages_nothing_through_a_child() {
+    let server = open("");
+    server.post("/api/v1/organisations", &json!({ "name": "acme", "parent": "north" })).expect(201);
+    let input = json!({ "what": "suspend", "name": "acme" });
+    let refused = run(&server, "north", "franchise/plain", &input);
+    assert_eq!(refused["problem"]["code"], "permission_denied", "{refused:#}");
+    assert_eq!(server.get("/api/v1/organisations/acme").expect(200).json()["suspended"], false);
+    // One that says what it does is launched by those who may do it.
+    let done = run(&server, "north", "franchise/managing", &input);
+    assert_eq!(done["state"], "succeeded", "{done:#}");
+    assert_eq!(server.get("/api/v1/organisations/acme").expect(200).json()["suspended"], true);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod codes;
+mod progress;
 mod race;
 mod sovereigns;
 mod whole;

@@ -26,13 +26,14 @@ fn told(machine: &Machine, command: &str) -> Value {
 /// The checks, as a person sees them; all of them hold.
 fn smoke(machine: &Machine, options: &str) -> String {
     let said = machine.shell(&format!("windlass doctor --smoke --wait 30s {options}"));
-    let log = if said.code == 0 {
-        String::new()
-    } else {
-        machine.shell("journalctl -n 60 --no-pager -u windlass -u caddy").out
-    };
+    let log = if said.code == 0 { String::new() } else { journal(machine) };
     assert_eq!(said.code, 0, "{}\n{}\n{log}", said.out, said.err);
     said.out
+}
+
+/// What the service and the front door said last.
+fn journal(machine: &Machine) -> String {
+    machine.shell("journalctl -n 60 --no-pager -u windlass -u caddy").out
 }
 
 /// Asks the database itself.

@@ -4,7 +4,7 @@ use std::{fs, io::Write as _, os::unix::fs::PermissionsExt as _, path::Path};
 
 use windlass_tests::{Machine, machine::Said};
 
-use super::{install, smoke, sql, told};
+use super::{install, journal, smoke, sql, told};
 
 /// A program that does everything but serve.
 const BROKEN: &str = "\
@@ -153,7 +153,8 @@ fn a_migration_that_fails_leaves_the_version_before_serving_with_its_data() {
     executable(&machine.sources().join("half"), HALF.as_bytes());
     let said = upgrade(&machine, "half");
     assert!(said.code == 1 && said.err.contains("the migration failed"), "{}\n{}", said.out, said.err);
-    assert!(said.err.contains(&format!("{first} goes on; the database is as it was")), "{}", said.err);
+    let goes_on = format!("{first} goes on; the database is as it was");
+    assert!(said.err.contains(&goes_on), "{}\n{}", said.err, journal(&machine));
     smoke(&machine, "");
     assert_eq!((in_use(&machine), kept()), (first.clone(), documents.clone()));
     assert_eq!(sql(&machine, "SELECT to_regclass('half') IS NULL"), "t");

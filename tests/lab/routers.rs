@@ -33,10 +33,15 @@ fn three_routers_converge_and_survive_a_link() {
         run["output"]["stdout"].as_str().unwrap().to_owned()
     };
     // The link that the deployment pulled is a neighbour's again after some seconds.
-    windlass_tests::wait_until("traffic to go the direct way again", std::time::Duration::from_secs(60), || {
-        ask("r1", "show ip route 10.2.0.0/24").contains("10.0.12.2")
-            && ask("r1", "show ip ospf neighbor").matches("Full/").count() == 2
-    });
+    windlass_tests::wait_until(
+        "traffic to go the direct way again, there and back",
+        std::time::Duration::from_secs(60),
+        || {
+            ask("r1", "show ip route 10.2.0.0/24").contains("10.0.12.2")
+                && ask("r2", "show ip route 10.1.0.0/24").contains("10.0.12.1")
+                && ask("r1", "show ip ospf neighbor").matches("Full/").count() == 2
+        },
+    );
     let neighbours = ask("r1", "show ip ospf neighbor");
     assert_eq!(neighbours.matches("Full/").count(), 2, "{neighbours}");
 

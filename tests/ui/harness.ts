@@ -8,7 +8,7 @@ import axe from 'axe-core';
 import { afterAll, afterEach, expect } from 'vitest';
 
 export const root = resolve(import.meta.dirname, '../..');
-const target = resolve(root, process.env.CARGO_TARGET_DIR ?? 'target');
+export const target = resolve(root, process.env.CARGO_TARGET_DIR ?? 'target');
 const binary = () => {
   const found = [process.env.WINDLASS_BIN, join(target, 'debug/windlass'), join(target, 'release/windlass')].find((path) => path && existsSync(path));
   if (!found) throw new Error('there is no windlass: cargo build --package windlass-server');
@@ -18,6 +18,7 @@ export const pictures = join(target, 'ui-screenshots');
 
 /** Ends what a test file started, last things first. */
 const endings: (() => unknown)[] = [];
+export const atEnd = (end: () => unknown) => void endings.push(end);
 afterAll(async () => {
   for (const end of endings.splice(0).reverse()) await end();
 });
@@ -84,7 +85,8 @@ export class Server {
       child.on('exit', (code) => reject(new Error(`windlass ended with ${code}: ${output}`)));
     });
     const said = await ready;
-    this.url = said.url!;
+    // Where it listens, whatever the world calls it.
+    this.url = `http://${said.address!}`;
     this.password = said.password!;
     this.token = said.token!;
     this.playground = said.playground ?? null;
@@ -216,12 +218,16 @@ export interface Look {
   width?: number;
   height?: number;
   scheme?: 'light' | 'dark';
+  /** Through which names are found, and reached. */
+  proxy?: string;
 }
 
 /** A browser of one's own (cookies, storage) with a page that isn't logged in. */
-export async function visit(server: Server, path = '/', { width = 1280, height = 800, scheme = 'light' }: Look = {}): Promise<Page> {
+export async function visit(server: Server, path = '/', { width = 1280, height = 800, scheme = 'light', proxy }: Look = {}): Promise<Page> {
   const context: BrowserContext = await (await chrome()).newContext({
     baseURL: server.page, viewport: { width, height }, colorScheme: scheme, locale: 'en-GB', reducedMotion: 'reduce',
+    // What is behind it has certificates that nobody knows.
+    ...(proxy && { proxy: { server: proxy, bypass: '127.0.0.1' }, ignoreHTTPSErrors: true }),
   });
   endings.push(() => context.close());
   const page = await context.newPage();
@@ -301,3 +307,52 @@ export async function looks(page: Page, name: string, { full = true } = {}) {
 
 /** Reads a file of the repository. */
 export const source = (path: string) => readFileSync(join(root, path), 'utf8');
+
+/** Presses Tab until what has the focus is called so: by its label, or by what it says. */
+export async function tabTo(page: Page, name: RegExp) {
+  for (let press = 0; press < 80; press += 1) {
+    const here = await page.evaluate(() => {
+      const element = document.activeElement;
+      if (!element || element === document.body) return '';
+      const label = (element as HTMLInputElement).labels?.[0]?.textContent;
+      return (element.getAttribute('aria-label') ?? label ?? element.textContent ?? '').trim();
+    });
+    if (name.test(here)) return;
+    await page.keyboard.press('Tab');
+  }
+  throw new Error(`Tab doesn’t come to ${name}`);
+}
+
+/** Counts what a page fetches of the interface's files from now on, as it goes over the wire (compressed), as if it came for the first time. */
+export async function weigh(page: Page) {
+  // What is fetched in advance, while nothing else is to do, isn't what the page needs.
+  await page.addInitScript(() => (window.requestIdleCallback = () => 0));
+  const session = await page.context().newCDPSession(page);
+  await session.send('Network.enable');
+  await session.send('Network.setCacheDisabled', { cacheDisabled: true });
+  const files = new Map<string, string>();
+  const sizes = new Map<string, number>();
+  session.on('Network.responseReceived', ({ requestId, type, response }) => {
+    const { pathname } = new URL(response.url);
+    if (type === 'Document' || pathname.startsWith('/assets/')) files.set(requestId, pathname);
+  });
+  session.on('Network.loadingFinished', ({ requestId, encodedDataLength }) => {
+    const file = files.get(requestId);
+    if (file) sizes.set(file, encodedDataLength);
+  });
+  return {
+    begin: () => sizes.clear(),
+    total: () => [...sizes.values()].reduce((sum, size) => sum + size, 0),
+    files: () => [...sizes].sort((a, b) => b[1] - a[1]).map(([file, size]) => `${file} ${size}`),
+  };
+}
+
+/** A port that nobody listens at. */
+export async function freePort(): Promise<number> {
+  const { createServer } = await import('node:net');
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Page } from 'playwright-core';
-import { fitsWidth, open, picture, Server } from './harness';
+import { fitsWidth, open, picture, Server, weigh } from './harness';
 
 const WORKFLOWS = {
   't/hello': `const WORKFLOW = #{ name: "t/hello", title: "Says hello", description: "Says hello to whom it is told.",
@@ -35,6 +35,8 @@ const paths: Record<string, string> = {
   notifications: '/notifications', 'notification-rules': '/notifications?part=rules', 'notification-targets': '/notifications?part=targets', 'new-target': '/notifications/targets/new', target: '', 'new-rule': '/notifications/rules/new', rule: '',
   doctor: '/doctor', settings: '/settings', 'install-plugin': '/plugins/+install', 'new-plugin': '/plugins/+new',
   run: '', 'run-failed': '', 'run-asks': '', diff: '', schedule: '', webhook: '', trigger: '',
+  'organisation-page': '/organisations/acme', 'organisation-look': '/organisations/acme?part=look', 'voucher-list': '/vouchers', 'voucher-new': '/vouchers/new', 'voucher-batch': '',
+  'ledger-page': '/ledger', 'redeem-page': '/redeem', 'redemption-page': '/redeem/none', 'invitation-page': '/invitation',
 };
 
 beforeAll(async () => {
@@ -45,6 +47,7 @@ beforeAll(async () => {
   await make('/organisations', { name: 'acme', title: 'Acme Ltd' });
   await make('/tokens', { name: 'ci' });
   await server.api('PUT', '/secrets/acme/dns.key', { value: 'certainly secret', to: ['https://api.example.net*'] });
+  const batch = await make('/vouchers/batches', { name: 'spring', count: 3, credit: 5_000, currency: 'EUR' });
   const schedule = await make('/schedules', { name: 'nightly', workflow: 't/hello', cron: '15 3 * * *', input: { name: 'night' } });
   const webhook = await make('/webhooks', { name: 'deploy', action: { do: 'launch', workflow: 't/hello', input: {} } });
   const trigger = await make('/triggers', { name: 'after hello', on: { workflow: 't/hello', states: ['failed'] }, workflow: 't/fails' });
@@ -60,6 +63,7 @@ beforeAll(async () => {
   Object.assign(paths, {
     progress: `/runs/${steps}/progress`, run: `/runs/${hello}`, 'run-failed': `/runs/${failed}`, 'run-asks': `/runs/${asks}`, diff: `/runs/${hello}/diff?with=${again}`,
     schedule: `/schedules/${schedule.id}`, webhook: `/webhooks/${webhook.id}`, trigger: `/triggers/${trigger.id}`, target: `/notifications/targets/${target.id}`, rule: `/notifications/rules/${rule.id}`,
+    'voucher-batch': `/vouchers/${batch.id}`,
     'edit-schedule': `/schedules/${schedule.id}/edit`, 'edit-webhook': `/webhooks/${webhook.id}/edit`, 'edit-trigger': `/triggers/${trigger.id}/edit`,
   });
 });
@@ -83,15 +87,26 @@ it('there is no page that nobody looks at', () => {
   expect(patterns.filter((pattern) => !ELSEWHERE.includes(pattern) && !looked.some((path) => fits(pattern).test(path)))).toEqual([]);
 });
 
+/** Bytes that a page may fetch when somebody comes for the first time: the shell, and what it needs at once. What is heavy (the editor, the
+ * canvas of labs, consoles) is fetched by the pages that are for it. */
+const FIRST_LOAD = 130_000;
+const HEAVIER: Record<string, number> = { editor: 300_000 };
+
 describe.each([['wide', 1280, 800], ['narrow', 390, 844]] as const)('every page, %s', (shape, width, height) => {
   let page: Page;
+  let scales: Awaited<ReturnType<typeof weigh>>;
   beforeAll(async () => {
     page = await open(server, '/', { width, height });
+    scales = await weigh(page);
   });
 
   it.each(Object.keys(paths))('%s', async (name) => {
+    scales.begin();
     await page.goto(paths[name]!);
     await settled(page);
+    const [weight, limit] = [scales.total(), HEAVIER[name] ?? FIRST_LOAD];
+    if (!process.env.UI_DEV) expect(weight <= limit ? [] : scales.files(), `${name}: ${weight} bytes of ${limit}`).toEqual([]);
+    expect(weight).toBeGreaterThan(20_000);
     await fitsWidth(page);
     await picture(page, shape === 'wide' ? name : `${name}-390`);
   });

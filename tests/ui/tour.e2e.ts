@@ -1,37 +1,13 @@
 // The tour of the README, done with the keyboard alone: log in, launch from the palette, watch it to its end. With UI_PICTURES=1
 // it leaves the README's pictures in docs/pictures.
-import { copyFileSync, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
-import type { Page } from 'playwright-core';
-import { picture, pictures, root, Server, until, visit } from './harness';
+import { picture, Server, tabTo, until, visit } from './harness';
+import { keep } from './pictures';
 
 let server: Server;
 beforeAll(async () => {
   server = await Server.start();
 });
-
-/** Presses Tab until what has the focus is called so. */
-async function tabTo(page: Page, name: RegExp) {
-  for (let press = 0; press < 60; press += 1) {
-    const here = await page.evaluate(() => {
-      const element = document.activeElement;
-      return element && element !== document.body ? (element.getAttribute('aria-label') ?? element.textContent ?? '').trim() : '';
-    });
-    if (name.test(here)) return;
-    await page.keyboard.press('Tab');
-  }
-  throw new Error(`Tab doesn’t come to ${name}`);
-}
-
-/** Keeps a picture for the README, if it is asked for. */
-async function keep(page: Page, name: string) {
-  await picture(page, `tour-${name}`);
-  if (!process.env.UI_PICTURES) return;
-  const folder = join(root, 'docs/pictures');
-  mkdirSync(folder, { recursive: true });
-  copyFileSync(join(pictures, `tour-${name}-light.png`), join(folder, `${name}.png`));
-}
 
 it('from the first log-in to a finished run, without a mouse', async () => {
   const page = await visit(server);
@@ -41,7 +17,7 @@ it('from the first log-in to a finished run, without a mouse', async () => {
   await page.keyboard.type(server.password);
   await page.keyboard.press('Enter');
   await page.locator('.shell').waitFor();
-  await keep(page, 'start');
+  await picture(page, 'tour-start');
 
   await page.keyboard.press('Control+k');
   await page.getByRole('option', { name: /Start/ }).first().waitFor();
@@ -51,7 +27,7 @@ it('from the first log-in to a finished run, without a mouse', async () => {
   await page.keyboard.press('Enter');
 
   await page.getByRole('heading', { name: 'A tour without rights', level: 1 }).waitFor();
-  await keep(page, 'launch');
+  await picture(page, 'tour-launch');
   await tabTo(page, /^Launch$/);
   await page.keyboard.press('Enter');
 

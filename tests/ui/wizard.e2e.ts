@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { accessible, fitsWidth, looks, open, picture, Server, until } from './harness';
+import { accessible, fitsWidth, looks, open, picture, Server, tabTo, until, visit } from './harness';
 
 const SOURCE = 'kind: GitRepository';
 let server: Server;
@@ -230,24 +230,57 @@ describe('a draft', () => {
 });
 
 describe('by keyboard alone', () => {
-  it('steps are filled in and gone through', async () => {
-    const page = await open(server, '/new/provision/sovereign/org');
+  it('a Sovereign is provisioned, from the log-in to its address', async () => {
+    const page = await visit(server, '/new/provision/sovereign/org');
+    await page.getByLabel('Name or e-mail address').waitFor();
+    await tabTo(page, /^Name or e-mail/);
+    await page.keyboard.type('admin');
+    await tabTo(page, /^Password/);
+    await page.keyboard.type(server.password);
+    await page.keyboard.press('Enter');
     await heading(page, 'Org');
-    await page.getByLabel('Organisation', { exact: true }).focus();
+    const goOn = async (to: string) => {
+      await page.keyboard.press('Control+Enter');
+      await heading(page, to);
+      // The focus is at the title.
+      await until('the focus', () => page.evaluate(() => document.activeElement?.tagName === 'H1'));
+    };
+    // The field, not the page of that name in the navigation.
+    await tabTo(page, /^Organisation(?!s)/);
     await page.keyboard.type('keys');
-    await page.keyboard.press('Tab');
+    await tabTo(page, /^Owner/);
     await page.keyboard.type('ann@keys.example');
-    await page.keyboard.press('Control+Enter');
-    await heading(page, 'Topology');
-    // The focus is at the title; from there to the chosen card, and with arrows to another one.
-    await until('the focus', () => page.evaluate(() => document.activeElement?.tagName === 'H1'));
-    for (let press = 0; press < 20 && !(await page.evaluate(() => (document.activeElement as HTMLInputElement).type === 'radio')); press += 1) await page.keyboard.press('Tab');
+    await goOn('Topology');
+    // To the chosen card, and with arrows to another one, and back.
+    await tabTo(page, /^Solo/);
     await page.keyboard.press('ArrowUp');
     await until('another card', () => page.getByLabel(/^Compact/).isChecked());
     await looks(page, 'wizard-topology');
-    await page.keyboard.press('Control+Enter');
-    await heading(page, 'Provider');
+    await page.keyboard.press('ArrowDown');
+    await goOn('Provider');
     await card(page, 'Falkenstein').waitFor();
     await looks(page, 'wizard-provider');
+    // Tab comes to the first place; Space takes it.
+    await tabTo(page, /Falkenstein|Nuremberg|Helsinki|Ashburn|Hillsboro|Singapore/);
+    await page.keyboard.press('Space');
+    await page.locator('[data-pointer="/regions/0/worker_size"] label.card.checked').waitFor();
+    await goOn('Credentials');
+    await tabTo(page, /^Make a key/);
+    await page.keyboard.press('Enter');
+    await page.getByText('Made here').waitFor();
+    await goOn('Components');
+    await tabTo(page, /^Fill in an example/);
+    await page.keyboard.press('Enter');
+    await until('the example', async () => (await page.getByLabel('Git source').inputValue()).includes(SOURCE));
+    await goOn('Domain');
+    await tabTo(page, /^Name/);
+    await page.keyboard.type('keys');
+    await page.getByText('keys.example.net can be had').waitFor();
+    await goOn('Review');
+    await page.getByText('It was rehearsed, and would succeed.').waitFor();
+    await tabTo(page, /^Launch as rehearsed/);
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'keys.example.net is there' }).waitFor({ timeout: 60_000 });
+    await tabTo(page, /^Open the console/);
   });
 });

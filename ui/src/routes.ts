@@ -19,8 +19,12 @@ export interface Route {
   under?: string;
   /** What a page is made anew for; without it, any of its parameters. */
   key?: (params: Params) => string;
+  /** Whoever comes sees it, logged in or not, without the navigation around it. */
+  public?: boolean;
   /** Uses the whole width, without the page's margins: run, editor. */
   wide?: boolean;
+  /** A window of its own, without navigation: a console. */
+  bare?: boolean;
 }
 
 /** A page's file; what it gives gets `params` as its route names them. */
@@ -41,6 +45,10 @@ export const routes: readonly Route[] = [
   { path: '/new/{area}/{rest*}', page: page(() => import('./pages/wizard/Wizard.svelte')), permission: 'launch', under: '/new', key: ({ area, rest }) => `${area}/${rest?.split('/')[0]}` },
   { path: '/edit', page: page(() => import('./pages/editor/NewWorkflow.svelte')), permission: 'edit', under: '/workflows' },
   { path: '/edit/{name*}', page: page(() => import('./pages/editor/Editor.svelte')), permission: 'read', under: '/workflows', wide: true },
+  { path: '/labs', page: page(() => import('./pages/labs/Labs.svelte')), permission: 'read', nav: { label: 'Labs', icon: 'lab', group: '', key: 'l' } },
+  { path: '/labs/new', page: page(() => import('./pages/labs/Labs.svelte')), permission: 'launch', under: '/labs' },
+  { path: '/labs/{lab}', page: page(() => import('./pages/labs/Lab.svelte')), permission: 'read', under: '/labs', wide: true },
+  { path: '/labs/{lab}/console/{node}', page: page(() => import('./pages/labs/ConsolePage.svelte')), permission: 'read', under: '/labs', bare: true },
   { path: '/approvals', page: page(() => import('./pages/approvals/Approvals.svelte')), permission: 'read', nav: { label: 'Approvals', icon: 'inbox', group: '', key: 'a' } },
   { path: '/schedules', page: page(() => import('./pages/schedules/Schedules.svelte')), permission: 'read', nav: { label: 'Schedules', icon: 'clock', group: 'Automate', key: 's' } },
   { path: '/schedules/new', page: page(() => import('./pages/schedules/NewSchedule.svelte')), permission: 'edit', under: '/schedules' },
@@ -65,7 +73,8 @@ export const routes: readonly Route[] = [
   { path: '/users', page: page(() => import('./pages/users/Users.svelte')), permission: 'manage', nav: { label: 'Users', icon: 'users', group: 'Manage', key: 'u' } },
   { path: '/users/+new', page: page(() => import('./pages/users/NewUser.svelte')), permission: 'manage', under: '/users' },
   { path: '/users/{name}', page: page(() => import('./pages/users/User.svelte')), permission: 'manage', under: '/users' },
-  { path: '/organisations', page: page(() => import('./pages/users/Organisations.svelte')), permission: 'administer', nav: { label: 'Organisations', icon: 'building', group: 'Manage' } },
+  { path: '/organisations', page: page(() => import('./pages/organisations/Organisations.svelte')), permission: 'manage', nav: { label: 'Organisations', icon: 'building', group: 'Franchise', key: 'o' } },
+  { path: '/organisations/{name}', page: page(() => import('./pages/organisations/Organisation.svelte')), under: '/organisations' },
   { path: '/tokens', page: page(() => import('./pages/tokens/Tokens.svelte')), nav: { label: 'Tokens', icon: 'key', group: 'Manage', key: 't' } },
   { path: '/secrets', page: page(() => import('./pages/secrets/Secrets.svelte')), permission: 'administer', nav: { label: 'Secrets', icon: 'lock', group: 'Manage' } },
   { path: '/nodes', page: page(() => import('./pages/nodes/Nodes.svelte')), permission: 'administer', nav: { label: 'Server', icon: 'screen', group: 'Manage' } },
@@ -78,6 +87,13 @@ export const routes: readonly Route[] = [
   { path: '/plugins/+edit/{name*}', page: page(() => import('./pages/plugins/Edit.svelte')), permission: 'read', under: '/plugins', wide: true },
   { path: '/plugins/{name*}', page: page(() => import('./pages/plugins/Plugin.svelte')), permission: 'read', under: '/plugins' },
   { path: '/bundles/{digest}', page: page(() => import('./pages/bundles/Bundle.svelte')), permission: 'read', under: '/runs' },
+  { path: '/vouchers', page: page(() => import('./pages/vouchers/Vouchers.svelte')), permission: 'manage', nav: { label: 'Vouchers', icon: 'ticket', group: 'Franchise', key: 'v' } },
+  { path: '/vouchers/new', page: page(() => import('./pages/vouchers/IssueVouchers.svelte')), permission: 'manage', under: '/vouchers' },
+  { path: '/vouchers/{id}', page: page(() => import('./pages/vouchers/BatchPage.svelte')), permission: 'manage', under: '/vouchers' },
+  { path: '/ledger', page: page(() => import('./pages/ledger/Ledger.svelte')), permission: 'manage', nav: { label: 'Ledger', icon: 'ledger', group: 'Franchise' } },
+  { path: '/redeem', page: page(() => import('./pages/public/Redeem.svelte')), public: true },
+  { path: '/redeem/{run}', page: page(() => import('./pages/public/Redemption.svelte')), public: true },
+  { path: '/invitation', page: page(() => import('./pages/public/Invitation.svelte')), public: true },
   { path: '/account', page: page(() => import('./pages/account/Account.svelte')) },
 ];
 

@@ -185,7 +185,8 @@ async fn answer<B: Buf + Send>(
         api.engine.expect_launch();
     }
     // A signature can't be had from a browser that another site's page makes send things.
-    if !route.method.is_safe() && route.access != Access::Signed {
+    let is_anybodys = route.any_page && !principal.is_known();
+    if !route.method.is_safe() && route.access != Access::Signed && !is_anybodys {
         api.auth.refuse_cross_site(&principal, &head.headers, &api.config)?;
     }
     let limit = Duration::from_millis(api.config.request_ms);

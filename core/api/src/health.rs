@@ -16,6 +16,8 @@ struct Version {
     version: String,
     /// Version of the API.
     api: &'static str,
+    /// What stands in for something real beside a server that is only tried: “Hetzner Cloud”. What is made there is nowhere else.
+    simulated: Vec<String>,
 }
 
 /// Whether the server can serve.
@@ -58,7 +60,9 @@ pub(crate) fn routes() -> Vec<Route> {
 }
 
 fn version(request: Request) -> Result<Answer, Problem> {
-    Answer::json(&Version { name: "windlass", version: request.api.config.version.clone(), api: "v1" })
+    let config = &request.api.config;
+    let (version, simulated) = (config.version.clone(), config.simulated.clone());
+    Answer::json(&Version { name: "windlass", version, api: "v1", simulated })
 }
 
 // Anybody may ask: so what is wrong is told in words of ours, and never in the database's, which may name hosts.

@@ -43,6 +43,7 @@ pub trait Labs: Send + Sync {
 
 /// A document that is right.
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "LabChecked")]
 pub struct Checked {
     /// In its normal form: copies and defaults written out.
     pub document: Value,
@@ -101,9 +102,9 @@ struct LabView {
 /// Whose.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-struct WhoseQuery {
+pub(crate) struct WhoseQuery {
     /// The organisation; if none is named: for one lab the platform if you may look at its labs, else the first of yours; for a list all.
-    organisation: Option<String>,
+    pub(crate) organisation: Option<String>,
 }
 
 /// A document, as text or as a value.
@@ -195,13 +196,13 @@ fn documents() -> Vec<Route> {
     ]
 }
 
-fn labs(request: &Request) -> Result<&dyn Labs, Problem> {
+pub(crate) fn labs(request: &Request) -> Result<&dyn Labs, Problem> {
     request.api.labs.as_deref().ok_or_else(|| Problem::new(Code::Unsupported, "this server has no labs"))
 }
 
 /// Labs are things of the folder `lab`.
-fn may(request: &Request, organisation: &str, lab: &str) -> bool {
-    request.may(Permission::Read, organisation, &format!("lab/{lab}"))
+pub(crate) fn may(request: &Request, permission: Permission, organisation: &str, lab: &str) -> bool {
+    request.may(permission, organisation, &format!("lab/{lab}"))
 }
 
 fn no_lab(lab: &str) -> Problem {
@@ -221,7 +222,7 @@ fn named<'a>(organisation: &str, key: &'a str) -> Option<&'a str> {
 }
 
 /// Organisations whose labs whoever asks may see some of.
-fn organisations(request: &Request, wanted: Option<&str>) -> Result<Vec<String>, Problem> {
+pub(crate) fn organisations(request: &Request, wanted: Option<&str>) -> Result<Vec<String>, Problem> {
     if let Some(wanted) = wanted {
         return Ok(vec![clean("organisation", wanted)?.to_owned()]);
     }
@@ -244,7 +245,9 @@ fn list(request: Request) -> Result<Answer, Problem> {
     let mut rows = Vec::new();
     for organisation in organisations(&request, query.organisation.as_deref())? {
         for (key, document) in request.api.engine.stored(&organisation, KEPT)? {
-            let Some(lab) = named(&organisation, &key).filter(|lab| may(&request, &organisation, lab)) else {
+            let Some(lab) =
+                named(&organisation, &key).filter(|lab| may(&request, Permission::Read, &organisation, lab))
+            else {
                 continue;
             };
             let count = |part: &str| document[part].as_array().map_or(0, Vec::len);
@@ -255,23 +258,29 @@ fn list(request: Request) -> Result<Answer, Problem> {
     Answer::json(&rows)
 }
 
-/// The lab's organisation, if whoever asks may see its labs. One that they may not see is as if it weren't there.
-fn whose(request: &Request, named: Option<&str>, lab: &str) -> Result<String, Problem> {
+/// The lab's organisation, if whoever asks may do this with its labs. One of which they may not is as if it weren't there.
+pub(crate) fn whose(
+    request: &Request,
+    permission: Permission,
+    named: Option<&str>,
+    lab: &str,
+) -> Result<String, Problem> {
+    let may = |organisation: &str| may(request, permission, organisation, lab);
     let found = match named {
         Some(named) => Some(clean("organisation", named)?.to_owned()),
-        None if may(request, PLATFORM, lab) => Some(PLATFORM.to_owned()),
+        None if may(PLATFORM) => Some(PLATFORM.to_owned()),
         None => {
-            let scopes = request.principal.scopes(Permission::Read).unwrap_or_default();
-            scopes.into_iter().map(|scope| scope.organisation).find(|organisation| may(request, organisation, lab))
+            let scopes = request.principal.scopes(permission).unwrap_or_default();
+            scopes.into_iter().map(|scope| scope.organisation).find(|organisation| may(organisation))
         }
     };
-    found.filter(|organisation| may(request, organisation, lab)).ok_or_else(|| no_lab(lab))
+    found.filter(|organisation| may(organisation)).ok_or_else(|| no_lab(lab))
 }
 
 fn show(request: Request) -> Result<Answer, Problem> {
     let query: WhoseQuery = request.query()?;
     let lab = clean("lab", request.parameter("lab"))?.to_owned();
-    let organisation = whose(&request, query.organisation.as_deref(), &lab)?;
+    let organisation = whose(&request, Permission::Read, query.organisation.as_deref(), &lab)?;
     let document = kept_document(&request, &organisation, &lab)?;
     let mut actual = labs(&request)?.look(&organisation, &lab)?;
     let nothing = ["net", "docker", "qemu"].iter().all(|part| is_empty(&actual[part]));
@@ -322,7 +331,7 @@ fn plan(request: Request) -> Result<Answer, Problem> {
     let labs = labs(&request)?;
     let document = labs.check(&body.document)?.document;
     let lab = document["name"].as_str().unwrap_or_default().to_owned();
-    let organisation = whose(&request, body.organisation.as_deref(), &lab)?;
+    let organisation = whose(&request, Permission::Read, body.organisation.as_deref(), &lab)?;
     let mut actual = labs.look(&organisation, &lab)?;
     actual["kept"] = kept_document(&request, &organisation, &lab)?;
     Answer::json(&labs.plan(&document, &actual)?)

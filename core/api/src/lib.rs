@@ -21,6 +21,7 @@ mod forwarded;
 mod health;
 mod idle;
 pub mod invitations;
+mod lab_drawings;
 pub mod labs;
 mod ledger;
 mod logs;

@@ -89,6 +89,8 @@ pub struct Route {
     pub answers: Vec<(u16, Option<SchemaOf>, &'static str)>,
     /// Codes of the problems that it may answer with, besides those that every route has.
     pub problems: &'static [Code],
+    /// Whether whoever isn't logged in may send it from any page, also one at another of the server's names.
+    pub any_page: bool,
     /// What it does.
     pub handler: Option<Handler>,
     /// Asked before a handler that blocks.
@@ -113,6 +115,7 @@ impl Route {
             answers: Vec::new(),
             problems: &[],
             handler: None,
+            any_page: false,
             soon: None,
         }
     }
@@ -182,6 +185,13 @@ impl Route {
     #[must_use]
     pub fn body_bytes(mut self, most: usize) -> Self {
         self.body_bytes = Some(most);
+        self
+    }
+
+    /// Who isn't logged in may send it from any page: nothing goes into it but what they send.
+    #[must_use]
+    pub fn from_any_page(mut self) -> Self {
+        self.any_page = true;
         self
     }
 

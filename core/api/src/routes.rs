@@ -1,9 +1,9 @@
 //! All routes, resource by resource.
 
 use crate::{
-    Routes, approvals, artifacts, audit, bundles, claims, consoles, doctor, drafts, events, health, invitations, labs,
-    ledger, logs, metrics, nodes, notifications, oidc, openapi, organisations, plans, plugins, pool, resources, roles,
-    runs, secrets, session, settings, tokens, triggers, users, vouchers, workflows,
+    Routes, approvals, artifacts, audit, bundles, claims, consoles, doctor, drafts, events, health, invitations,
+    lab_drawings, labs, ledger, logs, metrics, nodes, notifications, oidc, openapi, organisations, plans, plugins,
+    pool, resources, roles, runs, secrets, session, settings, tokens, triggers, users, vouchers, workflows,
 };
 
 /// The table.
@@ -38,6 +38,7 @@ pub fn routes() -> Routes {
         plugins::routes(),
         pool::routes(),
         labs::routes(),
+        lab_drawings::routes(),
         vouchers::routes(),
         ledger::routes(),
         consoles::routes(),

@@ -219,14 +219,14 @@ fn cookie(request: &Request, opened: &auth::Opened) -> String {
 }
 
 fn who(principal: &crate::Principal, csrf: Option<String>, user: &User) -> WhoAmI {
-    use Permission::{Administer, Approve, Edit, Launch, Manage, Operate, Read};
-    let all = [Read, Launch, Operate, Approve, Edit, Manage, Administer];
+    // An admin has all of them.
+    let all = crate::Role::Admin.permissions();
     WhoAmI {
         name: principal.name.clone(),
         user: user.id.clone(),
         by: if matches!(principal.proof, Proof::Token(_)) { "token" } else { "session" },
         bindings: auth::held(principal),
-        permissions: all.into_iter().filter(|permission| principal.may_somewhere(*permission)).collect(),
+        permissions: all.iter().copied().filter(|permission| principal.may_somewhere(*permission)).collect(),
         csrf,
         totp: users::has_totp(user),
     }

@@ -242,11 +242,28 @@ impl ChildLauncher {
             }
         }
         let pinned = self.workflows.pin(workflow)?;
+        // Whoever launched the parent was asked whether they manage the organisation only if the parent says so itself.
+        if pinned.workflow.is_managing() && !self.is_managing(store, parent)? {
+            return Err(Problem::new(
+                Code::PermissionDenied,
+                format!("`{workflow}` changes organisations or vouchers, and whoever launched this run may not be allowed to"),
+            )
+            .help("give this workflow's header the same permission: then only those who manage the organisation launch it"));
+        }
         let input = self.checked(&pinned, input.clone())?;
         let mut run = self.plan(&pinned, input, format!("run:{parent}"))?;
         run.parent = Some((parent.clone(), path.clone()));
         self.keep(store, &pinned)?;
         Ok(run)
+    }
+
+    /// Whether a run is of a workflow that only those who manage its organisation launch.
+    fn is_managing(&self, store: &Store, run: &RunId) -> Result<bool, Problem> {
+        let Some(run) = store.run(run)? else { return Ok(false) };
+        let Some(body) = store.bundle(&run.bundle)? else { return Ok(false) };
+        let bundle = serde_json::from_str(&body)
+            .map_err(|error| Problem::new(Code::Storage, format!("the bundle {} is damaged: {error}", run.bundle)))?;
+        Ok(self.workflows.header(&bundle)?.is_managing())
     }
 
     /// Whether this process has kept the bundle.

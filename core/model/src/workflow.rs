@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+/// What only those who manage an organisation may have done.
+const MANAGING: [&str; 5] = ["org.write", "voucher.issue", "voucher.revoke", "voucher.write_off", "voucher.redeem"];
+
 /// The organisation whose folder a file stands in: `orgs/acme/backup` is `acme`'s. The others are the platform's.
 pub fn owner(name: &str) -> Option<&str> {
     let (owner, rest) = name.strip_prefix("orgs/")?.split_once('/')?;
@@ -61,6 +64,21 @@ pub struct Workflow {
     /// For lists and filters.
     #[serde(default)]
     pub tags: Vec<String>,
+}
+
+impl Workflow {
+    /// Whether it may do what is kept for those who manage an organisation: it acts with its own grants, and not with those of whoever
+    /// launches it.
+    pub fn is_managing(&self) -> bool {
+        self.permissions.iter().any(|grant| {
+            // `module.verb:scope`, where both words may end in `*`.
+            let verb = grant.split_once(':').map_or(grant.as_str(), |(verb, _)| verb);
+            MANAGING.iter().any(|kept| match verb.split_once('*') {
+                Some((begin, _)) => kept.starts_with(begin),
+                None => verb == *kept,
+            })
+        })
+    }
 }
 
 fn any_object() -> Value {

@@ -44,6 +44,15 @@ fn programs_run_files_go_in_and_out_and_logs_are_read() {
     );
     assert_eq!(lab.ok("probe", json!(["r1", ["cat", "/proc/sys/net/ipv4/ip_forward"]]))["stdout"], "1\n");
     assert_eq!(lab.ok("exec", json!(["r1", ["cat", "/etc/hostname"]]))["stdout"], "r1\n");
+    // Names of its own, both families, and no name server of this machine's.
+    let known = lab.ok("exec", json!(["r1", ["sh", "-c", "cat /etc/hosts; cat /etc/resolv.conf; ip address show lo"]]));
+    let known = known["stdout"].as_str().unwrap();
+    assert!(
+        ["127.0.0.1\tlocalhost", "::1\tlocalhost", "inet 127.0.0.1/8"].iter().all(|one| known.contains(one)),
+        "{known}"
+    );
+    assert!(!known.contains("nameserver"), "{known}");
+    lab.ok("exec", json!(["r1", ["sh", "-c", "echo 10.0.0.1 other >>/etc/hosts"]]));
     let cut = lab.ok("probe", json!(["r1", ["sh", "-c", "yes | head -c 3000000"], { "output_bytes": 1000 }]));
     assert!(cut["truncated"] == true && cut["stdout"].as_str().unwrap().len() == 1000);
     let problem = lab.call("probe", json!(["r1", ["no-such-program"]])).unwrap_err();

@@ -23,6 +23,7 @@ use crate::{
     },
     organisations::{
         self,
+        look::{self, Look},
         tree::{self, Standing},
     },
 };
@@ -102,6 +103,8 @@ struct InvitationShown {
     expires_at_ms: Option<i64>,
     /// Whether the address is a user's: then they log in and accept it; else they choose a name and a password.
     known: bool,
+    /// How the organisation looks.
+    look: Look,
 }
 
 /// Who accepts.
@@ -314,6 +317,7 @@ fn preview(request: Request) -> Result<Answer, Problem> {
         role: invitation.body.role,
         by: invitation.body.by.clone(),
         expires_at_ms: invitation.expires_at_ms,
+        look: look::of(engine, &invitation.organisation)?,
     })
 }
 

@@ -161,7 +161,9 @@ pub fn renew(engine: &Engine, by: &By, before: &Invitation) -> Result<Invited, P
         return Err(Problem::new(Code::LimitExceeded, format!("it was sent {WORDS} times"))
             .help("withdraw it, and invite them again once you know that the address is theirs"));
     }
-    if now < before.body.made_at_ms + BETWEEN_MS {
+    // Where no letter went out, nobody is flooded, and somebody waits for the link.
+    let went_out = before.body.sent_at_ms.is_some();
+    if went_out && now < before.body.made_at_ms + BETWEEN_MS {
         let seconds = (before.body.made_at_ms + BETWEEN_MS - now) / 1_000 + 1;
         return Err(Problem::new(Code::TooManyRequests, format!("it was sent a moment ago; wait {seconds} s"))
             .data(json!({ "retry_after_seconds": seconds })));

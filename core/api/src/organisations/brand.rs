@@ -135,6 +135,11 @@ pub fn put(engine: &Engine, by: &By, name: &str, new: &NewBrand, step: Option<&s
     Brand::require(engine, name)
 }
 
+/// Nothing is kept of it any more.
+pub fn forget(engine: &Engine, by: &By, name: &str) -> Result<(), Problem> {
+    keep(engine, by, name, Brand::find(engine, name)?, None)
+}
+
 /// What a step has put is taken back, if nobody has changed it since.
 pub fn take_back(engine: &Engine, by: &By, name: &str, step: &str) -> Result<(), Problem> {
     let Some(now) = Brand::find(engine, name)? else { return Ok(()) };

@@ -5,6 +5,7 @@
 pub mod brand;
 pub mod environments;
 pub mod kept;
+pub(crate) mod look;
 mod places;
 pub mod quota;
 pub mod rules;
@@ -168,7 +169,7 @@ pub(crate) fn routes() -> Vec<Route> {
             .problems(&[Code::NotFound, Code::Conflict])
             .handle(resume),
     ];
-    [own, usage::routes(), places::routes()].into_iter().flatten().collect()
+    [own, usage::routes(), places::routes(), look::routes()].into_iter().flatten().collect()
 }
 
 fn view(request: &Request, organisation: &Organisation) -> OrganisationView {

@@ -64,6 +64,12 @@ pub(super) fn routes() -> Vec<Route> {
             .answers::<BrandView>(200)
             .problems(&[Code::InvalidInput, Code::NotFound, Code::Conflict])
             .handle(put),
+        Route::delete("/api/v1/organisations/{name}/brand", "organisations", "Say no more how an organisation looks")
+            .describe("It looks like the organisation above it again.")
+            .access(Access::Can(Permission::Manage))
+            .answers_nothing()
+            .problems(&[Code::NotFound])
+            .handle(forget),
     ]
 }
 
@@ -90,6 +96,12 @@ fn view(brand: Option<Brand>) -> BrandView {
 fn show(request: Request) -> Result<Answer, Problem> {
     let (organisation, _) = found(&request)?;
     Answer::json(&view(Brand::find(&request.api.engine, &organisation.id)?))
+}
+
+fn forget(request: Request) -> Result<Answer, Problem> {
+    let (organisation, _) = found_as(&request, Standing::Manager)?;
+    brand::forget(&request.api.engine, &auth::by(&request), &organisation.id)?;
+    Ok(Answer::nothing())
 }
 
 fn put(request: Request) -> Result<Answer, Problem> {

@@ -202,23 +202,10 @@ pub(crate) fn organisation_of_launch(
     Ok(organisation)
 }
 
-/// What the API keeps for those who manage an organisation. A workflow that may do it acts with its own grants and not with those of
-/// whoever launches it.
-const MANAGING: [&str; 5] = ["org.write", "voucher.issue", "voucher.revoke", "voucher.write_off", "voucher.redeem"];
-
-/// Whether a declared grant allows one of them: `module.verb:scope`, where both words may end in `*`.
-fn is_managing(grant: &str) -> bool {
-    let verb = grant.split_once(':').map_or(grant, |(verb, _)| verb);
-    MANAGING.iter().any(|kept| match verb.split_once('*') {
-        Some((begin, _)) => kept.starts_with(begin),
-        None => verb == *kept,
-    })
-}
-
 /// Refuses a launch of what only those who manage the organisation may do, by whoever may launch and doesn't. A run of the platform
 /// acts for any organisation: that is for its admins.
 pub(crate) fn require_managing(principal: &Principal, organisation: &str, workflow: &Workflow) -> Result<(), Problem> {
-    if !workflow.permissions.iter().any(|grant| is_managing(grant)) {
+    if !workflow.is_managing() {
         return Ok(());
     }
     let organisation = if organisation.is_empty() { PLATFORM } else { organisation };

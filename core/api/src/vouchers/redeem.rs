@@ -12,19 +12,22 @@ use windlass_model::{
     voucher::{Closed, VoucherRecord},
 };
 
-use super::{office::Office, settle};
+use super::{office::Office, progress, settle};
 use crate::{
     Access, Answer, Request, Route,
     auth::{
         kept::{Organisation, PLATFORM},
         users::{checked_email, checked_name},
     },
-    organisations::{quota, tree},
+    organisations::{
+        look::{self, Look},
+        quota, tree,
+    },
     runs,
 };
 
 /// The workflow that a redemption launches.
-const WORKFLOW: &str = "franchise/redeem";
+pub(super) const WORKFLOW: &str = "franchise/redeem";
 /// Who launches it.
 const BY: &str = "redeem";
 /// Bytes of a request, at most.
@@ -46,6 +49,8 @@ struct PreviewView {
     products: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at_ms: Option<i64>,
+    /// How whoever issued it looks.
+    from: Look,
 }
 
 /// Who redeems a code. What is made for them is the issuer's affair: see `vouchers.offer` in the configuration.
@@ -72,6 +77,8 @@ struct RedeemBody {
 struct BegunView {
     /// The run that does it; whoever issued the voucher can see it.
     run: String,
+    /// Opens `POST /api/v1/redeem/progress` for this run.
+    word: String,
 }
 
 pub(super) fn routes() -> Vec<Route> {
@@ -92,6 +99,7 @@ pub(super) fn routes() -> Vec<Route> {
                  like a look at the code. 409: there is an organisation of this name.",
             )
             .access(Access::Public)
+            .from_any_page()
             .headers(&[("Idempotency-Key", "A second request with this key gives the same run")])
             .body::<RedeemBody>()
             .body_bytes(BODY_BYTES)
@@ -180,6 +188,7 @@ fn preview(request: Request) -> Result<Answer, Problem> {
         description: voucher.description,
         products: voucher.products.into_keys().collect(),
         expires_at_ms: voucher.expires_at_ms,
+        from: look::of(&request.api.engine, &voucher.issuer)?,
     })
 }
 
@@ -247,7 +256,9 @@ fn redeem(request: Request) -> Result<Answer, Problem> {
         }
         _ => problem,
     })?;
-    Answer::with_json(StatusCode::ACCEPTED, &BegunView { run: launched.run.to_string() })
+    let (run, sealing) = (launched.run.to_string(), &*request.api.secrets);
+    let word = progress::word(&request.api.engine, &sealing, &run)?;
+    Answer::with_json(StatusCode::ACCEPTED, &BegunView { run, word })
 }
 
 fn claims(request: Request) -> Result<Answer, Problem> {

@@ -61,6 +61,7 @@ impl Consoles {
             .map(|(name, pair)| {
                 let node = pair.node.as_ref();
                 json!({ "name": name, "status": node.filter(|node| !look::is_lost(node, pair.pause.as_ref())).map_or("missing", look::status), "image": node.map(|node| &node.image),
+                    "health": node.map_or("none", |node| node.health.as_str()),
                     "container": node.map(|node| &node.name), "digest": pair.digest() })
             })
             .collect();

@@ -87,8 +87,8 @@ fn pattern_host(pattern: &str) -> Option<&str> {
     }
 }
 
-/// Whether a pattern covers a URL. `*` alone: any https URL. Else scheme and port have to be equal, the host equal or
-/// below `*.`, and the path equal or matched by a pattern in which `*` stands for anything.
+/// Whether a pattern covers a URL. `*` alone: any https URL. Else the scheme has to be equal, the port, too, unless it is `*`, the host
+/// equal or below `*.`, and the path equal or matched by a pattern in which `*` stands for anything.
 pub(crate) fn covers(pattern: &str, url: &Url) -> bool {
     if pattern == "*" {
         return url.scheme() == "https";
@@ -99,6 +99,7 @@ pub(crate) fn covers(pattern: &str, url: &Url) -> bool {
     let port = match authority.strip_prefix(host).unwrap_or_default() {
         "" if scheme == "https" => Some(443),
         "" => Some(80),
+        ":*" => url.port_or_known_default(),
         text => text[1..].parse().ok(),
     };
     scheme == url.scheme()
@@ -165,6 +166,11 @@ mod tests {
             ("https://api.example.net/*/state", "https://api.example.net/a/state/x", false),
             ("http://127.0.0.1:8080/*", "http://127.0.0.1:8080/x", true),
             ("http://127.0.0.1:8080/*", "http://2130706433:8080/x", true),
+            ("http://127.0.0.1:*/", "http://127.0.0.1:20080/", true),
+            ("http://127.0.0.1:*/", "http://127.0.0.1:20080/x", false),
+            ("http://127.0.0.1:*/", "http://127.0.0.2:20080/", false),
+            ("http://127.0.0.1:*", "http://127.0.0.1/", true),
+            ("https://api.example.net:*/", "http://api.example.net:8080/", false),
             ("http://[::1]:8080/*", "http://[::1]:8080/x", true),
             ("https://*.0.0.1/*", "https://127.0.0.1/x", false),
             ("nonsense", "https://example.net/", false),

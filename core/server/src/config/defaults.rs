@@ -62,6 +62,7 @@ impl Default for Config {
         let mut hosts = HostConfig::default();
         hosts.exec.programs = LAB_PROGRAMS.iter().map(|program| (*program).to_owned()).collect();
         Self {
+            simulated: Vec::new(),
             data: PathBuf::from(".windlass"),
             workflows: PathBuf::from("workflows"),
             plugins: PathBuf::from("plugins"),

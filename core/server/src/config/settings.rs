@@ -10,6 +10,9 @@ use windlass_model::Bounds;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
+    /// What `windlass dev` has put in place of something real; nobody configures it.
+    #[serde(skip)]
+    pub simulated: Vec<String>,
     /// The data folder.
     pub data: PathBuf,
     /// The folder of workflows.

@@ -18,6 +18,8 @@ use super::{
 const PATIENCE: &str = "30s";
 /// How long the lease of a server that was killed may hold a restore up.
 const LEASES: Duration = Duration::from_secs(60);
+/// Three starts, as the unit spaces them.
+const TRIES: Duration = Duration::from_secs(15);
 
 /// What became of an upgrade, or of a way back.
 #[derive(Clone, Debug, Serialize)]
@@ -230,13 +232,28 @@ fn fits(hand: &Hand, version: &Release) -> bool {
 
 /// Starts what was in use again, after something else has failed.
 fn goes_on(hand: &mut Hand, version: &Release, problem: Problem, state: &str) -> Problem {
-    match hand.run(&["systemctl", "start", SERVICE], "the version in use goes on") {
+    match hand
+        .run(&["systemctl", "start", SERVICE], "the version in use goes on")
+        .or_else(|start| comes_up(hand, start))
+    {
         Ok(()) => problem.help(format!("{} goes on; {state}", version.name)),
         Err(start) => problem.help(format!(
             "{state}, and {} doesn't start: {}; `journalctl -u windlass` says more",
             version.name, start.message
         )),
     }
+}
+
+/// Whether the service comes up by itself after a start that failed: its unit says that it is tried again.
+fn comes_up(hand: &Hand, start: Problem) -> Result<(), Problem> {
+    let began = Instant::now();
+    while !hand.holds(&["systemctl", "--quiet", "is-active", SERVICE]) {
+        if hand.is_dry() || began.elapsed() > TRIES {
+            return Err(start);
+        }
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    Ok(())
 }
 
 /// Puts a version into use: the link, what it brings along, a start.

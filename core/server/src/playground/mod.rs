@@ -83,6 +83,7 @@ impl Playground {
         };
         if wants_consoles {
             made.consoles = Some(Consoles::start(config, &folder)?);
+            config.simulated.push("Guacamole".into());
         }
         if wants_provider {
             made.simulate_provider(config, &folder)?;
@@ -92,6 +93,7 @@ impl Playground {
                 Ok(server) => {
                     if config.hosts.registrar.endpoints.is_empty() {
                         made.registry = Some(Registry::start(config, server.api())?);
+                        config.simulated.push("registrars".into());
                     }
                     made.name_server = Some(server.entered(config));
                 }
@@ -132,6 +134,7 @@ impl Playground {
             ..config.hosts.hetzner.clone()
         };
         self.provider = Some(server);
+        config.simulated.push("Hetzner Cloud".into());
         Ok(())
     }
 

@@ -7,7 +7,7 @@ import type { components } from './schema';
 type Event = components['schemas']['Event'];
 type Listener = (events: Event[]) => void;
 
-const KINDS = 'run.*,step.in_doubt,step.resolved,step.waiting,approval.*,workflow.*';
+const KINDS = 'run.*,step.in_doubt,step.resolved,step.waiting,approval.*,workflow.*,lab.*';
 
 class Feed {
   /** The connection's state, for a notice. */

@@ -458,6 +458,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/lab-drawings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Labs that somebody has drawn */
+        get: operations["get_lab_drawings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/labs": {
         parameters: {
             query?: never;
@@ -507,6 +524,28 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/labs/{lab}/drawing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A lab's document as it is being edited */
+        get: operations["get_labs_lab_drawing"];
+        /**
+         * Keep a lab's document as it is being edited
+         * @description Nothing is deployed, and the text needn't be right yet. With `If-Match` (the version that you have seen) it is refused if somebody else has changed it since.
+         */
+        put: operations["put_labs_lab_drawing"];
+        post?: never;
+        /** Throw away what was drawn of a lab; the lab itself stays */
+        delete: operations["delete_labs_lab_drawing"];
         options?: never;
         head?: never;
         patch?: never;
@@ -909,7 +948,11 @@ export interface paths {
          */
         put: operations["put_organisations_name_brand"];
         post?: never;
-        delete?: never;
+        /**
+         * Say no more how an organisation looks
+         * @description It looks like the organisation above it again.
+         */
+        delete: operations["delete_organisations_name_brand"];
         options?: never;
         head?: never;
         patch?: never;
@@ -947,6 +990,26 @@ export interface paths {
          * @description The link goes to the address by mail. Where that can't be, the answer has it, once. Whoever manages the organisation above invites one person with the role `franchisee` while nobody manages it, and nobody else.
          */
         post: operations["post_organisations_name_invitations"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/organisations/{name}/look": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How an organisation's pages look
+         * @description Its own brand; without one, that of the organisation above it: a franchisee's customers see the franchisee's.
+         */
+        get: operations["get_organisations_name_look"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1296,6 +1359,26 @@ export interface paths {
          * @description Launches `franchise/redeem` for whoever issued the voucher: an organisation and an environment, a name and a first app where the server's configuration offers them (`vouchers.offer`), and a mail to the customer. Counts like a look at the code. 409: there is an organisation of this name.
          */
         post: operations["post_redeem"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/redeem/progress": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Look how a redemption goes
+         * @description For whoever has begun it, with the run and the word that they were answered. Phases are what the workflow says of its progress; at the end there is where the first app is reached.
+         */
+        post: operations["post_redeem_progress"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2127,6 +2210,26 @@ export interface paths {
         post?: never;
         /** Trust a Sovereign no more */
         delete: operations["delete_sovereigns_name"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sovereigns/{name}/claims": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List claims between this Sovereign and another one
+         * @description Those that are asked of it, and those that it has asked; 500 of each at most.
+         */
+        get: operations["get_sovereigns_name_claims"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -3177,6 +3280,8 @@ export interface components {
         BegunView: {
             /** @description The run that does it; whoever issued the voucher can see it. */
             run: string;
+            /** @description Opens `POST /api/v1/redeem/progress` for this run. */
+            word: string;
         };
         /** @description A role in a part of the house. */
         Binding: {
@@ -3363,14 +3468,30 @@ export interface components {
             /** @description Header of the source that was sent, if it can be read: what a form is made from. */
             workflow?: components["schemas"]["WorkflowHeader"] | null;
         };
-        /** @description A document that is right. */
-        Checked2: {
-            /** @description In its normal form: copies and defaults written out. */
-            document: unknown;
-            /** @description What it asks of the machine: `nodes`, `cpus`, `memory_mb`. */
-            size: unknown;
-            /** @description The normal form as YAML. */
-            yaml: string;
+        /** @description A claim. */
+        ClaimView: {
+            /**
+             * Format: int64
+             * @description In the currency's smallest unit.
+             */
+            amount: number;
+            /** Format: int64 */
+            created_at_ms: number;
+            currency: string;
+            /** @description `out`: asked of that Sovereign; `in`: it has asked. */
+            direction: string;
+            /** @description The redemption where it was redeemed. */
+            id: string;
+            /** @description The organisation here that it is booked for. */
+            organisation: string;
+            /** @description Why it is disputed. */
+            reason?: string | null;
+            /** Format: int64 */
+            settled_at_ms?: number | null;
+            /** @description `pending`, `asked`, `accepted` or `disputed`. */
+            state: string;
+            /** @description The voucher as it is known here. */
+            voucher: string;
         };
         /** @description The clocks are put forward or back. */
         ClockChangeView: {
@@ -3629,6 +3750,76 @@ export interface components {
         DrainBody: {
             /** @description Whether it should claim nothing more, and hand over what it evaluates. */
             draining: boolean;
+        };
+        /** @description What is drawn. */
+        DrawingBody: {
+            /**
+             * @description What tells the deployed document from which this was made; whoever draws chooses it.
+             * @default
+             */
+            base?: string;
+            /** @description The document, YAML or JSON. It needn't be right yet. */
+            text: string;
+        };
+        /** @description A drawing that was kept. */
+        DrawingKept: {
+            /**
+             * Format: int64
+             * @description For `If-Match`.
+             */
+            version: number;
+        };
+        /** @description A drawing without its text. */
+        DrawingRow: {
+            /** @description Who changed it last. */
+            by: string;
+            /** @description What its organisation calls it. */
+            lab: string;
+            /**
+             * Format: uint
+             * @description How many links.
+             */
+            links: number;
+            /**
+             * Format: uint
+             * @description How many networks.
+             */
+            networks: number;
+            /**
+             * Format: uint
+             * @description How many nodes it had when it could be read last.
+             */
+            nodes: number;
+            /** @description Whose lab it is. */
+            organisation: string;
+            /**
+             * Format: int64
+             * @description When it was last changed.
+             */
+            updated_at_ms: number;
+        };
+        /** @description A drawing. */
+        DrawingView: {
+            /** @description What was said of the deployed document from which it was made. */
+            base: string;
+            /** @description Who changed it last. */
+            by: string;
+            /** @description What its organisation calls it. */
+            lab: string;
+            /** @description Whose lab it is. */
+            organisation: string;
+            /** @description The document, YAML or JSON. */
+            text: string;
+            /**
+             * Format: int64
+             * @description When it was last changed.
+             */
+            updated_at_ms: number;
+            /**
+             * Format: int64
+             * @description For `If-Match`: rises with every change.
+             */
+            version: number;
         };
         /** @description Who else is at it. */
         Editing: {
@@ -3946,6 +4137,8 @@ export interface components {
             expires_at_ms?: number | null;
             /** @description Whether the address is a user's: then they log in and accept it; else they choose a name and a password. */
             known: boolean;
+            /** @description How the organisation looks. */
+            look: components["schemas"]["Look"];
             /** @description The organisation that it is into. */
             organisation: string;
             /** @description What they will hold there. */
@@ -4079,6 +4272,15 @@ export interface components {
             id: string;
             /** @description The Ed25519 key that its vouchers are signed with, 32 bytes in base64url. */
             public_key: string;
+        };
+        /** @description A document that is right. */
+        LabChecked: {
+            /** @description In its normal form: copies and defaults written out. */
+            document: unknown;
+            /** @description What it asks of the machine: `nodes`, `cpus`, `memory_mb`. */
+            size: unknown;
+            /** @description The normal form as YAML. */
+            yaml: string;
         };
         /** @description A lab whose document is known. */
         LabRow: {
@@ -4228,6 +4430,17 @@ export interface components {
              *     searches through 20,000 events at most.
              */
             next?: string | null;
+        };
+        /** @description What pages put at their top, and are coloured with. */
+        Look: {
+            /** @description Whether a brand says so, its own or one above it. */
+            branded: boolean;
+            /** @description Its colours. */
+            colours: components["schemas"]["Colours"];
+            /** @description An image, as the brand has it. */
+            logo?: string | null;
+            /** @description What stands at the top; how people call the organisation, if no brand says anything. Empty: the installation's own. */
+            title: string;
         };
         /** @description A member, as whoever manages the organisation may know them. */
         MemberView: {
@@ -4865,6 +5078,12 @@ export interface components {
         };
         /** @description What can be allowed. */
         Permission: "read" | "launch" | "operate" | "watch_consoles" | "use_consoles" | "approve" | "edit" | "manage" | "administer";
+        /** @description Something that has begun. */
+        PhaseView: {
+            /** Format: int64 */
+            at_ms: number;
+            message: string;
+        };
         /** @description What is to be compared with what is there. */
         PlanBody: {
             /** @description The document; its name says which lab. */
@@ -5011,6 +5230,8 @@ export interface components {
             description: string;
             /** Format: int64 */
             expires_at_ms?: number | null;
+            /** @description How whoever issued it looks. */
+            from: components["schemas"]["Look"];
             /** @description What it can be redeemed for; empty: for anything. */
             products: string[];
         };
@@ -5079,6 +5300,50 @@ export interface components {
              * @description Percent, if it said so.
              */
             percent?: number | null;
+        };
+        /** @description Which redemption. */
+        ProgressBody: {
+            /** @description The run, as `POST /api/v1/redeem` has answered. */
+            run: string;
+            /** @description The word that it has answered. */
+            word: string;
+        };
+        /** @description How a redemption goes. */
+        ProgressView: {
+            /** @description Where the first app is reached. */
+            address?: string | null;
+            /**
+             * Format: int64
+             * @description What was credited, in the currency's smallest unit.
+             */
+            amount?: number | null;
+            /** Format: int64 */
+            begun_at_ms: number;
+            /** @description ISO 4217. */
+            currency?: string | null;
+            /** @description The name of that environment. */
+            domain?: string | null;
+            /** @description Where its letters go. */
+            email: string;
+            /** @description Whether it is over, well or not. */
+            ended: boolean;
+            /** Format: int64 */
+            ended_at_ms?: number | null;
+            /** @description Its first environment, once all is there. */
+            environment?: string | null;
+            /** @description How whoever issued the voucher looks. */
+            from: components["schemas"]["Look"];
+            /** @description The organisation that is made. */
+            organisation: string;
+            /** @description What has begun, in its order; the last one is under way. */
+            phases: components["schemas"]["PhaseView"][];
+            /** @description Why it didn't become what it was to be. The rest is its issuer's business. */
+            problem?: string | null;
+            state: string;
+            /** @description How people call it; empty, if nobody has said so. */
+            title: string;
+            /** @description Whether a letter went out. */
+            told?: boolean | null;
         };
         /** @description When people aren't to be disturbed. */
         Quiet: {
@@ -6571,6 +6836,8 @@ export interface components {
             api: string;
             /** @description The program's name. */
             name: string;
+            /** @description What stands in for something real beside a server that is only tried: “Hetzner Cloud”. What is made there is nowhere else. */
+            simulated: string[];
             /** @description Its version. */
             version: string;
         };
@@ -7572,7 +7839,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Checked2"];
+                    "application/json": components["schemas"]["LabChecked"];
                 };
             };
         };
@@ -7641,6 +7908,29 @@ export interface operations {
                 };
                 content: {
                     "application/json": unknown;
+                };
+            };
+        };
+    };
+    get_lab_drawings: {
+        parameters: {
+            query?: {
+                /** @description The organisation; if none is named: for one lab the platform if you may look at its labs, else the first of yours; for a list all. */
+                organisation?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DrawingRow"][];
                 };
             };
         };
@@ -7723,6 +8013,83 @@ export interface operations {
                 content: {
                     "application/vnd.tcpdump.pcap": unknown;
                 };
+            };
+        };
+    };
+    get_labs_lab_drawing: {
+        parameters: {
+            query?: {
+                /** @description The organisation; if none is named: for one lab the platform if you may look at its labs, else the first of yours; for a list all. */
+                organisation?: string;
+            };
+            header?: never;
+            path: {
+                lab: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DrawingView"];
+                };
+            };
+        };
+    };
+    put_labs_lab_drawing: {
+        parameters: {
+            query?: {
+                /** @description The organisation; if none is named: for one lab the platform if you may look at its labs, else the first of yours; for a list all. */
+                organisation?: string;
+            };
+            header?: never;
+            path: {
+                lab: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DrawingBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DrawingKept"];
+                };
+            };
+        };
+    };
+    delete_labs_lab_drawing: {
+        parameters: {
+            query?: {
+                /** @description The organisation; if none is named: for one lab the platform if you may look at its labs, else the first of yours; for a list all. */
+                organisation?: string;
+            };
+            header?: never;
+            path: {
+                lab: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
@@ -8505,6 +8872,26 @@ export interface operations {
             };
         };
     };
+    delete_organisations_name_brand: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     get_organisations_name_environments: {
         parameters: {
             query?: never;
@@ -8571,6 +8958,28 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["InvitedView"];
+                };
+            };
+        };
+    };
+    get_organisations_name_look: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Look"];
                 };
             };
         };
@@ -9128,6 +9537,30 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["BegunView"];
+                };
+            };
+        };
+    };
+    post_redeem_progress: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProgressBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProgressView"];
                 };
             };
         };
@@ -10541,6 +10974,28 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    get_sovereigns_name_claims: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClaimView"][];
+                };
             };
         };
     };

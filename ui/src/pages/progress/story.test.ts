@@ -12,6 +12,8 @@ it('offers only addresses that a browser may open, and next steps that are fille
   expect(addressesOf({ console: 'https://console.acme.example', script: 'javascript:alert(1)', login: 'https://a:b@c.example', name: 'x' })).toEqual([{ label: 'console', url: 'https://console.acme.example/' }]);
   const hint = [{ title: 'Destroy it', run: 'provision/destroy', input: { name: '{name}', domain: '{domain}' } }, { title: 'Other', run: 'a/b', input: { x: '{nothing}' } }, 'none'];
   expect(nextOf(hint, { name: 'acme' }, { domain: 'acme.example' }).map((one) => decodeURIComponent(one.href))).toEqual(['/launch/provision/destroy?input={"name":"acme","domain":"acme.example"}']);
+  const pages = ['/organisations/{name}', '/x/{nothing}', '//evil.example/{name}', 'https://evil.example', '/'].map((page) => ({ title: 'Look', page }));
+  expect(nextOf(pages, { name: 'a/b' }, {}).map((one) => one.href)).toEqual(['/organisations/a%2Fb', '/']);
 });
 
 it('reads reports', () => {

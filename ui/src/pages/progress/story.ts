@@ -62,10 +62,22 @@ export interface Next {
 export function nextOf(hint: unknown, input: unknown, output: unknown): Next[] {
   const known = { ...(isObject(input) ? input : {}), ...(isObject(output) ? output : {}) };
   return (Array.isArray(hint) ? hint : []).filter(isObject).flatMap((one) => {
-    if (typeof one.run !== 'string' || typeof one.title !== 'string') return [];
+    if (typeof one.title !== 'string') return [];
+    const told = { title: one.title, says: typeof one.says === 'string' ? one.says : '' };
+    if (typeof one.page === 'string') {
+      const href = pageOf(one.page, known);
+      return href === undefined ? [] : [{ ...told, href }];
+    }
     const given = filled(one.input ?? {}, known, '/');
-    return given === undefined ? [] : [{ title: one.title, says: typeof one.says === 'string' ? one.says : '', href: `/launch/${one.run}?input=${encodeURIComponent(JSON.stringify(given))}` }];
+    return typeof one.run !== 'string' || given === undefined ? [] : [{ ...told, href: `/launch/${one.run}?input=${encodeURIComponent(JSON.stringify(given))}` }];
   });
+}
+
+/** A page of this server, whose `{name}` are filled in; none if one of them isn't known. */
+function pageOf(path: string, known: Record<string, unknown>): string | undefined {
+  if (!/^\/(?![/\\])/.test(path)) return undefined;
+  const missing = [...path.matchAll(/\{(\w+)\}/g)].some(([, key]) => typeof known[key!] !== 'string');
+  return missing ? undefined : path.replace(/\{(\w+)\}/g, (_, key: string) => encodeURIComponent(known[key] as string));
 }
 
 export type Block = { kind: 'heading'; level: number; text: string } | { kind: 'text'; text: string } | { kind: 'table'; head: string[]; rows: string[][] } | { kind: 'list'; items: string[] };

@@ -85,9 +85,21 @@ impl Daemon {
     }
 }
 
+/// The health in a list's words for people: `Up 5 minutes (healthy)`.
+fn in_words(status: &str) -> &'static str {
+    match status.rsplit_once('(').map(|(_, last)| last.trim_end_matches(')')) {
+        Some("healthy") => "healthy",
+        Some("unhealthy") => "unhealthy",
+        Some("health: starting") => "starting",
+        _ => "none",
+    }
+}
+
 fn summary(found: ContainerSummary) -> Container {
     let name = found.names.unwrap_or_default().into_iter().next().unwrap_or_default();
+    let health = in_words(found.status.as_deref().unwrap_or_default()).to_owned();
     Container {
+        health,
         id: found.id.unwrap_or_default(),
         name: name.trim_start_matches('/').to_owned(),
         image: found.image.unwrap_or_default(),
@@ -193,6 +205,8 @@ fn body(new: &NewContainer) -> ContainerCreateBody {
         entrypoint: new.entrypoint.clone(),
         env: (!new.env.is_empty()).then(|| new.env.clone()),
         hostname: new.hostname.clone(),
+        // Docker would begin itself anew only to put nothing into the namespace, which takes longer than all else.
+        network_disabled: (new.network == Network::None).then_some(true),
         labels: Some(new.labels.clone().into_iter().collect()),
         exposed_ports: (!exposed.is_empty()).then_some(exposed),
         stop_signal: new.pause.then(|| KILL.into()),

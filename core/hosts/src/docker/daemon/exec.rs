@@ -7,12 +7,9 @@ use bollard::{
     container::LogOutput,
     exec::{StartExecOptions, StartExecResults},
     models::ExecConfig,
-    query_parameters::{
-        DownloadFromContainerOptionsBuilder, LogsOptionsBuilder, StatsOptionsBuilder, UploadToContainerOptionsBuilder,
-    },
+    query_parameters::{DownloadFromContainerOptionsBuilder, LogsOptionsBuilder, UploadToContainerOptionsBuilder},
 };
 use futures_util::StreamExt;
-use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
 use super::{
@@ -120,25 +117,6 @@ impl Daemon {
             }
         }
         Ok(archive)
-    }
-
-    pub(super) async fn usage(&self, container: &str) -> Result<Value, Fault> {
-        // Two looks, a second apart, so that a share of the processors can be told.
-        let options = StatsOptionsBuilder::default().stream(false).one_shot(false).build();
-        let client = self.client().await?;
-        let mut stats = client.stats(container, Some(options));
-        let stats = stats.next().await.ok_or_else(|| Fault::new(Kind::Failed, "Docker told nothing"))?;
-        let stats = serde_json::to_value(stats.map_err(|error| self.fault(error))?).unwrap_or_default();
-        let number = |path: &str| stats.pointer(path).and_then(Value::as_u64).unwrap_or_default();
-        let spent = |part: &str| number(&format!("/{part}/cpu_usage/total_usage")) as f64;
-        let machine = |part: &str| number(&format!("/{part}/system_cpu_usage")) as f64;
-        let (own, all) = (spent("cpu_stats") - spent("precpu_stats"), machine("cpu_stats") - machine("precpu_stats"));
-        let share = if all > 0.0 { own / all * number("/cpu_stats/online_cpus").max(1) as f64 } else { 0.0 };
-        Ok(json!({
-            "cpus": (share * 1_000.0).round() / 1_000.0, "cpu_ns": number("/cpu_stats/cpu_usage/total_usage"),
-            "memory_bytes": number("/memory_stats/usage"), "memory_limit_bytes": number("/memory_stats/limit"),
-            "pids": number("/pids_stats/current"),
-        }))
     }
 }
 

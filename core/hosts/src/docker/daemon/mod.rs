@@ -7,6 +7,7 @@ mod images;
 mod netns;
 mod networks;
 mod terminal;
+mod usage;
 
 use std::{collections::BTreeMap, os::fd::OwnedFd, path::PathBuf, sync::OnceLock};
 

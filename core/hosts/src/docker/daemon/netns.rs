@@ -19,7 +19,7 @@ impl Daemon {
         Ok(handle)
     }
 
-    async fn running(&self, client: &bollard::Docker, container: &str) -> Result<(String, i64), Fault> {
+    pub(super) async fn running(&self, client: &bollard::Docker, container: &str) -> Result<(String, i64), Fault> {
         let found = self.inspected(client, container).await?;
         let state = found.state.unwrap_or_default();
         match (found.id, state.pid) {
@@ -41,7 +41,7 @@ fn open(pid: i64) -> Result<OwnedFd, Fault> {
 }
 
 /// Control groups name the container that a process is of.
-fn check_is_of(pid: i64, id: &str) -> Result<(), Fault> {
+pub(super) fn check_is_of(pid: i64, id: &str) -> Result<(), Fault> {
     let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
     if id.len() >= 12 && groups.contains(id) {
         return Ok(());

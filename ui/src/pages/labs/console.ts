@@ -1,0 +1,38 @@
+// Where a node's console is, and why it was closed.
+import { address, type ApiProblem, asProblem, send, type Schema } from '$lib/api';
+
+export type ConsoleKind = Schema<'NodeConsole'>;
+export interface ConsoleAt {
+  lab: string;
+  organisation: string | undefined;
+  node: string;
+  kind: ConsoleKind;
+}
+export const kindWords: Record<ConsoleKind, string> = { shell: 'shell', serial: 'serial line', ssh: 'SSH', telnet: 'telnet', vnc: 'screen', guac: 'screen by guacd' };
+
+const PATH = '/labs/{lab}/nodes/{node}/console';
+
+/** The address of a console's WebSocket. */
+export function socketOf(at: ConsoleAt, query: Record<string, string | number | undefined>): string {
+  const url = new URL(address(PATH, { lab: at.lab, node: at.node }, { kind: at.kind, organisation: at.organisation, ...query }), location.href);
+  url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
+  return url.href;
+}
+
+/** Browsers don't tell why a WebSocket wasn't opened: asked again without one, the server says it. */
+export async function refusal(at: ConsoleAt, query: Record<string, string | number | undefined>): Promise<ApiProblem | null> {
+  try {
+    await send('get', PATH, { path: { lab: at.lab, node: at.node }, query: { kind: at.kind, organisation: at.organisation, ...query } });
+    return null;
+  } catch (error) {
+    const problem = asProblem(error);
+    // That it is no WebSocket is what this question is wrong with.
+    return /websocket|upgrade/i.test(problem.detail) ? null : problem;
+  }
+}
+
+const reasons: Record<number, string> = {
+  1000: 'It has ended.', 1001: 'The server stops.', 1006: 'The connection broke.', 1009: 'A message was too large.', 4401: 'Your session has ended, or you may not be here any more.', 4404: 'The node is gone.',
+  4408: 'Nothing happened for a long time.', 4429: 'You took too little of what was shown.',
+};
+export const reasonOf = (event: { code: number; reason: string }) => event.reason || reasons[event.code] || `It was closed (${event.code}).`;
