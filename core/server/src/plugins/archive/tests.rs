@@ -1,4 +1,4 @@
-//! Archives of plugins: what is taken, and what hostile ones get.
+//! Archives as people pack them, and as somebody does who means harm.
 
 use std::io::Write as _;
 
