@@ -50,6 +50,7 @@ describe('the document', () => {
     await until('the check to be counted', async () => (await page.locator('aside dl').innerText()).includes('Checks'));
     await code().focus();
     await page.keyboard.press('Control+a');
+    await page.keyboard.press('Delete');
     await page.keyboard.insertText(text('texts').replace('links:', '  - { name: h2, image: debian }\nlinks:'));
     const drawn = page.locator('.svelte-flow__node[data-id="node/h2"]');
     await drawn.waitFor();
