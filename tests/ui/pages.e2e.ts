@@ -33,7 +33,7 @@ const paths: Record<string, string> = {
   'new-user': '/users/+new', 'new-schedule': '/schedules/new', 'new-webhook': '/webhooks/new', 'new-trigger': '/triggers/new',
   'edit-schedule': '', 'edit-webhook': '', 'edit-trigger': '', nodes: '/nodes', resources: '/resources', plugins: '/plugins', plans: '/plans',
   notifications: '/notifications', 'notification-rules': '/notifications?part=rules', 'notification-targets': '/notifications?part=targets', 'new-target': '/notifications/targets/new', target: '', 'new-rule': '/notifications/rules/new', rule: '',
-  doctor: '/doctor', settings: '/settings', 'install-plugin': '/plugins/+install', 'new-plugin': '/plugins/+new',
+  doctor: '/doctor', settings: '/settings', labs: '/labs', 'labs-new': '/labs/new', 'install-plugin': '/plugins/+install', 'new-plugin': '/plugins/+new',
   run: '', 'run-failed': '', 'run-asks': '', diff: '', schedule: '', webhook: '', trigger: '',
   'organisation-page': '/organisations/acme', 'organisation-look': '/organisations/acme?part=look', 'voucher-list': '/vouchers', 'voucher-new': '/vouchers/new', 'voucher-batch': '',
   'ledger-page': '/ledger', 'redeem-page': '/redeem', 'redemption-page': '/redeem/none', 'invitation-page': '/invitation',
@@ -75,8 +75,8 @@ async function settled(page: Page) {
   await page.waitForLoadState('load');
 }
 
-/** Pages about what isn't here: `operate.e2e.ts` and `plugins-install.e2e.ts` make it, and look at them. */
-const ELSEWHERE = ['/plans/{id}', '/plugins/{name*}', '/plugins/+edit/{name*}', '/bundles/{digest}'];
+/** Pages about what isn't here: `operate.e2e.ts`, `plugins-install.e2e.ts` and those of labs make it, and look at them. */
+const ELSEWHERE = ['/plans/{id}', '/plugins/{name*}', '/plugins/+edit/{name*}', '/bundles/{digest}', '/labs/{lab}', '/labs/{lab}/console/{node}'];
 
 it('there is no page that nobody looks at', () => {
   const table = readFileSync(new URL('../../ui/src/routes.ts', import.meta.url), 'utf8');
