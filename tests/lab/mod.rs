@@ -3,6 +3,7 @@
 mod containers;
 mod crashes;
 mod deploying;
+mod drawings;
 mod faults;
 mod full;
 mod looking;

@@ -50,6 +50,7 @@ describe('the document', () => {
     await until('the check to be counted', async () => (await page.locator('aside dl').innerText()).includes('Checks'));
     await code().focus();
     await page.keyboard.press('Control+a');
+    await page.keyboard.press('Delete');
     await page.keyboard.insertText(text('texts').replace('links:', '  - { name: h2, image: debian }\nlinks:'));
     const drawn = page.locator('.svelte-flow__node[data-id="node/h2"]');
     await drawn.waitFor();
@@ -266,6 +267,20 @@ describe('other ways in and out', () => {
     await page.locator('.svelte-flow__node[data-id="node/a"]').click();
     expect(await page.getByLabel('Name', { exact: true }).isDisabled()).toBe(true);
     await accessible(page, 'viewer');
+  });
+
+  it('are listed: what is deployed, and what is only drawn', async () => {
+    const page = await open(server, '/labs');
+    const list = page.getByRole('table', { name: 'Labs' });
+    await list.getByRole('row', { name: /tables.*deployed/ }).waitFor();
+    await list.getByRole('row', { name: /texts.*drawn/ }).waitFor();
+    await looks(page, 'labs');
+    await list.getByRole('link', { name: 'clab' }).click();
+    await page.getByRole('button', { name: 'More' }).click();
+    await page.getByRole('menuitem', { name: 'Throw the drawing away…' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Throw it away' }).click();
+    await list.waitFor();
+    await until('it to be gone', async () => (await list.getByRole('link', { name: 'clab' }).count()) === 0);
   });
 
   it('says that there is no such lab', async () => {

@@ -31,13 +31,12 @@ const plain = table.filter((path) => !path.includes('{')).map((path): [string, s
 /** The others, once there is what they show. */
 const paths: Record<string, string> = {
   ...Object.fromEntries(plain), workflow: '/workflows/t/hello', launch: '/launch/t/hello', editor: '/edit/t/hello', wizard: '/new/t/steps/who',
-  user: '/users/vera', organisation: '/organisations/acme', 'organisation-look': '/organisations/acme?part=look', lab: '/labs/drawn', console: '/labs/drawn/console/h1', progress: '', run: '', 'run-failed': '', 'run-asks': '', diff: '',
-  schedule: '', 'schedule-edit': '', webhook: '', 'webhook-edit': '', trigger: '', 'trigger-edit': '', batch: '', redemption: '/redeem/01m7abcdefghjkmnpqrstvwxyz#none',
+  user: '/users/vera', organisation: '/organisations/acme', 'organisation-look': '/organisations/acme?part=look', lab: '/labs/drawn', 'lab-table': '/labs/sketch?view=table', console: '/labs/drawn/console/h1', progress: '', run: '', 'run-failed': '', 'run-asks': '', diff: '',
+  schedule: '', 'schedule-edit': '', webhook: '', 'webhook-edit': '', trigger: '', 'trigger-edit': '', batch: '', 'notification-rules': '/notifications?part=rules', 'notification-targets': '/notifications?part=targets', target: '', rule: '', redemption: '/redeem/01m7abcdefghjkmnpqrstvwxyz#none',
 };
 /** Pages about what isn't here: these tests make it, and look at them. */
 const ELSEWHERE: Record<string, string> = {
   '/plans/{id}': 'operate.e2e.ts', '/bundles/{digest}': 'operate.e2e.ts', '/plugins/{name*}': 'plugins.e2e.ts', '/plugins/+edit/{name*}': 'plugins-install.e2e.ts',
-  '/notifications/targets/{id}': 'notifications.e2e.ts', '/notifications/rules/{id}': 'notifications.e2e.ts',
 };
 
 beforeAll(async () => {
@@ -50,9 +49,12 @@ beforeAll(async () => {
   await server.api('PUT', '/secrets/acme/dns.key', { value: 'certainly secret', to: ['https://api.example.net*'] });
   await server.api('POST', '/vouchers/batches', { issuer: 'platform', name: 'spring', credit: 5_000, currency: 'EUR', count: 3 }).then((one) => (paths.batch = `/vouchers/${String(one.id)}`));
   await server.api('PUT', '/labs/drawn/drawing', { text: readFileSync(new URL('../../workflows/lab/examples/three-routers.yaml', import.meta.url), 'utf8') });
+  await server.api('PUT', '/labs/sketch/drawing', { text: 'name: sketch\nnodes: [{ name: a }, { name: b }]\nlinks: [{ endpoints: ["a:eth0", "b:eth0"] }]\n' });
   const schedule = await make('/schedules', { name: 'nightly', workflow: 't/hello', cron: '15 3 * * *', input: { name: 'night' } });
   const webhook = await make('/webhooks', { name: 'deploy', action: { do: 'launch', workflow: 't/hello', input: {} } });
   const trigger = await make('/triggers', { name: 'after hello', on: { workflow: 't/hello', states: ['failed'] }, workflow: 't/fails' });
+  const target = await make('/notifications/targets', { name: 'people', way: 'email', to: ['ann@acme.test'] });
+  const rule = await make('/notifications/rules', { name: 'stuck', on: ['run.rollback_stuck'], targets: ['people'] });
   const hello = await server.launch('t/hello', { name: 'Ann', times: 3 });
   const again = await server.launch('t/hello', { name: 'Ben', times: 2 });
   const steps = await server.launch('t/steps', { who: 'Ann' });
@@ -64,6 +66,7 @@ beforeAll(async () => {
     progress: `/runs/${steps}/progress`, run: `/runs/${hello}`, 'run-failed': `/runs/${failed}`, 'run-asks': `/runs/${asks}`, diff: `/runs/${hello}/diff?with=${again}`,
     schedule: `/schedules/${schedule.id}`, webhook: `/webhooks/${webhook.id}`, trigger: `/triggers/${trigger.id}`,
     'schedule-edit': `/schedules/${schedule.id}/edit`, 'webhook-edit': `/webhooks/${webhook.id}/edit`, 'trigger-edit': `/triggers/${trigger.id}/edit`,
+    target: `/notifications/targets/${target.id}`, rule: `/notifications/rules/${rule.id}`,
   });
 });
 

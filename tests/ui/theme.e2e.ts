@@ -92,6 +92,9 @@ describe('a look', () => {
     await otto.getByText('What it is').waitFor();
     expect(await otto.getByText('Save the look').count()).toBe(0);
     const admin = await open(server, '/');
+    await admin.getByRole('button', { name: /choose the organisation/ }).click();
+    await admin.getByRole('menuitemradio', { name: /^Acme/ }).or(admin.getByRole('menuitem', { name: /^Acme/ })).first().click();
+    await admin.getByRole('button', { name: /Acme: choose the organisation/ }).waitFor();
     expect(await admin.locator('.shell .brand').first().innerText()).toContain('Windlass');
   });
 

@@ -208,7 +208,7 @@ fn put(request: Request) -> Result<Answer, Problem> {
         lab: lab.clone(),
         text: body.text,
         base: body.base,
-        by: request.principal.name.to_string(),
+        by: request.principal.person().to_owned(),
         nodes: 0,
         networks: 0,
         links: 0,

@@ -1165,6 +1165,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/plugins/starter": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Files of a plugin to begin with
+         * @description For a registrar that nobody has; they pass the conformance kit as they are. Nothing is written.
+         */
+        post: operations["post_plugins_starter"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/plugins/unpack": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Look into an archive of a plugin
+         * @description A `.tar.gz` or a `.zip` of a plugin's folder, up to 4 MiB. Nothing is written: the answer is what would be saved. An archive with a link, or with a path that leads out of its folder, is refused as a whole.
+         */
+        post: operations["post_plugins_unpack"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/plugins/{name}": {
         parameters: {
             query?: never;
@@ -1225,6 +1265,67 @@ export interface paths {
          * @description No run of the organisation can use it from now on.
          */
         delete: operations["delete_plugins_name_approval"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/plugins/{name}/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Check a plugin's files */
+        post: operations["post_plugins_name_check"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/plugins/{name}/conformance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Run the conformance kit on a plugin
+         * @description With the exchanges that were recorded; no registrar is asked. It is what has to pass before an approval.
+         */
+        post: operations["post_plugins_name_conformance"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/plugins/{name}/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a plugin's files
+         * @description Those in its folder at the server that answers, and those that were approved for the organisation.
+         */
+        get: operations["get_plugins_name_files"];
+        /**
+         * Install a plugin, or save its files
+         * @description All of them take the place of what is there, or none does. Files with mistakes are refused. What is saved isn't used before it is approved; what was approved before stays in use.
+         */
+        put: operations["put_plugins_name_files"];
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -2172,6 +2273,26 @@ export interface paths {
         post?: never;
         /** End one of one's sessions */
         delete: operations["delete_sessions_id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What the server runs with
+         * @description As `windlass config show` says it, of the node that answers. Nothing is changed here, and no secret is shown.
+         */
+        get: operations["get_settings"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -3545,6 +3666,13 @@ export interface components {
             /** @description What a launch beyond the limit does. */
             on_conflict: components["schemas"]["OnConflict"];
         };
+        /** @description What the conformance kit found. */
+        ConformanceView: {
+            /** @description Each case: `name`, `passed`, and `found`: what was found instead, or what there is to say. */
+            checks: unknown[];
+            /** @description Whether it could be approved. */
+            passed: boolean;
+        };
         /** @description How a thing is reached. */
         ConsoleKind: "command" | "link";
         /** @description A way to get at a thing: a command for a terminal on the machine that made it, or an address for a browser. */
@@ -3979,6 +4107,31 @@ export interface components {
              * @description Number of the version in use.
              */
             version?: number | null;
+        };
+        /** @description Files that aren't saved. */
+        FilesBody: {
+            /**
+             * @description Texts by their paths in the plugin's folder; none: what is saved.
+             * @default null
+             */
+            files?: {
+                [key: string]: string;
+            } | null;
+        };
+        /** @description A plugin's files. */
+        FilesView: {
+            /** @description The files that were approved for the organisation. */
+            approved?: {
+                [key: string]: string;
+            } | null;
+            /** @description Digest of those files, as `expected` takes it. */
+            digest?: string | null;
+            /** @description What is in its folder: texts by their paths there. None: there is no such folder. */
+            files?: {
+                [key: string]: string;
+            } | null;
+            /** @description `kind/name`. */
+            name: string;
         };
         /** @description One thing that was looked at. */
         FindingView: {
@@ -5175,6 +5328,17 @@ export interface components {
              */
             version: number;
         };
+        /** @description What is to be said of a plugin's files. */
+        PluginCheckedView: {
+            /** @description Mistakes: `severity`, `code`, `message`, `file`, `line`, `column`, `help`. None: it is sound. */
+            diagnostics: unknown[];
+            /** @description Digest that an approval would be for, if it is sound. */
+            digest?: string | null;
+            /** @description Its manifest, if that can be read. */
+            manifest?: unknown;
+            /** @description What it asks to reach, as grants. */
+            permissions: string[];
+        };
         /** @description A plugin with its manifest. */
         PluginShown: {
             /** @description Digest of the version in use. */
@@ -6038,6 +6202,20 @@ export interface components {
             /** @description The whole source. */
             source: string;
         };
+        /** @description Files to be saved. */
+        SaveFilesBody: {
+            /** @description `digest` of the files that these take the place of; none: there must be none. */
+            expected?: string | null;
+            /** @description Texts by their paths in the plugin's folder: these, and none besides. */
+            files: {
+                [key: string]: string;
+            };
+            /**
+             * @description Why, for the history.
+             * @default
+             */
+            message?: string;
+        };
         /** @description A workflow that was saved. */
         Saved: {
             /** @description Grants that it asks for, and the version in use doesn't. */
@@ -6065,6 +6243,13 @@ export interface components {
             changed: components["schemas"]["Saved"][];
             /** @description Names of those that were. */
             unchanged: string[];
+        };
+        /** @description Files that were saved. */
+        SavedFiles: {
+            /** @description Digest of the files that are there now. */
+            digest: string;
+            /** @description `kind/name`. */
+            name: string;
         };
         /** @description Scenarios to run. */
         ScenariosBody: {
@@ -6276,6 +6461,30 @@ export interface components {
              */
             seen_at_ms: number;
         };
+        /** @description A key. */
+        SettingView: {
+            /** @description What it means, with units. */
+            doc: string;
+            /** @description `server.listen`. */
+            key: string;
+            /** @description Whether a server that is told to read its configuration again takes it anew; others need a new start. */
+            live: boolean;
+            /** @description Where that comes from: `default`, a file with its line, a variable, a flag. */
+            origin: string;
+            /** @description What is in effect; passwords in it are masked. */
+            value: unknown;
+            /** @description The environment variable that sets it. */
+            variable: string;
+            /** @description What its sources say by now, if that isn't in effect yet. */
+            waiting?: unknown;
+        };
+        /** @description The configuration of the server that answers. */
+        SettingsView: {
+            /** @description Why its sources can't be read by now, if that is so: the server wouldn't start with them. */
+            problem?: unknown;
+            /** @description Its keys, by name. */
+            settings: components["schemas"]["SettingView"][];
+        };
         /** @description How much an event matters. */
         Severity: "info" | "warning" | "error" | "critical";
         /** @description A signal. */
@@ -6341,6 +6550,16 @@ export interface components {
             problem?: unknown;
             /** @description In a word. */
             state: components["schemas"]["ApprovalState"];
+        };
+        /** @description A plugin to begin with. */
+        StarterBody: {
+            /**
+             * @description Who writes it; whoever asks, if nothing is said.
+             * @default null
+             */
+            author?: string | null;
+            /** @description `registrars/example`. */
+            name: string;
         };
         /** @description What becomes of a message. */
         State: "pending" | "delivered" | "dead" | "digested";
@@ -6719,6 +6938,17 @@ export interface components {
              * @enum {string}
              */
             state: "registered" | "void" | "done" | "failed" | "skipped";
+        };
+        /** @description A plugin that was taken out of an archive, and isn't installed yet. */
+        UnpackedView: {
+            /** @description Texts by their paths in the plugin's folder: `plugin.toml`, `main.rhai`, `fixtures/….json`. */
+            files: {
+                [key: string]: string;
+            };
+            /** @description What else was in the archive, and isn't taken. */
+            left_out: string[];
+            /** @description `kind/name`, as its manifest says it. */
+            name: string;
         };
         /** @description What to do about a stuck undo. */
         UnstickBody: {
@@ -9202,6 +9432,54 @@ export interface operations {
             };
         };
     };
+    post_plugins_starter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StarterBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FilesView"];
+                };
+            };
+        };
+    };
+    post_plugins_unpack: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "*/*": unknown;
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UnpackedView"];
+                };
+            };
+        };
+    };
     get_plugins_name: {
         parameters: {
             query?: never;
@@ -9336,6 +9614,115 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ApprovalView2"];
+                };
+            };
+        };
+    };
+    post_plugins_name_check: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description May contain slashes. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["FilesBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PluginCheckedView"];
+                };
+            };
+        };
+    };
+    post_plugins_name_conformance: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description May contain slashes. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["FilesBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConformanceView"];
+                };
+            };
+        };
+    };
+    get_plugins_name_files: {
+        parameters: {
+            query?: {
+                /** @description Why, for the audit log, where an approval is taken back. */
+                message?: string;
+                /** @description The organisation; `platform` if nothing is said. */
+                organisation?: string;
+            };
+            header?: never;
+            path: {
+                /** @description May contain slashes. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FilesView"];
+                };
+            };
+        };
+    };
+    put_plugins_name_files: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description May contain slashes. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SaveFilesBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedFiles"];
                 };
             };
         };
@@ -9596,6 +9983,8 @@ export interface operations {
                 kind?: string;
                 /** @description At most so many on a page: 1 to 500, 50 if nothing is said. */
                 limit?: number;
+                /** @description Of this organisation. */
+                organisation?: string;
                 /** @description Whose id begins so. */
                 prefix?: string;
                 /** @description Kept by this provider: `net`. */
@@ -10908,6 +11297,26 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    get_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingsView"];
+                };
             };
         };
     };

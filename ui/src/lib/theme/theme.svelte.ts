@@ -15,6 +15,7 @@ class Theme {
   /** What is shown; null: Windlass's own. */
   look = $state.raw<Look | null>(null);
   #systemDark = $state(dark.matches);
+  #of: string | null = null;
   /** Public pages that are in sight, the last one on top: their look goes before the session's. */
   #given = $state.raw<Look[]>([]);
 
@@ -55,6 +56,7 @@ class Theme {
 
   /** Asks how the organisation of whoever is logged in looks. */
   async follow(organisation: string | null, signal?: AbortSignal) {
+    this.#of = organisation;
     if (!organisation) {
       this.look = null;
       return;
@@ -65,6 +67,11 @@ class Theme {
       // Without it everything works, in Windlass's own colours.
       if (!signal?.aborted) this.look = null;
     }
+  }
+
+  /** It may look otherwise by now. */
+  again() {
+    return this.follow(this.#of);
   }
 }
 

@@ -40,7 +40,7 @@ export const severityOf = (severity: Severity) => severities.find((one) => one.v
 export const kinds: readonly { value: string; label: string }[] = [
   { value: 'run.failed', label: 'A run has failed' }, { value: 'run.rollback_stuck', label: 'An undo is stuck' }, { value: 'run.succeeded', label: 'A run has succeeded' }, { value: 'run.rolled_back', label: 'A run was undone' },
   { value: 'approval.requested', label: 'Somebody has to approve' }, { value: 'step.in_doubt', label: 'A step is in doubt' }, { value: 'workflow.rejected', label: 'A workflow’s file has mistakes' }, { value: 'plugin.rejected', label: 'A plugin’s files have mistakes' },
-  { value: 'node.lost', label: 'A node is lost' }, { value: 'lab.*', label: 'Anything about labs' },
+  { value: 'run.parked', label: 'A run is parked' }, { value: 'voucher.redeemed', label: 'A voucher was redeemed' }, { value: 'lab.*', label: 'Anything about labs' },
 ];
 export const kindOf = (kind: string) => kinds.find((one) => one.value === kind)?.label ?? kind;
 

@@ -18,6 +18,7 @@ it('takes the newest verdict of each thing', () => {
 });
 
 it('launches what is listed and nothing else', () => {
-  const href = destroyHref([{ ...web, extra: 1 } as never]);
+  const href = destroyHref([{ ...web, extra: 1 } as never], 'acme & co');
+  expect(href).toContain('?for=acme%20%26%20co&');
   expect(JSON.parse(decodeURIComponent(href.split('input=')[1]!))).toEqual({ things: [web] });
 });

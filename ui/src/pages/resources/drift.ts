@@ -64,4 +64,4 @@ export const looks: Record<Verdict['state'], { label: string; tone: Tone; icon: 
 };
 
 /** Where the removal of things is looked at before it is launched. */
-export const destroyHref = (things: readonly Thing[]) => `/launch/${DESTROY}?input=${encodeURIComponent(JSON.stringify({ things: things.map(bare) }))}`;
+export const destroyHref = (things: readonly Thing[], organisation: string) => `/launch/${DESTROY}?for=${encodeURIComponent(organisation)}&input=${encodeURIComponent(JSON.stringify({ things: things.map(bare) }))}`;

@@ -1,3 +1,5 @@
+//! Archives as people pack them, and as somebody does who means harm.
+
 use std::io::Write as _;
 
 use super::*;

@@ -1,0 +1,114 @@
+// Labs of containers and machines in the browser: states of containers, shells in them, a machine's serial line and its screen.
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { Page } from 'playwright-core';
+import { Docker, guest, IMAGE } from './docker';
+import { Guacd } from './guacd';
+import { open, picture, Server, until } from './harness';
+import { keep } from './pictures';
+
+let docker: Docker;
+let guacd: Guacd;
+let server: Server;
+let page: Page;
+const LAB = 'mixed';
+const text = `name: ${LAB}
+title: A container and a machine
+networks:
+  - { name: lan, position: { x: 240, y: 150 } }
+nodes:
+  - name: box
+    image: ${IMAGE}
+    command: [sleep, "1000000"]
+    env: { GREETING: hello }
+    health: { command: [test, "!", -e, /tmp/sick], interval_s: 1, retries: 1 }
+    position: { x: 0, y: 0 }
+  - name: vm
+    kernel: vmlinuz
+    initrd: initrd.gz
+    append: console=ttyS0 quiet address=10.66.0.2/24
+    memory_mb: 96
+    vnc: true
+    ready: { serial: "guest#", within: 3m }
+    position: { x: 480, y: 0 }
+links:
+  - endpoints: [{ at: "box:eth0", addresses: [10.66.0.1/24] }, lan]
+  - endpoints: ["vm:eth0", lan]
+`;
+const node = (name: string) => page.locator(`.svelte-flow__node[data-id="node/${name}"]`);
+const label = async (name: string) => (await node(name).getAttribute('aria-label')) ?? '';
+const container = () => docker.run('ps', '--all', '--format', '{{.Names}} {{.Image}}').split('\n').find((line) => line.includes(IMAGE))!.split(' ')[0]!;
+
+beforeAll(async () => {
+  docker = await Docker.start();
+  guacd = await Guacd.start();
+  server = await Server.start({ settings: `[hosts.docker]\nsocket = "${docker.socket}"\n[hosts.qemu]\naccelerator = "tcg"\nimages = ["${guest()}"]\n[hosts.guacamole]\nguacd = "${guacd.address}"\n` });
+  await server.api('PUT', `/labs/${LAB}/drawing`, { text });
+  page = await open(server, `/labs/${LAB}`);
+}, 180_000);
+afterAll(async () => {
+  await server.reaches(await server.launch('lab/destroy', { lab: LAB }), 'succeeded');
+  guacd.stop();
+  await docker.stop();
+}, 60_000);
+
+it('is deployed from its page: a healthy container, a machine that has booted', async () => {
+  await node('vm').waitFor();
+  await page.getByRole('button', { name: 'Deploy…' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Deploy', exact: true }).click();
+  await until('both to run', async () => /running/.test(await label('box')) && /running/.test(await label('vm')), 80);
+  await page.getByText('the lab is what its document says').waitFor({ timeout: 80_000 });
+  await picture(page, 'lab-mixed');
+}, 180_000);
+
+it('tells a container that gets sick, one that is stopped, and starts it again', async () => {
+  docker.run('exec', container(), 'touch', '/tmp/sick');
+  await until('it to be unhealthy', async () => /unhealthy/.test(await label('box')));
+  docker.run('exec', container(), 'rm', '/tmp/sick');
+  await until('it to be healthy', async () => /running/.test(await label('box')));
+  docker.run('kill', container());
+  await until('it to be stopped', async () => /stopped/.test(await label('box')));
+  await page.getByRole('button', { name: 'Deploy…' }).click();
+  await page.getByText('1 to start').waitFor();
+  await page.getByRole('dialog').getByRole('button', { name: 'Deploy', exact: true }).click();
+  await until('it to run again', async () => /running/.test(await label('box')), 60);
+});
+
+it('opens a shell in the container', async () => {
+  await node('box').click();
+  await page.getByRole('button', { name: 'Shell' }).click();
+  await page.getByText('you type').waitFor();
+  await page.keyboard.type('echo in-$GREETING-$((6*7))\n');
+  await until('the answer', async () => /in-hello-42/.test(await page.locator('.xterm-rows').innerText()));
+});
+
+it('opens the machine’s serial line beside it, and its screen', async () => {
+  await node('vm').click();
+  await page.getByRole('button', { name: 'Serial line' }).click();
+  const shown = page.locator('.one:not(.away)');
+  await shown.getByText('you type').waitFor();
+  await shown.locator('.xterm-helper-textarea').focus();
+  await page.keyboard.type('\necho serial-$((6*7))\n');
+  await until('the guest to answer', async () => /serial-42/.test(await shown.locator('.xterm-rows').innerText()), 40);
+  await page.getByRole('button', { name: 'Screen', exact: true }).click();
+  await shown.getByText('you type').waitFor();
+  // noVNC draws what the machine shows: the screen has the size that it told.
+  const size = await until('a screen', async () => shown.locator('canvas').first().evaluate((canvas: HTMLCanvasElement) => canvas.width > 100 && [canvas.width, canvas.height]).catch(() => undefined));
+  expect(size[0]).toBeGreaterThanOrEqual(320);
+  await shown.getByRole('button', { name: 'Ctrl-Alt-Del' }).waitFor();
+  await page.getByRole('tab').nth(0).click();
+  await until('the container’s shell to be as it was', async () => /in-hello-42/.test(await shown.locator('.xterm-rows').innerText()));
+  await keep(page, 'lab-consoles');
+});
+
+it('opens the screen by way of guacd: what it draws is seen, what is typed arrives', async () => {
+  await node('vm').click();
+  await page.getByRole('button', { name: 'Screen by guacd' }).click();
+  const shown = page.locator('.one:not(.away)');
+  await shown.getByText('Connected').waitFor();
+  const colour = () => shown.locator('canvas').first().evaluate((canvas: HTMLCanvasElement) => [...canvas.getContext('2d')!.getImageData(10, 10, 1, 1).data].slice(0, 3));
+  await until('the colour that guacd has drawn', async () => (await colour().catch(() => [])).join() === '20,120,220');
+  await shown.getByRole('application').focus();
+  await page.keyboard.press('a');
+  await until('the key to arrive', () => guacd.heard.some((parts) => parts[0] === 'key' && parts[1] === '97' && parts[2] === '1'));
+  await until('the picture to be acknowledged', () => guacd.heard.some((parts) => parts[0] === 'sync'));
+});
