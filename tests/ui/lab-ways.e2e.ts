@@ -219,6 +219,39 @@ describe('the keyboard alone', () => {
   });
 });
 
+describe('two at once', () => {
+  it('whoever comes second is told, and nothing of either is lost', async () => {
+    await draw('both');
+    const page = await open(server, '/labs/both');
+    await page.locator('.svelte-flow__node[data-id="node/h1"]').click();
+    await draw('both', text('both').replace('The first host', 'Somebody else was here'));
+    await page.getByText('Forwards packets').click();
+    await page.getByText('Somebody else has changed this drawing').waitFor();
+    expect(await drawing('both')).toContain('Somebody else was here');
+    await accessible(page, 'two at once');
+    await page.getByRole('button', { name: 'Show theirs' }).click();
+    await page.getByText('Somebody else has changed this drawing').waitFor({ state: 'detached' });
+    await page.locator('.svelte-flow__node[data-id="node/h1"]').click();
+    await page.getByText('Forwards packets').click();
+    await until('the change to be kept beside theirs', async () => /Somebody else was here/.test(await drawing('both')) && /name: h1, position: .*forwarding: true|forwarding: true.*name: h1/.test(await drawing('both')));
+  });
+
+  it('a document that somebody else has deployed meanwhile is offered', async () => {
+    const document = { name: 'meanwhile', nodes: [{ name: 'a' }, { name: 'b' }], links: [{ endpoints: ['a:eth0', 'b:eth0'] }] };
+    await deploy('meanwhile', document);
+    const page = await open(server, '/labs/meanwhile');
+    await page.locator('.svelte-flow__node[data-id="node/a"]').click();
+    await page.getByText('Forwards packets').click();
+    await page.locator('.facts').getByText('edited').waitFor();
+    await server.reaches(await server.launch('lab/set-link', { lab: 'meanwhile', at: 'a:eth0', state: 'down' }), 'succeeded');
+    await page.getByText('Somebody has deployed another document').waitFor();
+    await page.getByRole('button', { name: 'Take what is deployed' }).click();
+    await until('nothing to differ', async () => (await page.locator('.facts').getByText('edited').count()) === 0);
+    expect(await page.getByText('Forwards packets').locator('..').getByRole('checkbox').isChecked()).toBe(false);
+    await until('it to be kept', async () => /state: down/.test(await drawing('meanwhile').catch(() => '')));
+  });
+});
+
 describe('other ways in and out', () => {
   it('takes another tool’s topology, and says what it couldn’t', async () => {
     const page = await open(server, '/labs/new');
