@@ -124,7 +124,7 @@ fn people_come_in_through_a_certified_provider() {
     become_("bob");
     let mut bob = Browser::new();
     bob.go(&start("rs")).0.expect(200);
-    assert_eq!(bob.whoami(&server).expect(200).json()["permissions"], json!(["read"]));
+    assert_eq!(bob.whoami(&server).expect(200).json()["permissions"], json!(["read", "watch_consoles"]));
     // Another domain, and an address that nobody has verified.
     for who in ["eve", "una"] {
         become_(who);

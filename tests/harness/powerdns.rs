@@ -48,12 +48,28 @@ impl PowerDns {
         assert!(made.success(), "the schema of PowerDNS can't be loaded");
         fs::write(folder.path().join("api.key"), KEY).expect("the folder can be written");
         let mut server = Self { folder, dns: free_port(), api: free_port(), process: None };
-        server.resume();
+        // Somebody else may take a port in the moment between.
+        for is_last in [false, false, true] {
+            match server.begin() {
+                Err(log) if !is_last && log.contains("Unable to bind") => {
+                    (server.dns, server.api) = (free_port(), free_port())
+                }
+                begun => {
+                    begun.unwrap_or_else(|log| panic!("PowerDNS ended: {log}"));
+                    break;
+                }
+            }
+        }
         Some(server)
     }
 
     /// Starts it again where it was stopped, with the zones that it had.
     pub fn resume(&mut self) {
+        self.begin().unwrap_or_else(|log| panic!("PowerDNS ended: {log}"));
+    }
+
+    /// Starts it; what it has said, if it ends.
+    fn begin(&mut self) -> Result<(), String> {
         let folder = self.folder.path().display();
         let (dns, api) = (self.dns, self.api);
         let text = format!(
@@ -68,10 +84,12 @@ impl PowerDns {
         let mut command = Command::new("pdns_server");
         command.arg(format!("--config-dir={folder}")).env("PATH", path_of_root());
         self.process = Some(Process::start(&mut command).expect("pdns_server starts"));
+        let mut runs = true;
         wait_until("PowerDNS", Duration::from_secs(20), || {
-            assert!(self.process.as_mut().is_some_and(Process::is_running), "PowerDNS ended: {}", self.log());
-            self.try_api("GET", "/zones", Value::Null).is_some_and(|(status, _)| status == 200)
+            runs = self.process.as_mut().is_some_and(Process::is_running);
+            !runs || self.try_api("GET", "/zones", Value::Null).is_some_and(|(status, _)| status == 200)
         });
+        if runs { Ok(()) } else { Err(self.log()) }
     }
 
     /// Stops it; its zones stay.

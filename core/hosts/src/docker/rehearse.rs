@@ -211,8 +211,8 @@ impl Backend for Twin {
     fn put<'a>(&'a self, container: &'a str, folder: &'a str, archive: Vec<u8>) -> Answer<'a, ()> {
         let mut world = self.0.lock();
         now(world.get(container).map(|kept| {
-            for path in paths(&archive) {
-                kept.files.insert(format!("{folder}{path}"), archive.clone());
+            for (path, alone) in apart(&archive) {
+                kept.files.insert(format!("{folder}{path}"), alone);
             }
         }))
     }
@@ -300,9 +300,15 @@ impl Backend for Twin {
     }
 }
 
-fn paths(archive: &[u8]) -> Vec<String> {
+/// The files of an archive by their paths, each as an archive of its own.
+fn apart(archive: &[u8]) -> Vec<(String, Vec<u8>)> {
     let mut archive = tar::Archive::new(archive);
     let Ok(entries) = archive.entries() else { return Vec::new() };
-    let path = |entry: tar::Entry<'_, &[u8]>| Some(entry.path().ok()?.display().to_string());
-    entries.flatten().filter_map(path).collect()
+    let alone = |entry: tar::Entry<'_, &[u8]>| {
+        let (path, header) = (entry.path().ok()?.display().to_string(), entry.header().clone());
+        let mut alone = tar::Builder::new(Vec::new());
+        alone.append(&header, entry).ok()?;
+        Some((path, alone.into_inner().ok()?))
+    };
+    entries.flatten().filter_map(alone).collect()
 }
