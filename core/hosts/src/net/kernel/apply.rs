@@ -214,6 +214,15 @@ fn no_link(fault: Fault, name: &str) -> Fault {
     Fault::new(fault.errno, format!("the link {name}"))
 }
 
+/// Has the namespace that this thread is in forward nothing: a new one takes over what the machine does, and a node forwards only where
+/// it is told to.
+pub(super) fn forward_nothing() -> Result<(), Fault> {
+    match fs::read_to_string(IPV4_FORWARD).is_ok_and(|now| now.trim() == "0") {
+        true => Ok(()),
+        false => set_forwarding(false),
+    }
+}
+
 fn set_forwarding(on: bool) -> Result<(), Fault> {
     let value = if on { "1" } else { "0" };
     // A kernel without IPv6 has no such file.

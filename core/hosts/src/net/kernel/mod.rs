@@ -50,7 +50,7 @@ impl NetBackend for Kernel {
     }
 
     fn add_namespaces(&self, new: &[NewNamespace]) -> Vec<Result<(), Fault>> {
-        space::add(new, mark)
+        space::add(new, |namespace| mark(namespace).and_then(|()| apply::forward_nothing()))
     }
 
     fn remove_namespaces(&self, names: &[String]) -> Vec<Result<(), Fault>> {
