@@ -1,87 +1,111 @@
-// A Docker daemon of a test file's own, with an image of busybox: its socket, data and containers are in a folder that goes with it.
+// A Docker daemon of a test file's own: its socket, data and containers are in a folder that goes with it. And a small machine to boot.
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { root, until } from './harness';
+import { dirname, join } from 'node:path';
+import { atEnd, root, target, until } from './harness';
+import { gone, has, PATH } from './world';
 
-/** An image with busybox, whose program is named by each container. */
-export const IMAGE = 'windlass-test/busybox:1';
 const APPLETS = ['sh', 'sleep', 'ping', 'ip', 'cat', 'echo', 'ls', 'ps', 'true', 'false', 'test', 'touch', 'rm'];
 
+/** A busybox that needs no libraries: the one of the machine, or the one that `.ci/setup` has unpacked. */
+const busybox = () =>
+  ['bin/busybox', 'usr/bin/busybox'].map((path) => join(target, 'tools/busybox-static/package', path)).concat('/usr/bin/busybox', '/bin/busybox')
+    .find((path) => existsSync(path) && !readFileSync(path).includes('/lib64/ld-linux'));
+
+/** A Docker daemon with a socket and a data folder of its own. */
 export class Docker {
-  readonly folder = mkdtempSync(join(tmpdir(), 'wldk'));
-  readonly socket = join(this.folder, 'docker.sock');
-  #daemon: ChildProcess | undefined;
+  private constructor(
+    private readonly folder: string,
+    private readonly process: ChildProcess,
+  ) {}
 
-  /** Starts one. */
-  static async start(): Promise<Docker> {
-    const docker = new Docker();
-    writeFileSync(join(docker.folder, 'daemon.json'), '{}');
-    // Overlays can't be laid over overlays, which is what a container's root often is.
-    for (const driver of ['overlay2', 'vfs']) if (await docker.#try(driver)) break;
-    docker.run('version');
-    docker.#image();
-    return docker;
-  }
-
-  async #try(driver: string): Promise<boolean> {
-    const path = (name: string) => join(this.folder, name);
-    const daemon = spawn('dockerd', [
-      '--config-file', path('daemon.json'), '--host', `unix://${this.socket}`, '--data-root', path('data'), '--exec-root', path('exec'), '--pidfile', path('pid'),
-      // Neither the machine's firewall nor its links are touched.
-      '--bridge=none', '--iptables=false', '--ip6tables=false', '--ip-masq=false', '--ip-forward=false', '--storage-driver', driver,
-    ], { stdio: 'ignore', env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` } });
-    this.#daemon = daemon;
-    let failed = false;
-    daemon.on('error', () => (failed = true));
-    await until('dockerd', () => {
-      if (failed || daemon.exitCode !== null) return true;
-      try {
-        this.run('version');
-        return true;
-      } catch {
-        return false;
-      }
-    }, 60);
-    return !failed && daemon.exitCode === null;
-  }
-
-  /** Runs `docker`. */
-  run(...given: string[]): string {
-    return execFileSync('docker', ['--host', `unix://${this.socket}`, ...given], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim();
-  }
-
-  #image() {
-    const [files, archive] = [join(this.folder, 'rootfs'), join(this.folder, 'rootfs.tar')];
+  /** An image with busybox, whose program is named by each container. */
+  makeImage(name: string) {
+    const files = join(this.folder, 'rootfs');
     mkdirSync(join(files, 'bin'), { recursive: true });
     mkdirSync(join(files, 'tmp'));
-    copyFileSync('/usr/bin/busybox', join(files, 'bin/busybox'));
+    cpSync(busybox()!, join(files, 'bin/busybox'));
     for (const applet of APPLETS) symlinkSync('busybox', join(files, 'bin', applet));
-    execFileSync('tar', ['-C', files, '-cf', archive, '.']);
-    this.run('import', archive, IMAGE);
+    execFileSync('tar', ['-C', files, '-cf', `${files}.tar`, '.']);
+    this.run('import', `${files}.tar`, name);
+  }
+
+  /** Why there can't be one here. */
+  static missing(): string | undefined {
+    if (process.getuid?.() !== 0) return 'a Docker daemon needs root';
+    const program = ['dockerd', 'docker', 'tar'].find((one) => !has(one));
+    if (program) return `no ${program} (Debian: docker.io)`;
+    if (!busybox()) return 'no static busybox (Debian: busybox-static)';
+    return readdirSync('/sys/fs/cgroup').length === 0 ? 'no control groups are mounted' : undefined;
+  }
+
+  static async start(): Promise<Docker> {
+    const folder = mkdtempSync(join(tmpdir(), 'wldk-'));
+    writeFileSync(join(folder, 'daemon.json'), '{}');
+    // Overlays can't be laid over overlays, which is what a container's root often is.
+    for (const driver of ['overlay2', 'vfs']) {
+      const at = (name: string) => join(folder, name);
+      const child = spawn('dockerd', [
+        '--config-file', at('daemon.json'), '--host', `unix://${at('docker.sock')}`, '--data-root', at('data'), '--exec-root', at('exec'), '--pidfile', at('pid'),
+        // Neither the machine's firewall nor its links are touched.
+        '--bridge=none', '--iptables=false', '--ip6tables=false', '--ip-masq=false', '--ip-forward=false', '--storage-driver', driver,
+      ], { env: { ...process.env, PATH }, stdio: 'ignore' });
+      const docker = new Docker(folder, child);
+      await until('dockerd', () => child.exitCode !== null || docker.answers(), 60);
+      if (child.exitCode !== null) continue;
+      atEnd(() => docker.stop());
+      return docker;
+    }
+    throw new Error('dockerd doesn’t start');
+  }
+
+  get socket() {
+    return join(this.folder, 'docker.sock');
+  }
+
+  run(...args: string[]): string {
+    return execFileSync('docker', ['--host', `unix://${this.socket}`, ...args], { stdio: ['ignore', 'pipe', 'pipe'] }).toString().trim();
+  }
+
+  answers(): boolean {
+    try {
+      return this.run('version') !== '';
+    } catch {
+      return false;
+    }
+  }
+
+  /** An image of a web server with these pages. */
+  makeWebImage(name: string, pages: Record<string, string>) {
+    const folder = join(this.folder, 'image');
+    mkdirSync(join(folder, 'bin'), { recursive: true });
+    cpSync(busybox()!, join(folder, 'bin/busybox'));
+    symlinkSync('busybox', join(folder, 'bin/httpd'));
+    for (const [path, text] of Object.entries(pages)) {
+      mkdirSync(dirname(join(folder, 'srv', path)), { recursive: true });
+      writeFileSync(join(folder, 'srv', path), text);
+    }
+    execFileSync('tar', ['-C', folder, '-cf', `${folder}.tar`, '.']);
+    this.run('import', '--change', 'CMD ["httpd", "-f", "-p", "80", "-h", "/srv"]', `${folder}.tar`, name);
   }
 
   /** Removes all that is in it, and stops it. */
   async stop() {
+    if (this.process.exitCode !== null || this.process.signalCode !== null) return;
     const all = this.run('ps', '--all', '--quiet').split(/\s+/).filter(Boolean);
     if (all.length) this.run('rm', '--force', '--volumes', ...all);
-    const daemon = this.#daemon!;
-    const gone = new Promise((done) => daemon.once('exit', done));
-    daemon.kill('SIGTERM');
-    await gone;
-    // A daemon leaves its mounts where it was killed.
-    for (const line of readFileSync('/proc/self/mounts', 'utf8').split('\n')) {
-      const at = line.split(' ')[1];
-      if (at?.startsWith(`${this.folder}/`)) execFileSync('umount', ['--lazy', at]);
-    }
+    this.run('network', 'prune', '--force');
+    await gone(this.process, 'SIGTERM');
+    const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n').map((line) => line.split(' ')[1] ?? '');
+    for (const path of mounts.filter((one) => one.startsWith(this.folder)).reverse()) execFileSync('umount', ['--lazy', path]);
     rmSync(this.folder, { recursive: true, force: true });
   }
 }
 
 /** The folder of the small guest that tests boot, made once: `vmlinuz`, `initrd.gz`. */
 export function guest(): string {
-  const folder = join(resolve(root, process.env.CARGO_TARGET_DIR ?? 'target'), 'tools/guest');
+  const folder = join(target, 'tools/guest');
   mkdirSync(folder, { recursive: true });
   execFileSync(join(root, 'tests/tools/guest/build'), [folder], { stdio: 'ignore' });
   return folder;

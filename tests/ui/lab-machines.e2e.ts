@@ -1,7 +1,7 @@
 // Labs of containers and machines in the browser: states of containers, shells in them, a machine's serial line and its screen.
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Page } from 'playwright-core';
-import { Docker, guest, IMAGE } from './docker';
+import { Docker, guest } from './docker';
 import { Guacd } from './guacd';
 import { open, picture, Server, until } from './harness';
 import { keep } from './pictures';
@@ -10,6 +10,7 @@ let docker: Docker;
 let guacd: Guacd;
 let server: Server;
 let page: Page;
+const IMAGE = 'windlass-test/busybox:1';
 const LAB = 'mixed';
 const text = `name: ${LAB}
 title: A container and a machine
@@ -40,6 +41,7 @@ const container = () => docker.run('ps', '--all', '--format', '{{.Names}} {{.Ima
 
 beforeAll(async () => {
   docker = await Docker.start();
+  docker.makeImage(IMAGE);
   guacd = await Guacd.start();
   server = await Server.start({ settings: `[hosts.docker]\nsocket = "${docker.socket}"\n[hosts.qemu]\naccelerator = "tcg"\nimages = ["${guest()}"]\n[hosts.guacamole]\nguacd = "${guacd.address}"\n` });
   await server.api('PUT', `/labs/${LAB}/drawing`, { text });

@@ -8,7 +8,8 @@ import type { Page } from 'playwright-core';
 import { beforeAll, expect, it } from 'vitest';
 import { freePort, logIn, open, Server, until, visit } from './harness';
 import { keep } from './pictures';
-import { Docker, Mail, skipped, Street } from './world';
+import { Docker } from './docker';
+import { Mail, skipped, Street } from './world';
 
 const SHOP = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Bob’s shop</title>
 <style>body { margin: 0; font: 18px/1.5 system-ui, sans-serif; background: #fdf6ec; color: #2b2118; display: grid; place-items: center; min-height: 100vh }

@@ -1,17 +1,17 @@
-// What stands around a server in a story: a Docker daemon and a mail server of its own, and a network in which names lead to where
+// What stands around a server in a story: a mail server of its own, and a network in which names lead to where
 // the real name server says.
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { promises as dns } from 'node:dns';
-import { appendFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { atEnd, root, target, until } from './harness';
 
-const PATH = `${process.env.PATH ?? ''}:/usr/sbin:/sbin`;
-const has = (program: string) => PATH.split(':').some((folder) => existsSync(join(folder, program)));
+export const PATH = `${process.env.PATH ?? ''}:/usr/sbin:/sbin`;
+export const has = (program: string) => PATH.split(':').some((folder) => existsSync(join(folder, program)));
 
 /** Says loudly what can't be tried here; on CI that is a failure. */
 export function skipped(test: string, reason: string) {
@@ -20,93 +20,12 @@ export function skipped(test: string, reason: string) {
   if (['true', '1'].includes(process.env.CI ?? '')) throw new Error(`${test} was skipped on CI: ${reason}`);
 }
 
-async function gone(child: ChildProcess, signal: NodeJS.Signals) {
+/** Ends a program, and waits until it has. */
+export async function gone(child: ChildProcess, signal: NodeJS.Signals) {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = new Promise((resolve) => child.once('exit', resolve));
   child.kill(signal);
   await ended;
-}
-
-/** A busybox that needs no libraries: the one of the machine, or the one that `.ci/setup` has unpacked. */
-const busybox = () =>
-  ['bin/busybox', 'usr/bin/busybox'].map((path) => join(target, 'tools/busybox-static/package', path)).concat('/usr/bin/busybox', '/bin/busybox')
-    .find((path) => existsSync(path) && !readFileSync(path).includes('/lib64/ld-linux'));
-
-/** A Docker daemon with a socket and a data folder of its own. */
-export class Docker {
-  private constructor(
-    private readonly folder: string,
-    private readonly process: ChildProcess,
-  ) {}
-
-  /** Why there can't be one here. */
-  static missing(): string | undefined {
-    if (process.getuid?.() !== 0) return 'a Docker daemon needs root';
-    const program = ['dockerd', 'docker', 'tar'].find((one) => !has(one));
-    if (program) return `no ${program} (Debian: docker.io)`;
-    if (!busybox()) return 'no static busybox (Debian: busybox-static)';
-    return readdirSync('/sys/fs/cgroup').length === 0 ? 'no control groups are mounted' : undefined;
-  }
-
-  static async start(): Promise<Docker> {
-    const folder = mkdtempSync(join(tmpdir(), 'wldk-'));
-    writeFileSync(join(folder, 'daemon.json'), '{}');
-    // Overlays can't be laid over overlays, which is what a container's root often is.
-    for (const driver of ['overlay2', 'vfs']) {
-      const at = (name: string) => join(folder, name);
-      const child = spawn('dockerd', [
-        '--config-file', at('daemon.json'), '--host', `unix://${at('docker.sock')}`, '--data-root', at('data'), '--exec-root', at('exec'), '--pidfile', at('pid'),
-        // Neither the machine's firewall nor its links are touched.
-        '--bridge=none', '--iptables=false', '--ip6tables=false', '--ip-masq=false', '--ip-forward=false', '--storage-driver', driver,
-      ], { env: { ...process.env, PATH }, stdio: 'ignore' });
-      const docker = new Docker(folder, child);
-      await until('dockerd', () => child.exitCode !== null || docker.answers(), 60);
-      if (child.exitCode !== null) continue;
-      atEnd(() => docker.#end());
-      return docker;
-    }
-    throw new Error('dockerd doesn’t start');
-  }
-
-  get socket() {
-    return join(this.folder, 'docker.sock');
-  }
-
-  run(...args: string[]): string {
-    return execFileSync('docker', ['--host', `unix://${this.socket}`, ...args], { stdio: ['ignore', 'pipe', 'pipe'] }).toString().trim();
-  }
-
-  answers(): boolean {
-    try {
-      return this.run('version') !== '';
-    } catch {
-      return false;
-    }
-  }
-
-  /** An image of a web server with these pages. */
-  makeWebImage(name: string, pages: Record<string, string>) {
-    const folder = join(this.folder, 'image');
-    mkdirSync(join(folder, 'bin'), { recursive: true });
-    cpSync(busybox()!, join(folder, 'bin/busybox'));
-    symlinkSync('busybox', join(folder, 'bin/httpd'));
-    for (const [path, text] of Object.entries(pages)) {
-      mkdirSync(dirname(join(folder, 'srv', path)), { recursive: true });
-      writeFileSync(join(folder, 'srv', path), text);
-    }
-    execFileSync('tar', ['-C', folder, '-cf', `${folder}.tar`, '.']);
-    this.run('import', '--change', 'CMD ["httpd", "-f", "-p", "80", "-h", "/srv"]', `${folder}.tar`, name);
-  }
-
-  async #end() {
-    const all = this.run('ps', '--all', '--quiet').split(/\s+/).filter(Boolean);
-    if (all.length) this.run('rm', '--force', '--volumes', ...all);
-    this.run('network', 'prune', '--force');
-    await gone(this.process, 'SIGTERM');
-    const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n').map((line) => line.split(' ')[1] ?? '');
-    for (const path of mounts.filter((one) => one.startsWith(this.folder)).reverse()) execFileSync('umount', ['--lazy', path]);
-    rmSync(this.folder, { recursive: true, force: true });
-  }
 }
 
 /** A real mail server, and what it has taken. */
