@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The kind of document.
-const KIND: &str = "lab_drawing";
+pub(crate) const KIND: &str = "lab_drawing";
 /// Bytes of a text.
 const TEXT_BYTES: usize = 1 << 20;
 /// Bytes of a request: text grows when it is put into JSON.

@@ -24,6 +24,7 @@ use crate::{
         users,
     },
     invitations::kept::Invitation,
+    lab_drawings,
     triggers::kept::{Rule, ScheduleBody, TriggerBody, WebhookBody},
 };
 
@@ -333,9 +334,11 @@ fn removal(engine: &Engine, organisation: &Organisation) -> Result<Vec<Change>, 
     rules::<ScheduleBody>(engine, &own, &mut changes)?;
     rules::<WebhookBody>(engine, &own, &mut changes)?;
     rules::<TriggerBody>(engine, &own, &mut changes)?;
-    let approvals = DocumentFilter { kind: "plugin_approval".into(), limit: 1_000, ..own };
-    for approval in engine.documents(&approvals)? {
-        changes.push(Change::Delete { kind: approval.kind, id: approval.id, expected: Expected::Any });
+    for kind in ["plugin_approval", lab_drawings::KIND] {
+        let theirs = DocumentFilter { kind: kind.into(), limit: 1_000, ..own.clone() };
+        for document in engine.documents(&theirs)? {
+            changes.push(Change::Delete { kind: document.kind, id: document.id, expected: Expected::Any });
+        }
     }
     Ok(changes)
 }

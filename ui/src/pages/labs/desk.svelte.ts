@@ -340,7 +340,8 @@ export class Desk {
       this.#ended = true;
       stop();
       for (const timer of Object.values(this.#timers)) clearTimeout(timer);
-      if (this.text !== this.#keptText) void this.keep({ keepalive: true });
+      // Browsers refuse to send more than 64 KiB once a page is gone.
+      if (this.text !== this.#keptText) void this.keep({ keepalive: this.text.length < 20_000 });
     };
   }
 
