@@ -1,6 +1,6 @@
 // A Docker daemon of a test file's own: its socket, data and containers are in a folder that goes with it. And a small machine to boot.
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { atEnd, root, target, until } from './harness';
@@ -90,10 +90,21 @@ export class Docker {
     this.run('import', '--change', 'CMD ["httpd", "-f", "-p", "80", "-h", "/srv"]', `${folder}.tar`, name);
   }
 
+  /** Names that Windlass has given to the network namespaces of these containers go, or they would stay for ever. */
+  #unpin(containers: string[]) {
+    if (!containers.length || !existsSync('/run/netns')) return;
+    const pids = this.run('inspect', '--format', '{{.State.Pid}}', ...containers).split(/\s+/).filter((pid) => pid !== '0');
+    const theirs = new Set(pids.map((pid) => statSync(`/proc/${pid}/ns/net`).ino));
+    for (const name of readdirSync('/run/netns')) {
+      if (name.startsWith('nve') && theirs.has(statSync(join('/run/netns', name)).ino)) execFileSync('ip', ['netns', 'delete', name], { env: { ...process.env, PATH } });
+    }
+  }
+
   /** Removes all that is in it, and stops it. */
   async stop() {
     if (this.process.exitCode !== null || this.process.signalCode !== null) return;
     const all = this.run('ps', '--all', '--quiet').split(/\s+/).filter(Boolean);
+    this.#unpin(all);
     if (all.length) this.run('rm', '--force', '--volumes', ...all);
     this.run('network', 'prune', '--force');
     await gone(this.process, 'SIGTERM');

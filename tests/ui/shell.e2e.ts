@@ -174,6 +174,8 @@ describe('the palette and the help', () => {
     await field.fill('launch hello');
     await page.keyboard.press('Enter');
     await until('the launch form', () => new URL(page.url()).pathname === '/launch/t/hello');
+    await field.waitFor({ state: 'hidden' });
+    await page.getByRole('heading', { level: 1 }).first().waitFor();
     await page.keyboard.press('Control+k');
     await field.fill(run.slice(-6));
     await page.getByRole('option', { name: new RegExp(run.slice(-8)) }).waitFor();
