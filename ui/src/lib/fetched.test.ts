@@ -1,3 +1,4 @@
+// What is tried again, and how often.
 import { expect, it, vi } from 'vitest';
 import { fetched } from './fetched';
 

@@ -1,3 +1,4 @@
+// Parts of the interface that are fetched when they are needed.
 /** Waits before another try, in milliseconds. */
 const WAITS = [200, 800];
 
