@@ -16,6 +16,7 @@ mod lists;
 mod log;
 mod migrations;
 mod nodes;
+mod order;
 mod stuck_locks;
 mod undoing;
 mod vouchers;

@@ -31,6 +31,7 @@ mod log;
 mod migrate;
 mod nodes;
 mod options;
+mod order;
 mod payments;
 mod queue;
 mod rates;

@@ -25,6 +25,7 @@ use crate::{
     error::{Applied, Fault, StoreError, is_gone, is_refusal},
     failpoint,
     options::{Committed, Durability, StoreOptions},
+    order,
     queue::{Answer, Item, Queue, tell_all},
     recent::Recent,
     room::Room,
@@ -264,6 +265,7 @@ fn apply_all(
     mut answer: impl FnMut(Result<Done, StoreError>),
 ) -> Result<(), DieselError> {
     let mut batch = Batch::default();
+    order::lock_ahead(connection, recent, commands)?;
     for commands in commands.chunk_by(|one, other| batch::goes_along(one) && batch::goes_along(other)) {
         if commands.iter().all(|command| batch::goes_along(command)) {
             batch.open(connection, commands)?;

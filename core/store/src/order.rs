@@ -1,0 +1,127 @@
+//! The order in which nodes take turns. A transaction holds what it has locked until it ends, so two transactions that
+//! lock the same things in opposite orders would wait for each other until the database gives one of them up, and that
+//! takes a second. So what several commands will lock is locked beforehand, in one order: names first, then leases.
+//!
+//! It is a help, not what correctness depends on: every command locks again what it decides upon.
+
+use std::collections::BTreeSet;
+
+use diesel::prelude::*;
+use windlass_model::{
+    RunId, WaitReason, WaitSpec,
+    command::{Command, Lease},
+    journal::LocalEffect,
+};
+
+use crate::{
+    batch,
+    connection::AnyConnection,
+    hot_postgres as hot,
+    recent::Recent,
+    schema::{leases, locks, waits},
+    timers,
+};
+
+/// What a transaction's commands will lock, as far as it can be told without applying them.
+#[derive(Default)]
+struct Ahead<'c> {
+    names: BTreeSet<String>,
+    runs: BTreeSet<&'c str>,
+    /// Runs whose waits are looked at.
+    waiting: BTreeSet<&'c str>,
+    /// Runs that end, and give back what they hold.
+    ending: BTreeSet<&'c str>,
+}
+
+/// Locks what these commands of one transaction will lock. In SQLite there is only one writer.
+pub(crate) fn lock_ahead(conn: &mut AnyConnection, recent: &Recent, commands: &[&Command]) -> QueryResult<()> {
+    let AnyConnection::Postgres(c) = conn else { return Ok(()) };
+    if is_ordered(commands) {
+        return Ok(());
+    }
+    let mut ahead = Ahead::default();
+    commands.iter().for_each(|command| ahead.look(recent, command));
+    if !ahead.ending.is_empty() {
+        let held = locks::table.filter(locks::run_id.eq_any(&ahead.ending)).select(locks::name);
+        ahead.names.extend(held.load::<String>(c)?);
+    }
+    let waiting: Vec<&str> = ahead.waiting.union(&ahead.ending).copied().collect();
+    if !waiting.is_empty() {
+        let named: Vec<(String, Option<String>)> = waits::table
+            .filter(waits::run_id.eq_any(waiting))
+            .filter(waits::reason.eq_any([WaitReason::Child.as_str(), WaitReason::Lock.as_str()]))
+            .select((waits::reason, waits::name))
+            .load(c)?;
+        let name = |(reason, name): (String, Option<String>)| match reason == WaitReason::Child.as_str() {
+            true => name.map(|child| timers::end_of(&child)),
+            false => name,
+        };
+        ahead.names.extend(named.into_iter().filter_map(name));
+    }
+    if !ahead.names.is_empty() {
+        let names: Vec<String> = ahead.names.into_iter().collect();
+        hot::Exclude { names: &names }.execute(c)?;
+    }
+    if ahead.runs.len() > 1 {
+        let those = leases::table.filter(leases::run_id.eq_any(&ahead.runs)).order(leases::run_id);
+        those.select(leases::run_id).for_update().load::<String>(c)?;
+    }
+    Ok(())
+}
+
+/// Whether these commands lock in order by themselves: alone, but for one that is about many leases, or as a batch does in
+/// which nothing is suspended.
+fn is_ordered(commands: &[&Command]) -> bool {
+    match commands {
+        [command] => !matches!(command, Command::Beat { .. }),
+        _ => commands.iter().all(|command| batch::goes_along(command) && !matches!(command, Command::Suspend { .. })),
+    }
+}
+
+impl<'c> Ahead<'c> {
+    fn look(&mut self, recent: &Recent, command: &'c Command) {
+        match command {
+            Command::Audited { command, .. } => self.look(recent, command),
+            Command::Wait { lease, wait, .. } => {
+                self.runs.insert(lease.run.as_str());
+                match wait {
+                    WaitSpec::Child { run } => _ = self.names.insert(timers::end_of(run.as_str())),
+                    WaitSpec::Lock { name, .. } => _ = self.names.insert(name.clone()),
+                    WaitSpec::Timer { .. } | WaitSpec::Signal { .. } | WaitSpec::Approval(_) => {}
+                }
+            }
+            Command::Local { lease, effect, .. } => {
+                self.runs.insert(lease.run.as_str());
+                if let LocalEffect::Unlock { name } = effect {
+                    self.names.insert(name.clone());
+                }
+            }
+            Command::Suspend { lease } => {
+                self.runs.insert(lease.run.as_str());
+                self.waiting.insert(lease.run.as_str());
+            }
+            Command::Succeed { lease, .. }
+            | Command::Fail { lease, undo: false, .. }
+            | Command::FinishRollback { lease } => self.ends(recent, lease),
+            Command::Begin { lease, .. } | Command::Finish { lease, .. } | Command::Emit { lease, .. } => {
+                self.runs.insert(lease.run.as_str());
+            }
+            Command::Beat { beat, .. } => self.runs.extend(beat.runs.iter().map(|lease| lease.run.as_str())),
+            Command::Signal { run, .. } | Command::Cancel { run, .. } => self.of_another(run),
+            _ => {}
+        }
+    }
+
+    fn ends(&mut self, recent: &Recent, lease: &'c Lease) {
+        self.runs.insert(lease.run.as_str());
+        self.names.insert(timers::end_of(lease.run.as_str()));
+        if !recent.is_quiet(&lease.run) {
+            self.ending.insert(lease.run.as_str());
+        }
+    }
+
+    fn of_another(&mut self, run: &'c RunId) {
+        self.runs.insert(run.as_str());
+        self.waiting.insert(run.as_str());
+    }
+}
