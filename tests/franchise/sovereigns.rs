@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
-use windlass_tests::ApiServer;
+use windlass_tests::{ApiServer, windlass_binary};
 
 use super::{Database, balance, issue, redeem};
 
@@ -14,9 +14,21 @@ fn in_an_hour() -> u128 {
 }
 
 fn trust(server: &ApiServer, name: &str, other: &ApiServer, limit: i64) {
-    let key = other.get("/api/v1/vouchers/key").expect(200).json();
-    let body = json!({ "public_key": key["public_key"], "url": other.url, "limit": limit });
-    server.put(&format!("/api/v1/sovereigns/{name}"), &body).expect(200);
+    let key = typed(other, "key").unwrap()["public_key"].as_str().unwrap().to_owned();
+    // A key may begin with a hyphen.
+    let trusted =
+        typed(server, &format!("trust {name} --public-key={key} --limit {limit} --url {}", other.url)).unwrap();
+    assert_eq!((&trusted["name"], &trusted["limit"]), (&json!(name), &json!(limit)));
+    assert_eq!(typed(server, "ls").unwrap()[0], trusted);
+}
+
+/// What `windlass sovereigns …` prints at a server, as JSON; its problem, if it fails.
+fn typed(server: &ApiServer, arguments: &str) -> Result<Value, Value> {
+    let mut command = std::process::Command::new(windlass_binary());
+    command.args(["--json", "--server", &server.url, "sovereigns"]).args(arguments.split(' '));
+    let output = command.env("WINDLASS_TOKEN", &server.token).output().unwrap();
+    let parsed = |bytes: &[u8]| serde_json::from_slice(bytes).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+    if output.status.success() { Ok(parsed(&output.stdout)) } else { Err(parsed(&output.stderr)) }
 }
 
 fn settle(server: &ApiServer) -> Value {
@@ -74,6 +86,17 @@ fn a_voucher_of_one_is_redeemed_at_the_other_and_settled(database: &Database) {
     };
     assert_eq!((noted(&redeemer, "voucher.settle"), noted(&issuer, "voucher.judge")), (1, 1));
 
+    let claims = |server: &ApiServer, peer: &str| {
+        let claims = typed(server, &format!("claims {peer}")).unwrap();
+        let words = |claim: &Value| format!("{} {}", claim["direction"], claim["state"]).replace('"', "");
+        let mut states: Vec<String> = claims.as_array().unwrap().iter().map(words).collect();
+        states.sort();
+        states
+    };
+    let of = |way: &str| ["accepted", "accepted", "disputed", "disputed"].map(|state| format!("{way} {state}"));
+    assert_eq!(claims(&redeemer, "omantel"), of("out"));
+    assert_eq!(claims(&issuer, "muscat"), of("in"));
+
     // Each ledger balances, and what one owes is what the other is owed.
     assert_eq!(balance(&redeemer, "platform:clearing/omantel:EUR"), 0);
     assert_eq!(balance(&redeemer, "platform:receivable/omantel:EUR"), 1_000);
@@ -94,7 +117,10 @@ fn a_voucher_of_one_is_redeemed_at_the_other_and_settled(database: &Database) {
     assert_eq!(pay(&redeemer, "nobody", "received", 1).status, 404);
     let first = pay(&redeemer, "omantel", "received", 1_000).expect(200).json();
     assert_eq!(pay(&redeemer, "omantel", "received", 1_000).expect(200).json(), first);
-    pay(&issuer, "muscat", "made", 1_000).expect(200);
+    // At the other side it is typed, twice.
+    let paid = || typed(&issuer, "pay muscat made 1000 eur SEPA-1");
+    assert_eq!(paid().unwrap(), paid().unwrap());
+    assert_eq!(typed(&issuer, "pay muscat made 1 EUR SEPA-2").unwrap_err()["error"]["code"], "conflict", "nothing is owed now");
     assert_eq!(balance(&redeemer, "platform:receivable/omantel:EUR"), 0);
     assert_eq!(balance(&redeemer, "platform:bank:EUR"), 1_000);
     assert_eq!(balance(&issuer, "platform:payable/muscat:EUR"), 0);
@@ -103,7 +129,7 @@ fn a_voucher_of_one_is_redeemed_at_the_other_and_settled(database: &Database) {
     let twice = json!({ "signed": true, "max_redemptions": 2, "expires_at_ms": in_an_hour() });
     let (_, more) = issue(&issuer, &twice);
     assert_eq!(redeem(&redeemer, &more[0].signed, "frank")["state"], "succeeded");
-    redeemer.delete("/api/v1/sovereigns/omantel").expect(204);
+    assert_eq!(typed(&redeemer, "rm omantel").unwrap()["trusted"], false);
     let kept = database.sql(&redeemer, "SELECT id FROM vouchers WHERE origin = 'omantel' AND max_redemptions = 2");
     let input = json!({ "voucher": kept, "organisation": "grace", "owner_email": "grace@example.test" });
     let run = redeemer.ended(&redeemer.launch("franchise/redeem", &input));

@@ -161,6 +161,9 @@ pub enum Command {
     /// Look at the ledger, and check it
     #[command(subcommand)]
     Ledger(commands::ledger::Command),
+    /// Trust other Sovereigns, look at their claims, and book what was paid: at a server
+    #[command(subcommand)]
+    Sovereigns(commands::sovereigns::Command),
     /// Open a console of a lab's node in this terminal; Ctrl-] leaves
     Console(commands::console::Args),
     /// Listen at a link of a lab: packets as pcapng, for `| wireshark -k -i -`

@@ -31,6 +31,7 @@ pub mod secrets;
 pub mod seed;
 pub mod serve;
 pub mod sim;
+pub mod sovereigns;
 pub mod store;
 pub mod tokens;
 pub mod uninstall;
@@ -79,6 +80,7 @@ fn server(command: &Command) -> Server {
         | Command::Audit(_)
         | Command::Vouchers(_)
         | Command::Ledger(_)
+        | Command::Sovereigns(_)
         | Command::Console(_)
         | Command::Capture(_) => Server::Asks,
         Command::Serve(_) | Command::Dev(_) | Command::Sim(_) => Server::Refuses("this starts a server here"),
@@ -156,6 +158,7 @@ pub fn dispatch(command: Command, context: &Context) -> Result<Exit, Problem> {
         Command::Audit(command) => audit::run(&command, context),
         Command::Vouchers(command) => vouchers::run(&command, context),
         Command::Ledger(command) => ledger::run(&command, context),
+        Command::Sovereigns(command) => sovereigns::run(&command, context),
         Command::Console(args) => console::run(&args, context),
         Command::Capture(args) => capture::run(&args, context),
         Command::Sim(args) => sim::run(&args, context),
