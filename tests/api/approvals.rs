@@ -1,7 +1,14 @@
 //! Approvals over HTTP: the inbox, who may decide, and who may not.
 
 use serde_json::{Value, json};
-use windlass_api::Role;
+use windlass_api::{
+    Role,
+    auth::{
+        binding::Binding,
+        kept::{By, User, UserBody},
+        users,
+    },
+};
 use windlass_model::{RunId, audit::AuditFilter};
 
 use super::house::House;
@@ -95,4 +102,59 @@ fn pages_of_the_inbox_go_on_where_the_last_one_ended() {
         cursor = format!("&cursor={next}");
     }
     assert_eq!(seen, runs.iter().map(ToString::to_string).collect::<Vec<_>>());
+}
+
+/// A token of somebody who can log in.
+fn member(house: &House, name: &str, role: Role, organisation: &str) -> String {
+    let home = if organisation == "*" { "platform" } else { organisation };
+    let body = UserBody {
+        title: name.into(),
+        password: Some("set".into()),
+        bindings: vec![Binding::new(role, organisation)],
+        ..UserBody::default()
+    };
+    users::create(&house.world.engine(), &By { actor: "test".into(), source: "test".into() }, name, home, body)
+        .unwrap();
+    house.token(name, "main")
+}
+
+#[test]
+fn whoever_is_alone_decides_on_their_own_request_and_nobody_else_does() {
+    let house = house();
+    let ask =
+        |role: &str| format!("fn run(input) {{ approve(#{{ title: \"Gone?\", allow_self: \"alone\"{role} }}).by }}");
+    house.world.script("lab/alone", "", &ask(""));
+    house.world.script("lab/led", "", &ask(", role: \"admin\""));
+    let ann = member(&house, "ann", Role::Admin, "acme");
+    // None of these may approve there, or nobody is there who would log in; the platform's admin isn't one of them.
+    member(&house, "vic", Role::Viewer, "acme");
+    member(&house, "out", Role::Admin, "zeta");
+    member(&house, "far", Role::Admin, "*");
+    house.person("robot", Role::Operator, "acme", "*");
+    let decided = |run: &RunId, token: &str| {
+        let asked = house.get_as(token, &format!("/runs/{run}/approvals")).json(200)[0].clone();
+        let path = format!("/runs/{run}/approvals/{}/decision", asked["path"].as_str().unwrap());
+        (asked["request"]["allow_self"].clone(), house.post_as(token, &path, decision(&asked, true)))
+    };
+    let run = launch(&house, &ann, "lab/alone");
+    assert_eq!(inbox(&house, &ann, "")[0]["may_decide"], true);
+    let (allowed, answer) = decided(&run, &ann);
+    assert_eq!((allowed, answer.status), (json!(true), 200));
+    assert_eq!(house.world.end(&run).output, Some(json!(["ann"])));
+
+    // With somebody who may, it takes them; while they are kept out, or in another role than is asked for, it doesn't.
+    let bob = member(&house, "bob", Role::Operator, "acme");
+    let run = launch(&house, &ann, "lab/alone");
+    assert_eq!(inbox(&house, &ann, ""), [Value::Null; 0]);
+    let (allowed, answer) = decided(&run, &ann);
+    assert_eq!(allowed, false);
+    assert_eq!(answer.code(403), "permission_denied");
+    assert_eq!(decided(&launch(&house, &ann, "lab/led"), &ann).1.status, 200);
+    assert_eq!(decided(&run, &bob).1.status, 200);
+    let run = launch(&house, &ann, "lab/alone");
+    let engine = house.world.engine();
+    let mut kept = User::find(&engine, "bob").unwrap().unwrap();
+    kept.body.disabled = true;
+    engine.change(vec![kept.put().unwrap()]).unwrap();
+    assert_eq!(decided(&run, &ann).1.status, 200);
 }

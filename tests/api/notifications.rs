@@ -109,6 +109,24 @@ fn what_a_rule_says_arrives_by_mail_and_signed() {
 }
 
 #[test]
+fn a_mail_is_delivered_when_everybody_has_it_and_nobody_gets_it_twice() {
+    let Some(mail) = MailServer::start("none") else { return };
+    let settings = mail.settings();
+    let table = settings.as_object().unwrap().iter().map(|(key, value)| format!("{key} = {value}\n"));
+    let server = server(&Database::sqlite(), &format!("[hosts.notify.email]\n{}", table.collect::<String>()));
+    let to = ["Ann <ann@acme.test>", "Late <later@acme.test>", "refused@acme.test"];
+    server.post("/api/v1/notifications/targets", &json!({ "name": "people", "way": "email", "to": to })).expect(201);
+    rule(&server, &["run.failed"], &["people"], json!({}));
+    launch(&server, "lab/fails");
+    let all = settled(&server, 1);
+    assert_eq!((&all[0]["state"], &all[0]["attempts"]), (&json!("delivered"), &json!(3)), "{all:?}");
+    let reason = all[0]["reason"].as_str().unwrap();
+    assert!(reason.contains("refused@acme.test: 550") && !reason.contains("later@"), "{reason}");
+    let taken: Vec<Value> = mail.taken().iter().map(|taken| taken["to"].clone()).collect();
+    assert_eq!(taken, [json!(["ann@acme.test"]), json!(["later@acme.test"])]);
+}
+
+#[test]
 fn a_receiver_of_another_windlass_takes_what_is_sent() {
     let there = ApiServer::start(ALL);
     let hook = json!({ "name": "in", "key": KEY, "action": { "do": "launch", "workflow": "lab/fails", "tags": ["from-${/body/type}"] } });

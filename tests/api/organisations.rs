@@ -298,6 +298,12 @@ fn an_organisation_ends(server: ApiServer) {
     as_(&server, &ann, "PUT", "secrets/orgs/acme/key", json!({ "value": "12345", "to": ["exec:*"] })).expect(204);
     let schedule = json!({ "name": "one", "workflow": "lab/nothing", "cron": "0 0 29 2 *" });
     as_(&server, &ann, "POST", "schedules", schedule).expect(201);
+    let drawn = |token: &str, organisation: &str| {
+        let path = format!("labs/sketch/drawing?organisation={organisation}");
+        as_(&server, token, "PUT", &path, json!({ "text": "name: sketch\n", "base": "" })).expect(200);
+        path
+    };
+    let (theirs, norths) = (drawn(&ann, "acme"), drawn(&north, "north"));
     let run = as_(&server, &ann, "POST", "runs", json!({ "workflow": "lab/waits" })).expect(201).json();
     let run = run["id"].as_str().unwrap().to_owned();
     server
@@ -319,6 +325,8 @@ fn an_organisation_ends(server: ApiServer) {
     server.get("/api/v1/users/ann").expect(404);
     as_(&server, &ann, "GET", "session", Value::Null).expect(401);
     server.get("/api/v1/secrets/orgs/acme/key").expect(404);
+    server.get(&format!("/api/v1/{theirs}")).expect(404);
+    server.get(&format!("/api/v1/{norths}")).expect(200);
     assert_eq!(server.get("/api/v1/schedules?organisation=acme").expect(200).json()["items"], json!([]));
     let guest = server.get("/api/v1/users/guest").expect(200).json();
     assert_eq!(guest["bindings"], json!([{ "role": "viewer", "organisation": "south", "folder": "*" }]));

@@ -174,6 +174,45 @@ fn an_archive_that_isnt_one_is_refused_and_only_the_platforms_admins_install() {
 }
 
 #[test]
+fn sources_are_read_by_whoever_may_approve_them_and_by_nobody_else() {
+    let server = ApiServer::start(&[]);
+    for (organisation, people) in [("acme", ["vera", "otto", "fay", "adam"]), ("zeta", ["zoe", "zack", "zia", "zed"])] {
+        server.post("/api/v1/organisations", &json!({ "name": organisation })).expect(201);
+        for (name, role) in people.into_iter().zip(["viewer", "operator", "franchisee", "admin"]) {
+            people::user(&server, name, organisation, &format!("{role}@{organisation}"));
+        }
+    }
+    let mut theirs = starter(&server);
+    save(&server, &theirs, &Value::Null).expect(200);
+    let digest = standing(&server)["digest"].clone();
+    let (of_acme, how) = (format!("{MINE}/files?organisation=acme"), format!("{MINE}/approval?organisation=acme"));
+    server.put(&how, &json!({ "digest": digest })).expect(200);
+    let saved = files(&server)["digest"].clone();
+    theirs["main.rhai"] = json!(format!("{}\n// only for approvers\n", theirs["main.rhai"].as_str().unwrap()));
+    save(&server, &theirs, &saved).expect(200);
+
+    let ask = |who: &str, path: &str| server.send_as(&people::token(&server, who), "GET", path, None);
+    for who in ["vera", "otto", "fay", "zoe", "zed"] {
+        let refused = ask(who, &of_acme).expect(403);
+        assert!(!refused.json().to_string().contains("only for approvers"), "{who}");
+        ask(who, &format!("{MINE}/files")).expect(403);
+    }
+    let shown = ask("adam", &of_acme).expect(200).json();
+    assert_eq!(shown["files"], theirs);
+    assert_ne!(shown["approved"], shown["files"]);
+    assert!(ask("adam", &how).expect(200).json().to_string().contains("only for approvers"));
+    // How it stands is everybody's of the organisation; with which words isn't.
+    for who in ["vera", "otto", "fay"] {
+        let stands = ask(who, &how).expect(200).json();
+        assert_eq!((&stands["state"], &stands["difference"]["text"]), (&json!("modified"), &Value::Null), "{who}");
+        assert!(!stands.to_string().contains("only for approvers"), "{who}");
+    }
+    // Another organisation's admin sees the draft that they may approve, and never what was approved elsewhere.
+    let other = ask("zed", &format!("{MINE}/files?organisation=zeta")).expect(200).json();
+    assert_eq!((&other["files"], &other["approved"]), (&theirs, &Value::Null));
+}
+
+#[test]
 fn what_the_server_runs_with_is_told_without_secrets() {
     let server = ApiServer::start_with(&[], &[], "[server]\nstreams = 77\n");
     let told = server.get("/api/v1/settings").expect(200).json();

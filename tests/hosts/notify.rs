@@ -141,6 +141,26 @@ fn what_a_server_refuses_is_an_answer() {
 }
 
 #[test]
+fn whom_a_server_refuses_for_now_is_tried_again_and_the_others_get_it_once() {
+    let Some(server) = MailServer::start("none") else { return };
+    let shop = shop(&server.settings(), json!({}));
+    let to = || -> Vec<Value> { server.taken().iter().map(|taken| taken["to"].clone()).collect() };
+    let answer = send(&shop, r#"["ann@acme.test", "later@acme.test", "bob@acme.test"]"#);
+    assert_eq!(answer, json!({ "delivered": true, "reason": "", "refused": [] }));
+    assert_eq!(to(), [json!(["ann@acme.test", "bob@acme.test"]), json!(["later@acme.test"])]);
+    assert_eq!(server.taken()[0]["headers"], server.taken()[1]["headers"], "it is the same message");
+
+    let began = Instant::now();
+    let answer = send(&shop, r#"["ann@acme.test", "never@acme.test", "refused@acme.test"]"#);
+    undelivered(&answer, "the others have it");
+    undelivered(&answer, "never@acme.test: ");
+    undelivered(&answer, "refused@acme.test: 550");
+    assert_eq!(answer["refused"], json!(["refused@acme.test", "never@acme.test"]));
+    assert_eq!(to()[2..], [json!(["ann@acme.test"])], "nobody has it twice");
+    assert!(began.elapsed() < Duration::from_secs(10), "it is tried so many times, and not for ten seconds");
+}
+
+#[test]
 fn a_server_that_breaks_or_hangs_takes_ten_seconds_at_most() {
     let Some(server) = MailServer::start("none") else { return };
     let quick = shop(&server.settings(), json!({ "timeout_ms": 1_500 }));

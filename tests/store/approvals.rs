@@ -29,6 +29,7 @@ fn request() -> ApprovalRequest {
         expires_at_ms: None,
         on_expiry: OnExpiry::Fail,
         allow_self: false,
+        only_alone: false,
         digest: "d1".into(),
     }
 }

@@ -83,6 +83,7 @@ impl Source {
                 expires_at_ms,
                 on_expiry: OnExpiry::Deny,
                 allow_self: false,
+                only_alone: false,
                 digest: "d".into(),
             })),
         }

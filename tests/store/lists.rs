@@ -377,6 +377,7 @@ fn approvals_are_found_within_scopes(w: &World) {
             expires_at_ms: None,
             on_expiry: OnExpiry::Deny,
             allow_self: false,
+            only_alone: false,
             digest: "d".into(),
         };
         w.park(&lease, "0", windlass_model::WaitSpec::Approval(Box::new(request)));

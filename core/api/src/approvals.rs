@@ -1,6 +1,8 @@
 //! Approvals: what people are asked, and their decisions. The store refuses stale and double ones and decisions on one's
 //! own run; here is what the store can't know: who may decide in which role.
 
+pub(crate) mod lone;
+
 use std::collections::HashMap;
 
 use schemars::JsonSchema;
@@ -13,7 +15,7 @@ use windlass_model::{
 };
 
 use crate::{
-    Access, Answer, Permission, Principal, Request, Role, Route,
+    Access, Answer, Permission, Request, Route,
     page::{self, Page},
     runs::{self, filter::clean, view::ApprovalView},
 };
@@ -205,50 +207,34 @@ fn decide(request: Request) -> Result<Answer, Problem> {
     Answer::json(&ApprovalView::from(now))
 }
 
-/// Generations of runs that are looked up to find who launched the first.
-const GENERATIONS: usize = 32;
-
 /// Whether whoever asks may decide on this.
 fn may_decide(request: &Request, run: &RunRecord, approval: &ApprovalRecord) -> Result<(), Problem> {
     let principal = &request.principal;
     request.require(Permission::Approve, &run.organisation, &run.workflow)?;
     let title = &approval.request.title;
     if let Some(role) = approval.request.role.as_deref()
-        && !holds(principal, role, run)
+        && !lone::holds(principal, role, run)
     {
         return Err(Problem::new(Code::PermissionDenied, format!("only the role `{role}` may decide on \"{title}\""))
             .data(json!({ "role": role })));
     }
-    if !approval.request.allow_self && launchers(request, run)?.iter().any(|by| by == principal.person()) {
-        let message = format!("{} launched run `{}`, and can't decide on its approval", principal.person(), run.id);
-        return Err(Problem::new(Code::PermissionDenied, message).help("ask somebody else to decide"));
+    let engine = &request.api.engine;
+    let is_own =
+        || -> Result<bool, Problem> { Ok(lone::launchers(engine, run)?.iter().any(|by| by == principal.person())) };
+    let refuse = |why: &str| {
+        let message =
+            format!("{} launched run `{}`, and can't decide on its approval{why}", principal.person(), run.id);
+        Err(Problem::new(Code::PermissionDenied, message).help("ask somebody else to decide"))
+    };
+    if !approval.request.allow_self && is_own()? {
+        return refuse("");
+    }
+    if approval.request.only_alone && is_own()? && !lone::is_alone(engine, run, &approval.request)? {
+        return refuse(": others may");
     }
     if approval.decisions.iter().any(|earlier| earlier.by == principal.person()) {
         let message = format!("{} has decided on \"{title}\" already", principal.person());
         return Err(Problem::new(Code::Conflict, message));
     }
     Ok(())
-}
-
-/// Who launched the run, and the runs that it is a child of: a child of one's own run is one's own. A run that goes on with
-/// another one has been launched by whoever launched that.
-fn launchers(request: &Request, run: &RunRecord) -> Result<Vec<String>, Problem> {
-    let mut found = vec![run.launched_by.clone()];
-    let above = |run: &RunRecord| run.launched_by.strip_prefix("run:").map(RunId::from);
-    let mut next = above(run);
-    for _ in 0..GENERATIONS {
-        let Some(id) = next.take() else { break };
-        let Some(record) = request.api.engine.run(&id)? else { break };
-        next = above(&record);
-        found.push(record.launched_by);
-    }
-    Ok(found)
-}
-
-/// Whether they hold the role for the run, or one above it. A role that Windlass doesn't know is an admin's to decide for.
-fn holds(principal: &Principal, role: &str, run: &RunRecord) -> bool {
-    let rank = |role: Role| Role::ALL.iter().position(|known| *known == role);
-    let asked = serde_json::from_value::<Role>(role.into()).unwrap_or(Role::Admin);
-    let here = principal.bindings.iter().filter(|(_, scope)| scope.covers(&run.organisation, &run.workflow));
-    here.map(|(held, _)| *held).any(|held| rank(held) >= rank(asked))
 }

@@ -135,7 +135,8 @@ struct StandingView {
     digest: Option<String>,
     /// What is wrong with the files.
     problem: Option<Value>,
-    /// What the files have and the approved sources haven't: `added` and `removed` grants, and `text`, a unified difference.
+    /// What the files have and the approved sources haven't: `added` and `removed` grants, and `text`, a unified difference, for
+    /// whoever may approve it.
     difference: Value,
 }
 
@@ -280,7 +281,13 @@ fn typed<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, Problem> {
 fn standing(request: Request) -> Result<Answer, Problem> {
     let name = request.parameter("name").to_owned();
     let (organisation, _) = organisation(&request, Permission::Read)?;
-    let standing = request.api.scripts.plugin_standing(&organisation, &name)?;
+    let mut standing = request.api.scripts.plugin_standing(&organisation, &name)?;
+    // Sources are for whoever may approve them.
+    if !request.may(Permission::Administer, &organisation, "*")
+        && let Some(text) = standing.pointer_mut("/difference/text")
+    {
+        *text = Value::Null;
+    }
     Answer::json(&typed::<StandingView>(standing)?)
 }
 

@@ -156,6 +156,7 @@ mod tests {
             expires_at_ms: None,
             on_expiry: windlass_model::wait::OnExpiry::Fail,
             allow_self: false,
+            only_alone: false,
             digest: String::new(),
         };
         check_form(&request, &json!({ "ticket": 7 }), None).unwrap();

@@ -35,6 +35,7 @@ pub mod org;
 pub mod owner;
 pub mod passwords;
 pub mod pool;
+pub mod privileges;
 pub mod qemu;
 pub mod registrar;
 pub mod services;

@@ -82,6 +82,9 @@ pub struct ApprovalRequest {
     pub on_expiry: OnExpiry,
     /// Whether whoever launched the run may decide.
     pub allow_self: bool,
+    /// And that only where nobody else may: the API looks who there is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub only_alone: bool,
     /// Digest of what is shown (title, details, form): a decision names it, and is void for another.
     pub digest: String,
 }

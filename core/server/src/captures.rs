@@ -8,6 +8,7 @@ use windlass_hosts::{
     lab_id::LabId,
     lab_names::check_name,
     net::{self, Limits, Recording},
+    privileges,
 };
 use windlass_model::{Code, Problem};
 
@@ -21,7 +22,16 @@ pub struct LabCaptures(pub Arc<str>);
 
 impl Captures for LabCaptures {
     fn open(&self, ask: CaptureAsk) -> Result<mpsc::Receiver<Vec<u8>>, Problem> {
-        let none = || Problem::new(Code::NotFound, format!("there is no lab `{}`, or none with `{}`", ask.lab, ask.at));
+        // Without the right to enter namespaces nobody can tell whose one is, so there is none for whoever asks. What is missing is
+        // said of labs that are there and of others alike.
+        let none = || {
+            let none =
+                Problem::new(Code::NotFound, format!("there is no lab `{}`, or none with `{}`", ask.lab, ask.at));
+            match privileges::help() {
+                Some(help) => none.help(help),
+                None => none,
+            }
+        };
         let limits = Limits::new(ask.seconds, ask.bytes, ask.snaplen)?;
         if [&ask.organisation, &ask.lab].into_iter().any(|name| check_name("lab", name).is_err()) {
             return Err(none());
@@ -29,7 +39,11 @@ impl Captures for LabCaptures {
         let id = LabId::new(&ask.organisation, &ask.lab);
         let recording = Recording::open(&*net::kernel(), id, &self.0, &ask.at, limits);
         let mut recording = match recording {
-            Err(problem) if problem.code == Code::NotFound => return Err(none()),
+            // What is somebody else's, or nobody's, isn't there for whoever asks.
+            Err(problem) if matches!(problem.code, Code::NotFound | Code::Conflict) => return Err(none()),
+            Err(problem) if problem.code == Code::Unsupported && !privileges::missing().is_empty() => {
+                return Err(none());
+            }
             other => other?.ok_or_else(none)?,
         };
         let (give, taken) = mpsc::channel(WAITING);
@@ -56,3 +70,6 @@ impl Captures for LabCaptures {
         Ok(taken)
     }
 }
+
+#[cfg(test)]
+mod tests;

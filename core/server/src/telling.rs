@@ -108,14 +108,16 @@ impl services::Courier for Post {
     fn send(&self, organisation: &str, to: &ToTarget, told: &Told<'_>, id: &str) -> Result<String, NotDelivered> {
         let target = self.target(organisation, to);
         // A target that isn't there, or can't be read, may be put right.
-        let target = target.map_err(|reason| NotDelivered { reason, again: true, after_ms: None, unknown: false })?;
+        let target = target.map_err(|reason| NotDelivered::new(reason, true))?;
         let reveal = |name: &str, destination: &str| self.reveal(name, destination);
-        let sent = self.runtime.block_on(self.courier.send(&target, &note(told), id, &reveal));
+        let sent = self.runtime.block_on(self.courier.send((&target, told.only), &note(told), id, &reveal));
         sent.map_err(|failed| NotDelivered {
             reason: failed.reason,
             again: failed.again,
             after_ms: failed.after_ms,
             unknown: failed.unknown,
+            left: failed.left,
+            remark: failed.remark,
         })
     }
 }

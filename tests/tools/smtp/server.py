@@ -1,6 +1,6 @@
 """A mail server (aiosmtpd) for tests. Writes `listening PORT`, and each message that it takes as one line of JSON to a file.
 
-What a recipient is called decides what becomes of a message: `refused` (550), `later` (451 twice, then fine), `hang` (no answer),
+What a recipient is called decides what becomes of a message: `refused` (550), `later` (451 twice, then fine), `never` (451 always), `hang` (no answer),
 `drop` (the connection is cut), `full` (552 after the message), `busy` (451 after the message, once), `lost` and `silent` (taken, then
 the connection is cut, or nothing is said).
 """
@@ -29,6 +29,8 @@ class Handler:
         match address.split("@")[0]:
             case "refused":
                 return "550 5.1.1 no such user here"
+            case "never":
+                return "451 4.7.1 greylisted, come back later"
             case "later" if self.first(address, 2):
                 return "451 4.7.1 greylisted, come back later"
             case "hang":

@@ -368,8 +368,13 @@ fn principal(name: String, user: String, proof: Proof, bindings: &[Binding]) -> 
 pub(crate) fn stands_in(engine: &Engine, name: &str, uid: &str) -> Result<Option<Principal>, Problem> {
     let user = User::find(engine, name)?.filter(|user| user.body.uid == uid && !user.body.disabled);
     let Some(user) = user else { return Ok(None) };
+    stands_for(engine, &user).map(Some)
+}
+
+/// What a user may do now, whether they ask or not.
+pub(crate) fn stands_for(engine: &Engine, user: &User) -> Result<Principal, Problem> {
     let bindings = active(engine, &user.body.bindings)?;
-    Ok(Some(principal(user.id.clone(), user.id, Proof::None, &bindings)))
+    Ok(principal(user.id.clone(), user.id.clone(), Proof::None, &bindings))
 }
 
 /// Without those in organisations that are suspended, or under one that is.

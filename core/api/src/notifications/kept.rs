@@ -189,6 +189,10 @@ pub struct NoticeBody {
     pub of_others: bool,
     /// The id of the target that it was written for; empty: one of the configuration.
     pub target_id: String,
+    /// Of a mail that others have: the recipients that are left. None: nobody has it yet.
+    pub left: Vec<String>,
+    /// What the mail server said of those who never get it.
+    pub remark: String,
 }
 
 impl NoticeBody {

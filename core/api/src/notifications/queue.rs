@@ -251,7 +251,8 @@ impl Taken {
         let now_ms = engine.now_ms();
         let mut notice = self.notice;
         notice.body.attempts += 1;
-        notice.body.reason = remark;
+        notice.body.reason = both(&notice.body.remark, &remark);
+        notice.body.left.clear();
         notice.body.state = State::Delivered;
         notice.body.done_at_ms = Some(now_ms);
         notice.expires_at_ms = Some(now_ms + kept_ms);
@@ -264,8 +265,15 @@ impl Taken {
         let mut notice = self.notice;
         let body = &mut notice.body;
         body.attempts += 1;
-        body.reason = failed.reason;
+        body.remark = both(&body.remark, &failed.remark);
+        body.reason = match body.left.is_empty() || !failed.left.is_empty() {
+            true => failed.reason,
+            false => format!("the others have it; {}", failed.reason),
+        };
         body.unknown |= failed.unknown;
+        if !failed.left.is_empty() {
+            body.left = failed.left;
+        }
         let mut changes = vec![removed(&self.lease)];
         let again = failed.again && body.attempts < ATTEMPTS && !is_old(&notice, now_ms);
         if again {
@@ -280,6 +288,11 @@ impl Taken {
         engine.change(changes)?;
         Ok(again)
     }
+}
+
+/// Two remarks as one.
+fn both(earlier: &str, now: &str) -> String {
+    [earlier, now].into_iter().filter(|remark| !remark.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
 /// The pause after so many attempts, up to a quarter of it shorter or longer.

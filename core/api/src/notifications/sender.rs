@@ -216,8 +216,7 @@ pub fn standing(engine: &Engine, courier: &dyn Courier, notice: &Notice) -> Resu
 }
 
 fn deliver(settings: &Settings, taken: &Taken) -> Result<String, NotDelivered> {
-    let (notice, lost) =
-        (&taken.notice, |reason: String, again| NotDelivered { reason, again, after_ms: None, unknown: false });
+    let (notice, lost) = (&taken.notice, |reason: String, again| NotDelivered::new(reason, again));
     let key = super::kept::key(&notice.organisation, &notice.body.target);
     let found = Target::find_by_key(&settings.engine, &key).map_err(|problem| lost(problem.message, true))?;
     let to = match &found {
@@ -232,6 +231,7 @@ fn deliver(settings: &Settings, taken: &Taken) -> Result<String, NotDelivered> {
         severity: notice.body.severity,
         cause: &notice.body.cause,
         data: &notice.body.data,
+        only: &notice.body.left,
     };
     settings.courier.send(&notice.organisation, &to, &told, &format!("wl_{}", notice.id))
 }

@@ -277,7 +277,7 @@ pub fn tell(secrets: &dyn Secrets, courier: &dyn Courier, target: &Target, by: &
     let text = format!("{by} asked for this. Whoever gets it will be told of what rules say.");
     let message = compose::message("A test of notifications", text, None, Severity::Info);
     let cause = Cause { run: "system".into(), kind: "notification.test".into(), at_ms: now_ms(), ..Cause::default() };
-    let told = Told { message: &message, severity: Severity::Info, cause: &cause, data: &Value::Null };
+    let told = Told { message: &message, severity: Severity::Info, cause: &cause, data: &Value::Null, only: &[] };
     let id = format!("wl_test_{:032x}", rand::random::<u128>());
     Ok(match courier.send(&target.organisation, &to, &told, &id) {
         Ok(reason) => Tested { delivered: true, reason },

@@ -5,7 +5,7 @@ use windlass_engine::Engine;
 use windlass_model::{
     Code, EventKind, Problem, RunState,
     audit::{AuditFilter, AuditRecord},
-    document::{Change, DocumentFilter, Expected},
+    document::{Change, Document, DocumentFilter, Expected},
     ledger::{CREDIT, EntryFilter},
     query::{ResourceFilter, RunFilter},
 };
@@ -335,9 +335,13 @@ fn removal(engine: &Engine, organisation: &Organisation) -> Result<Vec<Change>, 
     rules::<WebhookBody>(engine, &own, &mut changes)?;
     rules::<TriggerBody>(engine, &own, &mut changes)?;
     for kind in ["plugin_approval", lab_drawings::KIND] {
-        let theirs = DocumentFilter { kind: kind.into(), limit: 1_000, ..own.clone() };
-        for document in engine.documents(&theirs)? {
-            changes.push(Change::Delete { kind: document.kind, id: document.id, expected: Expected::Any });
+        let mut theirs = DocumentFilter { kind: kind.into(), limit: 1_000, ..own.clone() };
+        loop {
+            let page = engine.documents(&theirs)?;
+            let Some(last) = page.last() else { break };
+            theirs.after = Some(last.id.clone());
+            let delete = |it: Document| Change::Delete { kind: it.kind, id: it.id, expected: Expected::Any };
+            changes.extend(page.into_iter().map(delete));
         }
     }
     Ok(changes)

@@ -126,8 +126,11 @@ pub(super) fn routes() -> Vec<Route> {
             .problems(&[Code::InvalidInput, Code::Unsupported])
             .handle(starter),
         Route::get("/api/v1/plugins/{name*}/files", "plugins", "Show a plugin's files")
-            .describe("Those in its folder at the server that answers, and those that were approved for the organisation.")
-            .access(Access::Can(Permission::Read))
+            .describe(
+                "Those in its folder at the server that answers, and those that were approved for the organisation. Whoever may \
+                 approve them there may read them, and nobody else.",
+            )
+            .access(admin)
             .query::<ApprovalQuery>()
             .answers::<FilesView>(200)
             .problems(&[Code::NotFound, Code::InvalidInput, Code::Unsupported])
@@ -196,7 +199,7 @@ fn starter(request: Request) -> Result<Answer, Problem> {
 
 fn files(request: Request) -> Result<Answer, Problem> {
     let name = request.parameter("name").to_owned();
-    let (organisation, _) = organisation(&request, Permission::Read)?;
+    let (organisation, _) = organisation(&request, Permission::Administer)?;
     let desk = desk(&request)?;
     let (files, digest) = desk.files(&name)?.unzip();
     let approved = desk.approved(&organisation, &name)?;

@@ -6,7 +6,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use windlass_engine::RunDiff;
-use windlass_model::{Code, Event, EventKind, Problem, StepState, query::StepFilter, undo::UndoState};
+use windlass_model::{
+    Code, Event, EventKind, Problem, StepState,
+    query::{ApprovalRecord, RunRecord, StepFilter},
+    undo::UndoState,
+};
 
 use super::{
     filter::clean,
@@ -16,6 +20,7 @@ use super::{
 };
 use crate::{
     Access, Answer, Permission, Request, Route,
+    approvals::lone,
     page::{self, Page},
 };
 
@@ -232,7 +237,7 @@ fn show(request: Request) -> Result<Answer, Problem> {
             UndoState::Void => &mut undo.void,
         } += 1;
     }
-    let approvals = engine.approvals(Some(&run.id), true)?.into_iter().map(ApprovalView::from).collect();
+    let approvals = shown_approvals(&request, &run, engine.approvals(Some(&run.id), true)?)?;
     let live_resources = engine.resources(Some(&run.id), true)?.len() as u64;
     let last_event = crate::logs::last_event(engine, &run.id)?;
     let progress = progress(&request, &run.id, last_event)?;
@@ -315,7 +320,19 @@ fn resources(request: Request) -> Result<Answer, Problem> {
 fn approvals(request: Request) -> Result<Answer, Problem> {
     let run = request.run(Permission::Read)?;
     let rows = request.api.engine.approvals(Some(&run.id), false)?;
-    Answer::json(&rows.into_iter().map(ApprovalView::from).collect::<Vec<_>>())
+    Answer::json(&shown_approvals(&request, &run, rows)?)
+}
+
+fn shown_approvals(
+    request: &Request,
+    run: &RunRecord,
+    rows: Vec<ApprovalRecord>,
+) -> Result<Vec<ApprovalView>, Problem> {
+    let shown = rows.into_iter().map(|row| {
+        let asked = row.request.clone();
+        ApprovalView::of(row, || lone::is_alone(&request.api.engine, run, &asked))
+    });
+    shown.collect()
 }
 
 fn sources(request: Request) -> Result<Answer, Problem> {

@@ -295,6 +295,22 @@ pub(crate) struct ApprovalView {
     asked_at_ms: i64,
 }
 
+impl ApprovalView {
+    /// As it stands for whoever launched the run: `lonely` tells whether nobody else may decide, where that matters.
+    pub(crate) fn of(
+        approval: ApprovalRecord,
+        lonely: impl FnOnce() -> Result<bool, Problem>,
+    ) -> Result<Self, Problem> {
+        let allow_self = match approval.request.only_alone && !approval.settled {
+            true => lonely()?,
+            false => approval.request.allow_self,
+        };
+        let mut shown = Self::from(approval);
+        shown.request.allow_self = allow_self;
+        Ok(shown)
+    }
+}
+
 impl From<ApprovalRecord> for ApprovalView {
     fn from(approval: ApprovalRecord) -> Self {
         let request = approval.request;

@@ -356,6 +356,8 @@ pub struct Told<'a> {
     pub cause: &'a Cause,
     /// For programs.
     pub data: &'a Value,
+    /// Of a mail: the recipients that are left, as others have it; none: all.
+    pub only: &'a [String],
 }
 
 /// Why a message wasn't delivered.
@@ -369,6 +371,18 @@ pub struct NotDelivered {
     pub after_ms: Option<u64>,
     /// Whether the message may have arrived all the same.
     pub unknown: bool,
+    /// Of a mail: whom the server has refused for now. The others have it, or never will.
+    pub left: Vec<String>,
+    /// What is to be said of those who never will.
+    pub remark: String,
+}
+
+impl NotDelivered {
+    /// To nobody.
+    pub fn new(reason: impl Into<String>, again: bool) -> Self {
+        let (left, remark) = (Vec::new(), String::new());
+        Self { reason: reason.into(), again, after_ms: None, unknown: false, left, remark }
+    }
 }
 
 /// A key of the configuration.

@@ -224,6 +224,28 @@ fn an_undo_leaves_what_another_run_made_meanwhile() {
 }
 
 #[test]
+fn a_node_has_names_of_its_own_unless_it_brings_them_or_docker_does() {
+    let world = World::new();
+    let bench = world.bench(usize::MAX);
+    let own = json!([{ "path": "/etc/hosts", "content": "10.0.0.9\town\n" }]);
+    for (node, more) in [("r1", json!({})), ("r2", json!({ "files": own })), ("r3", json!({ "management": true }))] {
+        let mut spec = json!({ "name": node, "image": "frr:9" });
+        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        bench.call("create_node", json!(["t", spec])).unwrap_or_else(|problem| panic!("{node}: {problem:?}"));
+    }
+    let hosts = |node: &str| bench.call("copy_out", json!(["t", node, "/etc/hosts"]));
+    let given = hosts("r1").unwrap()["content"].as_str().unwrap().to_owned();
+    let names = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let lines: Vec<Vec<String>> = given.lines().map(names).collect();
+    assert_eq!(lines[0], ["127.0.0.1", "localhost"]);
+    assert_eq!(lines[1][..2], ["::1", "localhost"]);
+    assert!(given.ends_with('\n'), "whoever adds a line adds a line: {given}");
+    assert_eq!(hosts("r2").unwrap()["content"], "10.0.0.9\town\n");
+    // In a network of Docker's, Docker writes the file.
+    assert_eq!(hosts("r3").unwrap_err().code, Code::NotFound);
+}
+
+#[test]
 fn both_grants_are_asked_for() {
     let world = World::new();
     let mut bench = world.bench(usize::MAX);

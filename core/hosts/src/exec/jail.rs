@@ -20,6 +20,8 @@ use nix::{
 };
 use windlass_model::{Code, Problem};
 
+use crate::privileges;
+
 /// What somebody may do in the node's network.
 const CAPABILITIES: [u32; 3] = [10, 12, 13]; // CAP_NET_BIND_SERVICE, CAP_NET_ADMIN, CAP_NET_RAW
 /// Folders that a jail gets a small one of its own of. /run has the sockets of the machine's services, and the names of all namespaces:
@@ -68,8 +70,11 @@ impl Jail {
     pub fn enter(&self, network: BorrowedFd<'_>, hostname: &str) -> Result<Inmate, Problem> {
         let failed = |what: &'static str| {
             move |errno: nix::errno::Errno| {
-                Problem::new(Code::System, format!("nothing can be started in the namespace: {what}: {errno}"))
-                    .help("programs in namespaces need a server that runs as root, and Linux 5.12 or newer")
+                let general =
+                    || "programs in namespaces need a server that runs as root, and Linux 5.12 or newer".to_owned();
+                let code = if errno == nix::errno::Errno::EPERM { Code::Unsupported } else { Code::System };
+                Problem::new(code, format!("nothing can be started in the namespace: {what}: {errno}"))
+                    .help(privileges::help().unwrap_or_else(general))
                     .no_effect()
             }
         };

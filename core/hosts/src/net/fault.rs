@@ -3,6 +3,8 @@
 use serde_json::json;
 use windlass_model::{Code, Problem};
 
+use crate::privileges;
+
 /// An error number with a few words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -38,6 +40,11 @@ impl Fault {
         matches!(self.errno, libc::EOPNOTSUPP | libc::EPROTONOSUPPORT | libc::EAFNOSUPPORT)
     }
 
+    /// Whether whoever asked may not do it on this machine.
+    pub fn refused(&self) -> bool {
+        matches!(self.errno, libc::EPERM | libc::EACCES)
+    }
+
     /// For people: `what` says what was tried.
     pub fn problem(&self, what: impl std::fmt::Display) -> Problem {
         let words = nix::errno::Errno::from_raw(self.errno).desc();
@@ -54,20 +61,24 @@ impl Fault {
         match self.errno {
             libc::EEXIST => Code::Conflict,
             _ if self.missing() => Code::NotFound,
-            _ if self.unsupported() => Code::Unsupported,
+            _ if self.unsupported() || self.refused() => Code::Unsupported,
             libc::EINVAL | libc::ERANGE | libc::ENETUNREACH | libc::EHOSTUNREACH => Code::InvalidArgument,
             _ => Code::System,
         }
     }
 
-    fn help(&self) -> Option<&'static str> {
-        match self.errno {
-            libc::EPERM | libc::EACCES => Some("network devices need root, or CAP_NET_ADMIN and CAP_SYS_ADMIN"),
+    fn help(&self) -> Option<String> {
+        if self.refused() {
+            let general = || "network devices need root, or CAP_NET_ADMIN and CAP_SYS_ADMIN".to_owned();
+            return Some(privileges::help().unwrap_or_else(general));
+        }
+        let fixed = match self.errno {
             libc::ENETUNREACH | libc::EHOSTUNREACH => {
                 Some("the gateway must be on a network that the namespace has an address in, on a link that is up")
             }
             libc::EOPNOTSUPP => Some("net::capabilities() says what this kernel can do"),
             _ => None,
-        }
+        };
+        fixed.map(str::to_owned)
     }
 }

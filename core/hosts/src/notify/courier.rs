@@ -6,8 +6,8 @@ use windlass_model::{Code, Problem};
 
 use super::{
     Config,
-    delivery::{Failure, Handed, LONGEST_MS, plain},
-    email::{self, Refused, Reveal},
+    delivery::{self, Failure, Handed, LONGEST_MS, Refused, plain},
+    email::{self, Reveal},
     note::Note,
     shapes::{self, Shaped},
     target::{Entry, Target, Way},
@@ -44,6 +44,10 @@ pub struct Undelivered {
     pub after_ms: Option<u64>,
     /// Whether it may have arrived all the same.
     pub unknown: bool,
+    /// Of a mail: whom the server has refused for now. The others have it, or never will.
+    pub left: Vec<String>,
+    /// What is to be said of those who never will.
+    pub remark: String,
 }
 
 impl Courier {
@@ -86,25 +90,37 @@ impl Courier {
         self.targets.get(name).filter(|entry| entry.is_for(organisation)).map(|entry| entry.read(name))
     }
 
-    /// One attempt, ten seconds at most. `id` is the message's own: receivers know by it what came twice.
+    /// One attempt, ten seconds at most. `id` is the message's own: receivers know by it what came twice. A mail goes to `only` of the
+    /// target's recipients, if there are any: the others have it.
     pub async fn send(
         &self,
-        target: &Target,
+        (target, only): (&Target, &[String]),
         note: &Note,
         id: &str,
         reveal: Reveal<'_>,
     ) -> Result<String, Undelivered> {
         let handed = Handed::default();
-        let attempt = self.attempt((target, note, id), reveal, &handed, Arc::new(|| true));
+        let attempt = self.attempt((target, note, id), only, reveal, &handed, Arc::new(|| true));
         let tried = tokio::time::timeout(Duration::from_millis(LONGEST_MS), attempt).await;
         let unknown = handed.is_set();
-        let failed =
-            |reason: &str, again, after_ms| Err(Undelivered { reason: plain(reason), again, after_ms, unknown });
+        let failed = |reason: &str, again, after_ms| {
+            let (reason, left, remark) = (plain(reason), Vec::new(), String::new());
+            Err(Undelivered { reason, again, after_ms, unknown, left, remark })
+        };
         match tried {
-            Ok(Ok(refused)) if refused.is_empty() => Ok(String::new()),
             Ok(Ok(refused)) => {
-                let words: Vec<String> = refused.iter().map(|(who, why)| format!("{who}: {why}")).collect();
-                Ok(plain(&format!("refused, the others have it: {}", words.join("; "))))
+                let told = |refused: &Refused| match refused.is_empty() {
+                    true => String::new(),
+                    false => plain(&format!("refused, the others have it: {}", delivery::words(refused))),
+                };
+                let reason = told(&refused);
+                let (later, never): (Refused, Refused) = refused.into_iter().partition(|one| one.again);
+                let remark = told(&never);
+                if later.is_empty() {
+                    return Ok(remark);
+                }
+                let left = later.into_iter().map(|one| one.who).collect();
+                Err(Undelivered { reason, again: true, after_ms: None, unknown: false, left, remark })
             }
             Ok(Err(Failure::Again(reason))) => failed(&reason, true, None),
             Ok(Err(Failure::After(asked, reason))) => {
@@ -120,13 +136,14 @@ impl Courier {
     pub(super) async fn attempt(
         &self,
         (target, note, id): (&Target, &Note, &str),
+        only: &[String],
         reveal: Reveal<'_>,
         handed: &Handed,
         holds: Holds,
     ) -> Result<Refused, Failure> {
         if target.way == Way::Email {
             let post = self.post.as_ref().ok_or_else(|| Failure::Final(email::NO_SERVER.into()))?;
-            return post.attempt((&target.to, note, id), reveal, handed, &|| holds()).await;
+            return post.attempt((&target.to, note, id), only, reveal, handed, &|| holds()).await;
         }
         let now_s = jiff::Timestamp::now().as_second();
         let shaped = shapes::shape(target, note, id, now_s).map_err(Failure::Final)?;

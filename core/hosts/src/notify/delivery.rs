@@ -24,6 +24,47 @@ pub(super) const RETURNS: &str = "#{ delivered: bool, reason: string, refused: a
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const REASON_CHARS: usize = 400;
 
+/// Attempts at those whom a mail server refuses for now while others have the message.
+const PARTLY: u32 = 4;
+
+/// One whom a mail server has refused while others have the message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    /// The address.
+    pub(super) who: String,
+    /// The server's reason.
+    pub(super) why: String,
+    /// Whether it is for now only.
+    pub(super) again: bool,
+}
+
+/// Those who were refused.
+pub(super) type Refused = Vec<Refusal>;
+
+/// Each with the reason.
+pub(super) fn words(refused: &[Refusal]) -> String {
+    let words: Vec<String> = refused.iter().map(|one| format!("{}: {}", one.who, one.why)).collect();
+    words.join("; ")
+}
+
+/// What is known of a message so far.
+#[derive(Default)]
+struct Known {
+    /// Why the last attempt came to nothing.
+    last: Option<String>,
+    /// Those who don't have it, once others have it.
+    refused: Option<Refused>,
+}
+
+impl Known {
+    /// The answer for those who have waited in vain, if others have it.
+    fn told(&mut self, why: &str) -> Option<Refused> {
+        let mut refused = self.refused.take()?;
+        refused.iter_mut().filter(|one| one.again).for_each(|one| why.clone_into(&mut one.why));
+        Some(refused)
+    }
+}
+
 /// Why an attempt came to nothing.
 #[derive(Debug)]
 pub(super) enum Failure {
@@ -78,18 +119,23 @@ impl Turnstile {
     }
 }
 
-/// Tries until it is delivered, a failure is final or time is up; those who were refused come back with their reasons.
+/// Tries until it is delivered, a failure is final or time is up; those who were refused come back with their reasons. An attempt is given
+/// the recipients that are left once others have the message; before that, none: it is for all.
 pub(super) fn deliver(
     cx: &OpCx,
     way: &str,
     limit: Duration,
-    attempt: impl AsyncFn(&Handed) -> Result<Vec<(String, String)>, Failure>,
+    attempt: impl AsyncFn(&Handed, &[String]) -> Result<Refused, Failure>,
 ) -> Result<Value, Problem> {
     let handed = Handed::default();
-    let last = Mutex::new(None);
+    let known = Mutex::new(Known::default());
     let tried = cx.block_on(async {
-        let tried = tokio::time::timeout(limit, persist(limit, &handed, &last, &attempt)).await;
-        Ok(tried.unwrap_or_else(|_| Err(Failure::Final(out_of_time(limit, &handed, last.lock().take())))))
+        let tried = tokio::time::timeout(limit, persist(limit, &handed, &known, &attempt)).await;
+        Ok(tried.unwrap_or_else(|_| {
+            let mut known = known.lock();
+            let why = out_of_time(limit, &handed, known.last.take());
+            known.told(&why).ok_or(Failure::Final(why))
+        }))
     });
     match tried {
         Ok(Ok(refused)) => Ok(told(cx, way, &refused)),
@@ -98,7 +144,9 @@ pub(super) fn deliver(
         }
         Ok(Err(Failure::Stop(problem))) => Err(problem),
         Err(problem) if problem.code == Code::StepTimeout => {
-            Ok(undelivered(cx, way, &out_of_time(cx.timeout(), &handed, None)))
+            let why = out_of_time(cx.timeout(), &handed, None);
+            let refused = known.lock().told(&why);
+            Ok(refused.map_or_else(|| undelivered(cx, way, &why), |refused| told(cx, way, &refused)))
         }
         // The run was told to stop; it is no failure of the message.
         Err(problem) => Err(problem),
@@ -108,23 +156,43 @@ pub(super) fn deliver(
 async fn persist(
     limit: Duration,
     handed: &Handed,
-    last: &Mutex<Option<String>>,
-    attempt: &impl AsyncFn(&Handed) -> Result<Vec<(String, String)>, Failure>,
-) -> Result<Vec<(String, String)>, Failure> {
+    known: &Mutex<Known>,
+    attempt: &impl AsyncFn(&Handed, &[String]) -> Result<Refused, Failure>,
+) -> Result<Refused, Failure> {
     let began = Instant::now();
     let mut pause = FIRST_PAUSE;
+    let (mut only, mut partly) = (Vec::new(), 0);
     loop {
-        match attempt(handed).await {
-            Err(Failure::Again(reason)) if began.elapsed() + pause < limit => {
-                *last.lock() = Some(reason);
+        match attempt(handed, &only).await {
+            Ok(refused) => {
+                // Whoever took it has answered.
+                handed.set(false);
+                let mut all = known.lock().refused.take().unwrap_or_default();
+                all.retain(|one| !one.again);
+                all.extend(refused);
+                only = all.iter().filter(|one| one.again).map(|one| one.who.clone()).collect();
+                partly += 1;
+                if only.is_empty() || partly == PARTLY || began.elapsed() + pause >= limit {
+                    return Ok(all);
+                }
+                known.lock().refused = Some(all);
+                tokio::time::sleep(pause).await;
+                pause *= 2;
+            }
+            Err(Failure::Again(reason)) if (only.is_empty() || partly < PARTLY) && began.elapsed() + pause < limit => {
+                partly += u32::from(!only.is_empty());
+                known.lock().last = Some(reason);
                 tokio::time::sleep(pause).await;
                 pause *= 2;
             }
             Err(Failure::After(asked, reason)) if began.elapsed() + asked < limit => {
-                *last.lock() = Some(reason);
+                known.lock().last = Some(reason);
                 tokio::time::sleep(asked.max(FIRST_PAUSE)).await;
             }
-            other => return other,
+            Err(Failure::Again(why) | Failure::After(_, why) | Failure::Final(why)) => {
+                return known.lock().told(&why).ok_or(Failure::Final(why));
+            }
+            Err(stop) => return Err(stop),
         }
     }
 }
@@ -141,13 +209,12 @@ fn out_of_time(limit: Duration, handed: &Handed, last: Option<String>) -> String
 }
 
 /// The answer when the other side has taken it, for all but those who were refused.
-fn told(cx: &OpCx, way: &str, refused: &[(String, String)]) -> Value {
+fn told(cx: &OpCx, way: &str, refused: &[Refusal]) -> Value {
     if refused.is_empty() {
         return json!({ "delivered": true, "reason": "", "refused": [] });
     }
-    let reasons: Vec<String> = refused.iter().map(|(who, why)| format!("{who}: {why}")).collect();
-    let mut answer = undelivered(cx, way, &format!("refused, the others have it: {}", reasons.join("; ")));
-    answer["refused"] = refused.iter().map(|(who, _)| who.clone()).collect();
+    let mut answer = undelivered(cx, way, &format!("refused, the others have it: {}", words(refused)));
+    answer["refused"] = refused.iter().map(|one| one.who.clone()).collect();
     answer
 }
 

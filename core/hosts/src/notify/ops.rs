@@ -190,8 +190,8 @@ fn send(cx: &OpCx, args: &Args, way: Way, courier: &Courier, targets: &dyn Targe
     let id = format!("wl_{}", &blake3::hash(cx.key.as_bytes()).to_hex()[..32]);
     let reveal = |secret: &str, to: &str| cx.reveal(&json!({ "$secret": secret }), to);
     let holds = Arc::new(cx.holder());
-    delivery::deliver(cx, name, Duration::from_millis(LONGEST_MS), async |handed| {
-        courier.attempt((&target, &note, &id), &reveal, handed, holds.clone()).await
+    delivery::deliver(cx, name, Duration::from_millis(LONGEST_MS), async |handed, only| {
+        courier.attempt((&target, &note, &id), only, &reveal, handed, holds.clone()).await
     })
 }
 

@@ -114,7 +114,7 @@ fn reads(here: &Here) -> Vec<Op> {
         Op {
             doc: "Names that aren't free, in the order of the alphabet: those of the run's organisation (the platform's runs see all) that the run may read.",
             params: &[LIST_OPTS],
-            returns: "[#{ name: string, domain: string, label: string, state: string, organisation: string, addresses: [string], since_ms: int, until_ms: int }]",
+            returns: "[#{ name: string, domain: string, label: string, state: string, organisation: string, addresses: [string], since_ms: int, until_ms: int, run: string? }]",
             // What isn't granted isn't shown.
             permission: Permission::Needs { verb: READ, scope: |_| Vec::new(), words: "look at the pool's names" },
             example: r#"pool::list().len()"#,
@@ -311,6 +311,6 @@ fn resource(args: &Args) -> ResourceRef {
 fn shown(row: &Row) -> Value {
     json!({
         "name": row.name, "domain": row.domain, "label": row.label, "state": row.state, "organisation": row.organisation,
-        "addresses": row.addresses, "since_ms": row.since_ms, "until_ms": row.until_ms,
+        "addresses": row.addresses, "since_ms": row.since_ms, "until_ms": row.until_ms, "run": row.run,
     })
 }

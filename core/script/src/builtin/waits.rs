@@ -62,7 +62,7 @@ pub(super) fn all() -> Vec<Builtin> {
                 &[Param::required(
                     "request",
                     Kind::Map,
-                    "`title` (one line, required), `details` (anything to show), `form` (JSON Schema to fill in), `role` (who may decide), `quorum` (how many different people, default 1), `expires` (a duration), `on_expiry` (`\"fail\"`, `\"deny\"` or `\"approve\"`), `allow_self` (whether whoever launched the run may decide, default false)",
+                    "`title` (one line, required), `details` (anything to show), `form` (JSON Schema to fill in), `role` (who may decide), `quorum` (how many different people, default 1), `expires` (a duration), `on_expiry` (`\"fail\"`, `\"deny\"` or `\"approve\"`), `allow_self` (whether whoever launched the run may decide: `true`, `false`, or `\"alone\"`, where nobody else of their organisation or the run's may; default false)",
                 )]
             },
             returns: "#{ approved: bool, by: array of string, comment: string?, form: map }",
@@ -150,7 +150,12 @@ fn approve(call: &Call) -> Result<Dynamic, Halt> {
     };
     let expires_ms = options.get("expires").map(duration_ms).transpose()?;
     let role = options.get("role").and_then(Value::as_str).map(str::to_owned);
-    let allow_self = options.get("allow_self").and_then(Value::as_bool).unwrap_or(false);
+    let (allow_self, only_alone) = match options.get("allow_self") {
+        None | Some(Value::Bool(false)) => (false, false),
+        Some(Value::Bool(true)) => (true, false),
+        Some(Value::String(word)) if word == "alone" => (true, true),
+        Some(_) => return Err(call.invalid("needs true, false or \"alone\" for `allow_self`").into()),
+    };
     let shown = canonical::value_text(&json!({ "title": title, "details": details, "form": form }));
     let digest = blake3::hash(shown.as_bytes()).to_hex().to_string();
     let run = branch::run()?;
@@ -164,6 +169,7 @@ fn approve(call: &Call) -> Result<Dynamic, Halt> {
             expires_at_ms: expires_ms.map(|ms| run.journal.now_ms().saturating_add(ms)),
             on_expiry,
             allow_self,
+            only_alone,
             digest,
         }))
     })

@@ -131,6 +131,21 @@ fn waits_carry_what_they_ask() {
 }
 
 #[test]
+fn who_may_decide_on_their_own_request_is_said_in_known_words() {
+    for (said, meant) in [("true", (true, false)), ("false", (false, false)), ("\"alone\"", (true, true))] {
+        let fixture = Fixture::new();
+        fixture.run(&format!("approve(#{{ title: \"Go?\", allow_self: {said} }})"));
+        let waits = fixture.journal.waits.lock();
+        let windlass_model::WaitSpec::Approval(request) = &waits["0"] else { panic!() };
+        assert_eq!((request.allow_self, request.only_alone), meant, "{said}");
+    }
+    let Ending::Failed(problem) = Fixture::new().run("approve(#{ title: \"Go?\", allow_self: \"always\" })") else {
+        panic!()
+    };
+    assert_eq!(problem.code, Code::InvalidArgument);
+}
+
+#[test]
 fn children_locks_and_time_are_steps() {
     let fixture = Fixture::new();
     let body = "let n = with_lock(\"l\", || now()); let r = child(\"lab/x\", #{ a: 1 }); [n, r]";

@@ -4,6 +4,7 @@ mod defaults;
 mod file;
 mod keys;
 mod layers;
+mod mask;
 mod settings;
 mod show;
 mod told;

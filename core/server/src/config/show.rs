@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{
     Config, Loaded, keys,
     layers::{Origin, leaves, variable},
+    mask::masked,
 };
 
 /// Every key with its value and origin; passwords are masked.
@@ -20,34 +21,6 @@ pub fn show(loaded: &Loaded) -> Value {
         })
         .collect();
     Value::Object(keys)
-}
-
-/// The value without the passwords of URLs.
-pub(super) fn masked(value: &Value) -> Value {
-    match value {
-        Value::String(text) => masked_url(text).into(),
-        Value::Array(items) => items.iter().map(masked).collect(),
-        Value::Object(map) => map.iter().map(|(name, inner)| (name.clone(), masked(inner))).collect(),
-        other => other.clone(),
-    }
-}
-
-/// `postgres://name:***@host/db`
-fn masked_url(text: &str) -> String {
-    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
-    let authority_end = rest.find(['/', '?']).unwrap_or(rest.len());
-    let mut clean = match rest[..authority_end].rfind('@').map(|at| rest.split_at(at)) {
-        Some((user, tail)) => match user.split_once(':') {
-            Some((name, _)) => format!("{scheme}://{name}:***{tail}"),
-            None => text.to_owned(),
-        },
-        None => text.to_owned(),
-    };
-    if let Some(at) = clean.find("password=") {
-        let end = clean[at..].find('&').map_or(clean.len(), |end| at + end);
-        clean.replace_range(at + "password=".len()..end, "***");
-    }
-    clean
 }
 
 /// A `windlass.toml` with every key, its meaning, its variable and its default, all commented out.
@@ -85,21 +58,4 @@ pub fn document() -> String {
 /// The table that a key is printed under; one that is set as a whole is its own.
 fn table_of<'a>(key: &'a str, value: &Value) -> &'a str {
     if value.is_object() { key } else { key.rsplit_once('.').map_or("", |(table, _)| table) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn passwords_are_masked() {
-        for (url, shown) in [
-            ("postgres://a:b@h/db", "postgres://a:***@h/db"),
-            ("postgres://a:b:c@d@h:5432/db", "postgres://a:***@h:5432/db"),
-            ("postgres://h/db?user=a&password=b&x=y", "postgres://h/db?user=a&password=***&x=y"),
-            ("sqlite:/a/b", "sqlite:/a/b"),
-        ] {
-            assert_eq!(masked_url(url), shown);
-        }
-    }
 }

@@ -10,7 +10,7 @@ use windlass_model::Problem;
 use super::{
     Loaded, keys,
     layers::{Origin, leaves, variable},
-    show::masked,
+    mask::masked,
 };
 
 /// Reads the sources again.

@@ -10,7 +10,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use nix::sched::{CloneFlags, setns};
+use nix::{
+    errno::Errno,
+    sched::{CloneFlags, setns},
+};
+use windlass_hosts::privileges;
 use windlass_model::{Code, Problem};
 
 const FOLDER: &str = "/run/netns";
@@ -38,8 +42,10 @@ impl Inside {
     /// Enters it with this thread, which may do nothing else afterwards.
     fn enter(&self) -> Result<(), Problem> {
         setns(&self.file, CloneFlags::CLONE_NEWNET).map_err(|errno| {
-            Problem::new(Code::System, format!("{} can't be entered: {errno}", self.path.display()))
-                .help("labs need a server that runs as root, or with CAP_SYS_ADMIN and CAP_NET_ADMIN")
+            let general = || "labs need a server that runs as root, or with CAP_SYS_ADMIN and CAP_NET_ADMIN".to_owned();
+            let code = if errno == Errno::EPERM { Code::Unsupported } else { Code::System };
+            Problem::new(code, format!("{} can't be entered: {errno}", self.path.display()))
+                .help(privileges::help().unwrap_or_else(general))
         })
     }
 

@@ -2,13 +2,14 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, OpenOptions},
+    fs::OpenOptions,
     path::Path,
     thread,
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use nix::sched::CloneFlags;
+use windlass_hosts::privileges;
 
 use super::Finding;
 use crate::{
@@ -40,18 +41,12 @@ pub fn all(config: &Config, environment: &BTreeMap<String, String>) -> Vec<Findi
 }
 
 fn user() -> Finding {
-    let capabilities = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let effective = capabilities.lines().find_map(|line| line.strip_prefix("CapEff:")).unwrap_or_default().trim();
-    let mask = u64::from_str_radix(effective, 16).unwrap_or(0);
-    let has = |bit: u32| mask & (1 << bit) != 0;
-    // CAP_NET_ADMIN is 12, CAP_SYS_ADMIN is 21.
-    match (has(12), has(21)) {
-        (true, true) => {
-            Finding::fine("user", format!("uid {} with CAP_NET_ADMIN and CAP_SYS_ADMIN", nix::unistd::geteuid()))
-        }
-        _ => Finding::missing(
+    let missing = privileges::missing();
+    match missing.is_empty() {
+        true => Finding::fine("user", format!("uid {} with CAP_NET_ADMIN and CAP_SYS_ADMIN", nix::unistd::geteuid())),
+        false => Finding::missing(
             "user",
-            format!("uid {} without CAP_NET_ADMIN or CAP_SYS_ADMIN", nix::unistd::geteuid()),
+            format!("uid {} without {}", nix::unistd::geteuid(), missing.join(" and ")),
             "network labs need both: run as root (`sudo -E windlass …`)",
         ),
     }

@@ -217,7 +217,8 @@ fn no_link(fault: Fault, name: &str) -> Fault {
 /// Has the namespace that this thread is in forward nothing: a new one takes over what the machine does, and a node forwards only where
 /// it is told to.
 pub(super) fn forward_nothing() -> Result<(), Fault> {
-    match fs::read_to_string(IPV4_FORWARD).is_ok_and(|now| now.trim() == "0") {
+    // Which of the two a new one takes over is the kernel's choice (`net.core.devconf_inherit_init_net`).
+    match matches!(forwarding(), Ok((false, None | Some(false)))) {
         true => Ok(()),
         false => set_forwarding(false),
     }
@@ -230,4 +231,30 @@ fn set_forwarding(on: bool) -> Result<(), Fault> {
         fs::write(IPV6_FORWARD, value).map_err(|error| Fault::io(&error, format!("writing {IPV6_FORWARD}")))?;
     }
     fs::write(IPV4_FORWARD, value).map_err(|error| Fault::io(&error, format!("writing {IPV4_FORWARD}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::sched::{CloneFlags, unshare};
+
+    use super::*;
+
+    #[test]
+    fn a_namespace_that_took_over_forwarding_forwards_nothing() {
+        // The thread's own namespace ends with it; the machine's settings stay.
+        let in_its_own = || {
+            if let Err(errno) = unshare(CloneFlags::CLONE_NEWNET) {
+                eprintln!("skipped: no network of its own: {errno}");
+                return;
+            }
+            for (v4, v6) in [("1", "1"), ("1", "0"), ("0", "1"), ("0", "0")] {
+                fs::write(IPV4_FORWARD, v4).unwrap();
+                let has_v6 = fs::write(IPV6_FORWARD, v6).is_ok();
+                assert_eq!(forwarding().unwrap(), (v4 == "1", has_v6.then_some(v6 == "1")));
+                forward_nothing().unwrap();
+                assert_eq!(forwarding().unwrap(), (false, has_v6.then_some(false)), "{v4} {v6}");
+            }
+        };
+        std::thread::scope(|scope| scope.spawn(in_its_own).join()).unwrap();
+    }
 }

@@ -81,6 +81,11 @@ fn no_node_gives_this_machine_routes_or_addresses() {
             let found = found.as_array().unwrap().iter().find(|space| space["name"] == node).unwrap().clone();
             found["namespace"].as_str().unwrap().to_owned()
         };
+        // Where the machine forwards, its new namespaces would: only a node that is told to does.
+        let described = bench.call("describe", json!(["t"])).unwrap();
+        for space in described["namespaces"].as_array().unwrap() {
+            assert_eq!(space["forwarding"], json!({ "ipv4": false, "ipv6": false }), "{space}");
+        }
         for node in ["r1", "r2", "r3"] {
             assert!(advertise(&of_space(node)) > 3, "{node} told it");
         }

@@ -17,7 +17,7 @@ use windlass_model::{EffectClass, Problem, RetryPolicy};
 use windlass_script::host::{Args, Kind, Op, OpCx, Param, Permission, Rehearse, Undo, no_resources};
 
 use super::{
-    delivery::{self, Failure, Handed, Turnstile},
+    delivery::{self, Failure, Handed, Refused, Turnstile},
     note::Note,
 };
 use config::Sender;
@@ -25,7 +25,6 @@ use smtp::Smtp;
 
 pub use config::{Config, Tls};
 pub(super) use message::refuse_secrets;
-pub(super) use smtp::Refused;
 pub use smtp::Reveal;
 
 const WAY: &str = "email";
@@ -77,7 +76,8 @@ fn described(post: Option<Arc<Post>>) -> Op {
     Op {
         name: WAY,
         doc: "Sends an e-mail. `delivered` says that the mail server has taken it over for everybody; else `reason` says why not, \
-              and `refused` lists the recipients that the server didn't accept while others have it. If one address can't be \
+              and `refused` lists the recipients that the server didn't accept while others have it; whom it refuses for now is tried \
+              again by themselves, at most three times. If one address can't be \
               read, nothing is sent to anybody. A server that is away or busy is tried again until ten seconds are over. Each \
               recipient's domain needs its grant: `notify.email:acme.test`.",
         params: PARAMS,
@@ -129,15 +129,16 @@ impl Post {
         };
         let holds = cx.holder();
         let password = password.as_ref().map(|password| password.as_str());
-        delivery::deliver(cx, WAY, Duration::from_millis(self.config.timeout_ms), async |handed| {
-            self.smtp.send(&message, password, handed, &holds).await
+        delivery::deliver(cx, WAY, Duration::from_millis(self.config.timeout_ms), async |handed, only| {
+            self.smtp.send((&message, only), password, handed, &holds).await
         })
     }
 
-    /// One attempt at a message that isn't a script's.
+    /// One attempt at a message that isn't a script's; with `only`, to these of its recipients.
     pub(super) async fn attempt(
         &self,
         (to, note, id): (&[String], &Note, &str),
+        only: &[String],
         reveal: Reveal<'_>,
         handed: &Handed,
         holds: &(impl Fn() -> bool + Sync),
@@ -146,6 +147,6 @@ impl Post {
         let message = letter.message(id, note.data["run"].as_str(), &self.sender).map_err(Failure::Final)?;
         let password = self.smtp.password(reveal).map_err(Failure::Again)?;
         self.turnstile.pass(Instant::now()).map_err(Failure::Again)?;
-        self.smtp.send(&message, password.as_ref().map(|password| password.as_str()), handed, holds).await
+        self.smtp.send((&message, only), password.as_ref().map(|password| password.as_str()), handed, holds).await
     }
 }

@@ -3,7 +3,7 @@
 use std::{error::Error as _, time::Duration};
 
 use lettre::{
-    Message,
+    Address, Message,
     transport::smtp::{
         Error,
         authentication::{Credentials, Mechanism},
@@ -19,9 +19,12 @@ use zeroize::Zeroizing;
 use super::{
     Config, Tls,
     config::wrong,
-    delivery::{Failure, Handed},
+    delivery::{self, Failure, Handed},
 };
-use crate::notify::target::read_file;
+use crate::notify::{
+    delivery::{Refusal, Refused},
+    target::read_file,
+};
 
 const GOODBYE: Duration = Duration::from_millis(300);
 
@@ -33,9 +36,6 @@ pub(super) struct Smtp {
     config: Config,
     tls: Option<TlsParameters>,
 }
-
-/// Those who were refused, each with the server's reason.
-pub(in crate::notify) type Refused = Vec<(String, String)>;
 
 impl Smtp {
     /// Fails when the certificates can't be read.
@@ -66,14 +66,20 @@ impl Smtp {
         Ok(Some(Zeroizing::new(text.trim().to_owned())))
     }
 
-    /// Connects, and hands the message over, if the run is still ours then.
+    /// Connects, and hands the message over, if the run is still ours then. With `only`, to these of its recipients.
     pub(super) async fn send(
         &self,
-        message: &Message,
+        (message, only): (&Message, &[String]),
         password: Option<&str>,
         handed: &Handed,
         holds: &(impl Fn() -> bool + Sync),
     ) -> Result<Refused, Failure> {
+        let all = message.envelope().to().iter();
+        let to: Vec<Address> = all.filter(|to| only.is_empty() || only.contains(&to.to_string())).cloned().collect();
+        // They were taken out of the list meanwhile.
+        if to.is_empty() {
+            return Ok(Refused::new());
+        }
         let mut connection = self.connect().await?;
         if let Some(password) = password {
             let credentials = Credentials::new(self.config.user.clone(), password.to_owned());
@@ -82,7 +88,7 @@ impl Smtp {
                 return Err(self.not_logged_in(&error));
             }
         }
-        let result = self.hand_over(&mut connection, message, handed, holds).await;
+        let result = self.hand_over(&mut connection, (message, &to), handed, holds).await;
         // The message is over by now: a server that doesn't say goodbye is left.
         let _ = tokio::time::timeout(GOODBYE, connection.abort()).await;
         result
@@ -107,7 +113,7 @@ impl Smtp {
     async fn hand_over(
         &self,
         connection: &mut AsyncSmtpConnection,
-        message: &Message,
+        (message, recipients): (&Message, &[Address]),
         handed: &Handed,
         holds: &(impl Fn() -> bool + Sync),
     ) -> Result<Refused, Failure> {
@@ -116,23 +122,24 @@ impl Smtp {
         if !bytes.is_ascii() && connection.server_info().supports_feature(Extension::EightBitMime) {
             options.push(MailParameter::Body(MailBodyParameter::EightBitMime));
         }
-        let envelope = message.envelope();
-        let began = connection.command(Mail::new(envelope.from().cloned(), options)).await;
+        let began = connection.command(Mail::new(message.envelope().from().cloned(), options)).await;
         began.map_err(|error| self.failed(&error))?;
-        let (mut refused, mut worth_another) = (Refused::new(), false);
-        for to in envelope.to() {
+        let mut refused = Refused::new();
+        for to in recipients {
             if let Err(error) = connection.command(Rcpt::new(to.clone(), Vec::new())).await {
                 if error.status().is_none() {
                     return Err(self.failed(&error));
                 }
-                worth_another |= error.is_transient();
-                refused.push((to.to_string(), words(&error)));
+                refused.push(Refusal { who: to.to_string(), why: words(&error), again: error.is_transient() });
             }
         }
-        if refused.len() == envelope.to().len() {
-            let reasons: Vec<String> = refused.iter().map(|(who, why)| format!("{who}: {why}")).collect();
-            let reason = self.said(&format!("refused {}", reasons.join("; ")));
-            return Err(if worth_another { Failure::Again(reason) } else { Failure::Final(reason) });
+        if refused.len() == recipients.len() {
+            let reason = self.said(&format!("refused {}", delivery::words(&refused)));
+            return Err(if refused.iter().any(|one| one.again) {
+                Failure::Again(reason)
+            } else {
+                Failure::Final(reason)
+            });
         }
         connection.command(Data).await.map_err(|error| self.failed(&error))?;
         if !holds() {
