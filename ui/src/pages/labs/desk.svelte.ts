@@ -70,7 +70,7 @@ export class Desk {
   #deploying: readonly string[] = $state.raw([]);
   #timers: Record<'check' | 'look', ReturnType<typeof setTimeout> | undefined> = { check: undefined, look: undefined };
   #checks = 0;
-  #looking = false;
+  #looking: Promise<void> | null = null;
   #again = false;
   #ended = false;
 
@@ -320,14 +320,15 @@ export class Desk {
     };
   }
 
-  /** Looks again at what is there. One look at a time: what happens meanwhile asks for another one. */
-  async look(): Promise<void> {
-    if (this.#looking) {
-      this.#again = true;
-      return;
-    }
-    this.#looking = true;
-    do {
+  /** Looks again at what is there. One look at a time: what happens meanwhile asks for another one, and is waited for. */
+  look(): Promise<void> {
+    this.#again = true;
+    this.#looking ??= this.#looks().finally(() => (this.#looking = null));
+    return this.#looking;
+  }
+
+  async #looks() {
+    while (this.#again && !this.#ended) {
       this.#again = false;
       try {
         const view = await api.get('/labs/{lab}', { path: { lab: this.lab }, query: this.query }).catch(missing);
@@ -336,8 +337,7 @@ export class Desk {
       } catch (error) {
         this.trouble = asProblem(error);
       }
-    } while (this.#again && !this.#ended);
-    this.#looking = false;
+    }
   }
 
   /** What deploying would do now. */
