@@ -100,3 +100,37 @@ fn a_missing_image_and_a_node_that_never_gets_healthy_leave_nothing_but_evidence
     assert!(shown.contains("unhealthy-b.yaml"), "{shown}\n{:#}", run["problem"]);
     assert_eq!((containers(&docker, "t-ill").len(), place.kernel("t-ill").len()), (0, 0));
 }
+
+#[test]
+fn containers_know_the_labs_nodes_by_name_those_that_come_later_too() {
+    let Some(docker) = Docker::shared() else { return };
+    let Some(mut place) = Place::with_docker(&docker, "") else { return };
+    let lab = small("t-named");
+    place.deploy(&lab);
+    let exec = |place: &Place, node: &str, argv: Value| {
+        place.run("lab/exec", &json!({ "lab": "t-named", "node": node, "argv": argv }))
+    };
+    let ping = |place: &Place, node: &str, to: &str| {
+        exec(place, node, json!(["ping", "-c1", "-W2", to]))["output"]["code"] == 0
+    };
+    assert!(ping(&place, "a", "b") && ping(&place, "a", "n") && ping(&place, "a", "localhost"));
+    assert_eq!(place.deploy(&lab)["summary"], "nothing differs");
+
+    // What somebody has written there himself stays, also when another node comes, and after a restart.
+    assert_eq!(exec(&place, "a", json!(["sh", "-c", "echo 10.0.0.3 mine >>/etc/hosts"]))["state"], "succeeded");
+    let added = place.run(
+        "lab/add-node",
+        &json!({
+            "lab": "t-named", "node": { "name": "far", "image": IMAGE, "command": ["sleep", "1000000"] },
+            "links": [{ "endpoints": [{ "at": "far:eth0", "addresses": ["10.0.0.9/24"] }, "lan"] }],
+        }),
+    );
+    assert_eq!(added["state"], "succeeded", "{added:#}");
+    for to in ["far", "b", "mine"] {
+        assert!(ping(&place, "a", to), "{to}: {}", exec(&place, "a", json!(["cat", "/etc/hosts"])));
+    }
+    assert!(ping(&place, "far", "a"), "{}", exec(&place, "far", json!(["cat", "/etc/hosts"])));
+    place.run("lab/restart-node", &json!({ "lab": "t-named", "node": "a" }));
+    assert!(ping(&place, "a", "far"));
+    assert_eq!(place.run("lab/destroy", &json!({ "lab": "t-named" }))["state"], "succeeded");
+}

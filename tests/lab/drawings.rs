@@ -1,7 +1,7 @@
 //! What is drawn of labs and not deployed: kept for everybody of the organisation who may draw, and nobody else's business.
 
 use serde_json::{Value, json};
-use windlass_tests::ApiServer;
+use windlass_tests::{Answer, ApiServer};
 
 use crate::api::people;
 
@@ -46,19 +46,65 @@ fn a_drawing_is_kept_changed_and_thrown_away() {
     server.send_as(&ben, "GET", PATH, None).expect(404);
 }
 
+fn put_if(server: &ApiServer, path: &str, condition: (&str, &str), text: &str) -> Answer {
+    let headers = [("content-type", "application/json"), condition];
+    server.raw("PUT", path, &server.token, &headers, Some(drawing(text).to_string().into_bytes()))
+}
+
 #[test]
 fn somebody_elses_change_is_not_overwritten() {
     let server = ApiServer::start(&[]);
-    let put = |text: &str, version: &str| {
-        let headers = [("content-type", "application/json"), ("if-match", version)];
-        server.raw("PUT", PATH, &server.token, &headers, Some(drawing(text).to_string().into_bytes()))
-    };
-    let first = put("name: sketch\n", "\"0\"").expect(200).json()["version"].as_i64().unwrap();
-    put("name: sketch # again\n", "\"0\"").expect(412);
-    let second = put("name: sketch # two\n", &format!("\"{first}\"")).expect(200).json()["version"].as_i64().unwrap();
+    let put = |condition: (&str, &str), text: &str| put_if(&server, PATH, condition, text);
+    let version = |number: i64| format!("\"{number}\"");
+    let kept = || server.get(PATH).expect(200).json()["text"].as_str().unwrap().to_owned();
+
+    // What isn't there matches no version, and isn't made by a change to one.
+    for seen in ["*", "\"0\"", "\"1\""] {
+        let refused = put(("if-match", seen), "name: sketch # nobody's\n").expect(412).json();
+        assert_eq!(refused["code"], "precondition_failed", "{refused}");
+    }
+    server.get(PATH).expect(404);
+    put(("if-none-match", "\"1\""), "name: sketch\n").expect(400);
+
+    let first = put(("if-none-match", "*"), "name: sketch\n").expect(200).json()["version"].as_i64().unwrap();
+    let refused = put(("if-none-match", "*"), "name: sketch # again\n").expect(412).json();
+    assert_eq!(refused["code"], "precondition_failed", "{refused}");
+    let second =
+        put(("if-match", &version(first)), "name: sketch # two\n").expect(200).json()["version"].as_i64().unwrap();
     assert!(second > first);
-    put("name: sketch # late\n", &format!("\"{first}\"")).expect(412);
-    assert_eq!(server.get(PATH).expect(200).json()["text"], "name: sketch # two\n");
+    put(("if-match", &version(first)), "name: sketch # late\n").expect(412);
+    assert_eq!(kept(), "name: sketch # two\n");
+    put(("if-match", "*"), "name: sketch # any\n").expect(200);
+    assert_eq!(kept(), "name: sketch # any\n");
+}
+
+#[test]
+fn of_those_who_draw_a_lab_first_one_is_the_first() {
+    let server = ApiServer::start(&[]);
+    for round in 0..12 {
+        let path = format!("/api/v1/labs/new{round}/drawing");
+        let start = std::sync::Barrier::new(8);
+        let answers: Vec<(u16, String)> = std::thread::scope(|scope| {
+            let all: Vec<_> = (0..8)
+                .map(|who| {
+                    let (server, path, start) = (&server, &path, &start);
+                    scope.spawn(move || {
+                        let text = format!("name: new{round} # {who}\n");
+                        start.wait();
+                        let answer = put_if(server, path, ("if-none-match", "*"), &text);
+                        (answer.status, if answer.status == 200 { text } else { answer.json()["code"].to_string() })
+                    })
+                })
+                .collect();
+            all.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        let (first, others): (Vec<_>, Vec<_>) = answers.into_iter().partition(|(status, _)| *status == 200);
+        assert_eq!(first.len(), 1, "{first:?}");
+        assert_eq!(server.get(&path).expect(200).json()["text"], first[0].1.as_str());
+        for refused in others {
+            assert_eq!(refused, (412, "\"precondition_failed\"".to_owned()));
+        }
+    }
 }
 
 #[test]

@@ -236,6 +236,8 @@ export async function visit(server: Server, path = '/', { width = 1280, height =
   page.on('console', (message) => {
     // Refused requests are the API's business: pages show them, and tests look at that.
     if (message.type() === 'error' && !message.text().startsWith('Failed to load resource')) complaints.push(message.text());
+    // Libraries that say how they are to be used.
+    if (message.type() === 'warning' && /^\[[\w/-]+\]/.test(message.text())) complaints.push(message.text());
   });
   await page.goto(path);
   return page;
@@ -291,6 +293,12 @@ export async function fitsWidth(page: Page) {
     return all.slice(0, 5).map((one) => `${one.tagName}.${one.className}: ${Math.round(one.getBoundingClientRect().right)} > ${limit}`);
   });
   expect(wide, 'what is wider than the screen').toEqual([]);
+}
+
+/** No table is wider than the place that it has: nothing of it is out of sight. */
+export async function fitsTables(page: Page) {
+  const cut = await page.evaluate(() => [...document.querySelectorAll('main table')].filter((one) => one.parentElement!.scrollWidth > one.parentElement!.clientWidth + 1).map((one) => `${one.getAttribute('aria-label')}: ${one.parentElement!.scrollWidth} > ${one.parentElement!.clientWidth}`));
+  expect(cut, 'tables that are cut').toEqual([]);
 }
 
 /** Pictures at 1280 and at 390 px in both schemes, axe, and nothing that sticks out. `full: false`: what is in sight, where it is. */

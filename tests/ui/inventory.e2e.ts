@@ -1,7 +1,7 @@
 // The inventory: compared with what is really there, what nobody looks after found, things removed after a look at the plan
 // and an approval.
 import { beforeAll, describe, expect, it } from 'vitest';
-import { accessible, fitsWidth, looks, open, Server, until } from './harness';
+import { accessible, fitsTables, fitsWidth, looks, open, Server, until } from './harness';
 
 const MAKES = `const WORKFLOW = #{ name: "provision/makes", title: "Makes things", permissions: ["hetzner.*:*"], rollback: "none" };
 fn run(input) {
@@ -56,6 +56,7 @@ describe('the inventory', () => {
     await row('main/drift-net').getByText('as kept').waitFor();
     const orphans = page.getByRole('region', { name: 'Orphans' });
     await orphans.getByText('main/forgotten').first().waitFor();
+    await fitsTables(page);
     await looks(page, 'inventory');
     // It is kept with its time: another visit shows it too.
     await page.reload();

@@ -106,7 +106,7 @@ it('opens the screen by way of guacd: what it draws is seen, what is typed arriv
   await node('vm').click();
   await page.getByRole('button', { name: 'Screen by guacd' }).click();
   const shown = page.locator('.one:not(.away)');
-  await shown.getByText('Connected').waitFor();
+  await shown.getByText('you type').waitFor();
   const colour = () => shown.locator('canvas').first().evaluate((canvas: HTMLCanvasElement) => [...canvas.getContext('2d')!.getImageData(10, 10, 1, 1).data].slice(0, 3));
   await until('the colour that guacd has drawn', async () => (await colour().catch(() => [])).join() === '20,120,220');
   await shown.getByRole('application').focus();

@@ -2,12 +2,12 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Page } from 'playwright-core';
-import { fitsWidth, open, picture, Server, weigh } from './harness';
+import { fitsTables, fitsWidth, open, picture, Server, weigh } from './harness';
 
 const WORKFLOWS = {
   't/hello': `const WORKFLOW = #{ name: "t/hello", title: "Says hello", description: "Says hello to whom it is told.",
   inputs: #{ type: "object", properties: #{ name: #{ type: "string", title: "Name", "default": "world" }, times: #{ type: "integer", minimum: 1, maximum: 9, "default": 2 } } } };
-fn run(input) { for n in 0..input.times { log(\`hello \${input.name}\`) } #{ said: input.times } }
+fn run(input) { annotate("components", ["cilium", "flux", "crossplane", "cert-manager", "external-secrets", "keycloak", "harbor", "gitea", "grafana", "loki", "a-component-whose-name-is-so-long-that-no-narrow-screen-has-room-for-it-in-a-line"]); for n in 0..input.times { log(\`hello \${input.name}\`) } #{ said: input.times } }
 `,
   't/fails': `const WORKFLOW = #{ name: "t/fails", title: "Fails on purpose" };
 fn run(input) { log("before"); throw "the disk is full"; }
@@ -45,6 +45,7 @@ beforeAll(async () => {
   const vera = { name: 'vera', title: 'Vera', password: 'a long enough word', bindings: [{ role: 'operator', organisation: 'platform' }] };
   await make('/users', vera);
   await make('/organisations', { name: 'acme', title: 'Acme Ltd' });
+  for (const at of [1, 2, 3]) await make('/organisations', { name: `branch-${at}`, title: `Branch ${at} of a company with quite a long name`, parent: 'acme' });
   await make('/tokens', { name: 'ci' });
   await server.api('PUT', '/secrets/acme/dns.key', { value: 'certainly secret', to: ['https://api.example.net*'] });
   await server.api('POST', '/vouchers/batches', { issuer: 'platform', name: 'spring', credit: 5_000, currency: 'EUR', count: 3 }).then((one) => (paths.batch = `/vouchers/${String(one.id)}`));
@@ -107,6 +108,7 @@ describe.each([['wide', 1280, 800], ['narrow', 390, 844]] as const)('every page,
     if (!process.env.UI_DEV) expect(weight <= limit ? [] : scales.files(), `${name}: ${weight} bytes of ${limit}`).toEqual([]);
     expect(weight).toBeGreaterThan(20_000);
     await fitsWidth(page);
+    await fitsTables(page);
     await picture(page, shape === 'wide' ? name : `${name}-390`);
   });
 });

@@ -2,7 +2,7 @@
 import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { looks, open, Server } from './harness';
+import { fitsWidth, looks, open, picture, Server } from './harness';
 
 let server: Server;
 beforeAll(async () => {
@@ -31,6 +31,20 @@ describe('the server', () => {
     await page.getByText(/One key was changed, and waits\./).waitFor();
     await page.getByText('after the next start').waitFor();
     await looks(page, 'settings-waiting');
+    // On a small screen the parts are folded, but for what waits; whoever looks for something sees it.
+    await page.setViewportSize({ width: 390, height: 844 });
+    await page.goto('/settings');
+    await page.getByRole('heading', { name: 'engine.poll_ms' }).waitFor();
+    expect(await page.evaluate(() => document.documentElement.scrollHeight)).toBeLessThan(6_000);
+    await fitsWidth(page);
+    await picture(page, 'settings-folded-390');
+    expect(await page.getByRole('heading', { name: 'server.streams' }).isVisible()).toBe(false);
+    await page.getByText('server', { exact: true }).click();
+    expect(await page.getByRole('heading', { name: 'server.streams' }).isVisible()).toBe(true);
+    await page.getByText('server', { exact: true }).click();
+    await page.getByLabel('Find settings').fill('server.streams');
+    await page.getByRole('heading', { name: 'server.streams' }).waitFor();
+    await page.setViewportSize({ width: 1280, height: 800 });
     appendFileSync(join(server.folder, 'windlass.toml'), 'nonsense = true\n');
     await page.reload();
     await page.getByRole('alert').getByText(/wouldn’t start with its configuration/).waitFor();

@@ -86,8 +86,9 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::put("/api/v1/drafts/{name*}", "drafts", "Keep your draft of a workflow's input")
             .describe(
                 "For 30 days after the last change. With `If-Match` (the version that you have seen) it is refused if you have \
-                 changed or removed it elsewhere since.",
+                 changed or removed it elsewhere since; with `If-None-Match: *` if you have one already.",
             )
+            .headers(auth::PRECONDITIONS)
             .access(launch)
             .body::<DraftBody>()
             .body_bytes(BODY_BYTES)
@@ -179,14 +180,13 @@ fn put(request: Request) -> Result<Answer, Problem> {
     for name in windlass_engine::secret_fields(&header.inputs) {
         fields.remove(&name);
     }
-    auth::if_match(&request, before.as_ref().map_or(0, |draft| draft.version))?;
+    let expected = auth::expected(&request, before.as_ref().map(|draft| draft.version))?;
     if before.is_none() && all(&request)?.len() >= DRAFTS as usize {
         let message = format!("you have {DRAFTS} drafts; no more are kept");
         return Err(Problem::new(Code::LimitExceeded, message).help("launch one of them, or throw one away"));
     }
     let engine = &request.api.engine;
     let expires_at_ms = Some(engine.now_ms() + KEPT_MS);
-    let asked = request.header("if-match").is_some();
     let change = Change::Put {
         kind: KIND.into(),
         id,
@@ -194,12 +194,9 @@ fn put(request: Request) -> Result<Answer, Problem> {
         body: json!(Body { workflow, input: body.input, step: body.step }),
         keys: Vec::new(),
         expires_at_ms,
-        expected: match before {
-            Some(draft) if asked => Expected::Version(draft.version),
-            _ => Expected::Any,
-        },
+        expected,
     };
-    let version = engine.change(vec![change])?.first().copied().unwrap_or_default();
+    let version = engine.change(vec![change]).map_err(auth::overtaken)?.first().copied().unwrap_or_default();
     Answer::json(&DraftKept { version })
 }
 

@@ -112,8 +112,10 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::put(PATH, "labs", "Keep a lab's document as it is being edited")
             .describe(
                 "Nothing is deployed, and the text needn't be right yet. With `If-Match` (the version that you have seen) it is refused \
-                 if somebody else has changed it since.",
+                 (`precondition_failed`) if somebody else has changed it since, or thrown it away; with `If-None-Match: *` if \
+                 somebody has drawn this lab already.",
             )
+            .headers(auth::PRECONDITIONS)
             .access(Access::Can(Permission::Launch))
             .query::<WhoseQuery>()
             .body::<DrawingBody>()
@@ -199,7 +201,7 @@ fn put(request: Request) -> Result<Answer, Problem> {
     if !named(&lab) || !lab.starts_with(|first: char| first.is_ascii_alphanumeric()) {
         return refused("/lab", format!("`{lab}` is no name of a lab: letters, digits, `.`, `_` and `-`, at most 48"));
     }
-    auth::if_match(&request, before.as_ref().map_or(0, |drawing| drawing.version))?;
+    let expected = auth::expected(&request, before.as_ref().map(|drawing| drawing.version))?;
     if before.is_none() && of_organisation(&request, &organisation)?.len() >= DRAWINGS as usize {
         let message = format!("`{organisation}` has {DRAWINGS} drawings of labs; no more are kept");
         return Err(Problem::new(Code::LimitExceeded, message).help("throw away one that nobody needs"));
@@ -225,7 +227,6 @@ fn put(request: Request) -> Result<Answer, Problem> {
             }
         }
     }
-    let asked = request.header("if-match").is_some();
     let change = Change::Put {
         kind: KIND.into(),
         id: format!("{organisation}/{lab}"),
@@ -233,12 +234,10 @@ fn put(request: Request) -> Result<Answer, Problem> {
         body: json!(kept),
         keys: Vec::new(),
         expires_at_ms: None,
-        expected: match before {
-            Some(drawing) if asked => Expected::Version(drawing.version),
-            _ => Expected::Any,
-        },
+        expected,
     };
-    let version = request.api.engine.change(vec![change])?.first().copied().unwrap_or_default();
+    let version =
+        request.api.engine.change(vec![change]).map_err(auth::overtaken)?.first().copied().unwrap_or_default();
     Answer::json(&DrawingKept { version })
 }
 

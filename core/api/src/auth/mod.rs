@@ -8,6 +8,7 @@ pub mod links;
 mod login;
 pub mod oidc;
 mod password;
+mod preconditions;
 mod refusals;
 mod remembered;
 pub(crate) mod secret;
@@ -36,6 +37,7 @@ use self::{
 use crate::{ApiConfig, organisations::tree, services::Secrets};
 
 pub use login::Credentials;
+pub(crate) use preconditions::{PRECONDITIONS, expected, if_match, overtaken};
 pub(crate) use refusals::How;
 pub(crate) use secret::csrf;
 pub use secret::spoken as made_password;
@@ -422,15 +424,4 @@ pub(crate) fn held(principal: &Principal) -> Vec<Binding> {
         folder: scope.folder.clone(),
     };
     principal.bindings.iter().map(binding).collect()
-}
-
-/// Whether what is to be changed still is what whoever asks has seen (`If-Match`).
-pub(crate) fn if_match(request: &crate::Request, version: i64) -> Result<(), Problem> {
-    let Some(seen) = request.header("if-match") else { return Ok(()) };
-    let fits = seen.split(',').map(str::trim).any(|seen| seen == "*" || seen == format!("\"{version}\""));
-    if fits {
-        return Ok(());
-    }
-    Err(Problem::new(Code::PreconditionFailed, format!("version {version} is there, not {seen}"))
-        .help("read it again, and make your change to what is there now"))
 }

@@ -13,6 +13,7 @@ use windlass_model::{Code, Problem};
 use super::{
     backend::{Container, Network, NewContainer},
     fault::{Fault, Kind},
+    hosts::{self, Names},
     images,
     inside::archive,
     lab::{CPUS, Lab, MEMORY_MB, NETWORK, Pair, Role},
@@ -25,8 +26,9 @@ use crate::{lab_space::Adopted, support::invalid};
 pub const AT_A_TIME: usize = 4;
 const MIB: u64 = 1 << 20;
 
-/// Makes what isn't there yet; one report each, in the given order.
-pub async fn nodes(lab: &Lab<'_>, specs: &[NodeSpec]) -> Result<Vec<Value>, Problem> {
+/// Makes what isn't there yet, and tells them these names; one report each, in the given order.
+pub async fn nodes(lab: &Lab<'_>, specs: &[NodeSpec], names: &Names) -> Result<Vec<Value>, Problem> {
+    hosts::check(names)?;
     let there = check(lab, specs).await?;
     let image = &*pause::ensure(lab.machine).await?;
     if specs.iter().any(NodeSpec::is_in_network) {
@@ -40,7 +42,7 @@ pub async fn nodes(lab: &Lab<'_>, specs: &[NodeSpec]) -> Result<Vec<Value>, Prob
             if stop.get() {
                 return None;
             }
-            let answer = node(lab, spec, pair, image).await;
+            let answer = node(lab, spec, names, pair, image).await;
             stop.set(stop.get() || answer.is_err());
             Some((spec.name.as_str(), answer))
         }
@@ -107,7 +109,7 @@ async fn check(lab: &Lab<'_>, specs: &[NodeSpec]) -> Result<BTreeMap<String, Pai
 }
 
 /// Makes one node, or what is missing of it.
-async fn node(lab: &Lab<'_>, spec: &NodeSpec, pair: &Pair, image: &str) -> Result<Value, Problem> {
+async fn node(lab: &Lab<'_>, spec: &NodeSpec, names: &Names, pair: &Pair, image: &str) -> Result<Value, Problem> {
     let name = &spec.name;
     let failed = |what: &str| {
         let what = format!("{what} of the node {name}");
@@ -137,7 +139,7 @@ async fn node(lab: &Lab<'_>, spec: &NodeSpec, pair: &Pair, image: &str) -> Resul
             Some(node) => node.id.clone(),
             None => make(lab, &node_container(lab, spec, &pause)?, name).await?,
         };
-        let files = spec.files(|content| lab.cx.reveal(content, &format!("docker:{name}")))?;
+        let files = spec.files(names, |content| lab.cx.reveal(content, &format!("docker:{name}")))?;
         if begins && !files.is_empty() {
             lab.backend().put(&node, "/", archive(&files)?).await.map_err(failed("the files"))?;
         }

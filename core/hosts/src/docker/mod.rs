@@ -7,6 +7,7 @@ pub mod console;
 mod create;
 mod daemon;
 mod fault;
+mod hosts;
 mod images;
 mod inside;
 mod lab;

@@ -9,15 +9,13 @@ use windlass_model::{Code, Problem};
 use super::{
     backend::Health,
     config::Config,
+    hosts::{self, Names},
     inside::{File, check_path},
 };
 use crate::{lab_names::check_name, support::invalid};
 
 const TEXT_BYTES: usize = 64 << 10;
 const LIST: usize = 256;
-const HOSTS_FILE: &str = "/etc/hosts";
-const HOSTS: &str =
-    "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n";
 const FILES_BYTES: usize = 8 << 20;
 /// What Docker gives every container. `NET_RAW` isn't among it here: nodes of those who aren't trusted go without.
 const HARMLESS: [&str; 13] = [
@@ -267,13 +265,14 @@ impl NodeSpec {
         name.replace('_', "-").trim_end_matches(['-', '.']).to_owned()
     }
 
-    /// The files, with their secrets revealed by `reveal`. A node outside Docker's networks gets its names from here, unless it brings its
-    /// own.
+    /// The files, with their secrets revealed by `reveal`. A node outside Docker's networks gets the `names` from here, unless it brings
+    /// its own.
     pub fn files(
         &self,
+        names: &Names,
         mut reveal: impl FnMut(&Value) -> Result<zeroize::Zeroizing<String>, Problem>,
     ) -> Result<Vec<File>, Problem> {
-        let hosts = (!self.is_in_network()).then(|| File::new(HOSTS_FILE, HOSTS.to_owned().into(), None));
+        let hosts = (!self.is_in_network()).then(|| File::new(hosts::PATH, hosts::new(names).into(), None));
         let given = self.files.iter().map(|file| File::new(&file.path, reveal(&file.content)?, file.mode.as_ref()));
         hosts.into_iter().chain(given).collect()
     }

@@ -256,3 +256,28 @@ fn both_grants_are_asked_for() {
     let windlass_script::host::Permission::Needs { scope, .. } = &op.permission else { panic!("it needs none") };
     assert_eq!(scope(&Args::new(op.params, specs().as_array().unwrap().clone())), ["image=frr:9"]);
 }
+
+#[test]
+fn nodes_are_told_the_names_of_others_when_they_are_made_and_later() {
+    let mut bench = World::new().bench(usize::MAX);
+    let [lab, nodes] = [&specs()[0], &specs()[1]].map(Clone::clone);
+    bench.call("create_nodes", json!([lab, nodes, { "hosts": { "r2": ["10.0.0.2", "fd00::2"] } }])).unwrap();
+    let mut file = |bench: &mut Bench| {
+        let read = bench.call("copy_out", json!(["t", "r1", "/etc/hosts"])).unwrap();
+        read["content"].as_str().unwrap().to_owned()
+    };
+    let first = file(&mut bench);
+    assert!(
+        ["127.0.0.1\tlocalhost\n", "10.0.0.2\tr2\n", "fd00::2\tr2\n"].iter().all(|one| first.contains(one)),
+        "{first}"
+    );
+
+    bench.call("copy_in", json!(["t", "r1", "/etc/hosts", format!("{first}10.9.9.9 mine\n")])).unwrap();
+    bench.call("set_hosts", json!(["t", ["r1", "r2"], { "r3": ["10.0.0.3"] }])).unwrap();
+    let second = file(&mut bench);
+    assert!(["localhost", "10.9.9.9 mine\n", "10.0.0.3\tr3\n"].iter().all(|one| second.contains(one)), "{second}");
+    assert!(!second.contains("r2"), "{second}");
+    let wrong = json!(["t", ["r1"], { "r3 bank.example": ["10.0.0.3"] }]);
+    assert_eq!(bench.call("set_hosts", wrong).unwrap_err().code, Code::InvalidArgument);
+    assert_eq!(bench.call("set_hosts", json!(["t", ["none"], {}])).unwrap_err().code, Code::NotFound);
+}

@@ -30,6 +30,17 @@ describe('the client', () => {
     expect(fetched.mock.calls[1]![0]).toBe('/api/v1/runs?limit=1&input.lab=demo');
   });
 
+  it('asks for what isn’t there yet, and lets a request outlive its page only if browsers do', async () => {
+    fetched.mockImplementation(async () => json(200, { version: 1 }));
+    const put = (text: string, keepalive?: boolean) => api.put('/labs/{lab}/drawing', { path: { lab: 'x' }, body: { text }, ifNoneMatch: '*', keepalive });
+    await put('small', true);
+    expect(sent()).toMatchObject({ 'if-none-match': '*' });
+    expect(sent()).not.toHaveProperty('if-match');
+    await put('é'.repeat(40_000), true);
+    await put('small');
+    expect(fetched.mock.calls.map(([, init]) => init!.keepalive === true)).toEqual([true, false, false]);
+  });
+
   it('throws what the server says', async () => {
     fetched.mockImplementation(async () => json(429, { code: 'too_many_requests', detail: 'Slowly.', help: 'Wait.', pointer: '/name' }, { 'retry-after': '3' }));
     const problem = (await api.get('/runs').catch((error: unknown) => error)) as ApiProblem;

@@ -22,10 +22,12 @@ export type Answer<P extends string, M extends Method = 'get'> = Success<Member<
 
 export interface Common {
   signal?: AbortSignal;
-  /** Is sent even if the page is left. */
+  /** Is sent even if the page is left, unless it is larger than what browsers send then. */
   keepalive?: boolean;
   /** The version that the change is meant for: somebody else's change in between is then refused (`precondition_failed`). */
   ifMatch?: number;
+  /** `*`: only if there is nothing yet. */
+  ifNoneMatch?: '*';
   /** The same key and the same body are done once, however often they are sent. */
   idempotencyKey?: string;
 }
@@ -67,6 +69,12 @@ export function address(path: string, parameters: Record<string, unknown> = {}, 
   return `/api/v1${filled}${search ? `?${search}` : ''}`;
 }
 
+/** Browsers refuse a request with `keepalive` that is larger, together with those that are still under way: 64 KiB, less some room. */
+const KEEPALIVE_BYTES = 60_000;
+const bytesOf = (body: string | Blob) => new Blob([body]).size;
+/** Whether a request with this body is sent even if its page is gone. */
+export const survivesLeaving = (body: unknown) => bytesOf(JSON.stringify(body)) <= KEEPALIVE_BYTES;
+
 /** Sends a request and answers the response if it went well; else throws the problem. */
 export async function send(method: Method, path: string, options: Plain = {}, again = true): Promise<Response> {
   const headers: Record<string, string> = { accept: 'application/json' };
@@ -74,17 +82,19 @@ export async function send(method: Method, path: string, options: Plain = {}, ag
   const file = options.body instanceof Blob ? options.body : undefined;
   if (options.body !== undefined) headers['content-type'] = file ? 'application/octet-stream' : 'application/json';
   if (options.ifMatch !== undefined) headers['if-match'] = `"${options.ifMatch}"`;
+  if (options.ifNoneMatch) headers['if-none-match'] = options.ifNoneMatch;
   if (options.idempotencyKey) headers['idempotency-key'] = options.idempotencyKey;
   if (method !== 'get' && csrf) headers['x-csrf-token'] = csrf;
+  const body = options.body === undefined ? undefined : (file ?? JSON.stringify(options.body));
   let response: Response;
   try {
     response = await fetch(address(path, options.path, options.query), {
       method: method.toUpperCase(),
       headers,
-      body: options.body === undefined ? undefined : (file ?? JSON.stringify(options.body)),
+      body,
       credentials: 'same-origin',
       signal: options.signal,
-      keepalive: options.keepalive,
+      keepalive: options.keepalive && (body === undefined || bytesOf(body) <= KEEPALIVE_BYTES),
     });
   } catch (error) {
     if (error instanceof DOMException && error.name === 'AbortError') throw error;

@@ -8,6 +8,8 @@ export interface ConsoleAt {
   node: string;
   kind: ConsoleKind;
 }
+/** `asking`: who logs in isn't known yet. */
+export type Phase = 'asking' | 'opening' | 'open' | 'closed';
 export const kindWords: Record<ConsoleKind, string> = { shell: 'shell', serial: 'serial line', ssh: 'SSH', telnet: 'telnet', vnc: 'screen', guac: 'screen by guacd' };
 
 const PATH = '/labs/{lab}/nodes/{node}/console';

@@ -1,8 +1,10 @@
 // A lab that is open: its document as text, what it draws, what is wrong with it, what of it is deployed, and what is there now.
 import { api, asProblem, feed, onceKey, type ApiProblem, type Permission, type Schema } from '$lib/api';
+import { router } from '$lib/router.svelte';
 import { session } from '$lib/session.svelte';
+import { Keeper } from './keeper.svelte';
 import { Draft, placeOf, read, valueOf, type Entry, type Read, type Values } from './document';
-import { digest, liveOf, type Actual, type Difference, type Plan } from './live';
+import { digest, liveOf, withoutLink, type Actual, type Difference, type Plan } from './live';
 import { endOf, freePort, linkId, sceneOf, type Link, type Point, type Scene, type Thing } from './scene';
 
 export interface Fault {
@@ -13,7 +15,6 @@ export interface Fault {
 }
 type LabView = Schema<'LabView'>;
 type Drawing = Schema<'DrawingView'>;
-const KEEP_MS = 500;
 const CHECK_MS = 200;
 const LOOK_MS = 5_000;
 const UNDO = 200;
@@ -54,8 +55,7 @@ export class Desk {
   size = $state.raw<{ nodes?: number; cpus?: number; memory_mb?: number } | null>(null);
   view = $state.raw<LabView | null>(null);
   trouble = $state.raw<ApiProblem | null>(null);
-  kept = $state<'kept' | 'keeping' | 'failed' | 'other'>('kept');
-  keptTrouble = $state('');
+  readonly keeper: Keeper;
   /** What is chosen: ids of things and links. */
   chosen = $state.raw<readonly string[]>([]);
   /** Said aloud after each change. */
@@ -64,13 +64,13 @@ export class Desk {
   #checked = $state('');
   #undo: string[] = $state.raw([]);
   #redo: string[] = $state.raw([]);
-  #version: number;
-  #base: string;
-  #keptText: string;
-  #timers: Record<'keep' | 'check' | 'look', ReturnType<typeof setTimeout> | undefined> = { keep: undefined, check: undefined, look: undefined };
-  #keeping: Promise<void> = Promise.resolve();
+  /** The deployed document that this was drawn from, as far as whoever draws has seen it. */
+  #base = $state('');
+  /** What is being deployed from here. */
+  #deploying: readonly string[] = $state.raw([]);
+  #timers: Record<'check' | 'look', ReturnType<typeof setTimeout> | undefined> = { check: undefined, look: undefined };
   #checks = 0;
-  #looking = false;
+  #looking: Promise<void> | null = null;
   #again = false;
   #ended = false;
 
@@ -78,10 +78,9 @@ export class Desk {
     this.lab = lab;
     this.organisation = opened.view?.organisation ?? opened.drawing?.organisation ?? organisation ?? '';
     this.view = opened.view;
-    this.#version = opened.drawing?.version ?? 0;
     this.#base = opened.drawing?.base ?? (opened.view?.document ? digest(opened.view.document) : '');
     this.text = opened.drawing?.text ?? opened.yaml;
-    this.#keptText = this.text;
+    this.keeper = new Keeper(lab, this.query, opened.drawing, () => ({ text: this.text, base: this.#base }));
     this.#draw();
     void this.#check();
   }
@@ -97,7 +96,7 @@ export class Desk {
   /** Whether what is drawn isn't what is deployed. */
   readonly edited = $derived(this.isDeployed && this.normal !== null && JSON.stringify(this.normal) !== JSON.stringify(this.view!.document));
   /** Somebody has deployed another document since this was drawn. */
-  readonly elsewhere = $derived.by(() => this.edited && this.#base !== '' && digest(this.view!.document) !== this.#base);
+  readonly elsewhere = $derived.by(() => this.edited && ![this.#base, ...this.#deploying].includes(digest(this.view!.document)));
   readonly canUndo = $derived(this.#undo.length > 0);
   readonly canRedo = $derived(this.#redo.length > 0);
   readonly pending = $derived(this.#checked !== this.text);
@@ -121,9 +120,7 @@ export class Desk {
     this.#draw();
     clearTimeout(this.#timers.check);
     this.#timers.check = setTimeout(() => void this.#check(), CHECK_MS);
-    this.kept = 'keeping';
-    clearTimeout(this.#timers.keep);
-    this.#timers.keep = setTimeout(() => void this.keep(), KEEP_MS);
+    if (this.mayEdit) this.keeper.later();
   }
 
   #draw() {
@@ -162,32 +159,6 @@ export class Desk {
     clearTimeout(this.#timers.check);
     if (this.pending) await this.#check();
     return this.faults.length === 0;
-  }
-
-  /** Keeps it at the server. */
-  async keep({ keepalive = false } = {}): Promise<void> {
-    clearTimeout(this.#timers.keep);
-    if (this.kept === 'other' || !this.mayEdit) return;
-    await this.#keeping;
-    const text = this.text;
-    if (text === this.#keptText && this.#version) {
-      this.kept = 'kept';
-      return;
-    }
-    this.#keeping = (async () => {
-      try {
-        const answer = await api.put('/labs/{lab}/drawing', { path: { lab: this.lab }, query: this.query, body: { text, base: this.#base }, ifMatch: this.#version, keepalive });
-        this.#version = answer!.version;
-        this.#keptText = text;
-        if (this.text === text) this.kept = 'kept';
-        this.keptTrouble = '';
-      } catch (error) {
-        const problem = asProblem(error);
-        this.kept = problem.code === 'precondition_failed' ? 'other' : 'failed';
-        this.keptTrouble = problem.detail;
-      }
-    })();
-    await this.#keeping;
   }
 
   undo() {
@@ -320,8 +291,7 @@ export class Desk {
   /** What is drawn stays, though something else was deployed. */
   keepDrawn() {
     this.#base = digest(this.view!.document);
-    this.#keptText = '';
-    void this.keep();
+    void this.keeper.now();
   }
 
   // --- What is there ---
@@ -336,23 +306,29 @@ export class Desk {
       this.#timers.look = setTimeout(() => void (document.hidden ? Promise.resolve() : this.look()).finally(again), LOOK_MS);
     };
     again();
+    // Whoever closes the page is asked if what is drawn isn't surely kept. Going to another page of ours ends nothing.
+    const stay = router.guard((to) => to !== '' || this.keeper.leave());
+    const gone = () => void this.keeper.leave();
+    addEventListener('pagehide', gone);
     return () => {
       this.#ended = true;
       stop();
+      stay();
+      removeEventListener('pagehide', gone);
       for (const timer of Object.values(this.#timers)) clearTimeout(timer);
-      // Browsers refuse to send more than 64 KiB once a page is gone.
-      if (this.text !== this.#keptText) void this.keep({ keepalive: this.text.length < 20_000 });
+      this.keeper.leave();
     };
   }
 
-  /** Looks again at what is there. One look at a time: what happens meanwhile asks for another one. */
-  async look(): Promise<void> {
-    if (this.#looking) {
-      this.#again = true;
-      return;
-    }
-    this.#looking = true;
-    do {
+  /** Looks again at what is there. One look at a time: what happens meanwhile asks for another one, and is waited for. */
+  look(): Promise<void> {
+    this.#again = true;
+    this.#looking ??= this.#looks().finally(() => (this.#looking = null));
+    return this.#looking;
+  }
+
+  async #looks() {
+    while (this.#again && !this.#ended) {
       this.#again = false;
       try {
         const view = await api.get('/labs/{lab}', { path: { lab: this.lab }, query: this.query }).catch(missing);
@@ -361,8 +337,7 @@ export class Desk {
       } catch (error) {
         this.trouble = asProblem(error);
       }
-    } while (this.#again && !this.#ended);
-    this.#looking = false;
+    }
   }
 
   /** What deploying would do now. */
@@ -375,25 +350,46 @@ export class Desk {
     return answer!.id;
   }
 
-  /** Deploys what is drawn; answers the run. */
-  async deploy(): Promise<string> {
-    await this.keep();
-    return this.launch('lab/deploy', valueOf(this.text));
+  /** Deploys what is drawn; answers the run, and what to call when it has ended. */
+  async deploy(): Promise<{ run: string; ended: (well: boolean) => Promise<void> }> {
+    await this.right();
+    const [document, mine] = [valueOf(this.text), digest(this.normal)];
+    await this.keeper.now();
+    const run = await this.launch('lab/deploy', document);
+    this.#deploying = [...this.#deploying, mine];
+    const ended = async (well: boolean) => {
+      // Whatever others have deployed since: this is what was drawn from now.
+      if (well) this.#base = mine;
+      await this.settled();
+      this.#deploying = this.#deploying.filter((one) => one !== mine);
+    };
+    return { run, ended };
+  }
+
+  /** Runs a workflow that changes no more than a link; answers the run, and what to call when it has ended. */
+  async change(workflow: string, input: Record<string, unknown>): Promise<{ run: string; ended: (well: boolean) => Promise<void> }> {
+    const before = this.view?.document;
+    const run = await this.launch(workflow, input);
+    const ended = async (well: boolean) => {
+      await this.look();
+      const now = this.view?.document;
+      // A cable that was pulled from here is nobody else's deployment.
+      const only = typeof input.at === 'string' && before && now && withoutLink(before, input.at) === withoutLink(now, input.at);
+      if (well && only && digest(before) === this.#base) this.#base = digest(now);
+      await this.settled();
+    };
+    return { run, ended };
   }
 
   /** It was thrown away: nothing is to be kept any more. */
   forgotten() {
-    clearTimeout(this.#timers.keep);
-    this.#keptText = this.text;
+    this.keeper.end();
     this.#ended = true;
   }
 
-  /** After a run has changed the lab: what is deployed is what this was drawn from. */
+  /** After a run of the lab's workflows. */
   async settled() {
     await this.look();
-    if (!this.view?.document) return;
-    this.#base = digest(this.view.document);
-    this.#keptText = '';
-    await this.keep();
+    if (this.mayEdit && this.keeper.exists) await this.keeper.now();
   }
 }

@@ -19,12 +19,12 @@ export function svgOf(scene: Scene, live: Live, title: string): { text: string; 
   const parts: string[] = [];
   for (const link of scene.links) {
     const [a, b] = link.ends.map((end) => middleOf(scene.byId.get(end.thing)!.position)) as [never, never];
-    const line = lineOf(a, b, link.nth, link.of, link.ends[0].thing > link.ends[1].thing);
+    const said = [impairmentWords(link.impairment), link.state === 'down' ? 'down' : ''].filter(Boolean).join(', ');
+    const line = lineOf(a, b, link.nth, link.of, link.ends[0].thing > link.ends[1].thing, [link.ends[0].port, link.ends[1].port], said);
     const state = live.links.get(link.id)?.state ?? 'new';
     parts.push(`<path d="${line.path}" fill="none" stroke="${lines[state]}" stroke-width="2"${dashes[state] ? ` stroke-dasharray="${dashes[state]}"` : ''}/>`);
-    const said = [impairmentWords(link.impairment), link.state === 'down' ? 'down' : ''].filter(Boolean).join(', ');
     const text = (at: { x: number; y: number }, words: string, size: number) => parts.push(`<text x="${at.x.toFixed(1)}" y="${at.y.toFixed(1)}" font-size="${size}" text-anchor="middle" fill="#4a5160" stroke="#ffffff" stroke-width="4" paint-order="stroke">${escaped(words)}</text>`);
-    if (said) text({ x: line.middle.x, y: line.middle.y - 6 }, said, 11);
+    if (said) text({ x: line.said.x, y: line.said.y + 3 }, said, 11);
     link.ends.forEach((end, at) => end.port && text({ x: line.ends[at as 0 | 1].x, y: line.ends[at as 0 | 1].y + 3 }, end.port, 10));
   }
   for (const thing of scene.things) {

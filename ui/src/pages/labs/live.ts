@@ -137,6 +137,13 @@ function found(scene: Scene, deployed: Scene, spaces: Spaces, hosts: Hosts, plan
   return list;
 }
 
+/** A document but for what is done to one link's cable and packets, to see whether all else is as it was. */
+export function withoutLink(document: unknown, at: unknown): string {
+  const { links = [], ...rest } = document as { links?: { endpoints: { at?: string }[]; state?: unknown; impairment?: unknown }[] };
+  const others = links.map((link) => (link.endpoints.some((end) => end.at === at) ? { ...link, state: undefined, impairment: undefined, endpoints: link.endpoints.map((end) => ({ ...end, impairment: undefined })) } : link));
+  return JSON.stringify({ ...rest, links: others });
+}
+
 /** What a document was, in few characters, to see whether it is still the same. */
 export function digest(value: unknown): string {
   const text = JSON.stringify(value);

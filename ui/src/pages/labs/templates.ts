@@ -22,21 +22,23 @@ checks:
 `,
   },
   {
-    id: 'router', title: 'A router between two networks', lead: 'Two hosts, two networks, and a router that forwards between them.',
+    id: 'router', title: 'A router between two networks', lead: 'Two hosts on one network, one on another, and a router that forwards between them.',
     text: (name) => `name: ${name}
 networks:
-  - { name: lan, position: { x: 200, y: 0 } }
+  - { name: lan, position: { x: 240, y: 0 } }
+  - { name: wan, position: { x: 720, y: 0 } }
 nodes:
   - { name: h1, routes: [{ to: default, via: 10.0.0.1 }], position: { x: 0, y: 0 } }
-  - { name: h2, routes: [{ to: default, via: 10.0.0.1 }], position: { x: 200, y: 130 } }
-  - { name: r1, forwarding: true, position: { x: 420, y: 0 } }
-  - { name: far, routes: [{ to: default, via: 10.9.0.1 }], position: { x: 660, y: 0 } }
+  - { name: h2, routes: [{ to: default, via: 10.0.0.1 }], position: { x: 240, y: 130 } }
+  - { name: r1, forwarding: true, position: { x: 480, y: 0 } }
+  - { name: far, routes: [{ to: default, via: 10.9.0.1 }], position: { x: 960, y: 0 } }
 links:
   - endpoints: [{ at: "h1:eth0", addresses: [10.0.0.11/24] }, lan]
   - endpoints: [{ at: "h2:eth0", addresses: [10.0.0.12/24] }, lan]
   - endpoints: [{ at: "r1:eth0", addresses: [10.0.0.1/24] }, lan]
-  - endpoints: [{ at: "r1:eth1", addresses: [10.9.0.1/24] }, { at: "far:eth0", addresses: [10.9.0.2/24] }]
+  - endpoints: [{ at: "r1:eth1", addresses: [10.9.0.1/24] }, wan]
     impairment: { rate_kbit: 10000 }
+  - endpoints: [{ at: "far:eth0", addresses: [10.9.0.2/24] }, wan]
 checks:
   - { from: h1, ping: far }
 `,

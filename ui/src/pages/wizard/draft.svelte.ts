@@ -66,7 +66,7 @@ export class ServerDraft {
   async #send(now: { input: unknown; step: string }, keepalive: boolean) {
     try {
       // No version yet: there is none at the server, as far as this page knows.
-      const answer = await api.put('/drafts/{name}', { path: { name: this.workflow }, body: { input: now.input as never, step: now.step }, ifMatch: this.#version, keepalive });
+      const answer = await api.put('/drafts/{name}', { path: { name: this.workflow }, body: { input: now.input as never, step: now.step }, ...(this.#version ? { ifMatch: this.#version } : { ifNoneMatch: '*' as const }), keepalive });
       this.#version = answer!.version;
       this.#last = now;
       this.keptAtMs = Date.now();

@@ -10,6 +10,7 @@ use windlass_script::host::{Args, Kind, Op, Param, Permission, Undo};
 use super::{
     super::{
         create,
+        hosts::{self, Names},
         lab::{Lab, Machine},
         look, remove, run,
         spec::NodeSpec,
@@ -32,6 +33,17 @@ const NODE: Param = Param::required(
 );
 const NODES: Param = Param::required("nodes", Kind::Array, "Maps as for `create_node`.");
 const NAMES: Param = Param::required("names", Kind::Array, "What the lab calls them: `[\"r1\", \"r2\"]`.");
+const MAKING: Param = Param::optional(
+    "options",
+    Kind::Map,
+    "`hosts`: what stands in their `/etc/hosts` besides `localhost`, arrays of addresses by name: `#{ r2: [\"10.0.0.2\"] }`. Nodes in \
+     Docker's networks have Docker's, and those that bring a file `/etc/hosts` theirs.",
+);
+const HOSTS: Param = Param::required(
+    "hosts",
+    Kind::Map,
+    "Arrays of addresses by name: `#{ r2: [\"10.0.0.2\", \"fd00::2\"] }`; at most 4,096 addresses.",
+);
 const STOP: Param = Param::optional(
     "options",
     Kind::Map,
@@ -50,12 +62,18 @@ macro_rules! example {
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+struct MakingOptions {
+    hosts: Names,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 struct StopOptions {
     timeout_s: Option<u32>,
 }
 
 pub fn ops(machine: &Arc<Machine>) -> Vec<Op> {
-    let mut all = vec![create_node(machine), create_nodes(machine)];
+    let mut all = vec![create_node(machine), create_nodes(machine), set_hosts(machine)];
     all.extend(running(machine));
     all.extend(removing(machine));
     all.extend(looking(machine));
@@ -70,7 +88,7 @@ fn create_node(machine: &Arc<Machine>) -> Op {
               `net::connect(lab, \"r1:eth1\", \"lan1\")`. It stays when the node is restarted.\n\n\
               Done twice by the same run, it is done once. `conflict`: another run, or another program, made one of this name. \
               `not_found`: the image isn't on this machine. Needs `docker.write` on the lab besides.",
-        params: const { &[LAB, NODE] },
+        params: const { &[LAB, NODE, MAKING] },
         returns: NODE_SHAPE,
         example: "docker::create_node(\"demo\", #{ name: \"r1\", image: \"frr:9.1\", memory_mb: 256,\n\
                   files: [#{ path: \"/etc/frr/frr.conf\", content: \"hostname r1\\n\" }], capabilities: [\"NET_ADMIN\"] }).namespace",
@@ -81,7 +99,8 @@ fn create_node(machine: &Arc<Machine>) -> Op {
         Box::pin(async move {
             also_needs(lab.cx, "create_node", WRITE, args.str("lab"))?;
             let spec: NodeSpec = args.read("node")?;
-            Ok(create::nodes(lab, &[spec]).await?.pop().unwrap_or_default())
+            let MakingOptions { hosts } = options(args, "options")?;
+            Ok(create::nodes(lab, &[spec], &hosts).await?.pop().unwrap_or_default())
         })
     });
     Op { resources: |args| creates(node(args, args.get("node")["name"].as_str().unwrap_or_default())), ..body }
@@ -92,7 +111,7 @@ fn create_nodes(machine: &Arc<Machine>) -> Op {
         name: "create_nodes",
         doc: "Makes several nodes as one step, four at a time: all of them, or none. The error names what was refused. As \
               `create_node` otherwise.",
-        params: const { &[LAB, NODES] },
+        params: const { &[LAB, NODES, MAKING] },
         returns: NODES_SHAPE,
         example: "docker::create_nodes(\"demo\", [#{ name: \"r1\", image: \"frr:9.1\" }, #{ name: \"r2\", image: \"frr:9.1\" }]).len()",
     };
@@ -107,7 +126,8 @@ fn create_nodes(machine: &Arc<Machine>) -> Op {
         Box::pin(async move {
             also_needs(lab.cx, "create_nodes", WRITE, args.str("lab"))?;
             let specs: Vec<NodeSpec> = args.read("nodes")?;
-            create::nodes(lab, &specs).await.map(Value::from)
+            let MakingOptions { hosts } = options(args, "options")?;
+            create::nodes(lab, &specs, &hosts).await.map(Value::from)
         })
     });
     Op {
@@ -117,6 +137,27 @@ fn create_nodes(machine: &Arc<Machine>) -> Op {
         },
         ..body
     }
+}
+
+fn set_hosts(machine: &Arc<Machine>) -> Op {
+    let draft = Draft {
+        name: "set_hosts",
+        doc: "Writes names into `/etc/hosts` of nodes that are there, in place of those that this op or `create_nodes` has written \
+              before; all other lines stay. The nodes needn't run. Not for nodes in Docker's networks: Docker writes theirs anew at \
+              each start.",
+        params: const { &[LAB, NAMES, HOSTS] },
+        returns: "()",
+        example: example!(
+            "docker::set_hosts(\"demo\", [\"r1\"], #{ r2: [\"10.0.0.2\"] }); docker::copy_out(\"demo\", \"r1\", \"/etc/hosts\").content"
+        ),
+    };
+    let undo = Undo::None("the names before aren't kept: set them again with `on_rollback`");
+    changing(machine, draft, EffectClass::Idempotent, undo, |lab, args| {
+        Box::pin(async move {
+            hosts::tell(lab, &args.read::<Vec<String>>("names")?, &args.read("hosts")?).await?;
+            Ok(Value::Null)
+        })
+    })
 }
 
 /// An op that runs images: each of them has to be granted.

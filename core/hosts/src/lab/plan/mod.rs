@@ -2,6 +2,7 @@
 
 mod cables;
 mod declared;
+mod hosts;
 mod networks;
 mod nodes;
 mod ports;
@@ -19,6 +20,7 @@ use super::{
 };
 
 pub use self::declared::{Declared, declared};
+use self::hosts::Hosts;
 
 /// What a difference asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -77,6 +79,10 @@ pub(super) struct Plan {
     /// Bridges, what joins them to other machines, and namespaces; in a lab without containers and machines all else, too.
     base: Build,
     containers: Vec<Value>,
+    /// What containers know of the lab's nodes: addresses by name.
+    hosts: Hosts,
+    /// Containers that are there, and have to be told that.
+    tell: Vec<String>,
     /// Containers that are there and have ended: if what held their links has ended, too, those are laid anew.
     revive: Vec<String>,
     /// Links, when containers are there.
@@ -103,6 +109,8 @@ pub(super) struct Comparison<'a> {
     fresh: BTreeSet<&'a str>,
     /// Nodes that go.
     leaving: BTreeSet<String>,
+    /// Whether nodes' names or first addresses aren't what they were.
+    renamed: bool,
     /// Bridges that a link needs and no network names.
     implied: BTreeSet<String>,
     plan: Plan,
@@ -115,19 +123,22 @@ pub fn plan(document: &Document, actual: &Value) -> Result<Value, Problem> {
             .help("it is #{ net: net::describe(lab), docker: docker::nodes(lab), qemu: qemu::machines(lab), kept: … }")
             .no_effect()
     })?;
+    let hosts = hosts::of(document);
     let mut comparison = Comparison {
+        renamed: actual.kept.as_ref().is_none_or(|kept| hosts::of(kept) != hosts),
         document,
         actual: &actual,
         kept: actual.kept.as_ref(),
         fresh: BTreeSet::new(),
         leaving: BTreeSet::new(),
         implied: BTreeSet::new(),
-        plan: Plan::default(),
+        plan: Plan { hosts, ..Plan::default() },
     };
     comparison.nodes();
     comparison.cables()?;
     comparison.networks();
     comparison.routes();
+    comparison.told();
     comparison.finish()
 }
 

@@ -77,8 +77,12 @@ impl<'a> Comparison<'a> {
                 self.differs(Action::Replace, "container", &node.name, "what it is made from differs");
                 self.plan.remove_containers.push(node.name.clone());
             }
-            Some(("running", _)) => return self.ready(node),
+            Some(("running", _)) => {
+                self.tell(node);
+                return self.ready(node);
+            }
             Some((status, _)) => {
+                self.tell(node);
                 // `created`: links come first, and a crash may have come between.
                 self.differs(Action::Start, "container", &node.name, format!("it is {status}"));
                 let list = if status == "created" { &mut self.plan.start_containers } else { &mut self.plan.revive };

@@ -315,3 +315,63 @@ fn what_leads_out_is_made_compared_and_given_back() {
         assert_eq!(after(4, field, to).0, ["replace device veth9"], "{field}");
     }
 }
+
+const NAMED: &str = "
+name: named
+nodes:
+  - { name: c, image: frr }
+  - { name: d, image: frr, management: true }
+  - { name: e, image: frr, files: [{ path: /etc/hosts, content: '' }] }
+  - { name: far }
+links:
+  - { endpoints: [{ at: 'c:eth10', addresses: [10.9.0.1/24] }, 'd:eth1'] }
+  - { endpoints: [{ at: 'c:eth2', addresses: [10.0.0.1/24, 10.0.0.9/24, 'fd00::1/64'] }, { at: 'far:eth0', addresses: [10.0.0.2/24] }] }
+";
+
+#[test]
+fn containers_are_told_the_names_of_all_nodes() {
+    let plan = compared(NAMED, &json!({}));
+    // The first address of the first interface, as people count; those without one aren't there.
+    assert_eq!(plan["hosts"], json!({ "c": ["10.0.0.1", "fd00::1"], "far": ["10.0.0.2"] }));
+    assert_eq!(plan["tell"], json!([]), "they are told when they are made");
+
+    let there = |yaml: &str, kept: &str| {
+        let made = compared(yaml, &json!({}));
+        let docker: Vec<Value> = made["containers"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| json!({ "name": one["name"], "status": "running", "digest": one["digest"] }))
+            .collect();
+        let kept = serde_json::to_value(document(kept)).unwrap();
+        compared(yaml, &json!({ "docker": docker, "kept": kept }))
+    };
+    // Docker writes the names of `d`, and `e` brings its own.
+    let named = NAMED.replace("10.0.0.2/24", "10.0.0.3/24");
+    assert_eq!(there(&named, NAMED)["tell"], json!(["c"]));
+    assert_eq!(there(NAMED, NAMED)["tell"], json!([]));
+    // Nobody reads names where nothing but namespaces is.
+    assert_eq!(compared(LAB, &there_is_nothing())["hosts"], json!({}));
+}
+
+fn there_is_nothing() -> Value {
+    json!({ "net": { "namespaces": [], "links": [] } })
+}
+
+#[test]
+fn another_order_of_addresses_is_told_though_the_kernel_has_the_same() {
+    let before = "name: t\nnodes: [{ name: c, image: frr }]\nlinks: []\nnetworks: [{ name: lan }]\n";
+    let wanted = compared(before, &json!({}));
+    let lan = json!({ "at": "lan", "interface": "n1", "kind": "bridge", "up": true, "mtu": 1500, "settings": { "stp": false } });
+    let mut actual = json!({
+        "docker": [{ "name": "c", "status": "running", "digest": wanted["containers"][0]["digest"] }],
+        "net": { "namespaces": [{ "name": "c", "namespace": "x", "interfaces": [] }], "links": [lan] },
+        "kept": serde_json::to_value(document(before)).unwrap(),
+    });
+    assert_eq!(differences(&compared(before, &actual)), Vec::<String>::new());
+    actual["kept"] = serde_json::to_value(document(NAMED)).unwrap();
+    actual["kept"]["name"] = json!("t");
+    let plan = compared(before, &actual);
+    assert_eq!(differences(&plan), ["change container c"], "{plan:#}");
+    assert_eq!(plan["same"], false);
+}
