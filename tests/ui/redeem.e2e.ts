@@ -21,7 +21,7 @@ describe('a voucher', () => {
   it('is looked at, redeemed without an account, and followed to the address of the app', async () => {
     const { codes } = await vouchers(server, { issuer: 'acme', description: 'Welcome to the spring', expires_at_ms: Date.now() + 40 * 86_400_000 });
     const page = await visit(server, `/redeem?code=${codes[0]!.toLowerCase()}`);
-    await page.getByText('€50.00').waitFor();
+    await page.getByText('50.00 EUR').waitFor();
     await page.getByText('Welcome to the spring').waitFor();
     expect(await page.title()).toContain('Acme Cloud');
     expect(await accent(page), 'the colours are the issuer’s').toBe('#0a5c3f');
@@ -80,7 +80,7 @@ describe('a voucher', () => {
     await looks(page, 'redeem-code');
     expect(asked, 'nothing was sent').toEqual([]);
     await code.fill(codes[0]!.replaceAll('-', ' ').toLowerCase());
-    await page.getByText('€50.00').waitFor();
+    await page.getByText('50.00 EUR').waitFor();
     await page.getByRole('button', { name: 'Use another code' }).click();
     expect(await page.getByLabel('Code').inputValue()).toBe('');
   });
@@ -118,7 +118,7 @@ describe('a voucher', () => {
     await server.api('PUT', '/organisations/acme/quotas', {});
     await page.getByRole('link', { name: 'Try again' }).click();
     await page.getByLabel('Code').fill(codes[0]!);
-    await page.getByText('€50.00').waitFor();
+    await page.getByText('50.00 EUR').waitFor();
   });
 });
 

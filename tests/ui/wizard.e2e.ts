@@ -70,7 +70,7 @@ describe('a name of the pool', () => {
     await next(page, 'Review');
     await page.getByText('It was rehearsed, and would succeed.').waitFor();
     // One machine and the balancer, by the prices of now; the DNS difference; what stays for good.
-    await page.getByRole('region', { name: 'Cost a month' }).getByText('€10.88').waitFor();
+    await page.getByRole('region', { name: 'Cost a month' }).getByText('10.88 EUR').waitFor();
     await page.getByRole('row', { name: /console\.acme\.example\.net/ }).waitFor();
     await page.getByRole('region', { name: 'Can’t be taken back' }).getByText(/An e-mail to ann@acme\.example/).waitFor();
     await looks(page, 'wizard-review');
@@ -81,7 +81,7 @@ describe('a name of the pool', () => {
     await page.getByLabel('Three control planes').check();
     await page.goBack();
     await heading(page, 'Review');
-    await page.getByRole('region', { name: 'Cost a month' }).getByText('€21.86').waitFor();
+    await page.getByRole('region', { name: 'Cost a month' }).getByText('21.86 EUR').waitFor();
     const run = await launch(page);
     const ended = await server.reaches(run, 'succeeded');
     expect(ended.input).toMatchObject({ name: 'acme', topology: 'dual', ha: true, label: 'acme', pool_domain: 'example.net', regions: [{ location: 'fsn1' }, { location: 'nbg1' }] });

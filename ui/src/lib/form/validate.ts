@@ -3,6 +3,7 @@ import { misformed } from './formats';
 import { below, isObject, same, Unread } from './pointer';
 import { asSchema, effective, typeOf, typesOf, type Schema, type Type } from './schema';
 import { isName, isSecret } from './secrets';
+import { checks, tooClose, type Colours } from '$lib/theme/colours';
 
 export interface Fault {
   /** JSON Pointer into the value. */
@@ -148,6 +149,8 @@ function objectFaults(schema: Schema, value: Record<string, unknown>, root: Sche
     else if (schema.additionalProperties === false) found.push({ pointer: here, message: 'There is no such field.' });
     else if (isObject(schema.additionalProperties)) found.push(...faultsOf(schema.additionalProperties, value[name], root, here, depth + 1));
   }
+  // A brand's colours have to be read on one another.
+  if (schema['x-contrast'] === true) found.push(...checks(value as Colours).filter((one) => !one.enough).map((one) => ({ pointer: below(pointer, value[one.above] ? one.above : one.below), message: tooClose(one) })));
   return found;
 }
 
