@@ -251,3 +251,19 @@ describe('the server’s word', () => {
     expect(screen.getByLabelText(/^B/)).toBeTruthy();
   });
 });
+
+describe('templates', () => {
+  const source = object({ source: { type: 'string', title: 'Source', 'x-widget': 'code', examples: ['url: https://YOUR-REPOSITORY'], 'x-replace': { 'YOUR-REPOSITORY': 'your own' } } });
+  it('are filled in with what has to be replaced marked, and said', async () => {
+    const { user, sent } = form(source);
+    await user.click(screen.getByRole('button', { name: 'Fill in a template' }));
+    expect(sent()).toEqual({ source: 'url: https://YOUR-REPOSITORY' });
+    const field = screen.getByLabelText<HTMLTextAreaElement>(/Source/);
+    expect(field.value.slice(field.selectionStart, field.selectionEnd)).toBe('YOUR-REPOSITORY');
+    await user.tab();
+    expect(screen.getByText('Replace YOUR-REPOSITORY by your own.')).toBeTruthy();
+    await user.clear(field);
+    await user.type(field, 'url: https://git.acme.example');
+    expect(screen.queryByText(/^Replace/)).toBeNull();
+  });
+});

@@ -72,6 +72,9 @@ function textFaults(schema: Schema, text: string, at: At): Fault[] {
     const help = typeof schema['x-pattern-help'] === 'string' ? schema['x-pattern-help'] : `Has to match ${schema.pattern}`;
     found.push(at(help));
   }
+  for (const [place, by] of Object.entries(isObject(schema['x-replace']) ? schema['x-replace'] : {})) {
+    if (text.includes(place)) found.push(at(`Replace ${place} by ${String(by)}.`, true));
+  }
   const wrong = schema.format === undefined ? null : misformed(schema.format, text);
   if (wrong) found.push(at(wrong, true));
   return found;
