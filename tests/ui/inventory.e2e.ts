@@ -37,7 +37,7 @@ describe('the inventory', () => {
     const page = await open(server, '/resources');
     const row = (id: string) => page.getByRole('row').filter({ has: page.getByText(id, { exact: true }) });
     await row('main/drift-web').getByText('not looked at').waitFor();
-    await row('main/drift-web').getByText('€').waitFor();
+    await row('main/drift-web').getByText(/\d\.\d\d EUR/).waitFor();
     await page.getByRole('button', { name: 'Compare with what is there' }).click();
     await row('main/drift-web').getByText('as kept').waitFor({ timeout: 40_000 });
     await row('main/drift-key').getByText('as kept').waitFor();

@@ -1,6 +1,6 @@
 // Launching: a nested form, what the server refuses said at its field, rehearsal, launch, links; and the start page.
 import { beforeAll, describe, expect, it } from 'vitest';
-import { fitsWidth, open, picture, Server, until } from './harness';
+import { fitsWidth, looks, open, picture, Server, until } from './harness';
 
 const SITE = `const WORKFLOW = #{
     name: "lab/site", title: "Set up a site", description: "Notes a site.",
@@ -167,16 +167,45 @@ describe('the start page', () => {
     expect(new URL(page.url()).pathname).toBe(`/runs/${failed}`);
   });
 
+  it('launches for nobody else when a link names an organisation that isn’t known', async () => {
+    await server.api('POST', '/organisations', { name: 'known', title: 'Known Ltd', kind: 'customer' });
+    const before = (await server.api<{ items: unknown[] }>('GET', '/runs?workflow=t/plain&limit=100')).items.length;
+    const page = await open(server, '/launch/t/plain?for=unknown&input.host=x');
+    await page.getByText('Nothing can be launched for “unknown”.').waitFor();
+    const [rehearse, go] = [page.getByRole('button', { name: 'Rehearse' }), page.getByRole('button', { name: 'Launch', exact: true })];
+    expect([await rehearse.isDisabled(), await go.isDisabled()]).toEqual([true, true]);
+    // Nor with a key, nor by Enter in a field.
+    await page.getByLabel('Host').focus();
+    await page.keyboard.press('Control+Enter');
+    await page.keyboard.press('Enter');
+    await looks(page, 'launch-astray');
+    expect((await server.api<{ items: unknown[] }>('GET', '/runs?workflow=t/plain&limit=100')).items.length).toBe(before);
+    // One that is known is taken, and another one when somebody says so.
+    await page.getByRole('button', { name: 'Launch it for Known Ltd' }).click();
+    await go.click();
+    await until('the run’s page', () => /^\/runs\/\w+/.test(new URL(page.url()).pathname));
+    const newest = async () => (await server.api<{ items: { organisation: string }[] }>('GET', '/runs?workflow=t/plain&limit=1')).items[0]!.organisation;
+    expect(await newest()).toBe('known');
+    await page.goto('/launch/t/plain?for=platform&input.host=x');
+    await go.click();
+    await until('another run', async () => (await newest()) === 'platform');
+  });
+
   it('teaches with first steps, which go one by one, and then all', async () => {
     await server.api('POST', '/users', { name: 'newt', password: 'a long enough word', bindings: [{ role: 'operator', organisation: 'platform' }] });
     await server.launch('t/plain', { host: 'any' });
     const page = await open(server, '/', { name: 'newt', password: 'a long enough word' });
     const list = page.getByRole('region', { name: 'First steps' });
     await list.getByRole('link', { name: 'Change a script' }).waitFor();
+    // An admin has launched something; this person hasn't.
+    await list.getByRole('link', { name: 'Launch a workflow' }).waitFor();
     await list.getByLabel('Mark as done: Change your password').click();
     await list.getByText(/Change your password\s*\(done\)/).waitFor();
     await list.getByRole('link', { name: 'Look at a run' }).click();
     await page.locator('main h1').waitFor();
+    await page.goto('/launch/t/plain?input.host=mine');
+    await page.getByRole('button', { name: 'Launch', exact: true }).click();
+    await until('the run’s page', () => /^\/runs\/\w+/.test(new URL(page.url()).pathname));
     const { source_digest } = await server.api<{ source_digest: string }>('GET', '/workflows/t/plain');
     await server.api('PUT', '/workflows/t/plain', { source: `${PLAIN}// one more line\n`, expected: source_digest });
     await page.goto('/tokens');

@@ -5,6 +5,7 @@ import type { Page } from 'playwright-core';
 import { beforeAll, expect, it } from 'vitest';
 import { Film } from './film';
 import { open, pictures, root, Server } from './harness';
+import { makeKey } from './sovereign';
 
 /** Bytes of a recording, at most: everybody who reads the README fetches it. */
 const LIMIT = 1_000_000;
@@ -36,11 +37,10 @@ it('a Sovereign comes to be, in a film', async () => {
   for (const [index, place] of ['Falkenstein', 'Nuremberg'].entries()) await page.locator(`[data-pointer="/regions/${index}"]`).locator('label.card', { hasText: place }).click();
   await page.locator('[data-pointer="/regions/0/worker_size"] label.card.checked').waitFor();
   await step('Credentials');
-  await page.getByRole('button', { name: 'Make a key' }).click();
-  await page.getByText('Made here').waitFor();
+  await makeKey(page);
   await page.getByText('The provider takes the token of main').waitFor();
   await step('Components');
-  await page.getByRole('button', { name: 'Fill in an example' }).click();
+  await page.getByRole('button', { name: 'Fill in a template' }).click();
   await page.locator('label.card', { hasText: 'Grafana' }).click();
   await page.evaluate(() => scrollTo(0, 0));
   await step('Domain');

@@ -21,7 +21,7 @@ describe('a voucher', () => {
   it('is looked at, redeemed without an account, and followed to the address of the app', async () => {
     const { codes } = await vouchers(server, { issuer: 'acme', description: 'Welcome to the spring', expires_at_ms: Date.now() + 40 * 86_400_000 });
     const page = await visit(server, `/redeem?code=${codes[0]!.toLowerCase()}`);
-    await page.getByText('€50.00').waitFor();
+    await page.getByText('50.00 EUR').waitFor();
     await page.getByText('Welcome to the spring').waitFor();
     expect(await page.title()).toContain('Acme Cloud');
     expect(await accent(page), 'the colours are the issuer’s').toBe('#0a5c3f');
@@ -64,6 +64,44 @@ describe('a voucher', () => {
     await accessible(late);
   });
 
+  it('whose answer is lost is asked for again, and redeemed once', async () => {
+    const { codes } = await vouchers(server, { issuer: 'acme', max_redemptions: 5 });
+    const page = await visit(server, `/redeem?code=${codes[0]}`);
+    const keys: string[] = [];
+    let lost = true;
+    // The server does it, and nobody hears of it.
+    await page.route('**/api/v1/redeem', async (route) => {
+      keys.push(route.request().headers()['idempotency-key'] ?? '');
+      if (!lost) return route.continue();
+      await route.fetch();
+      await route.abort('connectionreset');
+    });
+    await page.getByLabel('Your organisation').fill('Lost and Found');
+    await page.getByLabel('E-mail address').fill('lost@found.test');
+    await page.getByRole('button', { name: 'Redeem the voucher' }).click();
+    await page.getByRole('alert').first().waitFor();
+    lost = false;
+    await page.getByRole('button', { name: 'Redeem the voucher' }).click();
+    await page.getByRole('heading', { name: 'Lost and Found is ready' }).waitFor();
+    expect(keys).toHaveLength(2);
+    expect(keys[0]).toMatch(/.{16,}/);
+    expect(keys[1], 'the same redemption').toBe(keys[0]);
+    const balances = await server.api<{ amount: number }[]>('GET', '/ledger/balances?organisation=lost-and-found');
+    expect(balances.map((one) => one.amount)).toEqual([-5_000]);
+    // What is corrected after a refusal is another one.
+    const other = await visit(server, `/redeem?code=${codes[0]}`);
+    const next: string[] = [];
+    other.on('request', (request) => { if (request.method() === 'POST' && request.url().endsWith('/api/v1/redeem')) next.push(request.headers()['idempotency-key'] ?? ''); });
+    await other.getByLabel('Your organisation').fill('Acme');
+    await other.getByLabel('E-mail address').fill('lost@found.test');
+    await other.getByRole('button', { name: 'Redeem the voucher' }).click();
+    await other.getByText('Somebody has this name already.', { exact: false }).waitFor();
+    await other.getByLabel('Short name').fill('second');
+    await other.getByRole('button', { name: 'Redeem the voucher' }).click();
+    await until('two requests', () => next.length === 2);
+    expect(next[1]).not.toBe(next[0]);
+  });
+
   it('that is mistyped is seen at once, without asking', async () => {
     const { codes } = await vouchers(server);
     const page = await visit(server, '/redeem');
@@ -80,7 +118,7 @@ describe('a voucher', () => {
     await looks(page, 'redeem-code');
     expect(asked, 'nothing was sent').toEqual([]);
     await code.fill(codes[0]!.replaceAll('-', ' ').toLowerCase());
-    await page.getByText('€50.00').waitFor();
+    await page.getByText('50.00 EUR').waitFor();
     await page.getByRole('button', { name: 'Use another code' }).click();
     expect(await page.getByLabel('Code').inputValue()).toBe('');
   });
@@ -118,7 +156,7 @@ describe('a voucher', () => {
     await server.api('PUT', '/organisations/acme/quotas', {});
     await page.getByRole('link', { name: 'Try again' }).click();
     await page.getByLabel('Code').fill(codes[0]!);
-    await page.getByText('€50.00').waitFor();
+    await page.getByText('50.00 EUR').waitFor();
   });
 });
 

@@ -79,9 +79,9 @@ describe('what a run has made', () => {
   it('stands there with what it costs, and how to get at it', async () => {
     const page = await shown(run, '?part=made');
     await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
-    await page.getByText('≈ 6.00 € + 3.00 $ a month').waitFor();
+    await page.getByText('≈ 6.00 EUR + 3.00 USD a month').waitFor();
     const machine = page.locator('main').getByRole('listitem').filter({ hasText: 'acme server' });
-    await machine.getByText('≈ 4.90 € a month').waitFor();
+    await machine.getByText('≈ 4.90 EUR a month').waitFor();
     const link = machine.getByRole('link', { name: /^Console/ });
     expect([await link.getAttribute('href'), await link.getAttribute('target'), await link.getAttribute('rel')]).toEqual(['https://console.example.net/servers/4711', '_blank', 'noopener noreferrer']);
     await picture(page, 'run-made');
@@ -96,16 +96,16 @@ describe('what a run has made', () => {
     // What is gone costs nothing, and can't be got at.
     await server.api('POST', `/runs/${run}/signal`, { name: 'go' });
     await machine.getByText('Gone').waitFor();
-    await page.getByText('≈ 3.00 $ + 1.10 € a month').waitFor();
+    await page.getByText('≈ 3.00 USD + 1.10 EUR a month').waitFor();
     expect(await machine.getByRole('link').count()).toBe(0);
   });
 
   it('stands so in the inventory of all runs, on a phone, too', async () => {
     const page = await open(server, '/resources?kind=volume');
-    await page.getByRole('table', { name: 'Things that runs have made' }).getByText('1.10 €').waitFor();
-    await page.getByText('≈ 1.10 € a month').waitFor();
+    await page.getByRole('table', { name: 'Things that runs have made' }).getByText('1.10 EUR').waitFor();
+    await page.getByText('≈ 1.10 EUR a month').waitFor();
     await page.goto('/resources');
-    await page.getByText('≈ 3.00 $ + 1.10 € a month').waitFor();
+    await page.getByText('≈ 3.00 USD + 1.10 EUR a month').waitFor();
     await picture(page, 'resources-cost');
     await page.setViewportSize({ width: 390, height: 844 });
     await fitsWidth(page);

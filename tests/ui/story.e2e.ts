@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { beforeAll, expect, it } from 'vitest';
 import { freePort, logIn, open, Server, until, visit } from './harness';
+import { makeKey } from './sovereign';
 import { keep } from './pictures';
 import { Docker } from './docker';
 import { Mail, skipped, Street } from './world';
@@ -85,8 +86,7 @@ it('goes from an empty server to a customer’s app', async () => {
   await page.locator('[data-pointer="/regions/0/worker_size"] label.card.checked').waitFor();
   await next(page, 'Credentials');
   await page.getByText('The provider takes the token of main').waitFor();
-  await page.getByRole('button', { name: 'Make a key' }).click();
-  await page.getByText('Made here').waitFor();
+  await makeKey(page);
   await keep(page, 'story/1-credentials');
   // 5. The first apps. (The wizard asks for the domain after them.)
   await next(page, 'Components');

@@ -2,6 +2,7 @@
 import type { Page } from 'playwright-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { looks, open, Server, until, visit } from './harness';
+import { makeKey } from './sovereign';
 import { keep } from './pictures';
 import { skipped } from './world';
 
@@ -41,11 +42,10 @@ describe('a stranger', () => {
     await page.locator('[data-pointer="/regions/0/worker_size"] label.card.checked').waitFor();
     await next();
     await heading(page, 'Credentials');
-    await page.getByRole('button', { name: 'Make a key' }).click();
-    await page.getByText('Made here').waitFor();
+    await makeKey(page);
     await next();
     await heading(page, 'Components');
-    await page.getByRole('button', { name: 'Fill in an example' }).click();
+    await page.getByRole('button', { name: 'Fill in a template' }).click();
     expect(await page.getByLabel('Git source').inputValue()).toContain('kind: GitRepository');
     await next();
     await heading(page, 'Domain');

@@ -64,7 +64,7 @@ describe('a look', () => {
     await until('the franchisee’s look', async () => (await token(ben, '--accent')) === '#8a1538');
     const { codes } = await vouchers(server, { issuer: 'acme' });
     const customer = await visit(server, `/redeem?code=${codes[0]}`);
-    await customer.getByText('€50.00').waitFor();
+    await customer.getByText('50.00 EUR').waitFor();
     expect(await token(customer, '--panel')).toBe('#fffaf5');
     await looks(customer, 'theme-redeem');
     const { link } = await server.api<{ link: string }>('POST', '/organisations/acme/invitations', { email: 'new@acme.test', role: 'viewer' });

@@ -92,7 +92,7 @@ describe('vouchers', () => {
     const audit = await server.api<{ items: { action: string }[] }>('GET', '/audit?organisation=acme&limit=100');
     expect(audit.items.filter((one) => one.action === 'voucher.export').length, 'each look at the codes is in the audit log').toBeGreaterThanOrEqual(3);
     await page.goto('/vouchers');
-    await page.getByRole('list', { name: 'Totals' }).getByText('€50.00').first().waitFor();
+    await page.getByRole('list', { name: 'Totals' }).getByText('50.00 EUR').first().waitFor();
     await looks(page, 'vouchers');
   });
 
@@ -100,7 +100,7 @@ describe('vouchers', () => {
     const page = await as('ann', '/vouchers/new', { width: 390, height: 844 });
     await page.getByLabel('Name of the batch').fill('Large');
     await page.getByLabel('Worth of each').fill('2,000');
-    await page.getByText('An admin has to approve it: it is more than €10,000.00.').waitFor();
+    await page.getByText('An admin has to approve it: it is more than 10,000.00 EUR.').waitFor();
     await fitsWidth(page);
     await page.getByRole('button', { name: 'Ask to issue them' }).click();
     await page.getByRole('heading', { name: /Issue 10 vouchers/ }).waitFor();
@@ -138,6 +138,6 @@ describe('vouchers', () => {
     await page.keyboard.type('7');
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { name: 'Typed' }).waitFor();
-    await page.getByText('2 × €7.00').waitFor();
+    await page.getByText('2 × 7.00 EUR').waitFor();
   });
 });

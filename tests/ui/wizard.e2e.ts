@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { accessible, fitsWidth, looks, open, picture, Server, tabTo, until, visit } from './harness';
+import { makeKey } from './sovereign';
 
 const SOURCE = 'kind: GitRepository';
 let server: Server;
@@ -35,8 +36,7 @@ async function toDomain(page: Page, name: string, { topology = 'Solo', places = 
   await page.locator('[data-pointer="/regions/0/worker_size"] label.card.checked').waitFor();
   await next(page, 'Credentials');
   await page.getByText('The provider takes the token of main').waitFor();
-  await page.getByRole('button', { name: 'Make a key' }).click();
-  await page.getByText('Made here').waitFor();
+  await makeKey(page);
   await next(page, 'Components');
   await page.getByLabel('Git source').fill(SOURCE);
   await next(page, 'Domain');
@@ -70,7 +70,7 @@ describe('a name of the pool', () => {
     await next(page, 'Review');
     await page.getByText('It was rehearsed, and would succeed.').waitFor();
     // One machine and the balancer, by the prices of now; the DNS difference; what stays for good.
-    await page.getByRole('region', { name: 'Cost a month' }).getByText('€10.88').waitFor();
+    await page.getByRole('region', { name: 'Cost a month' }).getByText('10.88 EUR').waitFor();
     await page.getByRole('row', { name: /console\.acme\.example\.net/ }).waitFor();
     await page.getByRole('region', { name: 'Can’t be taken back' }).getByText(/An e-mail to ann@acme\.example/).waitFor();
     await looks(page, 'wizard-review');
@@ -81,7 +81,7 @@ describe('a name of the pool', () => {
     await page.getByLabel('Three control planes').check();
     await page.goBack();
     await heading(page, 'Review');
-    await page.getByRole('region', { name: 'Cost a month' }).getByText('€21.86').waitFor();
+    await page.getByRole('region', { name: 'Cost a month' }).getByText('21.86 EUR').waitFor();
     const run = await launch(page);
     const ended = await server.reaches(run, 'succeeded');
     expect(ended.input).toMatchObject({ name: 'acme', topology: 'dual', ha: true, label: 'acme', pool_domain: 'example.net', regions: [{ location: 'fsn1' }, { location: 'nbg1' }] });
@@ -203,10 +203,52 @@ describe('a draft', () => {
     execFileSync('chmod', ['600', file]);
     const line = (await page.locator('.line code').textContent())!.trim();
     expect(execFileSync('ssh-keygen', ['-y', '-f', file]).toString().split(' ').slice(0, 2)).toEqual(line.split(' ').slice(0, 2));
-    await page.getByText('Private half downloaded').waitFor();
+    await page.getByLabel('I have saved the private half').check();
+    await page.getByText('Private half saved').waitFor();
     await until('the draft', async () => ((await draft())?.input as { ssh_public_key?: string } | undefined)?.ssh_public_key === line);
     const secret = readFileSync(file, 'utf8').split('\n')[3]!;
     expect(sent.some((body) => body.includes(secret) || body.includes('OPENSSH'))).toBe(false);
+  });
+
+  it('doesn’t go on, and isn’t left, before somebody has saved the private half', async () => {
+    await server.api('DELETE', '/drafts/provision/sovereign').catch(() => {});
+    const page = await open(server, '/new/provision/sovereign/credentials');
+    await heading(page, 'Credentials');
+    await page.getByRole('button', { name: 'Make a key' }).click();
+    await page.getByText('Made here').waitFor();
+    await page.getByRole('button', { name: 'Next' }).click();
+    await page.locator('[data-pointer="/ssh_public_key"]').getByText('Download the private half, and say that you have saved it', { exact: false }).waitFor();
+    await heading(page, 'Credentials');
+    await looks(page, 'wizard-key-unsaved');
+    // Within the wizard it is kept; elsewhere one is asked.
+    const line = await page.locator('.line code').textContent();
+    await page.getByRole('navigation', { name: 'Steps' }).getByRole('link', { name: /Org/ }).click();
+    await heading(page, 'Org');
+    const asked: string[] = [];
+    page.on('dialog', (dialog) => {
+      asked.push(dialog.type());
+      void dialog.dismiss();
+    });
+    await page.getByRole('link', { name: 'Runs', exact: true }).first().click();
+    await until('a question', () => asked.includes('confirm'));
+    expect(new URL(page.url()).pathname).toContain('/new/provision/sovereign');
+    await page.getByRole('navigation', { name: 'Steps' }).getByRole('link', { name: /Credentials/ }).click();
+    await heading(page, 'Credentials');
+    expect(await page.locator('.line code').textContent()).toBe(line);
+    // Loaded anew: the private half is gone, and that is said.
+    await until('the draft', async () => ((await draft())?.input as { ssh_public_key?: string } | undefined)?.ssh_public_key === line);
+    page.removeAllListeners('dialog');
+    page.on('dialog', (dialog) => {
+      asked.push(dialog.type());
+      void dialog.accept();
+    });
+    await page.reload();
+    expect(asked).toContain('beforeunload');
+    await page.getByText('The private half of this key was never saved', { exact: false }).waitFor();
+    await looks(page, 'wizard-key-lost');
+    await makeKey(page);
+    await page.getByRole('button', { name: 'Next' }).click();
+    await page.getByText('never saved', { exact: false }).waitFor({ state: 'detached' });
   });
 
   it('shows what comes along, by family, by search, and what always is there', async () => {
@@ -268,8 +310,13 @@ describe('by keyboard alone', () => {
     await tabTo(page, /^Make a key/);
     await page.keyboard.press('Enter');
     await page.getByText('Made here').waitFor();
+    await tabTo(page, /^Download the private half/);
+    await page.keyboard.press('Enter');
+    await tabTo(page, /^I have saved/);
+    await page.keyboard.press('Space');
+    await page.getByText('Private half saved').waitFor();
     await goOn('Components');
-    await tabTo(page, /^Fill in an example/);
+    await tabTo(page, /^Fill in a template/);
     await page.keyboard.press('Enter');
     await until('the example', async () => (await page.getByLabel('Git source').inputValue()).includes(SOURCE));
     await goOn('Domain');

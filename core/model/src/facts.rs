@@ -105,6 +105,23 @@ impl Money {
     }
 }
 
+/// `1,234.50 EUR`, as pages and letters show it.
+impl std::fmt::Display for Money {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let behind = self.digits() as usize;
+        let all = format!("{:0>width$}", self.amount.unsigned_abs(), width = behind + 1);
+        let (whole, part) = all.split_at(all.len() - behind);
+        let sign = if self.amount < 0 { "\u{2212}" } else { "" };
+        out.write_str(sign)?;
+        for (index, digit) in whole.chars().enumerate() {
+            let comma = if index > 0 && (whole.len() - index).is_multiple_of(3) { "," } else { "" };
+            write!(out, "{comma}{digit}")?;
+        }
+        let point = if part.is_empty() { "" } else { "." };
+        write!(out, "{point}{part} {}", self.currency)
+    }
+}
+
 fn digits(currency: &str) -> u32 {
     DIGITS.iter().find(|(code, _)| *code == currency).map_or(2, |(_, digits)| *digits)
 }
@@ -174,6 +191,18 @@ mod tests {
         for wrong in ["1 eur", "1 EURO", "1e3 EUR", "1000000000000 EUR", "1  EUR", "1 EUR ", "٤ EUR"] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn amounts_are_written_with_their_digits_and_currency() {
+        let written = |amount, currency: &str| Money { amount, currency: currency.to_owned() }.to_string();
+        assert_eq!(written(5_000, "EUR"), "50.00 EUR");
+        assert_eq!(written(7, "EUR"), "0.07 EUR");
+        assert_eq!(written(-123_456_789, "USD"), "\u{2212}1,234,567.89 USD");
+        assert_eq!(written(700, "JPY"), "700 JPY");
+        assert_eq!(written(1_000_000, "JPY"), "1,000,000 JPY");
+        assert_eq!(written(5_000, "OMR"), "5.000 OMR");
+        assert_eq!(written(i64::MIN, "EUR"), "\u{2212}92,233,720,368,547,758.08 EUR");
     }
 
     #[test]

@@ -1,4 +1,5 @@
-// Amounts of money: whole numbers of a currency's smallest unit, as people read and write them.
+// Amounts of money as people read and write them: everywhere as `50.00 EUR`, as the server writes them, too. They are whole numbers of a
+// currency's smallest unit, but for what providers' prices come in (`price`).
 
 /** Digits behind the point: 2 for EUR, 3 for OMR, 0 for JPY. */
 export function digitsOf(currency: string): number {
@@ -9,19 +10,17 @@ export function digitsOf(currency: string): number {
   }
 }
 
-/** `€50.00`, `OMR 5.000`; `−€3.00` below zero. `plain` is without the currency. */
-export function money(amount: number, currency: string, { plain = false } = {}): string {
-  const digits = digitsOf(currency);
+const written = (value: number, digits: number) => value.toLocaleString('en-GB', { minimumFractionDigits: digits, maximumFractionDigits: digits }).replace('-', '−');
+
+/** `50.00 EUR`, `5.000 OMR`; `−3.00 EUR` below zero. `plain` is without the currency. `digits`: as many as the server says. */
+export function money(amount: number, currency: string, { plain = false, digits = digitsOf(currency) } = {}): string {
   // There is a zero below zero, and nobody owes it.
-  const value = amount / 10 ** digits + 0;
-  const shape = { minimumFractionDigits: digits, maximumFractionDigits: digits };
-  if (plain) return value.toLocaleString('en-GB', shape).replace('-', '−');
-  try {
-    return new Intl.NumberFormat('en-GB', { style: 'currency', currency, currencyDisplay: 'narrowSymbol', ...shape }).format(value).replace('-', '−').replace(/\u00a0/g, ' ');
-  } catch {
-    return `${value.toLocaleString('en-GB', shape)} ${currency}`;
-  }
+  const text = written(amount / 10 ** digits + 0, digits);
+  return plain ? text : `${text} ${currency}`;
 }
+
+/** `5.49 EUR`: an amount that isn't in the smallest unit. */
+export const price = (amount: number, currency: string) => `${written(amount + 0, digitsOf(currency))} ${currency}`;
 
 /** What somebody has typed, in the smallest unit; undefined if it is no amount of this currency. */
 export function minor(typed: string, currency: string): number | undefined {

@@ -1,10 +1,13 @@
-//! Time and chance, journaled: a replay sees the same values.
+//! Time and chance, journaled: a replay sees the same values; and how amounts of money are written.
 
 use rhai::Dynamic;
-use windlass_model::{EffectClass, journal::LocalEffect};
+use windlass_model::{EffectClass, facts::Money, journal::LocalEffect};
 
 use super::{Builtin, Call};
-use crate::{host::Permission, throw::Halt};
+use crate::{
+    host::{Kind, Param, Permission},
+    throw::Halt,
+};
 
 pub(super) fn all() -> Vec<Builtin> {
     vec![
@@ -35,6 +38,20 @@ pub(super) fn all() -> Vec<Builtin> {
             example: "let id = uuid(); ensure(id.len() == 36, \"a UUID\");",
             run: uuid,
         },
+        Builtin {
+            name: "money",
+            doc: "An amount of money as people read it, for titles and letters: `50.00 EUR`, `5.000 OMR`.",
+            params: const {
+                &[
+                    Param::required("amount", Kind::Int, "in the currency's smallest unit"),
+                    Param::required("currency", Kind::String, "its three letters (ISO 4217)"),
+                ]
+            },
+            returns: "string",
+            permission: Permission::Free,
+            example: "ensure(money(123450, \"EUR\") == \"1,234.50 EUR\", \"an amount\");",
+            run: money,
+        },
     ]
 }
 
@@ -48,4 +65,10 @@ fn random(call: &Call) -> Result<Dynamic, Halt> {
 
 fn uuid(call: &Call) -> Result<Dynamic, Halt> {
     call.local(EffectClass::Read, "[]", || LocalEffect::Uuid)
+}
+
+fn money(call: &Call) -> Result<Dynamic, Halt> {
+    call.start()?;
+    let amount = call.arg(0).and_then(|amount| amount.as_int().ok()).ok_or_else(|| call.wrong(0, "a whole number"))?;
+    Ok(Money { amount, currency: call.text(1)? }.to_string().into())
 }

@@ -14,6 +14,45 @@ function form(schema: Schema, more: Record<string, unknown> = {}) {
 }
 const object = (properties: Record<string, Schema>, rest: Schema = {}): Schema => ({ type: 'object', properties, ...rest });
 
+describe('groups', () => {
+  const looks = object({
+    title: { type: 'string', title: 'Title of its pages', 'x-empty': 'As it is called' },
+    colours: object({ primary: { type: 'string', title: 'Buttons' }, background: { type: 'string', title: 'Background' } }, { title: 'Colours', default: {}, 'x-contrast': true }),
+  }, { title: 'Looks', default: {} });
+
+  it('that are there by default stand there, and can’t be left out', async () => {
+    const { user, sent } = form(object({ looks }));
+    expect(screen.getByPlaceholderText('As it is called')).toBeTruthy();
+    expect(screen.queryByRole('button', { name: /Leave out|Add/ })).toBeNull();
+    await user.type(screen.getByLabelText(/Title of its pages/), 'Acme');
+    expect(sent()).toEqual({ looks: { title: 'Acme', colours: {} } });
+  });
+
+  it('say which colours can’t be read', async () => {
+    const { user } = form(object({ looks }));
+    await user.type(screen.getByLabelText(/Buttons/), '#ffff00');
+    await user.tab();
+    expect(screen.getByText(/1\.07 to 1 on (buttons|the background)/)).toBeTruthy();
+  });
+
+  it('whose names are of a few are chosen from by their titles', async () => {
+    const { user, sent } = form(object({
+      most: { type: 'object', title: 'Limits', default: {}, propertyNames: { title: 'What', enum: ['runs_open', 'members'], 'x-labels': { runs_open: 'Runs at a time' } } as Schema, additionalProperties: { type: 'integer' } },
+    }));
+    await user.selectOptions(screen.getByLabelText(/What/), 'Runs at a time');
+    await user.click(screen.getByRole('button', { name: 'Add entry' }));
+    await user.type(screen.getByRole('textbox', { name: /Runs at a time/ }), '3');
+    expect(sent()).toEqual({ most: { runs_open: 3 } });
+    expect(screen.queryByRole('option', { name: 'Runs at a time' })).toBeNull();
+  });
+
+  it('of which nothing is said take anything', () => {
+    form(object({ more: { type: 'object', title: 'More', default: {} } }));
+    expect(screen.queryByText('There is nothing to fill in.')).toBeNull();
+    expect(screen.getByRole('button', { name: 'Add entry' })).toBeTruthy();
+  });
+});
+
 describe('single fields', () => {
   it('begin with their defaults, and take text, numbers and ticks', async () => {
     const { user, sent } = form(object({ name: { type: 'string', title: 'Name' }, port: { type: 'integer', title: 'Port', default: 22 }, on: { type: 'boolean', title: 'On' } }));
@@ -210,5 +249,21 @@ describe('the server’s word', () => {
     render(Probe, { workflow: { inputs: object({ a: { type: 'string', title: 'A' }, b: { type: 'string', title: 'B' } }) }, only: ['b'] });
     expect(screen.queryByLabelText(/^A/)).toBeNull();
     expect(screen.getByLabelText(/^B/)).toBeTruthy();
+  });
+});
+
+describe('templates', () => {
+  const source = object({ source: { type: 'string', title: 'Source', 'x-widget': 'code', examples: ['url: https://YOUR-REPOSITORY'], 'x-replace': { 'YOUR-REPOSITORY': 'your own' } } });
+  it('are filled in with what has to be replaced marked, and said', async () => {
+    const { user, sent } = form(source);
+    await user.click(screen.getByRole('button', { name: 'Fill in a template' }));
+    expect(sent()).toEqual({ source: 'url: https://YOUR-REPOSITORY' });
+    const field = screen.getByLabelText<HTMLTextAreaElement>(/Source/);
+    expect(field.value.slice(field.selectionStart, field.selectionEnd)).toBe('YOUR-REPOSITORY');
+    await user.tab();
+    expect(screen.getByText('Replace YOUR-REPOSITORY by your own.')).toBeTruthy();
+    await user.clear(field);
+    await user.type(field, 'url: https://git.acme.example');
+    expect(screen.queryByText(/^Replace/)).toBeNull();
   });
 });

@@ -3,6 +3,7 @@ import { misformed } from './formats';
 import { below, isObject, same, Unread } from './pointer';
 import { asSchema, effective, typeOf, typesOf, type Schema, type Type } from './schema';
 import { isName, isSecret } from './secrets';
+import { checks, tooClose, type Colours } from '$lib/theme/colours';
 
 export interface Fault {
   /** JSON Pointer into the value. */
@@ -70,6 +71,9 @@ function textFaults(schema: Schema, text: string, at: At): Fault[] {
   if (schema.pattern !== undefined && !matches(schema.pattern, text)) {
     const help = typeof schema['x-pattern-help'] === 'string' ? schema['x-pattern-help'] : `Has to match ${schema.pattern}`;
     found.push(at(help));
+  }
+  for (const [place, by] of Object.entries(isObject(schema['x-replace']) ? schema['x-replace'] : {})) {
+    if (text.includes(place)) found.push(at(`Replace ${place} by ${String(by)}.`, true));
   }
   const wrong = schema.format === undefined ? null : misformed(schema.format, text);
   if (wrong) found.push(at(wrong, true));
@@ -148,6 +152,8 @@ function objectFaults(schema: Schema, value: Record<string, unknown>, root: Sche
     else if (schema.additionalProperties === false) found.push({ pointer: here, message: 'There is no such field.' });
     else if (isObject(schema.additionalProperties)) found.push(...faultsOf(schema.additionalProperties, value[name], root, here, depth + 1));
   }
+  // A brand's colours have to be read on one another.
+  if (schema['x-contrast'] === true) found.push(...checks(value as Colours).filter((one) => !one.enough).map((one) => ({ pointer: below(pointer, value[one.above] ? one.above : one.below), message: tooClose(one) })));
   return found;
 }
 

@@ -83,6 +83,10 @@ export function checks(colours: Colours): Check[] {
   });
 }
 
+/** What is said of two colours that are too close to one another. */
+export const tooClose = (one: Check) =>
+  `${one.ratio.toFixed(2)} to 1 on ${one.below === 'background' ? 'the background' : 'buttons'}: text needs ${NEEDED} to 1. Make one of them darker or lighter.`;
+
 /** Custom properties of tokens.css for a brand in one scheme; empty if it says nothing. A background and a text hold for the
  * scheme that they are of; in the other one pages are as they always are, with the brand's accent. */
 export function tokens(colours: Colours, scheme: Scheme): Record<string, string> {

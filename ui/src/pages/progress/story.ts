@@ -1,6 +1,7 @@
 // What a run's page for everybody shows: phases, components, name servers, and what there is at the end.
 import { isObject } from '$lib/form';
 import { filled } from '$lib/form/lookups.svelte';
+import { isPage } from '../run/toDo';
 
 export type ComponentState = 'pending' | 'installing' | 'installed' | 'degraded' | 'failed';
 const STATES: readonly ComponentState[] = ['pending', 'installing', 'installed', 'degraded', 'failed'];
@@ -75,7 +76,7 @@ export function nextOf(hint: unknown, input: unknown, output: unknown): Next[] {
 
 /** A page of this server, whose `{name}` are filled in; none if one of them isn't known. */
 function pageOf(path: string, known: Record<string, unknown>): string | undefined {
-  if (!/^\/(?![/\\])/.test(path)) return undefined;
+  if (!isPage(path)) return undefined;
   const missing = [...path.matchAll(/\{(\w+)\}/g)].some(([, key]) => typeof known[key!] !== 'string');
   return missing ? undefined : path.replace(/\{(\w+)\}/g, (_, key: string) => encodeURIComponent(known[key] as string));
 }

@@ -9,9 +9,9 @@ const eur = (amount: number): Cost => ({ amount, digits: 2, currency: 'EUR' });
 
 describe('money', () => {
   it('is written with the digits of its currency', () => {
-    expect(money(eur(490))).toBe('4.90 €');
-    expect(money(eur(123_456_789))).toBe('1,234,567.89 €');
-    expect(money({ amount: 700, digits: 0, currency: 'JPY' })).toBe('700 ¥');
+    expect(money(eur(490))).toBe('4.90 EUR');
+    expect(money(eur(123_456_789))).toBe('1,234,567.89 EUR');
+    expect(money({ amount: 700, digits: 0, currency: 'JPY' })).toBe('700 JPY');
     expect(money({ amount: 1_234, digits: 3, currency: 'KWD' })).toBe('1.234 KWD');
     expect(money({ amount: 1, digits: 2, currency: 'XYZ' })).toBe('0.01 XYZ');
   });
@@ -20,7 +20,7 @@ describe('money', () => {
       { state: 'live', monthly_cost: eur(490) }, { state: 'destroying', monthly_cost: eur(110) }, { state: 'gone', monthly_cost: eur(9_900) },
       { state: 'adopted', monthly_cost: eur(9_900) }, { state: 'live', monthly_cost: { amount: 300, digits: 2, currency: 'USD' } }, { state: 'live', monthly_cost: null },
     ];
-    expect(monthly(sums(things))).toBe('≈ 6.00 € + 3.00 $ a month');
+    expect(monthly(sums(things))).toBe('≈ 6.00 EUR + 3.00 USD a month');
     expect(monthly(sums([]))).toBe('');
   });
 });

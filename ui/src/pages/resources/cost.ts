@@ -1,15 +1,11 @@
 // Money as people read it, and what things cost together.
 import type { Schema } from '$lib/api';
+import { money as written } from '$lib/money';
 
 export type Cost = Schema<'CostView'>;
 
-/** `4.90 €`, `700 ¥`, `3.00 CHF`: the currency behind the amount, in its sign where there is one. */
-export function money({ amount, digits, currency }: Cost): string {
-  const form = new Intl.NumberFormat('en-GB', { style: 'currency', currency, currencyDisplay: 'narrowSymbol', minimumFractionDigits: digits, maximumFractionDigits: digits });
-  const parts = form.formatToParts(amount / 10 ** digits);
-  const number = parts.filter((part) => !['currency', 'literal'].includes(part.type)).map((part) => part.value).join('');
-  return `${number} ${parts.find((part) => part.type === 'currency')?.value ?? currency}`;
-}
+/** `4.90 EUR`. */
+export const money = ({ amount, digits, currency }: Cost) => written(amount, currency, { digits });
 
 /** The sum of each currency, the greatest number first. What is gone has no cost, and what is adopted is somebody else’s. */
 export function sums(things: readonly { state: string; monthly_cost?: Cost | null }[]): Cost[] {
@@ -22,7 +18,7 @@ export function sums(things: readonly { state: string; monthly_cost?: Cost | nul
   return [...found.values()].sort((a, b) => b.amount / 10 ** b.digits - a.amount / 10 ** a.digits || (a.currency < b.currency ? -1 : 1));
 }
 
-/** `≈ 4.90 € + 3.00 $ a month`; nothing if nothing costs anything. */
+/** `≈ 4.90 EUR + 3.00 USD a month`; nothing if nothing costs anything. */
 export const monthly = (costs: readonly Cost[]) => (costs.length ? `≈ ${costs.map(money).join(' + ')} a month` : '');
 
 /** An address that a browser may open: the server has checked it, and it is looked at once more before it is offered. */

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { firstSteps, type Known } from './firstSteps';
 
 const workflow = (name: string, version = 1) => ({ name, title: name, tags: [], steps: 0, version, sound: true });
-const known = (more: Partial<Known> = {}): Known => ({ can: () => true, workflows: [workflow('lab/tour')], lastRun: undefined, tokens: [], totp: false, passwordChanged: false, ticked: new Set(), ...more });
+const known = (more: Partial<Known> = {}): Known => ({ can: () => true, workflows: [workflow('lab/tour')], lastRun: undefined, launched: false, tokens: [], totp: false, passwordChanged: false, ticked: new Set(), ...more });
 const done = (more: Partial<Known>) => firstSteps(known(more)).filter((step) => step.done).map((step) => step.id);
 
 describe('first steps', () => {
@@ -19,7 +19,9 @@ describe('first steps', () => {
     expect(firstSteps(known({ workflows: [workflow('a/b')] })).find((step) => step.id === 'launch')!.href).toBe('/workflows');
   });
   it('are done when their traces are there', () => {
-    expect(done({ lastRun: { id: 'r' } as Known['lastRun'] })).toEqual(['launch']);
+    // A run that somebody else launched, or a script that came with the server, isn't theirs.
+    expect(done({ lastRun: { id: 'r' } as Known['lastRun'] })).toEqual([]);
+    expect(done({ launched: true })).toEqual(['launch']);
     expect(done({ workflows: [workflow('a/b', 2)] })).toEqual(['edit']);
     expect(done({ tokens: [{ name: 'dev' }] as unknown as Known['tokens'] })).toEqual([]);
     expect(done({ tokens: [{ name: 'ci' }] as unknown as Known['tokens'] })).toEqual(['token']);

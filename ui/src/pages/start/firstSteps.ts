@@ -6,8 +6,10 @@ export interface Known {
   /** What they may do. */
   can: (permission: 'read' | 'launch' | 'edit' | 'manage' | 'administer') => boolean;
   workflows: readonly Schema<'WorkflowInShort'>[];
-  /** The newest run that they see. */
+  /** The newest run that they see, whoever launched it. */
   lastRun: Schema<'RunView'> | undefined;
+  /** Whether they have launched the tour themselves; where there is none, anything. */
+  launched: boolean;
   tokens: readonly Schema<'TokenView'>[];
   totp: boolean;
   /** Whether the log of changes says that they have changed their password. */
@@ -27,9 +29,12 @@ export interface FirstStep {
 
 const TOUR = 'lab/tour';
 
+/** The workflow that somebody new launches first, if it is there and sound. */
+export const tourOf = (workflows: Known['workflows']) => workflows.find((one) => one.name === TOUR && one.sound);
+
 export function firstSteps(known: Known): FirstStep[] {
-  const { can, workflows, lastRun, tokens, totp, ticked } = known;
-  const tour = workflows.find((one) => one.name === TOUR && one.sound);
+  const { can, workflows, lastRun, launched, tokens, totp, ticked } = known;
+  const tour = tourOf(workflows);
   const edited = workflows.some((one) => (one.version ?? 0) > 1);
   const steps: (FirstStep | false)[] = [
     {
@@ -39,7 +44,7 @@ export function firstSteps(known: Known): FirstStep[] {
     can('launch') && workflows.length > 0 && {
       id: 'launch', title: tour ? 'Launch the tour' : 'Launch a workflow',
       text: tour ? 'It counts in branches and waits a second. It touches nothing.' : 'Choose one, fill in its form, and rehearse it first.',
-      href: tour ? `/launch/${TOUR}` : '/workflows', icon: 'play', done: lastRun !== undefined,
+      href: tour ? `/launch/${TOUR}` : '/workflows', icon: 'play', done: launched,
     },
     can('read') && {
       id: 'look', title: 'Look at a run', text: 'Its steps, its log and what it made, live.',

@@ -44,5 +44,5 @@ export const stateOf = (voucher: Voucher): { word: string; tone: 'good' | 'neutr
 /** `3 of 5`, `3, without limit` */
 export const redeemed = (voucher: Voucher) => (voucher.max_redemptions === 0 ? `${voucher.times_redeemed}, without limit` : `${voucher.times_redeemed} of ${voucher.max_redemptions}`);
 
-/** `100 × €50.00` */
+/** `100 × 50.00 EUR` */
 export const worthOf = (batch: Batch) => `${batch.count.toLocaleString('en-GB')} × ${money(batch.credit, batch.currency)}`;

@@ -1,6 +1,7 @@
 // A plan as a person reads it.
 import { expect, it } from 'vitest';
 import { planOf } from '../launch/plan';
+import { manyOf } from './doings';
 import { costOf, dnsOf, lastingOf, lastingOps, madeBy } from './review';
 
 const step = (op: string, args: unknown[], more: Record<string, unknown> = {}) => ({ op, args: JSON.stringify(args), sign: 'change', things: [], path: op, ...more });
@@ -19,9 +20,24 @@ const plan = planOf({
 });
 
 it('adds up what is made, and leaves out what is undone', () => {
-  expect(madeBy(plan)).toEqual([{ kind: 'name', ids: ['acme.example.net'] }, { kind: 'server', ids: ['main/a', 'main/b'] }]);
+  expect(madeBy(plan)).toEqual([{ kind: 'name', ids: ['acme.example.net'] }, { kind: 'server', ids: ['main/a', 'main/b'] }, { kind: 'e-mail', ids: ['ann@acme.example: It is there'] }]);
   expect(costOf({ total: 50.33, currency: 'EUR', lines: [{ what: 'a', price: 5.49 }, {}], machines: 6 })).toMatchObject({ total: 50.33, machines: 6, lines: [{ what: 'a', price: 5.49 }] });
   expect(costOf(null).total).toBeUndefined();
+});
+
+it('says what is made where the inventory keeps nothing of it', () => {
+  const made = madeBy(planOf({ plan: [
+    step('org::create', ['acme', { title: 'Acme', kind: 'franchisee', owner_email: 'ann@acme.example', quotas: { customers: 5, runs_open: 2 } }]),
+    step('org::brand', ['acme', { title: 'Acme Cloud' }]),
+    step('voucher::issue', ['acme', { name: 'spring', count: 10, credit: 5_000, currency: 'EUR' }]),
+    step('org::remove', ['acme'], { undo: true, sign: 'remove' }),
+    step('exec::run', ['true']),
+  ] }));
+  expect(made).toEqual([
+    { kind: 'organisation', ids: ['Acme (acme)'] }, { kind: 'invitation', ids: ['ann@acme.example'] }, { kind: 'limit', ids: ['customers: 5', 'runs open: 2'] },
+    { kind: 'look', ids: ['acme, title'] }, { kind: 'batch of vouchers', ids: ['spring: 10 × 50.00 EUR'] },
+  ]);
+  expect(['organisation', 'batch of vouchers', 'load balancer', 'e-mail'].map(manyOf)).toEqual(['organisations', 'batches of vouchers', 'load balancers', 'e-mails']);
 });
 
 it('says what changes in DNS', () => {

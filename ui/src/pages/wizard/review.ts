@@ -1,6 +1,7 @@
 // A plan as a person reads it before they say yes: what it costs, what is made, what changes in DNS, what can't be taken back.
 import { isObject } from '$lib/form';
-import type { Plan, PlannedStep } from '../launch/plan';
+import type { Plan } from '../launch/plan';
+import { argumentsOf, doingsOf } from './doings';
 
 export interface Cost {
   total?: number;
@@ -28,17 +29,19 @@ export interface Made {
   ids: string[];
 }
 
-/** What is made, by kind: `hetzner server main/a` is a server. */
+/** What is made and sent, by kind: `hetzner server main/a` is a server. */
 export function madeBy(plan: Plan): Made[] {
   const found = new Map<string, string[]>();
+  const add = (kind: string, id: string) => found.set(kind, [...(found.get(kind) ?? []), id]);
   for (const step of plan.steps) {
+    for (const doing of doingsOf(step)) add(doing.kind, doing.id);
     if (step.sign !== 'create' || step.undo) continue;
     for (const thing of step.things) {
       const [, kind = 'thing', ...id] = thing.split(' ');
-      found.set(kind, [...(found.get(kind) ?? []), id.join(' ') || thing]);
+      add(kind.replaceAll('_', ' '), id.join(' ') || thing);
     }
   }
-  return [...found].map(([kind, ids]) => ({ kind: kind.replaceAll('_', ' '), ids }));
+  return [...found].map(([kind, ids]) => ({ kind, ids }));
 }
 
 export interface DnsLine {
@@ -52,15 +55,6 @@ export interface DnsLine {
 /** Names that a name of the pool gets when it is given out. */
 const POOL_NAMES = ['@', '*', 'console', 'api', 'gitea', 'harbor'];
 const full = (name: string, zone: string) => (name === '@' || name === zone ? zone : name.endsWith(zone) ? name : `${name}.${zone}`);
-
-function argumentsOf(step: PlannedStep): unknown[] {
-  try {
-    const found = JSON.parse(step.args) as unknown;
-    return Array.isArray(found) ? found : [];
-  } catch {
-    return [];
-  }
-}
 
 /** What changes in DNS and at registrars, step by step. */
 export function dnsOf(plan: Plan): DnsLine[] {

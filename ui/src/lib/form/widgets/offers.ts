@@ -45,12 +45,3 @@ export function shortlist(offers: readonly Offer[], chosen: unknown, purpose: st
   const own = sorted.find((offer) => offer.id === chosen);
   return own && !first.includes(own) ? [...first.slice(0, most - 1), own] : first;
 }
-
-/** `5.49 €`. */
-export function price(amount: number, currency: string): string {
-  try {
-    return new Intl.NumberFormat('en-GB', { style: 'currency', currency }).format(amount);
-  } catch {
-    return `${amount.toFixed(2)} ${currency}`;
-  }
-}
