@@ -120,7 +120,11 @@ fn a_voucher_of_one_is_redeemed_at_the_other_and_settled(database: &Database) {
     // At the other side it is typed, twice.
     let paid = || typed(&issuer, "pay muscat made 1000 eur SEPA-1");
     assert_eq!(paid().unwrap(), paid().unwrap());
-    assert_eq!(typed(&issuer, "pay muscat made 1 EUR SEPA-2").unwrap_err()["error"]["code"], "conflict", "nothing is owed now");
+    assert_eq!(
+        typed(&issuer, "pay muscat made 1 EUR SEPA-2").unwrap_err()["error"]["code"],
+        "conflict",
+        "nothing is owed now"
+    );
     assert_eq!(balance(&redeemer, "platform:receivable/omantel:EUR"), 0);
     assert_eq!(balance(&redeemer, "platform:bank:EUR"), 1_000);
     assert_eq!(balance(&issuer, "platform:payable/muscat:EUR"), 0);

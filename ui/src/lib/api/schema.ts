@@ -258,7 +258,7 @@ export interface paths {
         get: operations["get_drafts_name"];
         /**
          * Keep your draft of a workflow's input
-         * @description For 30 days after the last change. With `If-Match` (the version that you have seen) it is refused if you have changed or removed it elsewhere since.
+         * @description For 30 days after the last change. With `If-Match` (the version that you have seen) it is refused if you have changed or removed it elsewhere since; with `If-None-Match: *` if you have one already.
          */
         put: operations["put_drafts_name"];
         post?: never;
@@ -540,7 +540,7 @@ export interface paths {
         get: operations["get_labs_lab_drawing"];
         /**
          * Keep a lab's document as it is being edited
-         * @description Nothing is deployed, and the text needn't be right yet. With `If-Match` (the version that you have seen) it is refused if somebody else has changed it since.
+         * @description Nothing is deployed, and the text needn't be right yet. With `If-Match` (the version that you have seen) it is refused (`precondition_failed`) if somebody else has changed it since, or thrown it away; with `If-None-Match: *` if somebody has drawn this lab already.
          */
         put: operations["put_labs_lab_drawing"];
         post?: never;
@@ -1316,7 +1316,7 @@ export interface paths {
         };
         /**
          * Show a plugin's files
-         * @description Those in its folder at the server that answers, and those that were approved for the organisation.
+         * @description Those in its folder at the server that answers, and those that were approved for the organisation. Whoever may approve them there may read them, and nobody else.
          */
         get: operations["get_plugins_name_files"];
         /**
@@ -6538,7 +6538,10 @@ export interface components {
         StandingView2: {
             /** @description The approval: `digest`, `permissions`, `disabled`, `by`, `why`, `at_ms`. */
             approval?: unknown;
-            /** @description What the files have and the approved sources haven't: `added` and `removed` grants, and `text`, a unified difference. */
+            /**
+             * @description What the files have and the approved sources haven't: `added` and `removed` grants, and `text`, a unified difference, for
+             *     whoever may approve it.
+             */
             difference: unknown;
             /** @description Digest of the files, if they are sound. */
             digest?: string | null;
@@ -7812,7 +7815,12 @@ export interface operations {
     put_drafts_name: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The version that the change is meant for; what isn't there matches nothing */
+                "If-Match"?: string;
+                /** @description `*`: only if there is nothing yet */
+                "If-None-Match"?: string;
+            };
             path: {
                 /** @description May contain slashes. */
                 name: string;
@@ -8277,7 +8285,12 @@ export interface operations {
                 /** @description The organisation; if none is named: for one lab the platform if you may look at its labs, else the first of yours; for a list all. */
                 organisation?: string;
             };
-            header?: never;
+            header?: {
+                /** @description The version that the change is meant for; what isn't there matches nothing */
+                "If-Match"?: string;
+                /** @description `*`: only if there is nothing yet */
+                "If-None-Match"?: string;
+            };
             path: {
                 lab: string;
             };
