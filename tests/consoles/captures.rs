@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use windlass_tests::{ApiServer, can_make_namespaces, has_program, skip, windlass_binary};
+use windlass_tests::{ApiServer, can_make_namespaces, has_program, skip, sweep::sweep, windlass_binary};
 
 /// A server with a lab of two nodes, of which one pings the other.
 struct House {
@@ -18,8 +18,10 @@ impl Drop for House {
     fn drop(&mut self) {
         let _ = self.ping.kill();
         let _ = self.ping.wait();
-        if !std::thread::panicking() {
-            done(&self.server, "lab/destroy", &json!({ "lab": "demo" }));
+        match std::thread::panicking() {
+            // The server may be the reason.
+            true => sweep(&self.server, "platform", "demo"),
+            false => drop(done(&self.server, "lab/destroy", &json!({ "lab": "demo" }))),
         }
     }
 }

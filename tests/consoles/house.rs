@@ -6,7 +6,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use windlass_tests::{ApiServer, Process, can_make_namespaces, console::Console, skip, wait_until};
+use windlass_tests::{ApiServer, Process, can_make_namespaces, console::Console, skip, sweep::sweep, wait_until};
 
 const MAKE: &str = "const WORKFLOW = #{ name: \"lab/make\", title: \"Make\", permissions: [\"net.write:*\"] };\n\
                     fn run(input) { net::create_namespaces(input.lab, input.nodes) }\n";
@@ -112,12 +112,12 @@ impl Labs {
 
 impl Drop for Labs {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            // The server may be the reason; then what is left goes with the machine.
-            return;
-        }
         for (organisation, lab) in std::mem::take(&mut self.made) {
-            self.run("lab/remove", organisation, lab);
+            match std::thread::panicking() {
+                // The server may be the reason.
+                true => sweep(&self.server, organisation, lab),
+                false => drop(self.run("lab/remove", organisation, lab)),
+            }
         }
     }
 }

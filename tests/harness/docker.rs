@@ -2,8 +2,12 @@
 //! images that tests use.
 
 use std::{
+    collections::HashSet,
     fs,
-    os::unix::fs::symlink,
+    os::unix::{
+        ffi::OsStrExt as _,
+        fs::{MetadataExt as _, symlink},
+    },
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{Arc, Mutex, PoisonError, Weak},
@@ -180,6 +184,22 @@ impl Docker {
         self.try_docker(&["import", "--change", entrypoint, &archive.display().to_string(), ROUTER]).map(|_| ())
     }
 
+    /// Names that Windlass has given to the network namespaces of these containers go, or they would stay for ever: a test that panics
+    /// destroys no lab, and containers that it has not made by itself are in none that it knows.
+    fn unpin(&self, containers: &[&str]) {
+        let pids = [&["inspect", "--format", "{{.State.Pid}}"], containers].concat();
+        let pids = if containers.is_empty() { String::new() } else { self.try_docker(&pids).unwrap_or_default() };
+        let network = |path: &Path| fs::metadata(path).map(|found| (found.dev(), found.ino())).ok();
+        let theirs: HashSet<_> =
+            pids.split_whitespace().filter_map(|pid| network(&Path::new("/proc").join(pid).join("ns/net"))).collect();
+        for name in fs::read_dir("/run/netns").into_iter().flatten().flatten().map(|entry| entry.path()) {
+            let is_windlass = name.file_name().is_some_and(|name| name.as_bytes().starts_with(b"nve"));
+            if is_windlass && network(&name).is_some_and(|it| theirs.contains(&it)) {
+                let _ = Command::new("ip").args(["netns", "delete"]).arg(name.file_name().unwrap_or_default()).status();
+            }
+        }
+    }
+
     fn make_image(&self) {
         self.docker(&["import", &self.rootfs().display().to_string(), IMAGE]);
     }
@@ -189,6 +209,7 @@ impl Drop for Docker {
     fn drop(&mut self) {
         let all = self.try_docker(&["ps", "--all", "--quiet"]).unwrap_or_default();
         let all: Vec<&str> = all.split_whitespace().collect();
+        self.unpin(&all);
         if !all.is_empty() {
             let _ = self.try_docker(&[&["rm", "--force", "--volumes"], &all[..]].concat());
         }

@@ -19,6 +19,7 @@ pub mod receiver;
 pub mod servers;
 pub mod skip;
 pub mod sse;
+pub mod sweep;
 pub mod tunnel;
 pub mod world;
 

@@ -96,4 +96,35 @@ describe('the inventory', () => {
     expect(await row('main/drift-web').count()).toBe(0);
     expect(await row('main/drift-key').count()).toBe(0);
   });
+
+  it('leaves alone what a later run has made under the same name', async () => {
+    await server.save('provision/again', MAKES.replace('provision/makes', 'provision/again').replace(/ {4}hetzner::create_(?!placement).*\n/g, '').replace('drift-group', 'again'));
+    const older = await server.launch('provision/again');
+    await server.reaches(older, 'succeeded');
+    await ask('DELETE', `/placement_groups/${(await named('placement_groups', 'again'))!.id}`);
+    const newer = await server.launch('provision/again');
+    await server.reaches(newer, 'succeeded');
+    const page = await open(server, '/resources');
+    const rows = page.getByRole('row').filter({ has: page.getByText('main/again', { exact: true }) });
+    const of = (run: string) => rows.filter({ has: page.getByText(run, { exact: true }) });
+    await of(older).getByText('made again').waitFor();
+    expect(await of(newer).getByText('made again').count()).toBe(0);
+    await page.getByRole('button', { name: 'Compare with what is there' }).click();
+    await of(older).getByText('isn’t there').waitFor({ timeout: 40_000 });
+    await of(newer).getByText('as kept').waitFor();
+    await looks(page, 'inventory-again');
+
+    await of(older).getByRole('checkbox').check();
+    await page.getByRole('link', { name: 'Destroy… with a preview' }).click();
+    await page.getByRole('button', { name: /^Launch/ }).click();
+    await page.waitForURL(/\/runs\//);
+    const destroying = new URL(page.url()).pathname.split('/').pop()!;
+    await server.reaches(destroying, 'waiting');
+    await page.getByRole('button', { name: 'Approve', exact: true }).first().click();
+    const confirm = page.getByRole('dialog').getByRole('button', { name: /^Approve/ });
+    if (await confirm.isVisible().catch(() => false)) await confirm.click();
+    await server.reaches(destroying, 'failed', 'rolled_back');
+    await page.getByText(`what has its name now is of run ${newer}`).first().waitFor();
+    expect((await ask('GET', '/placement_groups?name=again')).placement_groups).toHaveLength(1);
+  });
 });

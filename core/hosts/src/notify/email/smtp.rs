@@ -134,6 +134,10 @@ impl Smtp {
             }
         }
         if refused.len() == recipients.len() {
+            // The others have it.
+            if recipients.len() < message.envelope().to().len() {
+                return Ok(refused);
+            }
             let reason = self.said(&format!("refused {}", delivery::words(&refused)));
             return Err(if refused.iter().any(|one| one.again) {
                 Failure::Again(reason)
