@@ -30,8 +30,16 @@ macro_rules! on_both {
 }
 pub(crate) use on_both;
 
-/// The workflows of a franchise.
-const NAMES: [&str; 6] = ["onboard", "issue-vouchers", "redeem", "settle", "suspend", "offboard"];
+/// The workflows of a franchise, and what they import.
+const NAMES: [&str; 7] = [
+    "franchise/onboard",
+    "franchise/issue-vouchers",
+    "franchise/redeem",
+    "franchise/settle",
+    "franchise/suspend",
+    "franchise/offboard",
+    "lib/letters",
+];
 
 /// Where a server keeps what it knows.
 pub struct Database {
@@ -74,10 +82,10 @@ impl Database {
 
 /// A server with the workflows that ship.
 fn server(settings: &str) -> ApiServer {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../workflows/franchise");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../workflows");
     let read = |name: &str| std::fs::read_to_string(folder.join(format!("{name}.rhai"))).expect("a workflow");
-    let sources: Vec<(String, String)> = NAMES.iter().map(|name| (format!("franchise/{name}"), read(name))).collect();
-    let sources: Vec<(&str, &str)> = sources.iter().map(|(name, source)| (name.as_str(), source.as_str())).collect();
+    let sources: Vec<(&str, String)> = NAMES.iter().map(|name| (*name, read(name))).collect();
+    let sources: Vec<(&str, &str)> = sources.iter().map(|(name, source)| (*name, source.as_str())).collect();
     ApiServer::start_with(&sources, &[], settings)
 }
 

@@ -37,7 +37,7 @@ describe('vouchers', () => {
     await page.getByRole('button', { name: 'Add a product' }).click();
     await page.getByLabel('Product 1', { exact: true }).fill('shop');
     await page.getByLabel('How often at most: product 1').fill('2');
-    await page.getByText('OMR 90.000', { exact: false }).first().waitFor();
+    await page.getByText('90.000 OMR', { exact: false }).first().waitFor();
     await looks(page, 'vouchers-issue');
     await page.getByRole('button', { name: 'Issue the vouchers' }).click();
     await page.getByRole('heading', { name: 'Spring fair' }).waitFor();
@@ -49,6 +49,32 @@ describe('vouchers', () => {
     const { items } = await server.api<{ items: { expires_at_ms: number; max_redemptions: number }[] }>('GET', `/vouchers?batch=${batch!.id}`);
     expect(items[0]!.max_redemptions).toBe(3);
     expect(Math.round((items[0]!.expires_at_ms - Date.now()) / 86_400_000)).toBe(45);
+  });
+
+  it('say who issues them, who tells of it, and whom a link may name', async () => {
+    const page = await as('ann', '/vouchers/new');
+    await page.getByText('Issued by Acme Cloud.').waitFor();
+    expect(await page.getByRole('combobox', { name: 'Issuer' }).count(), 'there is nothing to choose').toBe(0);
+    // Somebody else's name in a link is told, and not taken.
+    await page.goto('/vouchers/new?issuer=zeta');
+    await page.getByText('You can’t issue vouchers for “zeta”. These are issued for Acme Cloud.').waitFor();
+    await accessible(page);
+    await fitsWidth(page);
+    const admin = await open(server, '/vouchers/new?issuer=zeta');
+    await admin.getByText('Issued by Zeta.').waitFor();
+    await admin.getByRole('combobox', { name: 'Issuer' }).selectOption('acme');
+    await admin.getByText('Issued by Acme Cloud.').waitFor();
+    await looks(admin, 'vouchers-issuer');
+    // The letter that can't be sent is told of, as it is gone for good.
+    await admin.getByLabel('Name of the batch').fill('Told');
+    await admin.getByLabel('Worth of each').fill('5');
+    await admin.getByLabel('Tell').fill('shop@acme.test');
+    await admin.getByRole('button', { name: 'Issue the vouchers' }).click();
+    await admin.getByRole('heading', { name: 'Told' }).waitFor();
+    await admin.getByText('shop@acme.test wasn’t told of the batch', { exact: false }).or(admin.getByText("shop@acme.test wasn't told of the batch", { exact: false })).first().waitFor();
+    const [run] = (await server.api<{ items: { id: string }[] }>('GET', '/runs?workflow=franchise/issue-vouchers&limit=1')).items;
+    await admin.goto(`/runs/${run!.id}`);
+    await admin.getByRole('region', { name: 'What is left to do' }).getByText('no mail server is configured', { exact: false }).waitFor();
   });
 
   it('are handed out as links and as CSV, redeemed, looked after, and taken back', async () => {
@@ -103,7 +129,7 @@ describe('vouchers', () => {
     await page.getByText('An admin has to approve it: it is more than 10,000.00 EUR.').waitFor();
     await fitsWidth(page);
     await page.getByRole('button', { name: 'Ask to issue them' }).click();
-    await page.getByRole('heading', { name: /Issue 10 vouchers/ }).waitFor();
+    await page.getByRole('heading', { name: 'Issue 10 vouchers of 2,000.00 EUR for acme?' }).waitFor();
     await page.getByText('You can’t decide on this', { exact: false }).waitFor();
     await accessible(page);
     await fitsWidth(page);

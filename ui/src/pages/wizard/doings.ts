@@ -28,7 +28,7 @@ const WORDS: Record<string, (name: string, given: Record<string, unknown>, secon
     ...(text(given.owner_email) ? [{ kind: 'invitation', id: text(given.owner_email) }] : []),
     ...Object.entries(isObject(given.quotas) ? given.quotas : {}).map(([quota, most]) => ({ kind: 'limit', id: `${quota.replaceAll('_', ' ')}: ${String(most)}` })),
   ],
-  'org::brand': (name, given) => [{ kind: 'look', id: [name, ...Object.keys(given)].join(', ') }],
+  'org::brand': (_, given) => [{ kind: 'look', id: Object.keys(given).join(', ') }],
   'org::invite': (_, __, email) => [{ kind: 'invitation', id: email }],
   'org::environment': (_, __, environment) => [{ kind: 'environment', id: environment }],
   'voucher::issue': (_, given) => [{ kind: 'batch of vouchers', id: [text(given.name), `${typeof given.count === 'number' ? given.count : 1} × ${amountOf(given)}`].filter(Boolean).join(': ') }],

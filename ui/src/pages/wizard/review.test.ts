@@ -35,7 +35,7 @@ it('says what is made where the inventory keeps nothing of it', () => {
   ] }));
   expect(made).toEqual([
     { kind: 'organisation', ids: ['Acme (acme)'] }, { kind: 'invitation', ids: ['ann@acme.example'] }, { kind: 'limit', ids: ['customers: 5', 'runs open: 2'] },
-    { kind: 'look', ids: ['acme, title'] }, { kind: 'batch of vouchers', ids: ['spring: 10 × 50.00 EUR'] },
+    { kind: 'look', ids: ['title'] }, { kind: 'batch of vouchers', ids: ['spring: 10 × 50.00 EUR'] },
   ]);
   expect(['organisation', 'batch of vouchers', 'load balancer', 'e-mail'].map(manyOf)).toEqual(['organisations', 'batches of vouchers', 'load balancers', 'e-mails']);
 });

@@ -16,6 +16,7 @@ interface Made {
 export const made = new SvelteMap<string, Made>();
 
 const MOST = 50;
+const UNSAVED = 'Download the private half, and say that you have saved it: without it nobody can log in.';
 const remembered = () => own<string[]>('keys.unsaved');
 const unsaved = () => remembered().read() ?? [];
 
@@ -56,14 +57,18 @@ export function keyFaults(value: unknown, pointer = ''): Fault[] {
   if (typeof value === 'string') {
     if (!value.startsWith('ssh-')) return [];
     const key = made.get(value);
-    if (key) return key.saved ? [] : [{ pointer, message: 'Download the private half, and say that you have saved it: without it nobody can log in.' }];
+    if (key) return key.saved ? [] : [{ pointer, message: UNSAVED }];
     return isLost(value) ? [{ pointer, message: 'The private half of this key was never saved, and is gone. Make another one.' }] : [];
   }
   const inner = Array.isArray(value) ? value.map((one, index) => [String(index), one] as const) : isObject(value) ? Object.entries(value) : [];
   return inner.flatMap(([name, one]) => keyFaults(one, below(pointer, name)));
 }
 
+const QUESTION = 'The private half of the key that was made here isn’t saved yet. It is only in this page, and is lost when the page is closed or loaded anew. Leave it?';
+
 /** Asks before a page is left whose keys aren't saved: a guard for the router. `within`: paths that aren't leaving. */
-export const leaving = (value: () => unknown, within: (path: string) => boolean) => (to: string): boolean =>
-  !keyFaults(value()).some((fault) => fault.message.startsWith('Download')) || (to !== '' && within(new URL(to, location.href).pathname))
-  || confirm('The private half of the key that was made here isn’t saved yet. It is only in this page, and is lost when the page is closed or loaded anew. Leave it?');
+export const leaving = (value: () => unknown, within: (path: string) => boolean) => (to: string): boolean => {
+  if (!keyFaults(value()).some((fault) => fault.message === UNSAVED)) return true;
+  // When the page is closed or loaded anew, the browser asks itself.
+  return to !== '' && (within(new URL(to, location.href).pathname) || confirm(QUESTION));
+};
