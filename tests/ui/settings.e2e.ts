@@ -39,9 +39,9 @@ describe('the server', () => {
     await fitsWidth(page);
     await picture(page, 'settings-folded-390');
     expect(await page.getByRole('heading', { name: 'server.streams' }).isVisible()).toBe(false);
-    await page.getByText('server', { exact: true }).click();
+    await page.getByRole('heading', { level: 2, name: 'server', exact: true }).click();
     expect(await page.getByRole('heading', { name: 'server.streams' }).isVisible()).toBe(true);
-    await page.getByText('server', { exact: true }).click();
+    await page.getByRole('heading', { level: 2, name: 'server', exact: true }).click();
     await page.getByLabel('Find settings').fill('server.streams');
     await page.getByRole('heading', { name: 'server.streams' }).waitFor();
     await page.setViewportSize({ width: 1280, height: 800 });
