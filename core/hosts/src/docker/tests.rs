@@ -240,7 +240,7 @@ fn nodes_are_told_the_names_of_others_when_they_are_made_and_later() {
     let mut bench = World::new().bench(usize::MAX);
     let [lab, nodes] = [&specs()[0], &specs()[1]].map(Clone::clone);
     bench.call("create_nodes", json!([lab, nodes, { "hosts": { "r2": ["10.0.0.2", "fd00::2"] } }])).unwrap();
-    let mut file = |bench: &mut Bench| {
+    let file = |bench: &mut Bench| {
         let read = bench.call("copy_out", json!(["t", "r1", "/etc/hosts"])).unwrap();
         read["content"].as_str().unwrap().to_owned()
     };
