@@ -188,6 +188,10 @@ fn an_ssh_server_in_a_node() {
         assert_eq!(refused.status, status, "{secret}: {}", refused.text);
     }
     assert_eq!(Console::refused(&labs.server, "demo/nodes/r1/console?kind=ssh", &headers).status, 400);
+    // A browser's page hears of it in the WebSocket.
+    let mut told = labs.console(&format!("{}&explain=1", ssh("lab/none")));
+    assert_eq!(told.ends(), 4403);
+    assert_eq!(told.told.last().unwrap()["error"]["code"], "secret_not_found", "{:?}", told.told);
     // Another server in its place has another key.
     drop(server);
     let server = serve("host2");

@@ -45,7 +45,7 @@ beforeAll(async () => {
   const vera = { name: 'vera', title: 'Vera', password: 'a long enough word', bindings: [{ role: 'operator', organisation: 'platform' }] };
   await make('/users', vera);
   await make('/organisations', { name: 'acme', title: 'Acme Ltd' });
-  for (const at of [1, 2, 3]) await make('/organisations', { name: `branch-${at}`, title: `Branch ${at} of a company with quite a long name`, parent: 'acme' });
+  for (const at of [1, 2, 3]) await make('/organisations', { name: `branch-${at}`, title: `Branch ${at} of a company with quite a long name` });
   await make('/tokens', { name: 'ci' });
   await server.api('PUT', '/secrets/acme/dns.key', { value: 'certainly secret', to: ['https://api.example.net*'] });
   await server.api('POST', '/vouchers/batches', { issuer: 'platform', name: 'spring', credit: 5_000, currency: 'EUR', count: 3 }).then((one) => (paths.batch = `/vouchers/${String(one.id)}`));

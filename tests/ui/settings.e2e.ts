@@ -38,12 +38,12 @@ describe('the server', () => {
     expect(await page.evaluate(() => document.documentElement.scrollHeight)).toBeLessThan(6_000);
     await fitsWidth(page);
     await picture(page, 'settings-folded-390');
-    expect(await page.getByRole('heading', { name: 'server.streams' }).isVisible()).toBe(false);
-    await page.getByText('server', { exact: true }).click();
-    expect(await page.getByRole('heading', { name: 'server.streams' }).isVisible()).toBe(true);
-    await page.getByText('server', { exact: true }).click();
+    expect(await page.getByRole('heading', { name: 'server.streams', exact: true }).isVisible()).toBe(false);
+    await page.getByRole('heading', { level: 2, name: 'server', exact: true }).click();
+    expect(await page.getByRole('heading', { name: 'server.streams', exact: true }).isVisible()).toBe(true);
+    await page.getByRole('heading', { level: 2, name: 'server', exact: true }).click();
     await page.getByLabel('Find settings').fill('server.streams');
-    await page.getByRole('heading', { name: 'server.streams' }).waitFor();
+    await page.getByRole('heading', { name: 'server.streams', exact: true }).waitFor();
     await page.setViewportSize({ width: 1280, height: 800 });
     appendFileSync(join(server.folder, 'windlass.toml'), 'nonsense = true\n');
     await page.reload();

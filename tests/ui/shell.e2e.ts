@@ -251,6 +251,21 @@ describe('navigation', () => {
     await page.getByRole('button', { name: /choose the organisation/ }).getByText('Acme Ltd').waitFor();
   });
 
+  it('keeps the whole navigation in reach on a low screen: the pages scroll, who one is stays', async () => {
+    const page = await open(server, '/nodes', { width: 1280, height: 640 });
+    const pages = page.getByRole('navigation', { name: 'Pages' });
+    const [user, last] = [page.getByRole('button', { name: /account and settings/ }), pages.getByRole('link').last()];
+    const inSight = (of: typeof user) => of.evaluate((one) => one.getBoundingClientRect().bottom <= innerHeight && one.getBoundingClientRect().top >= 0);
+    await user.waitFor();
+    expect(await pages.evaluate((one) => one.scrollHeight > one.clientHeight)).toBe(true);
+    expect(await inSight(user)).toBe(true);
+    // Where one is has been scrolled to.
+    await until('the page to be in sight', () => inSight(pages.locator('[aria-current=page]')));
+    await last.focus();
+    expect([await inSight(last), await inSight(user)]).toEqual([true, true]);
+    await picture(page, 'navigation-low');
+  });
+
   it('takes the colours that one chooses', async () => {
     const page = await open(server, '/account');
     const ground = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);

@@ -94,9 +94,9 @@ const PROTOCOL: &str = "Becomes a WebSocket (HTTP/1.1). Binary frames are the by
     server, `{\"viewers\":2,\"typist\":\"ann\",\"typing\":true,\"size\":{…},\"recording\":null}`, `{\"error\":{…}}` and \
     `{\"exit\":0}` from it. Screens (`vnc`: bytes of RFB in binary frames; `guac`: instructions in text frames) pass as they are. \
     Close codes: 1000 it has ended, 1001 the server stops, 1009 a message was too large, 4400 not understood, 4401 you may not be \
-    here any more, 4404 the node is gone, 4408 nothing has happened for too long, 4429 you took too little of what was shown. A \
-    browser's page has to be this server's own. `guac` is spoken as guacamole-common-js speaks it \
-    (subprotocol `guacamole`), and its close reasons are Guacamole's status codes.";
+    here any more, 4403 it couldn't be opened (with `explain=1`), 4404 the node is gone, 4408 nothing has happened for too long, \
+    4429 you took too little of what was shown. A browser's page has to be this server's own. `guac` is spoken as \
+    guacamole-common-js speaks it (subprotocol `guacamole`), and its close reasons are Guacamole's status codes.";
 
 pub(crate) fn routes() -> Vec<Route> {
     let mut routes = vec![
@@ -202,7 +202,12 @@ async fn open(mut request: Request) -> Result<Answer, Problem> {
     let entry: NewAudit = request.entry("console.open", &place.organisation, &target, Value::Null, after);
     let record = query.record > 0 && may_type;
     let terminal = match query.kind.is_terminal() {
-        true => Some(hub.terminal(&api, &key, !may_type, size).await?),
+        true => match hub.terminal(&api, &key, !may_type, size).await {
+            Err(problem) if query.explain > 0 => {
+                return Ok(Answer::upgraded(upgrade.on_upgrade(|socket| viewer::refuse(socket, problem))));
+            }
+            answer => Some(answer?),
+        },
         false => None,
     };
     if let Some(session) = &terminal

@@ -51,6 +51,9 @@ pub(super) struct ConsoleQuery {
     pub name: Option<String>,
     /// 1: have it recorded.
     pub record: u8,
+    /// 1: a terminal that can't be opened says so in the WebSocket, `{"error":{…}}`, and is closed with 4403. Browsers don't
+    /// show a page how its handshake was answered.
+    pub explain: u8,
     /// Who logs in, where the node asks for it (SSH).
     pub user: Option<String>,
     /// The name of the secret with the password or the key. Its policy has to allow `ssh://ORGANISATION/LAB/NODE`.
@@ -77,6 +80,7 @@ impl Default for ConsoleQuery {
             mode: Mode::Type,
             name: None,
             record: 0,
+            explain: 0,
             user: None,
             secret: None,
             of: None,

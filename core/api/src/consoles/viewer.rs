@@ -9,7 +9,7 @@ use futures_util::{
 };
 use tokio::time::{Instant, MissedTickBehavior};
 use warp::ws::{Message, WebSocket};
-use windlass_model::Code;
+use windlass_model::{Code, Problem};
 
 use super::{
     hub::Visit,
@@ -22,6 +22,8 @@ use super::{
 const PARTING: Duration = Duration::from_secs(5);
 /// How long the other end may take to close, too.
 const CLOSING: Duration = Duration::from_secs(2);
+/// A terminal couldn't be opened.
+const REFUSED: u16 = 4403;
 /// Whoever isn't heard of for so many heartbeats is gone.
 const SILENT_BEATS: u32 = 4;
 
@@ -38,6 +40,14 @@ pub(super) async fn serve(socket: WebSocket, session: &Arc<Session>, visit: &mut
     let end = outbox.ended().await;
     wait_for_close(&mut stream).await;
     end
+}
+
+/// Tells why there is no terminal, and closes.
+pub(super) async fn refuse(socket: WebSocket, problem: Problem) {
+    let (mut sink, mut stream) = socket.split();
+    let _ = tokio::time::timeout(PARTING, sink.send(Message::text(words::error(&problem)))).await;
+    part(&mut sink, Some((REFUSED, "it can't be opened".into()))).await;
+    wait_for_close(&mut stream).await;
 }
 
 /// Reads until the other end has closed, so that what was sent last arrives.

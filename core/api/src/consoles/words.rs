@@ -54,7 +54,8 @@ pub(super) fn checked(size: Size) -> Result<Size, Problem> {
 
 /// An error for somebody, who may go on.
 pub(super) fn error(problem: &Problem) -> String {
-    serde_json::json!({ "error": { "code": problem.code, "message": problem.message } }).to_string()
+    serde_json::json!({ "error": { "code": problem.code, "message": problem.message, "help": problem.help } })
+        .to_string()
 }
 
 /// What ran has ended.

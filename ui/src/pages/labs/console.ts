@@ -33,6 +33,8 @@ export async function refusal(at: ConsoleAt, query: Record<string, string | numb
   }
 }
 
+/** The code with which a terminal is closed that couldn't be opened. */
+export const REFUSED = 4403;
 const reasons: Record<number, string> = {
   1000: 'It has ended.', 1001: 'The server stops.', 1006: 'The connection broke.', 1009: 'A message was too large.', 4401: 'Your session has ended, or you may not be here any more.', 4404: 'The node is gone.',
   4408: 'Nothing happened for a long time.', 4429: 'You took too little of what was shown.',

@@ -148,7 +148,7 @@ fn set_hosts(machine: &Arc<Machine>) -> Op {
         params: const { &[LAB, NAMES, HOSTS] },
         returns: "()",
         example: example!(
-            "docker::set_hosts(\"demo\", [\"r1\"], #{ r2: [\"10.0.0.2\"] }); docker::copy_out(\"demo\", \"r1\", \"/etc/hosts\").content"
+            "docker::set_hosts(\"demo\", [\"r1\"], #{ r2: [\"10.0.0.2\"] });\ndocker::copy_out(\"demo\", \"r1\", \"/etc/hosts\").content"
         ),
     };
     let undo = Undo::None("the names before aren't kept: set them again with `on_rollback`");
