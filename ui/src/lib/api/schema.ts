@@ -560,7 +560,7 @@ export interface paths {
         };
         /**
          * Open a console of a node
-         * @description Becomes a WebSocket (HTTP/1.1). Binary frames are the bytes of the terminal, in both directions; text frames are JSON: `{"resize":{"cols":80,"rows":24}}` and `{"type":true}` (take the keyboard; `false`: give it up) to the server, `{"viewers":2,"typist":"ann","typing":true,"size":{…},"recording":null}`, `{"error":{…}}` and `{"exit":0}` from it. Screens (`vnc`: bytes of RFB in binary frames; `guac`: instructions in text frames) pass as they are. Close codes: 1000 it has ended, 1001 the server stops, 1009 a message was too large, 4400 not understood, 4401 you may not be here any more, 4404 the node is gone, 4408 nothing has happened for too long, 4429 you took too little of what was shown. A browser's page has to be this server's own. `guac` is spoken as guacamole-common-js speaks it (subprotocol `guacamole`), and its close reasons are Guacamole's status codes.
+         * @description Becomes a WebSocket (HTTP/1.1). Binary frames are the bytes of the terminal, in both directions; text frames are JSON: `{"resize":{"cols":80,"rows":24}}` and `{"type":true}` (take the keyboard; `false`: give it up) to the server, `{"viewers":2,"typist":"ann","typing":true,"size":{…},"recording":null}`, `{"error":{…}}` and `{"exit":0}` from it. Screens (`vnc`: bytes of RFB in binary frames; `guac`: instructions in text frames) pass as they are. Close codes: 1000 it has ended, 1001 the server stops, 1009 a message was too large, 4400 not understood, 4401 you may not be here any more, 4403 it couldn't be opened (with `explain=1`), 4404 the node is gone, 4408 nothing has happened for too long, 4429 you took too little of what was shown. A browser's page has to be this server's own. `guac` is spoken as guacamole-common-js speaks it (subprotocol `guacamole`), and its close reasons are Guacamole's status codes.
          */
         get: operations["get_labs_lab_nodes_node_console"];
         put?: never;
@@ -8343,6 +8343,11 @@ export interface operations {
                 cols?: number;
                 /** @description Its pixels to an inch. */
                 dpi?: number;
+                /**
+                 * @description 1: a terminal that can't be opened says so in the WebSocket, `{"error":{…}}`, and is closed with 4403. Browsers don't
+                 *     show a page how its handshake was answered.
+                 */
+                explain?: number;
                 /** @description Pixels of that screen. */
                 height?: number;
                 /** @description Which of the node's consoles. */
