@@ -33,6 +33,7 @@ it('a Sovereign comes to be, in a film', async () => {
   await page.getByLabel('Owner').fill('ann@omantel.example');
   await step('Topology');
   await page.locator('label.card', { hasText: 'Dual' }).click();
+  await page.getByLabel('Three control planes').check();
   await step('Provider');
   for (const [index, place] of ['Falkenstein', 'Nuremberg'].entries()) await page.locator(`[data-pointer="/regions/${index}"]`).locator('label.card', { hasText: place }).click();
   await page.locator('[data-pointer="/regions/0/worker_size"] label.card.checked').waitFor();

@@ -80,6 +80,7 @@ it('goes from an empty server to a customer’s app', async () => {
   await page.getByLabel('Owner').fill('ann@omantel.test');
   await next(page, 'Topology');
   await card(page, 'Dual').click();
+  await page.getByLabel('Three control planes').check();
   await next(page, 'Provider');
   // 3. The region, any; and the credentials, which are tried.
   for (const [index, place] of ['Falkenstein', 'Nuremberg'].entries()) await page.locator(`[data-pointer="/regions/${index}"]`).locator('label.card', { hasText: place }).click();
