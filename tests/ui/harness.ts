@@ -207,7 +207,22 @@ let complaints: string[] = [];
 /** Complaints that a test expects: it breaks something on purpose. */
 let expected: RegExp[] = [];
 export const expectComplaint = (pattern: RegExp) => expected.push(pattern);
-afterEach(() => {
+/** Pages of the test that runs, with the requests that came to nothing. */
+let looked: { page: Page; lost: string[] }[] = [];
+/** What whoever reads of a failure would look at first. */
+async function tell(title: string) {
+  for (const [index, { page, lost }] of looked.entries()) {
+    if (page.isClosed()) continue;
+    const text = await page.locator('body').innerText({ timeout: 2_000 }).catch(() => 'no text');
+    const picture = join(pictures, `failed-${title.replaceAll(/[^a-z0-9]+/gi, '-')}-${index}.png`);
+    mkdirSync(pictures, { recursive: true });
+    await page.screenshot({ path: picture, timeout: 5_000 }).catch(() => {});
+    console.error(`${title}: ${page.url()}\nrequests that came to nothing: ${lost.slice(-20).join(', ') || 'none'}\npicture: ${picture}\n${text.slice(-1_500)}`);
+  }
+}
+afterEach(async ({ task }) => {
+  if (task.result?.state === 'fail') await tell(task.name);
+  looked = looked.filter(({ page }) => !page.isClosed());
   const all = complaints.filter((text) => !expected.some((pattern) => pattern.test(text)));
   complaints = [];
   expected = [];
@@ -232,6 +247,9 @@ export async function visit(server: Server, path = '/', { width = 1280, height =
   endings.push(() => context.close());
   const page = await context.newPage();
   page.setDefaultTimeout(15_000);
+  const lost: string[] = [];
+  looked.push({ page, lost });
+  page.on('requestfailed', (request) => lost.push(`${request.method()} ${new URL(request.url()).pathname}: ${request.failure()?.errorText}`));
   page.on('pageerror', (error) => complaints.push(`${new URL(page.url()).pathname}: ${error.message}`));
   page.on('console', (message) => {
     // Refused requests are the API's business: pages show them, and tests look at that.
