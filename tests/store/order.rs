@@ -131,3 +131,38 @@ fn signals_cross() {
     });
     assert_eq!(broken.unwrap_or(0), 0);
 }
+
+#[test]
+fn what_is_cancelled_waits_for_a_lock_that_is_given_back() {
+    let broken = circles(|w, round| {
+        let [holders, askers] = claimed(w, [&format!("h{round}"), &format!("a{round}")]);
+        let lock = |n: usize| WaitSpec::Lock { name: format!("{round}-{n}"), expires_at_ms: None, from_stuck: false };
+        for (n, (holder, asker)) in holders.iter().zip(&askers).enumerate() {
+            w.wait(holder, "0", lock(n));
+            w.park(asker, "0", lock(n));
+        }
+        let ends = |lease: &Lease| Command::Succeed { lease: lease.clone(), output: "1".into() };
+        let cancels = askers.iter().rev().map(|lease| super::world::cancel(&lease.run));
+        [holders.iter().map(ends).collect(), cancels.collect()]
+    });
+    assert_eq!(broken.unwrap_or(0), 0);
+}
+
+#[test]
+fn a_parent_works_in_one_branch_and_waits_in_another() {
+    let broken = circles(|w, round| {
+        let [parents, children] = claimed(w, [&format!("p{round}"), &format!("c{round}")]);
+        for (parent, of) in parents.iter().zip(&children) {
+            w.wait(parent, "0/b0/0", child(of));
+        }
+        let step = |parent: &Lease| {
+            let step = call("0/b1/0", "x", EffectClass::Idempotent);
+            super::world::finish(parent, &step, super::world::value(1.into()), w.now())
+        };
+        let ends = |lease: &Lease| Command::Succeed { lease: lease.clone(), output: "1".into() };
+        let ours = parents.iter().zip(&children).flat_map(|(parent, child)| [step(parent), ends(child)]);
+        let signals = parents.iter().rev().map(|lease| super::world::signal(&lease.run, "go", serde_json::json!(1)));
+        [ours.collect(), signals.collect()]
+    });
+    assert_eq!(broken.unwrap_or(0), 0);
+}

@@ -140,13 +140,14 @@ impl Batch {
         if !self.open || held.is_empty() {
             return Ok(());
         }
-        self.lock(c, &held.into_iter().collect::<Vec<_>>())?;
         let of = |is: fn(&Command) -> bool| -> Vec<&str> {
             let some = commands.iter().filter(|command| is(command));
             some.filter_map(|command| Some(lease(command)?.run.as_str())).collect()
         };
-        self.read(c, &of(|command| matches!(command, Command::Succeed { .. } | Command::Suspend { .. })))?;
-        self.look_who_waits(c, of(|command| matches!(command, Command::Succeed { .. })))
+        // Names before leases, as wherever several things are locked.
+        self.look_who_waits(c, of(|command| matches!(command, Command::Succeed { .. })))?;
+        self.lock(c, &held.into_iter().collect::<Vec<_>>())?;
+        self.read(c, &of(|command| matches!(command, Command::Succeed { .. } | Command::Suspend { .. })))
     }
 
     /// Which of these runs, which are about to end, others wait for. Nobody begins to before this transaction ends.

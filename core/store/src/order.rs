@@ -69,12 +69,31 @@ pub(crate) fn lock_ahead(conn: &mut AnyConnection, recent: &Recent, commands: &[
     Ok(())
 }
 
-/// Whether these commands lock in order by themselves: alone, but for one that is about many leases, or as a batch does in
-/// which nothing is suspended.
+/// Whether these commands lock in order by themselves: one that needs a lease and no name, or those that a batch orders.
 fn is_ordered(commands: &[&Command]) -> bool {
     match commands {
-        [command] => !matches!(command, Command::Beat { .. }),
+        [command] => needs_no_name(command),
         _ => commands.iter().all(|command| batch::goes_along(command) && !matches!(command, Command::Suspend { .. })),
+    }
+}
+
+fn needs_no_name(command: &Command) -> bool {
+    match command {
+        Command::Audited { command, .. } => needs_no_name(command),
+        Command::Begin { .. } | Command::Finish { .. } | Command::Emit { .. } | Command::Signal { .. } => true,
+        Command::Local { effect, .. } => !matches!(effect, LocalEffect::Unlock { .. }),
+        Command::Wait { wait, .. } => !matches!(wait, WaitSpec::Child { .. } | WaitSpec::Lock { .. }),
+        Command::Suspend { .. }
+        | Command::Succeed { .. }
+        | Command::Fail { .. }
+        | Command::ContinueAsNew { .. }
+        | Command::BeginRollback { .. }
+        | Command::FinishRollback { .. }
+        | Command::StickRollback { .. }
+        | Command::Cancel { .. }
+        | Command::Beat { .. } => false,
+        // They concern nothing that others lock at the same time, or are one command's own affair.
+        _ => true,
     }
 }
 
@@ -96,13 +115,15 @@ impl<'c> Ahead<'c> {
                     self.names.insert(name.clone());
                 }
             }
-            Command::Suspend { lease } => {
+            Command::Suspend { lease } | Command::BeginRollback { lease } | Command::Fail { lease, undo: true, .. } => {
                 self.runs.insert(lease.run.as_str());
                 self.waiting.insert(lease.run.as_str());
             }
             Command::Succeed { lease, .. }
             | Command::Fail { lease, undo: false, .. }
-            | Command::FinishRollback { lease } => self.ends(recent, lease),
+            | Command::ContinueAsNew { lease, .. }
+            | Command::FinishRollback { lease }
+            | Command::StickRollback { lease, .. } => self.ends(recent, lease),
             Command::Begin { lease, .. } | Command::Finish { lease, .. } | Command::Emit { lease, .. } => {
                 self.runs.insert(lease.run.as_str());
             }
