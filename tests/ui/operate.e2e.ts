@@ -191,7 +191,7 @@ describe('the server', () => {
     const run = await server.launch('lab/makes');
     const page = await open(server, '/resources');
     const row = page.getByRole('row', { name: /ui-inventory/ });
-    await row.getByRole('link', { name: run }).waitFor();
+    await row.getByRole('link', { name: run.slice(-8), exact: true }).waitFor();
     await looks(page, 'resources');
     await server.api('POST', `/runs/${run}/signal`, { name: 'go' });
     await server.reaches(run, 'succeeded');
