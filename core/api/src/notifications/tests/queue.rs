@@ -187,7 +187,7 @@ fn whoever_is_refused_for_good_is_named_until_the_end() {
             Next::Taken(taken) => taken,
             Next::Nothing(_) => panic!("it isn't due"),
         };
-        let again = taken.failed(&house.engine, failed, 1_000_000).unwrap();
+        let again = taken.failed(&house.engine, failed, 100_000_000).unwrap();
         house.clock.advance_by(3_600_000);
         again
     };
