@@ -1,35 +1,10 @@
-//! Skipping a test out loud: a skipped test is counted, named in the summary, and is a failure on CI.
+//! Skipping a test out loud, and what tests may lack.
 
-use std::{env, fs::OpenOptions, io::Write as _, path::PathBuf, thread};
+mod loud;
 
-/// Environment variable that names the file to which skipped tests are appended, one `test<TAB>reason` a line.
-pub const SKIPS_FILE: &str = "WINDLASS_SKIPS";
+use std::{env, path::PathBuf, thread};
 
-/// Says that this test can't run here. The test has to return right after.
-///
-/// # Panics
-/// Under `CI=true`: what CI skips, nobody tests.
-#[allow(clippy::print_stderr)]
-pub fn skip(reason: &str) {
-    let test = thread::current().name().unwrap_or("unnamed test").to_owned();
-    eprintln!("SKIPPED {test}: {reason}");
-    if let Some(file) = env::var_os(SKIPS_FILE) {
-        record(&PathBuf::from(file), &test, reason);
-    }
-    assert!(!on_ci(env::var("CI").ok().as_deref()), "{test} was skipped on CI: {reason}");
-}
-
-fn record(file: &PathBuf, test: &str, reason: &str) {
-    let line = format!("{test}\t{}\n", reason.replace(['\n', '\t'], " "));
-    // One write of one short line in append mode: tests of several processes don't mix their lines.
-    let written =
-        OpenOptions::new().create(true).append(true).open(file).and_then(|mut file| file.write_all(line.as_bytes()));
-    assert!(written.is_ok(), "can't note a skipped test in {}: {written:?}", file.display());
-}
-
-fn on_ci(value: Option<&str>) -> bool {
-    matches!(value, Some("true" | "1"))
-}
+pub use loud::{SKIPS_FILE, skip};
 
 /// Whether this process is root.
 pub fn is_root() -> bool {
@@ -58,7 +33,10 @@ pub fn can_make_namespaces() -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        loud::{on_ci, record},
+        *,
+    };
 
     #[test]
     fn only_ci_makes_a_skip_a_failure() {

@@ -134,3 +134,40 @@ fn containers_know_the_labs_nodes_by_name_those_that_come_later_too() {
     assert!(ping(&place, "a", "far"));
     assert_eq!(place.run("lab/destroy", &json!({ "lab": "t-named" }))["state"], "succeeded");
 }
+
+#[test]
+fn names_that_a_failed_deployment_has_told_are_taken_back() {
+    let Some(docker) = Docker::shared() else { return };
+    let Some(mut place) = Place::with_docker(&docker, "") else { return };
+    let lab = small("t-unnamed");
+    place.deploy(&lab);
+    let hosts = |place: &Place| {
+        let argv = json!(["cat", "/etc/hosts"]);
+        let shown = place.run("lab/exec", &json!({ "lab": "t-unnamed", "node": "a", "argv": argv }));
+        shown["output"]["stdout"].as_str().unwrap_or_else(|| panic!("{shown:#}")).to_owned()
+    };
+    let before = hosts(&place);
+    assert!(before.contains("10.0.0.3\tn\n"), "{before}");
+
+    // The node has another address, and then a check doesn't hold.
+    let mut edited = lab.clone();
+    edited["links"][1]["endpoints"][0]["addresses"] = json!(["10.0.0.33/24"]);
+    edited["checks"] = json!([{ "from": "a", "exec": ["cat", "/etc/hosts"], "contains": "10.0.0.33\tn", "name": "it is told" },
+        { "from": "n", "ping": "10.0.0.99", "within": "2s", "name": "nobody answers" }]);
+    let run = place.run("lab/deploy", &edited);
+    assert_eq!(run["state"], "rolled_back", "{run:#}");
+    let message = run["problem"]["message"].as_str().unwrap();
+    assert!(message.contains("nobody answers") && !message.contains("it is told"), "{message}");
+    assert_eq!(hosts(&place), before);
+    // What was removed isn't kept: the next deployment brings the address back.
+    assert_eq!(place.run("lab/deploy", &lab)["state"], "succeeded");
+    assert_eq!((place.deploy(&lab)["summary"].as_str(), hosts(&place)), (Some("nothing differs"), before.clone()));
+
+    // A change that fails does the same: the new node never becomes well.
+    let health = json!({ "command": ["false"], "interval_s": 1, "retries": 1 });
+    let node = json!({ "name": "far", "image": IMAGE, "command": ["sleep", "1000000"], "health": health, "ready": { "within": "4s" } });
+    let links = json!([{ "endpoints": [{ "at": "far:eth0", "addresses": ["10.0.0.9/24"] }, "lan"] }]);
+    let run = place.run("lab/add-node", &json!({ "lab": "t-unnamed", "node": node, "links": links }));
+    assert_eq!((&run["state"], hosts(&place)), (&json!("rolled_back"), before), "{run:#}");
+    assert_eq!(place.run("lab/destroy", &json!({ "lab": "t-unnamed" }))["state"], "succeeded");
+}

@@ -1,8 +1,13 @@
 //! Calls ops in unit tests the way the dispatcher does.
 
+#[path = "../../../tests/harness/skip/loud.rs"]
+mod loud;
+
 use serde_json::Value;
 use windlass_model::Problem;
 use windlass_script::host::{Args, HostModule, Op, testing::TestCx};
+
+pub(crate) use self::loud::skip;
 
 /// A module, a context for its calls, and the runtime that they use.
 pub(crate) struct Bench {

@@ -203,7 +203,7 @@ fn lease(engine: &Engine, due: &Kept<DueBody>, now_ms: i64, gate: &dyn Gate, kep
     let per_minute = match gate.standing(&notice)? {
         Standing::Open(per_minute) => per_minute,
         Standing::Rests => return Ok(Leased::Later(now_ms + PAUSED_MS)),
-        Standing::Gone(reason) => return given_up(reason),
+        Standing::Gone(reason) => return given_up(both(&notice.body.remark, &reason)),
     };
     let Some(pace) = paced(engine, &due.body.target, per_minute)? else {
         return Ok(Leased::Later((now_ms / MINUTE_MS + 1) * MINUTE_MS));
@@ -265,11 +265,13 @@ impl Taken {
         let mut notice = self.notice;
         let body = &mut notice.body;
         body.attempts += 1;
-        body.remark = both(&body.remark, &failed.remark);
-        body.reason = match body.left.is_empty() || !failed.left.is_empty() {
-            true => failed.reason,
-            false => format!("the others have it; {}", failed.reason),
+        // Those who never get it were left out of this attempt: its reason doesn't name them.
+        body.reason = match (body.remark.is_empty(), body.left.is_empty() || !failed.left.is_empty()) {
+            (true, true) => failed.reason,
+            (true, false) => format!("the others have it; {}", failed.reason),
+            (false, _) => both(&body.remark, &failed.reason),
         };
+        body.remark = both(&body.remark, &failed.remark);
         body.unknown |= failed.unknown;
         if !failed.left.is_empty() {
             body.left = failed.left;

@@ -437,8 +437,7 @@ fn secrets_are_written_for_their_owner_only() {
 fn a_full_disk_leaves_everything_as_it_was() {
     // A mount namespace for this thread alone; needs root, as the machine's tests do.
     if !nix::unistd::geteuid().is_root() {
-        eprintln!("SKIPPED: mounting a small file system needs root");
-        return;
+        return crate::testing::skip("mounting a small file system needs root");
     }
     use nix::mount::{MsFlags, mount};
     nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).unwrap();

@@ -26,19 +26,19 @@ pub fn masked(value: &Value) -> Value {
 
 /// `postgres://name:***@host/db`, or `host=h user=name password=***`
 fn masked_text(text: &str) -> String {
-    match text.split_once("://").filter(|(scheme, _)| is_scheme(scheme)) {
-        Some((scheme, rest)) => {
-            let (user, rest) = split_user(scheme, rest);
-            let user = user.map(|user| masked_user(scheme, user) + "@").unwrap_or_default();
-            format!("{scheme}://{user}{}", masked_query(rest))
-        }
-        None => masked_pairs(text),
-    }
+    // In libpq's notation an address is a value.
+    let is_pairs = text.split("://").next().is_some_and(|before| before.contains('='));
+    let text = if is_pairs { masked_pairs(text) } else { text.to_owned() };
+    let Some((before, rest)) = text.split_once("://") else { return text };
+    // Blanks, quotes and other schemes (`jdbc:`) may stand before the scheme.
+    let scheme = &before[before.trim_end_matches(is_of_scheme).len()..];
+    let (user, rest) = split_user(scheme, rest);
+    let user = user.map(|user| masked_user(scheme, user) + "@").unwrap_or_default();
+    format!("{before}://{user}{}", masked_query(rest))
 }
 
-fn is_scheme(text: &str) -> bool {
-    text.starts_with(|first: char| first.is_ascii_alphabetic())
-        && text.chars().all(|letter| letter.is_ascii_alphanumeric() || "+-.".contains(letter))
+fn is_of_scheme(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || "+-.".contains(letter)
 }
 
 /// What stands before the hosts, and the rest. A password with `/`, `?` or `@` in it isn't well-formed, but it is a password.
@@ -165,6 +165,15 @@ mod tests {
             ("https://TOKEN:x-oauth-basic@git.example/x", "https://***@git.example/x"),
             ("https://a:b/c@git.example/x", "https://a:***@git.example/x"),
             ("redis://:b@h:6379/0", "redis://:***@h:6379/0"),
+            // What stands before the scheme came along.
+            (" postgres://a:b@h/db", " postgres://a:***@h/db"),
+            ("\"postgres://a:b@h\"", "\"postgres://a:***@h\""),
+            ("'postgres://a:b@h/db?password=c'", "'postgres://a:***@h/db?password=***"),
+            ("jdbc:postgresql://a:b@h", "jdbc:postgresql://a:***@h"),
+            ("jdbc:postgresql://h/db?user=a&password=b", "jdbc:postgresql://h/db?user=a&password=***"),
+            ("url=postgres://a:b@h password=c", "url=postgres://a:***@h password=***"),
+            ("://a:b@h", "://a:***@h"),
+            ("git remote: https://TOKEN@git.example/x", "git remote: https://***@git.example/x"),
             // Queries.
             ("postgres://h/db?user=a&password=b&x=y", "postgres://h/db?user=a&password=***&x=y"),
             ("postgres://h/db?password=b&x=y&password=c", "postgres://h/db?password=***&x=y&password=***"),

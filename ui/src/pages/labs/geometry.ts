@@ -68,4 +68,18 @@ function corner(of: Point, other: Point, width: number, side: -1 | 1): Point {
 export const covers = (box: Point, at: Point, width: number) => Math.abs(box.x - at.x) < (SIZE.width + width) / 2 && Math.abs(box.y - at.y) < (SIZE.height + LABEL.height) / 2;
 const meet = (a: Point, first: number, b: Point, second: number) => Math.abs(a.x - b.x) < (first + second) / 2 + 2 && Math.abs(a.y - b.y) < LABEL.height;
 
+/** Whether a straight line between two middles passes a box, given by its middle, or nearly. */
+export function passes(a: Point, b: Point, box: Point): boolean {
+  let [from, to] = [0, 1];
+  for (const [start, way, centre, half] of [[a.x, b.x - a.x, box.x, SIZE.width / 2 + GAP], [a.y, b.y - a.y, box.y, SIZE.height / 2 + GAP]] as const) {
+    if (way === 0) {
+      if (Math.abs(start - centre) > half) return false;
+      continue;
+    }
+    const [one, other] = [(centre - half - start) / way, (centre + half - start) / way];
+    [from, to] = [Math.max(from, Math.min(one, other)), Math.min(to, Math.max(one, other))];
+  }
+  return from <= to;
+}
+
 export const middleOf = (at: Point): Point => ({ x: at.x + SIZE.width / 2, y: at.y + SIZE.height / 2 });

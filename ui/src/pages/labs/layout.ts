@@ -8,7 +8,8 @@ const GAP = { x: 190, y: 120 };
 /** Steps of pulling and pushing; less for many things, which would take long. */
 const STEPS = 220;
 
-const overlaps = (a: Point, b: Point) => Math.abs(a.x - b.x) < SIZE.width + 24 && Math.abs(a.y - b.y) < SIZE.height + 28;
+/** Whether two things are drawn over one another, or nearly. */
+export const overlaps = (a: Point, b: Point) => Math.abs(a.x - b.x) < SIZE.width + 24 && Math.abs(a.y - b.y) < SIZE.height + 28;
 const snapped = (at: Point): Point => ({ x: Math.round(at.x / 10) * 10, y: Math.round(at.y / 10) * 10 });
 
 /** Places what isn't; what is stays. */

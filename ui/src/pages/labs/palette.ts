@@ -1,6 +1,8 @@
 // What can be put on the canvas.
 import type { Desk } from './desk.svelte';
-import { freeName, type Point, type Thing } from './scene';
+import { middleOf, passes } from './geometry';
+import { overlaps } from './layout';
+import { freeName, type Point, type Scene, type Thing } from './scene';
 
 export interface Piece {
   /** What is dragged. */
@@ -25,6 +27,19 @@ export function imagesOf(desk: Desk): string[] {
   const drawn = desk.scene.things.filter((one) => one.kind === 'container').map((one) => one.detail);
   const there = (desk.actual?.docker ?? []).map((one) => one.image ?? '');
   return [...new Set([...drawn, ...there])].filter(Boolean).sort();
+}
+
+/** The place nearest to a point where nothing stands and no link passes, for what is put there by the keyboard. */
+export function freePlace(scene: Pick<Scene, 'things' | 'links' | 'byId'>, near: Point): Point {
+  const lines = scene.links.map(({ ends }) => ends.map((end) => scene.byId.get(end.thing))).filter((ends) => ends.every(Boolean)).map((ends) => ends.map((one) => middleOf(one!.position)) as [Point, Point]);
+  const alone = (at: Point) => scene.things.every((one) => !overlaps(one.position, at));
+  const free = (at: Point) => alone(at) && !lines.some(([a, b]) => passes(a, b, middleOf(at)));
+  // Around the point, ever farther; where links are everywhere, beside all things at least.
+  const around = Array.from({ length: 1500 }, (_, turn) => {
+    const [angle, far] = [turn * 2.4, 20 * Math.sqrt(turn)];
+    return { x: Math.round((near.x + Math.cos(angle) * far * 1.5) / 10) * 10, y: Math.round((near.y + Math.sin(angle) * far) / 10) * 10 };
+  });
+  return around.find(free) ?? around.find(alone) ?? near;
 }
 
 /** Puts one there; answers its id. */

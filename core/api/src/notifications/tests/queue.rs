@@ -21,6 +21,7 @@ use crate::{
         queue::{self, Gate, Next, Standing},
         quiet::Quiet,
     },
+    services::NotDelivered,
 };
 
 struct Nothing;
@@ -177,6 +178,45 @@ fn what_rests_counts_no_attempt_and_what_is_gone_or_old_is_given_up() {
     house.clock.advance_by(25 * 3_600_000);
     assert!(house.take(&doors("", || Standing::Open(9))).is_none());
     assert!(house.notices(State::Dead).iter().any(|notice| notice.body.reason.contains("within a day")));
+}
+
+#[test]
+fn whoever_is_refused_for_good_is_named_until_the_end() {
+    let attempt = |house: &House, failed: NotDelivered| {
+        let taken = match queue::take(&house.engine, &doors("", || Standing::Open(99)), 1_000_000).unwrap() {
+            Next::Taken(taken) => taken,
+            Next::Nothing(_) => panic!("it isn't due"),
+        };
+        let again = taken.failed(&house.engine, failed, 100_000_000).unwrap();
+        house.clock.advance_by(3_600_000);
+        again
+    };
+    // Ann has it, bob never gets it, and late isn't there yet.
+    let partly = |remark: &str, left: &str| NotDelivered {
+        reason: format!("refused, the others have it: {remark}{left}: 451"),
+        left: vec![left.into()],
+        remark: remark.into(),
+        ..NotDelivered::new("", true)
+    };
+    for (remark, said) in [("bob: 550", "bob: 550; late: 451"), ("", "the others have it; late: 451")] {
+        let house = house();
+        house.wait_for("mail", 1);
+        assert!(attempt(&house, partly(remark, "late")));
+        while attempt(&house, NotDelivered::new("late: 451", true)) {
+            assert_eq!(house.notices(State::Pending)[0].body.reason, said);
+        }
+        let dead = house.notices(State::Dead);
+        assert_eq!(
+            (dead[0].body.reason.as_str(), dead[0].body.left.as_slice()),
+            (said, ["late".to_owned()].as_slice())
+        );
+    }
+    // Nor are they forgotten when there is nobody to tell any more.
+    let house = house();
+    house.wait_for("mail", 1);
+    attempt(&house, partly("bob: 550", "late"));
+    assert!(house.take(&doors("", || Standing::Gone("it was removed".into()))).is_none());
+    assert_eq!(house.notices(State::Dead)[0].body.reason, "bob: 550; it was removed");
 }
 
 #[test]

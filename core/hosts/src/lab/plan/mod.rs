@@ -81,6 +81,8 @@ pub(super) struct Plan {
     containers: Vec<Value>,
     /// What containers know of the lab's nodes: addresses by name.
     hosts: Hosts,
+    /// What they knew when the lab was made last, if that is known: a deployment that fails tells them that again.
+    hosts_before: Option<Hosts>,
     /// Containers that are there, and have to be told that.
     tell: Vec<String>,
     /// Containers that are there and have ended: if what held their links has ended, too, those are laid anew.
@@ -124,15 +126,16 @@ pub fn plan(document: &Document, actual: &Value) -> Result<Value, Problem> {
             .no_effect()
     })?;
     let hosts = hosts::of(document);
+    let hosts_before = actual.kept.as_ref().map(hosts::of);
     let mut comparison = Comparison {
-        renamed: actual.kept.as_ref().is_none_or(|kept| hosts::of(kept) != hosts),
+        renamed: hosts_before.as_ref() != Some(&hosts),
         document,
         actual: &actual,
         kept: actual.kept.as_ref(),
         fresh: BTreeSet::new(),
         leaving: BTreeSet::new(),
         implied: BTreeSet::new(),
-        plan: Plan { hosts, ..Plan::default() },
+        plan: Plan { hosts, hosts_before, ..Plan::default() },
     };
     comparison.nodes();
     comparison.cables()?;

@@ -348,8 +348,12 @@ fn containers_are_told_the_names_of_all_nodes() {
     };
     // Docker writes the names of `d`, and `e` brings its own.
     let named = NAMED.replace("10.0.0.2/24", "10.0.0.3/24");
-    assert_eq!(there(&named, NAMED)["tell"], json!(["c"]));
+    let plan = there(&named, NAMED);
+    assert_eq!((&plan["tell"], &plan["hosts"]["far"]), (&json!(["c"]), &json!(["10.0.0.3"])));
+    // A run that fails tells them what they knew.
+    assert_eq!(plan["hosts_before"], json!({ "c": ["10.0.0.1", "fd00::1"], "far": ["10.0.0.2"] }));
     assert_eq!(there(NAMED, NAMED)["tell"], json!([]));
+    assert_eq!(compared(NAMED, &json!({}))["hosts_before"], Value::Null, "nobody knows what they knew");
     // Nobody reads names where nothing but namespaces is.
     assert_eq!(compared(LAB, &there_is_nothing())["hosts"], json!({}));
 }

@@ -12,20 +12,21 @@ use super::{
     super::{NetBackend, kernel, types::*},
     own,
 };
-use crate::testing::Bench;
+use crate::testing::{Bench, skip};
 
 /// Does the work on a machine of its own; not at all where nobody may make one.
 fn on_a_machine(work: impl FnOnce() + Send) {
     let with_a_machine = || {
-        if let Err(errno) = unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS) {
-            eprintln!("skipped: no network of its own: {errno}");
-            return;
-        }
+        unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS)?;
         mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>).unwrap();
         mount(Some("tmpfs"), "/run", Some("tmpfs"), MsFlags::empty(), None::<&str>).unwrap();
         work();
+        Ok(())
     };
-    std::thread::scope(|scope| scope.spawn(with_a_machine).join()).unwrap();
+    let done: nix::Result<()> = std::thread::scope(|scope| scope.spawn(with_a_machine).join()).unwrap();
+    if let Err(errno) = done {
+        skip(&format!("no network of its own: {errno}"));
+    }
 }
 
 /// Says in a namespace that it is a router, some times over three seconds; how often that was sent.
