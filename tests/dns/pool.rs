@@ -253,7 +253,7 @@ fn a_name_is_of_the_organisation_whose_run_reserves_it() {
     assert_eq!(ask(&rival, r#"pool::list(#{ names: ["acme.pool.test"] })"#).expect("it is granted"), json!([]));
     assert_eq!(ask(&rival, r"pool::list(#{ names: [] })").expect("it is granted"), json!([]));
     let many = r#"let names = []; for at in 0..1001 { names.push(`n${at}.pool.test`); } pool::list(#{ names: names })"#;
-    assert_eq!(code(&rival, many), Code::InvalidInput);
+    assert_eq!(code(&rival, many), Code::InvalidArgument);
     assert_eq!(ask(&rival, r#"pool::release("pool.test", "rival")"#).expect("its own"), true);
     assert_eq!(world.pdns.dig(&["acme.pool.test", "A"]), ["192.0.2.7"]);
     // Its own runs use it, and give it back.
