@@ -239,6 +239,22 @@ fn a_name_is_of_the_organisation_whose_run_reserves_it() {
         assert_eq!(code(&rival, body), Code::PermissionDenied, "{body}");
     }
     assert_eq!(ask(&rival, "pool::list()").expect("it is granted"), json!([]));
+    // What others have doesn't count towards its limit, and isn't found by its name either.
+    ask(&rival, r#"pool::reserve("pool.test", "rival")"#).expect("it is free");
+    let all = [
+        "pool::list(#{ limit: 1 })",
+        r#"pool::list(#{ names: ["acme.pool.test", "nobody.pool.test", "rival.pool.test"] })"#,
+        r#"pool::list(#{ names: ["rival.pool.test"], after: "acme.pool.test", domain: "pool.test" })"#,
+    ];
+    for body in all {
+        let body = format!("{body}.map(|one| one.name)");
+        assert_eq!(ask(&rival, &body).expect(&body), json!(["rival.pool.test"]), "{body}");
+    }
+    assert_eq!(ask(&rival, r#"pool::list(#{ names: ["acme.pool.test"] })"#).expect("it is granted"), json!([]));
+    assert_eq!(ask(&rival, r"pool::list(#{ names: [] })").expect("it is granted"), json!([]));
+    let many = r#"let names = []; for at in 0..1001 { names.push(`n${at}.pool.test`); } pool::list(#{ names: names })"#;
+    assert_eq!(code(&rival, many), Code::InvalidArgument);
+    assert_eq!(ask(&rival, r#"pool::release("pool.test", "rival")"#).expect("its own"), true);
     assert_eq!(world.pdns.dig(&["acme.pool.test", "A"]), ["192.0.2.7"]);
     // Its own runs use it, and give it back.
     ask(&acme, r#"dns::replace("acme.pool.test", #{ name: "app", type: "A", record: "192.0.2.8" })"#).expect("its own");

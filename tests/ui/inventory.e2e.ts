@@ -1,6 +1,7 @@
 // The inventory: compared with what is really there, what nobody looks after found, things removed after a look at the plan
 // and an approval.
 import { beforeAll, describe, expect, it } from 'vitest';
+import type { Page } from 'playwright-core';
 import { accessible, fitsTables, fitsWidth, looks, open, Server, until } from './harness';
 
 const MAKES = `const WORKFLOW = #{ name: "provision/makes", title: "Makes things", permissions: ["hetzner.*:*"], rollback: "none" };
@@ -29,6 +30,20 @@ beforeAll(async () => {
   token = 'simulated-project-token-that-may-read-and-write-and-is-no-secret';
   await server.save('provision/makes', MAKES);
 });
+
+/** Launches what the form holds; the run, once it waits for an approval. */
+async function launched(page: Page): Promise<string> {
+  await page.getByRole('button', { name: /^Launch/ }).click();
+  await page.waitForURL(/\/runs\//);
+  const run = new URL(page.url()).pathname.split('/').pop()!;
+  await server.reaches(run, 'waiting');
+  return run;
+}
+async function approve(page: Page) {
+  await page.getByRole('button', { name: 'Approve', exact: true }).first().click();
+  const confirm = page.getByRole('dialog').getByRole('button', { name: /^Approve/ });
+  if (await confirm.isVisible().catch(() => false)) await confirm.click();
+}
 
 describe('the inventory', () => {
   it('says what isn’t there any more and what nobody keeps, and removes what is chosen after a preview and an approval', async () => {
@@ -75,19 +90,14 @@ describe('the inventory', () => {
     await fitsWidth(page);
     await accessible(page);
     await page.setViewportSize({ width: 1280, height: 800 });
-    await page.getByRole('link', { name: 'Destroy… with a preview' }).click();
+    await page.getByRole('button', { name: 'Destroy… with a preview' }).click();
     await page.getByRole('heading', { level: 1, name: /Destroy things of the inventory/ }).waitFor();
     await page.getByRole('button', { name: 'Rehearse' }).click();
     await page.getByText('hetzner::delete_server').or(page.getByText(/main\/drift-web/)).first().waitFor({ timeout: 40_000 });
     await looks(page, 'inventory-destroy');
-    await page.getByRole('button', { name: /^Launch/ }).click();
-    await page.waitForURL(/\/runs\//);
-    const destroying = new URL(page.url()).pathname.split('/').pop()!;
-    await server.reaches(destroying, 'waiting');
+    const destroying = await launched(page);
     expect((await ask('GET', '/servers?name=drift-web')).servers).toHaveLength(1);
-    await page.getByRole('button', { name: 'Approve', exact: true }).first().click();
-    const confirm = page.getByRole('dialog').getByRole('button', { name: /^Approve/ });
-    if (await confirm.isVisible().catch(() => false)) await confirm.click();
+    await approve(page);
     await server.reaches(destroying, 'succeeded');
     expect((await ask('GET', '/servers?name=drift-web')).servers).toHaveLength(0);
     expect((await ask('GET', '/networks?name=drift-net')).networks, 'what wasn’t chosen stays').toHaveLength(1);
@@ -97,34 +107,60 @@ describe('the inventory', () => {
     expect(await row('main/drift-key').count()).toBe(0);
   });
 
-  it('leaves alone what a later run has made under the same name', async () => {
-    await server.save('provision/again', MAKES.replace('provision/makes', 'provision/again').replace(/ {4}hetzner::create_(?!placement).*\n/g, '').replace('drift-group', 'again'));
+  it('has what a run has made again, and what it has adopted, go with the newest row of the name', async () => {
+    // The second run finds the group gone and makes it again; the network it adopts: that keeps the mark of the first.
+    const makes = `const WORKFLOW = #{ name: "provision/again", title: "Makes things again", permissions: ["hetzner.*:*"], rollback: "none" };
+fn run(input) {
+    hetzner::create_placement_group("main", "again", #{ type: "spread" });
+    hetzner::create_network("main", "kept", #{ ip_range: "10.78.0.0/16", adopt: true });
+    hetzner::create_ssh_key("main", "taken", #{ public_key: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJyb2tlbiBrZXkgb2YgYSB0ZXN0IGluIHdpbmRsYXNz bob", adopt: true });
+    #{}
+}
+`;
+    await server.save('provision/again', makes);
     const older = await server.launch('provision/again');
     await server.reaches(older, 'succeeded');
     await ask('DELETE', `/placement_groups/${(await named('placement_groups', 'again'))!.id}`);
     const newer = await server.launch('provision/again');
     await server.reaches(newer, 'succeeded');
+    const mark = async (kind: string, name: string) => (await named(kind, name))?.labels['windlass-run'];
+    expect([await mark('placement_groups', 'again'), await mark('networks', 'kept'), await mark('ssh_keys', 'taken')]).toEqual([newer, older, older]);
+    // The key's name is given to another one, which carries the mark of a run that has no row of it.
+    const key = await named('ssh_keys', 'taken');
+    await ask('PUT', `/ssh_keys/${key!.id}`, { labels: { ...key!.labels, 'windlass-run': '0123456789' } });
+
     const page = await open(server, '/resources');
-    const rows = page.getByRole('row').filter({ has: page.getByText('main/again', { exact: true }) });
-    const of = (run: string) => rows.filter({ has: page.getByText(run, { exact: true }) });
-    await of(older).getByText('made again').waitFor();
-    expect(await of(newer).getByText('made again').count()).toBe(0);
+    const rows = (id: string) => page.getByRole('row').filter({ has: page.getByText(`main/${id}`, { exact: true }) });
+    const of = (id: string, run: string) => rows(id).filter({ has: page.locator(`a[href*="/runs/${run}?"]`) });
+    for (const id of ['again', 'kept', 'taken']) {
+      await of(id, older).getByText('also of a newer run').waitFor();
+      expect(await of(id, newer).getByText('also of a newer run').count()).toBe(0);
+      expect(await of(id, older).getByRole('checkbox').isDisabled()).toBe(true);
+      expect(await of(id, newer).getByRole('checkbox').isDisabled()).toBe(false);
+    }
     await page.getByRole('button', { name: 'Compare with what is there' }).click();
-    await of(older).getByText('isn’t there').waitFor({ timeout: 40_000 });
-    await of(newer).getByText('as kept').waitFor();
+    await of('taken', newer).getByText('isn’t there').waitFor({ timeout: 40_000 });
+    await of('taken', older).getByText('isn’t there').waitFor();
+    for (const id of ['again', 'kept']) for (const run of [older, newer]) await of(id, run).getByText('as kept').waitFor();
     await looks(page, 'inventory-again');
 
-    await of(older).getByRole('checkbox').check();
-    await page.getByRole('link', { name: 'Destroy… with a preview' }).click();
-    await page.getByRole('button', { name: /^Launch/ }).click();
-    await page.waitForURL(/\/runs\//);
-    const destroying = new URL(page.url()).pathname.split('/').pop()!;
-    await server.reaches(destroying, 'waiting');
-    await page.getByRole('button', { name: 'Approve', exact: true }).first().click();
-    const confirm = page.getByRole('dialog').getByRole('button', { name: /^Approve/ });
-    if (await confirm.isVisible().catch(() => false)) await confirm.click();
+    // Only the newer run's rows are in sight: the rows of the older one are asked for all the same.
+    await page.getByLabel('Run', { exact: true }).fill(newer);
+    await until('the rows of one run', async () => (await rows('kept').count()) === 1);
+    await page.getByRole('button', { name: 'Compare with what is there' }).click();
+    await page.getByText('The inventory is compared with what is there.').last().waitFor({ timeout: 40_000 });
+    await of('kept', newer).getByText('as kept').waitFor();
+    for (const id of ['again', 'kept', 'taken']) await of(id, newer).getByRole('checkbox').check();
+    await page.getByRole('button', { name: 'Destroy… with a preview' }).click();
+    const destroying = await launched(page);
+    await approve(page);
     await server.reaches(destroying, 'failed', 'rolled_back');
-    await page.getByText(`what has its name now is of run ${newer}`).first().waitFor();
-    expect((await ask('GET', '/placement_groups?name=again')).placement_groups).toHaveLength(1);
+    await page.getByText('what has its name now is of run 0123456789').first().waitFor();
+    expect((await ask('GET', '/placement_groups?name=again')).placement_groups).toHaveLength(0);
+    expect((await ask('GET', '/networks?name=kept')).networks).toHaveLength(0);
+    expect((await ask('GET', '/ssh_keys?name=taken')).ssh_keys, 'of another run').toHaveLength(1);
+    await page.goto('/resources');
+    await rows('taken').first().waitFor();
+    expect([await rows('again').count(), await rows('kept').count(), await rows('taken').count()]).toEqual([0, 0, 2]);
   });
 });

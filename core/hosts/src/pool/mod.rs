@@ -5,6 +5,7 @@ mod book;
 mod clear;
 mod commit;
 mod labels;
+mod list;
 mod ops;
 mod service;
 mod sweep;

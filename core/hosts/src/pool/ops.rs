@@ -1,6 +1,6 @@
 //! What scripts see of `pool`.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -37,8 +37,10 @@ const COMMIT_OPTS: Param = Param::optional(
 const LIST_OPTS: Param = Param::optional(
     "opts",
     Kind::Map,
-    "`domain`: only names under this one; `after`: only names after this one; `limit` (1000).",
+    "`domain`: only names under this one; `names`: only these, 1000 at most; `after`: only names after this one; `limit` (1000).",
 );
+/// Names that are looked up at once.
+const NAMES: usize = 1_000;
 
 type Work = fn(&Here, &OpCx, &Args) -> Result<Value, Problem>;
 
@@ -123,15 +125,30 @@ fn reads(here: &Here) -> Vec<Op> {
                 #[serde(deny_unknown_fields, default)]
                 struct Options {
                     domain: Option<String>,
+                    names: Option<BTreeSet<String>>,
                     after: Option<String>,
                     limit: Option<u32>,
                 }
                 let options: Options = support::options(args, "opts")?;
                 let limit = options.limit.unwrap_or(1_000).clamp(1, 10_000);
                 let organisation = here.organisations.of(&cx.run)?;
-                let rows = here.pool.list(options.domain.as_deref(), options.after.as_deref(), limit)?;
-                let own = |row: &&Row| organisation == PLATFORM || row.organisation == organisation;
-                Ok(rows.iter().filter(own).filter(|row| cx.is_granted(READ, &row.name)).map(shown).collect())
+                let after = options.after.as_deref();
+                let wanted = |row: &Row| {
+                    options.domain.as_ref().is_none_or(|domain| row.domain == *domain)
+                        && (organisation == PLATFORM || row.organisation == organisation)
+                        && cx.is_granted(READ, &row.name)
+                };
+                let rows = match &options.names {
+                    Some(names) if names.len() > NAMES => {
+                        return Err(invalid(format!("`names` has {} names, and may have {NAMES}", names.len())));
+                    }
+                    Some(names) => {
+                        let later = |row: &Row| after.is_none_or(|after| row.name.as_str() > after) && wanted(row);
+                        here.pool.named(names)?.into_iter().filter(later).take(limit as usize).collect()
+                    }
+                    None => here.pool.list_where(after, limit, wanted)?,
+                };
+                Ok(rows.iter().map(shown).collect())
             })
         },
     ]

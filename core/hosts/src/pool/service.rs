@@ -471,24 +471,6 @@ impl Pool {
         }
     }
 
-    /// Rows, by name.
-    pub fn list(&self, domain: Option<&str>, after: Option<&str>, limit: u32) -> Result<Vec<Row>, Problem> {
-        let mut found = Vec::new();
-        let mut after = after.map(str::to_owned);
-        loop {
-            let page = self.book.list(after.as_deref(), 500)?;
-            let last = page.len() < 500;
-            after = page.last().map(|entry| entry.row.name.clone());
-            found.extend(
-                page.into_iter().map(|entry| entry.row).filter(|row| domain.is_none_or(|domain| row.domain == domain)),
-            );
-            if last || found.len() >= limit as usize {
-                found.truncate(limit as usize);
-                return Ok(found);
-            }
-        }
-    }
-
     /// The server of a row's domain, if names are still given out under it.
     pub(super) fn server_of(&self, row: &Row) -> Option<Arc<Server>> {
         let domain = self.domains.get(&row.domain)?;

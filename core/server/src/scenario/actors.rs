@@ -24,6 +24,8 @@ struct State {
     run: Option<(RunId, i64)>,
     signals: Vec<PlannedSignal>,
     decisions: Vec<PlannedDecision>,
+    /// What they have done.
+    acts: usize,
 }
 
 enum Next {
@@ -34,7 +36,8 @@ enum Next {
 impl Actors {
     /// The people of this plan.
     pub fn new(plan: &ScenarioPlan, runner: Arc<CrashingRunner>) -> Self {
-        let state = State { engine: None, run: None, signals: plan.signals.clone(), decisions: plan.decisions.clone() };
+        let (signals, decisions) = (plan.signals.clone(), plan.decisions.clone());
+        let state = State { engine: None, run: None, signals, decisions, acts: 0 };
         Self { state: Mutex::new(state), idle: AtomicBool::new(false), runner }
     }
 
@@ -73,6 +76,20 @@ impl Actors {
         self.idle.load(Ordering::Acquire)
     }
 
+    /// How much they have done.
+    pub fn acts(&self) -> usize {
+        self.state.lock().acts
+    }
+
+    /// Whether they are about to do something: the clock may not have asked them since the run came to wait for it.
+    pub fn are_wanted(&self) -> Result<bool, Problem> {
+        let state = self.state.lock();
+        let Some(engine) = &state.engine else { return Ok(false) };
+        let open = engine.approvals(None, true)?;
+        let decides = |decision: &PlannedDecision| open.iter().any(|approval| fits(decision, approval));
+        Ok(!state.signals.is_empty() || state.decisions.iter().any(decides))
+    }
+
     /// Does the next thing that is due before `next_due_ms`; whether there was one.
     fn act(&self, next_due_ms: Option<i64>, advance: impl Fn(i64)) -> Result<bool, Problem> {
         let mut state = self.state.lock();
@@ -103,6 +120,7 @@ impl Actors {
             return Ok(false);
         }
         advance(at_ms);
+        state.acts += 1;
         match next {
             Next::Signal(index, _) => {
                 let signal = state.signals.remove(index);

@@ -135,11 +135,17 @@ impl Scene<'_> {
             }
             // Asked before the run is looked at: what had nothing to do then has come to rest in what is seen after it. A dead
             // process does nothing, and isn't done.
+            let acts = self.actors.acts();
             let nothing_comes = self.actors.have_nothing_to_do() && !self.runner.is_dead();
             let record = engine.wait_ended(run, Duration::from_millis(10))?;
             let at_rest = record.state.is_ended() || record.state == RunState::RollbackStuck;
-            // One that is being taken up isn't at rest, whatever the clock has seen.
-            if at_rest || (nothing_comes && record.state == RunState::Waiting) {
+            if at_rest {
+                return Ok(record);
+            }
+            // One that is being taken up isn't at rest, whatever the clock has seen; nor is one that somebody is about to answer, or has
+            // answered since it was looked at.
+            let waits = nothing_comes && record.state == RunState::Waiting;
+            if waits && !self.actors.are_wanted()? && self.actors.acts() == acts {
                 return Ok(record);
             }
             if started.elapsed() > PATIENCE {

@@ -14,8 +14,8 @@ export interface Thing {
   provider: string;
   kind: string;
   id: string;
-  /** The run whose step made it: its mark. One of the same name that another run has made isn't it. */
-  run?: string;
+  /** Runs that have a row of this name: it carries the mark of one of them, or it is somebody else's by now. */
+  runs?: string[];
 }
 export interface Verdict {
   state: 'there' | 'gone' | 'differs' | 'unknown';
@@ -31,26 +31,13 @@ export interface Look {
   output: unknown;
 }
 
-export const keyOf = (organisation: string, { provider, kind, id, run }: Thing) => `${organisation} ${provider} ${kind} ${id} ${run ?? ''}`;
-export const bare = ({ provider, kind, id, run }: Thing): Thing => (run ? { provider, kind, id, run } : { provider, kind, id });
-/** A row of the inventory as the workflows take it: the run that it belongs to now may be another than the one that made it. */
-export const thingOfRow = ({ provider, kind, id, origin }: Thing & { origin: string }): Thing => ({ provider, kind, id, run: origin });
-/** Of rows with one name: the run that has made it again, by the row that it took the name from. */
-export function replacements(rows: readonly (Thing & { organisation: string; origin: string; state: string; created_at_ms: number })[]): Map<string, string> {
-  const newest = new Map<string, (typeof rows)[number]>();
-  const open = rows.filter((row) => row.state !== 'gone' && row.state !== 'adopted');
-  const name = (row: (typeof rows)[number]) => keyOf(row.organisation, { ...row, run: '' });
-  for (const row of open) if (row.created_at_ms >= (newest.get(name(row))?.created_at_ms ?? 0)) newest.set(name(row), row);
-  return new Map(open.flatMap((row) => {
-    const last = newest.get(name(row))!;
-    return last.origin === row.origin ? [] : [[keyOf(row.organisation, thingOfRow(row)), last.origin] as const];
-  }));
-}
+export const keyOf = (organisation: string, { provider, kind, id }: Thing) => `${organisation} ${provider} ${kind} ${id}`;
+export const bare = ({ provider, kind, id, runs }: Thing): Thing => (runs?.length ? { provider, kind, id, runs } : { provider, kind, id });
 
 const STATES = ['there', 'gone', 'differs', 'unknown'];
 const listed = (value: unknown) => (Array.isArray(value) ? value.filter(isObject) : []);
 const text = (value: unknown) => (typeof value === 'string' ? value : '');
-const thingOf = (one: Record<string, unknown>): Thing => ({ provider: text(one.provider), kind: text(one.kind), id: text(one.id), ...(text(one.run) ? { run: text(one.run) } : {}) });
+const thingOf = (one: Record<string, unknown>): Thing => ({ provider: text(one.provider), kind: text(one.kind), id: text(one.id) });
 
 /** What is known of each thing by the newest look at it. */
 export function verdictsOf(looks: readonly Look[]): Map<string, Verdict> {
