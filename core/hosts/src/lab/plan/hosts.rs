@@ -53,9 +53,10 @@ impl Comparison<'_> {
         }
     }
 
-    /// Names may be all that has changed: which of a node's addresses is the first one is nothing that the kernel knows.
+    /// Names may be all that has changed: which of a node's addresses is the first one is nothing that the kernel knows. Where
+    /// nobody knows what was told, the addresses that are there say that nothing has.
     pub(super) fn told(&mut self) {
-        if !self.plan.differences.is_empty() {
+        if !self.plan.differences.is_empty() || self.kept.is_none() {
             return;
         }
         for node in self.plan.tell.clone() {
