@@ -19,11 +19,17 @@ fn two_hundred_customers_and_three_redemptions(database: &Database) {
     let runs: Vec<String> = std::thread::scope(|scope| {
         let customers: Vec<_> = (0..CUSTOMERS)
             .map(|number| {
-                let (server, gate, code) = (&server, &gate, &code.code);
+                let (server, gate, code, voucher) = (&server, &gate, &code.code, &code.id);
                 scope.spawn(move || {
                     let name = format!("customer-{number}");
-                    let body = json!({ "code": code, "organisation": name, "email": format!("{name}@example.test") });
+                    let email = format!("{name}@example.test");
+                    let body = json!({ "code": code, "organisation": name, "email": email });
                     gate.wait();
+                    // Half of them go in by the house's own door, where nobody looks beforehand whether it is used up.
+                    if number % 2 == 0 {
+                        let input = json!({ "voucher": voucher, "organisation": name, "owner_email": email });
+                        return Some(server.launch("franchise/redeem", &input));
+                    }
                     let answer = server.send_as("", "POST", "/api/v1/redeem", Some(&body));
                     match answer.status {
                         202 => answer.json()["run"].as_str().map(str::to_owned),
@@ -36,7 +42,7 @@ fn two_hundred_customers_and_three_redemptions(database: &Database) {
             .collect();
         customers.into_iter().filter_map(|customer| customer.join().unwrap()).collect()
     });
-    assert!(runs.len() > 20, "they came one after the other: {} runs", runs.len());
+    assert!(runs.len() >= CUSTOMERS / 2, "{} runs", runs.len());
     let ended: Vec<_> = runs.iter().map(|run| server.ended(run)).collect();
     let won = ended.iter().filter(|run| run["state"] == "succeeded").count();
     assert_eq!(won, usize::try_from(ALLOWED).unwrap());
