@@ -24,6 +24,8 @@ use crate::services::{ConsoleKind, ConsoleSource};
 const PIECE: usize = 64 << 10;
 /// How long the screen may take nothing of what is sent to it.
 const INPUT_PATIENCE: Duration = Duration::from_secs(5);
+/// How long the last that an ended screen has shown may take to be sent on.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Serves somebody at a screen to their end; why it came.
 pub(super) async fn serve(
@@ -115,7 +117,12 @@ pub(super) async fn serve(
             .await
             {
                 Ok(Ok(())) => {}
-                _ => return End::Exited(None),
+                // It has ended; the last that it showed may still be on its way, and ends with its end.
+                Ok(Err(_)) => {
+                    tokio::time::sleep(LAST_WORDS).await;
+                    return End::Exited(None);
+                }
+                Err(_) => return End::Exited(None),
             }
         }
     };
