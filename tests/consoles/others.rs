@@ -1,7 +1,13 @@
 //! Consoles of real containers, real machines, a real SSH server and a real telnet server, each in a lab.
 
 use std::{
+    fs::File,
+    io::{Read as _, Write as _},
+    net::Shutdown,
+    os::{fd::AsRawFd as _, unix::net::UnixListener},
+    path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::mpsc,
     time::Duration,
 };
 
@@ -114,10 +120,41 @@ fn a_machines_serial_line_and_its_screen() {
         screen.at_least(4);
         assert_eq!(screen.shown[0], 0, "no update of the screen: {:?}", screen.shown);
     }
+    // Whoever types at the moment at which a screen ends is shown what it said last.
+    let deaf = ending_screen(&server.data());
+    let mut typing = Console::with_token(&server, "demo/nodes/m1/console?kind=vnc&mode=type", &server.token);
+    typing.until("RFB 003.008\n");
+    typing.sends(b"RFB 003.008\n");
+    deaf.recv_timeout(Duration::from_secs(20)).expect("the screen to hear nothing more");
+    typing.sends(&[1]);
+    typing.until("last words");
+    assert_eq!(typing.ends(), 1000);
     done(&server, "lab/unboot", &json!({ "lab": "demo" }));
     for console in [&mut serial, &mut using] {
         assert!(matches!(console.ends(), 1000 | 4404), "{:?}", console.end);
     }
+}
+
+/// Puts a screen in the place of the only machine's: it takes nothing any more when it has been greeted, which is told, and says its last
+/// words somewhat later.
+fn ending_screen(data: &Path) -> mpsc::Receiver<()> {
+    let found = Command::new("find").arg(data).args(["-name", "vnc", "-type", "s"]).output().unwrap();
+    let socket = PathBuf::from(String::from_utf8(found.stdout).unwrap().trim());
+    let folder = File::open(socket.parent().unwrap()).unwrap();
+    std::fs::remove_file(&socket).unwrap();
+    // However long the folder's path is.
+    let listener = UnixListener::bind(format!("/proc/self/fd/{}/vnc", folder.as_raw_fd())).unwrap();
+    let (deaf, told) = mpsc::channel();
+    std::thread::spawn(move || {
+        let (mut screen, _) = listener.accept().unwrap();
+        screen.write_all(b"RFB 003.008\n").unwrap();
+        screen.read_exact(&mut [0; 12]).unwrap();
+        screen.shutdown(Shutdown::Read).unwrap();
+        deaf.send(()).unwrap();
+        std::thread::sleep(Duration::from_millis(300));
+        screen.write_all(b"last words").unwrap();
+    });
+    told
 }
 
 #[test]
