@@ -169,5 +169,10 @@ fn a_session_ends_with_guacd_with_its_node_and_with_the_right_to_it() {
     let bearer = format!("Bearer {admin}");
     let refused = Console::refused(&labs.server, ROOM, &[("authorization", &bearer)]);
     assert!(refused.status == 503 && refused.text.contains("guacd can't be reached"), "{refused:?}");
+    // A browser's page hears of it in guacd's own protocol.
+    let mut told = Tunnel::open(&labs.server, &format!("{ROOM}&explain=1"), &admin);
+    assert_eq!(told.ends(), (4403, "519".into()));
+    let last = told.shown.last().unwrap();
+    assert!(last[0] == "error" && last[1].starts_with("guacd can't be reached") && last[2] == "519", "{last:?}");
     labs.remove("platform", "demo");
 }

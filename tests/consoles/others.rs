@@ -129,6 +129,10 @@ fn a_machines_serial_line_and_its_screen() {
     typing.sends(&[1]);
     typing.until("last words");
     assert_eq!(typing.ends(), 1000);
+    // Nobody is behind that screen any more: a browser's page hears of it in the WebSocket.
+    let mut told = Console::with_token(&server, "demo/nodes/m1/console?kind=vnc&explain=1", &server.token);
+    assert_eq!(told.ends(), 4403);
+    assert_eq!(told.told.last().unwrap()["error"]["code"], "unavailable", "{:?}", told.told);
     done(&server, "lab/unboot", &json!({ "lab": "demo" }));
     for console in [&mut serial, &mut using] {
         assert!(matches!(console.ends(), 1000 | 4404), "{:?}", console.end);

@@ -2,7 +2,21 @@
 
 use std::borrow::Cow;
 
+use windlass_model::Problem;
+
 use super::outbox::End;
+
+/// The status of a screen that isn't there.
+pub(super) const UNREACHABLE: &str = "519";
+
+/// The instruction that says why there is no screen.
+pub(super) fn error(problem: &Problem) -> String {
+    let told = match &problem.help {
+        Some(help) => format!("{}: {help}", problem.message),
+        None => problem.message.clone(),
+    };
+    format!("5.error,{}.{told},{}.{UNREACHABLE};", told.chars().count(), UNREACHABLE.len())
+}
 
 /// The close code and its reason: Guacamole's clients read a status code in it, and take `0` for an end in order.
 pub(super) fn close(end: &End) -> Option<(u16, Cow<'static, str>)> {

@@ -201,24 +201,23 @@ async fn open(mut request: Request) -> Result<Answer, Problem> {
     }
     let entry: NewAudit = request.entry("console.open", &place.organisation, &target, Value::Null, after);
     let record = query.record > 0 && may_type;
-    let terminal = match query.kind.is_terminal() {
-        true => match hub.terminal(&api, &key, !may_type, size).await {
-            Err(problem) if query.explain > 0 => {
-                return Ok(Answer::upgraded(upgrade.on_upgrade(|socket| viewer::refuse(socket, problem))));
-            }
-            answer => Some(answer?),
-        },
-        false => None,
+    let kind = query.kind;
+    let opened = match kind.is_terminal() {
+        true => hub.terminal(&api, &key, !may_type, size).await.map(|terminal| (Some(terminal), None)),
+        false => hub.tunnel(&key, !may_type, (size, screen)).await.map(|source| (None, Some(source))),
+    };
+    let (terminal, source) = match opened {
+        Err(problem) if query.explain > 0 => {
+            let refused = upgrade.on_upgrade(move |socket| viewer::refuse(socket, kind, problem));
+            return Ok(upgraded(&request, refused));
+        }
+        opened => opened?,
     };
     if let Some(session) = &terminal
         && (record || hub.config.recordings.always)
     {
         hub.record(session, &key, &who).await?;
     }
-    let source = match terminal {
-        Some(_) => None,
-        None => Some(hub.tunnel(&key, !may_type, (size, screen)).await?),
-    };
     // What is shown from here on was asked for by somebody who is named.
     let (engine, written) = (api.engine.clone(), entry.clone());
     aside(move || engine.audit(written)).await?;
@@ -242,7 +241,6 @@ async fn open(mut request: Request) -> Result<Answer, Problem> {
         .max_message_size(bytes)
         .max_frame_size(bytes)
         .max_write_buffer_size(hub.config.queue_bytes.max(1 << 20) * 2);
-    let kind = query.kind;
     let reply = upgrade.on_upgrade(move |socket| async move {
         let end = match (terminal, source) {
             (Some(session), _) => viewer::serve(socket, &session, &mut visit).await,
@@ -254,17 +252,17 @@ async fn open(mut request: Request) -> Result<Answer, Problem> {
         };
         visit.ended(&end).await;
     });
-    let answer = Answer::upgraded(reply);
-    Ok(match protocol(&request) {
-        Some(protocol) => {
-            let mut answer = answer;
-            answer
-                .headers
-                .push((HeaderName::from_static("sec-websocket-protocol"), HeaderValue::from_static(protocol)));
-            answer
-        }
-        None => answer,
-    })
+    Ok(upgraded(&request, reply))
+}
+
+/// The answer to whoever comes with a WebSocket, in the protocol that they ask for.
+fn upgraded(request: &Request, reply: impl warp::Reply) -> Answer {
+    let mut answer = Answer::upgraded(reply);
+    if let Some(protocol) = protocol(request) {
+        let name = HeaderName::from_static("sec-websocket-protocol");
+        answer.headers.push((name, HeaderValue::from_static(protocol)));
+    }
+    answer
 }
 
 /// The protocol that a page's library insists on, if it names one that is ours.

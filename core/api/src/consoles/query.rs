@@ -51,8 +51,8 @@ pub(super) struct ConsoleQuery {
     pub name: Option<String>,
     /// 1: have it recorded.
     pub record: u8,
-    /// 1: a terminal that can't be opened says so in the WebSocket, `{"error":{…}}`, and is closed with 4403. Browsers don't
-    /// show a page how its handshake was answered.
+    /// 1: a console that can't be opened says so in the WebSocket, `{"error":{…}}` (`guac`: an `error` instruction), and is closed
+    /// with 4403. Browsers don't show a page how its handshake was answered.
     pub explain: u8,
     /// Who logs in, where the node asks for it (SSH).
     pub user: Option<String>,

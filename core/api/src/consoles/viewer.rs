@@ -12,17 +12,19 @@ use warp::ws::{Message, WebSocket};
 use windlass_model::{Code, Problem};
 
 use super::{
+    guacamole,
     hub::Visit,
     outbox::{End, Item, Outbox},
     session::Session,
     words::{self, Heard},
 };
+use crate::services::ConsoleKind;
 
 /// How long what is left may take at the end, the close frame included.
 const PARTING: Duration = Duration::from_secs(5);
 /// How long the other end may take to close, too.
 const CLOSING: Duration = Duration::from_secs(2);
-/// A terminal couldn't be opened.
+/// A console couldn't be opened.
 const REFUSED: u16 = 4403;
 /// Whoever isn't heard of for so many heartbeats is gone.
 const SILENT_BEATS: u32 = 4;
@@ -42,11 +44,15 @@ pub(super) async fn serve(socket: WebSocket, session: &Arc<Session>, visit: &mut
     end
 }
 
-/// Tells why there is no terminal, and closes.
-pub(super) async fn refuse(socket: WebSocket, problem: Problem) {
+/// Tells why there is no console, and closes.
+pub(super) async fn refuse(socket: WebSocket, kind: ConsoleKind, problem: Problem) {
     let (mut sink, mut stream) = socket.split();
-    let _ = tokio::time::timeout(PARTING, sink.send(Message::text(words::error(&problem)))).await;
-    part(&mut sink, Some((REFUSED, "it can't be opened".into()))).await;
+    let (told, reason) = match kind {
+        ConsoleKind::Guac => (guacamole::error(&problem), guacamole::UNREACHABLE),
+        _ => (words::error(&problem), "it can't be opened"),
+    };
+    let _ = tokio::time::timeout(PARTING, sink.send(Message::text(told))).await;
+    part(&mut sink, Some((REFUSED, reason.into()))).await;
     wait_for_close(&mut stream).await;
 }
 

@@ -113,14 +113,12 @@ fn text(value: &Value, key: &str) -> String {
 fn balances(all: &[Value], context: &Context) {
     context.print(&all, || {
         let rows = all.iter().map(|one| {
-            let amount = format!("{} {}", one["amount"], text(one, "currency"));
+            let amount = render::money(&one["amount"], &one["currency"]);
             vec![text(one, "organisation"), text(one, "name"), text(one, "kind"), amount, one["entries"].to_string()]
         });
         match all.is_empty() {
             true => "no accounts".to_owned(),
-            false => {
-                render::table(&["organisation", "account", "kind", "sum (smallest unit)", "entries"], rows.collect())
-            }
+            false => render::table(&["organisation", "account", "kind", "sum", "entries"], rows.collect()),
         }
     });
 }
@@ -129,12 +127,12 @@ fn entries(all: &[Value], context: &Context) {
     context.print(&all, || {
         let rows = all.iter().map(|one| {
             let at = one["at_ms"].as_i64().map_or_else(String::new, render::clock);
-            let amount = format!("{} {}", one["amount"], text(one, "currency"));
+            let amount = render::money(&one["amount"], &one["currency"]);
             vec![at, text(one, "kind"), text(one, "account"), amount, text(one, "description")]
         });
         match all.is_empty() {
             true => "nothing was booked".to_owned(),
-            false => render::table(&["at", "kind", "account", "amount (smallest unit)", "what"], rows.collect()),
+            false => render::table(&["at", "kind", "account", "amount", "what"], rows.collect()),
         }
     });
 }

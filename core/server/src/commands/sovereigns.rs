@@ -139,16 +139,13 @@ fn table(all: &[Value]) -> String {
 fn claims(all: &[Value], context: &Context) {
     context.print(&all, || {
         let rows = all.iter().map(|one| {
-            let amount = format!("{} {}", one["amount"], text(one, "currency"));
+            let amount = render::money(&one["amount"], &one["currency"]);
             let cells = ["id", "direction", "voucher", "state", "reason"].map(|key| text(one, key).to_owned());
             cells.into_iter().chain([amount]).collect()
         });
         match all.is_empty() {
             true => "there are no claims".to_owned(),
-            false => render::table(
-                &["id", "direction", "voucher", "state", "reason", "amount (smallest unit)"],
-                rows.collect(),
-            ),
+            false => render::table(&["id", "direction", "voucher", "state", "reason", "amount"], rows.collect()),
         }
     });
 }

@@ -144,7 +144,7 @@ fn at(place: &Place<'_>, command: &Command, context: &Context) -> Result<Exit, P
         }
         Command::Preview { code } => {
             let worth = place.preview(code)?;
-            context.print(&worth, || format!("{} {} (smallest unit)", worth["credit"], text(&worth, "currency")));
+            context.print(&worth, || render::money(&worth["credit"], &worth["currency"]));
         }
         Command::Redeem { code, organisation, email, product } => {
             let begun = place.redeem(json!({
@@ -350,12 +350,12 @@ fn list(all: &[Value], context: &Context) {
                 text(voucher, "id"),
                 text(voucher, "batch"),
                 text(voucher, "issuer"),
-                format!("{} {}", voucher["credit"], text(voucher, "currency")),
+                render::money(&voucher["credit"], &voucher["currency"]),
                 format!("{} of {most}", voucher["times_redeemed"]),
                 if voucher["active"] == true { "active".to_owned() } else { "revoked".to_owned() },
                 ends,
             ]
         });
-        render::table(&["id", "batch", "issuer", "credit (smallest unit)", "redeemed", "state", "ends"], rows.collect())
+        render::table(&["id", "batch", "issuer", "credit", "redeemed", "state", "ends"], rows.collect())
     });
 }

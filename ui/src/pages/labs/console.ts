@@ -1,5 +1,5 @@
 // Where a node's console is, and why it was closed.
-import { address, type ApiProblem, asProblem, send, type Schema } from '$lib/api';
+import { address, ApiProblem, asProblem, type ProblemCode, send, type Schema } from '$lib/api';
 
 export type ConsoleKind = Schema<'NodeConsole'>;
 export interface ConsoleAt {
@@ -31,6 +31,12 @@ export async function refusal(at: ConsoleAt, query: Record<string, string | numb
     // That it is no WebSocket is what this question is wrong with.
     return /websocket|upgrade/i.test(problem.detail) ? null : problem;
   }
+}
+
+/** Why a console couldn't be opened, as it is said in its WebSocket. */
+export function told(text: string): ApiProblem | null {
+  const { error } = JSON.parse(text) as { error?: { code: ProblemCode; message: string; help?: string | null } };
+  return error ? new ApiProblem(error.code, 0, error.message, error.help ?? undefined) : null;
 }
 
 /** The code with which a terminal is closed that couldn't be opened. */

@@ -1,7 +1,7 @@
 // What is used of noVNC, which brings no types.
 declare module '@novnc/novnc' {
   export default class RFB extends EventTarget {
-    constructor(target: HTMLElement, url: string, options?: { shared?: boolean });
+    constructor(target: HTMLElement, socket: WebSocket, options?: { shared?: boolean });
     viewOnly: boolean;
     scaleViewport: boolean;
     background: string;
