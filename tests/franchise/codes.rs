@@ -118,17 +118,45 @@ fn small_batches_are_issued_at_once_and_large_ones_are_asked_about() {
         let body = batch(wrong.clone());
         assert_eq!(server.post("/api/v1/vouchers/batches", &body).status, 400, "{wrong}");
     }
-    // The same key gives the same batch.
-    let post = |server: &ApiServer| {
+    // The same key gives the same batch, and counts and is told once; for another one it isn't taken.
+    let post = |token: &str, more: Value| {
         let headers = [("content-type", "application/json"), ("idempotency-key", "once")];
-        let body = batch(json!({ "issuer": "acme" })).to_string().into_bytes();
-        server.raw("POST", "/api/v1/vouchers/batches", &server.token, &headers, Some(body)).expect(201).json()
+        let body = batch(more).to_string().into_bytes();
+        server.raw("POST", "/api/v1/vouchers/batches", token, &headers, Some(body))
     };
-    assert_eq!(post(&server)["id"], post(&server)["id"]);
+    let entries =
+        || server.get("/api/v1/audit?action=voucher.issue").expect(200).json()["items"].as_array().unwrap().len();
+    let told = entries();
+    let once = json!({ "issuer": "acme", "currency": "JPY" });
+    let ids: Vec<Value> = (0..3).map(|_| post(&ann, once.clone()).expect(201).json()["id"].clone()).collect();
+    assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+    assert_eq!(entries(), told + 1);
+    assert_eq!(ask(&batch(json!({ "currency": "JPY" }))), 201, "what was asked for again took nothing of the limit");
+    for other in [json!({ "credit": 900 }), json!({ "max_redemptions": 2 }), json!({ "description": "other" })] {
+        let mut asked = once.clone();
+        asked.as_object_mut().unwrap().extend(other.as_object().unwrap().clone());
+        assert_eq!(post(&server.token, asked).expect(409).json()["code"], "idempotency_conflict", "{other}");
+    }
+    server.post("/api/v1/vouchers/batches", &batch(json!({ "issuer": "acme" }))).expect(201);
     let totals = server.send_as(&ann, "GET", "/api/v1/vouchers/totals", None).json();
     let totals = totals.as_array().unwrap().iter().find(|one| one["currency"] == "EUR").cloned();
     let totals = json!([totals]);
     assert_eq!((&totals[0]["issuer"], &totals[0]["issued"]), (&json!("acme"), &json!(1_500)), "{totals:#}");
+}
+
+#[test]
+fn an_issuer_that_goes_leaves_no_voucher_behind_however_many_it_issued() {
+    let database = Database::sqlite();
+    let server = database.server("");
+    server.post("/api/v1/organisations", &json!({ "name": "acme", "kind": "franchisee" })).expect(201);
+    let (first, _) = issue(&server, &json!({ "issuer": "acme" }));
+    let more = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) \
+                INSERT INTO voucher_batches SELECT 'z' || i, 'acme', name, 'z' || i, 1, credit, currency, signed, created_by, \
+                created_at_ms FROM voucher_batches, n";
+    database.sql(&server, more);
+    server.post("/api/v1/organisations/acme/suspend", &json!({ "reason": "it goes" })).expect(200);
+    server.delete("/api/v1/organisations/acme?offboard=true").expect(204);
+    assert_eq!(database.sql(&server, &format!("SELECT sum(active) FROM vouchers WHERE batch = '{first}'")), "0");
 }
 
 #[test]
@@ -162,6 +190,13 @@ fn the_command_line_issues_shows_exports_and_takes_back() {
     assert_eq!(run(&["ledger", "verify"])["faults"], json!([]));
     assert_eq!(run(&["ledger", "balances", "--organisation", "bob"])[0]["amount"], -700);
     assert_eq!(run(&["ledger", "entries"]).as_array().unwrap().len(), 2);
+    // A file that couldn't be written is no file.
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut export = std::process::Command::new(windlass_tests::windlass_binary());
+    export.current_dir(server.workflows()).args(["--data".as_ref(), server.data().as_os_str()]);
+    let lost = export.args(["vouchers", "export", batch]).stdout(full).output().unwrap();
+    let said = String::from_utf8_lossy(&lost.stderr).into_owned();
+    assert!(!lost.status.success() && said.contains("couldn't be written"), "{said}");
     let (problem, done) = crate::api::people::windlass(&server, &["vouchers", "preview", &codes[1].code]);
     assert!(!done && problem.to_string().contains("gone"), "{problem}");
 }

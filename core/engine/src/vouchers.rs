@@ -133,9 +133,13 @@ impl Engine {
         Ok(self.inner.store.voucher_batch(id)?)
     }
 
-    /// Batches of these issuers (none: of all), newest first; at most 1,000.
-    pub fn voucher_batches(&self, issuers: Option<&[String]>) -> Result<Vec<BatchRecord>, Problem> {
-        Ok(self.inner.store.voucher_batches(issuers)?)
+    /// Batches of these issuers (none: of all) before one of them, newest first; at most 1,000.
+    pub fn voucher_batches(
+        &self,
+        issuers: Option<&[String]>,
+        before: Option<&str>,
+    ) -> Result<Vec<BatchRecord>, Problem> {
+        Ok(self.inner.store.voucher_batches(issuers, before)?)
     }
 
     /// Sums by issuer and currency.

@@ -1,6 +1,10 @@
 //! What every command is given: the configuration in effect, who acts, and how to print.
 
-use std::{collections::BTreeMap, io::Write as _};
+use std::{
+    collections::BTreeMap,
+    io::{self, Write as _},
+    sync::OnceLock,
+};
 
 use serde::Serialize;
 use windlass_model::{Code, Problem};
@@ -21,6 +25,8 @@ pub struct Context {
     pub environment: BTreeMap<String, String>,
     /// Global flags.
     pub global: Global,
+    /// Why something that was to be printed is nowhere.
+    unwritten: OnceLock<io::Error>,
 }
 
 impl Context {
@@ -30,7 +36,12 @@ impl Context {
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
         let loaded = Sources { flags: flags(&global), environment: environment.clone() }.read()?;
-        Ok(Self { loaded, environment, global })
+        Ok(Self::of(loaded, environment, global))
+    }
+
+    /// One with another configuration.
+    pub fn of(loaded: Loaded, environment: BTreeMap<String, String>, global: Global) -> Self {
+        Self { loaded, environment, global, unwritten: OnceLock::new() }
     }
 
     /// The configuration as its sources say now, in the environment and with the flags of the start.
@@ -129,9 +140,29 @@ impl Context {
         self.line(&text);
     }
 
-    /// Prints a line to standard output. A reader that has gone away is no error.
+    /// Prints a line to standard output.
     pub fn line(&self, text: &str) {
-        let _ = writeln!(std::io::stdout(), "{text}");
+        self.raw(format!("{text}\n").as_bytes());
+    }
+
+    /// Prints bytes as they are to standard output. A reader that has gone away is no error; of anything else `printed` tells.
+    pub fn raw(&self, bytes: &[u8]) {
+        let mut out = io::stdout().lock();
+        match out.write_all(bytes).and_then(|()| out.flush()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                let _ = self.unwritten.set(error);
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether all that was to be printed has been.
+    pub fn printed(&self) -> Result<(), Problem> {
+        self.unwritten.get().map_or(Ok(()), |error| {
+            let message = format!("what was to be printed couldn't be written: {error}");
+            Err(Problem::new(Code::System, message)
+                .help("the command itself was carried out; what it prints may be had again by a command that shows it"))
+        })
     }
 
     /// Prints a hint to standard error, with its commands as they have to be typed here.

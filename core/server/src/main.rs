@@ -81,7 +81,9 @@ fn run(cli: Cli) -> Result<Exit, Problem> {
     for name in &context.loaded.unknown_variables {
         tracing::warn!("the environment variable {name} isn't a setting; `windlass config show` lists them");
     }
-    commands::dispatch(cli.command, &context)
+    let exit = commands::dispatch(cli.command, &context)?;
+    context.printed()?;
+    Ok(exit)
 }
 
 fn report(problem: &Problem, json: bool) -> Exit {

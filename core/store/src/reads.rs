@@ -87,9 +87,9 @@ impl Store {
         self.0.readers.with(|conn| vouchers::batch(conn, id))
     }
 
-    /// Batches of these issuers (none: of all), newest first; at most 1,000.
-    pub fn voucher_batches(&self, issuers: Option<&[String]>) -> Read<Vec<BatchRecord>> {
-        self.0.readers.with(|conn| vouchers::batches(conn, issuers))
+    /// Batches of these issuers (none: of all) before one of them, newest first; at most 1,000.
+    pub fn voucher_batches(&self, issuers: Option<&[String]>, before: Option<&str>) -> Read<Vec<BatchRecord>> {
+        self.0.readers.with(|conn| vouchers::batches(conn, issuers, before))
     }
 
     /// Sums by issuer and currency.

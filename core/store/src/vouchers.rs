@@ -119,7 +119,7 @@ fn issue(cx: &mut Cx, new: &NewBatch) -> Applied<BatchRecord> {
         .first(cx.conn)
         .optional()?;
     if let Some(known) = known {
-        return Ok(batch_record(known));
+        return same(cx, batch_record(known), new);
     }
     let batch = BatchRecord { created_at_ms: cx.now_ms, ..new.batch.clone() };
     let values = VoucherBatch {
@@ -140,6 +140,35 @@ fn issue(cx: &mut Cx, new: &NewBatch) -> Applied<BatchRecord> {
         both!(cx.conn, c => diesel::insert_into(vouchers::table).values(rows).execute(c))?;
     }
     Ok(batch)
+}
+
+/// The batch that was issued with this key, if it is what is asked for now. When it ends isn't compared: that is often counted from the asking.
+fn same(cx: &mut Cx, known: BatchRecord, new: &NewBatch) -> Applied<BatchRecord> {
+    type Terms = (String, i64, String);
+    let of_batch = |one: &BatchRecord| {
+        (one.issuer.clone(), one.name.clone(), one.count, one.credit, one.currency.clone(), one.signed)
+    };
+    let vouchers = vouchers::table.filter(vouchers::batch.eq(&known.id));
+    let terms: Option<Terms> = vouchers
+        .select((vouchers::description, vouchers::max_redemptions, vouchers::products))
+        .first(cx.conn)
+        .optional()?;
+    let asked = new.vouchers.first().map(|one| &one.voucher);
+    let is_same = of_batch(&known) == of_batch(&new.batch)
+        && match (terms, asked) {
+            (Some((description, most, products)), Some(asked)) => {
+                description == asked.description
+                    && most == asked.max_redemptions
+                    && products == serde_json::to_string(&asked.products)?
+            }
+            _ => true,
+        };
+    if is_same {
+        return Ok(known);
+    }
+    let message = format!("with this idempotency key other vouchers were issued: the batch `{}`", known.id);
+    let help = "choose another key; the same key is for asking again for the same";
+    Err(Problem::new(Code::IdempotencyConflict, message).help(help).into())
 }
 
 fn accept(cx: &mut Cx, new: &SealedVoucher) -> Applied<VoucherRecord> {
@@ -232,12 +261,19 @@ pub(crate) fn batch(conn: &mut AnyConnection, id: &str) -> QueryResult<Option<Ba
     Ok(query.first(conn).optional()?.map(batch_record))
 }
 
-/// Batches of these issuers (none: of all), newest first.
-pub(crate) fn batches(conn: &mut AnyConnection, issuers: Option<&[String]>) -> QueryResult<Vec<BatchRecord>> {
+/// Batches of these issuers (none: of all) before one of them, newest first.
+pub(crate) fn batches(
+    conn: &mut AnyConnection,
+    issuers: Option<&[String]>,
+    before: Option<&str>,
+) -> QueryResult<Vec<BatchRecord>> {
     let mut query =
         voucher_batches::table.select(VoucherBatch::as_select()).order(voucher_batches::id.desc()).into_boxed();
     if let Some(issuers) = issuers {
         query = query.filter(voucher_batches::issuer.eq_any(issuers));
+    }
+    if let Some(before) = before {
+        query = query.filter(voucher_batches::id.lt(before));
     }
     let rows: Vec<VoucherBatch> = query.limit(1_000).load(conn)?;
     Ok(rows.into_iter().map(batch_record).collect())

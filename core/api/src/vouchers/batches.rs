@@ -203,7 +203,7 @@ fn totals(request: Request) -> Result<Answer, Problem> {
 }
 
 fn list_batches(request: Request) -> Result<Answer, Problem> {
-    let batches = request.api.engine.voucher_batches(issuers(&request).as_deref())?;
+    let batches = request.api.engine.voucher_batches(issuers(&request).as_deref(), None)?;
     Answer::json(&batches.into_iter().map(BatchView::from).collect::<Vec<_>>())
 }
 

@@ -140,18 +140,23 @@ impl Office<'_> {
 
 /// Takes back what an organisation has issued that was removed.
 pub fn revoke_all(engine: &Engine, issuer: &str, by: (&str, &str)) -> Result<u64, Problem> {
-    let mut revoked = 0;
-    for batch in engine.voucher_batches(Some(&[issuer.to_owned()]))? {
-        let audited = engine.audited(NewAudit {
-            actor: by.0.to_owned(),
-            organisation: issuer.to_owned(),
-            action: "voucher.revoke".into(),
-            target: batch.id.clone(),
-            source: by.1.to_owned(),
-            before: serde_json::Value::Null,
-            after: json!({ "removed": issuer }),
-        });
-        revoked += audited.revoke_vouchers(None, Some(&batch.id), false)?;
+    let issuers = [issuer.to_owned()];
+    let (mut revoked, mut before) = (0, None::<String>);
+    loop {
+        let batches = engine.voucher_batches(Some(&issuers), before.as_deref())?;
+        let Some(oldest) = batches.last() else { return Ok(revoked) };
+        before = Some(oldest.id.clone());
+        for batch in &batches {
+            let audited = engine.audited(NewAudit {
+                actor: by.0.to_owned(),
+                organisation: issuer.to_owned(),
+                action: "voucher.revoke".into(),
+                target: batch.id.clone(),
+                source: by.1.to_owned(),
+                before: serde_json::Value::Null,
+                after: json!({ "removed": issuer }),
+            });
+            revoked += audited.revoke_vouchers(None, Some(&batch.id), false)?;
+        }
     }
-    Ok(revoked)
 }

@@ -49,7 +49,7 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, Problem> {
     let (mut loaded, environment) = (context.loaded.clone(), context.environment.clone());
     // Ends after the server, whose runs may need it until then.
     let playground = if args.bare { None } else { Playground::start(&mut loaded.config)? };
-    let context = &Context { loaded, environment, global: context.global.clone() };
+    let context = &Context::of(loaded, environment, context.global.clone());
     let session = context.open(Purpose::Develop)?;
     let access = match session.executes() {
         true => Some(access(&session)?),

@@ -69,13 +69,16 @@ pub fn run(args: &Args, context: &Context) -> Result<Exit, Problem> {
     Ok(Exit::Failure)
 }
 
-fn report(args: &Args, context: &Context, open: u64, kept: Option<&Path>) {
+fn report(args: &Args, context: &Context, open: Option<u64>, kept: Option<&Path>) {
     let doubted = !args.nothing_ran_since;
     context.print(&json!({ "open_runs": open, "doubted": doubted, "kept": kept }), || {
         let kept = kept.map(|path| format!("\nwhat was there before is {}", path.display())).unwrap_or_default();
-        format!("restored; {open} runs are open{kept}")
+        match open {
+            Some(open) => format!("restored; {open} runs are open{kept}"),
+            None => format!("restored; neither its runs nor whether it is sound was looked at{kept}"),
+        }
     });
-    if doubted && open > 0 {
+    if doubted && open.is_none_or(|open| open > 0) {
         context.hint(
             "they may have gone on after the backup: each of their at-most-once steps that it doesn't know of will be in \
              doubt, and waits for `windlass runs resolve`. Runs that were launched after the backup are unknown.",
@@ -107,8 +110,8 @@ fn entry(args: &Args, context: &Context) -> NewAudit {
     }
 }
 
-/// Open runs, where the old database is kept, and what a check found.
-type Restored = (u64, Option<PathBuf>, Verified);
+/// Open runs if they could be counted, where the old database is kept, and what a check found.
+type Restored = (Option<u64>, Option<PathBuf>, Verified);
 
 /// Builds the new database beside the old one, and gives it its name in one step.
 fn sqlite(args: &Args, file: &Path, context: &Context) -> Result<Restored, Problem> {
@@ -135,7 +138,7 @@ fn sqlite(args: &Args, file: &Path, context: &Context) -> Result<Restored, Probl
     let kept = if file.exists() { set_aside(file, now_ms)? } else { None };
     std::fs::rename(&part, file).map_err(|error| backup::unwritable(file, &error))?;
     backup::sync_folder(file)?;
-    Ok((open, kept, verified))
+    Ok((Some(open), kept, verified))
 }
 
 /// Gives the old database a second name. Its log is folded in before: it must never be read with the new one.
@@ -203,9 +206,9 @@ fn postgres(args: &Args, url: &str, context: &Context) -> Result<Restored, Probl
         return Err(Problem::new(Code::Storage, message).help("nothing was changed"));
     }
     if !windlass_engine::pending_migrations(url)?.is_empty() {
-        context.hint("the backup is of an older schema: run `windlass migrate`");
-        return Ok((0, None, Verified::default()));
+        context.hint("the backup is of an older schema: run `windlass migrate`, and then `windlass store verify`");
+        return Ok((None, None, Verified::default()));
     }
     let open = Store::note(url, now_ms, entry(args, context))?;
-    Ok((open, None, Store::verify(url)?))
+    Ok((Some(open), None, Store::verify(url)?))
 }

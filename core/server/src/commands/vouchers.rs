@@ -1,6 +1,6 @@
 //! `windlass vouchers …`: at a server, or straight on the database.
 
-use std::{collections::BTreeMap, io::Write as _};
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use windlass_api::vouchers::{Issue, Leave, Office};
@@ -140,7 +140,7 @@ fn at(place: &Place<'_>, command: &Command, context: &Context) -> Result<Exit, P
         }
         Command::Export { batch } => {
             // What is printed is the file: no line is added.
-            let _ = std::io::stdout().write_all(place.export(batch)?.as_bytes());
+            context.raw(place.export(batch)?.as_bytes());
         }
         Command::Preview { code } => {
             let worth = place.preview(code)?;

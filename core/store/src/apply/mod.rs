@@ -19,6 +19,7 @@ use windlass_model::{
     audit::NewAudit,
     command::{Command, Reply},
     journal::LocalEffect,
+    voucher::{VoucherCommand, VoucherReply},
     workflow::OnConflict,
 };
 
@@ -138,6 +139,10 @@ pub(crate) fn apply(cx: &mut Cx, command: &Command) -> Applied<Reply> {
         Command::Change(changes) => documents::change(cx, changes).map(Reply::Versions),
         Command::With { command, changes } => {
             let reply = apply(cx, command)?;
+            // What goes with it has been done with it before.
+            if is_repeated(command, &reply) {
+                return Ok(reply);
+            }
             let mut changes = changes.clone();
             // Who launches doesn't know beforehand which run it will be.
             if let Reply::Launched { run, .. } = &reply {
@@ -148,8 +153,7 @@ pub(crate) fn apply(cx: &mut Cx, command: &Command) -> Applied<Reply> {
         }
         Command::Audited { command, entry } => {
             let reply = apply(cx, command)?;
-            // What has removed nothing is no change.
-            if matches!(reply, Reply::Count(0)) {
+            if changes_nothing(command, &reply) {
                 return Ok(reply);
             }
             let mut entry = NewAudit::clone(entry);
@@ -180,6 +184,25 @@ pub(crate) fn apply(cx: &mut Cx, command: &Command) -> Applied<Reply> {
             crate::retention::prune_artifacts(cx, *ended_before_ms, *most_bytes, *limit).map(Reply::Count)
         }
         Command::PruneDocuments { limit } => crate::documents::expire(cx, *limit).map(Reply::Count),
+    }
+}
+
+/// What has removed nothing is no change, nor is what was done with the same key before.
+fn changes_nothing(command: &Command, reply: &Reply) -> bool {
+    matches!(reply, Reply::Count(0)) || is_repeated(command, reply)
+}
+
+/// Whether a batch was issued with the same key before.
+fn is_repeated(command: &Command, reply: &Reply) -> bool {
+    match (command, reply) {
+        (Command::With { command, .. } | Command::Audited { command, .. } | Command::Announced { command, .. }, _) => {
+            is_repeated(command, reply)
+        }
+        (Command::Voucher(command), Reply::Voucher(reply)) => match (&**command, &**reply) {
+            (VoucherCommand::Issue(asked), VoucherReply::Batch(batch)) => asked.batch.id != batch.id,
+            _ => false,
+        },
+        _ => false,
     }
 }
 

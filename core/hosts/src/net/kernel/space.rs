@@ -5,7 +5,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io::ErrorKind,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
-    os::unix::fs::{DirBuilderExt, MetadataExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     sync::atomic::{AtomicUsize, Ordering},
 };
@@ -28,13 +28,21 @@ use super::super::{
 
 const FOLDER: &str = "/run/netns";
 const LOCK_FILE: &str = "/run/windlass-net.lock";
+const LOCK_MODE: u32 = 0o600;
 /// More gain nothing: the kernel makes and removes namespaces under a lock.
 const THREADS: usize = 4;
 
 /// Excludes every other holder on this machine until it is dropped.
 pub fn lock() -> Result<Flock<File>, Fault> {
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(LOCK_FILE);
-    let file = file.map_err(|error| Fault::io(&error, format!("opening {LOCK_FILE}")))?;
+    let opened = OpenOptions::new().create(true).truncate(false).write(true).mode(LOCK_MODE).open(LOCK_FILE);
+    // Whoever may open it may hold everybody up.
+    let closed = opened.and_then(|file| {
+        if file.metadata()?.mode() & 0o777 != LOCK_MODE {
+            file.set_permissions(fs::Permissions::from_mode(LOCK_MODE))?;
+        }
+        Ok(file)
+    });
+    let file = closed.map_err(|error| Fault::io(&error, format!("opening {LOCK_FILE}")))?;
     Flock::lock(file, FlockArg::LockExclusive)
         .map_err(|(_, errno)| Fault::new(errno as i32, format!("locking {LOCK_FILE}")))
 }
