@@ -313,6 +313,8 @@ pub enum Command {
         bundle: BundleDigest,
         /// Steps to forget.
         drop: Vec<StepPath>,
+        /// Locks that its failure gave back and that no step to come waits for: it has them again at once.
+        retake: Vec<String>,
         /// An earlier step than the failed one, from which on all are among them.
         from: Option<StepPath>,
         /// Who.
