@@ -21,6 +21,7 @@ super::on_both!(
     a_signal_to_a_run_that_went_on_reaches_the_last,
     what_a_launch_said_goes_along,
     nobody_decides_for_a_run_whose_launcher_is_unknown,
+    a_value_that_no_database_takes_is_a_refusal,
 );
 
 const DAY_MS: i64 = 86_400_000;
@@ -234,4 +235,17 @@ fn nobody_decides_for_a_run_whose_launcher_is_unknown(w: &World) {
     assert_eq!(w.refused(decide(&above.run, "ann")), Code::PermissionDenied);
     w.ok(decide(&above.run, "bob"));
     assert_eq!(w.state(&above.run), RunState::Waiting);
+}
+
+/// SQLite takes them; on PostgreSQL it isn't the database that is unwell.
+fn a_value_that_no_database_takes_is_a_refusal(w: &World) {
+    let lease = w.launch_claimed("a");
+    let named = |name: &str| wait_command(&lease, "0", WaitSpec::Signal { name: name.into(), expires_at_ms: None });
+    match w.store.commit(named("a\0b")) {
+        Err(windlass_store::StoreError::Refused(problem)) => assert_eq!(problem.code, Code::InvalidArgument),
+        Err(other) => panic!("{other:?}"),
+        Ok(_) => assert!(w.url.starts_with("sqlite:")),
+    }
+    let other = w.launch_claimed("b");
+    w.ok(Command::Succeed { lease: other, output: "1".into() });
 }
