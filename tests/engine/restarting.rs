@@ -99,6 +99,30 @@ fn a_restarted_run_waits_for_its_locks_again() {
 }
 
 #[test]
+fn a_restarted_run_is_inside_the_locks_that_its_branches_took() {
+    let world = World::new();
+    world.script(
+        "t/locked",
+        r#"rollback: "none""#,
+        r#"fn run(input) { parallel([|| lock("L")]); probe::touch("in"); probe::refuse("b"); probe::touch("still in"); }"#,
+    );
+    world.script("t/other", "", r#"fn run(input) { lock("L"); wait_signal("leave"); }"#);
+    let run = world.launch("t/locked", json!({}));
+    assert_eq!(world.end(&run).state, RunState::Failed);
+    let other = world.launch("t/other", json!({}));
+    world.waits(&other);
+    world.witness.saw("allow b ");
+    let problem = world.engine().restart(&run, false, false, "operator").unwrap_err();
+    assert!(problem.code == Code::Conflict && problem.message.contains(&format!("`{other}`")), "{problem}");
+    assert_eq!(world.engine().run(&run).unwrap().unwrap().state, RunState::Failed);
+    world.engine().signal(&other, "leave", json!(null), "test", None).unwrap();
+    world.end(&other);
+    world.engine().restart(&run, false, false, "operator").unwrap();
+    world.ended_as(&run, RunState::Succeeded);
+    assert_eq!((world.witness.count("touch", "in"), world.witness.count("refuse", "b")), (1, 2));
+}
+
+#[test]
 fn a_restart_with_other_arguments_keeps_the_undo_of_the_first_attempt() {
     let world = World::new();
     world.script("t/half", r#"rollback: "none""#, r#"fn run(input) { probe::half("old"); wait_signal("never") }"#);

@@ -225,3 +225,56 @@ fn a_stuck_undo_survives_a_crash_at_every_commit() {
     }
     assert!(kills > 24, "only {kills} children were killed");
 }
+
+/// Why the undo is stuck, as its entry says.
+fn stuck_for(world: &World, run: &windlass_model::RunId) -> String {
+    world.ended_as(run, RunState::RollbackStuck);
+    let entries = world.engine().undo_list(run).unwrap();
+    entries.into_iter().find_map(|entry| entry.error).unwrap().message
+}
+
+#[test]
+fn an_undo_that_comes_to_no_end_is_stuck() {
+    let endless = |body: &str| format!(r#"fn run(input) {{ on_rollback("wait", || {{ {body} }}); fail("no") }}"#);
+    let world = World::with(|config| config.bounds.undo_steps = 20);
+    world.script("t/steps", "", &endless(r#"loop { probe::touch("x"); }"#));
+    let run = world.launch("t/steps", json!({}));
+    let why = stuck_for(&world, &run);
+    assert!(why.contains("20 steps") && why.contains("`undo_steps`"), "{why}");
+    assert_eq!(world.witness.count("touch", "x"), 20);
+    // It is tried again as often, and then left.
+    world.engine().unstick(&run, StuckAction::Retry, "operator").unwrap();
+    stuck_for(&world, &run);
+    assert_eq!(world.witness.count("touch", "x"), 40);
+    world.engine().unstick(&run, StuckAction::Skip, "operator").unwrap();
+    world.ended_as(&run, RunState::RolledBack);
+
+    let world = World::with(|config| config.bounds.undo_ms = 300);
+    world.script("t/time", "", &endless(r#"loop { try { sleep("50ms") } catch { } }"#));
+    world.script("t/slow", "", &endless(r#"probe::slow("x", 60000)"#));
+    for name in ["t/time", "t/slow"] {
+        let why = stuck_for(&world, &world.launch(name, json!({})));
+        assert!(why.contains("300 ms") && why.contains("`undo_ms`"), "{name}: {why}");
+    }
+}
+
+#[test]
+fn a_journal_has_a_bound_across_restarts_and_its_run_is_undone() {
+    let world = World::with(|config| config.bounds.journal_bytes = 100_000);
+    let body = r#"fn run(input) {
+        probe::make("a");
+        on_rollback("say so", || { kv_get("x"); probe::touch("told"); });
+        let text = "0123456789";
+        for n in 0..10 { text += text; if text.len() > 4000 { break; } }
+        kv_set("x", text);
+        for n in 0..100 { kv_get("x"); sleep("1ms"); probe::touch("round"); }
+    }"#;
+    world.script("t/journal", "", body);
+    let record = world.end(&world.launch("t/journal", json!({})));
+    let problem = record.problem.unwrap();
+    assert_eq!((record.state, problem.code), (RunState::RolledBack, Code::LimitExceeded), "{problem}");
+    assert!(problem.message.contains("100000 bytes") && problem.message.contains("`journal_bytes`"), "{problem}");
+    assert!((10..20).contains(&world.witness.count("touch", "round")), "{}", world.witness.count("touch", "round"));
+    assert_eq!(world.witness.count("touch", "told"), 1);
+    assert!(world.witness.standing().is_empty());
+}

@@ -142,7 +142,7 @@ impl Source {
                 Command::Unstick { run, action: StuckAction::Retry, by }
             }
             8 => Command::Unpark { run, by },
-            9 => Command::Restart { run, bundle: "b1".into(), drop: vec![at], from: None, by },
+            9 => Command::Restart { run, bundle: "b1".into(), drop: vec![at], retake: Vec::new(), from: None, by },
             _ => Command::Upgrade { run, bundle: "b1".into(), by },
         }
     }

@@ -81,6 +81,7 @@ fn a_failed_run_is_restarted(w: &World) {
         run: lease.run.clone(),
         bundle: bundle.into(),
         drop: vec![path("1"), path("9")],
+        retake: Vec::new(),
         from: None,
         by: "ann".into(),
     };
@@ -113,7 +114,14 @@ fn what_a_restart_forgets_was_not_said(w: &World) {
         let run = lease.run.clone();
         w.ok(Command::Fail { lease, problem: problem(), undo: false });
         let (drop, from) = (drop.iter().map(|at| path(at)).collect(), from.map(path));
-        w.ok(Command::Restart { run: run.clone(), bundle: "b1".into(), drop, from, by: "ann".into() });
+        w.ok(Command::Restart {
+            run: run.clone(),
+            bundle: "b1".into(),
+            drop,
+            retake: Vec::new(),
+            from,
+            by: "ann".into(),
+        });
         w.claim(&run)
     };
     say(&first, &["#0", "#1"]);

@@ -128,6 +128,7 @@ const ALONE: &[(&str, &str, &str)] = &[
     ("runs", "id", "made at random, once in the world"),
     ("bundles", "digest", "the digest of what it holds: the same is the same"),
     ("log", "id", "a number within one database, which only cursors of its own feed name"),
+    ("chains", "root,round", "as the run that is the first"),
     ("documents", "kind,id", "of the platform, and copied to each; or made at random"),
     ("document_keys", "kind,key", "as its document"),
     ("audit", "seq", "each database has a chain of its own"),

@@ -131,7 +131,7 @@ fn how_deep_a_run_is_goes_down_to_what_it_launches(w: &World) {
     let next = NewRun { tags: tags(&["lab", "depth:3"]), ..new_run("r3") };
     w.ok(Command::ContinueAsNew { lease: first, run: Box::new(next) });
     let of = |id: &str| w.store.run(&id.into()).unwrap().unwrap().tags;
-    assert_eq!((of("r2"), of("r3")), (tags(&["lab", "depth:3"]), tags(&["lab", "depth:3"])));
+    assert_eq!((of("r2"), of("r3")), (tags(&["lab", "depth:3"]), tags(&["lab", "depth:3", "mine"])));
     let found = w.store.runs(&RunFilter { tag: Some("depth:3".into()), ..Default::default() }).unwrap();
     assert_eq!(found.len(), 3);
 }

@@ -89,7 +89,14 @@ fn a_dropped_step_stays_as_history(w: &World) {
     w.ok(Command::Fail { lease: lease.clone(), problem: problem(), undo: false });
     let before = w.store.events(&lease.run, 0, 4).unwrap();
     let drop = ["0", "1", "2"].map(super::world::path).to_vec();
-    w.ok(Command::Restart { run: lease.run.clone(), bundle: "b1".into(), drop, from: None, by: "ann".into() });
+    w.ok(Command::Restart {
+        run: lease.run.clone(),
+        bundle: "b1".into(),
+        drop,
+        retake: Vec::new(),
+        from: None,
+        by: "ann".into(),
+    });
     assert!(w.store.steps(&lease.run).unwrap().is_empty());
     assert_eq!(w.store.events(&lease.run, 0, 4).unwrap(), before);
     assert_eq!((&before[2].data["shortened"], &before[3].data["elapsed_ms"]), (&Value::Bool(true), &5.into()));

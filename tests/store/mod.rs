@@ -1,6 +1,7 @@
 //! The store on both databases: every command, every refusal, group commit, and what a broken disk does.
 
 mod approvals;
+mod chains;
 mod claims;
 mod differential;
 mod documents;

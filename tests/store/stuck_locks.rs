@@ -18,6 +18,10 @@ super::on_both!(
     when_the_first_one_is_parked_the_next_one_is_woken,
     an_undo_waits_until_the_run_that_took_its_lock_has_ended,
     an_undo_waits_until_its_concurrency_key_has_room,
+    a_failed_run_is_undone_behind_its_locks_again,
+    a_failed_run_is_undone_when_its_concurrency_key_has_room,
+    a_restart_forgets_what_the_failure_gave_up,
+    a_restart_takes_the_locks_that_nothing_waits_for_again,
 );
 
 fn lock(from_stuck: bool) -> WaitSpec {
@@ -103,8 +107,12 @@ fn when_the_first_one_is_parked_the_next_one_is_woken(w: &World) {
 
 /// Why the undo can't go on, and what helps.
 fn refused(w: &World, lease: &Lease) -> (String, String) {
+    refusal(w, unstick(lease))
+}
+
+fn refusal(w: &World, command: Command) -> (String, String) {
     let before = w.store.dump().unwrap();
-    let Err(StoreError::Refused(problem)) = w.store.commit(unstick(lease)) else { panic!("it went on") };
+    let Err(StoreError::Refused(problem)) = w.store.commit(command) else { panic!("it went on") };
     assert_eq!(problem.code, Code::Conflict);
     assert_eq!(w.store.dump().unwrap(), before);
     (problem.message, problem.help.unwrap())
@@ -151,4 +159,78 @@ fn an_undo_waits_until_its_concurrency_key_has_room(w: &World) {
     w.ok(Command::Succeed { lease: second, output: "1".into() });
     w.ok(unstick(&stuck));
     assert_eq!(w.refused(Command::Launch { run: Box::new(keyed("c")), claim: None }), Code::Conflict);
+}
+
+fn fail(w: &World, lease: &Lease) {
+    w.ok(Command::Fail { lease: lease.clone(), problem: problem(), undo: false });
+}
+
+fn a_failed_run_is_undone_behind_its_locks_again(w: &World) {
+    let failed = holder(w, "platform", "a");
+    let second = waiter(w, "platform", "b", false);
+    fail(w, &failed);
+    let second = gets_it(w, &second);
+    let (message, help) = refusal(w, cancel(&failed.run));
+    assert!(
+        message.contains("`b` has the lock `l`") && help.contains("`b` has ended, or cancel it"),
+        "{message} {help}"
+    );
+    w.ok(Command::Succeed { lease: second, output: "1".into() });
+    w.ok(cancel(&failed.run));
+    assert_eq!(w.store.locks().unwrap()[0].run, failed.run);
+    let last = waiter(w, "platform", "c", false);
+    let again = w.claim(&failed.run);
+    w.ok(Command::BeginRollback { lease: again.clone() });
+    w.ok(Command::FinishRollback { lease: again });
+    assert_eq!((w.state(&failed.run), w.due(&last.run)), (RunState::Cancelled, Some(w.now())));
+    gets_it(w, &last);
+}
+
+fn a_failed_run_is_undone_when_its_concurrency_key_has_room(w: &World) {
+    let keyed = |id: &str| NewRun { concurrency: Some(("k".into(), 1, OnConflict::Reject)), ..new_run(id) };
+    let failed = w.launch_as(keyed("a")).unwrap();
+    fail(w, &failed);
+    let second = w.launch_as(keyed("b")).unwrap();
+    let (message, help) = refusal(w, cancel(&failed.run));
+    assert!(message.contains("in use by `b`") && help.contains("`b` has ended, or cancel it"), "{message} {help}");
+    w.ok(Command::Succeed { lease: second, output: "1".into() });
+    w.ok(cancel(&failed.run));
+    assert_eq!(w.refused(Command::Launch { run: Box::new(keyed("c")), claim: None }), Code::Conflict);
+}
+
+fn restart(lease: &Lease, drop: &[&str], retake: &[&str]) -> Command {
+    Command::Restart {
+        run: lease.run.clone(),
+        bundle: super::world::BUNDLE.into(),
+        drop: drop.iter().map(|at| super::world::path(at)).collect(),
+        retake: retake.iter().map(|&name| name.into()).collect(),
+        from: None,
+        by: "ann".into(),
+    }
+}
+
+fn a_restart_forgets_what_the_failure_gave_up(w: &World) {
+    let failed = holder(w, "platform", "a");
+    fail(w, &failed);
+    w.ok(restart(&failed, &["0"], &[]));
+    let second = holder(w, "platform", "b");
+    // It waits for the lock as any other, fails before it has it, and had nothing to lose.
+    let again = w.claim(&failed.run);
+    assert_eq!(w.wait(&again, "0", lock(false)), Reply::Waiting);
+    fail(w, &again);
+    w.ok(cancel(&failed.run));
+    assert_eq!(w.store.locks().unwrap()[0].run, second.run);
+}
+
+fn a_restart_takes_the_locks_that_nothing_waits_for_again(w: &World) {
+    let failed = holder(w, "platform", "a");
+    fail(w, &failed);
+    let second = holder(w, "platform", "b");
+    let (message, _) = refusal(w, restart(&failed, &[], &["l"]));
+    assert!(message.contains("`b` has the lock `l`"), "{message}");
+    w.ok(Command::Succeed { lease: second, output: "1".into() });
+    w.ok(restart(&failed, &[], &["l"]));
+    assert_eq!(w.store.locks().unwrap()[0].run, failed.run);
+    fail(w, &w.claim(&failed.run));
+    assert!(w.store.locks().unwrap().is_empty());
 }

@@ -207,6 +207,11 @@ fn decide(request: Request) -> Result<Answer, Problem> {
     Answer::json(&ApprovalView::from(now))
 }
 
+fn unknown_launcher(run: &RunRecord, person: &str) -> Problem {
+    let message = format!("who launched run `{}` can't be found out: {person} may be one of them", run.id);
+    Problem::new(Code::PermissionDenied, message).help("cancel the run, and launch the workflow again")
+}
+
 /// Whether whoever asks may decide on this.
 fn may_decide(request: &Request, run: &RunRecord, approval: &ApprovalRecord) -> Result<(), Problem> {
     let principal = &request.principal;
@@ -219,8 +224,12 @@ fn may_decide(request: &Request, run: &RunRecord, approval: &ApprovalRecord) -> 
             .data(json!({ "role": role })));
     }
     let engine = &request.api.engine;
-    let is_own =
-        || -> Result<bool, Problem> { Ok(lone::launchers(engine, run)?.iter().any(|by| by == principal.person())) };
+    let is_own = || -> Result<bool, Problem> {
+        match lone::launchers(engine, run)? {
+            Some(launchers) => Ok(launchers.iter().any(|by| by == principal.person())),
+            None => Err(unknown_launcher(run, principal.person())),
+        }
+    };
     let refuse = |why: &str| {
         let message =
             format!("{} launched run `{}`, and can't decide on its approval{why}", principal.person(), run.id);

@@ -60,7 +60,18 @@ pub(crate) struct LiveJournal {
 pub(crate) struct Progress {
     steps: AtomicUsize,
     output_bytes: AtomicU64,
+    /// With what was recorded before.
+    journal_bytes: AtomicU64,
+    /// The undo that is under way.
+    undo: Mutex<Option<Undoing>>,
     under_way: Mutex<HashMap<StepPath, UnderWay>>,
+}
+
+/// An undo that has begun.
+struct Undoing {
+    path: StepPath,
+    since_ms: i64,
+    steps: usize,
 }
 
 /// A step that has begun.
@@ -72,9 +83,28 @@ struct UnderWay {
 }
 
 impl Progress {
-    pub(crate) fn new(output_bytes: u64) -> Self {
-        Self { output_bytes: AtomicU64::new(output_bytes), ..Self::default() }
+    pub(crate) fn new(output_bytes: u64, journal_bytes: u64) -> Self {
+        let (output_bytes, journal_bytes) = (AtomicU64::new(output_bytes), AtomicU64::new(journal_bytes));
+        Self { output_bytes, journal_bytes, ..Self::default() }
     }
+
+    fn done(&self, bytes: u64) {
+        self.steps.fetch_add(1, Ordering::Relaxed);
+        self.journal_bytes.fetch_add(bytes, Ordering::Relaxed);
+        if let Some(undo) = &mut *self.undo.lock() {
+            undo.steps += 1;
+        }
+    }
+}
+
+/// What a step counts against `journal_bytes`.
+pub(crate) fn step_bytes(args: &str, outcome: Option<&Outcome>) -> u64 {
+    let outcome = match outcome {
+        None => 0,
+        Some(Outcome::Value(text)) => text.len(),
+        Some(Outcome::Error(problem)) => problem.message.len() + problem.data.to_string().len(),
+    };
+    (args.len() + outcome) as u64
 }
 
 impl LiveJournal {
@@ -91,7 +121,28 @@ impl LiveJournal {
         if steps >= self.bounds.steps_per_run && !path.is_undo() {
             return Err(Stop::Limit(Box::new(steps_exceeded(self.bounds.steps_per_run))));
         }
+        let limit = self.bounds.journal_bytes.saturating_mul(if path.is_undo() { 2 } else { 1 });
+        if self.progress.journal_bytes.load(Ordering::Relaxed) >= limit as u64 {
+            return Err(Stop::Limit(Box::new(journal_exceeded(limit))));
+        }
+        if let Some(undo) = &*self.progress.undo.lock()
+            && undo.steps >= self.bounds.undo_steps
+        {
+            return Err(Stop::Limit(Box::new(undo_exceeded(
+                &undo.path,
+                "steps",
+                "undo_steps",
+                self.bounds.undo_steps,
+            ))));
+        }
         Ok(())
+    }
+
+    /// Why the undo that is under way has to end: nobody else can end it.
+    fn undo_overdue(&self) -> Option<Stop> {
+        let undo = self.progress.undo.lock();
+        let undo = undo.as_ref().filter(|undo| self.clock.now_ms() - undo.since_ms >= self.bounds.undo_ms)?;
+        Some(Stop::Limit(Box::new(undo_exceeded(&undo.path, "ms", "undo_ms", self.bounds.undo_ms))))
     }
 
     /// Whether the lease holds, as far as this process can tell without asking.
@@ -131,10 +182,10 @@ impl LiveJournal {
         marked.err().unwrap_or(Stop::InDoubt)
     }
 
-    fn settle(&self, command: Command) -> Settled {
+    fn settle(&self, command: Command, args: &str) -> Settled {
         match self.commit(command) {
             Ok(Reply::Outcome(outcome)) => {
-                self.progress.steps.fetch_add(1, Ordering::Relaxed);
+                self.progress.done(step_bytes(args, Some(&outcome)));
                 Settled::Done(outcome)
             }
             Ok(Reply::Waiting) => Settled::Stop(Stop::Suspended),
@@ -227,11 +278,11 @@ impl Journal for LiveJournal {
             self.store.withdraw_lazy(self.lazy_key(&call.path));
         }
         let elapsed_ms = u64::try_from(self.clock.now_ms() - started_at_ms).unwrap_or(0);
-        let op = call.op.clone();
+        let (op, bytes) = (call.op.clone(), step_bytes(&call.args, Some(&outcome)));
         let (lease, call) = (self.lease.clone(), Arc::new(call.clone()));
         match self.commit(Command::Finish { lease, call, outcome: outcome.clone(), attempts, started_at_ms }) {
             Ok(_) => {
-                self.progress.steps.fetch_add(1, Ordering::Relaxed);
+                self.progress.done(bytes);
                 self.stats.step(&op, Duration::from_millis(elapsed_ms));
                 Settled::Done(outcome)
             }
@@ -279,7 +330,8 @@ impl Journal for LiveJournal {
             _ => Given::Nothing,
         };
         let (lease, call) = (self.lease.clone(), Arc::new(call.clone()));
-        self.settle(Command::Local { lease, call, effect, given })
+        let args = call.args.clone();
+        self.settle(Command::Local { lease, call, effect, given }, &args)
     }
 
     fn wait(&self, call: &StepCall, wait: &WaitSpec) -> Settled {
@@ -288,7 +340,8 @@ impl Journal for LiveJournal {
         }
         let _span = self.step_span(call);
         let (lease, call) = (self.lease.clone(), Arc::new(call.clone()));
-        self.settle(Command::Wait { lease, call, wait: wait.clone() })
+        let args = call.args.clone();
+        self.settle(Command::Wait { lease, call, wait: wait.clone() }, &args)
     }
 
     fn emit(&self, output: Output) {
@@ -317,9 +370,10 @@ impl Journal for LiveJournal {
             Some(stop) => return Some(stop),
             None => {}
         }
-        let overdue =
-            self.mode == Mode::Forward && self.deadline_at_ms.is_some_and(|at_ms| self.clock.now_ms() >= at_ms);
-        overdue.then_some(Stop::Deadline)
+        if self.mode == Mode::Rollback {
+            return self.undo_overdue();
+        }
+        self.deadline_at_ms.is_some_and(|at_ms| self.clock.now_ms() >= at_ms).then_some(Stop::Deadline)
     }
 
     fn cut_off(&self) -> bool {
@@ -347,11 +401,15 @@ impl Journal for LiveJournal {
         if let Some(stop) = self.stop() {
             return Err(stop);
         }
-        self.commit(Command::UndoBegin { lease: self.lease.clone(), seq: entry.seq }).map(drop)
+        self.commit(Command::UndoBegin { lease: self.lease.clone(), seq: entry.seq })?;
+        let undo = Undoing { path: entry.path.clone(), since_ms: self.clock.now_ms(), steps: 0 };
+        *self.progress.undo.lock() = Some(undo);
+        Ok(())
     }
 
     fn undo_finish(&self, entry: &UndoRecord, result: Result<(), Problem>) -> Result<(), Stop> {
         let (lease, seq) = (self.lease.clone(), entry.seq);
+        *self.progress.undo.lock() = None;
         self.commit(Command::UndoFinish { lease, seq, problem: result.err() }).map(drop)
     }
 }
@@ -373,6 +431,22 @@ fn random_uuid() -> String {
 fn steps_exceeded(limit: usize) -> Problem {
     Problem::new(Code::LimitExceeded, format!("the run has {limit} steps, which is the limit `steps_per_run`"))
         .help("let the workflow go on in a fresh journal with `continue_as_new(input)`")
+}
+
+fn journal_exceeded(limit: usize) -> Problem {
+    let message = format!(
+        "the arguments and results of the run's steps have more than {limit} bytes, which is the limit `journal_bytes`"
+    );
+    Problem::new(Code::LimitExceeded, message).help(
+        "keep large values as artifacts, or let the workflow go on in a fresh journal with `continue_as_new(input)`",
+    )
+}
+
+fn undo_exceeded(path: &StepPath, unit: &str, bound: &str, limit: impl std::fmt::Display) -> Problem {
+    let message =
+        format!("the undo of step {path} has taken {limit} {unit}, which is the limit `{bound}`, and was stopped");
+    Problem::new(Code::LimitExceeded, message)
+        .help("look at what it waits for; `windlass runs unstick` has it tried again, or skipped")
 }
 
 fn output_exceeded(limit: usize) -> Problem {

@@ -135,14 +135,14 @@ impl Engine {
         // The end of the run gave its locks back: those that it held where it goes on are waited for again before it does.
         let forgotten: HashSet<&StepPath> = dropped.iter().collect();
         let kept: Vec<&StepRecord> = steps.iter().filter(|step| !forgotten.contains(&step.path)).collect();
-        let held = held_locks(&kept);
+        let (held, retake) = held_locks(&kept);
         dropped.extend(held);
         let mut seen = HashSet::new();
         dropped.retain(|path| seen.insert(path.clone()));
         if !dry_run && verdict.is_compatible() {
             self.inner.children.keep(&self.inner.store, &pinned)?;
             let (run, bundle, drop, by) = (run.clone(), pinned.digest, dropped.clone(), by.to_owned());
-            self.commit(Command::Restart { run, bundle, drop, from: from.cloned(), by })?;
+            self.commit(Command::Restart { run, bundle, drop, retake, from: from.cloned(), by })?;
         }
         Ok(Restarted { dropped, again, verdict })
     }
@@ -208,8 +208,9 @@ fn failed_steps(record: &RunRecord, steps: &[StepRecord]) -> Vec<StepPath> {
     dropped
 }
 
-/// Waits for locks that the run held when it failed: those of which no later step gave the lock back.
-fn held_locks(steps: &[&StepRecord]) -> Vec<StepPath> {
+/// Waits for locks that the run held when it failed: those of which no later step gave the lock back. And the names of those that
+/// it had taken in a branch that is over: no step waits for them again.
+fn held_locks(steps: &[&StepRecord]) -> (Vec<StepPath>, Vec<String>) {
     let mut held: Vec<&StepRecord> = Vec::new();
     let mut in_order: Vec<&StepRecord> =
         steps.iter().copied().filter(|step| step.state == StepState::Succeeded).collect();
@@ -223,7 +224,17 @@ fn held_locks(steps: &[&StepRecord]) -> Vec<StepPath> {
             _ => {}
         }
     }
-    held.into_iter().map(|step| step.path.clone()).collect()
+    let over: HashSet<&StepPath> =
+        steps.iter().filter(|step| step.state == StepState::Succeeded).map(|step| &step.path).collect();
+    let (inside, again): (Vec<&StepRecord>, Vec<&StepRecord>) =
+        held.into_iter().partition(|step| scopes(&step.path).any(|scope| over.contains(&scope)));
+    let names = inside.into_iter().filter_map(|step| Some(name(step)?.as_str()?.to_owned())).collect();
+    (again.into_iter().map(|step| step.path.clone()).collect(), names)
+}
+
+/// The steps in whose branches a step is, innermost first.
+fn scopes(path: &StepPath) -> impl Iterator<Item = StepPath> {
+    std::iter::successors(path.parent(), StepPath::parent)
 }
 
 /// A recorded call, as a person wants to see it.

@@ -18,7 +18,7 @@ use windlass_store::StoreError;
 use crate::{
     control::Control,
     engine::Inner,
-    journal::{LiveJournal, Mode, Progress},
+    journal::{LiveJournal, Mode, Progress, step_bytes},
     lease_clock::LeaseClock,
     recorded::Recorded,
 };
@@ -109,11 +109,13 @@ impl Worker<'_> {
     }
 
     fn journal(&self, mode: Mode) -> Result<LiveJournal, StoreError> {
-        let (recorded, output_bytes) = match self.claimed.fresh && mode == Mode::Forward {
-            true => (Recorded::default(), 0),
+        let (recorded, output_bytes, journal_bytes) = match self.claimed.fresh && mode == Mode::Forward {
+            true => (Recorded::default(), 0, 0),
             false => {
                 let journal = self.inner.store.journal(&self.claimed.lease.run)?;
-                (Recorded::new(journal.steps, journal.outputs), journal.output_bytes)
+                let steps = journal.steps.iter();
+                let bytes = steps.map(|step| step_bytes(&step.args, step.outcome.as_ref())).sum();
+                (Recorded::new(journal.steps, journal.outputs), journal.output_bytes, bytes)
             }
         };
         Ok(LiveJournal {
@@ -129,7 +131,7 @@ impl Worker<'_> {
             restored: self.claimed.restored,
             bounds: self.inner.config.bounds.clone(),
             children: self.inner.children.clone(),
-            progress: Progress::new(output_bytes),
+            progress: Progress::new(output_bytes, journal_bytes),
             stats: self.inner.signals.stats.clone(),
             span: tracing::Span::current(),
         })

@@ -12,6 +12,13 @@ pub struct Bounds {
     pub step_bytes: usize,
     /// Steps in one journal; `continue_as_new` starts a fresh one.
     pub steps_per_run: usize,
+    /// Arguments and results of all steps in one journal: each time that a run is taken up, all of it is read. While the run is
+    /// undone, its journal may grow to twice that.
+    pub journal_bytes: usize,
+    /// Steps of one undo: of what a closure given to `on_rollback` does.
+    pub undo_steps: usize,
+    /// How long one undo may take.
+    pub undo_ms: i64,
     /// Everything that a run prints and logs.
     pub output_bytes: usize,
     /// Script operations between two host calls that are performed.
@@ -43,6 +50,9 @@ impl Default for Bounds {
             input_bytes: 1 << 20,
             step_bytes: 4 << 20,
             steps_per_run: 100_000,
+            journal_bytes: 256 << 20,
+            undo_steps: 10_000,
+            undo_ms: 3_600_000,
             output_bytes: 16 << 20,
             script_operations: 50_000_000,
             script_string_bytes: 1 << 20,

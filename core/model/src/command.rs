@@ -205,7 +205,7 @@ pub enum Command {
         /// Whether its steps are undone.
         undo: bool,
     },
-    /// The journal is full: the run ends as succeeded, and its inventory, undo list and locks go to the new run.
+    /// The journal is full: the run ends as succeeded, and its inventory, undo list, locks and signals go to the new run.
     /// Refused when an undo entry is a closure. Answer: `Launched`.
     ContinueAsNew {
         /// The claim.
@@ -305,14 +305,16 @@ pub enum Command {
         /// Who.
         by: String,
     },
-    /// Restarts a failed run: `drop` are the records that the failure left and that are performed again.
+    /// Restarts a failed run.
     Restart {
         /// The run.
         run: RunId,
         /// The bundle it goes on with.
         bundle: BundleDigest,
-        /// Steps to forget.
+        /// Records that the failure left and that are performed again.
         drop: Vec<StepPath>,
+        /// Locks that it gave back and that no step waits for again: it has them at once.
+        retake: Vec<String>,
         /// An earlier step than the failed one, from which on all are among them.
         from: Option<StepPath>,
         /// Who.
@@ -378,8 +380,7 @@ pub enum Command {
         /// The rest.
         data: Value,
     },
-    /// Removes up to `limit` ended runs, with everything of theirs but live resources, whose retention is over. Answer: `Count`.
-    /// Documents that have expired go along with them, and aren't counted.
+    /// Removes up to `limit` ended runs whose retention is over, all but live resources; and expired documents. Answer: `Count` of runs.
     Prune {
         /// Retention of runs that name none.
         default_retention_ms: i64,

@@ -158,6 +158,11 @@ impl Priority {
     pub fn rank(self) -> i64 {
         self as i64
     }
+
+    /// The priority with this number.
+    pub fn of_rank(rank: i64) -> Self {
+        [Self::Low, Self::High].into_iter().find(|priority| priority.rank() == rank).unwrap_or_default()
+    }
 }
 
 /// What a launch beyond a concurrency limit does.

@@ -9,8 +9,8 @@ use crate::{
     journal_log,
     runs::RunRow,
     schema::{
-        approvals, artifacts, audit, bundles, decisions, document_keys, documents, kv, leases, locks, lost_locks,
-        resources, run_terms, secrets, signals, undo, waits,
+        approvals, artifacts, audit, bundles, chains, decisions, document_keys, documents, kv, leases, locks,
+        lost_locks, resources, run_terms, secrets, signals, undo, waits,
     },
     steps,
 };
@@ -53,6 +53,7 @@ pub(crate) fn dump(conn: &mut AnyConnection) -> QueryResult<String> {
     );
     table!(text, conn, locks, locks::name, (Text, Text, i64));
     table!(text, conn, lost_locks, (lost_locks::run_id, lost_locks::name), (Text, Text));
+    table!(text, conn, chains, chains::run_id, (Text, Text, i64));
     table!(text, conn, kv, kv::key, (Text, Text, i64));
     table!(
         text,

@@ -75,6 +75,10 @@ impl From<Fault> for StoreError {
     fn from(fault: Fault) -> Self {
         match fault {
             Fault::Refused(problem) => Self::Refused(*problem),
+            Fault::Sql(error) if is_about_values(&error) => Self::Refused(
+                Problem::new(Code::InvalidArgument, format!("the database can't keep a value: {error}"))
+                    .help("texts have no NUL characters, and names and numbers have bounds"),
+            ),
             Fault::Sql(error) => Self::Failed(explain(&error)),
         }
     }
@@ -150,6 +154,20 @@ pub(crate) fn is_refusal(error: &DieselError) -> bool {
         DieselError::RollbackErrorOnCommit { commit_error, .. } => is_refusal(commit_error),
         _ => false,
     }
+}
+
+/// Whether PostgreSQL takes no such value, now or later (SQLSTATE 22xxx, and a text that is too long for an index): the database is
+/// well. Diesel tells no SQLSTATE.
+fn is_about_values(error: &DieselError) -> bool {
+    const SIGNS: [&str; 5] = [
+        "invalid byte sequence",
+        "out of range",
+        "unsupported Unicode escape",
+        "value too long",
+        "exceeds btree version",
+    ];
+    matches!(error, DieselError::DatabaseError(DatabaseErrorKind::Unknown, information)
+        if SIGNS.iter().any(|sign| information.message().contains(sign)))
 }
 
 /// What helps against an error text of SQLite or PostgreSQL, and whether trying again may.

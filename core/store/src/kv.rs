@@ -9,7 +9,7 @@ use windlass_model::resource::PLATFORM;
 use crate::{apply::Cx, connection::AnyConnection, dialect::both, error::Applied, schema::kv};
 
 /// Keys that one listing gives, at most.
-const LIST_LIMIT: usize = 1_000;
+const LIST_LIMIT: i64 = 1_000;
 
 const SEPARATOR: char = '\u{1f}';
 
@@ -45,14 +45,16 @@ pub(crate) fn delete(cx: &mut Cx, organisation: &str, key: &str) -> Applied<bool
 pub(crate) fn keys(cx: &mut Cx, organisation: &str, prefix: &str) -> Applied<Vec<String>> {
     let space = &space(organisation);
     let prefix = space.clone() + prefix;
+    // The platform's keys stand behind those of all others: only those begin with a control character.
+    let first = if prefix.is_empty() { " " } else { &prefix };
     let found: Vec<String> = kv::table
-        .filter(kv::key.ge(&prefix))
-        .filter(kv::key.like(format!("{}%", escape_like(&prefix))).escape('!'))
+        .filter(kv::key.ge(first))
+        .filter(kv::key.lt(format!("{prefix}\u{10ffff}")))
         .order(kv::key)
         .select(kv::key)
+        .limit(LIST_LIMIT)
         .load(cx.conn)?;
-    let own = found.iter().filter_map(|key| own_name(key, space, &prefix));
-    Ok(own.take(LIST_LIMIT).map(str::to_owned).collect())
+    Ok(found.iter().filter_map(|key| own_name(key, space, &prefix)).map(str::to_owned).collect())
 }
 
 /// An organisation's keys and values with a prefix, by key.

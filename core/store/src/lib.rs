@@ -8,6 +8,7 @@ mod audit;
 mod backup;
 mod batch;
 mod bundles;
+mod chains;
 mod connection;
 mod copy;
 mod dialect;

@@ -63,17 +63,22 @@ pub(crate) fn release(cx: &mut Cx, name: &str, run: &RunId) -> Applied<bool> {
 pub(crate) fn take_away(cx: &mut Cx, name: &str) -> Applied<()> {
     let Some(holder) = holder(cx, name)? else { return Ok(()) };
     diesel::delete(locks::table.find(name)).execute(cx.conn)?;
+    note_lost(cx, name, &holder)
+}
+
+fn note_lost(cx: &mut Cx, name: &str, run: &str) -> Applied<()> {
     diesel::insert_into(lost_locks::table)
-        .values((lost_locks::run_id.eq(holder), lost_locks::name.eq(name)))
+        .values((lost_locks::run_id.eq(run), lost_locks::name.eq(name)))
         .execute(cx.conn)?;
     Ok(())
 }
 
-/// Locks that were taken from a run, each with the run that has it now, if one has. Other nodes are kept from deciding about
-/// them, and about those that it has still: one that is being taken right now is among those that were.
+/// Locks that were taken from a run, or that it gave up when it failed, each with the run that has it now, if one has. Other
+/// nodes are kept from deciding about them, and about those that it has still: one that is being taken right now is among those
+/// that were.
 pub(crate) fn lost(cx: &mut Cx, run: &RunId) -> Applied<Vec<(String, Option<String>)>> {
     let of_run = || lost_locks::table.filter(lost_locks::run_id.eq(run.as_str())).select(lost_locks::name);
-    let held: Vec<String> = locks::table.filter(locks::run_id.eq(run.as_str())).select(locks::name).load(cx.conn)?;
+    let held = held(cx, run)?;
     let known: Vec<String> = of_run().load(cx.conn)?;
     let names: BTreeSet<String> = held.into_iter().chain(known).collect();
     names.iter().try_for_each(|name| exclude_others(cx.conn, name))?;
@@ -85,24 +90,38 @@ pub(crate) fn lost(cx: &mut Cx, run: &RunId) -> Applied<Vec<(String, Option<Stri
     lost.into_iter().map(with_holder).collect()
 }
 
-/// Gives a run a lock back that was taken from it, and that nobody has.
+/// Gives a run a lock back that it has lost, and that nobody has.
 pub(crate) fn give_back(cx: &mut Cx, name: &str, run: &RunId) -> Applied<()> {
     diesel::delete(lost_locks::table.find((run.as_str(), name))).execute(cx.conn)?;
     acquire(cx, name, run)
 }
 
+/// A run goes on without what it has lost.
+pub(crate) fn forget_lost(cx: &mut Cx, run: &RunId) -> Applied<()> {
+    diesel::delete(lost_locks::table.filter(lost_locks::run_id.eq(run.as_str()))).execute(cx.conn)?;
+    Ok(())
+}
+
 /// A run's undo is stuck: who takes its locks from such a run looks again.
 pub(crate) fn stuck(cx: &mut Cx, run: &RunId) -> Applied<()> {
-    let names: Vec<String> =
-        locks::table.filter(locks::run_id.eq(run.as_str())).order(locks::name).select(locks::name).load(cx.conn)?;
-    names.iter().try_for_each(|name| timers::wake_lock(cx, name))
+    held(cx, run)?.iter().try_for_each(|name| timers::wake_lock(cx, name))
 }
 
 /// Releases everything that a run holds.
 pub(crate) fn release_all(cx: &mut Cx, run: &RunId) -> Applied<()> {
-    let names: Vec<String> =
-        locks::table.filter(locks::run_id.eq(run.as_str())).order(locks::name).select(locks::name).load(cx.conn)?;
-    names.iter().try_for_each(|name| release(cx, name, run).map(drop))
+    held(cx, run)?.iter().try_for_each(|name| release(cx, name, run).map(drop))
+}
+
+/// The same, noting that the run had it: before it goes on, it has to have it again.
+pub(crate) fn give_up(cx: &mut Cx, run: &RunId) -> Applied<()> {
+    held(cx, run)?.iter().try_for_each(|name| match release(cx, name, run)? {
+        true => note_lost(cx, name, run.as_str()),
+        false => Ok(()),
+    })
+}
+
+fn held(cx: &mut Cx, run: &RunId) -> Applied<Vec<String>> {
+    Ok(locks::table.filter(locks::run_id.eq(run.as_str())).order(locks::name).select(locks::name).load(cx.conn)?)
 }
 
 /// Gives a run's locks to the run that continues it.

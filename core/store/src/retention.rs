@@ -9,7 +9,7 @@ use windlass_model::{ResourceState, query::RetentionCounts};
 use crate::{
     apply::{
         Cx,
-        upkeep::{free, heirs, own, parents, unneeded},
+        upkeep::{children, free, heirs, own, parents, unneeded},
     },
     connection::AnyConnection,
     error::Applied,

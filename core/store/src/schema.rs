@@ -185,6 +185,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    chains (run_id) {
+        run_id -> Text,
+        root -> Text,
+        round -> BigInt,
+    }
+}
+
+diesel::table! {
     kv (key) {
         key -> Text,
         value -> Text,
@@ -385,7 +393,7 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(
-    bundles, runs, leases, steps, log, waits, signals, approvals, decisions, locks, undo, resources, artifacts
+    bundles, runs, leases, steps, log, waits, signals, approvals, decisions, locks, undo, resources, artifacts, chains
 );
 
 diesel::allow_tables_to_appear_in_same_query!(ledger_accounts, ledger_entries, ledger_transactions);

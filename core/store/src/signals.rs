@@ -1,9 +1,17 @@
 //! Signals: kept until a wait takes them, oldest first; a second delivery with the same id is recognised.
 
 use diesel::prelude::*;
-use windlass_model::{RunId, query::SignalRecord};
+use serde_json::json;
+use windlass_model::{EventKind, RunId, query::SignalRecord};
 
-use crate::{apply::Cx, connection::AnyConnection, error::Applied, schema::signals};
+use crate::{
+    apply::Cx,
+    chains,
+    connection::AnyConnection,
+    error::Applied,
+    log::Log,
+    schema::{self, signals},
+};
 
 /// A signal that arrives. Its number is that of the event that tells of it.
 pub(crate) struct NewSignal<'a> {
@@ -30,14 +38,30 @@ pub(crate) fn insert(cx: &mut Cx, signal: &NewSignal) -> Applied<()> {
     Ok(())
 }
 
-/// Whether a delivery with this id came before, taken or not.
+/// Whether a delivery with this id came before, taken or not: to the run, or to another one of its chain.
 pub(crate) fn seen(cx: &mut Cx, run: &RunId, id: &str) -> Applied<bool> {
-    let count: i64 = signals::table
-        .filter(signals::run_id.eq(run.as_str()))
-        .filter(signals::signal_id.eq(id))
-        .count()
-        .get_result(cx.conn)?;
-    Ok(count > 0)
+    let root = chains::root(cx, run.as_str())?;
+    let to_first = signals::table.filter(signals::run_id.eq(&root)).filter(signals::signal_id.eq(id));
+    if to_first.count().get_result::<i64>(cx.conn)? > 0 {
+        return Ok(true);
+    }
+    let later = schema::chains::table.inner_join(signals::table.on(signals::run_id.eq(schema::chains::run_id)));
+    let later = later.filter(schema::chains::root.eq(&root)).filter(signals::signal_id.eq(id));
+    Ok(later.count().get_result::<i64>(cx.conn)? > 0)
+}
+
+/// Gives signals that nobody took to the run that continues this one, as if they came to it now.
+pub(crate) fn hand_over(cx: &mut Cx, from: &RunId, to: &RunId, log: &mut Log) -> Applied<()> {
+    for signal in open(cx.conn, from)? {
+        diesel::update(signals::table.find((from.as_str(), signal.seq)))
+            .set((signals::run_id.eq(to.as_str()), signals::seq.eq(log.next_seq())))
+            .execute(cx.conn)?;
+        log.run(
+            EventKind::SignalReceived,
+            json!({ "name": signal.name, "payload": signal.payload, "by": signal.by, "from": from }),
+        );
+    }
+    Ok(())
 }
 
 /// The number and payload of the oldest signal of this name that nobody took.

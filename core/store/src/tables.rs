@@ -123,6 +123,7 @@ tables! {
     }
     locks Lock by (name) { name: String, run_id: String, acquired_at_ms: i64 }
     lost_locks LostLock by (run_id, name) { run_id: String, name: String }
+    chains Chain by (run_id) { run_id: String, root: String, round: i64 }
     kv Pair by (key) { key: String, value: String, updated_at_ms: i64 }
     resources Resource by (run_id, provider, kind, id) {
         run_id: String, provider: String, kind: String, id: String, origin: String, path: String, state: String,

@@ -5,7 +5,7 @@ use windlass_model::{RunId, RunState, StepPath, StepState, WaitReason, WaitSpec,
 
 use crate::{
     apply::Cx,
-    approvals,
+    approvals, chains,
     connection::AnyConnection,
     dialect::{both, exclude_others},
     error::Applied,
@@ -29,22 +29,23 @@ pub(crate) struct WaitRow {
 }
 
 /// What the wait is for, where that has a name that others look it up by.
-fn name(spec: &WaitSpec) -> Option<&str> {
-    match spec {
-        WaitSpec::Signal { name, .. } | WaitSpec::Lock { name, .. } => Some(name),
-        WaitSpec::Child { run } => Some(run.as_str()),
+fn name(cx: &mut Cx, spec: &WaitSpec) -> Applied<Option<String>> {
+    Ok(match spec {
+        WaitSpec::Signal { name, .. } | WaitSpec::Lock { name, .. } => Some(name.clone()),
+        WaitSpec::Child { run } => Some(chains::root(cx, run.as_str())?),
         WaitSpec::Timer { .. } | WaitSpec::Approval(_) => None,
-    }
+    })
 }
 
 pub(crate) fn insert(cx: &mut Cx, run: &RunId, path: &StepPath, spec: &WaitSpec) -> Applied<()> {
     cx.recent.waits(run);
+    let name = name(cx, spec)?;
     diesel::insert_into(waits::table)
         .values((
             waits::run_id.eq(run.as_str()),
             waits::path.eq(path.to_string()),
             waits::reason.eq(spec.reason().as_str()),
-            waits::name.eq(name(spec)),
+            waits::name.eq(name),
             waits::due_at_ms.eq(spec.due_at_ms()),
             waits::spec.eq(serde_json::to_string(spec)?),
             waits::since_ms.eq(cx.now_ms),

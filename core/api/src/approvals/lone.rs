@@ -9,27 +9,27 @@ use crate::{
 };
 
 /// Generations of runs that are looked up to find who launched the first.
-const GENERATIONS: usize = 32;
+const GENERATIONS: usize = 256;
 
 /// Who launched the run, and the runs that it is a child of: a child of one's own run is one's own. A run that goes on with
-/// another one has been launched by whoever launched that.
-pub(crate) fn launchers(engine: &Engine, run: &RunRecord) -> Result<Vec<String>, Problem> {
+/// another one has been launched by whoever launched that. `None`: not all of them are known any more.
+pub(crate) fn launchers(engine: &Engine, run: &RunRecord) -> Result<Option<Vec<String>>, Problem> {
     let mut found = vec![run.launched_by.clone()];
     let above = |run: &RunRecord| run.launched_by.strip_prefix("run:").map(RunId::from);
     let mut next = above(run);
     for _ in 0..GENERATIONS {
-        let Some(id) = next.take() else { break };
-        let Some(record) = engine.run(&id)? else { break };
+        let Some(id) = next.take() else { return Ok(Some(found)) };
+        let Some(record) = engine.run(&id)? else { return Ok(None) };
         next = above(&record);
         found.push(record.launched_by);
     }
-    Ok(found)
+    Ok(None)
 }
 
 /// Whether nobody else may decide: nobody who can log in, is of the run's organisation or of a launcher's, and may approve there in
 /// the role that is asked for. Admins of the platform aren't counted for a customer that has one person: it is none of theirs.
 pub(crate) fn is_alone(engine: &Engine, run: &RunRecord, asked: &ApprovalRequest) -> Result<bool, Problem> {
-    let launchers = launchers(engine, run)?;
+    let Some(launchers) = launchers(engine, run)? else { return Ok(false) };
     let mut organisations = vec![run.organisation.clone()];
     for name in &launchers {
         organisations.extend(User::find(engine, name)?.map(|user| user.organisation));

@@ -67,7 +67,7 @@ fn artifact(call: &Call) -> Result<Dynamic, Halt> {
             .no_effect()
             .into());
     }
-    let media_type = if call.arg(2).is_some() { call.text(2)? } else { default_type.to_owned() };
+    let media_type = if call.arg(2).is_some() { call.name(2)? } else { default_type.to_owned() };
     // The step's arguments hold the content's digest, not the content: that is enough to notice a change.
     let digest = blake3::hash(&content).to_hex().to_string();
     let args = json!([name, { "bytes": content.len(), "digest": digest }, media_type]).to_string();

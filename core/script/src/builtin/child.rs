@@ -75,7 +75,7 @@ fn wait_for(call: &Call, id: String) -> Result<Dynamic, Halt> {
 }
 
 fn wait_child(call: &Call) -> Result<Dynamic, Halt> {
-    wait_for(call, call.text(0)?)
+    wait_for(call, call.name(0)?)
 }
 
 fn child(call: &Call) -> Result<Dynamic, Halt> {

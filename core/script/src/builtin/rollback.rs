@@ -22,6 +22,9 @@ use crate::{
     throw::Halt,
 };
 
+/// Longest time between two tries: a worker waits meanwhile.
+const MAX_DELAY_MS: u64 = 60_000;
+
 pub(super) fn all() -> Vec<Builtin> {
     vec![
         Builtin {
@@ -46,7 +49,7 @@ pub(super) fn all() -> Vec<Builtin> {
                     Param::required(
                         "policy",
                         Kind::Map,
-                        "`attempts` (in all, from 1 to 100), `delay` (before the second, default `\"1s\"`; doubles), `max_delay` (default `\"30s\"`)",
+                        "`attempts` (in all, from 1 to 100), `delay` (before the second, default `\"1s\"`; doubles), `max_delay` (default `\"30s\"`); both at most 1 min, in which a worker waits",
                     ),
                     Param::required("closure", Kind::Closure, "`|| …`"),
                 ]
@@ -110,7 +113,14 @@ fn with_retry(call: &Call) -> Result<Dynamic, Halt> {
     let attempts = options.get("attempts").and_then(|value| value.as_u64()).filter(|count| (1..=100).contains(count));
     let attempts = attempts.ok_or_else(|| call.invalid("needs `attempts` from 1 to 100"))? as u32;
     let delay = |key: &str, default: i64| -> Result<u64, Problem> {
-        Ok(options.get(key).map(duration_ms).transpose()?.unwrap_or(default).unsigned_abs())
+        let ms = options.get(key).map(duration_ms).transpose()?.unwrap_or(default).unsigned_abs();
+        if ms > MAX_DELAY_MS {
+            let what = format!("was given a `{key}` of more than 1 min, in which it would keep a worker waiting");
+            let help =
+                "For longer waits use `wait_until`, or a loop with `sleep`: then the run waits without a worker.";
+            return Err(call.invalid(what).help(help));
+        }
+        Ok(ms)
     };
     let policy =
         RetryPolicy { attempts, first_delay_ms: delay("delay", 1_000)?, max_delay_ms: delay("max_delay", 30_000)? };

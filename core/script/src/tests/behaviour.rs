@@ -199,3 +199,30 @@ fn output_has_its_place_and_comes_once() {
     assert_eq!(places, ["#0", "#1", "#2", "#3", "0/b0/#0"]);
     assert_eq!(outputs[&(String::new(), 0)].data["message"], "a");
 }
+
+#[test]
+fn a_retry_keeps_a_worker_waiting_for_a_minute_at_most() {
+    for key in ["delay", "max_delay"] {
+        let problem = Fixture::new().problem(&format!("with_retry(#{{ attempts: 2, {key}: \"61s\" }}, || t::flaky())"));
+        assert_eq!(problem.code, Code::InvalidArgument, "{problem}");
+        assert!(problem.help.unwrap().contains("`wait_until`") && problem.message.contains(key));
+    }
+    let taken = "with_retry(#{ attempts: 2, delay: \"1ms\", max_delay: \"60s\" }, || 5)";
+    assert_eq!(Fixture::new().returned(taken), json!(5));
+}
+
+#[test]
+fn a_header_names_no_time_that_no_calendar_has() {
+    let header = |lines: &str| {
+        let source = testing::source(&["*:*"], "1").replacen("#{", &format!("#{{ {lines},"), 1);
+        crate::header::of_source("test/script", &source).map_err(|problem| problem.message)
+    };
+    for lines in [
+        "retention: \"9223372036854775807ms\"",
+        "timeout: \"36501d\"",
+        "rate: #{ key: \"k\", limit: 1, per: \"36501d\" }",
+    ] {
+        assert!(header(lines).unwrap_err().contains("100 years"), "{lines}");
+    }
+    header("retention: \"36500d\"").unwrap();
+}

@@ -15,6 +15,8 @@ const CALLS: &[&str] = &[
     "kv_delete(NAME)",
     "kv_list(NAME)",
     "artifact(NAME, \"x\")",
+    "wait_child(NAME)",
+    "artifact(\"a\", \"x\", NAME)",
     "inventory(NAME, \"a\")",
     "inventory(\"a\", NAME)",
 ];

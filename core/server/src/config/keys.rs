@@ -163,6 +163,13 @@ pub const KEYS: &[Key] = &[
     key("bounds.input_bytes", "Size of a run's input, in bytes."),
     key("bounds.step_bytes", "Size of one step's arguments or result, in bytes."),
     key("bounds.steps_per_run", "Steps in one journal."),
+    key(
+        "bounds.journal_bytes",
+        "Arguments and results of all steps in one journal, in bytes: all of it is read when a run is taken up. While the run is undone, \
+         its journal may grow to twice that.",
+    ),
+    key("bounds.undo_steps", "Steps of one undo, such as a closure given to `on_rollback`."),
+    key("bounds.undo_ms", "How long one undo may take before the run is held as `rollback_stuck`, in milliseconds."),
     key("bounds.output_bytes", "What a run may print and log in all, in bytes."),
     key("bounds.script_operations", "Script operations between two steps."),
     key("bounds.script_string_bytes", "Length of one string in a script, in bytes."),

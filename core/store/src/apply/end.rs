@@ -6,18 +6,20 @@ use windlass_model::{
     Code, EventKind, Problem, RunCommand, RunState,
     command::{Lease, NewRun, Reply},
     undo::{UndoSpec, UndoState},
+    workflow::Priority,
 };
 
 use super::{Cx, launch::launch};
 use crate::{
     batch::Ended,
+    chains,
     connection::AnyConnection,
     error::{Applied, refuse},
     hot, leases, locks,
     log::Log,
     resources,
     runs::{self, RunRow},
-    schema, terms, timers, undo,
+    schema, signals, steps, terms, timers, undo,
 };
 
 pub(crate) fn succeed(cx: &mut Cx, lease: &Lease, output: &str) -> Applied<()> {
@@ -87,7 +89,11 @@ pub(crate) fn end(
     leases::free(cx, &run)?;
     if !cx.recent.is_quiet(&run) {
         timers::drop_waits(cx, &run, None)?;
-        locks::release_all(cx, &run)?;
+        match state {
+            // It may yet be undone, or go on: that is for them to keep others out of again.
+            RunState::Failed => locks::give_up(cx, &run)?,
+            _ => locks::release_all(cx, &run)?,
+        }
     }
     wake_parents(cx, row)?;
     if let Some(key) = &row.concurrency_key {
@@ -98,19 +104,15 @@ pub(crate) fn end(
     Ok(())
 }
 
-/// A parent waits for the run that it launched, which may be many continuations ago.
+/// Whoever waits for a run waits by the name of its chain's first, however many continuations ago that was.
 fn wake_parents(cx: &mut Cx, row: &RunRow) -> Applied<()> {
-    if cx.batch.is_awaited(&row.id) {
-        timers::exclude_end_of(cx, &row.id)?;
-        timers::wake_parents(cx, &row.id)?;
-    }
-    let mut earlier = row.continues.clone();
-    while let Some(id) = earlier {
-        timers::exclude_end_of(cx, &id)?;
-        timers::wake_parents(cx, &id)?;
-        earlier = runs::find(cx.conn, &id)?.and_then(|row| row.continues);
-    }
-    Ok(())
+    let awaited = match row.continues {
+        None if !cx.batch.is_awaited(&row.id) => return Ok(()),
+        None => row.id.clone(),
+        Some(_) => chains::root(cx, &row.id)?,
+    };
+    timers::exclude_end_of(cx, &awaited)?;
+    timers::wake_parents(cx, &awaited)
 }
 
 /// Ends this run, and launches the one that goes on with everything that it made and holds.
@@ -132,9 +134,10 @@ pub(crate) fn continue_as_new(cx: &mut Cx, lease: &Lease, new: &NewRun) -> Appli
     let output = json!({ "continued_as": new.id });
     log.run(EventKind::RunSucceeded, json!({ "output": output, "continued_as": new.id }));
     log.write(cx)?;
-    // It is the same procedure: whoever launched that has launched this.
-    let (organisation, launched_by) = (row.organisation.clone(), row.launched_by.clone());
-    let new = NewRun { organisation, launched_by, ..new.clone() };
+    // Whoever looks meanwhile what the chain came to sees all of this, or nothing.
+    let root = chains::root(cx, &row.id)?;
+    timers::exclude_end_of(cx, &root)?;
+    let new = continuation(&row, new)?;
     // First the old one ends, so that its concurrency key is free for the new one; its locks stay held throughout.
     end_before_continuation(cx, &row, next, &output.to_string())?;
     let Reply::Launched { run, existing: false, .. } = launch(cx, &new, None, Some(&lease.run))? else {
@@ -143,7 +146,27 @@ pub(crate) fn continue_as_new(cx: &mut Cx, lease: &Lease, new: &NewRun) -> Appli
     locks::hand_over(cx, &lease.run, &run)?;
     resources::hand_over(cx, &lease.run, &run)?;
     undo::hand_over(cx, &lease.run, &run)?;
+    chains::link(cx, &lease.run, &run)?;
+    let mut log = Log::open(cx, &run)?;
+    signals::hand_over(cx, &lease.run, &run, &mut log)?;
+    log.write(cx)?;
     Ok(Reply::Launched { run, existing: false, claimed: None })
+}
+
+/// It is the same procedure: whoever launched that has launched this, in the same place and on the same terms.
+fn continuation(row: &RunRow, new: &NewRun) -> Applied<NewRun> {
+    let mut tags = new.tags.clone();
+    let launched: Vec<String> = serde_json::from_str(&row.tags)?;
+    tags.extend(launched.into_iter().filter(|tag| !new.tags.contains(tag)));
+    let parent = row.parent_run.as_deref().zip(row.parent_path.as_deref());
+    Ok(NewRun {
+        organisation: row.organisation.clone(),
+        launched_by: row.launched_by.clone(),
+        parent: parent.map(|(run, path)| (run.into(), steps::path(path))),
+        priority: Priority::of_rank(row.priority),
+        tags,
+        ..new.clone()
+    })
 }
 
 /// As `end`, but nothing is released and nobody woken: the work goes on.

@@ -130,8 +130,8 @@ pub(crate) fn apply(cx: &mut Cx, command: &Command) -> Applied<Reply> {
         Command::Resolve { run, path, resolution, by } => operator::resolve(cx, run, path, resolution, by).map(done),
         Command::Unstick { run, action, by } => operator::unstick(cx, run, *action, by).map(done),
         Command::Unpark { run, .. } => operator::unpark(cx, run).map(done),
-        Command::Restart { run, bundle, drop, from, by } => {
-            operator::restart(cx, run, bundle, drop, from.as_ref(), by).map(done)
+        Command::Restart { run, bundle, drop, retake, from, by } => {
+            operator::restart(cx, &operator::Anew { run, bundle, drop, retake, from: from.as_ref(), by }).map(done)
         }
         Command::Upgrade { run, bundle, by } => operator::upgrade(cx, run, bundle, by).map(done),
         Command::PutSecret { name, sealed, policy } => secrets::put(cx, name, sealed, policy).map(done),

@@ -84,17 +84,15 @@ pub(crate) fn unstick(cx: &mut Cx, run: &RunId, action: StuckAction, by: &str) -
 }
 
 /// What kept others out gets its place again, unless another run stands there: an undo must not go on beside what is built anew.
-fn take_place_again(cx: &mut Cx, row: &RunRow) -> Applied<()> {
+pub(super) fn take_place_again(cx: &mut Cx, row: &RunRow) -> Applied<()> {
     let run = row.run_id();
-    let conflict = |message: String, others: &str| {
-        let help = format!("wait until {others} has ended, or cancel it; then try again");
-        Err(Problem::new(Code::Conflict, message).help(help).into())
-    };
     let lost = locks::lost(cx, &run)?;
     if let Some((name, Some(holder))) = lost.iter().find(|(_, holder)| holder.is_some()) {
-        let message =
-            format!("run `{holder}` has the lock `{name}`, which was taken from run `{run}` when its undo was stuck");
-        return conflict(message, &format!("run `{holder}`"));
+        let how = match row.run_state() {
+            RunState::Failed => format!("which run `{run}` gave back when it failed"),
+            _ => format!("which was taken from run `{run}` when its undo was stuck"),
+        };
+        return in_use(format!("run `{holder}` has the lock `{name}`, {how}"), &format!("run `{holder}`"));
     }
     if let (Some(key), Some(limit)) = (&row.concurrency_key, row.concurrency_limit) {
         dialect::exclude_others(cx.conn, key)?;
@@ -102,10 +100,34 @@ fn take_place_again(cx: &mut Cx, row: &RunRow) -> Applied<()> {
         if runs::active_with_key(cx, key)? >= limit {
             let others = runs::some_active_with_key(cx, key)?.join("`, `");
             let message = format!("the concurrency key of run `{run}` is in use by `{others}`");
-            return conflict(message, &format!("one of `{others}`"));
+            return in_use(message, &format!("one of `{others}`"));
         }
     }
     lost.iter().try_for_each(|(name, _)| locks::give_back(cx, name, &run))
+}
+
+fn in_use(message: String, others: &str) -> Applied<()> {
+    let help = format!("wait until {others} has ended, or cancel it; then try again");
+    Err(Problem::new(Code::Conflict, message).help(help).into())
+}
+
+/// Locks that a restarted run would go on inside of, and that none of its steps takes again. Whatever else it lost it has no
+/// more: it waits for that where its script does.
+fn retake(cx: &mut Cx, run: &RunId, names: &[String]) -> Applied<()> {
+    locks::forget_lost(cx, run)?;
+    for name in names {
+        dialect::exclude_others(cx.conn, name)?;
+        match locks::holder(cx, name)? {
+            None => locks::acquire(cx, name, run)?,
+            Some(holder) => {
+                let message = format!(
+                    "run `{holder}` has the lock `{name}`, which run `{run}` gave back when it failed, and inside of which it would go on"
+                );
+                in_use(message, &format!("run `{holder}`"))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 pub(crate) fn unpark(cx: &mut Cx, run: &RunId) -> Applied<()> {
@@ -119,19 +141,24 @@ pub(crate) fn unpark(cx: &mut Cx, run: &RunId) -> Applied<()> {
     set_due(cx, run, cx.now_ms)
 }
 
+/// How a failed run is restarted.
+pub(crate) struct Anew<'a> {
+    pub run: &'a RunId,
+    pub bundle: &'a BundleDigest,
+    pub drop: &'a [StepPath],
+    pub retake: &'a [String],
+    pub from: Option<&'a StepPath>,
+    pub by: &'a str,
+}
+
 /// A failed run goes on from the steps that are left of its journal.
-pub(crate) fn restart(
-    cx: &mut Cx,
-    run: &RunId,
-    bundle: &BundleDigest,
-    drop: &[StepPath],
-    from: Option<&StepPath>,
-    by: &str,
-) -> Applied<()> {
+pub(crate) fn restart(cx: &mut Cx, anew: &Anew) -> Applied<()> {
+    let &Anew { run, bundle, drop, from, by, .. } = anew;
     let mut log = Log::open(cx, run)?;
     let row = runs::get(cx, run)?;
     let next = row.run_state().apply(RunCommand::Restart)?;
     bundles::require(cx, bundle)?;
+    retake(cx, run, anew.retake)?;
     let outputs = from.map(|from| events::outputs_before(cx.conn, run, from)).transpose()?;
     let dropped = steps::remove(cx, run, drop)?;
     cx.recent.forget(run);

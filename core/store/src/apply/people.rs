@@ -4,9 +4,9 @@ use diesel::prelude::*;
 use serde_json::{Value, json};
 use windlass_model::{Code, EventKind, Problem, RunCommand, RunId, RunState, StepPath, wait::Decision};
 
-use super::{Cx, set_due, settle};
+use super::{Cx, operator, set_due, settle};
 use crate::{
-    approvals, dialect,
+    approvals, chains, dialect,
     error::{Applied, refuse},
     log::Log,
     runs, schema,
@@ -20,6 +20,9 @@ pub(crate) fn cancel(cx: &mut Cx, run: &RunId, by: &str, reason: Option<&str>) -
     let row = runs::get(cx, run)?;
     let state = row.run_state();
     let next = state.apply(RunCommand::Cancel)?;
+    if state == RunState::Failed {
+        operator::take_place_again(cx, &row)?;
+    }
     let message = match reason {
         Some(reason) => format!("cancelled by {by}: {reason}"),
         None => format!("cancelled by {by}"),
@@ -62,8 +65,8 @@ pub(crate) struct Delivery<'a> {
 
 pub(crate) fn signal(cx: &mut Cx, delivery: &Delivery) -> Applied<()> {
     let &Delivery { run, name, payload, by, id } = delivery;
-    let mut log = Log::open(cx, run)?;
-    let state = runs::get(cx, run)?.run_state();
+    let (run, state, mut log) = addressee(cx, run)?;
+    let run = &run;
     if state.is_ended() {
         return refuse(Code::IllegalTransition, format!("run `{run}` is {state}: no signal reaches it any more"));
     }
@@ -79,21 +82,41 @@ pub(crate) fn signal(cx: &mut Cx, delivery: &Delivery) -> Applied<()> {
     runs::wake(cx, run.as_str())
 }
 
-/// Generations of children that are looked at, at most.
-const GENERATIONS: usize = 32;
+/// The run that a signal reaches: the one that it is sent to, or the last of those that this went on as.
+fn addressee(cx: &mut Cx, run: &RunId) -> Applied<(RunId, RunState, Log)> {
+    let mut to = run.clone();
+    loop {
+        let log = Log::open(cx, &to)?;
+        let state = runs::get(cx, &to)?.run_state();
+        if state == RunState::Succeeded {
+            let root = chains::root(cx, to.as_str())?;
+            // It may have gone on again while its row was waited for.
+            if let Some(latest) = chains::latest(cx, &root)?
+                && latest != to
+            {
+                to = latest;
+                continue;
+            }
+        }
+        return Ok((to, state, log));
+    }
+}
 
-/// Whether they launched the run, or one that it is a child of.
-fn launched_by(cx: &mut Cx, row: &runs::RunRow, who: &str) -> Applied<bool> {
+/// Generations of children that are looked at, at most.
+const GENERATIONS: usize = 256;
+
+/// Whether they launched the run, or one that it is a child of. `None`: that isn't known any more.
+fn launched_by(cx: &mut Cx, row: &runs::RunRow, who: &str) -> Applied<Option<bool>> {
     let mut by = row.launched_by.clone();
     for _ in 0..GENERATIONS {
         if by == who {
-            return Ok(true);
+            return Ok(Some(true));
         }
-        let Some(above) = by.strip_prefix("run:") else { return Ok(false) };
-        let Some(row) = runs::find(cx.conn, above)? else { return Ok(false) };
+        let Some(above) = by.strip_prefix("run:") else { return Ok(Some(false)) };
+        let Some(row) = runs::find(cx.conn, above)? else { return Ok(None) };
         by = row.launched_by;
     }
-    Ok(false)
+    Ok(None)
 }
 
 pub(crate) fn decide(cx: &mut Cx, run: &RunId, path: &StepPath, decision: &Decision) -> Applied<()> {
@@ -113,9 +136,22 @@ pub(crate) fn decide(cx: &mut Cx, run: &RunId, path: &StepPath, decision: &Decis
     if request.expires_at_ms.is_some_and(|at| at <= cx.now_ms) {
         return refuse(Code::ApprovalExpired, format!("the time to decide on \"{}\" is over", request.title));
     }
-    if !request.allow_self && launched_by(cx, &row, &decision.by)? {
-        let message = format!("{} launched run `{run}`, and can't decide on its approval", decision.by);
-        return Err(Problem::new(Code::PermissionDenied, message).help("ask somebody else to decide").into());
+    if !request.allow_self {
+        let (message, help) = match launched_by(cx, &row, &decision.by)? {
+            Some(false) => (String::new(), ""),
+            Some(true) => {
+                let message = format!("{} launched run `{run}`, and can't decide on its approval", decision.by);
+                (message, "ask somebody else to decide")
+            }
+            None => {
+                let message =
+                    format!("who launched run `{run}` can't be found out: {} may be one of them", decision.by);
+                (message, "cancel the run, and launch the workflow again")
+            }
+        };
+        if !message.is_empty() {
+            return Err(Problem::new(Code::PermissionDenied, message).help(help).into());
+        }
     }
     if approval.decisions.iter().any(|earlier| earlier.by == decision.by) {
         return refuse(Code::Conflict, format!("{} has decided on \"{}\" already", decision.by, request.title));

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use diesel::prelude::*;
 use serde_json::{Value, json};
 use windlass_model::{
     Code, Outcome, Problem, RunId, RunState, WaitSpec,
@@ -13,11 +12,10 @@ use windlass_model::{
 
 use super::Cx;
 use crate::{
-    approvals, dialect,
+    approvals, chains, dialect,
     error::Applied,
     locks::{self, OpenTo},
-    runs::{self, RunRow},
-    schema, signals, steps,
+    runs, signals, steps,
     timers::{self, WaitRow},
 };
 
@@ -146,21 +144,25 @@ fn on_expiry(request: &ApprovalRequest) -> Outcome {
     }
 }
 
-/// What a child that has ended came to. A child that was continued as a new run is followed.
+/// What a child that has ended came to: the last of the runs that it went on as.
 fn child_outcome(cx: &mut Cx, child: &RunId) -> Applied<Option<Outcome>> {
-    timers::exclude_end_of(cx, child.as_str())?;
-    let Some(mut row) = runs::find(cx.conn, child.as_str())? else {
+    let root = chains::root(cx, child.as_str())?;
+    timers::exclude_end_of(cx, &root)?;
+    let last = chains::latest(cx, &root)?.unwrap_or_else(|| child.clone());
+    let Some(row) = runs::find(cx.conn, last.as_str())? else {
         let problem = Problem::new(Code::ChildFailed, format!("there is no child run `{child}`"));
         return Ok(Some(Outcome::Error(Arc::new(problem))));
     };
-    while row.run_state() == RunState::Succeeded
-        && let Some(next) = continuation(cx, &row.id)?
-    {
-        row = next;
-    }
     let state = row.run_state();
     if !state.is_ended() {
         return Ok(None);
+    }
+    if let Some(next) = row.output.as_deref().and_then(gone_on)
+        && state == RunState::Succeeded
+        && runs::find(cx.conn, &next)?.is_none()
+    {
+        let message = format!("the child run `{child}` went on as `{next}`, which isn't kept any more");
+        return Ok(Some(Outcome::Error(Arc::new(Problem::new(Code::ChildFailed, message)))));
     }
     if state == RunState::Succeeded {
         return Ok(Some(Outcome::Value(row.output.unwrap_or_else(|| "null".to_owned()).into())));
@@ -174,10 +176,8 @@ fn child_outcome(cx: &mut Cx, child: &RunId) -> Applied<Option<Outcome>> {
     Ok(Some(Outcome::Error(Arc::new(Problem::new(Code::ChildFailed, message).data(facts)))))
 }
 
-fn continuation(cx: &mut Cx, run: &str) -> Applied<Option<RunRow>> {
-    Ok(schema::runs::table
-        .filter(schema::runs::continues.eq(run))
-        .select(RunRow::as_select())
-        .first(cx.conn)
-        .optional()?)
+/// The run that a run went on as, by its output.
+fn gone_on(output: &str) -> Option<String> {
+    let output: Value = serde_json::from_str(output).ok()?;
+    output.as_object().filter(|output| output.len() == 1)?.get("continued_as")?.as_str().map(str::to_owned)
 }

@@ -16,7 +16,7 @@ use crate::{
     terms,
 };
 
-diesel::alias!(runs as parents: Parents, runs as heirs: Heirs);
+diesel::alias!(runs as parents: Parents, runs as heirs: Heirs, runs as children: Children);
 
 #[diesel::dsl::auto_type]
 fn ended() -> _ {
@@ -29,14 +29,22 @@ pub(crate) fn own() -> _ {
     runs::ended_at_ms + runs::retention_ms
 }
 
-/// Without those whose parent is still open: it may yet ask what its child came to.
+/// Without those whose parent is still open: it may yet ask what its child came to, which of a child that went on is what the last
+/// one came to. And without those whose children are there: they say by it who launched them.
 macro_rules! free {
     ($query:expr) => {
-        $query.filter(not(exists(
-            parents
-                .filter(parents.field(runs::id).nullable().eq(runs::parent_run))
-                .filter(parents.field(runs::ended_at_ms).is_null()),
-        )))
+        $query
+            .filter(
+                not(exists(
+                    parents
+                        .filter(parents.field(runs::id).nullable().eq(runs::parent_run))
+                        .filter(parents.field(runs::ended_at_ms).is_null()),
+                ))
+                .or(runs::continues
+                    .is_not_null()
+                    .and(exists(heirs.filter(heirs.field(runs::continues).eq(runs::id.nullable()))))),
+            )
+            .filter(not(exists(children.filter(children.field(runs::parent_run).eq(runs::id.nullable())))))
     };
 }
 pub(crate) use free;
@@ -80,9 +88,7 @@ pub(crate) fn prune(cx: &mut Cx, default_retention_ms: i64, limit: u32) -> Appli
     let mut gone = 0;
     for (run, parent) in &over {
         // It may have been restarted since.
-        if let Some(parent) = parent
-            && crate::runs::find(cx.conn, parent)?.is_some_and(|row| !row.run_state().is_ended())
-        {
+        if parent.is_some() && free!(ended()).filter(runs::id.eq(run)).count().get_result::<i64>(cx.conn)? == 0 {
             continue;
         }
         forget_gone(cx, run)?;
