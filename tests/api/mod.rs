@@ -19,6 +19,7 @@ mod invitations;
 mod links;
 mod logs;
 mod long_logs;
+mod managing;
 mod notifications;
 mod notifications_time;
 mod oidc;
