@@ -44,6 +44,7 @@ mod silence;
 mod site;
 mod steering;
 mod streams;
+mod tenants;
 mod things;
 mod tls;
 mod triggers;

