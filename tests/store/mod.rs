@@ -19,6 +19,7 @@ mod migrations;
 mod nodes;
 mod order;
 mod stuck_locks;
+mod tenants;
 mod undoing;
 mod vouchers;
 mod waits;

@@ -1,18 +1,22 @@
 //! Bodies of requests, within bounds: each route has one, and so have all bodies that are in memory at once. A body takes of
 //! the room for all only what has really come, so that nobody takes it by announcing much and sending nothing.
 
-use std::sync::Arc;
+use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _};
 use http::{HeaderMap, header};
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use windlass_model::{Code, Problem};
 
-use crate::Route;
+use crate::{Route, auth::network};
 
 /// Bytes beyond the bound that are read and dropped, so that the answer is heard.
 const DRAINED: usize = 1 << 20;
+
+/// What strangers of one network have of their room at least, so that one of the largest bodies that they may send fits in.
+const NETWORK: usize = 1 << 20;
 
 /// Room for bodies.
 pub(crate) struct Bodies {
@@ -20,26 +24,89 @@ pub(crate) struct Bodies {
     known: Arc<Semaphore>,
     /// Whoever hasn't said who they are takes no room from those who have.
     strangers: Arc<Semaphore>,
+    /// Nor do those of one network take it from all others: bytes of each, and how many they may be.
+    networks: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    network: usize,
 }
 
 /// A body, and the room that it takes until this is dropped.
 pub(crate) struct Held {
     pub bytes: Bytes,
-    pub permit: Option<OwnedSemaphorePermit>,
+    pub room: Room,
+}
+
+/// Room that is taken until this is dropped.
+#[derive(Default)]
+pub(crate) struct Room {
+    permit: Option<OwnedSemaphorePermit>,
+    share: Option<Share>,
+}
+
+/// What a stranger's body takes of its network's share.
+struct Share {
+    of: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    network: IpAddr,
+    bytes: usize,
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut networks = self.of.lock();
+        if let Some(bytes) = networks.get_mut(&self.network) {
+            *bytes -= self.bytes;
+            if *bytes == 0 {
+                networks.remove(&self.network);
+            }
+        }
+    }
+}
+
+impl Share {
+    /// Takes so many more, if there are as many left.
+    fn take(&mut self, count: usize, most: usize) -> bool {
+        let mut networks = self.of.lock();
+        let bytes = networks.get(&self.network).copied().unwrap_or(0) + count;
+        if bytes > most || count == 0 {
+            return count == 0;
+        }
+        networks.insert(self.network, bytes);
+        self.bytes += count;
+        true
+    }
 }
 
 impl Bodies {
     /// For bodies of `each` bytes at most, and of `all` together.
     pub(crate) fn new(each: usize, all: usize) -> Self {
         let room = |bytes: usize| Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS)));
-        Self { each, known: room(all - all / 4), strangers: room(all / 4) }
+        let strangers = all / 4;
+        let network = (strangers / 8).max(NETWORK).min(strangers);
+        Self { each, known: room(all - strangers), strangers: room(strangers), networks: Arc::default(), network }
     }
 
-    /// Reads a route's body. One that has none gets none: what is sent nevertheless is dropped as it comes.
+    /// Takes room for so many bytes more.
+    fn take(&self, room: &mut Room, count: usize) -> bool {
+        if !room.share.as_mut().is_none_or(|share| share.take(count, self.network)) {
+            return false;
+        }
+        let of = if room.share.is_some() { &self.strangers } else { &self.known };
+        let Some(more) = u32::try_from(count).ok().and_then(|count| of.clone().try_acquire_many_owned(count).ok())
+        else {
+            return false;
+        };
+        match &mut room.permit {
+            Some(permit) => permit.merge(more),
+            None => room.permit = Some(more),
+        }
+        true
+    }
+
+    /// Reads a route's body; `stranger` is the address of whoever hasn't said who they are. One that has none gets none: what is sent
+    /// nevertheless is dropped as it comes.
     pub(crate) async fn read<B: Buf>(
         &self,
         route: &Route,
-        is_known: bool,
+        stranger: Option<IpAddr>,
         headers: &HeaderMap,
         body: impl Stream<Item = Result<B, warp::Error>>,
     ) -> Result<Held, Problem> {
@@ -55,8 +122,8 @@ impl Bodies {
         if length.is_some_and(|length| length > bound + DRAINED) {
             return Err(too_large());
         }
-        let room = if is_known { &self.known } else { &self.strangers };
-        let mut permit: Option<OwnedSemaphorePermit> = None;
+        let share = stranger.map(|address| Share { of: self.networks.clone(), network: network(address), bytes: 0 });
+        let mut room = Room { permit: None, share };
         let (mut whole, mut dropped, mut refused) = (BytesMut::new(), 0, None);
         let mut body = std::pin::pin!(body);
         while let Some(piece) = body.next().await {
@@ -66,18 +133,12 @@ impl Bodies {
             if refused.is_none() && whole.len() + count > bound {
                 refused = Some(too_large());
             }
-            if refused.is_none() {
-                match u32::try_from(count).ok().and_then(|count| room.clone().try_acquire_many_owned(count).ok()) {
-                    Some(more) => match &mut permit {
-                        Some(permit) => permit.merge(more),
-                        None => permit = Some(more),
-                    },
-                    None => refused = Some(full()),
-                }
+            if refused.is_none() && !self.take(&mut room, count) {
+                refused = Some(full());
             }
             if refused.is_some() {
                 // Who isn't done with sending doesn't hear the answer: a little too much is read to its end.
-                (whole, permit) = (BytesMut::new(), None);
+                (whole, room) = (BytesMut::new(), Room::default());
                 dropped += count;
                 if dropped > DRAINED {
                     break;
@@ -91,7 +152,7 @@ impl Bodies {
             _ => {}
         }
         check_type(route, headers, &whole)?;
-        Ok(Held { bytes: whole.freeze(), permit })
+        Ok(Held { bytes: whole.freeze(), room })
     }
 }
 
@@ -124,9 +185,19 @@ mod tests {
     }
 
     async fn read(bodies: &Bodies, route: &Route, is_known: bool, pieces: &[usize]) -> Result<Held, Code> {
+        let stranger = (!is_known).then_some(IpAddr::from([192, 0, 2, 1]));
+        read_from(bodies, route, stranger, pieces).await
+    }
+
+    async fn read_from(
+        bodies: &Bodies,
+        route: &Route,
+        stranger: Option<IpAddr>,
+        pieces: &[usize],
+    ) -> Result<Held, Code> {
         let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, "application/json".parse().unwrap())]);
         let pieces = pieces.iter().map(|count| Ok::<_, warp::Error>(Bytes::from(vec![b' '; *count])));
-        let read = bodies.read(route, is_known, &headers, futures_util::stream::iter(pieces));
+        let read = bodies.read(route, stranger, &headers, futures_util::stream::iter(pieces));
         read.await.map_err(|problem| problem.code)
     }
 
@@ -156,5 +227,26 @@ mod tests {
         let rest = read(&bodies, &route, true, &[50]).await.unwrap();
         drop((stranger, held, rest));
         assert!(read(&bodies, &route, true, &[100]).await.is_ok() && read(&bodies, &route, false, &[50]).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn strangers_of_one_network_take_a_part_and_leave_room_for_others() {
+        const MIB: usize = 1 << 20;
+        let bodies = Bodies::new(MIB, 128 * MIB);
+        let route = json(Route::post("/a", "", ""));
+        let send = async |address: &str, bytes: usize| {
+            read_from(&bodies, &route, Some(address.parse().unwrap()), &[bytes]).await
+        };
+        let mut held = Vec::new();
+        for last in 0..4 {
+            held.push(send(&format!("2001:db8::{last}"), MIB).await.unwrap());
+        }
+        assert_eq!(send("2001:db8::5", 1).await.map(drop), Err(Code::Unavailable), "the same network");
+        assert!(send("2001:db8:0:1::1", MIB).await.is_ok() && send("192.0.2.7", 10).await.is_ok());
+        assert!(read_from(&bodies, &route, None, &[MIB]).await.is_ok(), "who has logged in");
+        held.pop();
+        let again = send("2001:db8::5", MIB).await.unwrap();
+        drop((held, again));
+        assert!(bodies.networks.lock().is_empty(), "nothing is kept of those who are gone");
     }
 }

@@ -190,8 +190,14 @@ async fn answer<B: Buf + Send>(
         api.auth.refuse_cross_site(&principal, &head.headers, &api.config)?;
     }
     let limit = Duration::from_millis(api.config.request_ms);
-    let reading = house.bodies.read(route, principal.is_known(), &head.headers, rest.body);
-    let Held { bytes: body, permit } = tokio::time::timeout(limit, reading).await.map_err(|_| {
+    if let Some(first) = route.first {
+        // Who isn't let in has nothing read of what they send.
+        let (api, parameters) = (api.clone(), parameters.clone());
+        blocking(house, move || first(&api, &parameters)).await?;
+    }
+    let stranger = (!principal.is_known()).then_some(head.peer.address);
+    let reading = house.bodies.read(route, stranger, &head.headers, rest.body);
+    let Held { bytes: body, room: taken } = tokio::time::timeout(limit, reading).await.map_err(|_| {
         let message = "the body didn't arrive within the time that a request may take";
         Problem::new(Code::InvalidInput, message).help("the bound is `server.request_timeout_ms`")
     })??;
@@ -211,12 +217,12 @@ async fn answer<B: Buf + Send>(
     match &route.handler {
         // The body is in memory, and has to be counted, until the handler is done with it.
         Some(Handler::Streaming(handler)) => {
-            let _permit = permit;
+            let _taken = taken;
             handler(request).await
         }
         Some(Handler::Blocking(handler)) => match soon(house, route, &request)? {
             Some((room, answering)) => {
-                let held = (room, permit);
+                let held = (room, taken);
                 // A task of its own comes to its end even if whoever asked is gone.
                 let task = async move {
                     let _held = held;
@@ -228,7 +234,7 @@ async fn answer<B: Buf + Send>(
             None => {
                 let handler = handler.clone();
                 let work = move || {
-                    let _permit = permit;
+                    let _taken = taken;
                     handler(request)
                 };
                 blocking(house, work).await

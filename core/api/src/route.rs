@@ -7,7 +7,7 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::Value;
 use windlass_model::{Code, Problem};
 
-use crate::{Access, Answer, Request};
+use crate::{Access, Answer, Api, Request};
 
 /// HTTP methods that routes have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,6 +53,9 @@ pub enum Handler {
 /// What answers without blocking where that can be; `None`: the handler does it.
 pub type Soon = Arc<dyn Fn(&Request) -> Option<Answering> + Send + Sync>;
 
+/// What is looked at before a request's body is read: who is refused here has none of it read.
+pub type First = fn(&Api, &Parameters) -> Result<(), Problem>;
+
 /// A schema, made when the OpenAPI document is.
 pub type SchemaOf = fn(&mut SchemaGenerator) -> Value;
 
@@ -95,6 +98,8 @@ pub struct Route {
     pub handler: Option<Handler>,
     /// Asked before a handler that blocks.
     pub soon: Option<Soon>,
+    /// What is looked at before the body is read.
+    pub first: Option<First>,
 }
 
 impl Route {
@@ -117,6 +122,7 @@ impl Route {
             handler: None,
             any_page: false,
             soon: None,
+            first: None,
         }
     }
 
@@ -244,6 +250,13 @@ impl Route {
         self
     }
 
+    /// What is looked at before the body is read. It may block.
+    #[must_use]
+    pub fn first(mut self, first: First) -> Self {
+        self.first = Some(first);
+        self
+    }
+
     /// What it does. It must not block.
     #[must_use]
     pub fn stream<F>(mut self, handler: impl Fn(Request) -> F + Send + Sync + 'static) -> Self
@@ -285,10 +298,14 @@ impl Routes {
     }
 
     /// The route for a request. A fixed segment goes before a parameter, whatever the method: what is read at
-    /// `…/{name*}/source` is no place where a workflow called `…/source` could be saved.
+    /// `…/{name*}/source` is no place where a workflow called `…/source` could be saved. What is only done there, as at
+    /// `…/{name*}/restore`, is in nobody's way: a workflow called `lab/restore` is read and saved like any other. Any name is told from
+    /// what is done with one by `%2F` for its slashes.
     pub fn find(&self, method: &str, path: &str) -> Found<'_> {
         let mut found: Vec<(&Route, Parameters)> = Vec::new();
         let mut most = 0;
+        // A stream of bytes has no body without GET; HEAD is GET without a body.
+        let asked = if method == "HEAD" { "GET" } else { method };
         for route in &self.all {
             // Most routes differ from the path before their first parameter: that is seen without taking both apart.
             let before = route.path.find('{').unwrap_or(route.path.len());
@@ -296,6 +313,9 @@ impl Routes {
                 continue;
             }
             let Some((parameters, fixed)) = matched(route.path, path) else { continue };
+            if route.method.as_str() != asked && self.is_only_done(route.path) {
+                continue;
+            }
             if fixed > most {
                 found.clear();
                 most = fixed;
@@ -304,8 +324,6 @@ impl Routes {
                 found.push((route, parameters));
             }
         }
-        // A stream of bytes has no body without GET; HEAD is GET without a body.
-        let asked = if method == "HEAD" { "GET" } else { method };
         match found.iter().position(|(route, _)| route.method.as_str() == asked) {
             Some(index) => {
                 let (route, parameters) = found.swap_remove(index);
@@ -315,11 +333,20 @@ impl Routes {
             None => Found::OtherMethods(found.into_iter().map(|(route, _)| route.method).collect()),
         }
     }
+
+    /// Whether this path stands behind a name of any depth, and nothing is read at it.
+    fn is_only_done(&self, path: &str) -> bool {
+        path.contains("*}/") && !self.all.iter().any(|route| route.path == path && route.method == Method::Get)
+    }
 }
 
 /// The parameters, and how many segments are fixed.
 fn matched(pattern: &'static str, path: &str) -> Option<(Parameters, usize)> {
-    let decode = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8().ok().map(String::from);
+    // PostgreSQL's texts have no zero bytes: nothing is called so.
+    let decode = |text: &str| {
+        let text = percent_encoding::percent_decode_str(text).decode_utf8().ok()?;
+        (!text.contains('\0')).then(|| text.into_owned())
+    };
     let mut parameters = Vec::new();
     let mut fixed = 0;
     let mut rest = path.strip_prefix('/')?;
@@ -384,6 +411,32 @@ mod tests {
     }
 
     #[test]
+    fn what_is_only_done_with_a_name_hides_no_name() {
+        let routes = Routes::new(vec![
+            Route::get("/w/{name*}", "", ""),
+            Route::put("/w/{name*}", "", ""),
+            Route::post("/w/{name*}/restore", "", ""),
+            Route::get("/w/{name*}/source", "", ""),
+        ]);
+        let found = |method, path| match routes.find(method, path) {
+            Found::Route(route, parameters) => format!("{} {}", route.path, parameters[0].1),
+            Found::OtherMethods(methods) => format!("{methods:?}"),
+            Found::Nothing => String::new(),
+        };
+        for method in ["GET", "HEAD", "PUT"] {
+            assert_eq!(found(method, "/w/lab/restore"), "/w/{name*} lab/restore");
+            assert_eq!(found(method, "/w/lab%2Frestore"), "/w/{name*} lab/restore");
+            assert_eq!(found(method, "/w/lab%2Fsource"), "/w/{name*} lab/source");
+        }
+        assert_eq!(found("POST", "/w/lab/restore"), "/w/{name*}/restore lab");
+        assert_eq!(found("POST", "/w/lab/restore/restore"), "/w/{name*}/restore lab/restore");
+        assert_eq!(found("GET", "/w/lab/restore/source"), "/w/{name*}/source lab/restore");
+        assert_eq!(found("GET", "/w/lab/source"), "/w/{name*}/source lab");
+        assert_eq!(found("PUT", "/w/lab/source"), "[Get]");
+        assert_eq!(found("DELETE", "/w/lab/restore"), "[Get, Put]");
+    }
+
+    #[test]
     fn paths_are_matched_segment_by_segment() {
         let found = |pattern, path| matched(pattern, path).map(|(parameters, _)| parameters);
         assert_eq!(found("/a/b", "/a/b"), Some(vec![]));
@@ -391,9 +444,15 @@ mod tests {
         assert_eq!(found("/a/{id}", "/a/x%2Fy"), Some(vec![("id", "x/y".into())]));
         assert_eq!(found("/w/{name*}", "/w/lab/grid"), Some(vec![("name", "lab/grid".into())]));
         assert_eq!(found("/w/{name*}/history", "/w/lab/grid/history"), Some(vec![("name", "lab/grid".into())]));
-        for (pattern, path) in
-            [("/a/b", "/a"), ("/a/b", "/a/b/"), ("/a/{id}", "/a/"), ("/a/{id}", "/a/%ff"), ("/w/{n*}", "/w/")]
-        {
+        for (pattern, path) in [
+            ("/a/b", "/a"),
+            ("/a/b", "/a/b/"),
+            ("/a/{id}", "/a/"),
+            ("/a/{id}", "/a/%ff"),
+            ("/w/{n*}", "/w/"),
+            ("/a/{id}", "/a/x%00"),
+            ("/w/{n*}/b", "/w/%00y/b"),
+        ] {
             assert_eq!(found(pattern, path), None, "{pattern} {path}");
         }
     }

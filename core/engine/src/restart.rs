@@ -85,8 +85,19 @@ impl Engine {
 
     /// Lets an open run that nobody evaluates go on with the current scripts, if they fit its journal.
     pub fn upgrade(&self, run: &RunId, by: &str) -> Result<Verdict, Problem> {
+        self.upgrade_if(run, by, |_| Ok(()))
+    }
+
+    /// The same, if the sources that it would go on with are what the caller expects.
+    pub fn upgrade_if(
+        &self,
+        run: &RunId,
+        by: &str,
+        fits: impl FnOnce(&Pinned) -> Result<(), Problem>,
+    ) -> Result<Verdict, Problem> {
         let record = self.require(run)?;
         let pinned = self.inner.config.workflows.pin(&record.workflow)?;
+        fits(&pinned)?;
         let verdict = self.judge(&record, &pinned, &[])?;
         if verdict.is_compatible() && pinned.digest != record.bundle {
             self.inner.children.keep(&self.inner.store, &pinned)?;
@@ -111,6 +122,19 @@ impl Engine {
         dry_run: bool,
         by: &str,
     ) -> Result<Restarted, Problem> {
+        self.restart_from_if(run, from, current, dry_run, by, |_| Ok(()))
+    }
+
+    /// The same, if the sources that it would go on with are what the caller expects.
+    pub fn restart_from_if(
+        &self,
+        run: &RunId,
+        from: Option<&StepPath>,
+        current: bool,
+        dry_run: bool,
+        by: &str,
+        fits: impl FnOnce(&Pinned) -> Result<(), Problem>,
+    ) -> Result<Restarted, Problem> {
         let record = self.require(run)?;
         if record.state != RunState::Failed {
             let message =
@@ -122,6 +146,7 @@ impl Engine {
             true => self.inner.config.workflows.pin(&record.workflow)?,
             false => self.pinned_of(&record)?,
         };
+        fits(&pinned)?;
         let steps = self.steps(run)?;
         let mut dropped = failed_steps(&record, &steps);
         let mut again = Vec::new();

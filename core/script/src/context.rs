@@ -59,7 +59,7 @@ pub(crate) struct StoredClosure {
 impl RunContext {
     pub fn new(shell: Arc<Shell>, program: Arc<Program>, run: RunId, journal: Arc<dyn Journal>, mode: Mode) -> Self {
         let entry = program.entry.clone();
-        let scrubber = Arc::new(RunScrubber::new(shell.scrubber.clone()));
+        let scrubber = Arc::new(RunScrubber::new(shell.scrubbers.clone(), shell.config.secrets.clone(), run.clone()));
         let revealer =
             Arc::new(Revealer { source: shell.config.secrets.clone(), scrubber: scrubber.clone(), run: run.clone() });
         Self {

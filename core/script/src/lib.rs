@@ -42,7 +42,7 @@ pub use permission::Policy;
 pub use resolver::is_valid_name;
 pub use sandbox::{Interceptor, STACK_BYTES, Sandbox, SandboxConfig};
 pub use scrub::Scrubber;
-pub use secret::{NoSecrets, SecretPolicy, SecretSource, not_found};
+pub use secret::{Held, NoSecrets, SecretPolicy, SecretSource, not_found};
 
 #[cfg(test)]
 mod tests;

@@ -12,7 +12,7 @@ use windlass_model::{Bounds, Bundle, BundleDigest, Problem};
 
 use crate::{
     builtin, catalog::Catalog, host::HostModule, meter, permission::Policy, program::Program, resolver,
-    scrub::Scrubber, secret::SecretSource,
+    scrub::Scrubbers, secret::SecretSource,
 };
 
 /// The stack that a thread needs to evaluate scripts. Only touched pages count.
@@ -59,7 +59,7 @@ pub struct Sandbox {
 pub(crate) struct Shell {
     pub config: SandboxConfig,
     pub catalog: Arc<Catalog>,
-    pub scrubber: Arc<Scrubber>,
+    pub scrubbers: Arc<Scrubbers>,
     standard: StandardPackage,
     programs: Mutex<Programs>,
     calls: Mutex<HashMap<Arc<str>, u32>>,
@@ -75,10 +75,10 @@ impl Sandbox {
     /// A sandbox; one for each process, or for each scenario.
     pub fn new(mut config: SandboxConfig) -> Self {
         let catalog = Arc::new(Catalog::new(std::mem::take(&mut config.modules)));
-        let scrubber = Arc::new(Scrubber::default());
+        let scrubbers = Arc::new(Scrubbers::default());
         let standard = StandardPackage::new();
         let (programs, calls) = (Mutex::default(), Mutex::default());
-        let sandbox = Self { shell: Arc::new(Shell { config, catalog, scrubber, standard, programs, calls }) };
+        let sandbox = Self { shell: Arc::new(Shell { config, catalog, scrubbers, standard, programs, calls }) };
         sandbox.learn_secrets();
         sandbox
     }
@@ -87,7 +87,7 @@ impl Sandbox {
     /// process may have written one into a file, and again whenever secrets change. The latest of those that were removed
     /// from the source stay known.
     pub fn learn_secrets(&self) {
-        self.shell.scrubber.hold(&self.shell.config.secrets.all());
+        self.shell.scrubbers.hold(&self.shell.config.secrets.all());
     }
 
     /// Everything that scripts can call.
@@ -95,9 +95,9 @@ impl Sandbox {
         &self.shell.catalog
     }
 
-    /// Takes revealed secrets out of what is stored or shown; for whatever leaves the process on another way.
-    pub fn scrubber(&self) -> &Arc<Scrubber> {
-        &self.shell.scrubber
+    /// Takes secrets out of a text of an organisation; for whatever is stored or shown on another way than by a run.
+    pub fn clean(&self, organisation: &str, text: &str) -> String {
+        self.shell.scrubbers.text(organisation, text)
     }
 
     /// The limits.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use rhai::{Dynamic, FuncRegistration, ImmutableString, Module};
 use serde_json::{Value, json};
-use windlass_model::{Code, Problem};
+use windlass_model::{Code, Problem, resource::PLATFORM};
 use zeroize::Zeroizing;
 
 use crate::{permission, throw::Returned};
@@ -29,11 +29,31 @@ pub trait SecretSource: Send + Sync {
         false
     }
 
-    /// Every value that is held now and isn't foreign. None of them is ever stored or shown, whether or not this process has
-    /// used it; but values of fewer than 4 bytes can't be told from ordinary text, so a source should refuse to store them.
-    fn all(&self) -> Vec<Zeroizing<String>> {
+    /// The organisation whose a secret is, by its name.
+    fn owner(&self, _name: &str) -> String {
+        PLATFORM.to_owned()
+    }
+
+    /// The organisation whose a run is. One that isn't known, because it isn't for real, has no organisation's secrets: it counts
+    /// as the platform's.
+    fn organisation(&self, _run: &windlass_model::RunId) -> Result<String, Problem> {
+        Ok(PLATFORM.to_owned())
+    }
+
+    /// Every value that is held now and isn't foreign. Whether or not this process has used it, the platform's are never stored or
+    /// shown, and an organisation's by none of its own runs; but values of fewer than 4 bytes can't be told from ordinary text, so a
+    /// source should refuse to store them.
+    fn all(&self) -> Vec<Held> {
         Vec::new()
     }
+}
+
+/// A value that is held now.
+pub struct Held {
+    /// The organisation whose it is.
+    pub owner: String,
+    /// The value.
+    pub value: Zeroizing<String>,
 }
 
 /// Where a secret may go: patterns of destinations such as `https://api.example.net*`, `exec:*`, `file:/etc/app/*`.

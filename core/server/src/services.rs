@@ -280,7 +280,7 @@ impl SecretService for Secrets {
         self.vault.open_text(context, sealed).map(|text| text.to_string())
     }
 
-    fn scrub(&self, text: &str) -> String {
-        self.sandbox.scrubber().text(text)
+    fn scrub(&self, organisation: &str, text: &str) -> String {
+        self.sandbox.clean(organisation, text)
     }
 }

@@ -42,6 +42,7 @@ pub(crate) use refusals::How;
 pub(crate) use secret::csrf;
 pub use secret::spoken as made_password;
 pub use sessions::Opened;
+pub(crate) use throttle::network;
 
 /// The cookie where only https reaches us; browsers take it from nobody else, and for no other path or domain.
 const COOKIE: &str = "__Host-windlass";

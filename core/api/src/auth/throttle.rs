@@ -64,7 +64,7 @@ pub(super) struct Throttle {
 }
 
 /// One user of IPv6 has at least 2^64 addresses.
-pub(super) fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6((u128::from(address) & (u128::MAX << 64)).into()),
         address => address,

@@ -127,9 +127,9 @@ impl ReportBody {
     }
 
     /// A text of the report without secrets, those that it brings included.
-    fn clean(&self, request: &Request, text: &str) -> String {
+    fn clean(&self, request: &Request, organisation: &str, text: &str) -> String {
         let text = self.returns.values().fold(text.to_owned(), |text, value| text.replace(value, "[secret]"));
-        request.api.secrets.scrub(&text)
+        request.api.secrets.scrub(organisation, &text)
     }
 }
 
@@ -183,9 +183,10 @@ pub(super) fn report(request: Request) -> Result<Answer, Problem> {
         }
         return Err(refused());
     }
+    let clean = |text: &str| told.clean(&request, &found.organisation, text);
     let payload = json!({
-        "claim": body.name, "component": told.clean(&request, &told.component), "state": told.clean(&request, &told.state),
-        "message": told.clean(&request, &told.message), "secrets": secrets,
+        "claim": body.name, "component": clean(&told.component), "state": clean(&told.state),
+        "message": clean(&told.message), "secrets": secrets,
     });
     let (by, id) = (format!("claim:{}", body.name), format!("{}:{}", found.id, told.id));
     engine.signal(&body.run, &body.signal, payload, &by, Some(id))?;

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use windlass_engine::Launch;
 use windlass_model::{
     Code, Problem, RunId,
+    journal::Pinned,
     query::{RunFilter, RunRecord},
 };
 
@@ -241,7 +242,10 @@ fn one(request: &Request, body: &BulkBody, key: Option<&str>, run: &RunRecord) -
         Action::Cancel => noted(request, "cancel", run, after()).cancel(&run.id, by, body.reason.clone())?,
         Action::Unpark => noted(request, "unpark", run, after()).unpark(&run.id, by)?,
         Action::Restart => {
-            let restarted = noted(request, "restart", run, after()).restart(&run.id, false, false, by)?;
+            let fits =
+                |pinned: &Pinned| launch::require_managing(&request.principal, &run.organisation, &pinned.workflow);
+            let engine = noted(request, "restart", run, after());
+            let restarted = engine.restart_from_if(&run.id, None, false, false, by, fits)?;
             if !restarted.verdict.is_compatible() {
                 return Err(
                     Problem::new(Code::Divergence, "its scripts and its journal differ").data(json!(restarted.verdict))

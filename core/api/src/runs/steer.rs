@@ -4,7 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use windlass_engine::{Engine, Verdict};
-use windlass_model::{Code, EffectClass, Problem, StepPath, query::RunRecord, undo::StuckAction, wait::Resolution};
+use windlass_model::{
+    Code, EffectClass, Problem, StepPath, journal::Pinned, query::RunRecord, undo::StuckAction, wait::Resolution,
+};
 
 use super::{
     launch::{self, LaunchedView},
@@ -235,7 +237,8 @@ fn restart(request: Request) -> Result<Answer, Problem> {
     let after = json!({ "current": body.current, "bundle_before": run.bundle, "from": from });
     let engine = noted(&request, "restart", &run, after);
     let person = request.principal.person();
-    let restarted = engine.restart_from(&run.id, from.as_ref(), body.current, body.dry_run, person)?;
+    let fits = |pinned: &Pinned| launch::require_managing(&request.principal, &run.organisation, &pinned.workflow);
+    let restarted = engine.restart_from_if(&run.id, from.as_ref(), body.current, body.dry_run, person, fits)?;
     let dropped = restarted.dropped.iter().map(ToString::to_string).collect();
     let again = restarted.again.into_iter();
     let again = again.map(|one| AgainView { path: one.path.to_string(), op: one.op.to_string(), class: one.class });
@@ -249,7 +252,9 @@ fn upgrade(request: Request) -> Result<Answer, Problem> {
         true => request.api.engine.verdict(&run.id)?,
         false => {
             let engine = noted(&request, "upgrade", &run, json!({ "bundle_before": run.bundle }));
-            engine.upgrade(&run.id, request.principal.person())?
+            engine.upgrade_if(&run.id, request.principal.person(), |pinned| {
+                launch::require_managing(&request.principal, &run.organisation, &pinned.workflow)
+            })?
         }
     };
     Answer::json(&verdict)

@@ -156,8 +156,8 @@ pub(crate) fn shown(request: &Request, rows: Vec<ResourceRecord>) -> Result<Vec<
         }
     }
     // A secret may have been stored since.
-    let open = |text: &str| request.api.secrets.scrub(text) == text;
     let views = rows.into_iter().zip(facts).map(|(row, mut facts)| {
+        let open = |text: &str| request.api.secrets.scrub(&row.organisation, text) == text;
         facts.consoles.retain(|console| match console {
             Console::Command { title, command: text } | Console::Link { title, url: text } => open(title) && open(text),
         });

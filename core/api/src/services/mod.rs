@@ -183,8 +183,8 @@ pub trait Secrets: Send + Sync {
     /// Opens what `seal` made with the same context.
     fn unseal(&self, context: &str, sealed: &str) -> Result<String, Problem>;
 
-    /// Text with every known secret's value blotted out.
-    fn scrub(&self, text: &str) -> String;
+    /// A text of an organisation, with the value of every secret of the platform and of its own blotted out.
+    fn scrub(&self, organisation: &str, text: &str) -> String;
 }
 
 /// A message to a person.

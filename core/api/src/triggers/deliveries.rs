@@ -12,8 +12,9 @@ use super::{
     webhooks::{context, wrong},
 };
 use crate::{
-    Access, Answer, Request, Route,
+    Access, Answer, Api, Request, Route,
     auth::kept::{Kept, now_ms},
+    route::Parameters,
 };
 
 const DAY_MS: i64 = 24 * 3_600_000;
@@ -59,19 +60,29 @@ pub(super) fn routes() -> Vec<Route> {
                 Code::IdempotencyConflict,
                 Code::LimitExceeded,
             ])
+            .first(|api, parameters| found(api, parameter(parameters)).map(drop))
             .handle(deliver),
     ]
+}
+
+fn parameter(parameters: &Parameters) -> &str {
+    parameters.iter().find(|(name, _)| *name == "id").map_or("", |(_, id)| id)
+}
+
+fn refused() -> Problem {
+    Problem::new(Code::Unauthenticated, "there is no such webhook, or the delivery isn't signed with its key")
+        .help("is the body signed as it is sent, byte by byte, and is the sender's clock right?")
+}
+
+/// The webhook, unless it is paused.
+fn found(api: &Api, id: &str) -> Result<Webhook, Problem> {
+    Webhook::find(&api.engine, id)?.filter(|webhook| !webhook.body.about.paused).ok_or_else(refused)
 }
 
 /// One delivery. Until its signature is found to be right, nothing is told and nothing is written.
 fn deliver(request: Request) -> Result<Answer, Problem> {
     let engine = &request.api.engine;
-    let refused = || {
-        Problem::new(Code::Unauthenticated, "there is no such webhook, or the delivery isn't signed with its key")
-            .help("is the body signed as it is sent, byte by byte, and is the sender's clock right?")
-    };
-    let found = Webhook::find(engine, request.parameter("id"))?;
-    let webhook = found.filter(|webhook| !webhook.body.about.paused).ok_or_else(refused)?;
+    let webhook = found(&request.api, request.parameter("id"))?;
     let now = now_ms();
     let open = webhook.body.keys.iter().filter(|key| key.until_ms.is_none_or(|until| until > now));
     let open = open.map(|key| request.api.secrets.unseal(&context(&webhook.id), &key.sealed));

@@ -14,7 +14,7 @@ use windlass_model::{
 use zeroize::Zeroizing;
 
 use crate::{
-    Policy, STACK_BYTES, Sandbox, SandboxConfig, SecretPolicy, SecretSource,
+    Held, Policy, STACK_BYTES, Sandbox, SandboxConfig, SecretPolicy, SecretSource,
     host::{Args, HostModule, Kind, Op, Param, Permission, Rehearse, Undo, no_resources},
     testing::{self, MemoryJournal},
 };
@@ -39,8 +39,9 @@ impl SecretSource for Secrets {
         Ok(SecretPolicy { destinations: vec!["https://ok*".into()] })
     }
 
-    fn all(&self) -> Vec<Zeroizing<String>> {
-        self.held.lock().iter().cloned().map(Zeroizing::new).collect()
+    fn all(&self) -> Vec<Held> {
+        let of = |value: &String| Held { owner: "platform".into(), value: Zeroizing::new(value.clone()) };
+        self.held.lock().iter().map(of).collect()
     }
 }
 

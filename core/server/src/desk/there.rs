@@ -161,8 +161,15 @@ pub fn workflow_path(name: &str) -> Result<String, Problem> {
         return Err(Problem::new(Code::WorkflowNotFound, format!("`{name}` isn't a workflow's name"))
             .help("Names look like `lab/two-routers`: letters, digits, `-` and `_`, parts separated by `/`."));
     }
-    Ok(format!("/workflows/{}", encoded_path(name)))
+    let path = encoded_path(name);
+    Ok(match path.rsplit_once('/') {
+        Some((before, last)) if BEHIND_NAMES.contains(&last) => format!("/workflows/{before}%2F{last}"),
+        _ => format!("/workflows/{path}"),
+    })
 }
+
+/// What stands behind a workflow's name where something of it is read or kept: a name that ends so is told from that by `%2F`.
+const BEHIND_NAMES: [&str; 4] = ["file", "history", "scenarios", "source"];
 
 /// A name of several parts in a path: what separates its parts stays, everything else is escaped.
 pub fn encoded_path(name: &str) -> String {

@@ -8,10 +8,11 @@ use std::{
 
 use parking_lot::{Condvar, Mutex};
 use serde_json::{Value, json};
+use windlass_api::organisations::quota::secret_owner;
 use windlass_engine::Engine;
 use windlass_hosts::owner::{Fate, Organisations, PLATFORM};
 use windlass_model::{Code, Problem, RunId, RunState};
-use windlass_script::{SecretPolicy, SecretSource, not_found as secret_not_found};
+use windlass_script::{Held, SecretPolicy, SecretSource, not_found as secret_not_found};
 use zeroize::Zeroizing;
 
 use super::{
@@ -23,6 +24,9 @@ use crate::config::SecretEntry;
 
 /// The longest value that can be kept.
 const VALUE_BYTES: usize = 1 << 20;
+
+/// The longest one of an organisation: all of them are in memory, so that none is shown.
+const ORGANISATIONS_BYTES: usize = 64 << 10;
 
 /// Shorter ones can't be told from ordinary text, and so not be taken out of what is shown.
 const SHORTEST_CHARS: usize = 4;
@@ -100,8 +104,12 @@ impl Vault {
         destinations: &[String],
     ) -> Result<(), Problem> {
         check_name(name)?;
-        if value.is_empty() || value.len() > VALUE_BYTES {
-            return Err(Problem::new(Code::InvalidInput, format!("a secret has 1 to {VALUE_BYTES} bytes")));
+        let (most, whose) = match secret_owner(name) {
+            PLATFORM => (VALUE_BYTES, "a secret"),
+            _ => (ORGANISATIONS_BYTES, "an organisation's secret"),
+        };
+        if value.is_empty() || value.len() > most {
+            return Err(Problem::new(Code::InvalidInput, format!("{whose} has 1 to {most} bytes")));
         }
         if value.chars().count() < SHORTEST_CHARS {
             let message = format!("the secret `{name}` has fewer than {SHORTEST_CHARS} characters");
@@ -256,20 +264,33 @@ impl SecretSource for Vault {
         windlass_api::claims::is_returned(name)
     }
 
+    fn owner(&self, name: &str) -> String {
+        secret_owner(name).to_owned()
+    }
+
+    fn organisation(&self, run: &RunId) -> Result<String, Problem> {
+        match self.of(run) {
+            // A rehearsal's: it is in no database.
+            Err(problem) if problem.code == Code::RunNotFound => Ok(PLATFORM.to_owned()),
+            known => known,
+        }
+    }
+
     // Asked before the database is there, it tells those that are kept elsewhere: `Discreet` asks again.
-    fn all(&self) -> Vec<Zeroizing<String>> {
+    fn all(&self) -> Vec<Held> {
         let elsewhere =
             self.references.iter().map(|(name, entry)| (name.clone(), references::resolve(name, &entry.from)));
         let stored = self.engine.lock().as_ref().and_then(|engine| engine.secrets().ok()).unwrap_or_default();
         let stored = stored.into_iter().filter(|secret| !self.is_foreign(&secret.name));
         let stored = stored.map(|secret| (secret.name.clone(), self.get(&secret.name)));
-        elsewhere.chain(stored).filter_map(|(name, value)| readable(&name, value)).collect()
+        elsewhere.chain(stored).filter_map(|(name, value)| readable(self.owner(&name), &name, value)).collect()
     }
 }
 
 /// One that can't be read is left out, and said so: it can't be shown either.
-fn readable(name: &str, value: Result<Zeroizing<String>, Problem>) -> Option<Zeroizing<String>> {
-    value.inspect_err(|problem| tracing::info!(%problem, "the secret `{name}` can't be read")).ok()
+fn readable(owner: String, name: &str, value: Result<Zeroizing<String>, Problem>) -> Option<Held> {
+    let value = value.inspect_err(|problem| tracing::info!(%problem, "the secret `{name}` can't be read")).ok()?;
+    Some(Held { owner, value })
 }
 
 fn current(keys: &[Key]) -> Result<&Key, Problem> {

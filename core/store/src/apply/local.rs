@@ -7,6 +7,7 @@ use windlass_model::{
     Code, Outcome, Problem, StepCall,
     command::{Given, Lease, NewRun, Reply},
     journal::LocalEffect,
+    resource::{PLATFORM, ResourceRecord},
 };
 
 use super::{Cx, launch::launch};
@@ -89,12 +90,14 @@ fn perform(cx: &mut Cx, lease: &Lease, effect: &LocalEffect, given: &Given) -> A
         }
         LocalEffect::Inventory { provider, prefix } => {
             let mut found = resources::inventory(cx, provider, prefix)?;
-            if found.iter().any(|record| record.resource.is_named_by_organisation()) {
-                // Another organisation's lab of the same name is none of this run's business.
-                let organisation = runs::get(cx, &lease.run)?.organisation;
-                found.retain(|record| record.organisation == organisation);
-            }
-            let item = |record: &windlass_model::resource::ResourceRecord| {
+            // What others have made is none of this run's business; the platform looks after all of it, but for labs, whose names
+            // each organisation has for itself.
+            let whose = runs::organisation(cx, &lease.run)?;
+            let is_seen = |record: &ResourceRecord| {
+                record.organisation == whose || (whose == PLATFORM && !record.resource.is_named_by_organisation())
+            };
+            found.retain(is_seen);
+            let item = |record: &ResourceRecord| {
                 json!({
                     "provider": record.resource.provider,
                     "kind": record.resource.kind,

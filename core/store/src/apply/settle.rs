@@ -45,7 +45,7 @@ pub(crate) fn over(cx: &mut Cx, run: &RunId, wait: &WaitRow) -> Applied<Option<O
             None => expired.then(|| Over::Plain(timed_out(cx, wait, &format!("the lock `{name}` wasn't free")))),
         },
         WaitSpec::Approval(_) => approval_over(cx, run, wait, expired)?,
-        WaitSpec::Child { run: child } => child_outcome(cx, &child)?.map(Over::Plain),
+        WaitSpec::Child { run: child } => child_outcome(cx, run, &child)?.map(Over::Plain),
     };
     Ok(ended)
 }
@@ -144,12 +144,15 @@ fn on_expiry(request: &ApprovalRequest) -> Outcome {
     }
 }
 
-/// What a child that has ended came to: the last of the runs that it went on as.
-fn child_outcome(cx: &mut Cx, child: &RunId) -> Applied<Option<Outcome>> {
+/// What a child that has ended came to: the last of the runs that it went on as. Another organisation's run is no child: what it gave
+/// is none of this run's business, nor that it is there.
+fn child_outcome(cx: &mut Cx, run: &RunId, child: &RunId) -> Applied<Option<Outcome>> {
     let root = chains::root(cx, child.as_str())?;
     timers::exclude_end_of(cx, &root)?;
     let last = chains::latest(cx, &root)?.unwrap_or_else(|| child.clone());
-    let Some(row) = runs::find(cx.conn, last.as_str())? else {
+    let organisation = runs::organisation(cx, run)?;
+    let found = runs::find(cx.conn, last.as_str())?;
+    let Some(row) = found.filter(|row| row.organisation == organisation) else {
         let problem = Problem::new(Code::ChildFailed, format!("there is no child run `{child}`"));
         return Ok(Some(Outcome::Error(Arc::new(problem))));
     };

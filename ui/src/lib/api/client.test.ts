@@ -21,6 +21,14 @@ describe('the client', () => {
     );
   });
 
+  it('tells a name that ends like a part of one from that part', () => {
+    expect(address('/workflows/{name}', { name: 'orgs/acme/source' })).toBe('/api/v1/workflows/orgs/acme%2Fsource');
+    expect(address('/workflows/{name}/source', { name: 'lab/source' })).toBe('/api/v1/workflows/lab/source/source');
+    for (const name of ['lab/restore', 'lab/resource', 'source', 'lab/source/x']) {
+      expect(address('/workflows/{name}', { name })).toBe(`/api/v1/workflows/${name}`);
+    }
+  });
+
   it('sends the word, the version and the key with changes, and no word with reads', async () => {
     fetched.mockImplementation(async () => json(200, {}));
     await api.patch('/schedules/{id}', { path: { id: 's' }, body: { paused: true } as never, ifMatch: 3, idempotencyKey: 'k' });

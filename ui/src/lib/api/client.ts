@@ -59,10 +59,16 @@ export function configure(session: { csrf?: string; onUnauthenticated?: () => vo
   if (session.renew) renew = session.renew;
 }
 
+/** What stands behind a name where something of it is read or kept: a name that ends so is told from that by `%2F`. */
+const BEHIND_NAMES = /%2F(?=(?:file|history|source|scenarios|files|approval)$)/;
+
 /** The address of an operation, for links and downloads. Slashes in a parameter stay: workflows' names have them. */
 export function address(path: string, parameters: Record<string, unknown> = {}, query: Query = {}): string {
-  const filled = path.replace(/\{(\w+)\}/g, (_, name: string) => {
-    return encodeURIComponent(String(parameters[name])).replaceAll('%2F', '/');
+  const filled = path.replace(/\{(\w+)\}/g, (_, name: string, at: number) => {
+    const text = encodeURIComponent(String(parameters[name]));
+    const isLast = at + name.length + 2 === path.length;
+    const kept = isLast ? text.search(BEHIND_NAMES) : -1;
+    return kept < 0 ? text.replaceAll('%2F', '/') : text.slice(0, kept).replaceAll('%2F', '/') + text.slice(kept);
   });
   const pairs = Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== '');
   const search = new URLSearchParams(pairs.map(([name, value]) => [name, String(value)])).toString();
