@@ -4,6 +4,7 @@ mod containers;
 mod crashes;
 mod deploying;
 mod drawings;
+mod edits;
 mod faults;
 mod full;
 mod looking;
