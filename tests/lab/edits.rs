@@ -1,6 +1,7 @@
 //! An edited lab is what its document says: nothing that was taken out of it stays, also after deployments that didn't end well.
 
 use serde_json::{Value, json};
+use windlass_tests::Docker;
 
 use super::{Place, deploying::small, ip};
 
@@ -187,5 +188,29 @@ fn what_a_document_sets_no_more_goes_back_to_the_kernels_default() {
     assert!(bridge.contains("stp_state 0") && bridge.contains("group_fwd_mask 0 "), "{bridge}");
     let address = |shown: &str| shown.split("link/ether ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
     assert_eq!(address(&mac(&place)), address(&plain));
+    assert_eq!(place.deploy(&lab)["summary"], "nothing differs");
+}
+
+#[test]
+fn containers_keep_their_routes_and_lose_what_a_failed_deployment_gave_them() {
+    let Some(docker) = Docker::shared() else { return };
+    let Some(mut place) = Place::with_docker(&docker, "") else { return };
+    let mut lab = super::containers::small("t-boxed");
+    lab["nodes"][0]["routes"] = json!([{ "to": "10.9.0.0/24", "via": "10.1.0.2" }]);
+    place.deploy(&lab);
+    lab["links"][2]["endpoints"][0]["addresses"] = json!(["10.1.0.7/24"]);
+    place.deploy(&lab);
+    let routes = |place: &Place| Shown { place, lab: "t-boxed" }.inside("a", &["route"]);
+    assert!(routes(&place).contains("10.9.0.0/24 via 10.1.0.2"), "{}", routes(&place));
+    let mut more = lab.clone();
+    more["nodes"][0]["routes"] = json!([{ "to": "10.8.0.0/24", "via": "10.1.0.2" }]);
+    more["links"][2]["endpoints"][0]["addresses"] = json!(["10.1.0.7/24", "10.2.0.7/24"]);
+    more["nodes"].as_array_mut().unwrap().push(json!({ "name": "c", "group": "boxes" }));
+    more["checks"] = json!([{ "from": "n", "ping": "192.0.2.1", "within": "1s" }]);
+    assert_eq!(place.run("lab/deploy", &more)["state"], "rolled_back");
+    assert!(routes(&place).contains("10.8.0.0/24"), "an undo leaves what is on another run's link: {}", routes(&place));
+    place.deploy(&lab);
+    let shown = routes(&place);
+    assert!(shown.contains("10.9.0.0/24") && !shown.contains("10.8.0.0") && !shown.contains("10.2.0."), "{shown}");
     assert_eq!(place.deploy(&lab)["summary"], "nothing differs");
 }

@@ -14,6 +14,7 @@ mod outside;
 mod owners;
 mod quotas;
 mod routers;
+mod snapshots;
 mod watching;
 
 use std::{
