@@ -4,6 +4,7 @@ mod containers;
 mod crashes;
 mod deploying;
 mod drawings;
+mod edits;
 mod faults;
 mod full;
 mod looking;
@@ -13,6 +14,7 @@ mod outside;
 mod owners;
 mod quotas;
 mod routers;
+mod snapshots;
 mod watching;
 
 use std::{

@@ -16,6 +16,8 @@ use crate::{
 
 /// Where runs keep the documents of their organisation's labs.
 const KEPT: &str = "lab/";
+/// Where they keep, beside a lab's document, what was tried since and didn't end well.
+const TRIED: &str = "/.tried";
 /// Bytes of a document that is checked, compared or imported.
 const DOCUMENT_BYTES: usize = 2 << 20;
 
@@ -292,6 +294,7 @@ fn show(request: Request) -> Result<Answer, Problem> {
         Value::Null
     } else {
         actual["kept"] = document.clone();
+        actual["tried"] = tried(&request, &organisation, &lab)?;
         let plan = labs(&request)?.plan(&document, &actual);
         plan.unwrap_or_else(|problem| {
             unplanned = Some(problem.message);
@@ -300,6 +303,7 @@ fn show(request: Request) -> Result<Answer, Problem> {
     };
     if let Some(all) = actual.as_object_mut() {
         all.remove("kept");
+        all.remove("tried");
     }
     Answer::json(&LabView { organisation, lab, document, actual, plan, unplanned })
 }
@@ -311,9 +315,17 @@ fn is_empty(told: &Value) -> bool {
 }
 
 fn kept_document(request: &Request, organisation: &str, lab: &str) -> Result<Value, Problem> {
-    let key = key(organisation, lab);
-    let found = request.api.engine.stored(organisation, &key)?;
-    Ok(found.into_iter().find(|(its, _)| *its == key).map_or(Value::Null, |(_, document)| document))
+    stored(request, organisation, &key(organisation, lab))
+}
+
+/// What deployments of a lab have tried that didn't end well.
+fn tried(request: &Request, organisation: &str, lab: &str) -> Result<Value, Problem> {
+    stored(request, organisation, &(key(organisation, lab) + TRIED))
+}
+
+fn stored(request: &Request, organisation: &str, key: &str) -> Result<Value, Problem> {
+    let found = request.api.engine.stored(organisation, key)?;
+    Ok(found.into_iter().find(|(its, _)| its == key).map_or(Value::Null, |(_, document)| document))
 }
 
 fn check(request: Request) -> Result<Answer, Problem> {
@@ -334,6 +346,7 @@ fn plan(request: Request) -> Result<Answer, Problem> {
     let organisation = whose(&request, Permission::Read, body.organisation.as_deref(), &lab)?;
     let mut actual = labs.look(&organisation, &lab)?;
     actual["kept"] = kept_document(&request, &organisation, &lab)?;
+    actual["tried"] = tried(&request, &organisation, &lab)?;
     Answer::json(&labs.plan(&document, &actual)?)
 }
 
@@ -346,6 +359,7 @@ mod tests {
         for organisation in [PLATFORM, "acme"] {
             assert_eq!(named(organisation, &key(organisation, "demo")), Some("demo"));
             assert_eq!(named(organisation, "lab/.ledger/acme/demo"), None);
+            assert_eq!(named(organisation, &(key(organisation, "demo") + TRIED)), None);
             assert_eq!(named(organisation, "lab/"), None);
         }
         assert_eq!(named(PLATFORM, "lab/acme/demo"), None);

@@ -1,5 +1,6 @@
 //! What a container engine answers when it refuses, and how people are told.
 
+use serde_json::json;
 use windlass_model::{Code, Problem};
 
 const START: &str = "start Docker (`systemctl start docker`), or say where its socket is with `socket` under [hosts.docker]; \
@@ -64,7 +65,7 @@ impl Fault {
             Kind::Full => problem(Code::Unavailable)
                 .help("Docker's disk is full: make room there (`docker system df` says what takes it), then try again"),
             Kind::Away => problem(Code::Unavailable).help(START).retryable(),
-            Kind::Absent => problem(Code::Unavailable).help(START).no_effect(),
+            Kind::Absent => problem(Code::Unavailable).help(START).data(json!({ "absent": true })).no_effect(),
         }
     }
 }

@@ -18,6 +18,11 @@ pub(super) struct Actual {
     /// The document that the lab was made from, if it is known and can still be read.
     #[serde(deserialize_with = "if_readable")]
     pub(super) kept: Option<Document>,
+    /// What deployments have tried since that didn't end well: some of it may still be there.
+    #[serde(deserialize_with = "if_readable")]
+    pub(super) tried: Option<Document>,
+    /// Namespaces that were made for this document a moment ago: nothing of before is in them.
+    pub(super) fresh: Vec<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

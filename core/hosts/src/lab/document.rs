@@ -279,6 +279,9 @@ impl<'de> Deserialize<'de> for At {
     }
 }
 
+/// Milliseconds and percent are set and read as exactly as this: nftables counts a millionth of all packets.
+const STEP: f64 = 0.000_1;
+
 /// What is done to packets that leave an end. 0 leaves a property alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -304,11 +307,13 @@ impl Impairment {
 
     /// Whether a kernel shows this for that: it counts time and shares in steps of its own.
     pub fn is_about(&self, shown: &Self) -> bool {
-        let near = |a: f64, b: f64| (a - b).abs() <= 0.01 + a.abs() * 0.001;
+        // A thousandth, or the smallest step that anything here counts in; but something is never about nothing.
+        let near = |a: f64, b: f64| ((a > STEP / 2.0) == (b > STEP / 2.0)) && (a - b).abs() <= STEP + a.abs() * 0.001;
         near(self.delay_ms, shown.delay_ms)
             && near(self.jitter_ms, shown.jitter_ms)
             && near(self.loss_percent, shown.loss_percent)
             && near(self.duplicate_percent, shown.duplicate_percent)
+            && (self.rate_kbit == 0) == (shown.rate_kbit == 0)
             && self.rate_kbit.abs_diff(shown.rate_kbit) <= 1
     }
 }

@@ -116,7 +116,9 @@ fn drafts() -> Vec<Draft> {
                         "actual",
                         Kind::Map,
                         "`net` (of `net::describe`), `docker` (of `docker::nodes`), `qemu` (of `qemu::machines`), and `kept`: the document that the \
-                         lab was made from, if it is known. It tells what was taken out of it since.",
+                         lab was made from, if it is known. It tells what was taken out of it since. `tried`: what deployments have tried since \
+                         that failed, which may have left something behind; a plan's own `tried` is what to keep until it has ended well. \
+                         `fresh`: namespaces that were made for this document a moment ago.",
                     ),
                 ]
             },

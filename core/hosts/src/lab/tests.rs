@@ -1,5 +1,6 @@
 //! Documents as people write them: what becomes of them, and what is said about mistakes.
 
+mod edits;
 mod imports;
 mod plans;
 mod rhythm;

@@ -14,7 +14,10 @@ use crate::lab::{
 };
 
 /// A link has so long packets unless somebody says otherwise.
-const MTU: u32 = 1_500;
+pub(super) const MTU: u32 = 1_500;
+
+/// Why a link is laid anew whose ends are right.
+const NO_MAC: &str = "the document gives it no hardware address any more";
 
 /// A piece of a link, as the kernel has it: a veth or a tap.
 enum Piece<'a> {
@@ -100,6 +103,8 @@ impl<'a> Comparison<'a> {
         if let (Some(one), Some(other)) = there
             && leads_to(one, at_b)
             && leads_to(other, at_a)
+            && !self.lost_mac(a)
+            && !self.lost_mac(b)
         {
             self.ends(link, &[(at_a.to_string(), one.mtu), (at_b.to_string(), other.mtu)]);
             self.plugged(link, &at_a.to_string(), one.up, &[(at_b.to_string(), other.up)]);
@@ -111,6 +116,7 @@ impl<'a> Comparison<'a> {
         }
         let why = match there {
             (None, None) => "it isn't there",
+            _ if self.lost_mac(a) || self.lost_mac(b) => NO_MAC,
             _ => "it leads elsewhere",
         };
         let remnants = [there.0.map(|_| at_a), there.1.map(|_| at_b)].into_iter().flatten();
@@ -136,7 +142,9 @@ impl<'a> Comparison<'a> {
         let near = link.impairment_of(usize::from(link.endpoints[0].at.as_ref() != Some(at)));
         let inner = self.interface(at)?;
         let host = self.actual.host_link(&outside);
-        if let (Some(inner), Some(host)) = (inner, host) {
+        if let (Some(inner), Some(host)) = (inner, host)
+            && !self.lost_mac(end)
+        {
             self.ends(link, &[(at.to_string(), inner.mtu), (outside.clone(), host.mtu)]);
             self.on_bridge(&outside, host, bridge);
             self.plugged(link, &outside, host.up, &[(at.to_string(), inner.up)]);
@@ -145,7 +153,11 @@ impl<'a> Comparison<'a> {
             self.impaired(&outside, far, impairment(host.impairment.as_ref()));
             return Ok(());
         }
-        let why = if inner.is_some() { "it leads elsewhere" } else { "it isn't there" };
+        let why = match inner {
+            None => "it isn't there",
+            Some(_) if self.lost_mac(end) => NO_MAC,
+            Some(_) => "it leads elsewhere",
+        };
         let remnant = inner.is_some() || host.is_some();
         self.new_link(link, remnant.then(|| json!({ "a": at, "b": {} })).into_iter().collect(), why);
         self.plan.wire.links.push(json!({ "a": end_of(end), "b": { "bridge": bridge }, "mtu": link.mtu }));
@@ -196,8 +208,8 @@ impl<'a> Comparison<'a> {
     /// Both ends' packet length.
     fn ends(&mut self, link: &Link, shown: &[(String, u32)]) {
         let had = || {
-            let was = self.kept.and_then(|kept| kept.links.iter().find(|was| was.name() == link.name()));
-            was.and_then(|was| was.mtu).map(|_| MTU)
+            let ends = link.endpoints.iter().filter_map(|end| end.at.as_ref());
+            ends.flat_map(|at| self.ends_before(at)).find_map(|(was, _)| was.mtu).map(|_| MTU)
         };
         let Some(wanted) = link.mtu.or_else(had) else { return };
         let wrong: Vec<&String> = shown.iter().filter(|(_, mtu)| *mtu != wanted).map(|(at, _)| at).collect();
@@ -247,19 +259,35 @@ impl<'a> Comparison<'a> {
             }
             self.settle(json!({ "op": "add_address", "at": at, "address": address }));
         }
-        for address in there.iter().filter(|address| !end.addresses.contains(address)) {
-            // A container's own programs may have given it this one.
-            let node = self.document.node(&at.node);
-            if node.is_some_and(|node| node.kind == NodeKind::Namespace) || self.had(at, address) {
-                self.differs(Action::Remove, "address", format!("{at} {address}"), "the document doesn't have it");
-                self.plan.loosen.push(json!({ "op": "remove_address", "at": at, "address": address }));
-            }
-        }
+        // A container's own programs may have given it others.
+        let node = self.document.node(&at.node);
+        let is_bare = node.is_some_and(|node| node.kind == NodeKind::Namespace);
+        let goes = |address: &IpNet| !end.addresses.contains(address) && (is_bare || self.had(at, address));
+        let (gone, stay): (Vec<IpNet>, Vec<IpNet>) = there.into_iter().partition(goes);
+        self.loosen(&at.to_string(), &gone, &stay);
     }
 
     fn had(&self, at: &At, address: &IpNet) -> bool {
-        let ends = self.kept.into_iter().flat_map(|kept| &kept.links).flat_map(|link| &link.endpoints);
-        ends.filter(|end| end.at.as_ref() == Some(at)).any(|end| end.addresses.contains(address))
+        self.ends_before(at).any(|(_, end)| end.addresses.contains(address))
+    }
+
+    /// Whether an end had a hardware address of its own, and has the one again that follows from its name.
+    fn lost_mac(&self, end: &End) -> bool {
+        let at = end.at.as_ref().filter(|_| end.mac.is_none());
+        at.is_some_and(|at| self.ends_before(at).any(|(_, was)| was.mac.is_some()))
+    }
+
+    /// Takes addresses away. The kernel takes more than that: with an IPv4 address it may take those of the same network, so these
+    /// are given again; with the last one go all IPv4 routes over the link, for which `routes` cares.
+    pub(super) fn loosen(&mut self, at: &str, gone: &[IpNet], stay: &[IpNet]) {
+        for address in gone {
+            self.differs(Action::Remove, "address", format!("{at} {address}"), "the document doesn't have it");
+            self.plan.loosen.push(json!({ "op": "remove_address", "at": at, "address": address }));
+        }
+        let goes_too = |one: &&IpNet| one.addr().is_ipv4() && gone.iter().any(|gone| gone.trunc() == one.trunc());
+        for address in stay.iter().filter(goes_too) {
+            self.settle(json!({ "op": "add_address", "at": at, "address": address }));
+        }
     }
 
     fn impaired(&mut self, at: &str, wanted: Impairment, shown: Impairment) {

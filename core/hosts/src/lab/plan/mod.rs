@@ -7,6 +7,7 @@ mod networks;
 mod nodes;
 mod ports;
 mod routes;
+mod tried;
 
 use std::collections::BTreeSet;
 
@@ -16,7 +17,7 @@ use windlass_model::{Code, Problem};
 
 use super::{
     actual::Actual,
-    document::{Document, NodeKind},
+    document::{At, Document, End, Link, Network, Node, NodeKind},
 };
 
 pub use self::declared::{Declared, declared};
@@ -107,6 +108,8 @@ pub(super) struct Comparison<'a> {
     actual: &'a Actual,
     /// The document as it was when the lab was made last.
     kept: Option<&'a Document>,
+    /// What was tried since, and may have left something behind.
+    tried: Option<&'a Document>,
     /// Nodes that are made anew: nothing of their links is there then.
     fresh: BTreeSet<&'a str>,
     /// Nodes that go.
@@ -118,7 +121,7 @@ pub(super) struct Comparison<'a> {
     plan: Plan,
 }
 
-/// Compares. `actual` is `#{ net, docker, qemu, kept }`.
+/// Compares. `actual` is `#{ net, docker, qemu, kept, tried, fresh }`.
 pub fn plan(document: &Document, actual: &Value) -> Result<Value, Problem> {
     let actual: Actual = serde_json::from_value(actual.clone()).map_err(|error| {
         Problem::new(Code::InvalidArgument, format!("argument `actual`: {error}"))
@@ -132,6 +135,7 @@ pub fn plan(document: &Document, actual: &Value) -> Result<Value, Problem> {
         document,
         actual: &actual,
         kept: actual.kept.as_ref(),
+        tried: actual.tried.as_ref(),
         fresh: BTreeSet::new(),
         leaving: BTreeSet::new(),
         implied: BTreeSet::new(),
@@ -145,7 +149,7 @@ pub fn plan(document: &Document, actual: &Value) -> Result<Value, Problem> {
     comparison.finish()
 }
 
-impl Comparison<'_> {
+impl<'a> Comparison<'a> {
     fn differs(&mut self, action: Action, kind: &'static str, name: impl Into<String>, why: impl Into<String>) {
         self.plan.differences.push(Difference { action, kind, name: name.into(), why: why.into() });
     }
@@ -154,9 +158,28 @@ impl Comparison<'_> {
         self.plan.settle.push(call);
     }
 
-    /// Whether a node is one of this kind, in the document as it was before.
-    fn was(&self, name: &str) -> Option<&super::document::Node> {
-        self.kept.and_then(|kept| kept.node(name))
+    /// Documents that the lab was made from before, or was to be.
+    fn before(&self) -> impl Iterator<Item = &'a Document> + use<'a> {
+        self.kept.into_iter().chain(self.tried)
+    }
+
+    /// A node, as it was before or was to be.
+    fn were(&self, name: &str) -> impl Iterator<Item = &'a Node> {
+        self.before().filter_map(move |document| document.node(name))
+    }
+
+    /// A network, as it was before or was to be.
+    fn networks_before(&self, name: &str) -> impl Iterator<Item = &'a Network> {
+        self.before().filter_map(move |document| document.network(name))
+    }
+
+    /// An end of a link, as it was before or was to be, with its link.
+    fn ends_before(&self, at: &At) -> impl Iterator<Item = (&'a Link, &'a End)> {
+        let ends = |link: &'a Link| link.endpoints.iter().map(move |end| (link, end));
+        self.before()
+            .flat_map(|document| &document.links)
+            .flat_map(ends)
+            .filter(move |(_, end)| end.at.as_ref() == Some(at))
     }
 
     fn finish(mut self) -> Result<Value, Problem> {
@@ -197,6 +220,9 @@ impl Comparison<'_> {
         }
         value["lab"] = self.document.name.as_str().into();
         value["same"] = same.into();
+        if !same {
+            value["tried"] = json!(tried::with(self.document, self.tried));
+        }
         value["counts"] = counts;
         value["summary"] = if same { "nothing differs".into() } else { said.join(", ").into() };
         Ok(value)

@@ -1,9 +1,13 @@
 //! Networks: bridges that are missing, differ or go, and what joins them to other machines.
 
+use ipnet::IpNet;
 use serde_json::{Map, Value, json};
 
-use super::{Action, Comparison};
-use crate::lab::{actual::given, document::Network};
+use super::{Action, Comparison, cables::MTU};
+use crate::lab::{
+    actual::given,
+    document::{Document, Link, Network},
+};
 
 /// What an implied bridge forwards: all link-local groups that the kernel lets through, as a cable does.
 const LIKE_A_CABLE: u32 = 0xfff8;
@@ -17,6 +21,22 @@ fn settings(network: &Network) -> Map<String, Value> {
         ("vlan_filtering", json!(network.vlan_filtering)),
     ];
     all.into_iter().filter(|(_, value)| !value.is_null()).map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+/// What the kernel has where nobody sets anything.
+fn default_of(document: &Document, network: &Network, key: &str) -> Value {
+    match key {
+        "mtu" => json!(least_mtu(document, network)),
+        "ageing_time_s" => json!(300),
+        "group_fwd_mask" => json!(0),
+        _ => json!(false),
+    }
+}
+
+/// A bridge has packets as long as its ports have, if nobody says otherwise.
+fn least_mtu(document: &Document, network: &Network) -> u32 {
+    let into = |link: &&Link| link.endpoints[1].network.as_ref() == Some(&network.name);
+    document.links.iter().filter(into).map(|link| link.mtu.unwrap_or(MTU)).min().unwrap_or(MTU)
 }
 
 impl Comparison<'_> {
@@ -41,8 +61,7 @@ impl Comparison<'_> {
     }
 
     fn network(&mut self, network: &Network) {
-        let wanted = settings(network);
-        let was = self.kept.and_then(|kept| kept.network(&network.name));
+        let mut wanted = settings(network);
         let Some(there) = self.actual.host_link(&network.name) else {
             let mut bridge = wanted;
             bridge.insert("name".into(), network.name.as_str().into());
@@ -59,6 +78,13 @@ impl Comparison<'_> {
             "stp" | "vlan_filtering" => there.settings.get(key).cloned().unwrap_or(json!(false)),
             _ => there.settings.get(key).cloned().unwrap_or_default(),
         };
+        // What the document sets no more is as if it had never been set.
+        for key in self.networks_before(&network.name).flat_map(|was| settings(was).into_iter().map(|(key, _)| key)) {
+            let default = default_of(self.document, network, &key);
+            if !shown(&key).is_null() {
+                wanted.entry(key).or_insert(default);
+            }
+        }
         let mut changes: Map<String, Value> = wanted
             .iter()
             .filter(|(key, value)| shown(key) != **value)
@@ -77,16 +103,9 @@ impl Comparison<'_> {
             self.differs(Action::Add, "address", format!("{} {address}", network.name), "it isn't there");
             self.settle(json!({ "op": "add_address", "at": network.name, "address": address }));
         }
-        for address in there_now.iter().filter(|address| !network.addresses.contains(address)) {
-            if was.is_some_and(|was| was.addresses.contains(address)) {
-                self.differs(
-                    Action::Remove,
-                    "address",
-                    format!("{} {address}", network.name),
-                    "the document doesn't have it",
-                );
-                self.plan.loosen.push(json!({ "op": "remove_address", "at": network.name, "address": address }));
-            }
-        }
+        let had = |address: &IpNet| self.networks_before(&network.name).any(|was| was.addresses.contains(address));
+        let goes = |address: &IpNet| !network.addresses.contains(address) && had(address);
+        let (gone, stay): (Vec<IpNet>, Vec<IpNet>) = there_now.into_iter().partition(goes);
+        self.loosen(&network.name, &gone, &stay);
     }
 }

@@ -51,7 +51,17 @@ impl<'a> Comparison<'a> {
     fn namespace(&mut self, node: &'a Node) {
         let taken = self.actual.container(&node.name).is_some();
         if self.actual.namespace(&node.name).is_some() && !taken {
-            if self.was(&node.name).is_some_and(|was| was.own.get("sysctls") != node.own.get("sysctls")) {
+            let is_new = self.actual.fresh.contains(&node.name);
+            let was_set: Vec<_> = self.were(&node.name).filter(|_| !is_new).map(sysctls_of).collect();
+            let is_gone = |key: &str| !sysctls_of(node).any(|(set, _)| set == key);
+            if was_set.iter().flat_map(Clone::clone).any(|(key, _)| is_gone(key)) {
+                // Nobody knows what the kernel would have without it.
+                self.differs(Action::Replace, "namespace", &node.name, "a kernel setting is taken out of the document");
+                self.plan.remove.namespaces.push(node.name.clone());
+                self.plan.base.namespaces.push(node.name.clone());
+                self.sysctls(node);
+                self.made_anew(node);
+            } else if was_set.into_iter().any(|was| !was.eq(sysctls_of(node))) {
                 self.differs(Action::Change, "node", &node.name, "its kernel settings differ");
                 self.sysctls(node);
             }
@@ -133,7 +143,7 @@ impl<'a> Comparison<'a> {
     }
 
     fn sysctls(&mut self, node: &Node) {
-        for (key, value) in node.own.get("sysctls").and_then(Value::as_object).into_iter().flatten() {
+        for (key, value) in sysctls_of(node) {
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             self.plan.sysctls.push(json!({ "node": node.name, "key": key, "value": value }));
         }
@@ -147,4 +157,9 @@ impl<'a> Comparison<'a> {
             self.plan.ready.push(json!({ "node": node.name, "kind": node.kind, "within": within, "serial": serial }));
         }
     }
+}
+
+/// A node's kernel settings, in the order of their keys.
+fn sysctls_of(node: &Node) -> impl Iterator<Item = (&String, &Value)> + Clone {
+    node.own.get("sysctls").and_then(Value::as_object).into_iter().flatten()
 }

@@ -42,7 +42,8 @@ impl Comparison<'_> {
             self.plan.base.vxlans.push(spec);
             return Some(name);
         };
-        if is_this(&spec, there) {
+        let set = |was: &Network| network.mtu.is_none() && was.mtu == Some(there.mtu);
+        if is_this(&spec, there) && !self.networks_before(&network.name).any(set) {
             if let Some(mtu) = network.mtu.filter(|mtu| *mtu != there.mtu) {
                 self.differs(Action::Change, "vxlan", &name, "its mtu differs");
                 self.settle(json!({ "op": "set_link", "at": name, "changes": { "mtu": mtu } }));

@@ -1,6 +1,6 @@
 //! Routes and forwarding of namespaces and containers.
 
-use std::net::IpAddr;
+use std::{collections::BTreeSet, net::IpAddr};
 
 use serde_json::{Value, json};
 
@@ -31,8 +31,9 @@ impl Comparison<'_> {
                 }
                 continue;
             };
-            let was = self.was(&node.name).cloned();
-            for gone in was.iter().flat_map(|was| &was.routes).filter(|route| !node.routes.contains(route)) {
+            let were = self.were(&node.name).flat_map(|was| &was.routes);
+            let gone: BTreeSet<&Route> = were.filter(|route| !node.routes.contains(route)).collect();
+            for gone in gone {
                 if there.routes.iter().any(|shown| is_shown(gone, shown)) {
                     self.differs(
                         Action::Remove,
@@ -48,12 +49,12 @@ impl Comparison<'_> {
                 if !is_there {
                     self.differs(Action::Add, "route", format!("{} to {}", node.name, route.to), "it isn't there");
                 }
-                // A link that is made anew takes the routes over it with it.
-                if !is_there || self.is_rewired(&node.name) {
+                // A link that is made anew takes the routes over it with it, and so does its last address.
+                if !is_there || self.is_rewired(&node.name) || self.is_loosened(&node.name) {
                     self.settle(json!({ "op": "add_route", "node": node.name, "route": route }));
                 }
             }
-            let forwarded = was.is_some_and(|was| was.forwarding);
+            let forwarded = self.were(&node.name).any(|was| was.forwarding);
             if node.forwarding != there.forwarding.ipv4 && (node.forwarding || forwarded) {
                 let why = if node.forwarding { "it doesn't forward packets" } else { "it forwards packets" };
                 self.differs(Action::Change, "node", &node.name, why);
@@ -66,6 +67,12 @@ impl Comparison<'_> {
     fn is_rewired(&self, node: &str) -> bool {
         let is_of = |end: &Value| end["at"].as_str().is_some_and(|at| at.split(':').next() == Some(node));
         self.plan.wire.links.iter().any(|link| is_of(&link["a"]) || is_of(&link["b"]))
+    }
+
+    /// Whether an address of the node goes in this plan.
+    fn is_loosened(&self, node: &str) -> bool {
+        let is_of = |at: &Value| at.as_str().is_some_and(|at| at.split_once(':').is_some_and(|(its, _)| its == node));
+        self.plan.loosen.iter().any(|call| call["op"] == "remove_address" && is_of(&call["at"]))
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{document, value};
 use crate::lab::plan;
 
-const LAB: &str = "
+pub(super) const LAB: &str = "
 name: demo
 networks: [{ name: lan }]
 nodes:
@@ -17,7 +17,7 @@ links:
 ";
 
 /// What the kernel tells of `LAB`.
-fn there() -> Value {
+pub(super) fn there() -> Value {
     let interface = |name: &str, address: &str, peer: &str| {
         json!({ "interface": name, "kind": "veth", "up": true, "operstate": "up", "mtu": 1500, "mac": "02:00:00:00:00:01",
             "addresses": [address, "fe80::1/64"], "peer": peer })
@@ -38,11 +38,11 @@ fn there() -> Value {
     } })
 }
 
-fn compared(yaml: &str, actual: &Value) -> Value {
+pub(super) fn compared(yaml: &str, actual: &Value) -> Value {
     plan(&document(yaml), actual).unwrap_or_else(|problem| panic!("{}", problem.message))
 }
 
-fn differences(plan: &Value) -> Vec<String> {
+pub(super) fn differences(plan: &Value) -> Vec<String> {
     let all = plan["differences"].as_array().unwrap();
     all.iter().map(|one| format!("{} {} {}", one["action"], one["kind"], one["name"]).replace('"', "")).collect()
 }

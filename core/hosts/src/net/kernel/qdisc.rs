@@ -105,25 +105,21 @@ fn netem(impairment: &Impairment) -> Vec<u8> {
     for (kind, percent) in
         [(TCA_NETEM_REORDER, impairment.reorder_percent), (TCA_NETEM_CORRUPT, impairment.corrupt_percent)]
     {
-        if percent > 0.0 {
-            // Without a correlation.
-            let both: Vec<u8> = [share(percent), 0].iter().flat_map(|number| number.to_ne_bytes()).collect();
-            push(&mut options, kind, &both);
-        }
+        // Also what isn't wanted is said: one that is there is changed, and keeps what isn't mentioned. Without a correlation.
+        let both: Vec<u8> = [share(percent), 0].iter().flat_map(|number| number.to_ne_bytes()).collect();
+        push(&mut options, kind, &both);
     }
-    if impairment.rate_kbit > 0 {
-        let bytes_per_second = impairment.rate_kbit * 125;
-        let short = u32::try_from(bytes_per_second).unwrap_or(u32::MAX);
-        let rate: Vec<u8> = [short, 0, 0, 0].iter().flat_map(|number| number.to_ne_bytes()).collect();
-        push(&mut options, TCA_NETEM_RATE, &rate);
-        push(&mut options, TCA_NETEM_RATE64, &bytes_per_second.to_ne_bytes());
-    }
+    let bytes_per_second = impairment.rate_kbit * 125;
+    let short = u32::try_from(bytes_per_second).unwrap_or(u32::MAX);
+    let rate: Vec<u8> = [short, 0, 0, 0].iter().flat_map(|number| number.to_ne_bytes()).collect();
+    push(&mut options, TCA_NETEM_RATE, &rate);
+    push(&mut options, TCA_NETEM_RATE64, &bytes_per_second.to_ne_bytes());
     options
 }
 
 fn read_netem(options: &[u8]) -> Option<Impairment> {
     let number = |index: usize| u32_at(options, index * 4);
-    let percent = |share: u32| (f64::from(share) / f64::from(u32::MAX) * 1e5).round() / 1e3;
+    let percent = |share: u32| (f64::from(share) / f64::from(u32::MAX) * 1e8).round() / 1e6;
     let ms = |ticks: u32| (u64::from(ticks) * TICK_NS) as f64 / 1e6;
     let mut impairment = Impairment {
         delay_ms: ms(number(0)?),
@@ -211,5 +207,24 @@ mod tests {
             let impairment = Impairment { rate_kbit, ..Impairment::default() };
             assert_eq!(read_tbf(&tbf(&impairment)), Some(impairment));
         }
+        // The least that anybody can ask for is seen, too.
+        let little = Impairment { delay_ms: 0.000_1, loss_percent: 0.000_1, ..Impairment::default() };
+        assert_eq!(read_netem(&netem(&little)), Some(little));
+    }
+
+    #[test]
+    fn a_netem_that_is_there_is_told_what_is_not_wanted_any_more() {
+        let options = netem(&Impairment { delay_ms: 5.0, ..Impairment::default() });
+        let told: HashMap<u16, Vec<u8>> = NlasIterator::new(&options[NETEM_OPTION_BYTES..])
+            .flatten()
+            .map(|attribute| (attribute.kind(), attribute.value().to_vec()))
+            .collect();
+        for (kind, bytes) in
+            [(TCA_NETEM_REORDER, 8), (TCA_NETEM_CORRUPT, 8), (TCA_NETEM_RATE, 16), (TCA_NETEM_RATE64, 8)]
+        {
+            assert_eq!(told.get(&kind), Some(&vec![0; bytes]), "attribute {kind}");
+        }
+        // How many packets may be overtaken, and which share is lost or doubled, is never left out.
+        assert_eq!(options[8..20], [0; 12]);
     }
 }
