@@ -6,6 +6,7 @@ mod deploying;
 mod drawings;
 mod faults;
 mod full;
+mod kept;
 mod looking;
 mod machines;
 mod networks;

@@ -45,8 +45,11 @@ impl<'a> Comparison<'a> {
     }
 
     fn is_machine(&self, end: &End) -> bool {
-        let node = end.at.as_ref().and_then(|at| self.document.node(&at.node));
-        node.is_some_and(|node| node.kind == NodeKind::Machine)
+        end.at.as_ref().is_some_and(|at| self.is_a_machine(&at.node))
+    }
+
+    fn is_a_machine(&self, node: &str) -> bool {
+        self.document.node(node).is_some_and(|node| node.kind == NodeKind::Machine)
     }
 
     /// Machines hang on bridges: where a link has no network at its other end, one is implied.
@@ -171,7 +174,7 @@ impl<'a> Comparison<'a> {
             .actual
             .machine(&at.node)
             .is_some_and(|machine| matches!(machine.status.as_str(), "running" | "paused"));
-        let goes = self.plan.remove_machines.contains(&at.node);
+        let goes = self.plan.remove_machines.contains(&at.node) || self.restarted.contains(at.node.as_str());
         if runs && !goes && self.plan.restart_machines.insert(at.node.clone()) {
             self.differs(Action::Start, "machine", at.node.clone(), "it has lost its end of a link");
         }
@@ -308,7 +311,10 @@ impl<'a> Comparison<'a> {
             let goes = self.leaving.contains(node) || self.fresh.contains(node);
             match link.kind.as_str() {
                 "veth" if !goes && !wanted.contains(name) => _ = gone.insert(name.to_owned()),
-                "tun" if !wanted.contains(name) => self.plan.remove.taps.push(json!({ "at": name })),
+                // A node of another kind has a cable of this name, and no tap.
+                "tun" if !wanted.contains(name) || !self.is_a_machine(node) => {
+                    self.plan.remove.taps.push(json!({ "at": name }))
+                }
                 _ => {}
             }
         }
