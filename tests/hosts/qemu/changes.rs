@@ -55,14 +55,14 @@ fn a_tap_is_told_by_its_mark_whatever_the_kernel_calls_it() {
     lab.ok("net::create_tap", json!(["vm2:eth0", { "bridge": "lan2" }]));
     lab.ok("net::create_tap", json!(["vm1:eth0", { "bridge": "lan1" }]));
     assert_eq!((called("vm1:eth0"), called("vm2:eth0")), (second, first));
-    for n in [1, 2] {
+    for n in [1_usize, 2] {
         let name = format!("vm{n}");
         lab.ok("start_machine", json!([name]));
         lab.says(&name, PROMPT);
         lab.told(&name, &format!("ping -c 3 -W 5 10.9{n}.0.1"), "[123] packets received");
         let now = called(&format!("{name}:eth0"));
         assert_eq!(
-            lab.ok("machines", json!([]))[usize::from(n) - 1]["taps"],
+            lab.ok("machines", json!([]))[n - 1]["taps"],
             json!([{ "at": format!("{name}:eth0"), "interface": now }])
         );
     }
@@ -108,6 +108,7 @@ fn a_change_leaves_the_disk_and_an_undo_takes_it_back() {
     // Labels are for people: the guest goes on.
     let mut labelled = wanted.clone();
     labelled["labels"] = json!({ "team": "blue" });
+    lab.run = "01another/2".into();
     lab.ok("change_machines", json!([[labelled]]));
     assert_eq!((pid(&lab), &lab.ok("machines", json!([]))[0]["labels"]["team"]), (second, &json!("blue")));
 
@@ -115,6 +116,10 @@ fn a_change_leaves_the_disk_and_an_undo_takes_it_back() {
     lab.call_as("revert_machines", json!([["r1"]]), Some("01testrun/1".into())).unwrap();
     assert_eq!(record(&lab, "r1")["spec"]["vnc"], true);
     lab.reopen();
+    let third = pid(&lab);
+    lab.undo("change_machines", &json!([[labelled]]));
+    assert_eq!((pid(&lab), &record(&lab, "r1")["spec"]["labels"]), (third, &Value::Null));
+    lab.run = "01another".into();
     lab.undo("change_machines", &json!([[wanted]]));
     lab.undo("change_machines", &json!([[wanted]]));
     let now = record(&lab, "r1");

@@ -1,6 +1,7 @@
 //! Documents as people write them: what becomes of them, and what is said about mistakes.
 
 mod imports;
+mod machines;
 mod plans;
 mod rhythm;
 

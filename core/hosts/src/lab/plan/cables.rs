@@ -64,8 +64,9 @@ impl<'a> Comparison<'a> {
             self.implied.insert(name.clone());
             name
         });
-        let far =
-            |end: usize| if link.endpoints[end].at.is_some() { Impairment::default() } else { link.impairment_of(end) };
+        // What a namespace sends is impaired where it leaves it; what a machine sends can be only where it arrives.
+        let is_done = |end: usize| link.endpoints[end].at.is_some() && ![machine_a, machine_b][end];
+        let far = |end: usize| if is_done(end) { Impairment::default() } else { link.impairment_of(end) };
         let ends = [(a, machine_a, 1), (b, machine_b, 0)].into_iter().filter(|(end, ..)| end.at.is_some());
         let piece = |(end, machine, other): (&'a End, bool, usize)| match machine {
             true => Piece::Tap(end, bridge.clone(), far(other)),
@@ -273,7 +274,7 @@ impl<'a> Comparison<'a> {
             let ends = [&link["a"]["at"], &link["b"]["at"]];
             ends.iter().any(|end| end.as_str() == Some(at.trim_end_matches("@host")))
         });
-        if !is_new {
+        if !is_new && !self.plan.wire.taps.iter().any(|tap| tap["at"] == at) {
             self.differs(
                 Action::Change,
                 "impairment",
