@@ -12,16 +12,19 @@ use windlass_tests::{
 
 use super::{Place, containers};
 
-fn place(docker: &Docker) -> Option<Place> {
-    let guest = match Guest::get() {
-        Ok(guest) => guest,
+pub(super) fn place(docker: &Docker) -> Option<Place> {
+    Place::with_docker(docker, &config()?)
+}
+
+/// What machines need; `None`, said out loud, where there can't be any.
+pub(super) fn config() -> Option<String> {
+    match Guest::get() {
+        Ok(guest) => Some(format!("[hosts.qemu]\naccelerator = \"tcg\"\nimages = [\"{}\"]\n", guest.folder.display())),
         Err(reason) => {
             skip(&reason);
-            return None;
+            None
         }
-    };
-    let config = format!("[hosts.qemu]\naccelerator = \"tcg\"\nimages = [\"{}\"]\n", guest.folder.display());
-    Place::with_docker(docker, &config)
+    }
 }
 
 fn machine(disk: bool) -> Value {
@@ -42,12 +45,12 @@ fn lab(name: &str, disk: bool) -> Value {
 }
 
 impl Place {
-    fn machine(&self, lab: &str) -> std::path::PathBuf {
+    pub(super) fn machine(&self, lab: &str) -> std::path::PathBuf {
         self.data().join(format!("qemu/labs/{lab}/vm"))
     }
 
     /// Types a line on the machine's serial line, and waits for what is said then, that often all in all.
-    fn types(&self, lab: &str, line: &str, answer: &str, times: usize) {
+    pub(super) fn types(&self, lab: &str, line: &str, answer: &str, times: usize) {
         let folder = self.machine(lab).join("run");
         let mut serial = UnixStream::connect(folder.join("serial")).unwrap();
         serial.write_all(format!("{line}\n").as_bytes()).unwrap();
@@ -57,7 +60,7 @@ impl Place {
         });
     }
 
-    fn pid(&self, lab: &str) -> i32 {
+    pub(super) fn pid(&self, lab: &str) -> i32 {
         std::fs::read_to_string(self.machine(lab).join("pid")).unwrap().trim().parse().unwrap()
     }
 }

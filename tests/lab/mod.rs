@@ -7,6 +7,7 @@ mod drawings;
 mod edits;
 mod faults;
 mod full;
+mod kept;
 mod looking;
 mod machines;
 mod networks;

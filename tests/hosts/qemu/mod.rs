@@ -1,5 +1,6 @@
 //! The `qemu` module with real guests: a small Linux that boots in seconds, emulated.
 
+mod changes;
 mod disks;
 mod life;
 mod marks;

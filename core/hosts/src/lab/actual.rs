@@ -106,6 +106,18 @@ pub(super) struct Machine {
     pub(super) name: String,
     pub(super) status: String,
     pub(super) digest: Option<String>,
+    /// The image that its disk began as, and the disk's size.
+    pub(super) disk: Option<String>,
+    pub(super) disk_gb: Option<u64>,
+    pub(super) taps: Vec<Attached>,
+}
+
+/// An interface of a machine.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Attached {
+    /// `None`: an earlier version has made it, and knows it only by what the kernel called it then.
+    pub(super) at: Option<String>,
 }
 
 impl Actual {
@@ -123,6 +135,13 @@ impl Actual {
 
     pub(super) fn machine(&self, name: &str) -> Option<&Machine> {
         self.qemu.iter().find(|machine| machine.name == name)
+    }
+}
+
+impl Machine {
+    /// Whether it has to be told which of the lab's TAPs are its own.
+    pub(super) fn knows_no_taps(&self) -> bool {
+        self.taps.iter().any(|tap| tap.at.is_none())
     }
 }
 

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use serde_json::Value;
 
 use super::{
-    document::{At, Document, End, Network, NetworkKind, Node, NodeKind, OF_KIND, Route},
+    document::{At, Document, End, Link, Network, NetworkKind, Node, NodeKind, OF_KIND, Route},
     fault::Fault,
     normal::natural,
     spec,
@@ -208,6 +208,7 @@ impl<'a> Look<'a> {
                 [a, b] if a == b => self.wrong("same_node", pointer, format!("both ends are of the node `{a}`")),
                 _ => {}
             }
+            self.impairment(link, pointer);
             for end in &link.endpoints {
                 if let Some(at) = &end.at {
                     if let Some(problem) = bad_interface(&at.interface) {
@@ -245,6 +246,19 @@ impl<'a> Look<'a> {
                     _ => {}
                 }
             }
+        }
+    }
+
+    /// What a machine sends comes out at once of the tap in its network's bridge: there is no place to impair it.
+    fn impairment(&mut self, link: &'a Link, pointer: &str) {
+        let (Some(at), Some(network)) = (&link.endpoints[0].at, &link.endpoints[1].network) else { return };
+        let is_machine = self.document.node(&at.node).is_some_and(|node| node.kind == NodeKind::Machine);
+        if is_machine && !link.impairment_of(0).is_none() {
+            let message = format!(
+                "what the machine's `{at}` sends into the network `{network}` can't be impaired: impair the network's end, \
+                 `{{ network: {network}, impairment: … }}`, for what it receives, or lay a link from it to another node"
+            );
+            self.wrong("machine_impairment", pointer, message);
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod edits;
 mod imports;
+mod machines;
 mod plans;
 mod rhythm;
 

@@ -17,6 +17,10 @@ pub trait Machines: Send + Sync {
     fn image(&self, cx: &OpCx, name: &str) -> Result<Value, Problem>;
     /// All of them, or none; what they are now, in the same order.
     fn create(&self, cx: &OpCx, lab: &LabId, specs: &[MachineSpec]) -> Result<Vec<Value>, Problem>;
+    /// All of them, or none, on the disks that they have; one that runs is asked to stop first, and after `grace` made to.
+    fn change(&self, cx: &OpCx, lab: &LabId, specs: &[MachineSpec], grace: Duration) -> Result<Vec<Value>, Problem>;
+    /// Takes back what a step has changed; if no step is undone, the last change of each.
+    fn take_back(&self, cx: &OpCx, lab: &LabId, names: &[String], grace: Duration) -> Result<(), Problem>;
     /// What it is now.
     fn start(&self, cx: &OpCx, lab: &LabId, name: &str) -> Result<Value, Problem>;
     /// Asks it to, and after `grace` makes it.

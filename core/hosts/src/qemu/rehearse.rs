@@ -10,7 +10,11 @@ use serde_json::{Value, json};
 use windlass_model::{Code, Problem};
 use windlass_script::host::OpCx;
 
-use super::{backend::Machines, pattern::Pattern, spec::MachineSpec};
+use super::{
+    backend::Machines,
+    pattern::Pattern,
+    spec::{MachineSpec, TapSpec},
+};
 use crate::{
     lab_id::{Holding, LabId},
     lab_mark::run_of,
@@ -26,6 +30,8 @@ struct Machine {
     running: bool,
     started_by: Option<String>,
     snapshots: BTreeMap<String, (bool, String)>,
+    /// What it was before each change: who changed it, and whether it ran.
+    before: Vec<(String, MachineSpec, bool)>,
 }
 
 impl Twin {
@@ -48,7 +54,9 @@ impl Twin {
 impl Machine {
     fn report(&self) -> Value {
         let socket = |kind: &str| format!("/var/lib/windlass/qemu/{}/{kind}", self.spec.name);
+        let tap = |tap: &TapSpec| json!({ "at": tap.at, "interface": tap.interface });
         json!({ "name": self.spec.name, "status": if self.running { "running" } else { "stopped" },
+            "taps": self.spec.taps().iter().map(tap).collect::<Vec<_>>(), "disk": self.spec.disk, "disk_gb": self.spec.disk_gb,
             "pid": self.running.then_some(1), "accelerator": self.running.then_some("tcg"), "serial": socket("serial"),
             "vnc": (self.spec.vnc == Some(true)).then(|| socket("vnc")), "digest": self.spec.digest,
             "labels": self.spec.labels.clone().unwrap_or_default(), "run": run_of(&self.key) })
@@ -83,18 +91,7 @@ impl Machines for Twin {
     }
 
     fn create(&self, cx: &OpCx, lab: &LabId, specs: &[MachineSpec]) -> Result<Vec<Value>, Problem> {
-        for spec in specs {
-            for image in spec.images() {
-                let scope = format!("image={image}");
-                if !cx.is_granted("qemu.run", &scope) {
-                    let grant = format!("qemu.run:{scope}");
-                    let message = format!("a machine with the image `{image}` needs the grant `{grant}`");
-                    return Err(Problem::new(Code::PermissionDenied, message)
-                        .data(json!({ "grant": grant }))
-                        .no_effect());
-                }
-            }
-        }
+        check_grants(cx, specs)?;
         let mut all = self.0.lock();
         let key = |spec: &MachineSpec| (lab.key.clone(), spec.name.clone());
         for spec in specs {
@@ -112,6 +109,7 @@ impl Machines for Twin {
                 running: false,
                 started_by: None,
                 snapshots: BTreeMap::new(),
+                before: Vec::new(),
             });
             if spec.start != Some(false) {
                 machine.start(cx);
@@ -119,6 +117,48 @@ impl Machines for Twin {
             machine.report()
         });
         Ok(made.collect())
+    }
+
+    fn change(&self, cx: &OpCx, lab: &LabId, specs: &[MachineSpec], _: Duration) -> Result<Vec<Value>, Problem> {
+        check_grants(cx, specs)?;
+        for spec in specs {
+            self.with(lab, &spec.name, |machine| match machine.spec.has_disk_of(spec) {
+                true => Ok(()),
+                false => {
+                    let message = format!("{}: a machine's `disk` and `disk_gb` can't be changed", spec.name);
+                    Err(Problem::new(Code::Conflict, message).no_effect())
+                }
+            })?;
+        }
+        let change = |spec: &MachineSpec| {
+            self.with(lab, &spec.name, |machine| {
+                if machine.before.last().is_none_or(|(by, ..)| *by != cx.key) {
+                    machine.before.push((cx.key.clone(), machine.spec.clone(), machine.running));
+                }
+                machine.running &= spec.start != Some(false) && machine.spec.runs_as(spec);
+                machine.spec = spec.clone();
+                if spec.start != Some(false) {
+                    machine.start(cx);
+                }
+                Ok(machine.report())
+            })
+        };
+        specs.iter().map(change).collect()
+    }
+
+    fn take_back(&self, cx: &OpCx, lab: &LabId, names: &[String], _: Duration) -> Result<(), Problem> {
+        for name in names {
+            let back = self.with(lab, name, |machine| {
+                let own =
+                    |(by, ..): &mut (String, MachineSpec, bool)| cx.undoes.as_ref().is_none_or(|undone| by == undone);
+                if let Some((_, spec, ran)) = machine.before.pop_if(own) {
+                    (machine.spec, machine.running) = (spec, ran);
+                }
+                Ok(())
+            });
+            back.or_else(|problem| if problem.code == Code::NotFound { Ok(()) } else { Err(problem) })?;
+        }
+        Ok(())
     }
 
     fn start(&self, cx: &OpCx, lab: &LabId, name: &str) -> Result<Value, Problem> {
@@ -239,4 +279,16 @@ impl Machines for Twin {
             Ok(each.collect())
         })
     }
+}
+
+fn check_grants(cx: &OpCx, specs: &[MachineSpec]) -> Result<(), Problem> {
+    for image in specs.iter().flat_map(MachineSpec::images) {
+        let scope = format!("image={image}");
+        if !cx.is_granted("qemu.run", &scope) {
+            let grant = format!("qemu.run:{scope}");
+            let message = format!("a machine with the image `{image}` needs the grant `{grant}`");
+            return Err(Problem::new(Code::PermissionDenied, message).data(json!({ "grant": grant })).no_effect());
+        }
+    }
+    Ok(())
 }

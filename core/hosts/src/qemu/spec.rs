@@ -62,7 +62,10 @@ pub struct MachineSpec {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TapSpec {
-    /// The kernel's name of a TAP of the same lab.
+    /// What the lab calls a TAP of its own: `vm1:eth0`. It stays, whatever the kernel calls it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+    /// The kernel's name of it, where it was last seen.
     pub interface: String,
     /// The guest's hardware address.
     pub mac: Option<String>,
@@ -121,12 +124,18 @@ impl MachineSpec {
             return Err(too_many(format!("{name} has more than {MAX_TAPS} interfaces")));
         }
         for (index, tap) in self.taps().iter().enumerate() {
-            if !matches!(lab_names::parse(&tap.interface), Some(Parsed::Interface { .. })) {
-                return Err(invalid(format!("{name}: `{}` isn't the kernel's name of a lab's TAP", tap.interface))
-                    .help("net::create_tap tells it as `interface`"));
+            match &tap.at {
+                Some(at) => check_at(name, at)?,
+                None if matches!(lab_names::parse(&tap.interface), Some(Parsed::Interface { .. })) => {}
+                None => {
+                    let message = format!("{name}: `{}` isn't the kernel's name of a lab's TAP", tap.interface);
+                    return Err(
+                        invalid(message).help("net::create_tap tells it as `interface`; or say `at: \"vm1:eth0\"`")
+                    );
+                }
             }
-            if self.taps()[..index].iter().any(|other| other.interface == tap.interface) {
-                return Err(invalid(format!("{name}: {} stands there twice", tap.interface)));
+            if self.taps()[..index].iter().any(|other| other.is_same(tap)) {
+                return Err(invalid(format!("{name}: {} stands there twice", tap.shown())));
             }
             if let Some(mac) = &tap.mac
                 && !is_unicast_mac(mac)
@@ -174,10 +183,75 @@ impl MachineSpec {
         self.disk.is_some() || self.disk_gb.is_some()
     }
 
+    /// Whether another one has the same disk, as far as what it was made from says.
+    pub fn has_disk_of(&self, other: &Self) -> bool {
+        (&self.disk, self.disk_gb) == (&other.disk, other.disk_gb)
+    }
+
+    /// Whether another one is the same, whatever the kernel called its TAPs when each was looked at.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.lasting() == other.lasting()
+    }
+
+    /// Whether a guest that was started as one of them may go on as the other.
+    pub fn runs_as(&self, other: &Self) -> bool {
+        let guest = |spec: &Self| Self { labels: None, digest: None, start: None, ..spec.lasting() };
+        guest(self) == guest(other)
+    }
+
+    fn lasting(&self) -> Self {
+        let mut spec = self.clone();
+        for tap in spec.taps.iter_mut().flatten().filter(|tap| tap.at.is_some()) {
+            tap.interface.clear();
+        }
+        spec
+    }
+
     /// The images that it is made of.
     pub fn images(&self) -> impl Iterator<Item = &str> {
         [&self.disk, &self.kernel, &self.initrd].into_iter().flatten().map(String::as_str)
     }
+}
+
+impl TapSpec {
+    /// As people read it.
+    pub fn shown(&self) -> &str {
+        self.at.as_deref().unwrap_or(&self.interface)
+    }
+
+    /// Whether both are one TAP.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (&self.at, &other.at) {
+            (Some(at), Some(other)) => at == other,
+            _ => self.interface == other.interface && !self.interface.is_empty(),
+        }
+    }
+}
+
+/// Refuses machines of one call that would be in each other's way.
+pub fn check_together(specs: &[MachineSpec]) -> Result<(), Problem> {
+    if specs.len() > MAX_AT_ONCE {
+        return Err(invalid(format!("one call is about {MAX_AT_ONCE} machines at most")));
+    }
+    for (index, spec) in specs.iter().enumerate() {
+        if specs[..index].iter().any(|other| other.name == spec.name) {
+            return Err(invalid(format!("the machine {} stands there twice", spec.name)));
+        }
+        let taken = |tap: &TapSpec| specs[..index].iter().flat_map(MachineSpec::taps).any(|other| other.is_same(tap));
+        if let Some(tap) = spec.taps().iter().find(|tap| taken(tap)) {
+            return Err(invalid(format!("{}: {} is another machine's already", spec.name, tap.shown())));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses what can't be a TAP's name in a lab.
+fn check_at(name: &str, at: &str) -> Result<(), Problem> {
+    let parts = at.split_once(':').ok_or_else(|| {
+        invalid(format!("{name}: `{at}` can't be the name of a TAP")).help("a node and an interface: `vm1:eth0`")
+    })?;
+    check_name("node", parts.0)?;
+    check_name("interface", parts.1)
 }
 
 /// Refuses names of images that lead elsewhere by themselves.

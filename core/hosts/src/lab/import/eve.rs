@@ -160,8 +160,17 @@ pub(super) fn take(nodes: Vec<TheirNode>, networks: Vec<TheirNetwork>, draft: &m
         let mut taken = Map::from_iter([("name".to_owned(), json!(name))]);
         put_position(&mut taken, network.position);
         draft.networks.push(taken.into());
-        let links = connected.into_iter().map(|end| json!({ "endpoints": [end, { "network": name }] }));
-        draft.links.extend(links);
+        for mut end in connected {
+            if is_machine(draft, &end) && end.as_object_mut().is_some_and(|end| end.remove("impairment").is_some()) {
+                let at = end["at"].as_str().unwrap_or_default().to_owned();
+                draft.leave(
+                    &place,
+                    format!("the impairment of `{at}`"),
+                    "what a machine sends into a network can't be impaired here",
+                );
+            }
+            draft.links.push(json!({ "endpoints": [end, { "network": name }] }));
+        }
     }
     for (id, left) in ends {
         draft.leave(
@@ -170,6 +179,11 @@ pub(super) fn take(nodes: Vec<TheirNode>, networks: Vec<TheirNetwork>, draft: &m
             "there is no network of this number",
         );
     }
+}
+
+fn is_machine(draft: &Draft, end: &Value) -> bool {
+    let name = end["at"].as_str().and_then(|at| at.split(':').next());
+    draft.nodes.iter().any(|node| node["name"].as_str() == name && node.get("disk").is_some())
 }
 
 fn take_node(node: &TheirNode, ends: &mut BTreeMap<String, Vec<Value>>, draft: &mut Draft) {

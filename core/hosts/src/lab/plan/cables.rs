@@ -48,8 +48,11 @@ impl<'a> Comparison<'a> {
     }
 
     fn is_machine(&self, end: &End) -> bool {
-        let node = end.at.as_ref().and_then(|at| self.document.node(&at.node));
-        node.is_some_and(|node| node.kind == NodeKind::Machine)
+        end.at.as_ref().is_some_and(|at| self.is_a_machine(&at.node))
+    }
+
+    fn is_a_machine(&self, node: &str) -> bool {
+        self.document.node(node).is_some_and(|node| node.kind == NodeKind::Machine)
     }
 
     /// Machines hang on bridges: where a link has no network at its other end, one is implied.
@@ -64,8 +67,9 @@ impl<'a> Comparison<'a> {
             self.implied.insert(name.clone());
             name
         });
-        let far =
-            |end: usize| if link.endpoints[end].at.is_some() { Impairment::default() } else { link.impairment_of(end) };
+        // What a namespace sends is impaired where it leaves it; what a machine sends can be only where it arrives.
+        let is_done = |end: usize| link.endpoints[end].at.is_some() && ![machine_a, machine_b][end];
+        let far = |end: usize| if is_done(end) { Impairment::default() } else { link.impairment_of(end) };
         let ends = [(a, machine_a, 1), (b, machine_b, 0)].into_iter().filter(|(end, ..)| end.at.is_some());
         let piece = |(end, machine, other): (&'a End, bool, usize)| match machine {
             true => Piece::Tap(end, bridge.clone(), far(other)),
@@ -183,7 +187,7 @@ impl<'a> Comparison<'a> {
             .actual
             .machine(&at.node)
             .is_some_and(|machine| matches!(machine.status.as_str(), "running" | "paused"));
-        let goes = self.plan.remove_machines.contains(&at.node);
+        let goes = self.plan.remove_machines.contains(&at.node) || self.restarted.contains(at.node.as_str());
         if runs && !goes && self.plan.restart_machines.insert(at.node.clone()) {
             self.differs(Action::Start, "machine", at.node.clone(), "it has lost its end of a link");
         }
@@ -298,7 +302,7 @@ impl<'a> Comparison<'a> {
             let ends = [&link["a"]["at"], &link["b"]["at"]];
             ends.iter().any(|end| end.as_str() == Some(at.trim_end_matches("@host")))
         });
-        if !is_new {
+        if !is_new && !self.plan.wire.taps.iter().any(|tap| tap["at"] == at) {
             self.differs(
                 Action::Change,
                 "impairment",
@@ -336,7 +340,10 @@ impl<'a> Comparison<'a> {
             let goes = self.leaving.contains(node) || self.fresh.contains(node);
             match link.kind.as_str() {
                 "veth" if !goes && !wanted.contains(name) => _ = gone.insert(name.to_owned()),
-                "tun" if !wanted.contains(name) => self.plan.remove.taps.push(json!({ "at": name })),
+                // A node of another kind has a cable of this name, and no tap.
+                "tun" if !wanted.contains(name) || !self.is_a_machine(node) => {
+                    self.plan.remove.taps.push(json!({ "at": name }))
+                }
                 _ => {}
             }
         }

@@ -95,6 +95,8 @@ pub(super) struct Plan {
     sysctls: Vec<Value>,
     start_containers: Vec<String>,
     machines: Vec<Value>,
+    /// Machines that are there, and are to be made of something else on the disks that they have.
+    change_machines: Vec<Value>,
     start_machines: Vec<String>,
     /// Machines that run, and have lost a tap: the one that is made for it now is another device.
     restart_machines: BTreeSet<String>,
@@ -112,6 +114,8 @@ pub(super) struct Comparison<'a> {
     tried: Option<&'a Document>,
     /// Nodes that are made anew: nothing of their links is there then.
     fresh: BTreeSet<&'a str>,
+    /// Machines that a change starts anew.
+    restarted: BTreeSet<&'a str>,
     /// Nodes that go.
     leaving: BTreeSet<String>,
     /// Whether nodes' names or first addresses aren't what they were.
@@ -137,12 +141,14 @@ pub fn plan(document: &Document, actual: &Value) -> Result<Value, Problem> {
         kept: actual.kept.as_ref(),
         tried: actual.tried.as_ref(),
         fresh: BTreeSet::new(),
+        restarted: BTreeSet::new(),
         leaving: BTreeSet::new(),
         implied: BTreeSet::new(),
         plan: Plan { hosts, hosts_before, ..Plan::default() },
     };
     comparison.nodes();
     comparison.cables()?;
+    comparison.told_their_taps();
     comparison.networks();
     comparison.routes();
     comparison.told();

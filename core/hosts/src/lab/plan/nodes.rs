@@ -118,11 +118,7 @@ impl<'a> Comparison<'a> {
                 }
                 self.plan.machines.push(spec);
             }
-            Some((_, digest)) if digest != spec["digest"].as_str() => {
-                self.differs(Action::Replace, "machine", &node.name, "what it is made from differs");
-                self.plan.remove_machines.push(node.name.clone());
-                self.plan.machines.push(spec);
-            }
+            Some((_, digest)) if digest != spec["digest"].as_str() => return self.another_machine(node, spec),
             Some(("running" | "paused", _)) => return,
             Some((status, _)) => {
                 self.differs(Action::Start, "machine", &node.name, format!("it is {status}"));
@@ -130,6 +126,56 @@ impl<'a> Comparison<'a> {
             }
         }
         self.ready(node);
+    }
+
+    /// A machine is made of something else by now. All but its disk can be changed; the disk is kept wherever it can be.
+    fn another_machine(&mut self, node: &'a Node, spec: Value) {
+        let Some(there) = self.actual.machine(&node.name) else { return };
+        let (disk, disk_gb) = (spec["disk"].as_str(), spec["disk_gb"].as_u64());
+        let had_disk = there.disk.is_some() || there.disk_gb.is_some();
+        if (there.disk.as_deref(), there.disk_gb) != (disk, disk_gb) {
+            let what = if there.disk.as_deref() == disk { "its disk's size" } else { "the image of its disk" };
+            let why = match had_disk {
+                true => format!("{what} differs: its disk is made anew, and its snapshots go with the old one"),
+                false => "it has a disk now".to_owned(),
+            };
+            self.differs(Action::Replace, "machine", &node.name, why);
+            self.plan.remove_machines.push(node.name.clone());
+            self.plan.machines.push(spec);
+            return self.ready(node);
+        }
+        let is_up = matches!(there.status.as_str(), "running" | "paused");
+        let was = self.kept.and_then(|kept| spec::node(kept, kept.node(&node.name)?));
+        let goes_on = is_up && was.is_some_and(|was| same_guest(&was, &spec));
+        let why = match (goes_on, had_disk) {
+            (true, _) => "its labels differ",
+            (false, true) => "what it is made from differs: it is started anew on its disk",
+            (false, false) => "what it is made from differs: it is started anew",
+        };
+        self.differs(Action::Change, "machine", &node.name, why);
+        self.plan.change_machines.push(spec);
+        if !goes_on {
+            self.restarted.insert(node.name.as_str());
+            self.ready(node);
+        }
+    }
+
+    /// Machines that an earlier version has made know the kernel's names of their TAPs only, and those may be others' by now.
+    pub(super) fn told_their_taps(&mut self) {
+        let (document, actual) = (self.document, self.actual);
+        let is_told = |name: &String| actual.machine(name).is_some_and(|there| !there.knows_no_taps());
+        let (started, restarted) =
+            (std::mem::take(&mut self.plan.start_machines), std::mem::take(&mut self.plan.restart_machines));
+        let known: Vec<String> =
+            self.plan.change_machines.iter().filter_map(|spec| Some(spec["name"].as_str()?.to_owned())).collect();
+        let specs = |names: Vec<&String>| -> Vec<Value> {
+            names.into_iter().filter_map(|name| spec::node(document, document.node(name)?)).collect()
+        };
+        self.plan.change_machines.extend(specs(
+            started.iter().chain(&restarted).filter(|name| !is_told(name) && !known.contains(name)).collect(),
+        ));
+        self.plan.start_machines = started.into_iter().filter(is_told).collect();
+        self.plan.restart_machines = restarted.into_iter().filter(is_told).collect();
     }
 
     fn made_anew(&mut self, node: &'a Node) {
@@ -162,4 +208,14 @@ impl<'a> Comparison<'a> {
 /// A node's kernel settings, in the order of their keys.
 fn sysctls_of(node: &Node) -> impl Iterator<Item = (&String, &Value)> + Clone {
     node.own.get("sysctls").and_then(Value::as_object).into_iter().flatten()
+}
+
+/// Whether a guest may go on as it runs.
+fn same_guest(was: &Value, now: &Value) -> bool {
+    let guest = |spec: &Value| {
+        let kept =
+            spec.as_object().into_iter().flatten().filter(|(key, _)| !matches!(key.as_str(), "labels" | "digest"));
+        kept.map(|(key, value)| (key.clone(), value.clone())).collect::<Vec<_>>()
+    };
+    guest(was) == guest(now)
 }

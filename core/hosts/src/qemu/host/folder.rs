@@ -48,6 +48,20 @@ pub struct Record {
     /// Snapshots by tag, with the `run/step` that made each.
     #[serde(default)]
     pub snapshots: BTreeMap<String, String>,
+    /// What it was before each change of the run that changed it last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub before: Vec<Before>,
+}
+
+/// What a machine was before a change.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Before {
+    /// `run/step` that changed it.
+    pub key: String,
+    /// As it had been asked for.
+    pub spec: MachineSpec,
+    /// Its process, if it ran.
+    pub ran: Option<Started>,
 }
 
 /// A process of a machine.
@@ -238,7 +252,9 @@ pub fn put(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.set_permissions(Permissions::from_mode(0o600))?;
     file.write_all(bytes)?;
     file.sync_data()?;
-    fs::rename(&new, path)
+    fs::rename(&new, path)?;
+    // The name, too, is there after a power cut.
+    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
 /// Does something to a machine's folder, unless somebody else has it.

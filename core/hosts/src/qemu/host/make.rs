@@ -32,8 +32,8 @@ const AT_A_TIME: usize = 4;
 const GIB: u64 = 1 << 30;
 
 /// A machine with what it boots from, looked at.
-struct Plan<'a> {
-    spec: &'a MachineSpec,
+struct Plan {
+    spec: MachineSpec,
     base: Option<Image>,
     /// Bytes of its disk.
     size: Option<u64>,
@@ -52,23 +52,36 @@ pub fn create(host: &Host, cx: &OpCx, lab: &LabId, specs: &[MachineSpec]) -> Res
             .help("the bound is `hosts.qemu.max_machines`")
             .no_effect());
     }
-    let (next, results) = (AtomicUsize::new(0), Mutex::new(vec![None; plans.len()]));
     // Those that are this call's to take back: new, or gone on with.
     let claimed = Mutex::new(Vec::new());
+    let (made, failure) = at_once(plans.len(), |index| {
+        let plan = &plans[index];
+        let held = claim(host, cx, lab, &plan.spec).inspect(|_| claimed.lock().push(plan.spec.name.clone()))?;
+        one(host, cx, lab, (&tools, plan), held)
+    });
+    match failure {
+        None => Ok(made),
+        Some(problem) => Err(take_back(host, cx, lab, claimed.into_inner(), problem)),
+    }
+}
+
+/// Works on several machines at a time, until one fails: what was made, in order, and why not all.
+pub fn at_once(count: usize, work: impl Fn(usize) -> Result<Value, Problem> + Sync) -> (Vec<Value>, Option<Problem>) {
+    let (next, results) = (AtomicUsize::new(0), Mutex::new(vec![None; count]));
     thread::scope(|scope| {
-        for _ in 0..AT_A_TIME.min(plans.len()) {
+        for _ in 0..AT_A_TIME.min(count) {
             scope.spawn(|| {
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(plan) = plans.get(index) else { break };
-                    let held = claim(host, cx, lab, plan.spec).inspect(|_| claimed.lock().push(plan.spec.name.clone()));
-                    let made = held.and_then(|held| one(host, cx, lab, (&tools, plan), held));
-                    let failed = made.is_err();
-                    results.lock()[index] = Some(made);
-                    if failed {
-                        // The others would be taken back anyway.
-                        next.store(plans.len(), Ordering::Relaxed);
+                    if index >= count {
+                        break;
                     }
+                    let made = work(index);
+                    if made.is_err() {
+                        // The others would be taken back anyway.
+                        next.store(count, Ordering::Relaxed);
+                    }
+                    results.lock()[index] = Some(made);
                 }
             });
         }
@@ -82,17 +95,14 @@ pub fn create(host: &Host, cx: &OpCx, lab: &LabId, specs: &[MachineSpec]) -> Res
             None => {}
         }
     }
-    match failure {
-        None => Ok(made),
-        Some(problem) => Err(take_back(host, cx, lab, claimed.into_inner(), problem)),
-    }
+    (made, failure)
 }
 
 /// Looks at everything that can be wrong before anything is made.
-fn plan<'a>(host: &Host, cx: &OpCx, lab: &LabId, tools: &Tools, spec: &'a MachineSpec) -> Result<Plan<'a>, Problem> {
+fn plan(host: &Host, cx: &OpCx, lab: &LabId, tools: &Tools, spec: &MachineSpec) -> Result<Plan, Problem> {
     let boot = Boot::of(&host.config, spec)?;
     boot.images().try_for_each(|image| image.check_grant(cx))?;
-    taps::check(cx, lab, spec)?;
+    let spec = taps::attached(cx, lab, spec)?;
     let asked = spec.disk_gb.map(|size| u64::from(size) * GIB);
     let Some(base) = boot.disk else { return Ok(Plan { spec, base: None, size: asked }) };
     let holds = base.inspect(cx, tools, &host.config)?["virtual-size"].as_u64().unwrap_or(0);
@@ -114,13 +124,7 @@ fn plan<'a>(host: &Host, cx: &OpCx, lab: &LabId, tools: &Tools, spec: &'a Machin
     Ok(Plan { spec, base: Some(base), size: asked })
 }
 
-fn one(
-    host: &Host,
-    cx: &OpCx,
-    lab: &LabId,
-    (tools, plan): (&Tools, &Plan<'_>),
-    mut held: Held,
-) -> Result<Value, Problem> {
+fn one(host: &Host, cx: &OpCx, lab: &LabId, (tools, plan): (&Tools, &Plan), mut held: Held) -> Result<Value, Problem> {
     furnish(cx, lab, tools, plan, &held)?;
     if plan.spec.start != Some(false) {
         power::start(host, cx, lab, &mut held)?;
@@ -139,6 +143,7 @@ fn claim(host: &Host, cx: &OpCx, lab: &LabId, spec: &MachineSpec) -> Result<Held
         spec: spec.clone(),
         started: None,
         snapshots: Default::default(),
+        before: Vec::new(),
     };
     loop {
         let Some(held) = host.store.hold(cx, lab, name)? else {
@@ -161,7 +166,7 @@ fn claim(host: &Host, cx: &OpCx, lab: &LabId, spec: &MachineSpec) -> Result<Held
                 .data(serde_json::json!({ "lab": lab.name, "run": found.run() }))
                 .no_effect());
         }
-        if found.spec != *spec {
+        if !found.spec.is_same(spec) {
             let message = format!("the machine {name} is there already, and isn't what is asked for");
             return Err(Problem::new(Code::Conflict, message)
                 .help("remove it first: qemu::remove_machine")
@@ -172,8 +177,8 @@ fn claim(host: &Host, cx: &OpCx, lab: &LabId, spec: &MachineSpec) -> Result<Held
 }
 
 /// Its disk and its seed: each appears whole.
-fn furnish(cx: &OpCx, lab: &LabId, tools: &Tools, plan: &Plan<'_>, held: &Held) -> Result<(), Problem> {
-    let (spec, run) = (plan.spec, held.run());
+fn furnish(cx: &OpCx, lab: &LabId, tools: &Tools, plan: &Plan, held: &Held) -> Result<(), Problem> {
+    let (spec, run) = (&plan.spec, held.run());
     User::give(tools.user.as_ref(), &run)?;
     if spec.has_disk() && !run.join(command::DISK).exists() {
         let new = format!("{}.new", command::DISK);
@@ -188,8 +193,13 @@ fn furnish(cx: &OpCx, lab: &LabId, tools: &Tools, plan: &Plan<'_>, held: &Held) 
         let placed = fs::rename(run.join(&new), run.join(command::DISK));
         placed.map_err(|error| system(format!("making the disk of {}", spec.name), &error))?;
     }
+    seeded(cx, lab, tools, spec, held)
+}
+
+/// Its seed, if it is to have one and hasn't yet.
+pub fn seeded(cx: &OpCx, lab: &LabId, tools: &Tools, spec: &MachineSpec, held: &Held) -> Result<(), Problem> {
     if let Some(texts) = &spec.seed {
-        let path = run.join(command::SEED);
+        let path = held.run().join(command::SEED);
         if !path.exists() {
             let disk = seed::disk(cx, spec, texts, &format!("{}/{}", lab.name, spec.name))?;
             folder::put(&path, &disk).map_err(|error| system(format!("making the seed of {}", spec.name), &error))?;

@@ -1,5 +1,6 @@
 //! QEMU on this machine.
 
+mod change;
 mod command;
 mod folder;
 mod images;
@@ -128,7 +129,10 @@ impl Host {
         };
         let started = record.and_then(|record| record.started.as_ref()).filter(|_| lives);
         let vnc = spec.is_some_and(|spec| spec.vnc == Some(true)).then(|| run.join(command::VNC));
-        json!({ "name": name, "status": status, "pid": started.map(|started| started.pid),
+        let taps = spec.map(MachineSpec::taps).unwrap_or_default().iter();
+        let taps: Vec<Value> = taps.map(|tap| json!({ "at": tap.at, "interface": tap.interface })).collect();
+        json!({ "name": name, "status": status, "pid": started.map(|started| started.pid), "taps": taps,
+            "disk": spec.and_then(|spec| spec.disk.as_ref()), "disk_gb": spec.and_then(|spec| spec.disk_gb),
             "accelerator": started.map(|started| &started.accelerator), "serial": run.join(command::SERIAL), "vnc": vnc,
             "digest": spec.and_then(|spec| spec.digest.as_ref()),
             "labels": spec.and_then(|spec| spec.labels.clone()).unwrap_or_default(),
@@ -162,6 +166,16 @@ impl Machines for Host {
         let (mut held, _) = self.held(cx, lab, name)?;
         power::start(self, cx, lab, &mut held)?;
         Ok(Self::report(&held.path, name, held.record.as_ref()))
+    }
+
+    fn change(&self, cx: &OpCx, lab: &LabId, specs: &[MachineSpec], grace: Duration) -> Result<Vec<Value>, Problem> {
+        change::change(self, cx, lab, specs, grace)
+    }
+
+    fn take_back(&self, cx: &OpCx, lab: &LabId, names: &[String], grace: Duration) -> Result<(), Problem> {
+        // The others are taken back, whatever is wrong with one.
+        let each = names.iter().map(|name| change::take_back(self, cx, lab, name, (cx.undoes.as_ref(), grace)));
+        each.fold(Ok(()), |so_far, one| so_far.and(one))
     }
 
     fn stop(&self, cx: &OpCx, lab: &LabId, name: &str, grace: Duration) -> Result<Value, Problem> {

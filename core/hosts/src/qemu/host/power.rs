@@ -31,7 +31,7 @@ pub fn start(host: &Host, cx: &OpCx, lab: &LabId, held: &mut Held) -> Result<(),
     let Some(record) = held.record.clone() else {
         return Err(Problem::new(Code::Internal, "a machine without a record was to be started"));
     };
-    let name = &record.spec.name;
+    let name = record.spec.name.clone();
     if process::lives(&held.path) {
         // A crash may have kept it from being noted, or from being what it is going to be.
         let process = up(cx, held, &record)?;
@@ -40,7 +40,7 @@ pub fn start(host: &Host, cx: &OpCx, lab: &LabId, held: &mut Held) -> Result<(),
         return if noted { Ok(()) } else { note(cx, held, &process, None) };
     }
     let tools = host.tools()?;
-    taps::check(cx, lab, &record.spec)?;
+    let record = Record { spec: taps::again(cx, lab, &record.spec)?, ..record };
     let boot = Boot::of(&host.config, &record.spec)?;
     let accelerator = host.accelerator(&tools, record.spec.accelerator)?;
     let line = command::line(&record.spec, &boot, &record.uuid, accelerator);
@@ -50,6 +50,7 @@ pub fn start(host: &Host, cx: &OpCx, lab: &LabId, held: &mut Held) -> Result<(),
     process::spawn(&held.path, &tools.qemu, &line, tools.user.as_ref())
         .map_err(|error| system(format!("starting QEMU for {name}"), &error))?;
     let process = up(cx, held, &record)?;
+    held.record = Some(record);
     note(cx, held, &process, Some(accelerator))
 }
 

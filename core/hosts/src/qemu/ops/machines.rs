@@ -5,14 +5,14 @@ use windlass_model::{Problem, ResourceChange, ResourceRef};
 use windlass_script::host::{Args, Kind, Op, OpCx, Param, Undo};
 
 use super::{
-    super::spec::{MAX_AT_ONCE, MachineSpec},
+    super::spec::{MachineSpec, check_together},
     Draft, Here, LAB, MACHINE, NAME, NAMES, names_in, resource,
 };
-use crate::{lab_names::check_name, support::invalid};
+use crate::lab_names::check_name;
 
-const SPEC: &str = "`name`; `disk` (an image's name below a folder of images; the machine gets an overlay over it), `disk_gb` (its \
+pub(super) const SPEC: &str = "`name`; `disk` (an image's name below a folder of images; the machine gets an overlay over it), `disk_gb` (its \
      size; without `disk` an empty one); `kernel`, `initrd`, `append` (to boot without a disk); `cpus` (1), `memory_mb` (256); \
-     `taps` (`[#{ interface, mac? }]`: kernel names of the lab's TAPs); `seed` (`#{ user_data, meta_data?, network_config? }` for \
+     `taps` (`[#{ at, mac? }]`: the lab's TAPs as the lab calls them, `vm1:eth0`; or `[#{ interface, mac? }]`, as the kernel does); `seed` (`#{ user_data, meta_data?, network_config? }` for \
      cloud-init, each text or a secret for `qemu:LAB/NAME`); `vnc` (a screen), `accelerator` (`auto`, `kvm`, `tcg`), `labels`, \
      `digest`, `start` (true).";
 
@@ -104,20 +104,8 @@ pub fn ops(here: &Here) -> Vec<Op> {
 
 fn create(here: &Here, cx: &OpCx, args: &Args, specs: &[MachineSpec]) -> Result<Vec<Value>, Problem> {
     let lab = here.lab(cx, args)?;
-    if specs.len() > MAX_AT_ONCE {
-        return Err(invalid(format!("one call makes {MAX_AT_ONCE} machines at most")));
-    }
-    for (index, spec) in specs.iter().enumerate() {
-        spec.check(&here.config)?;
-        if specs[..index].iter().any(|other| other.name == spec.name) {
-            return Err(invalid(format!("the machine {} stands there twice", spec.name)));
-        }
-        let taken =
-            |interface: &str| specs[..index].iter().flat_map(MachineSpec::taps).any(|tap| tap.interface == interface);
-        if let Some(tap) = spec.taps().iter().find(|tap| taken(&tap.interface)) {
-            return Err(invalid(format!("{}: {} is another machine's already", spec.name, tap.interface)));
-        }
-    }
+    specs.iter().try_for_each(|spec| spec.check(&here.config))?;
+    check_together(specs)?;
     here.machines.create(cx, &lab, specs)
 }
 

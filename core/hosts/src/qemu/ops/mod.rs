@@ -1,5 +1,6 @@
 //! What scripts see of `qemu`, by topic, and how its ops are declared.
 
+mod changes;
 mod machines;
 mod power;
 mod read;
@@ -33,7 +34,7 @@ const STOPPING: Param = Param::optional(
 );
 
 /// What a machine is told as.
-const MACHINE: &str = "#{ name: string, status: string, pid: int?, accelerator: string?, serial: string, vnc: string?, digest: string?, labels: map, run: string }";
+const MACHINE: &str = "#{ name: string, status: string, pid: int?, accelerator: string?, serial: string, vnc: string?, disk: string?, disk_gb: int?, taps: array, digest: string?, labels: map, run: string }";
 
 /// What an op does.
 type Body = fn(&Here, &OpCx, &Args) -> Result<Value, Problem>;
@@ -41,7 +42,7 @@ type Body = fn(&Here, &OpCx, &Args) -> Result<Value, Problem>;
 /// The module over what keeps machines.
 pub fn module(machines: Arc<dyn Machines>, organisations: Arc<dyn Organisations>, config: Config) -> HostModule {
     let here = Here { machines, organisations, config: Arc::new(config) };
-    let topics = [machines::ops, power::ops, serial::ops, snapshots::ops, read::ops];
+    let topics = [machines::ops, changes::ops, power::ops, serial::ops, snapshots::ops, read::ops];
     HostModule {
         name: "qemu",
         doc: "Virtual machines of labs on this machine, run by QEMU: with the processor's help (KVM) where that works, emulated \

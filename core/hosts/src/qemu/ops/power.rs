@@ -10,7 +10,8 @@ pub fn ops(here: &Here) -> Vec<Op> {
         here.making(
             Draft {
                 name: "start_machine",
-                doc: "Starts a machine that is stopped; one that runs is left running. Its interfaces are those that it had.",
+                doc: "Starts a machine that is stopped; one that runs is left running. Its interfaces are the lab's TAPs that it had, whatever the kernel calls \
+                      them by now. `not_found`: one isn't there.",
                 params: &[LAB, NAME],
                 returns: MACHINE,
                 example: r#"qemu::create_machine("demo", #{ name: "r1", disk_gb: 1, start: false }); qemu::start_machine("demo", "r1").status"#,

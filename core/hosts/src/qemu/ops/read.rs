@@ -9,9 +9,10 @@ pub fn ops(here: &Here) -> Vec<Op> {
     let machines = here.reading(Draft {
         name: "machines",
         doc: "The lab's machines, by name. `status`: `running`, `stopped`, `paused`, or `missing` (its disk or what was known of it is \
-              lost). `serial` and `vnc` are unix sockets.",
+              lost). `serial` and `vnc` are unix sockets. `taps`: `#{ at, interface }` each, `at` what the lab calls it (`()` for a machine \
+              that an earlier version has made, until it is changed), `interface` what the kernel called it at the last start.",
         params: &[LAB],
-        returns: "array of #{ name: string, status: string, pid: int?, accelerator: string?, serial: string, vnc: string?, digest: string?, labels: map, run: string }",
+        returns: "array of #{ name: string, status: string, pid: int?, accelerator: string?, serial: string, vnc: string?, disk: string?, disk_gb: int?, taps: array, digest: string?, labels: map, run: string }",
         example: r#"qemu::create_machine("demo", #{ name: "r1", disk_gb: 1 }); qemu::machines("demo")[0].status"#,
         body: |here, cx, args| Ok(here.machines.list(cx, &here.lab(cx, args)?)?.into()),
     });
