@@ -114,3 +114,43 @@ it('opens the screen by way of guacd: what it draws is seen, what is typed arriv
   await until('the key to arrive', () => guacd.heard.some((parts) => parts[0] === 'key' && parts[1] === '97' && parts[2] === '1'));
   await until('the picture to be acknowledged', () => guacd.heard.some((parts) => parts[0] === 'sync'));
 });
+
+it('takes all that is typed in a screen for the node, and none of it for the page', async () => {
+  const [before, here] = [guacd.heard.length, page.url()];
+  const keys = () => guacd.heard.slice(before).filter((parts) => parts[0] === 'key' && parts[2] === '1').map((parts) => String.fromCharCode(Number(parts[1]))).join('');
+  // `g r` goes to the runs elsewhere, `l` adds a link, and `?` shows all keys.
+  await page.keyboard.type('ls ?grep');
+  await until('all keys to arrive', () => keys().length >= 8);
+  expect(keys().replace(/[^ -~]/g, '')).toBe('ls ?grep');
+  expect([page.url(), await page.getByRole('dialog').count()]).toEqual([here, 0]);
+});
+
+it('leaves a screen with the keyboard alone, and comes back', async () => {
+  const focused = () => page.evaluate(() => document.activeElement?.getAttribute('data-tab'));
+  await page.locator('.one:not(.away)').getByText('Control and ] leaves it').waitFor();
+  await page.keyboard.press('Control+]');
+  expect(await focused()).toBe('vm/guac');
+  // Control isn't held in the node for ever.
+  const control = () => guacd.heard.filter((parts) => parts[0] === 'key' && ['65507', '65508'].includes(parts[1]!)).at(-1)?.[2];
+  await until('Control to be let go', () => control() === '0');
+  await page.getByRole('tab', { name: /^vm screen$/ }).click();
+  await page.getByRole('application', { name: 'Screen of vm; Control and ] leaves it' }).and(page.locator('canvas')).focus();
+  await page.keyboard.press('Control+]');
+  expect(await focused()).toBe('vm/vnc');
+});
+
+it('opens a shell again whose server was away for a while, once', async () => {
+  await page.getByRole('tab', { name: /^box shell$/ }).click();
+  const shown = page.locator('.one:not(.away)');
+  await server.kill();
+  await shown.getByText('It is tried again').waitFor();
+  // The first time nobody is there.
+  await until('it to be tried in vain', async () => /Opening/.test(await shown.innerText()));
+  await shown.getByText('It is tried again').waitFor();
+  await server.run();
+  await shown.getByText('you type').waitFor({ timeout: 40_000 });
+  await shown.locator('.xterm-helper-textarea').focus();
+  await page.keyboard.type('echo once-$((40+2))\n');
+  await until('the answer', async () => /once-42/.test(await shown.locator('.xterm-rows').innerText()));
+  expect(await shown.getByText(/look at it/).count()).toBe(0);
+}, 120_000);
