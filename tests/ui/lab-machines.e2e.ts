@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Page } from 'playwright-core';
 import { Docker, guest } from './docker';
 import { Guacd } from './guacd';
-import { open, picture, Server, until } from './harness';
+import { expectComplaint, open, picture, Server, until } from './harness';
 import { keep } from './pictures';
 
 let docker: Docker;
@@ -142,6 +142,7 @@ it('leaves a screen with the keyboard alone, and comes back', async () => {
 it('opens a shell again whose server was away for a while, once', async () => {
   await page.getByRole('tab', { name: /^box shell$/ }).click();
   const shown = page.locator('.one:not(.away)');
+  expectComplaint(/WebSocket connection to/);
   await server.kill();
   await shown.getByText('It is tried again').waitFor();
   // The first time nobody is there.
