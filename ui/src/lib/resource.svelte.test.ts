@@ -2,7 +2,7 @@
 import { flushSync } from 'svelte';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { ApiProblem } from './api/problem';
-import { pages, resource } from './resource.svelte';
+import { pages, resource, whole } from './resource.svelte';
 import { session } from './session.svelte';
 
 const settle = async () => {
@@ -147,6 +147,26 @@ describe('a list in pages', () => {
     }
     await Promise.all(others);
     expect(list.items).toEqual(until200.slice(0, 180));
+  });
+
+  it('is fetched whole while something is looked for in it, and not before', async () => {
+    let text = $state('');
+    const { fetcher } = served(until200);
+    let looking!: () => boolean;
+    const list = setUp(() => {
+      const made = pages<number>((cursor, signal, limit) => fetcher(cursor, signal, limit ?? 60));
+      looking = whole(made, () => text !== '');
+      return made;
+    });
+    await settle();
+    expect([list.items.length, looking()]).toEqual([60, false]);
+    text = '199';
+    for (let turn = 0; turn < 6; turn += 1) {
+      flushSync();
+      if (turn === 0) expect(looking()).toBe(true);
+      await settle();
+    }
+    expect([list.items.length, looking(), fetcher.mock.calls.length]).toEqual([200, false, 4]);
   });
 
   it('doesn’t bring back what was taken out here, nor another list’s', async () => {

@@ -82,6 +82,19 @@ export interface Pages<T> {
   set(items: T[]): void;
 }
 
+/** Entries among which something is looked for here. */
+const LOOKED_AT = 5_000;
+
+/** While something is looked for in a list, all of its pages are fetched, one after another: what isn't there can't be found.
+ * Answers whether some are still to come. */
+export function whole(list: Pages<unknown>, wanted: () => boolean): () => boolean {
+  const goesOn = () => wanted() && list.next !== null && !list.problem && list.items.length < LOOKED_AT;
+  $effect(() => {
+    if (goesOn() && !list.busy) void untrack(list.more);
+  });
+  return goesOn;
+}
+
 /** What the server gives at once, at most, and what a page has at least. */
 const [MOST, LEAST] = [500, 50];
 /** Entries that are asked for again; what was shown beyond them stays as it is. */
