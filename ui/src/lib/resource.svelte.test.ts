@@ -128,6 +128,16 @@ describe('a list in pages', () => {
     expect(list.items).toEqual(server.has.slice(0, 180));
   });
 
+  it('shows new ones at its end, if all were shown', async () => {
+    const { server, fetcher } = served(until200.slice(0, 55));
+    const list = setUp(() => pages<number>((cursor, signal, limit) => fetcher(cursor, signal, limit ?? 50)));
+    await settle();
+    await list.more();
+    server.has = until200.slice(0, 58);
+    await list.refresh();
+    expect([list.items.length, list.next]).toEqual([58, null]);
+  });
+
   it('keeps a page that comes while it is asked for again, and the other way round', async () => {
     const { server, fetcher } = served(until200);
     const list = setUp(() => pages<number>((cursor, signal, limit) => fetcher(cursor, signal, limit ?? 60)));

@@ -175,10 +175,12 @@ export function pages<T>(
   async function shown(signal: AbortSignal): Promise<{ items: T[]; next: string | null }> {
     const [had, end] = [items, next];
     const wanted = Math.min(had.length, AGAIN);
+    // Where all were shown, new ones at the end are, too.
+    const room = end === null ? LEAST : 0;
     const fresh: T[] = [];
     let cursor: string | undefined;
     do {
-      const page = await fetcher(cursor, signal, Math.min(MOST, Math.max(LEAST, wanted - fresh.length)));
+      const page = await fetcher(cursor, signal, Math.min(MOST, Math.max(LEAST, wanted - fresh.length + room)));
       fresh.push(...page.items);
       cursor = page.next ?? undefined;
     } while (cursor && fresh.length < wanted);

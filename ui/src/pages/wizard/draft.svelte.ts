@@ -3,6 +3,8 @@ import { api, asProblem, survivesLeaving } from '$lib/api';
 import { same } from '$lib/form';
 
 const PAUSE_MS = 600;
+/** After which it is tried again by itself, when the server couldn't keep it. */
+const AGAIN_MS = 10_000;
 
 export interface Kept {
   input: unknown;
@@ -34,6 +36,7 @@ export class ServerDraft {
   #unsure: { input: unknown; step: string } | undefined;
   #busy: Promise<void> | undefined;
   #ended = false;
+  #gone = false;
 
   constructor(private workflow: string, kept: Kept | null) {
     this.#version = kept?.version ?? 0;
@@ -81,9 +84,13 @@ export class ServerDraft {
       if (problem.code === 'unreachable') this.#unsure = now;
       this.state = problem.code === 'precondition_failed' ? 'other' : 'failed';
       this.trouble = problem.detail;
-      // What failed waits: for “Try again”, or for the next change, which takes its place.
+      // What failed waits: for “Try again”, for a while, or for the next change, which takes its place.
       this.#last = undefined;
       this.#waiting ??= now;
+      if (this.state === 'failed' && !this.#gone) {
+        clearTimeout(this.#timer);
+        this.#timer = setTimeout(() => void this.flush(), AGAIN_MS);
+      }
     }
     this.#busy = undefined;
   }
@@ -121,5 +128,10 @@ export class ServerDraft {
     const surely = !waits || (!this.#busy && this.state !== 'failed' && survivesLeaving({ input: waits.input, step: waits.step }));
     void this.flush({ keepalive: true });
     return surely;
+  }
+  /** The form is left. */
+  stop() {
+    this.#gone = true;
+    this.leave();
   }
 }

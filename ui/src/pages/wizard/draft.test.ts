@@ -36,6 +36,19 @@ it('is sent again when somebody tries again, without another change', async () =
   expect(puts).toHaveLength(2);
 });
 
+it('is tried again by itself after a while, until the form is left', async () => {
+  const draft = new ServerDraft('a/b', null);
+  answer = () => Promise.reject(new TypeError('away'));
+  draft.keep({ name: 'x' }, 'first');
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect([draft.state, puts.length]).toEqual(['failed', 1]);
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(puts).toHaveLength(2);
+  draft.stop();
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(puts).toHaveLength(3);
+});
+
 it('sends what was typed since, not what failed before', async () => {
   const draft = new ServerDraft('a/b', null);
   answer = () => Promise.reject(new TypeError('away'));
