@@ -128,6 +128,21 @@ describe('a list in pages', () => {
     expect(list.items).toEqual(server.has.slice(0, 180));
   });
 
+  it('is asked again after the first page, if something happened while that was on its way', async () => {
+    vi.useFakeTimers();
+    const { server, fetcher } = served([1]);
+    server.hold = true;
+    const list = setUp(() => pages<number>((cursor, signal, limit) => fetcher(cursor, signal, limit ?? 50)));
+    await settle();
+    server.has = [1, 2];
+    await list.refresh();
+    server.hold = false;
+    server.give();
+    await vi.advanceTimersByTimeAsync(1);
+    expect(list.items).toEqual([1, 2]);
+    vi.useRealTimers();
+  });
+
   it('shows new ones at its end, if all were shown', async () => {
     const { server, fetcher } = served(until200.slice(0, 55));
     const list = setUp(() => pages<number>((cursor, signal, limit) => fetcher(cursor, signal, limit ?? 50)));

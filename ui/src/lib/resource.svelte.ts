@@ -115,6 +115,8 @@ export function pages<T>(
   let moving: Promise<void> | null = null;
   let refreshing: Promise<void> | null = null;
   let again = false;
+  /** It was to be asked for again while the first page was on its way. */
+  let missed = false;
   const first = resource(async (signal) => {
     list += 1;
     const page = await fetcher(undefined, signal);
@@ -123,6 +125,8 @@ export function pages<T>(
     items = page.items;
     next = page.next ?? null;
     moreProblem = null;
+    if (missed) setTimeout(() => void refresh());
+    missed = false;
     return true;
   });
   async function more() {
@@ -158,8 +162,9 @@ export function pages<T>(
     if (moving) await moving;
     while (again) {
       again = false;
-      // What never came isn't asked for again, and a first page that is on its way is as new.
-      if (first.data === undefined || first.loading) return;
+      if (first.loading) missed = true;
+      // What never came isn't asked for again.
+      if (first.loading || first.data === undefined) return;
       const [mine, before] = [list, changes];
       try {
         const fresh = await shown(new AbortController().signal);
