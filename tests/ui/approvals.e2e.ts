@@ -125,4 +125,26 @@ describe('approvals', () => {
     await fitsWidth(page);
     await picture(page, 'approvals-390', { full: true });
   });
+
+  it('of which there are very many stay where they are while others come and go', async () => {
+    await Promise.all(Array.from({ length: 55 }, (_, at) => server.launch('t/asks', { what: `number ${at}` })));
+    await until('all to be asked', async () => (await server.api<{ items: unknown[] }>('GET', '/approvals?all=true&limit=500')).items.length >= 55);
+    const page = await as('bea', '/approvals');
+    await until('a count that says there may be more', () => page.getByRole('article').count().then((shown) => shown === 50));
+    await page.getByRole('button', { name: 'Show more' }).click();
+    const last = page.getByRole('article').nth(52);
+    await last.getByLabel('Comment').fill('half a sentence');
+    const title = await last.getByRole('heading').innerText();
+    await server.launch('t/self', { what: 'something else' });
+    await page.getByRole('heading', { name: 'Do something else?' }).waitFor();
+    expect(await card(page, title).getByLabel('Comment').inputValue()).toBe('half a sentence');
+    // One that is decided goes, and none of the others.
+    const before = await page.getByRole('article').count();
+    await page.getByRole('article').nth(3).getByRole('button', { name: 'Deny' }).click();
+    await until('it to go', async () => (await page.getByRole('article').count()) === before - 1);
+    expect(await card(page, title).getByLabel('Comment').inputValue()).toBe('half a sentence');
+    // The start doesn’t say fewer than there are.
+    await page.goto('/');
+    await page.getByRole('heading', { name: /Waits for you 20\+/ }).waitFor();
+  });
 });

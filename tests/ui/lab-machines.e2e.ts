@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Page } from 'playwright-core';
 import { Docker, guest } from './docker';
 import { Guacd } from './guacd';
-import { open, picture, Server, until } from './harness';
+import { expectComplaint, open, picture, Server, until } from './harness';
 import { keep } from './pictures';
 
 let docker: Docker;
@@ -32,7 +32,7 @@ nodes:
     ready: { serial: "guest#", within: 3m }
     position: { x: 480, y: 0 }
 links:
-  - endpoints: [{ at: "box:eth0", addresses: [10.66.0.1/24] }, lan]
+  - endpoints: [lan, { at: "box:eth0", addresses: [10.66.0.1/24] }]
   - endpoints: ["vm:eth0", lan]
 `;
 const node = (name: string) => page.locator(`.svelte-flow__node[data-id="node/${name}"]`);
@@ -75,6 +75,22 @@ it('tells a container that gets sick, one that is stopped, and starts it again',
   await until('it to run again', async () => /running/.test(await label('box')), 60);
 });
 
+it('pulls a cable whose network is written first', async () => {
+  const link = page.locator('.svelte-flow__edge', { has: page.locator('[aria-label*="box:eth0"]') }).or(page.locator('.svelte-flow__edge[aria-label*="box:eth0"]')).first();
+  await link.focus();
+  await page.keyboard.press('Enter');
+  const cable = page.getByRole('group', { name: 'The cable' });
+  for (const [act, state] of [['Pull the cable', 'down'], ['Plug it in', 'up']] as const) {
+    // A press while the one before still works does nothing.
+    await cable.locator('button:not([aria-busy="true"])', { hasText: act }).click();
+    await until(`it to be ${state}`, async () => {
+      const { document } = await server.api<{ document: { links: { state?: string; endpoints: { at?: string }[] }[] } }>('GET', `/labs/${LAB}`);
+      return (document.links.find((one) => one.endpoints.some((end) => end.at === 'box:eth0'))?.state ?? 'up') === state;
+    });
+    await cable.getByRole('button', { name: act === 'Plug it in' ? 'Pull the cable' : 'Plug it in' }).waitFor();
+  }
+});
+
 it('opens a shell in the container', async () => {
   await node('box').click();
   await page.getByRole('button', { name: 'Shell' }).click();
@@ -114,3 +130,51 @@ it('opens the screen by way of guacd: what it draws is seen, what is typed arriv
   await until('the key to arrive', () => guacd.heard.some((parts) => parts[0] === 'key' && parts[1] === '97' && parts[2] === '1'));
   await until('the picture to be acknowledged', () => guacd.heard.some((parts) => parts[0] === 'sync'));
 });
+
+it('takes all that is typed in a screen for the node, and none of it for the page', async () => {
+  const [before, here] = [guacd.heard.length, page.url()];
+  const keys = () => guacd.heard.slice(before).filter((parts) => parts[0] === 'key' && parts[2] === '1').map((parts) => String.fromCharCode(Number(parts[1]))).join('');
+  // A click is enough to type into it.
+  await page.getByRole('tab', { name: /guacd/ }).focus();
+  await page.locator('.one:not(.away) canvas').first().click();
+  // `g r` goes to the runs elsewhere, `l` adds a link, and `?` shows all keys.
+  await page.keyboard.type('ls ?grep');
+  await until('all keys to arrive', () => keys().length >= 8);
+  expect(keys().replace(/[^ -~]/g, '')).toBe('ls ?grep');
+  expect([page.url(), await page.getByRole('dialog').count()]).toEqual([here, 0]);
+});
+
+it('leaves a screen with the keyboard alone, and comes back', async () => {
+  const focused = () => page.evaluate(() => document.activeElement?.getAttribute('data-tab'));
+  await page.locator('.one:not(.away)').getByText('Control and ] leaves it').waitFor();
+  await page.keyboard.press('Control+]');
+  expect(await focused()).toBe('vm/guac');
+  // Control isn't held in the node for ever.
+  const control = () => guacd.heard.filter((parts) => parts[0] === 'key' && ['65507', '65508'].includes(parts[1]!)).at(-1)?.[2];
+  await until('Control to be let go', () => control() === '0');
+  await page.getByRole('tab', { name: /^vm screen$/ }).click();
+  await page.getByRole('application', { name: 'Screen of vm; Control and ] leaves it' }).and(page.locator('canvas')).focus();
+  await page.keyboard.press('Control+]');
+  expect(await focused()).toBe('vm/vnc');
+});
+
+it('opens a shell again whose server was away for a while, once', async () => {
+  await page.getByRole('tab', { name: /^box shell$/ }).click();
+  const shown = page.locator('.one:not(.away)');
+  expectComplaint(/WebSocket connection to|ERR_CONNECTION_REFUSED|ERR_INCOMPLETE/);
+  let tries = 0;
+  page.on('websocket', (socket) => (tries += /nodes\/box\/console/.test(socket.url()) ? 1 : 0));
+  await server.kill();
+  try {
+    await shown.getByText('It is tried again').waitFor();
+    // Twice nobody is there.
+    await until('it to be tried in vain', () => tries >= 2);
+  } finally {
+    await server.run();
+  }
+  await shown.getByText('you type').waitFor({ timeout: 40_000 });
+  await shown.locator('.xterm-helper-textarea').focus();
+  await page.keyboard.type('echo once-$((40+2))\n');
+  await until('the answer', async () => /once-42/.test(await shown.locator('.xterm-rows').innerText()));
+  expect(await shown.getByText(/look at it/).count()).toBe(0);
+}, 120_000);

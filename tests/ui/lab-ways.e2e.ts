@@ -303,6 +303,11 @@ describe('other ways in and out', () => {
     await page.locator('.svelte-flow__node[data-id="node/a"]').click();
     expect(await page.getByLabel('Name', { exact: true }).isDisabled()).toBe(true);
     await accessible(page, 'viewer');
+    // Nor does the palette offer what would be refused.
+    await page.keyboard.press('Control+k');
+    await page.keyboard.type('lab: ');
+    await page.getByRole('option', { name: /Lab: show the tables/ }).waitFor();
+    expect(await page.getByRole('option', { name: /Lab: (deploy|add)|Pull|Plug in/ }).count()).toBe(0);
   });
 
   it('are listed: what is deployed, and what is only drawn', async () => {

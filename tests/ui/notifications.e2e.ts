@@ -59,6 +59,17 @@ async function test(page: Page) {
   await page.getByRole('button', { name: 'Send a test message' }).click();
 }
 
+/** What is asked before something is done, which is then left. */
+async function asked(page: Page, act: () => Promise<unknown>): Promise<string> {
+  let said = '';
+  page.once('dialog', (dialog) => {
+    said = dialog.message();
+    void dialog.dismiss();
+  });
+  await act();
+  return said;
+}
+
 describe('notifications', () => {
   it('are set up from nothing, tested, and arrive; what is secret is never shown again', async () => {
     const page = await open(server, '/notifications');
@@ -172,9 +183,15 @@ describe('notifications', () => {
     await looks(page, 'notifications-targets');
     await page.getByRole('link', { name: 'shop', exact: true }).focus();
     await page.keyboard.press('Enter');
+    // What is being filled in stays while it is paused, and isn't lost without a question.
+    await page.getByLabel('What it is for').fill('half a sentence');
     await page.getByRole('button', { name: 'Pause' }).focus();
     await page.keyboard.press('Enter');
     await page.getByRole('button', { name: 'Resume' }).waitFor();
+    expect(await page.getByLabel('What it is for').inputValue()).toBe('half a sentence');
+    expect(await asked(page, () => page.getByRole('link', { name: 'Leave it' }).click())).toContain('Leave without saving?');
+    await page.getByRole('button', { name: 'Save the changes' }).click();
+    await page.getByText('shop is saved.').waitFor();
     expect((await server.api<{ items: { name: string; paused: boolean }[] }>('GET', '/notifications/targets')).items.find((one) => one.name === 'shop')?.paused).toBe(true);
     await page.getByRole('button', { name: 'Remove…' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Remove the target' }).click();
@@ -183,6 +200,13 @@ describe('notifications', () => {
     await page.keyboard.press('Escape');
     await page.goto('/notifications?part=rules');
     await page.getByRole('link', { name: 'failures' }).click();
+    await page.getByLabel('Other kinds').fill('run.parked');
+    for (const [act, next] of [['Pause', 'Resume'], ['Resume', 'Pause']] as const) {
+      await page.getByRole('button', { name: act }).click();
+      await page.getByRole('button', { name: next }).waitFor();
+    }
+    expect(await page.getByLabel('Other kinds').inputValue()).toBe('run.parked');
+    expect(await asked(page, () => page.getByRole('link', { name: 'Leave it' }).click())).toContain('Leave without saving?');
     await page.getByRole('checkbox', { name: 'shop (Webhook)' }).uncheck();
     await page.getByRole('button', { name: 'Save the changes' }).click();
     await page.getByText('“failures” is saved.').waitFor();

@@ -117,6 +117,18 @@ describe('a voucher', () => {
     await page.getByText('16 characters are missing.').waitFor();
     await looks(page, 'redeem-code');
     expect(asked, 'nothing was sent').toEqual([]);
+    // One that is changed while it is looked up isn't looked up any more.
+    let answer = () => {};
+    const late = new Promise<void>((resolve) => (answer = resolve));
+    await page.route('**/api/v1/redeem/*', async (route) => {
+      await late;
+      await route.continue().catch(() => {});
+    }, { times: 1 });
+    await code.fill(codes[0]!);
+    await page.getByText('Looking at the code').waitFor();
+    await code.fill('7KX2');
+    await page.getByText('Looking at the code').waitFor({ state: 'detached' });
+    answer();
     await code.fill(codes[0]!.replaceAll('-', ' ').toLowerCase());
     await page.getByText('50.00 EUR').waitFor();
     await page.getByRole('button', { name: 'Use another code' }).click();

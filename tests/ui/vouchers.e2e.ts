@@ -1,7 +1,7 @@
 // Vouchers: a batch is issued, handed out, followed and taken back; a large one waits for somebody's word.
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { accessible, fitsWidth, logIn, looks, open, Server, visit } from './harness';
+import { accessible, fitsWidth, logIn, looks, open, Server, until, visit } from './harness';
 import { organisation, PASSWORD, person, vouchers } from './franchise';
 
 let server: Server;
@@ -151,6 +151,24 @@ describe('vouchers', () => {
     await logIn(olga, 'olga', PASSWORD);
     await olga.getByText('You may not see this').waitFor();
     expect(await olga.getByRole('link', { name: 'Vouchers' }).count()).toBe(0);
+  });
+
+  it('are issued once, though the answer to the first press is lost', async () => {
+    const page = await as('ann', '/vouchers/new');
+    await page.getByLabel('Name of the batch').fill('Twice pressed');
+    await page.getByLabel('Worth of each').fill('3');
+    // The server hears it, and its answer doesn't come through.
+    await page.route('**/api/v1/runs', async (route) => {
+      await route.fetch();
+      await route.abort();
+    }, { times: 1 });
+    await page.getByRole('button', { name: 'Issue the vouchers' }).click();
+    await page.getByText('The server can’t be reached.').first().waitFor();
+    await page.getByRole('button', { name: 'Issue the vouchers' }).click();
+    await page.getByRole('heading', { name: 'Twice pressed' }).waitFor();
+    await until('all runs to have ended', async () => (await server.api<{ items: unknown[] }>('GET', '/runs?workflow=franchise/issue-vouchers&state=queued,running')).items.length === 0);
+    const batches = await server.api<{ name: string }[]>('GET', '/vouchers/batches');
+    expect(batches.filter((one) => one.name === 'Twice pressed')).toHaveLength(1);
   });
 
   it('are issued with the keyboard alone', async () => {

@@ -159,6 +159,25 @@ describe('a customer’s own domain', () => {
 });
 
 describe('a draft', () => {
+  it('keeps what was typed last, though the page is reloaded at once, and though the server was away', async () => {
+    const page = await open(server, '/new/provision/sovereign');
+    await heading(page, 'Org');
+    await page.getByLabel('Organisation', { exact: true }).fill('hasty');
+    await page.getByLabel('Owner').fill('ann@hasty.example');
+    await page.reload();
+    await heading(page, 'Org');
+    await until('what was typed last', async () => (await page.getByLabel('Owner').inputValue()) === 'ann@hasty.example');
+    const aside = page.getByRole('complementary', { name: 'So far' });
+    await page.route('**/api/v1/drafts/**', (route) => route.abort(), { times: 1 });
+    await page.getByLabel('Owner').fill('bob@hasty.example');
+    await aside.getByText('It couldn’t be kept').waitFor();
+    expect(JSON.stringify((await draft())?.input)).not.toContain('bob@hasty.example');
+    await aside.getByRole('button', { name: 'Try again' }).click();
+    await aside.getByText(/^Kept/).waitFor();
+    expect(JSON.stringify((await draft())?.input)).toContain('bob@hasty.example');
+    await server.api('DELETE', '/drafts/provision/sovereign');
+  });
+
   it('goes on at another device, and says when it was changed elsewhere', async () => {
     const page = await open(server, '/new/provision/sovereign');
     await heading(page, 'Org');

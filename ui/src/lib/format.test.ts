@@ -1,6 +1,6 @@
 // Times, durations and sizes as words.
 import { expect, it } from 'vitest';
-import { absolute, bytes, duration, plural, relative, shortId } from './format';
+import { absolute, atLeast, few, bytes, duration, plural, relative, shortId } from './format';
 
 it('durations have the two units that matter', () => {
   expect([0, 340, 4_250, 185_000, 7_800_000, 273_600_000, -5].map(duration)).toEqual(['0 ms', '340 ms', '4.2 s', '3 min 05 s', '2 h 10 min', '3 d 4 h', '0 ms']);
@@ -17,5 +17,7 @@ it('moments are told from now, and absolutely', () => {
 it('numbers have units', () => {
   expect([bytes(12), bytes(3_500), bytes(5 << 20)]).toEqual(['12 B', '3.4 KiB', '5.0 MiB']);
   expect([plural(1, 'run'), plural(1_204, 'run'), plural(0, 'entry', 'entries')]).toEqual(['1 run', '1,204 runs', '0 entries']);
+  expect([few(['a', 'b'], 2), few([...'abcdef'], 2), few([], 2)]).toEqual(['a, b', 'a, b and 4 more', '']);
+  expect([atLeast(20, null), atLeast(1_200, 'cursor')]).toEqual(['20', '1,200+']);
   expect(shortId('01m7z1fkda3b4kqynmqq09wh52')).toBe('qq09wh52');
 });

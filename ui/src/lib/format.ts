@@ -56,6 +56,12 @@ export function duration(ms: number): string {
 /** `1,204`; the separator is a comma whatever the system, as everywhere in the interface. */
 export const count = (value: number) => value.toLocaleString('en-GB');
 
+/** `20+`, where a list goes on. */
+export const atLeast = (value: number, more: unknown) => `${count(value)}${more ? '+' : ''}`;
+
+/** `a, b and 12,345 more` */
+export const few = (all: readonly string[], most: number) => all.slice(0, most).join(', ') + (all.length > most ? ` and ${count(all.length - most)} more` : '');
+
 /** `1 run`, `3 runs` */
 export const plural = (value: number, one: string, many = `${one}s`) => `${count(value)} ${value === 1 ? one : many}`;
 

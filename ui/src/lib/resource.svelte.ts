@@ -75,41 +75,121 @@ export interface Pages<T> {
   /** Another page is on its way. */
   readonly busy: boolean;
   more(): Promise<void>;
+  /** Fetches the first page anew: another list. */
   reload(): Promise<void>;
+  /** Asks again for as many as are shown: none of those that are looked at vanishes. What fails is left as it was. */
+  refresh(): Promise<void>;
   set(items: T[]): void;
 }
 
-/** The same for lists in pages: `fetcher` gets the cursor of the page. Reloading fetches the first page. */
+/** Entries among which something is looked for here. */
+const LOOKED_AT = 5_000;
+
+/** While something is looked for in a list, all of its pages are fetched, one after another: what isn't there can't be found.
+ * Answers whether some are still to come. */
+export function whole(list: Pages<unknown>, wanted: () => boolean): () => boolean {
+  const goesOn = () => wanted() && list.next !== null && !list.problem && list.items.length < LOOKED_AT;
+  $effect(() => {
+    if (goesOn() && !list.busy) void untrack(list.more);
+  });
+  return goesOn;
+}
+
+/** What the server gives at once, at most, and what a page has at least. */
+const [MOST, LEAST] = [500, 50];
+/** Entries that are asked for again; what was shown beyond them stays as it is. */
+const AGAIN = 2_000;
+
+/** The same for lists in pages: `fetcher` gets the cursor of the page, and how many are to be on it when some are asked for again. */
 export function pages<T>(
-  fetcher: (cursor: string | undefined, signal: AbortSignal) => Promise<{ items: T[]; next?: string | null }>,
+  fetcher: (cursor: string | undefined, signal: AbortSignal, limit?: number) => Promise<{ items: T[]; next?: string | null }>,
 ): Pages<T> {
   let items = $state.raw<T[]>([]);
   let next = $state<string | null>(null);
   let busy = $state(false);
   let moreProblem = $state.raw<ApiProblem | null>(null);
+  /** Which list it is: another one with each first page that is asked for. */
+  let list = 0;
+  /** How often it was changed here. */
+  let changes = 0;
+  let moving: Promise<void> | null = null;
+  let refreshing: Promise<void> | null = null;
+  let again = false;
+  /** It was to be asked for again while the first page was on its way. */
+  let missed = false;
   const first = resource(async (signal) => {
+    list += 1;
     const page = await fetcher(undefined, signal);
+    // A page that came too late is of a list that was left.
+    if (signal.aborted) return true;
     items = page.items;
     next = page.next ?? null;
     moreProblem = null;
+    if (missed) setTimeout(() => void refresh());
+    missed = false;
     return true;
   });
   async function more() {
     if (!next || busy) return;
     busy = true;
-    const before = items;
+    moving = move(list);
+    await moving;
+    moving = null;
+    busy = false;
+  }
+  async function move(mine: number) {
+    // It begins where the list ends, which a refresh may change.
+    if (refreshing) await refreshing;
     try {
+      if (!next || mine !== list) return;
       const page = await fetcher(next, new AbortController().signal);
       // The list was fetched anew meanwhile: this page belongs to the old one.
-      if (before === items) {
-        items = [...items, ...page.items];
-        next = page.next ?? null;
-      }
+      if (mine !== list) return;
+      items = [...items, ...page.items];
+      next = page.next ?? null;
       moreProblem = null;
     } catch (error) {
       if (!aborted(error)) moreProblem = asProblem(error);
     }
-    busy = false;
+  }
+  function refresh(): Promise<void> {
+    again = true;
+    refreshing ??= refreshes().finally(() => (refreshing = null));
+    return refreshing;
+  }
+  async function refreshes() {
+    // A page that is asked for from now on waits for this.
+    if (moving) await moving;
+    while (again) {
+      again = false;
+      if (first.loading) missed = true;
+      // What never came isn't asked for again.
+      if (first.loading || first.data === undefined) return;
+      const [mine, before] = [list, changes];
+      try {
+        const fresh = await shown(new AbortController().signal);
+        if (mine !== list) return;
+        // What was changed here meanwhile may be missing in it.
+        if (before !== changes) again = true;
+        else [items, next] = [fresh.items, fresh.next];
+      } catch {
+        return;
+      }
+    }
+  }
+  async function shown(signal: AbortSignal): Promise<{ items: T[]; next: string | null }> {
+    const [had, end] = [items, next];
+    const wanted = Math.min(had.length, AGAIN);
+    // Where all were shown, new ones at the end are, too.
+    const room = end === null ? LEAST : 0;
+    const fresh: T[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await fetcher(cursor, signal, Math.min(MOST, Math.max(LEAST, wanted - fresh.length + room)));
+      fresh.push(...page.items);
+      cursor = page.next ?? undefined;
+    } while (cursor && fresh.length < wanted);
+    return had.length > AGAIN && cursor ? { items: [...fresh, ...had.slice(fresh.length)], next: end } : { items: fresh, next: cursor ?? null };
   }
   return {
     get items() {
@@ -129,7 +209,9 @@ export function pages<T>(
     },
     more,
     reload: first.reload,
+    refresh,
     set(value) {
+      changes += 1;
       items = value;
     },
   };

@@ -23,6 +23,19 @@ interface Where {
 const covers = (binding: WhoAmI['bindings'][number], where: Where) =>
   (!where.organisation || binding.organisation === '*' || binding.organisation === where.organisation) &&
   (!where.workflow || inFolder(binding.folder ?? '*', where.workflow));
+/** Organisations that are known at most: so many pages of so many. */
+const [PAGES, ON_A_PAGE] = [20, 500];
+async function allOrganisations(): Promise<Organisation[]> {
+  const found: Organisation[] = [];
+  let cursor: string | undefined;
+  for (let page = 0; page < PAGES; page += 1) {
+    const some = await api.get('/organisations', { query: { limit: ON_A_PAGE, cursor } }).catch(() => null);
+    found.push(...(some?.items ?? []));
+    cursor = some?.next ?? undefined;
+    if (!cursor) break;
+  }
+  return found;
+}
 /** Each holds what those before it do. */
 const RANKS = ['viewer', 'operator', 'franchisee', 'admin'];
 
@@ -46,6 +59,12 @@ class Session {
   set organisation(name: string | null) {
     this.#organisation = name;
     organisationKept.write(name);
+  }
+
+  /** Takes in what an organisation is now: made, renamed, suspended. The others stay as they are. */
+  learn(row: Organisation) {
+    const known = this.organisations.some((one) => one.name === row.name);
+    this.organisations = known ? this.organisations.map((one) => (one.name === row.name ? row : one)) : [...this.organisations, row];
   }
 
   /** Asks the server who one is. */
@@ -120,12 +139,12 @@ class Session {
     this.#take(who);
     const [roles, organisations] = await Promise.all([
       api.get('/roles').catch(() => []),
-      api.get('/organisations', { query: { limit: 500 } }).catch(() => ({ items: [] as Organisation[] })),
+      allOrganisations(),
       // Pages ask for their lists when it hears already.
       feed.ready(),
     ]);
     this.#roles = new Map((roles ?? []).map((role) => [role.name, role.permissions]));
-    this.organisations = organisations?.items ?? [];
+    this.organisations = organisations;
     this.problem = null;
     this.state = 'in';
     this.logIns += 1;

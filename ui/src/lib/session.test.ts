@@ -70,3 +70,18 @@ it('logging out forgets who one was', async () => {
   await session.logOut();
   expect([session.state, session.who, session.can('read')]).toEqual(['out', null, false]);
 });
+
+it('all organisations are known, also of a very large installation', async () => {
+  vi.stubGlobal('fetch', vi.fn(async (url: string) => {
+    if (url.endsWith('/session')) return json(who);
+    if (url.endsWith('/roles')) return json([]);
+    const at = Number(new URL(url, 'http://x').searchParams.get('cursor') ?? 0);
+    return json({ items: [{ name: `o${at}`, title: '', suspended: false, created_at_ms: 1, version: 1 }], next: at < 2 ? String(at + 1) : null });
+  }));
+  await session.load();
+  expect(session.organisations.map((one) => one.name)).toEqual(['o0', 'o1', 'o2']);
+  // One that was changed, and one that was made, hide none of the others.
+  session.learn({ ...session.organisations[1]!, title: 'One' });
+  session.learn({ ...session.organisations[1]!, name: 'o3' });
+  expect(session.organisations.map((one) => `${one.name} ${one.title}`)).toEqual(['o0 ', 'o1 One', 'o2 ', 'o3 One']);
+});

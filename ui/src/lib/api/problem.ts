@@ -28,6 +28,12 @@ export class ApiProblem extends Error {
     super(detail);
   }
 
+  /** Whether the server has surely not done it. Without an answer, or with a proxy's, it may have: what is sent again then has the
+   * same idempotency key. */
+  get refused(): boolean {
+    return this.status >= 400 && this.status < 500 && this.status !== 408 && this.status !== 429;
+  }
+
   /** For the field's own error text: the detail when `pointer` names this field. */
   at(pointer: string): string | undefined {
     return this.pointer === pointer ? this.detail : undefined;

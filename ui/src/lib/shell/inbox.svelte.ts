@@ -8,6 +8,8 @@ type Event = components['schemas']['Event'];
 
 class Inbox {
   count = $state(0);
+  /** Whether there are more than were counted. */
+  more = $state(false);
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** Follows until the answered function is called. In an effect it begins anew with another organisation. */
@@ -23,7 +25,7 @@ class Inbox {
 
   async load() {
     const page = await api.get('/approvals', { query: { limit: 100, organisation: session.organisation ?? undefined } }).catch(() => null);
-    if (page) this.count = page.items.length;
+    if (page) [this.count, this.more] = [page.items.length, page.next != null];
   }
 
   /** Many events at once are one question. */

@@ -33,6 +33,47 @@ export async function refusal(at: ConsoleAt, query: Record<string, string | numb
   }
 }
 
+/** How somebody who has only a keyboard gets out of a console that takes all keys. */
+export const LEAVES = 'Control and ] leaves it';
+/** Whether this key leaves a console; nothing else hears of it then. */
+export function leaves(event: KeyboardEvent): boolean {
+  if (!event.ctrlKey || event.altKey || event.metaKey || event.key !== ']') return false;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  return true;
+}
+
+/** How often a console that has lost its server tries again by itself. */
+const TRIES = 5;
+/** One that is open for so long has its server again. */
+const STEADY_MS = 10_000;
+/** The server was started anew, or a proxy let go. */
+const LOST = [1001, 1006];
+
+/** When a console that has lost its server tries again: a few times, each later than the one before. */
+export class Retries {
+  #made = 0;
+  /** Whether it was ever open: what never was is explained, and not tried again. */
+  #reached = false;
+  #since: number | null = null;
+
+  /** Somebody opens it: all begins anew. */
+  begin() {
+    [this.#made, this.#reached, this.#since] = [0, false, null];
+  }
+  opened(now = Date.now()) {
+    [this.#reached, this.#since] = [true, now];
+  }
+  /** After how many milliseconds to try again, now that it was closed; null: not any more. */
+  next(code: number, now = Date.now()): number | null {
+    if (this.#since !== null && now - this.#since >= STEADY_MS) this.#made = 0;
+    this.#since = null;
+    if (!this.#reached || !LOST.includes(code) || this.#made >= TRIES) return null;
+    this.#made += 1;
+    return 500 * 2 ** this.#made;
+  }
+}
+
 /** Why a console couldn't be opened, as it is said in its WebSocket. */
 export function told(text: string): ApiProblem | null {
   const { error } = JSON.parse(text) as { error?: { code: ProblemCode; message: string; help?: string | null } };

@@ -2,6 +2,7 @@
 import { api, asProblem, feed, onceKey, type ApiProblem, type Permission, type Schema } from '$lib/api';
 import { router } from '$lib/router.svelte';
 import { session } from '$lib/session.svelte';
+import { endsIn, runsChanged } from '../manage/runsChanged';
 import { Keeper } from './keeper.svelte';
 import { Draft, placeOf, read, valueOf, type Entry, type Read, type Values } from './document';
 import { digest, liveOf, withoutLink, type Actual, type Difference, type Plan } from './live';
@@ -17,6 +18,8 @@ type LabView = Schema<'LabView'>;
 type Drawing = Schema<'DrawingView'>;
 const CHECK_MS = 200;
 const LOOK_MS = 5_000;
+/** After the end of a lab's run. */
+const LAB_MS = 200;
 const UNDO = 200;
 
 /** What is known when the page opens. */
@@ -299,8 +302,10 @@ export class Desk {
   start(): () => void {
     const mine = (data: unknown) => (data as { lab?: string } | null)?.lab === this.lab && [undefined, this.organisation].includes((data as { organisation?: string }).organisation);
     const stop = feed.listen((events) => {
-      if (events.some((event) => (event.kind.startsWith('lab.') ? mine(event.data) : ['run.succeeded', 'run.rolled_back', 'run.failed'].includes(event.kind)))) void this.look();
+      if (events.some((event) => event.kind.startsWith('lab.') && mine(event.data))) void this.look();
     });
+    // What others' workflows do to it is seen with the next look.
+    const quit = runsChanged(() => void this.look(), LAB_MS, endsIn('lab'));
     const again = () => {
       clearTimeout(this.#timers.look);
       this.#timers.look = setTimeout(() => void (document.hidden ? Promise.resolve() : this.look()).finally(again), LOOK_MS);
@@ -313,6 +318,7 @@ export class Desk {
     return () => {
       this.#ended = true;
       stop();
+      quit();
       stay();
       removeEventListener('pagehide', gone);
       for (const timer of Object.values(this.#timers)) clearTimeout(timer);

@@ -1,7 +1,7 @@
 // Documents are edited as text: comments stay, copies are written out when one of them is changed, and JSON stays JSON.
 import { describe, expect, it } from 'vitest';
 import { Draft, placeOf, read, valueOf } from './document';
-import { sceneOf } from './scene';
+import { nodeEnd, sceneOf } from './scene';
 
 const text = `# my lab
 name: demo
@@ -27,6 +27,11 @@ describe('a document', () => {
     const scene = sceneOf(document);
     expect(scene.links.map((link) => link.id)).toEqual(['r1:eth0 – r2:eth1', 'r2:eth0 – r3:eth1']);
     expect(scene.links[1]!.ends[0].addresses).toEqual(['10.0.2.1/24']);
+  });
+
+  it('names a link by an interface, whichever end is written first', () => {
+    const scene = sceneOf(read('name: demo\nnetworks: [{ name: lan }]\nnodes: [{ name: h1 }]\nlinks:\n  - endpoints: [lan, { at: "h1:eth0" }]\n  - endpoints: ["h1:eth1", lan]\n'));
+    expect(scene.links.map(nodeEnd)).toEqual(['h1:eth0', 'h1:eth1']);
   });
 
   it('keeps comments and what nobody touched', () => {

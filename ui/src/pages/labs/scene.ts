@@ -46,6 +46,8 @@ export interface Link {
   nth: number;
   of: number;
 }
+/** The end by which what acts on a link names it: an interface, whichever end the document writes first. */
+export const nodeEnd = (link: Link) => link.ends.find((end) => end.node)?.at ?? link.ends[0].at;
 export interface Impairment {
   delay_ms?: number;
   jitter_ms?: number;

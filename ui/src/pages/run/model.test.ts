@@ -54,6 +54,21 @@ it('comes to the same whatever the batches are', () => {
   expect(single.steps).toEqual(whole.steps);
   expect(single.lines).toEqual(whole.lines);
 });
+it('takes a very large run’s undo and restart in one go', () => {
+  const many = 30_000;
+  const model = new RunModel();
+  let seq = 0;
+  const event = (kind: string, path: string | null, data: Record<string, unknown>) => ({ run: 'r', seq: (seq += 1), at_ms: seq, kind, path, data }) as RunEvent;
+  const paths = Array.from({ length: many }, (_, at) => `7/b${at}/0`);
+  const began = performance.now();
+  model.apply(paths.map((path) => event('step.succeeded', path, { op: 'x' })));
+  model.apply(paths.flatMap((path, at) => [event('undo.started', path, { seq: at + 1, label: 'x' }), event('undo.done', path, { seq: at + 1 })]));
+  model.apply([event('step.succeeded', '70', { op: 'x' }), event('run.restarted', null, { dropped: [...paths.map((path) => path.slice(0, -2)), '8'] })]);
+  expect(performance.now() - began).toBeLessThan(2_000);
+  expect([model.undo.length, model.undo.filter((one) => one.state === 'done').length]).toEqual([many, many]);
+  // What is below a dropped call is dropped with it; a path that only begins alike isn't.
+  expect([model.steps.filter((step) => step.state === 'forgotten').length, model.step('70')!.state]).toEqual([many, 'succeeded']);
+});
 it('takes no event twice', () => {
   const model = modelOf(undone);
   model.apply(events(undone));

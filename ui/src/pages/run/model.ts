@@ -140,6 +140,7 @@ export class RunModel {
   last: number = 0;
   #steps = new Map<string, Step>();
   #order: Step[] = [];
+  #undoBySeq = new Map<number, UndoEntry>();
   #sorted = true;
   #latest = new Map<string, string>();
   restarts = 0;
@@ -300,10 +301,11 @@ export class RunModel {
 
   #undo(event: RunEvent, data: Record<string, unknown>, path: string) {
     const seq = Number(data.seq);
-    let entry = this.undo.find((one) => one.seq === seq);
+    let entry = this.#undoBySeq.get(seq);
     if (!entry) {
       entry = { seq, path, label: String(data.label ?? data.op ?? ''), state: 'started', from: event.at_ms };
       this.undo.push(entry);
+      this.#undoBySeq.set(seq, entry);
     }
     if (event.kind === 'undo.started') {
       entry.state = 'started';
@@ -351,15 +353,22 @@ export class RunModel {
       case 'run.restarted':
         this.restarts += 1;
         this.fault = undefined;
-        for (const path of (data.dropped as string[]) ?? []) this.#forget(path);
+        this.#forget(new Set((data.dropped as string[]) ?? []));
         this.notes.push({ seq: event.seq, at: event.at_ms, kind: event.kind, text: `Restarted${data.by ? ` by ${String(data.by)}` : ''}` });
         break;
     }
   }
 
-  /** A step that is performed again: its earlier attempts stay in sight. */
-  #forget(path: string) {
-    for (const step of this.#order) if (step.path === path || step.path.startsWith(`${path}/`)) step.state = 'forgotten';
+  /** Steps that are performed again, with what is below them: their earlier attempts stay in sight. */
+  #forget(dropped: ReadonlySet<string>) {
+    for (const step of this.#order) {
+      const { path } = step;
+      for (let end = path.length; end > 0; end = path.lastIndexOf('/', end - 1)) {
+        if (!dropped.has(path.slice(0, end))) continue;
+        step.state = 'forgotten';
+        break;
+      }
+    }
   }
 
   /** The step that the run failed at, or else the first that failed. */

@@ -38,7 +38,11 @@ export function rowsOf(all: readonly Step[], { closed, children, text, undo = []
   const back = new Map<number, Step[]>();
   const steps = all.filter((step) => {
     const entry = entryOf(step.path);
-    if (entry) back.set(entry, [...(back.get(entry) ?? []), step]);
+    if (entry) {
+      const some = back.get(entry);
+      if (some) some.push(step);
+      else back.set(entry, [step]);
+    }
     return !entry;
   });
   const wanted = text.trim().toLowerCase();

@@ -1,0 +1,48 @@
+// A console that loses its server, and the key that leaves one.
+import { expect, it, vi } from 'vitest';
+import { leaves, Retries } from './console';
+
+it('is tried again five times, ever later, and not for ever', () => {
+  const retries = new Retries();
+  retries.begin();
+  retries.opened(0);
+  const pauses = Array.from({ length: 6 }, (_, at) => retries.next(1006, 20_000 + at));
+  expect(pauses).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, null]);
+});
+
+it('begins anew when it was open for a while, not when something lets it in and drops it', () => {
+  const retries = new Retries();
+  retries.begin();
+  retries.opened(0);
+  expect([retries.next(1006, 1), retries.next(1001, 2)]).toEqual([1_000, 2_000]);
+  retries.opened(10);
+  expect(retries.next(1006, 20)).toBe(4_000);
+  retries.opened(100);
+  expect(retries.next(1006, 60_000)).toBe(1_000);
+});
+
+it('isn’t tried again when it never was open, when it has ended, and when somebody opens it that never was', () => {
+  const retries = new Retries();
+  retries.begin();
+  expect(retries.next(1006)).toBeNull();
+  retries.opened(0);
+  expect([retries.next(1000, 1), retries.next(4401, 1), retries.next(4403, 1)]).toEqual([null, null, null]);
+  retries.begin();
+  expect(retries.next(1006, 2)).toBeNull();
+});
+
+it('is left with Control and ], of which nobody else hears', () => {
+  const heard = vi.fn();
+  const left = vi.fn();
+  addEventListener('keydown', heard);
+  const host = document.body.appendChild(document.createElement('div'));
+  host.addEventListener('keydown', (event) => leaves(event) && left(), { capture: true });
+  host.addEventListener('keydown', heard);
+  host.dispatchEvent(new KeyboardEvent('keydown', { key: ']', ctrlKey: true, bubbles: true, cancelable: true }));
+  expect([left.mock.calls.length, heard.mock.calls.length]).toEqual([1, 0]);
+  host.dispatchEvent(new KeyboardEvent('keydown', { key: ']', bubbles: true }));
+  host.dispatchEvent(new KeyboardEvent('keydown', { key: ']', ctrlKey: true, altKey: true, bubbles: true }));
+  expect([left.mock.calls.length, heard.mock.calls.length]).toEqual([1, 4]);
+  removeEventListener('keydown', heard);
+  host.remove();
+});
