@@ -13,6 +13,25 @@ fn pair() -> Value {
         "links": [{ "endpoints": [{ "at": "a:eth0", "addresses": ["10.0.0.1/24"] }, { "at": "b:eth0", "addresses": ["10.0.0.2/24"] }] }] })
 }
 
+/// A deployment that fails leaves longer packets behind: a lab is no other lab for it, but differs until it is deployed again.
+fn what_failed_is_told(server: &ApiServer, listed: &Value) {
+    let mut more = pair();
+    more["links"][0]["mtu"] = 9000.into();
+    more["checks"] = json!([{ "from": "a", "ping": "192.0.2.1", "within": "1s" }]);
+    assert_eq!(outcome(server, "acme", "lab/deploy", &more)["state"], "rolled_back");
+    assert_eq!(server.get("/api/v1/labs").expect(200).json(), *listed);
+    let body = json!({ "organisation": "acme", "document": pair() });
+    let differs = || {
+        let shown = server.get("/api/v1/labs/pair?organisation=acme").expect(200).json();
+        let planned = server.post("/api/v1/lab-documents/plan", &body).expect(200).json();
+        assert_eq!(shown["plan"]["same"], planned["same"]);
+        planned["same"] == false
+    };
+    assert!(differs());
+    assert_eq!(outcome(server, "acme", "lab/deploy", &pair())["state"], "succeeded");
+    assert!(!differs());
+}
+
 #[test]
 fn a_lab_is_seen_as_it_stands_and_what_differs_is_told() {
     if let Err(reason) = can_make_namespaces() {
@@ -51,6 +70,8 @@ fn a_lab_is_seen_as_it_stands_and_what_differs_is_told() {
     assert_eq!(refused["detail"], unknown["detail"]);
     let body = json!({ "organisation": "acme", "document": pair() });
     server.send_as(&nell, "POST", "/api/v1/lab-documents/plan", Some(&body)).expect(404);
+
+    what_failed_is_told(&server, &listed);
 
     // Somebody pulls the cable by hand.
     let space = spaces[0]["namespace"].as_str().unwrap();

@@ -84,6 +84,16 @@ fn networks_lead_out_as_far_as_they_may_and_are_taken_back() {
         assert_eq!(place.deploy(&lab)["summary"], "nothing differs", "{damage:?}");
     }
 
+    // A length of packets that is taken out of the document again.
+    let shown = || ip(&["link", "show", &vxlan]);
+    let mut short = lab.clone();
+    short["networks"][0]["mtu"] = 1400.into();
+    place.deploy(&short);
+    assert!(shown().contains("mtu 1400"), "{}", shown());
+    place.deploy(&lab);
+    assert!(shown().contains("mtu 1450"), "{}", shown());
+    assert_eq!(place.deploy(&lab)["summary"], "nothing differs");
+
     // Another network of the same way.
     let mut edited = lab.clone();
     edited["networks"][0]["vxlan"]["id"] = 902.into();
