@@ -136,7 +136,7 @@ it('takes all that is typed in a screen for the node, and none of it for the pag
   const keys = () => guacd.heard.slice(before).filter((parts) => parts[0] === 'key' && parts[2] === '1').map((parts) => String.fromCharCode(Number(parts[1]))).join('');
   // A click is enough to type into it.
   await page.getByRole('tab', { name: /guacd/ }).focus();
-  await page.locator('.one:not(.away) canvas').first().click();
+  await page.locator('.one:not(.away)').getByRole('application').click();
   // `g r` goes to the runs elsewhere, `l` adds a link, and `?` shows all keys.
   await page.keyboard.type('ls ?grep');
   await until('all keys to arrive', () => keys().length >= 8);
