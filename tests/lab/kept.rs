@@ -199,7 +199,8 @@ fn a_name_may_become_a_node_of_another_kind() {
 #[test]
 fn what_machines_send_each_other_is_impaired_where_it_arrives() {
     let Some(mut place) = Place::machines() else { return };
-    let mut lab = json!({ "name": "t-slow", "nodes": [guest("vm1", "10.0.0.1/24", &json!({})), guest("vm2", "10.0.0.2/24", &json!({})), { "name": "h" }],
+    let machine = |name: &str, address: &str| guest(name, address, &json!({}));
+    let mut lab = json!({ "name": "t-slow", "nodes": [machine("vm1", "10.0.0.1/24"), machine("vm2", "10.0.0.2/24"), { "name": "h" }],
         "links": [{ "endpoints": [{ "at": "vm1:eth0", "impairment": { "delay_ms": 70 } }, "vm2:eth0"], "impairment": { "delay_ms": 30 } },
                   { "endpoints": [{ "at": "vm1:eth1", "impairment": { "delay_ms": 50 } }, "h:eth0"] }] });
     for node in 0..2 {
