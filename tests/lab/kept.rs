@@ -195,3 +195,30 @@ fn a_name_may_become_a_node_of_another_kind() {
         assert_eq!(place.deploy(&lab)["summary"], "nothing differs", "step {step}");
     }
 }
+
+#[test]
+fn what_machines_send_each_other_is_impaired_where_it_arrives() {
+    let Some(mut place) = Place::machines() else { return };
+    let machine = |name: &str, address: &str| guest(name, address, &json!({}));
+    let mut lab = json!({ "name": "t-slow", "nodes": [machine("vm1", "10.0.0.1/24"), machine("vm2", "10.0.0.2/24"), { "name": "h" }],
+        "links": [{ "endpoints": [{ "at": "vm1:eth0", "impairment": { "rate_kbit": 700 } }, "vm2:eth0"], "impairment": { "rate_kbit": 300 } },
+                  { "endpoints": [{ "at": "vm1:eth1", "impairment": { "rate_kbit": 500 } }, "h:eth0"] }] });
+    for node in 0..2 {
+        lab["nodes"][node].as_object_mut().unwrap().remove("ready");
+    }
+    place.deploy(&lab);
+    let links = std::process::Command::new("ip").args(["-j", "link"]).output().unwrap();
+    let links: Vec<Value> = serde_json::from_slice(&links.stdout).unwrap();
+    let rate = |at: &str| {
+        let marked =
+            |link: &&Value| link["ifalias"].as_str().is_some_and(|alias| alias.contains(&format!(":t-slow:{at}:")));
+        let name = links.iter().find(marked).unwrap()["ifname"].as_str().unwrap().to_owned();
+        let shown = std::process::Command::new("tc").args(["qdisc", "show", "dev", &name]).output().unwrap();
+        let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+        shown.split("rate ").nth(1).map(|rest| rest.split_whitespace().next().unwrap().to_owned())
+    };
+    assert_eq!(rate("vm2:eth0").as_deref(), Some("700Kbit"), "what the first sends");
+    assert_eq!(rate("vm1:eth0").as_deref(), Some("300Kbit"), "what the second sends");
+    assert_eq!((rate("h:eth0").as_deref(), rate("vm1:eth1")), (Some("500Kbit"), None));
+    assert_eq!(place.deploy(&lab)["summary"], "nothing differs");
+}

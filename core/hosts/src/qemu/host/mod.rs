@@ -173,9 +173,10 @@ impl Machines for Host {
     }
 
     fn take_back(&self, cx: &OpCx, lab: &LabId, names: &[String], grace: Duration) -> Result<(), Problem> {
-        // The others are taken back, whatever is wrong with one.
-        let each = names.iter().map(|name| change::take_back(self, cx, lab, name, (cx.undoes.as_ref(), grace)));
-        each.fold(Ok(()), |so_far, one| so_far.and(one))
+        let undone = (cx.undoes.as_ref(), grace);
+        let back = |index: usize| change::take_back(self, cx, lab, &names[index], undone).map(|()| Value::Null);
+        let (_, failure) = make::at_once(names.len(), back);
+        failure.map_or(Ok(()), Err)
     }
 
     fn stop(&self, cx: &OpCx, lab: &LabId, name: &str, grace: Duration) -> Result<Value, Problem> {
