@@ -84,7 +84,12 @@ fn a_workflow_that_is_called_like_what_is_done_with_one_is_read_and_saved() {
     }
     assert!(server.get("/api/v1/workflows/lab/restore/source").expect(200).text.contains("Restore"));
     server.post("/api/v1/workflows/lab/restore/check", &json!({})).expect(200);
-    server.put("/api/v1/workflows/lab/restore", &json!({ "source": RESTORE.replace("{ 1 }", "{ 2 }") })).expect(200);
+    let save = |expected: &Value| {
+        let source = RESTORE.replace("{ 1 }", "{ 2 }");
+        server.put("/api/v1/workflows/lab/restore", &json!({ "source": source, "expected": expected }))
+    };
+    let digest = save(&Value::Null).expect(412).json()["data"]["digest"].clone();
+    save(&digest).expect(200);
     let run = server.launch("lab/restore", &json!({}));
     assert_eq!(server.ended(&run)["output"], 2);
     let source = KEEPS.replace("lab/keeps", "lab/source");
