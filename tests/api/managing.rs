@@ -15,16 +15,18 @@ fn run(input) {
 }
 "##;
 
-fn waiting(grants: &str) -> String {
+const SUSPENDS: &str = r#"org::suspend(input.name, "unpaid")"#;
+
+fn waiting(grants: &str, then: &str) -> String {
     format!(
         r##"const WORKFLOW = #{{ name: "franchise/waits", title: "Waits", permissions: [{grants}], rollback: "none" }};
-fn run(input) {{ wait_signal("go"); org::suspend(input.name, "unpaid") }}
+fn run(input) {{ wait_signal("go"); {then} }}
 "##
     )
 }
 
 fn open() -> ApiServer {
-    let waits = waiting("");
+    let waits = waiting("", "throw \"no\"");
     let workflows = [("franchise/fails", FAILS), ("franchise/waits", waits.as_str())];
     let server = ApiServer::start_with(&workflows, &[], "[policy]\n\"franchise/*\" = [\"org.*:*\"]\n");
     server.post("/api/v1/organisations", &json!({ "name": "north", "kind": "franchisee" })).expect(201);
@@ -68,7 +70,14 @@ fn who_may_only_operate_manages_nothing_by_a_restart_or_an_upgrade() {
         (server.get(&format!("/api/v1/runs/{waits}")).json()["state"] == "waiting").then_some(())
     });
     ask(&olga, &format!("/api/v1/runs/{waits}/upgrade"), json!({})).expect(200);
-    server.write_workflow("franchise/waits", &waiting(r#""org.write:*""#));
+    // An admin puts it in use.
+    let path = "/api/v1/workflows/franchise/waits";
+    let save = |expected: &Value| {
+        let source = waiting(r#""org.write:*""#, SUSPENDS);
+        server.put(path, &json!({ "source": source, "expected": expected }))
+    };
+    let digest = save(&Value::Null).expect(412).json()["data"]["digest"].clone();
+    save(&digest).expect(200);
     let refused = ask(&olga, &format!("/api/v1/runs/{waits}/upgrade"), json!({})).expect(403).json();
     assert_eq!(refused["code"], "permission_denied", "{refused:#}");
     ask(&olga, &format!("/api/v1/runs/{waits}/signal"), json!({ "name": "go" })).expect(200);

@@ -22,9 +22,9 @@ fn of(w: &World, organisation: &str) -> Lease {
 
 fn what_another_organisations_run_gave_is_not_told(w: &World) {
     let (acme, beta, platform) = (of(w, "acme"), of(w, "beta"), of(w, "platform"));
-    let child = NewRun { organisation: "acme".into(), ..new_run("child") };
+    let child = NewRun { organisation: "acme".into(), ..new_run("given-away") };
     let child = w.launch_as(child).unwrap();
-    let wait = || WaitSpec::Child { run: "child".into() };
+    let wait = || WaitSpec::Child { run: "given-away".into() };
     assert_eq!(w.wait(&acme, "0", wait()), Reply::Waiting);
     let told = |lease: &Lease, at: &str, run: &str| match w.wait(lease, at, WaitSpec::Child { run: run.into() }) {
         Reply::Outcome(Outcome::Error(problem)) => problem.to_string().replace(run, "X"),
@@ -37,7 +37,7 @@ fn what_another_organisations_run_gave_is_not_told(w: &World) {
             w.ok(Command::Succeed { lease: child.clone(), output: output.into() });
         }
         for lease in [&beta, &platform] {
-            assert_eq!(told(lease, at, "child"), unknown, "{} {at}", lease.run);
+            assert_eq!(told(lease, at, "given-away"), unknown, "{} {at}", lease.run);
         }
     }
     w.ok(Command::Suspend { lease: acme.clone() });

@@ -31,7 +31,7 @@ pub use engine::Engine;
 pub use feed::Watcher;
 pub use input::prepare_input;
 pub use launch::{Launch, Launched, Launching};
-pub use restart::{Again, Restarted, Verdict};
+pub use restart::{Again, Restarted, Terms, Verdict};
 pub use secret_fields::{KnownSecret, names as secret_fields};
 pub use windlass_store::{Copied, DROP_SQL, Durability, Finding, Store, StoreError, Verified, failpoint, restored_sql};
 

@@ -46,6 +46,17 @@ impl Verdict {
     }
 }
 
+/// On what terms a run is restarted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Terms<'a> {
+    /// From this step instead of the failed one.
+    pub from: Option<&'a StepPath>,
+    /// On the current scripts instead of its own.
+    pub current: bool,
+    /// Only say what would happen.
+    pub dry_run: bool,
+}
+
 /// A run that was restarted, or would be.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Restarted {
@@ -122,19 +133,18 @@ impl Engine {
         dry_run: bool,
         by: &str,
     ) -> Result<Restarted, Problem> {
-        self.restart_from_if(run, from, current, dry_run, by, |_| Ok(()))
+        self.restart_if(run, Terms { from, current, dry_run }, by, |_| Ok(()))
     }
 
     /// The same, if the sources that it would go on with are what the caller expects.
-    pub fn restart_from_if(
+    pub fn restart_if(
         &self,
         run: &RunId,
-        from: Option<&StepPath>,
-        current: bool,
-        dry_run: bool,
+        terms: Terms,
         by: &str,
         fits: impl FnOnce(&Pinned) -> Result<(), Problem>,
     ) -> Result<Restarted, Problem> {
+        let Terms { from, current, dry_run } = terms;
         let record = self.require(run)?;
         if record.state != RunState::Failed {
             let message =

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use windlass_engine::Launch;
+use windlass_engine::{Launch, Terms};
 use windlass_model::{
     Code, Problem, RunId,
     journal::Pinned,
@@ -245,7 +245,7 @@ fn one(request: &Request, body: &BulkBody, key: Option<&str>, run: &RunRecord) -
             let fits =
                 |pinned: &Pinned| launch::require_managing(&request.principal, &run.organisation, &pinned.workflow);
             let engine = noted(request, "restart", run, after());
-            let restarted = engine.restart_from_if(&run.id, None, false, false, by, fits)?;
+            let restarted = engine.restart_if(&run.id, Terms::default(), by, fits)?;
             if !restarted.verdict.is_compatible() {
                 return Err(
                     Problem::new(Code::Divergence, "its scripts and its journal differ").data(json!(restarted.verdict))

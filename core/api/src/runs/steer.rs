@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use windlass_engine::{Engine, Verdict};
+use windlass_engine::{Engine, Terms, Verdict};
 use windlass_model::{
     Code, EffectClass, Problem, StepPath, journal::Pinned, query::RunRecord, undo::StuckAction, wait::Resolution,
 };
@@ -238,7 +238,8 @@ fn restart(request: Request) -> Result<Answer, Problem> {
     let engine = noted(&request, "restart", &run, after);
     let person = request.principal.person();
     let fits = |pinned: &Pinned| launch::require_managing(&request.principal, &run.organisation, &pinned.workflow);
-    let restarted = engine.restart_from_if(&run.id, from.as_ref(), body.current, body.dry_run, person, fits)?;
+    let terms = Terms { from: from.as_ref(), current: body.current, dry_run: body.dry_run };
+    let restarted = engine.restart_if(&run.id, terms, person, fits)?;
     let dropped = restarted.dropped.iter().map(ToString::to_string).collect();
     let again = restarted.again.into_iter();
     let again = again.map(|one| AgainView { path: one.path.to_string(), op: one.op.to_string(), class: one.class });
