@@ -109,7 +109,7 @@ fn what_is_sent_to_no_webhook_is_not_read_and_no_name_has_a_zero_byte() {
     assert_eq!(&answer, b"HTTP/1.1 401");
     for path in ["runs/%00", "claims/%00/fetch", "labs/x%00", "secrets/orgs/%00", "workflows/lab/%00x"] {
         for method in ["GET", "POST"] {
-            let body = (method == "POST").then(|| Value::from(json!({})));
+            let body = (method == "POST").then(|| json!({}));
             let answer = server.send_as(&server.token, method, &format!("/api/v1/{path}"), body.as_ref());
             assert!([404, 405].contains(&answer.status), "{method} {path}: {} {}", answer.status, answer.text);
         }

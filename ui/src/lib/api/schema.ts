@@ -8344,8 +8344,8 @@ export interface operations {
                 /** @description Its pixels to an inch. */
                 dpi?: number;
                 /**
-                 * @description 1: a terminal that can't be opened says so in the WebSocket, `{"error":{…}}`, and is closed with 4403. Browsers don't
-                 *     show a page how its handshake was answered.
+                 * @description 1: a console that can't be opened says so in the WebSocket, `{"error":{…}}` (`guac`: an `error` instruction), and is closed
+                 *     with 4403. Browsers don't show a page how its handshake was answered.
                  */
                 explain?: number;
                 /** @description Pixels of that screen. */
