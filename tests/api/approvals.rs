@@ -17,7 +17,6 @@ fn house() -> House {
     let house = House::open();
     house.world.script("lab/ask", "", "fn run(input) { approve(#{ title: \"May I?\" }).by }");
     house.world.script("lab/boss", "", "fn run(input) { approve(#{ title: \"May I?\", role: \"admin\" }).by }");
-    house.world.script("lab/child", "", "fn run(input) { let c = run::launch(\"lab/ask\", #{}); run::wait(c) }");
     house
 }
 
@@ -70,6 +69,38 @@ fn nobody_decides_on_what_they_launched_not_even_with_another_token() {
     let decided: Vec<&str> =
         log.iter().filter(|entry| entry.action == "approval.decide").map(|entry| entry.actor.as_str()).collect();
     assert_eq!(decided, ["token:bob/main"]);
+}
+
+#[test]
+fn where_it_is_unknown_who_launched_a_run_an_admin_decides() {
+    if !windlass_tests::has_program("sqlite3") {
+        return windlass_tests::skip("sqlite3 isn't here: .ci/setup installs it");
+    }
+    let house = house();
+    house.world.script("lab/begun", "", "fn run(input) { launch(\"lab/ask\", #{}); }");
+    let ann = house.person("ann", Role::Operator, "acme", "*");
+    let body = json!({ "workflow": "lab/begun", "organisation": "acme" });
+    let above: RunId = house.post_as(&ann, "/runs", body).json(201)["id"].as_str().unwrap().into();
+    house.world.end(&above);
+    let asking = || {
+        let open = inbox(&house, &ann, "?all=true");
+        assert_eq!(open.len(), 1, "{open:?}");
+        open
+    };
+    windlass_tests::wait_until("it to ask", std::time::Duration::from_secs(20), || {
+        !inbox(&house, &ann, "?all=true").is_empty()
+    });
+    let open = asking();
+    let path =
+        format!("/runs/{}/approvals/{}/decision", open[0]["run"].as_str().unwrap(), open[0]["path"].as_str().unwrap());
+    assert_eq!(house.post_as(&ann, &path, decision(&open[0], true)).code(403), "permission_denied");
+    let gone = format!("DELETE FROM runs WHERE id = '{above}'");
+    let done = std::process::Command::new("sqlite3").arg(house.world.database()).arg(gone).output().unwrap();
+    assert!(done.status.success(), "{done:?}");
+    let refused = house.post_as(&ann, &path, decision(&open[0], true)).json(403);
+    assert!(refused["detail"].as_str().unwrap().contains("can't be found out"), "{refused}");
+    let admin = house.token("root", "second");
+    house.post_as(&admin, &path, decision(&open[0], true)).json(200);
 }
 
 #[test]

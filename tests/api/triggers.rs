@@ -100,7 +100,9 @@ fn a_circle_through_a_child_or_a_continuation_ends_too() {
             (!trigger["error"].is_null()).then_some(trigger)
         });
         assert_eq!(trigger["error"]["code"], "limit_exceeded", "{trigger}");
-        assert_eq!(runs(&server, &format!("trigger:{name}")).len(), 8, "{name}");
+        // What a run goes on as has its tags, and isn't launched by a trigger.
+        let launched = runs(&server, &format!("trigger:{name}"));
+        assert_eq!(launched.iter().filter(|run| run["continues"].is_null()).count(), 8, "{name}");
     }
 }
 

@@ -272,3 +272,16 @@ fn a_restart_from_between_lock_and_unlock_waits_for_the_lock_again() {
     world.ended_as(&run, RunState::Succeeded);
     assert_eq!(world.witness.count("touch", "in"), 2);
 }
+
+#[test]
+fn a_time_that_no_calendar_has_is_a_long_one() {
+    let world = World::new();
+    world.script(
+        "t/ages",
+        r#"retention: "9223372036854775807ms", timeout: "9223372036854775807ms""#,
+        "fn run(input) { 5 }",
+    );
+    let run = world.launch("t/ages", json!({}));
+    let ended = world.ended_as(&run, RunState::Succeeded);
+    assert!(ended.deadline_at_ms.unwrap() > ended.launched_at_ms, "{:?}", ended.deadline_at_ms);
+}

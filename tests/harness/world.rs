@@ -128,6 +128,11 @@ impl World {
     /// Ends the engine; the path of its database, for a test that damages it.
     pub fn stop_for_surgery(&mut self) -> PathBuf {
         self.stop();
+        self.database()
+    }
+
+    /// The file of its database.
+    pub fn database(&self) -> PathBuf {
         self.folder.join("windlass.db")
     }
 

@@ -222,3 +222,26 @@ fn what_machines_send_each_other_is_impaired_where_it_arrives() {
     assert_eq!((rate("h:eth0").as_deref(), rate("vm1:eth1")), (Some("500Kbit"), None));
     assert_eq!(place.deploy(&lab)["summary"], "nothing differs");
 }
+
+#[test]
+fn a_document_that_an_earlier_version_took_is_read_as_it_came_true() {
+    let Some(mut place) = Place::machines() else { return };
+    let mut machine = guest("vm", "10.0.0.1/24", &json!({}));
+    machine.as_object_mut().unwrap().remove("ready");
+    let mut lab = json!({ "name": "t-before", "networks": [{ "name": "lan" }], "nodes": [machine],
+        "links": [{ "endpoints": ["vm:eth0", "lan"] }] });
+    place.deploy(&lab);
+    // What the machine sends into the network can't be impaired, and was said to be.
+    lab["links"][0]["impairment"] = json!({ "rate_kbit": 300 });
+    let refused = place.run("lab/deploy", &lab);
+    assert_eq!(refused["problem"]["code"], "invalid_input", "{:#}", refused["problem"]);
+    let before = "UPDATE kv SET value = json_set(value, '$.links[0].impairment', json('{\"rate_kbit\": 300}')) \
+                  WHERE json_valid(value) AND json_extract(value, '$.name') = 't-before'; SELECT changes()";
+    let set = std::process::Command::new("sqlite3").arg(place.data().join("windlass.db")).arg(before).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&set.stdout).trim(), "1", "{set:?}");
+    let changed = place.run("lab/set-link", &json!({ "lab": "t-before", "at": "vm:eth0", "state": "down" }));
+    assert_eq!(changed["state"], "succeeded", "{:#}", changed["problem"]);
+    let saved = place.run("lab/save", &json!({ "lab": "t-before" }));
+    assert_eq!(saved["state"], "succeeded", "{:#}", saved["problem"]);
+    place.run("lab/destroy", &json!({ "lab": "t-before" }));
+}

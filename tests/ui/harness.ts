@@ -183,11 +183,18 @@ async function vite(url: string): Promise<string> {
 }
 
 let browser: Promise<Browser> | undefined;
+/** Chromium now and then crashes as it starts, before any page: what it is asked to show then isn't what is wrong. */
+async function started(options: Parameters<typeof chromium.launch>[0]): Promise<Browser> {
+  return chromium.launch(options).catch(async (error: unknown) => {
+    console.error('Chromium didn’t start, and is started once more:', String(error).split('\n')[0]);
+    return chromium.launch(options);
+  });
+}
 function chrome(): Promise<Browser> {
   const places = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
   const executablePath = places.find((path) => path && existsSync(path));
   if (!executablePath) throw new Error('there is no Chromium: .ci/setup test, or CHROMIUM=/path/to/it');
-  browser ??= chromium.launch({
+  browser ??= started({
     executablePath,
     args: [
       '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',

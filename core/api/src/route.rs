@@ -304,6 +304,8 @@ impl Routes {
     pub fn find(&self, method: &str, path: &str) -> Found<'_> {
         let mut found: Vec<(&Route, Parameters)> = Vec::new();
         let mut most = 0;
+        // What is done at the path, and hides no name.
+        let mut done: Vec<(usize, Method)> = Vec::new();
         // A stream of bytes has no body without GET; HEAD is GET without a body.
         let asked = if method == "HEAD" { "GET" } else { method };
         for route in &self.all {
@@ -314,6 +316,7 @@ impl Routes {
             }
             let Some((parameters, fixed)) = matched(route.path, path) else { continue };
             if route.method.as_str() != asked && self.is_only_done(route.path) {
+                done.push((fixed, route.method));
                 continue;
             }
             if fixed > most {
@@ -328,6 +331,12 @@ impl Routes {
             Some(index) => {
                 let (route, parameters) = found.swap_remove(index);
                 Found::Route(route, parameters)
+            }
+            // The path is rather that of what is done there.
+            None if done.iter().any(|(fixed, _)| *fixed > most) => {
+                let closest = done.iter().map(|(fixed, _)| *fixed).max();
+                let methods = done.into_iter().filter(|(fixed, _)| Some(*fixed) == closest);
+                Found::OtherMethods(methods.map(|(_, method)| method).collect())
             }
             None if found.is_empty() => Found::Nothing,
             None => Found::OtherMethods(found.into_iter().map(|(route, _)| route.method).collect()),
@@ -433,7 +442,8 @@ mod tests {
         assert_eq!(found("GET", "/w/lab/restore/source"), "/w/{name*}/source lab/restore");
         assert_eq!(found("GET", "/w/lab/source"), "/w/{name*}/source lab");
         assert_eq!(found("PUT", "/w/lab/source"), "[Get]");
-        assert_eq!(found("DELETE", "/w/lab/restore"), "[Get, Put]");
+        assert_eq!(found("DELETE", "/w/lab/restore"), "[Post]");
+        assert_eq!(found("OPTIONS", "/w/lab"), "[Get, Put]");
     }
 
     #[test]

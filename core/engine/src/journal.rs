@@ -121,8 +121,8 @@ impl LiveJournal {
         if steps >= self.bounds.steps_per_run && !path.is_undo() {
             return Err(Stop::Limit(Box::new(steps_exceeded(self.bounds.steps_per_run))));
         }
-        let limit = self.bounds.journal_bytes.saturating_mul(if path.is_undo() { 2 } else { 1 });
-        if self.progress.journal_bytes.load(Ordering::Relaxed) >= limit as u64 {
+        let limit = self.bounds.journal_bytes;
+        if self.progress.journal_bytes.load(Ordering::Relaxed) >= limit as u64 && !path.is_undo() {
             return Err(Stop::Limit(Box::new(journal_exceeded(limit))));
         }
         if let Some(undo) = &*self.progress.undo.lock()
@@ -438,7 +438,8 @@ fn journal_exceeded(limit: usize) -> Problem {
         "the arguments and results of the run's steps have more than {limit} bytes, which is the limit `journal_bytes`"
     );
     Problem::new(Code::LimitExceeded, message).help(
-        "keep large values as artifacts, or let the workflow go on in a fresh journal with `continue_as_new(input)`",
+        "keep large values as artifacts, let the workflow go on in a fresh journal with `continue_as_new(input)`, or raise \
+         `bounds.journal_bytes`",
     )
 }
 

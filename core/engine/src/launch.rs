@@ -192,6 +192,8 @@ pub(crate) struct ChildLauncher {
 
 /// Input schemas that are kept compiled; beyond that all are forgotten.
 const SCHEMAS: usize = 256;
+/// Longest duration of a header: 100 years. What is added to a point in time has to stay one.
+const LONGEST_MS: i64 = 100 * 365 * 86_400_000;
 
 impl ChildLauncher {
     pub(crate) fn new(
@@ -287,6 +289,7 @@ impl ChildLauncher {
         let workflow: &Workflow = &pinned.workflow;
         let duration = |text: &Option<String>, key: &str| -> Result<Option<i64>, Problem> {
             let parsed = text.as_deref().map(parse_duration_ms).transpose();
+            let parsed = parsed.map(|ms| ms.map(|ms| ms.min(LONGEST_MS)));
             parsed.map_err(|error| {
                 Problem::new(Code::WorkflowInvalid, format!("`{key}` of workflow `{}`: {error}", workflow.name))
             })

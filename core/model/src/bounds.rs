@@ -12,8 +12,8 @@ pub struct Bounds {
     pub step_bytes: usize,
     /// Steps in one journal; `continue_as_new` starts a fresh one.
     pub steps_per_run: usize,
-    /// Arguments and results of all steps in one journal: each time that a run is taken up, all of it is read. While the run is
-    /// undone, its journal may grow to twice that.
+    /// Arguments and results of all steps in one journal: each time that a run is taken up, all of it is read. A run is undone
+    /// whatever its journal has.
     pub journal_bytes: usize,
     /// Steps of one undo: of what a closure given to `on_rollback` does.
     pub undo_steps: usize,

@@ -49,7 +49,7 @@ pub(super) fn all() -> Vec<Builtin> {
                     Param::required(
                         "policy",
                         Kind::Map,
-                        "`attempts` (in all, from 1 to 100), `delay` (before the second, default `\"1s\"`; doubles), `max_delay` (default `\"30s\"`); both at most 1 min, in which a worker waits",
+                        "`attempts` (in all, from 1 to 100), `delay` (before the second, default `\"1s\"`; doubles), `max_delay` (default `\"30s\"`); a worker waits meanwhile, and never for more than 1 min",
                     ),
                     Param::required("closure", Kind::Closure, "`|| …`"),
                 ]
@@ -114,13 +114,8 @@ fn with_retry(call: &Call) -> Result<Dynamic, Halt> {
     let attempts = attempts.ok_or_else(|| call.invalid("needs `attempts` from 1 to 100"))? as u32;
     let delay = |key: &str, default: i64| -> Result<u64, Problem> {
         let ms = options.get(key).map(duration_ms).transpose()?.unwrap_or(default).unsigned_abs();
-        if ms > MAX_DELAY_MS {
-            let what = format!("was given a `{key}` of more than 1 min, in which it would keep a worker waiting");
-            let help =
-                "For longer waits use `wait_until`, or a loop with `sleep`: then the run waits without a worker.";
-            return Err(call.invalid(what).help(help));
-        }
-        Ok(ms)
+        // Not refused: a run that is under way may have passed here.
+        Ok(ms.min(MAX_DELAY_MS))
     };
     let policy =
         RetryPolicy { attempts, first_delay_ms: delay("delay", 1_000)?, max_delay_ms: delay("max_delay", 30_000)? };

@@ -202,27 +202,9 @@ fn output_has_its_place_and_comes_once() {
 
 #[test]
 fn a_retry_keeps_a_worker_waiting_for_a_minute_at_most() {
-    for key in ["delay", "max_delay"] {
-        let problem = Fixture::new().problem(&format!("with_retry(#{{ attempts: 2, {key}: \"61s\" }}, || t::flaky())"));
-        assert_eq!(problem.code, Code::InvalidArgument, "{problem}");
-        assert!(problem.help.unwrap().contains("`wait_until`") && problem.message.contains(key));
-    }
+    // More isn't refused: a run that is under way may have passed here when it was longer.
+    let longer = "with_retry(#{ attempts: 2, delay: \"61s\", max_delay: \"2h\" }, || 5)";
+    assert_eq!(Fixture::new().returned(longer), json!(5));
     let taken = "with_retry(#{ attempts: 2, delay: \"1ms\", max_delay: \"60s\" }, || 5)";
     assert_eq!(Fixture::new().returned(taken), json!(5));
-}
-
-#[test]
-fn a_header_names_no_time_that_no_calendar_has() {
-    let header = |lines: &str| {
-        let source = testing::source(&["*:*"], "1").replacen("#{", &format!("#{{ {lines},"), 1);
-        crate::header::of_source("test/script", &source).map_err(|problem| problem.message)
-    };
-    for lines in [
-        "retention: \"9223372036854775807ms\"",
-        "timeout: \"36501d\"",
-        "rate: #{ key: \"k\", limit: 1, per: \"36501d\" }",
-    ] {
-        assert!(header(lines).unwrap_err().contains("100 years"), "{lines}");
-    }
-    header("retention: \"36500d\"").unwrap();
 }

@@ -165,8 +165,8 @@ pub const KEYS: &[Key] = &[
     key("bounds.steps_per_run", "Steps in one journal."),
     key(
         "bounds.journal_bytes",
-        "Arguments and results of all steps in one journal, in bytes: all of it is read when a run is taken up. While the run is undone, \
-         its journal may grow to twice that.",
+        "Arguments and results of all steps in one journal, in bytes: all of it is read when a run is taken up. A run is undone \
+         whatever its journal has.",
     ),
     key("bounds.undo_steps", "Steps of one undo, such as a closure given to `on_rollback`."),
     key("bounds.undo_ms", "How long one undo may take before the run is held as `rollback_stuck`, in milliseconds."),

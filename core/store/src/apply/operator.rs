@@ -119,6 +119,8 @@ fn retake(cx: &mut Cx, run: &RunId, names: &[String]) -> Applied<()> {
         dialect::exclude_others(cx.conn, name)?;
         match locks::holder(cx, name)? {
             None => locks::acquire(cx, name, run)?,
+            // Several of its steps may have taken it.
+            Some(holder) if holder == run.as_str() => {}
             Some(holder) => {
                 let message = format!(
                     "run `{holder}` has the lock `{name}`, which run `{run}` gave back when it failed, and inside of which it would go on"

@@ -105,18 +105,19 @@ fn addressee(cx: &mut Cx, run: &RunId) -> Applied<(RunId, RunState, Log)> {
 /// Generations of children that are looked at, at most.
 const GENERATIONS: usize = 256;
 
-/// Whether they launched the run, or one that it is a child of. `None`: that isn't known any more.
-fn launched_by(cx: &mut Cx, row: &runs::RunRow, who: &str) -> Applied<Option<bool>> {
+/// Whether they launched the run, or one that it is a child of, as far as that is known: who may decide where it isn't is for
+/// whoever asks to look at, who knows what they may do.
+fn launched_by(cx: &mut Cx, row: &runs::RunRow, who: &str) -> Applied<bool> {
     let mut by = row.launched_by.clone();
     for _ in 0..GENERATIONS {
         if by == who {
-            return Ok(Some(true));
+            return Ok(true);
         }
-        let Some(above) = by.strip_prefix("run:") else { return Ok(Some(false)) };
-        let Some(row) = runs::find(cx.conn, above)? else { return Ok(None) };
+        let Some(above) = by.strip_prefix("run:") else { return Ok(false) };
+        let Some(row) = runs::find(cx.conn, above)? else { return Ok(false) };
         by = row.launched_by;
     }
-    Ok(None)
+    Ok(false)
 }
 
 pub(crate) fn decide(cx: &mut Cx, run: &RunId, path: &StepPath, decision: &Decision) -> Applied<()> {
@@ -136,22 +137,9 @@ pub(crate) fn decide(cx: &mut Cx, run: &RunId, path: &StepPath, decision: &Decis
     if request.expires_at_ms.is_some_and(|at| at <= cx.now_ms) {
         return refuse(Code::ApprovalExpired, format!("the time to decide on \"{}\" is over", request.title));
     }
-    if !request.allow_self {
-        let (message, help) = match launched_by(cx, &row, &decision.by)? {
-            Some(false) => (String::new(), ""),
-            Some(true) => {
-                let message = format!("{} launched run `{run}`, and can't decide on its approval", decision.by);
-                (message, "ask somebody else to decide")
-            }
-            None => {
-                let message =
-                    format!("who launched run `{run}` can't be found out: {} may be one of them", decision.by);
-                (message, "cancel the run, and launch the workflow again")
-            }
-        };
-        if !message.is_empty() {
-            return Err(Problem::new(Code::PermissionDenied, message).help(help).into());
-        }
+    if !request.allow_self && launched_by(cx, &row, &decision.by)? {
+        let message = format!("{} launched run `{run}`, and can't decide on its approval", decision.by);
+        return Err(Problem::new(Code::PermissionDenied, message).help("ask somebody else to decide").into());
     }
     if approval.decisions.iter().any(|earlier| earlier.by == decision.by) {
         return refuse(Code::Conflict, format!("{} has decided on \"{}\" already", decision.by, request.title));

@@ -30,7 +30,7 @@ pub(crate) fn own() -> _ {
 }
 
 /// Without those whose parent is still open: it may yet ask what its child came to, which of a child that went on is what the last
-/// one came to. And without those whose children are there: they say by it who launched them.
+/// one came to. And without those whose children are open: they say by it who launched them.
 macro_rules! free {
     ($query:expr) => {
         $query
@@ -44,7 +44,11 @@ macro_rules! free {
                     .is_not_null()
                     .and(exists(heirs.filter(heirs.field(runs::continues).eq(runs::id.nullable()))))),
             )
-            .filter(not(exists(children.filter(children.field(runs::parent_run).eq(runs::id.nullable())))))
+            .filter(not(exists(
+                children
+                    .filter(children.field(runs::parent_run).eq(runs::id.nullable()))
+                    .filter(children.field(runs::ended_at_ms).is_null()),
+            )))
     };
 }
 pub(crate) use free;

@@ -166,7 +166,9 @@ fn claim(host: &Host, cx: &OpCx, lab: &LabId, spec: &MachineSpec) -> Result<Held
                 .data(serde_json::json!({ "lab": lab.name, "run": found.run() }))
                 .no_effect());
         }
-        if !found.spec.is_same(spec) {
+        // An earlier version didn't keep by what mark its cables are found.
+        let is_asked_for = |found: &MachineSpec| found.is_same(spec);
+        if !is_asked_for(&found.spec) && !taps::attached(cx, lab, &found.spec).is_ok_and(|found| is_asked_for(&found)) {
             let message = format!("the machine {name} is there already, and isn't what is asked for");
             return Err(Problem::new(Code::Conflict, message)
                 .help("remove it first: qemu::remove_machine")

@@ -90,6 +90,7 @@ fn boot(tools: &Tools) -> Result<(), String> {
     if let Some(user) = &tools.user {
         super::user::become_user(&mut command, user);
     }
+    end_with_this_thread(&mut command);
     let mut child = command.spawn().map_err(failed)?;
     let begin = Instant::now();
     let code = loop {
@@ -109,10 +110,80 @@ fn boot(tools: &Tools) -> Result<(), String> {
     }
 }
 
+/// A server that is killed meanwhile leaves no guest behind that never ends. Another user would undo this: so it comes last.
+fn end_with_this_thread(command: &mut Command) {
+    use std::os::unix::process::CommandExt as _;
+    let parent = std::process::id();
+    let prepare = move || {
+        // SAFETY: plain system calls, allowed between fork and exec.
+        let done = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) == 0 };
+        if !done {
+            return Err(std::io::Error::last_os_error());
+        }
+        // SAFETY: as above. One that ended before sends no signal any more.
+        let is_there = u32::try_from(unsafe { libc::getppid() }) == Ok(parent);
+        if is_there { Ok(()) } else { Err(std::io::Error::from_raw_os_error(libc::ESRCH)) }
+    };
+    // SAFETY: `prepare` allocates nothing and takes no lock.
+    unsafe { command.pre_exec(prepare) };
+}
+
 fn last_line(mut log: fs::File) -> String {
     use std::io::{Read as _, Seek as _};
     let mut text = String::new();
     let _ = log.rewind();
     let _ = log.take(64 << 10).read_to_string(&mut text);
     text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it doesn't say why").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    const HERE: &str = "WINDLASS_TEST_PROBE";
+
+    fn wait_for<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+        let begin = Instant::now();
+        loop {
+            match probe() {
+                Some(found) => return found,
+                None => assert!(begin.elapsed() < Duration::from_secs(20), "waited in vain for {what}"),
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    #[test]
+    fn a_guest_that_is_tried_ends_with_who_tries() {
+        if let Some(folder) = std::env::var_os(HERE) {
+            let program = Path::new(&folder).join("qemu");
+            let _ = boot(&Tools::find(&program.display().to_string(), "").unwrap());
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let pid = folder.path().join("pid");
+        for program in ["qemu", "qemu-img"] {
+            let path = folder.path().join(program);
+            fs::write(&path, format!("#!/bin/sh\necho $$ >{0}.new\nmv {0}.new {0}\nexec sleep 600\n", pid.display()))
+                .unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        // A process of its own, which can be killed: this test once more, which tries the guest.
+        let mut tries = Command::new(std::env::current_exe().unwrap());
+        tries.args(["--exact", "qemu::host::probe::tests::a_guest_that_is_tried_ends_with_who_tries"]);
+        let mut tries = tries.env(HERE, folder.path()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let guest = wait_for("the guest", || fs::read_to_string(&pid).ok());
+        let there = format!("/proc/{}", guest.trim());
+        assert!(Path::new(&there).exists());
+        tries.kill().unwrap();
+        tries.wait().unwrap();
+        // Whoever takes orphans in may look for it a moment later.
+        let ended = |stat: String| stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('Z'));
+        wait_for("the guest to end", || match fs::read_to_string(format!("{there}/stat")) {
+            Ok(stat) => ended(stat).then_some(()),
+            Err(_) => Some(()),
+        });
+    }
 }
