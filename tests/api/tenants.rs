@@ -79,14 +79,13 @@ fn an_organisation_keeps_so_many_secrets_of_so_many_bytes_unless_more_is_said() 
 #[test]
 fn a_workflow_that_is_called_like_what_is_done_with_one_is_read_and_saved() {
     let server = open();
-    for path in ["workflows/lab/restore", "workflows/lab%2Frestore"] {
-        assert!(server.get(&format!("/api/v1/{path}")).expect(200).text.contains("lab/restore"), "{path}");
-    }
+    server.get("/api/v1/workflows/lab/restore").expect(405);
+    assert!(server.get("/api/v1/workflows/lab%2Frestore").expect(200).text.contains("lab/restore"));
     assert!(server.get("/api/v1/workflows/lab/restore/source").expect(200).text.contains("Restore"));
     server.post("/api/v1/workflows/lab/restore/check", &json!({})).expect(200);
     let save = |expected: &Value| {
         let source = RESTORE.replace("{ 1 }", "{ 2 }");
-        server.put("/api/v1/workflows/lab/restore", &json!({ "source": source, "expected": expected }))
+        server.put("/api/v1/workflows/lab%2Frestore", &json!({ "source": source, "expected": expected }))
     };
     let digest = save(&Value::Null).expect(412).json()["data"]["digest"].clone();
     save(&digest).expect(200);

@@ -298,14 +298,11 @@ impl Routes {
     }
 
     /// The route for a request. A fixed segment goes before a parameter, whatever the method: what is read at
-    /// `…/{name*}/source` is no place where a workflow called `…/source` could be saved. What is only done there, as at
-    /// `…/{name*}/restore`, is in nobody's way: a workflow called `lab/restore` is read and saved like any other. Any name is told from
-    /// what is done with one by `%2F` for its slashes.
+    /// `…/{name*}/source` is no place where a workflow called `…/source` could be saved. A name is told from what is done with one by
+    /// `%2F` for its slashes.
     pub fn find(&self, method: &str, path: &str) -> Found<'_> {
         let mut found: Vec<(&Route, Parameters)> = Vec::new();
         let mut most = 0;
-        // What is done at the path, and hides no name.
-        let mut done: Vec<(usize, Method)> = Vec::new();
         // A stream of bytes has no body without GET; HEAD is GET without a body.
         let asked = if method == "HEAD" { "GET" } else { method };
         for route in &self.all {
@@ -315,10 +312,6 @@ impl Routes {
                 continue;
             }
             let Some((parameters, fixed)) = matched(route.path, path) else { continue };
-            if route.method.as_str() != asked && self.is_only_done(route.path) {
-                done.push((fixed, route.method));
-                continue;
-            }
             if fixed > most {
                 found.clear();
                 most = fixed;
@@ -332,20 +325,9 @@ impl Routes {
                 let (route, parameters) = found.swap_remove(index);
                 Found::Route(route, parameters)
             }
-            // The path is rather that of what is done there.
-            None if done.iter().any(|(fixed, _)| *fixed > most) => {
-                let closest = done.iter().map(|(fixed, _)| *fixed).max();
-                let methods = done.into_iter().filter(|(fixed, _)| Some(*fixed) == closest);
-                Found::OtherMethods(methods.map(|(_, method)| method).collect())
-            }
             None if found.is_empty() => Found::Nothing,
             None => Found::OtherMethods(found.into_iter().map(|(route, _)| route.method).collect()),
         }
-    }
-
-    /// Whether this path stands behind a name of any depth, and nothing is read at it.
-    fn is_only_done(&self, path: &str) -> bool {
-        path.contains("*}/") && !self.all.iter().any(|route| route.path == path && route.method == Method::Get)
     }
 }
 
@@ -420,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_only_done_with_a_name_hides_no_name() {
+    fn a_name_is_told_from_what_is_done_with_one() {
         let routes = Routes::new(vec![
             Route::get("/w/{name*}", "", ""),
             Route::put("/w/{name*}", "", ""),
@@ -433,17 +415,15 @@ mod tests {
             Found::Nothing => String::new(),
         };
         for method in ["GET", "HEAD", "PUT"] {
-            assert_eq!(found(method, "/w/lab/restore"), "/w/{name*} lab/restore");
             assert_eq!(found(method, "/w/lab%2Frestore"), "/w/{name*} lab/restore");
             assert_eq!(found(method, "/w/lab%2Fsource"), "/w/{name*} lab/source");
         }
         assert_eq!(found("POST", "/w/lab/restore"), "/w/{name*}/restore lab");
-        assert_eq!(found("POST", "/w/lab/restore/restore"), "/w/{name*}/restore lab/restore");
+        assert_eq!(found("POST", "/w/lab%2Frestore/restore"), "/w/{name*}/restore lab/restore");
         assert_eq!(found("GET", "/w/lab/restore/source"), "/w/{name*}/source lab/restore");
-        assert_eq!(found("GET", "/w/lab/source"), "/w/{name*}/source lab");
+        assert_eq!(found("GET", "/w/lab/restore"), "[Post]");
         assert_eq!(found("PUT", "/w/lab/source"), "[Get]");
         assert_eq!(found("DELETE", "/w/lab/restore"), "[Post]");
-        assert_eq!(found("OPTIONS", "/w/lab"), "[Get, Put]");
     }
 
     #[test]

@@ -168,8 +168,9 @@ pub fn workflow_path(name: &str) -> Result<String, Problem> {
     })
 }
 
-/// What stands behind a workflow's name where something of it is read or kept: a name that ends so is told from that by `%2F`.
-const BEHIND_NAMES: [&str; 4] = ["file", "history", "scenarios", "source"];
+/// What stands behind a workflow's name where something of it is read or done: a name that ends so is told from that by `%2F`.
+const BEHIND_NAMES: [&str; 10] =
+    ["activate", "check", "editors", "file", "history", "input", "rehearse", "restore", "scenarios", "source"];
 
 /// A name of several parts in a path: what separates its parts stays, everything else is escaped.
 pub fn encoded_path(name: &str) -> String {

@@ -24,7 +24,8 @@ describe('the client', () => {
   it('tells a name that ends like a part of one from that part', () => {
     expect(address('/workflows/{name}', { name: 'orgs/acme/source' })).toBe('/api/v1/workflows/orgs/acme%2Fsource');
     expect(address('/workflows/{name}/source', { name: 'lab/source' })).toBe('/api/v1/workflows/lab/source/source');
-    for (const name of ['lab/restore', 'lab/resource', 'source', 'lab/source/x']) {
+    expect(address('/workflows/{name}', { name: 'lab/restore' })).toBe('/api/v1/workflows/lab%2Frestore');
+    for (const name of ['lab/deploy', 'lab/resource', 'source', 'lab/source/x']) {
       expect(address('/workflows/{name}', { name })).toBe(`/api/v1/workflows/${name}`);
     }
   });

@@ -59,8 +59,8 @@ export function configure(session: { csrf?: string; onUnauthenticated?: () => vo
   if (session.renew) renew = session.renew;
 }
 
-/** What stands behind a name where something of it is read or kept: a name that ends so is told from that by `%2F`. */
-const BEHIND_NAMES = /%2F(?=(?:file|history|source|scenarios|files|approval)$)/;
+/** What stands behind a name where something of it is read or done: a name that ends so is told from that by `%2F`. */
+const BEHIND_NAMES = /%2F(?=(?:activate|approval|check|conformance|editors|file|files|history|input|rehearse|restore|scenarios|source)$)/;
 
 /** The address of an operation, for links and downloads. Slashes in a parameter stay: workflows' names have them. */
 export function address(path: string, parameters: Record<string, unknown> = {}, query: Query = {}): string {
