@@ -193,8 +193,10 @@ fn a_machine_is_reached_over_the_network_and_its_serial_line_by_two_at_once() {
     assert_eq!(labs.kinds("m1"), json!(["serial", "telnet"]));
     let mut serial = labs.console("demo/nodes/m1/console?kind=serial");
     serial.patience = Duration::from_secs(120);
+    // It goes to the background before it listens: port 23 is 0017 in the kernel's table, and `0A` a socket that listens.
     serial.asks(
-        "mkdir -p /dev/pts; mount -t devpts devpts /dev/pts; telnetd -l /bin/sh && echo served-$((6*7))",
+        "mkdir -p /dev/pts; mount -t devpts devpts /dev/pts; telnetd -l /bin/sh; \
+         until grep -q ':0017 .* 0A ' /proc/net/tcp /proc/net/tcp6; do sleep 1; done; echo served-$((6*7))",
         "served-42",
     );
     let mut telnet = labs.console("demo/nodes/m1/console?kind=telnet&cols=99&rows=31");
