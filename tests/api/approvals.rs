@@ -87,7 +87,7 @@ fn where_it_is_unknown_who_launched_a_run_an_admin_decides() {
         assert_eq!(open.len(), 1, "{open:?}");
         open
     };
-    windlass_tests::wait_until("it to ask", std::time::Duration::from_secs(20), || {
+    windlass_tests::wait_until("it to ask", std::time::Duration::from_secs(60), || {
         !inbox(&house, &ann, "?all=true").is_empty()
     });
     let open = asking();

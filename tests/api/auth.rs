@@ -12,7 +12,7 @@ use super::{
     people::{self, done, windlass},
 };
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(60);
 
 on_each_database!(open: a_session_begins_with_the_password_and_ends_for_good, guessing_is_slowed_down, a_new_password_ends_other_sessions, a_token_is_never_more_than_its_user, a_franchisee_manages_their_own_and_gives_no_more_than_they_hold, the_last_admin_stays);
 

@@ -18,7 +18,7 @@ fn logged(house: &House) -> RunId {
     house.world.script("lab/talk", "", &body);
     let run: RunId = house.post("/runs", json!({ "workflow": "lab/talk" })).json(201)["id"].as_str().unwrap().into();
     house.world.end(&run);
-    wait_until("the last line", Duration::from_secs(20), || {
+    wait_until("the last line", Duration::from_secs(60), || {
         let tail = house.get(&format!("/runs/{run}/logs?tail=1")).json(200);
         tail["lines"][0]["message"] == "in a branch"
     });

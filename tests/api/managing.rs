@@ -66,7 +66,7 @@ fn who_may_only_operate_manages_nothing_by_a_restart_or_an_upgrade() {
     assert!(!suspended("acme"));
     // One that manages nothing may be upgraded and restarted; not to a version that does.
     let waits = launched(&server, "franchise/waits", "beta");
-    wait_for("the run to wait", Duration::from_secs(30), || {
+    wait_for("the run to wait", Duration::from_secs(60), || {
         (server.get(&format!("/api/v1/runs/{waits}")).json()["state"] == "waiting").then_some(())
     });
     ask(&olga, &format!("/api/v1/runs/{waits}/upgrade"), json!({})).expect(200);

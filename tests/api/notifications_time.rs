@@ -122,7 +122,7 @@ impl House {
     }
 
     fn wait(&self, what: &str, test: impl Fn() -> bool) {
-        wait_until(what, Duration::from_secs(20), test);
+        wait_until(what, Duration::from_secs(60), test);
     }
 
     fn advance(&self, minutes: i64) {
@@ -197,11 +197,12 @@ fn two_servers_tell_each_event_once(mut house: House) {
     house.wait("the first minute's", || house.told().len() == 30);
     std::thread::sleep(Duration::from_millis(400));
     assert_eq!(house.told().len(), 30, "more have to wait");
-    for _ in 0..4 {
+    // Minutes go by until all were told: how many of them it takes depends on when the servers look.
+    house.wait("all of them", || {
         house.advance(1);
-        std::thread::sleep(Duration::from_millis(600));
-    }
-    house.wait("all of them", || house.told().len() == 60);
+        std::thread::sleep(Duration::from_millis(300));
+        house.told().len() >= 60
+    });
     let mut titles: Vec<String> = house.told().into_iter().map(|told| told.0).collect();
     titles.sort();
     titles.dedup();

@@ -15,7 +15,7 @@ use windlass_tests::{ApiServer, World, has_program, skip, wait_until};
 
 use super::house::House;
 
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A workflow that runs these lines of sh, one a step; `FILE` in them is this file.
 fn steps(file: &Path, lines: &[&str]) -> String {

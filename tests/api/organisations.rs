@@ -10,7 +10,7 @@ use super::{
     people::{self, done},
 };
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(60);
 
 const WAITS: &str = "const WORKFLOW = #{ name: \"lab/waits\", title: \"Waits\", permissions: [] };\n\
                      fn run(input) { approve(#{ title: \"go on\" }) }\n";

@@ -14,7 +14,7 @@ use windlass_tests::{ApiServer, Process, free_port, has_program, skip, wait_unti
 
 /// The proxy's address; whoever comes from another one isn't trusted.
 const PROXY: &str = "127.0.0.2";
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn server(proxy_protocol: bool) -> ApiServer {
     let settings = format!("[server]\ntrusted_proxies = [\"{PROXY}/32\"]\nproxy_protocol = {proxy_protocol}\n");

@@ -7,7 +7,7 @@ use windlass_tests::{ApiServer, wait_until};
 
 use super::people;
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 
 fn source(title: &str) -> String {
     format!(

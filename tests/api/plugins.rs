@@ -7,7 +7,7 @@ use windlass_tests::{ApiServer, sse::Follower, wait_for, wait_until};
 
 use super::people;
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 const EXAMPLE: &str = "/api/v1/plugins/registrars/example";
 const MAIN: &str = "fn validate(request) {\n    http::get(\"https://api.example.net/v1/me\").status == 200\n}\n";
 

@@ -15,9 +15,9 @@ use super::events::{events_of, server};
 
 /// Follows a waiting run through a proxy.
 fn followed_through(server: &ApiServer, proxy: SocketAddr) {
-    wait_until("the proxy to listen", Duration::from_secs(30), || std::net::TcpStream::connect(proxy).is_ok());
+    wait_until("the proxy to listen", Duration::from_secs(60), || std::net::TcpStream::connect(proxy).is_ok());
     let run = server.launch("t/wait", &json!({}));
-    wait_until("the run to wait", Duration::from_secs(30), || {
+    wait_until("the run to wait", Duration::from_secs(60), || {
         server.get(&format!("/api/v1/runs/{run}")).json()["state"] == "waiting"
     });
     let mut follower = Follower::open(proxy, &events_of(&run), &server.token, None).unwrap();
@@ -25,7 +25,7 @@ fn followed_through(server: &ApiServer, proxy: SocketAddr) {
     assert_eq!(follower.header("content-type"), Some("text/event-stream"));
     // What has happened is more than proxies leave unpacked for being too little.
     assert_eq!(follower.header("content-encoding"), Some("identity"));
-    follower.patience(Duration::from_secs(20));
+    follower.patience(Duration::from_secs(60));
     // All of this arrives while the run waits, so nothing on the way keeps it back.
     let mut seen = Vec::new();
     while seen.last().is_none_or(|event: &String| event != "run.waiting") {

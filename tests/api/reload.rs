@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use windlass_tests::{ApiServer, sse::Follower, wait_for, wait_until};
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 
 fn source(title: &str, body: &str) -> String {
     format!("const WORKFLOW = #{{ name: \"lab/x\", title: \"{title}\" }};\n\nfn run(input) {{\n    {body}\n}}\n")

@@ -102,7 +102,7 @@ fn children_wait_for_their_parents_and_hold_up_nobody(house: House) {
     );
     house.script("t/other", r#"retention: "1h""#, "fn run(input) { 1 }");
     let parent = house.world.launch("t/parent", json!({}));
-    wait_until("all children to be done", Duration::from_secs(20), || {
+    wait_until("all children to be done", Duration::from_secs(60), || {
         house.engine.run(&parent).unwrap().is_some_and(|run| run.waiting_on == [WaitReason::Signal])
     });
     let other = house.world.launch("t/other", json!({}));

@@ -283,7 +283,7 @@ fn whoever_steers_a_run_is_written_down_with_what_it_was_before(house: House) {
     let resources = house.get_as(&ann, &format!("/resources?run={failed}")).json(200);
     assert_eq!(resources["items"][0]["provider"], "probe");
     house.post_as(&ann, &format!("/runs/{failed}/restart"), json!({})).json(200);
-    wait_until("a second failure", std::time::Duration::from_secs(20), || {
+    wait_until("a second failure", std::time::Duration::from_secs(60), || {
         let events = house.world.engine().events(&failed, 0, 1_000).unwrap();
         events.iter().filter(|event| event.kind == windlass_model::EventKind::RunFailed).count() == 2
     });

@@ -41,7 +41,7 @@ fn parameters(server: &ApiServer) -> BTreeMap<&'static str, Vec<(&'static str, S
         "runs",
         json!({ "workflow": "lab/works", "input": { "note": MARK }, "organisation": "acme", "tags": [MARK] }),
     );
-    wait_until("the run to wait", Duration::from_secs(30), || {
+    wait_until("the run to wait", Duration::from_secs(60), || {
         server.get(&format!("/api/v1/runs/{run}")).json()["state"] == "waiting"
     });
     let steps = server.get(&format!("/api/v1/runs/{run}/approvals")).expect(200).json();

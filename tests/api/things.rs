@@ -106,7 +106,7 @@ fn what_may_not_be_recorded_so_is_refused_and_leaves_nothing() {
         let put = json!({ "source": saying(&body), "message": "a test", "expected": Value::Null });
         // It may have been taken up from its file already.
         let _ = server.put("/api/v1/workflows/t/says", &put);
-        windlass_tests::wait_until("the new version", std::time::Duration::from_secs(20), || {
+        windlass_tests::wait_until("the new version", std::time::Duration::from_secs(60), || {
             server.get("/api/v1/workflows/t/says/source").text.contains(&body)
         });
         let ended = server.ended(&server.launch("t/says", &json!({})));

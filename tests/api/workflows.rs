@@ -8,7 +8,7 @@ use windlass_tests::{ApiServer, wait_for, wait_until};
 
 use super::people;
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 const X: &str = "/api/v1/workflows/lab/x";
 const REVIEW: &str = "workflow_review = true\n";
 const POLICY: &str = "[policy]\n\"lab/*\" = [\"kv.*:*\", \"exec.*:*\"]\n";

@@ -69,14 +69,14 @@ fn runs_are_steered_alike() {
     assert_eq!(both.same(&["run", "lab/fail"], &["run", "lab/fail"]).matches("as asked").count(), 1);
     let there = Both::run_id(&both.there(&["run", "lab/wait", "--detach"]));
     let waits = || both.server.get(&format!("/api/v1/runs/{there}")).json()["state"] == "waiting";
-    windlass_tests::wait_until("the run to wait", std::time::Duration::from_secs(20), waits);
+    windlass_tests::wait_until("the run to wait", std::time::Duration::from_secs(60), waits);
     let sent = both.there(&["runs", "signal", &there, "go", "--payload", "{\"a\":1}"]);
     assert_eq!(sent.status.code(), Some(0), "{}", text(&sent.stderr));
     assert_eq!(both.server.ended(&there)["output"], json!({ "a": 1 }));
 
     let asks = Both::run_id(&both.there(&["run", "lab/ask", "--detach"]));
     let asked = || both.server.get(&format!("/api/v1/runs/{asks}")).json()["state"] == "waiting";
-    windlass_tests::wait_until("the run to ask", std::time::Duration::from_secs(20), asked);
+    windlass_tests::wait_until("the run to ask", std::time::Duration::from_secs(60), asked);
     let approved = both.there(&["runs", "approve", &asks, "-m", "fine"]);
     assert_eq!(approved.status.code(), Some(0), "{}", text(&approved.stderr));
     assert_eq!(both.server.ended(&asks)["output"], json!(true));
@@ -140,7 +140,7 @@ fn what_the_policy_refuses_and_a_file_that_is_not_in_use_are_told() {
         let listed = text(&both.there(&["workflows", "ls"]).stdout);
         listed.lines().find(|line| line.contains("lab/count")).unwrap_or_default().to_owned()
     };
-    windlass_tests::wait_until("the file to be looked at", std::time::Duration::from_secs(30), || line().contains('✗'));
+    windlass_tests::wait_until("the file to be looked at", std::time::Duration::from_secs(60), || line().contains('✗'));
     assert!(line().contains("Counts"), "an earlier version is in use: {}", line());
     let told = text(&both.there(&["workflows", "show", "lab/count"]).stderr);
     assert!(told.contains("isn't what is in use") && told.contains("lab/count.rhai"), "{told}");

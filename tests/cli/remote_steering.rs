@@ -66,7 +66,7 @@ const ALL: &[(&str, &str)] = &[
     ("lab/doubt", DOUBT),
 ];
 const SETTINGS: &str = "[hosts.exec]\nprograms = [\"sleep\", \"false\"]\n[policy]\n\"lab/*\" = [\"exec.run:*\"]\n";
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(60);
 
 /// Launches it on both, until it waits or has ended; the runs' ids.
 #[track_caller]

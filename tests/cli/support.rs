@@ -11,7 +11,7 @@ use serde_json::Value;
 use windlass_tests::{Process, windlass_binary};
 
 /// How long anything may take.
-pub const SOON: Duration = Duration::from_secs(30);
+pub const SOON: Duration = Duration::from_secs(60);
 
 /// A folder with a few small workflows.
 pub struct Project {

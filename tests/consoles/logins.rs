@@ -51,7 +51,7 @@ fn sshd(folder: &Path, namespace: &str, listen: &str) -> Process {
     let mut command = Command::new("ip");
     command.args(["netns", "exec", namespace, "/usr/sbin/sshd", "-D", "-e", "-f", &at("config")]);
     let mut server = Process::start(&mut command).unwrap();
-    server.wait_for_line("Server listening", Duration::from_secs(20));
+    server.wait_for_line("Server listening", Duration::from_secs(60));
     server
 }
 

@@ -45,7 +45,7 @@ fn a_containers_shell_is_inside_it() {
     console.asks("/bin/busybox stty size", "33 120");
     console.says(r#"{"resize":{"cols":70,"rows":20}}"#);
     console.hears(|told| told["size"]["cols"] == 70);
-    wait_until("the size to arrive", Duration::from_secs(10), || {
+    wait_until("the size to arrive", Duration::from_secs(60), || {
         console.shown.clear();
         console.asks("/bin/busybox stty size; echo sized-$((1+1))", "sized-2");
         console.text().contains("20 70")
@@ -58,7 +58,7 @@ fn a_containers_shell_is_inside_it() {
     let mut left = Console::with_token(&server, &shell("demo", "c1", ""), &server.token);
     left.types("sleep 54321\n");
     let running = || docker.docker(&["ps", "-q"]).lines().any(|id| docker.docker(&["top", id]).contains("sleep 54321"));
-    wait_until("it to run", Duration::from_secs(20), running);
+    wait_until("it to run", Duration::from_secs(60), running);
     done(&server, "lab/undock", &json!({ "lab": "demo" }));
     assert!(matches!(left.ends(), 1000 | 4404), "{:?}", left.end);
 }
@@ -125,7 +125,7 @@ fn a_machines_serial_line_and_its_screen() {
     let mut typing = Console::with_token(&server, "demo/nodes/m1/console?kind=vnc&mode=type", &server.token);
     typing.until("RFB 003.008\n");
     typing.sends(b"RFB 003.008\n");
-    deaf.recv_timeout(Duration::from_secs(20)).expect("the screen to hear nothing more");
+    deaf.recv_timeout(Duration::from_secs(60)).expect("the screen to hear nothing more");
     typing.sends(&[1]);
     typing.until("last words");
     assert_eq!(typing.ends(), 1000);
@@ -190,7 +190,7 @@ fn an_ssh_server_in_a_node() {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &labs.namespace("r1"), "/usr/sbin/sshd", "-D", "-e", "-f", &path("config")]);
         let mut server = Process::start(&mut command).unwrap();
-        server.wait_for_line("Server listening", Duration::from_secs(20));
+        server.wait_for_line("Server listening", Duration::from_secs(60));
         server
     };
     let server = serve("host");
@@ -213,7 +213,7 @@ fn an_ssh_server_in_a_node() {
     console.asks("stty size", "35 101");
     console.says(r#"{"resize":{"cols":77,"rows":22}}"#);
     console.hears(|told| told["size"]["cols"] == 77);
-    wait_until("the size to arrive", Duration::from_secs(10), || {
+    wait_until("the size to arrive", Duration::from_secs(60), || {
         console.shown.clear();
         console.asks("stty size; echo sized-$((1+1))", "sized-2");
         console.text().contains("22 77")
@@ -255,7 +255,7 @@ fn a_telnet_server_in_a_node() {
     console.asks("stty size", "31 99");
     console.says(r#"{"resize":{"cols":66,"rows":21}}"#);
     console.hears(|told| told["size"]["cols"] == 66);
-    wait_until("the size to arrive", Duration::from_secs(10), || {
+    wait_until("the size to arrive", Duration::from_secs(60), || {
         console.shown.clear();
         console.asks("stty size; echo sized-$((1+1))", "sized-2");
         console.text().contains("21 66")

@@ -130,7 +130,7 @@ fn places_are_bounded_and_the_bound_is_named() {
     let all = refused(&admin, "r2");
     assert!(all.status == 503 && all.text.contains("`labs.consoles`"), "{all:?}");
     drop(first);
-    windlass_tests::wait_until("a place", std::time::Duration::from_secs(10), || {
+    windlass_tests::wait_until("a place", std::time::Duration::from_secs(60), || {
         let bearer = format!("Bearer {admin}");
         let path = shell("demo", "r2", "&organisation=acme");
         Console::open(&labs.server, &path, &[("authorization", &bearer)]).is_ok()

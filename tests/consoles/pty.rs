@@ -59,7 +59,7 @@ impl Desk {
     fn until(&mut self, text: &str) {
         let begun = Instant::now();
         while !self.text().contains(text) {
-            assert!(begun.elapsed() < Duration::from_secs(30), "never `{text}`: {}", self.text());
+            assert!(begun.elapsed() < Duration::from_secs(60), "never `{text}`: {}", self.text());
             let mut piece = [0; 4 << 10];
             match self.near.read(&mut piece) {
                 Ok(count) => self.shown.extend_from_slice(&piece[..count]),
@@ -89,7 +89,7 @@ impl Desk {
     /// Its exit code; the terminal has to be as it was.
     fn ends(mut self) -> Option<i32> {
         let mut code = None;
-        wait_until("the command to end", Duration::from_secs(20), || {
+        wait_until("the command to end", Duration::from_secs(60), || {
             let mut piece = [0; 4 << 10];
             if let Ok(count) = self.near.read(&mut piece) {
                 self.shown.extend_from_slice(&piece[..count]);
@@ -119,7 +119,7 @@ fn a_terminal_is_raw_resized_and_left_as_it_was() {
     desk.until("up-2");
     assert!(desk.text().contains("30 100") && desk.is_raw(), "{}", desk.text());
     desk.resize(44, 133);
-    wait_until("the size to arrive", Duration::from_secs(10), || {
+    wait_until("the size to arrive", Duration::from_secs(60), || {
         desk.shown.clear();
         desk.types("stty size; echo sized-$((1+1))\n");
         desk.until("sized-2");

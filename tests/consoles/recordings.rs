@@ -9,7 +9,7 @@ use super::house::{Labs, shell};
 
 /// The newest recording of `demo`, once it is finished, line by line.
 fn recorded(server: &ApiServer) -> Vec<Value> {
-    let id = wait_for("the recording to be finished", Duration::from_secs(20), || {
+    let id = wait_for("the recording to be finished", Duration::from_secs(60), || {
         let all = server.get("/api/v1/labs/demo/recordings").expect(200).json();
         let newest = all[0].clone();
         (newest["open"] == false).then(|| newest["id"].as_str().unwrap().to_owned())

@@ -133,19 +133,19 @@ fn a_server_that_stops_says_so_and_leaves_no_shell() {
             .filter(|entry| std::fs::read_to_string(entry.path().join("cmdline")).is_ok_and(|l| of_sleep(&l)))
             .count()
     };
-    wait_until("the shell to sleep", Duration::from_secs(20), || shells() == 1);
+    wait_until("the shell to sleep", Duration::from_secs(60), || shells() == 1);
     labs.server.process().signal(nix::sys::signal::Signal::SIGTERM);
     assert_eq!(console.ends(), 1001, "{:?}", console.end);
-    let status = labs.server.process().wait(Duration::from_secs(20));
+    let status = labs.server.process().wait(Duration::from_secs(60));
     assert!(status.success(), "{status}");
-    wait_until("the shell to be gone", Duration::from_secs(10), || shells() == 0);
+    wait_until("the shell to be gone", Duration::from_secs(60), || shells() == 0);
     labs.server.restart();
     // The same when nobody has the time to clean up.
     let mut console = labs.console(&shell("demo", "r2", ""));
     console.types("exec sleep 98765\n");
-    wait_until("the shell to sleep", Duration::from_secs(20), || shells() == 1);
+    wait_until("the shell to sleep", Duration::from_secs(60), || shells() == 1);
     labs.server.kill();
-    wait_until("the shell to be gone", Duration::from_secs(10), || shells() == 0);
+    wait_until("the shell to be gone", Duration::from_secs(60), || shells() == 0);
     labs.server.restart();
 }
 
@@ -157,7 +157,7 @@ fn openings_and_ends_are_in_the_audit_log() {
     console.asks("exit", "exit");
     assert_eq!(console.ends(), 1000);
     let entries = || labs.server.get("/api/v1/audit?action=console.").expect(200).json()["items"].clone();
-    wait_until("the end to be written", Duration::from_secs(10), || {
+    wait_until("the end to be written", Duration::from_secs(60), || {
         entries().as_array().is_some_and(|all| all.len() == 2)
     });
     let entries = entries();

@@ -1,12 +1,9 @@
 //! Pool domains, from scripts on a book that tests can look into. What the system before this one got wrong stands here as
 //! what must hold.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::SeqCst},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering::SeqCst},
 };
 
 use serde_json::{Value, json};
@@ -59,12 +56,12 @@ struct World {
 }
 
 impl World {
-    /// With names under `pool.test`, where a reservation holds for a second and a name rests for two.
+    /// With names under `pool.test`, where a reservation holds for a minute, as long as a name rests.
     fn new() -> Option<Self> {
         let pdns = PowerDns::start()?;
         make_parent(&pdns);
         let mut config = super::config(&pdns);
-        config.pool = settings(1, 2);
+        config.pool = settings(60, 60);
         let book = Arc::new(Watched::default());
         let servers = Arc::new(authority::Servers::new(&config.dns).expect("it can be meant"));
         let pool = Arc::new(Pool::new(&config.pool, servers, book.clone()).expect("it can be meant"));
@@ -93,6 +90,16 @@ impl World {
 
     fn state(&self, name: &str) -> Option<State> {
         self.book.find(name).expect("it is in memory").map(|entry| entry.row.state)
+    }
+
+    /// As if the time had passed for which a reservation holds, or a name rests.
+    fn passes(&self, name: &str) {
+        let Entry { mut row, version } = self.book.find(name).expect("it is in memory").expect("it is there");
+        let now_ms = std::time::UNIX_EPOCH.elapsed().expect("it is after 1970").as_millis() as i64;
+        let left_ms = row.until_ms.expect("it ends") - now_ms;
+        assert!((1..=60_000).contains(&left_ms), "{left_ms} ms are left for {name}");
+        row.until_ms = Some(now_ms - 1);
+        assert!(self.book.put(&row, version).expect("it is in memory").is_some());
     }
 
     fn sweep(&self) {
@@ -148,7 +155,7 @@ fn a_name_is_reserved_committed_validated_and_released() {
         Code::Conflict,
         "it rests: others remember its keys"
     );
-    std::thread::sleep(Duration::from_millis(2_100));
+    world.passes("acme.pool.test");
     world.sweep();
     assert!(world.state("acme.pool.test").is_none() && !world.stands("acme.pool.test"));
     assert_eq!(world.result(r#"pool::release("pool.test", "acme")"#), json!(false), "to repeat it is no error");
@@ -296,18 +303,18 @@ fn a_reservation_holds_as_long_as_its_run_is_open_and_no_longer() {
     let (reserved, _, job) = world.shop.run(GRANTS, r#"pool::reserve("pool.test", "acme")"#);
     reserved.expect("it is granted");
     let own = Proof::Run(&job.run);
-    // More than its second, again and again: provisioning takes longer than anybody guesses.
+    // More than its minute, again and again: provisioning takes longer than anybody guesses.
     for _ in 0..3 {
-        std::thread::sleep(Duration::from_millis(700));
+        world.passes("acme.pool.test");
         world.sweep();
         assert_eq!(world.state("acme.pool.test"), Some(State::Reserved));
         assert_eq!(world.problem(r#"pool::reserve("pool.test", "acme")"#).code, Code::Conflict);
     }
     // Without a sweep in time, too.
-    std::thread::sleep(Duration::from_millis(1_200));
+    world.passes("acme.pool.test");
     world.pool.renew("pool.test", "acme", &own).expect("it is its own");
     world.book.closed.store(true, SeqCst);
-    std::thread::sleep(Duration::from_millis(1_200));
+    world.passes("acme.pool.test");
     let late = || world.commit("acme", &own, "192.0.2.7").expect_err("it has run out").code;
     assert_eq!(late(), Code::Gone);
     world.sweep();
@@ -324,7 +331,7 @@ fn whoever_comes_after_a_reservation_has_run_out_gets_the_name() {
     let (first, _, job) = world.shop.run(GRANTS, r#"pool::reserve("pool.test", "acme")"#);
     let first = first.expect("it is granted");
     world.book.closed.store(true, SeqCst);
-    std::thread::sleep(Duration::from_millis(1_200));
+    world.passes("acme.pool.test");
     let second = world.result(r#"pool::reserve("pool.test", "acme")"#);
     assert_ne!(first["ds"], second["ds"], "with keys of its own");
     let stale = world.commit("acme", &Proof::Run(&job.run), "192.0.2.7").expect_err("somebody else has it");
@@ -346,7 +353,7 @@ fn a_release_that_was_interrupted_is_done_again() {
     let again = world.commit("acme", &Proof::Run(&job.run), "192.0.2.7").expect_err("it was given back");
     assert_eq!(again.code, Code::Gone);
     assert_eq!(world.result(r#"pool::release("pool.test", "acme")"#), json!(true));
-    std::thread::sleep(Duration::from_millis(2_100));
+    world.passes("acme.pool.test");
     world.sweep();
     assert!(world.state("acme.pool.test").is_none() && !world.stands("acme.pool.test"));
 }
@@ -359,7 +366,7 @@ fn a_run_that_fails_gives_its_name_back_and_nobody_elses() {
     result.expect("it is granted");
     world.shop.roll_back(job, &journal);
     assert!(world.pdns.records("pool.test.", "acme.pool.test.", "NS").is_empty());
-    std::thread::sleep(Duration::from_millis(2_100));
+    world.passes("acme.pool.test");
     world.sweep();
     assert!(world.state("acme.pool.test").is_none() && !world.stands("acme.pool.test"));
     // By hand, the undo does nothing.

@@ -38,7 +38,7 @@ fn resolve_next(world: &World, run: &RunId, path: &str, resolution: Resolution) 
         let steps = world.engine().steps(run).unwrap();
         steps.iter().any(|step| step.path.to_string() == path && step.state == StepState::InDoubt)
     };
-    wait_until(&format!("step {path} to be in doubt"), std::time::Duration::from_secs(30), doubted);
+    wait_until(&format!("step {path} to be in doubt"), std::time::Duration::from_secs(60), doubted);
     world.engine().resolve(run, &path.parse().unwrap(), resolution, "ann").unwrap();
 }
 
@@ -57,7 +57,7 @@ fn steps_that_the_backup_does_not_know_of_are_doubted_looked_up_or_repeated() {
     assert_eq!(world.witness.count("touch", "again"), 2, "twice is the same as once");
     // The child of before is unknown; this one's keys are others, so that its keyed step is in doubt, too.
     let children = || world.engine().runs(&RunFilter { parent: Some(run.clone()), ..RunFilter::default() }).unwrap();
-    wait_until("the child", std::time::Duration::from_secs(30), || !children().is_empty());
+    wait_until("the child", std::time::Duration::from_secs(60), || !children().is_empty());
     let child = children()[0].id.clone();
     resolve_next(&world, &child, "0", Resolution::Happened { result: json!({}) });
     resolve_next(&world, &child, "1", Resolution::Perform);

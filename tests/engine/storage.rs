@@ -56,7 +56,7 @@ fn a_full_disk_holds_a_run_up_and_loses_nothing() {
     );
     let run = world.launch("t/fill", json!({}));
     let filled = || fs::write(disk.path().join("probe"), vec![0_u8; 65_536]).is_err();
-    wait_until("the disk to be full", Duration::from_secs(30), || {
+    wait_until("the disk to be full", Duration::from_secs(60), || {
         let full = filled();
         let _ = fs::remove_file(disk.path().join("probe"));
         full

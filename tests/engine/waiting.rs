@@ -26,7 +26,7 @@ fn a_suspended_run_holds_no_thread() {
     world.script("t/wait", "", r#"fn run(input) { wait_signal("go") }"#);
     let runs: Vec<_> = (0..100).map(|_| world.launch("t/wait", json!({}))).collect();
     runs.iter().for_each(|run| drop(world.waits(run)));
-    wait_until("all threads to go", Duration::from_secs(20), || world.engine().load() == (0, 0));
+    wait_until("all threads to go", Duration::from_secs(60), || world.engine().load() == (0, 0));
 }
 
 #[test]

@@ -235,7 +235,7 @@ impl Cluster {
     pub fn stop(&mut self) {
         for node in &mut self.nodes {
             if let Some(process) = &mut node.process {
-                process.terminate(Duration::from_secs(40));
+                process.terminate(Duration::from_secs(60));
                 node.log.push_str(&process.output());
             }
             node.process = None;

@@ -69,7 +69,7 @@ impl Stage {
         command.args(["witness", &format!("{HUB}:{WITNESS_PORT}")]).env("WINDLASS_SOAK_WITNESS", "1");
         let witness = Process::start(&mut command).expect("the witness starts");
         let mut stage = Self { disk, folder, names, witness, database: None };
-        wait_until("the witness", Duration::from_secs(20), || std::net::TcpStream::connect(stage.witness()).is_ok());
+        wait_until("the witness", Duration::from_secs(60), || std::net::TcpStream::connect(stage.witness()).is_ok());
         if nodes > 1 {
             stage.database = Some(stage.make_database());
             stage.start_database();
@@ -185,7 +185,7 @@ impl Stage {
         let Some(mut process) = self.database.as_mut().and_then(|database| database.process.take()) else { return };
         // Immediate shutdown: no checkpoint, connections are dropped.
         signal(process.id(), nix::sys::signal::Signal::SIGQUIT);
-        process.wait(Duration::from_secs(20));
+        process.wait(Duration::from_secs(60));
     }
 }
 

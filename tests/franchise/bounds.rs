@@ -114,7 +114,7 @@ fn a_run_issues_no_more_in_a_day_than_an_admin_has_agreed_to() {
             &json!({ "issuer": "acme", "name": "x", "credit": credit, "currency": "EUR" }),
         );
         let waits = || server.get(&format!("/api/v1/runs/{run}")).json()["state"].as_str().unwrap().to_owned();
-        windlass_tests::wait_for("it to end or to ask", std::time::Duration::from_secs(30), || {
+        windlass_tests::wait_for("it to end or to ask", std::time::Duration::from_secs(60), || {
             Some(waits()).filter(|state| state == "succeeded" || state == "waiting")
         })
     };

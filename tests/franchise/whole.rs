@@ -129,7 +129,7 @@ fn who_goes_leaves_its_credit_and_the_ledger_stays(database: &Database) {
     people::user(&server, "carl", "platform", "admin@*");
     let carl = people::token(&server, "carl");
     let run = server.launch("franchise/offboard", &json!({ "organisation": "bob", "issuer": "acme" }));
-    let approval = windlass_tests::wait_for("the approval", std::time::Duration::from_secs(30), || {
+    let approval = windlass_tests::wait_for("the approval", std::time::Duration::from_secs(60), || {
         let all = server.send_as(&carl, "GET", "/api/v1/approvals", None).expect(200).json();
         all["items"].as_array().unwrap().iter().find(|one| one["run"] == run.as_str()).cloned()
     });

@@ -13,7 +13,8 @@ fn main() {
         world.launch(&workflow, serde_json::json!({}));
     }
     let engine = world.engine();
-    for _ in 0..4_000 {
+    // A minute and more.
+    for _ in 0..12_000 {
         let runs = engine.runs(&RunFilter::default()).expect("runs can be listed");
         let settled = |state: RunState| state.is_ended() || matches!(state, RunState::RollbackStuck);
         let waits = |due: Option<i64>| due.is_none_or(|due| due > engine.now_ms());

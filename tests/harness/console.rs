@@ -15,7 +15,7 @@ use tungstenite::{
 use crate::ApiServer;
 
 /// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Somebody at a console.
 pub struct Console {

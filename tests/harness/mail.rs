@@ -56,7 +56,7 @@ impl MailServer {
             fs::write(folder.path().join("password"), format!("{PASSWORD}\n")).expect("the folder can be written");
         }
         let mut process = Process::start(&mut command).expect("python starts");
-        let line = process.wait_for_line("listening ", Duration::from_secs(30));
+        let line = process.wait_for_line("listening ", Duration::from_secs(60));
         let port = line.trim_start_matches("listening ").trim().parse().expect("a port");
         Some(Self { folder, mode, authenticated, port, _process: process })
     }

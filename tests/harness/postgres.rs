@@ -115,7 +115,7 @@ fn start(bin: PathBuf) -> Postgres {
         .spawn()
         .expect("sh starts");
     let server = Postgres { bin, port, _shell: shell };
-    wait_until("PostgreSQL", Duration::from_secs(30), || {
+    wait_until("PostgreSQL", Duration::from_secs(60), || {
         server.psql("postgres").args(["-c", "SELECT 1"]).output().is_ok_and(|output| output.status.success())
     });
     server

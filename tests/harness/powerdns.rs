@@ -85,7 +85,7 @@ impl PowerDns {
         command.arg(format!("--config-dir={folder}")).env("PATH", path_of_root());
         self.process = Some(Process::start(&mut command).expect("pdns_server starts"));
         let mut runs = true;
-        wait_until("PowerDNS", Duration::from_secs(20), || {
+        wait_until("PowerDNS", Duration::from_secs(60), || {
             runs = self.process.as_mut().is_some_and(Process::is_running);
             !runs || self.try_api("GET", "/zones", Value::Null).is_some_and(|(status, _)| status == 200)
         });
@@ -95,7 +95,7 @@ impl PowerDns {
     /// Stops it; its zones stay.
     pub fn stop(&mut self) {
         if let Some(process) = &mut self.process {
-            process.terminate(Duration::from_secs(10));
+            process.terminate(Duration::from_secs(60));
         }
         self.process = None;
     }

@@ -193,7 +193,7 @@ fn collect(pipe: impl Read + Send + 'static, output: Arc<Mutex<String>>) -> thre
 mod tests {
     use super::*;
 
-    const SOON: Duration = Duration::from_secs(10);
+    const SOON: Duration = Duration::from_secs(60);
 
     fn shell(script: &str) -> Process {
         Process::start(Command::new("sh").args(["-c", script])).unwrap()

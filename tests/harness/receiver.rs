@@ -97,7 +97,7 @@ impl Receiver {
     /// What was sent, once it is so much.
     #[track_caller]
     pub fn wait_for(&self, count: usize) -> Vec<Taken> {
-        crate::wait_until(&format!("{count} messages"), Duration::from_secs(40), || self.taken.lock().len() >= count);
+        crate::wait_until(&format!("{count} messages"), Duration::from_secs(60), || self.taken.lock().len() >= count);
         self.taken()
     }
 }

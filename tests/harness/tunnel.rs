@@ -12,7 +12,7 @@ use tungstenite::{Message, WebSocket, client::IntoClientRequest as _, http::Head
 use crate::ApiServer;
 
 /// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Somebody who looks.
 pub struct Tunnel {

@@ -46,7 +46,7 @@ fn a_ping_is_in_the_file() {
     let config = net::Config { captures: folder.path().to_string_lossy().into_owned(), ..net::Config::default() };
     let lab = Lab::over(net::configured(net::kernel(), Arc::new(Always("platform")), &config));
     lab.two_nodes();
-    lab.ok("wait_link", json!(["r1:eth0", "up", "5s"]));
+    lab.ok("wait_link", json!(["r1:eth0", "up", "60s"]));
     let mut ping = Command::new("ip")
         .args(["netns", "exec", &lab.namespace("r1"), "ping", "-i", "0.1", "-w", "30", "10.0.0.2"])
         .stdout(Stdio::null())

@@ -56,7 +56,7 @@ fn a_link_is_told_from_both_its_ends() {
 fn tcp_passes_between_nodes() {
     let Some(lab) = Lab::real() else { return };
     lab.two_nodes();
-    lab.ok("wait_link", json!(["r1:eth0", "up", "5s"]));
+    lab.ok("wait_link", json!(["r1:eth0", "up", "60s"]));
     let (ready, listening) = std::sync::mpsc::channel();
     let server = inside(&lab, "r2", move || {
         let listener = TcpListener::bind("10.0.0.2:7000").unwrap();
@@ -65,7 +65,7 @@ fn tcp_passes_between_nodes() {
         listener.accept().unwrap().0.read_to_end(&mut all).unwrap();
         all.len()
     });
-    listening.recv_timeout(Duration::from_secs(5)).unwrap();
+    listening.recv_timeout(Duration::from_secs(60)).unwrap();
     let sent = inside(&lab, "r1", || {
         let mut stream = TcpStream::connect("10.0.0.2:7000").unwrap();
         stream.write_all(&vec![7; 1 << 20]).unwrap();
@@ -92,7 +92,7 @@ fn loss_works_without_netem_and_is_read_back() {
     let shown = impairment("eth0");
     assert_eq!((&shown["loss_percent"], &shown["rate_kbit"]), (&json!(100.0), &json!(5000)), "{shown}");
     // Nothing arrives; ARP is lost, too.
-    lab.ok("wait_link", json!(["r1:eth0", "up", "5s"]));
+    lab.ok("wait_link", json!(["r1:eth0", "up", "60s"]));
     let received = || lab.ok("counters", json!(["r2:eth0"]))["rx_packets"].as_u64().unwrap();
     let arrives = || {
         let before = received();
@@ -112,14 +112,14 @@ fn loss_works_without_netem_and_is_read_back() {
     );
     lab.ok("clear_impairment", json!(["r1:eth0"]));
     assert_eq!(impairment("eth0"), Value::Null);
-    wait_until("traffic passes again", Duration::from_secs(5), arrives);
+    wait_until("traffic passes again", Duration::from_secs(60), arrives);
     // A link of the same name that comes later has no share in it.
     lab.ok("impair", json!(["r1:eth0", { "loss_percent": 100.0 }]));
     lab.ok("disconnect", json!(["r1:eth0"]));
     lab.ok("connect", json!([{ "at": "r1:eth0", "addresses": ["10.0.0.1/24"] }, "lan1"]));
     assert_eq!(impairment("eth0"), Value::Null);
-    lab.ok("wait_link", json!(["r1:eth0", "up", "5s"]));
-    wait_until("traffic passes over the new link", Duration::from_secs(5), arrives);
+    lab.ok("wait_link", json!(["r1:eth0", "up", "60s"]));
+    wait_until("traffic passes over the new link", Duration::from_secs(60), arrives);
     // On the host, nothing is left of it.
     lab.ok("impair", json!(["r1:eth0@host", { "loss_percent": 1.0 }]));
     lab.ok("destroy", json!([]));
@@ -140,7 +140,7 @@ fn links_are_changed_while_they_live() {
         );
     }
     lab.ok("set_link", json!(["r1:eth0", { "up": true }]));
-    lab.ok("wait_link", json!(["r1:eth0", "up", "5s"]));
+    lab.ok("wait_link", json!(["r1:eth0", "up", "60s"]));
     lab.ok("set_link", json!(["r1:eth0", { "mtu": 1400, "both_ends": true }]));
     let links = lab.ok("links", json!([]));
     let ends: Vec<&Value> =

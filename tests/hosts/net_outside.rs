@@ -129,7 +129,7 @@ fn a_vxlan_makes_one_network_of_two_machines() {
     wire.in_far(&["address", "add", "10.0.0.9/24", "dev", "vx0"]);
     wire.in_far(&["link", "set", "vx0", "up"]);
     let r1 = lab.namespace("r1");
-    wait_until("the other machine answers", Duration::from_secs(10), || pings(&r1, "10.0.0.9"));
+    wait_until("the other machine answers", Duration::from_secs(60), || pings(&r1, "10.0.0.9"));
     assert!(pings(&wire.far, "10.0.0.2"), "and hears the other node");
     let declared = json!([[{ "a": "r1:eth0", "b": "lan1" }, { "a": "r2:eth0", "b": "lan1" }]]);
     assert_eq!(lab.ok("discover", declared)["discovered"], json!([]));
@@ -159,7 +159,7 @@ fn a_node_has_an_interface_on_a_device() {
     assert_eq!(lab.ok("create_macvlan", json!(["r1:ext0", wire.device, options])), made, "made twice");
     lab.ok("create_macvlan", json!(["r2:ext0", wire.device, { "addresses": ["10.7.0.2/24"], "mtu": 1400 }]));
     let r1 = lab.namespace("r1");
-    wait_until("what is behind the device answers", Duration::from_secs(10), || pings(&r1, "10.7.0.9"));
+    wait_until("what is behind the device answers", Duration::from_secs(60), || pings(&r1, "10.7.0.9"));
     assert!(pings(&r1, "10.7.0.2"), "so does the other node on it");
     let lab_now = lab.ok("describe", json!([]));
     let ext0 = lab_now["namespaces"][0]["interfaces"][0].clone();
@@ -196,7 +196,7 @@ fn a_device_in_a_bridge_is_given_back_as_it_was() {
         for give_back in ["detach_device", "destroy"] {
             lab.ok("attach_device", json!([wire.device, "lan1"]));
             lab.ok("attach_device", json!([wire.device, "lan1"]));
-            wait_until("what is behind the device answers", Duration::from_secs(10), || {
+            wait_until("what is behind the device answers", Duration::from_secs(60), || {
                 pings(&lab.namespace("r1"), "10.0.0.9")
             });
             assert_ne!(wire.shown(), before);

@@ -126,7 +126,7 @@ fn a_service_that_asks_for_patience_is_left_alone_that_long() {
     // Longer than there is time: it isn't waited for.
     let (told, count, took) = answer(vec![Says::Answer(429, "Retry-After: 60\r\n", "")]);
     assert_eq!((told["delivered"].as_bool(), count), (Some(false), 1), "{told}");
-    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert!(took < Duration::from_secs(30), "{took:?}");
 }
 
 #[test]

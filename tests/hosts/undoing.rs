@@ -64,7 +64,7 @@ impl Machine {
 
     fn reaches(&self, run: &RunId, state: RunState) -> RunRecord {
         let record = || self.engine.run(run).expect("the store answers").expect("the run is there");
-        windlass_tests::wait_until(&format!("{run} is {state}"), std::time::Duration::from_secs(20), || {
+        windlass_tests::wait_until(&format!("{run} is {state}"), std::time::Duration::from_secs(60), || {
             record().state == state
         });
         record()

@@ -138,7 +138,7 @@ fn the_front_door_keeps_its_word(machine: &Machine) {
     // What a client says of itself isn't believed: Caddy tells where it comes from.
     let wrong = r#"-H 'Content-Type: application/json' -d '{"name":"admin","password":"wrong"}'"#;
     curl(&format!("-H 'X-Forwarded-For: 6.6.6.6' -H 'Forwarded: for=6.6.6.6' {wrong} http://127.0.0.1/api/v1/session"));
-    wait_until("the refusal to be in the audit log", Duration::from_secs(10), || {
+    wait_until("the refusal to be in the audit log", Duration::from_secs(60), || {
         told(machine, "audit ls").to_string().contains("session.refused")
     });
     assert!(!told(machine, "audit ls").to_string().contains("6.6.6.6"));
@@ -164,11 +164,11 @@ fn the_front_door_keeps_its_word(machine: &Machine) {
     let token = told(machine, "tokens issue ci --user admin")["token"].as_str().unwrap().to_owned();
     let bearer = format!("Authorization: Bearer {token}");
     let mut stream = machine.spawn(&["curl", "-sN", "-H", &bearer, "http://127.0.0.1/api/v1/events"]);
-    wait_until("the stream to be followed", Duration::from_secs(10), || {
+    wait_until("the stream to be followed", Duration::from_secs(60), || {
         machine.shell("curl -s http://127.0.0.1:7070/metrics | grep -q '^windlass_event_streams.* 1$'").code == 0
     });
     launch(machine, &bearer);
-    stream.wait_for_line("run.succeeded", Duration::from_secs(10));
+    stream.wait_for_line("run.succeeded", Duration::from_secs(60));
     // A console's address takes WebSockets through the front door: the API itself answers that nobody is logged in.
     let upgrade = "-i -m 5 -H 'Connection: Upgrade' -H 'Upgrade: websocket' -H 'Sec-WebSocket-Version: 13' \
                    -H 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=='";

@@ -61,7 +61,7 @@ fn containers_are_deployed_changed_brought_back_and_destroyed() {
             ip(&["link", "del", &name])
         };
     }
-    wait_until("an empty kernel", Duration::from_secs(20), || place.kernel("t-boxes").is_empty());
+    wait_until("an empty kernel", Duration::from_secs(60), || place.kernel("t-boxes").is_empty());
     let away = place.run("lab/deploy", &edited);
     assert_eq!(
         (&away["state"], &away["problem"]["code"]),

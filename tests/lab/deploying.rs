@@ -79,7 +79,7 @@ fn after_a_reboot_everything_is_made_again() {
         ip(&["link", "del", link]);
     }
     // What hung on a namespace goes a moment after it.
-    wait_until("an empty kernel", Duration::from_secs(20), || place.kernel("t-boot").is_empty());
+    wait_until("an empty kernel", Duration::from_secs(60), || place.kernel("t-boot").is_empty());
     let again = place.deploy(&lab);
     assert_eq!(again["counts"]["add"], 7);
     assert_eq!(place.kernel("t-boot"), expected);

@@ -38,7 +38,7 @@ fn what_is_killed_or_removed_from_outside_is_seen_and_put_right() {
     let of = |node: &str| container(&docker, "t-out", node);
     let kill = |name: String| {
         docker.docker(&["kill", &name]);
-        wait_until("its end", Duration::from_secs(10), || state(&docker, &name) == "exited");
+        wait_until("its end", Duration::from_secs(60), || state(&docker, &name) == "exited");
     };
     for damage in
         ["killed", "removed", "stopped, and what holds its links removed", "both removed", "unplugged", "alone"]

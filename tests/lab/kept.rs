@@ -33,7 +33,7 @@ impl Place {
             let process = nix::unistd::Pid::from_raw(pid.trim().parse().unwrap());
             _ = nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGKILL);
             let gone = || std::fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default().is_empty();
-            wait_until("its end", Duration::from_secs(10), gone);
+            wait_until("its end", Duration::from_secs(60), gone);
         }
         let names = self.names(lab);
         let spaces = ip(&["netns", "list"]);
@@ -48,7 +48,7 @@ impl Place {
                 ip(&["link", "del", link]);
             }
         }
-        wait_until("the kernel has nothing", Duration::from_secs(10), || self.kernel(lab).is_empty());
+        wait_until("the kernel has nothing", Duration::from_secs(60), || self.kernel(lab).is_empty());
     }
 
     fn record(&self, lab: &str) -> Value {

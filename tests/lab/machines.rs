@@ -110,7 +110,7 @@ fn a_machine_that_is_killed_from_outside_is_seen_and_started_again() {
     let expected = place.kernel("t-vmkill");
     let pid = place.pid("t-vmkill");
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL).unwrap();
-    wait_until("its end", Duration::from_secs(10), || !std::path::Path::new(&format!("/proc/{pid}/cmdline")).exists());
+    wait_until("its end", Duration::from_secs(60), || !std::path::Path::new(&format!("/proc/{pid}/cmdline")).exists());
     place.verified("t-vmkill").expect_err("it has ended");
     let again = place.deploy(&document);
     assert_eq!((&again["counts"]["start"], &again["checks"][0]["holds"]), (&json!(1), &json!(true)), "{again:#}");

@@ -62,7 +62,7 @@ fn ports_answer_on_loopback_and_folders_are_the_labs_own() {
     ] });
     place.deploy(&lab);
     assert_eq!(place.deploy(&lab)["summary"], "nothing differs");
-    wait_until("the port's answer", Duration::from_secs(20), || fetch(port).is_some());
+    wait_until("the port's answer", Duration::from_secs(60), || fetch(port).is_some());
     assert!(fetch(port).unwrap().contains("this is www"));
 
     // The network for management is the organisation's own, and nodes of one organisation meet in it.

@@ -76,7 +76,7 @@ fn a_plugin_is_approved_used_modified_and_taken_back() {
     // Approved, it is used; a run that fails puts back what was there.
     let failed = run(true);
     assert_eq!(failed["problem"]["message"], "as asked", "{failed}");
-    wait_for("the undo", Duration::from_secs(20), || (servers() == before).then_some(()));
+    wait_for("the undo", Duration::from_secs(60), || (servers() == before).then_some(()));
     assert_eq!(sim.control.count("domains.dns.setcustom"), 2, "it was set, and set back");
     let done = run(false);
     assert_eq!(done["output"]["now"], json!(["ns1.example.org", "ns2.example.org"]), "{done}");

@@ -178,11 +178,11 @@ fn a_domain_that_is_taken_away_again_is_waited_for() {
     let run = world.launch("provision/sovereign", &input);
     world.waits_for_the_world(&run);
     world.delegate("corp.test.", "acme.corp.test.");
-    wait_for("the run to see it", Duration::from_secs(30), || {
+    wait_for("the run to see it", Duration::from_secs(60), || {
         world.annotation(&run, "delegation").starts_with("seen").then_some(())
     });
     take_away(&world.pdns, "corp.test.", "acme.corp.test.");
-    let told = wait_for("the run to say that it is gone", Duration::from_secs(30), || {
+    let told = wait_for("the run to say that it is gone", Duration::from_secs(60), || {
         Some(world.annotation(&run, "delegation")).filter(|told| told.starts_with("gone again"))
     });
     assert!(told.contains("doesn't delegate acme.corp.test"), "{told}");

@@ -87,7 +87,7 @@ fn a_secret_of_another_organisation_stays_closed() {
         world.server.put(&format!("/api/v1/secrets/{name}"), &value).expect(204);
     }
     world.server.write_workflow("provision/spy", SPY);
-    wait_for("the workflow to be known", Duration::from_secs(20), || {
+    wait_for("the workflow to be known", Duration::from_secs(60), || {
         let found = world.server.get("/api/v1/workflows/provision/spy");
         (found.status == 200).then_some(())
     });

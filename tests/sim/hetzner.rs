@@ -149,7 +149,7 @@ async fn the_command_plays_the_provider() {
     let mut command = Command::new(windlass_binary());
     command.args(["sim", "hetzner", "--listen", "127.0.0.1:0", "--pace", "0.01"]);
     let mut process = Process::start(&mut command).unwrap();
-    let line = process.wait_for_line("http://", Duration::from_secs(20));
+    let line = process.wait_for_line("http://", Duration::from_secs(60));
     let url = line.split_whitespace().last().unwrap().to_owned();
     let client = http();
     let locations = client.get(format!("{url}/locations")).bearer_auth(TOKEN).send().await.unwrap();

@@ -44,7 +44,7 @@ impl SmallDisk {
         // A process that another test starts holds for a moment what was open here when it was made.
         let remounted =
             || mount(None::<&str>, self.path(), None::<&str>, MsFlags::MS_REMOUNT | flags, Some(options)).ok();
-        windlass_tests::wait_for("a disk that can be mounted anew", Duration::from_secs(20), remounted);
+        windlass_tests::wait_for("a disk that can be mounted anew", Duration::from_secs(60), remounted);
     }
 }
 

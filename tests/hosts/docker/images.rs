@@ -70,7 +70,7 @@ fn an_image_is_fetched_from_a_registry() {
     );
     fs::write(&settings, text).unwrap();
     let mut registry = Process::start(Command::new("docker-registry").arg("serve").arg(&settings)).unwrap();
-    wait_until("the registry", std::time::Duration::from_secs(20), || {
+    wait_until("the registry", std::time::Duration::from_secs(60), || {
         assert!(registry.is_running(), "{}", registry.output());
         std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
     });

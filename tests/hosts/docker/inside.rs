@@ -25,7 +25,7 @@ fn programs_run_files_go_in_and_out_and_logs_are_read() {
     assert_eq!((&made["status"], &made["health"], &made["digest"]), (&json!("running"), &json!("none"), &json!("d1")));
     let found = lab.status("r1");
     assert_eq!((&found["labels"], &found["digest"]), (&json!({ "site": "north" }), &json!("d1")), "{found}");
-    wait_until("its log", std::time::Duration::from_secs(10), || {
+    wait_until("its log", std::time::Duration::from_secs(60), || {
         let log = lab.ok("logs", json!(["r1"]));
         ["hostname r1", "blue 3", "wrong"].iter().all(|line| log.as_str().unwrap().contains(line))
     });
@@ -77,8 +77,8 @@ fn a_program_that_takes_too_long_is_killed_inside() {
     let args = json!(["r1", ["sh", "-c", "sleep 4711 & sleep 4711"], { "timeout": "500ms" }]);
     let problem = lab.call("exec", args).unwrap_err();
     assert_eq!(problem.code, Code::StepTimeout, "{problem:?}");
-    assert!(begin.elapsed().as_secs() < 10);
-    wait_until("all that it has started is gone", std::time::Duration::from_secs(5), || {
+    assert!(begin.elapsed().as_secs() < 60);
+    wait_until("all that it has started is gone", std::time::Duration::from_secs(60), || {
         let top = lab.docker.docker(&["top", &lab.container("r1")]);
         !top.contains("4711")
     });
@@ -96,12 +96,12 @@ fn health_is_waited_for_and_its_failure_brings_evidence() {
     gone["command"] = json!(["sh", "-c", "echo goodbye; exit 7"]);
     lab.ok("create_nodes", json!([[well, ill, gone]]));
     lab.ok("exec", json!(["well", ["touch", "/tmp/ready"]]));
-    assert_eq!(lab.ok("wait_healthy", json!(["well", "20s"]))["health"], "healthy");
+    assert_eq!(lab.ok("wait_healthy", json!(["well", "60s"]))["health"], "healthy");
     let problem = lab.call("wait_healthy", json!(["ill", "2s"])).unwrap_err();
     assert_eq!(problem.code, Code::WaitTimeout);
     assert!(problem.message.contains("the daemon is not up"), "{problem:?}");
     assert!(problem.data["logs"].as_str().unwrap().contains("I am ill"), "{problem:?}");
-    let problem = lab.call("wait_healthy", json!(["gone", "20s"])).unwrap_err();
+    let problem = lab.call("wait_healthy", json!(["gone", "60s"])).unwrap_err();
     assert!(problem.message.contains("ended with code 7"), "{problem:?}");
     assert!(problem.data["logs"].as_str().unwrap().contains("goodbye"), "{problem:?}");
 }
@@ -115,7 +115,7 @@ fn events_are_waited_for() {
     assert_eq!(problem.code, Code::WaitTimeout);
     let socket = format!("unix://{}", lab.docker.socket().display());
     std::thread::scope(|scope| {
-        let waiting = scope.spawn(|| lab.ok("wait_event", json!(["r1", "die", "30s"])));
+        let waiting = scope.spawn(|| lab.ok("wait_event", json!(["r1", "die", "60s"])));
         // Whether the waiter listens already can't be asked: the node dies until it is heard.
         while !waiting.is_finished() {
             for verb in ["kill", "start"] {

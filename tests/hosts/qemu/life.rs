@@ -57,7 +57,7 @@ fn a_process_that_was_killed_is_seen_and_its_number_is_not_trusted() {
     let made = lab.ok("create_machine", json!([lab.guest("r1")]));
     let pid = made["pid"].as_i64().unwrap();
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid as i32), nix::sys::signal::Signal::SIGKILL).unwrap();
-    wait_until("it is stopped", Duration::from_secs(10), || lab.status("r1") == "stopped");
+    wait_until("it is stopped", Duration::from_secs(60), || lab.status("r1") == "stopped");
     let problem = lab.call("wait_serial", json!(["r1", "never", "30s"])).unwrap_err();
     assert_eq!(problem.code, Code::Unavailable);
     assert_eq!(lab.call("send_serial", json!(["r1", "x"])).unwrap_err().code, Code::Unavailable);
