@@ -64,7 +64,8 @@ fn the_http_resource_answers_with_its_codes() {
     wait_until("the name is free again", Duration::from_secs(60), || check("acme")["available"] == true);
     wait_until("its zone is gone", Duration::from_secs(60), || !zone_exists(&pdns, "acme.pool.test."));
     // A reservation that nobody commits runs out, and is swept with its DNS; until then it answers 410.
-    std::fs::write(server.workflows().with_file_name("windlass.toml"), settings_of(&pdns, 2)).expect("it can be written");
+    std::fs::write(server.workflows().with_file_name("windlass.toml"), settings_of(&pdns, 2))
+        .expect("it can be written");
     server.kill_and_restart();
     let check = |label: &str| availability(&server, label);
     let short = server.post(names, &body("brief")).expect(201).json();
