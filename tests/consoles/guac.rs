@@ -12,15 +12,18 @@ use windlass_tests::{console::Console, has_program, skip, tunnel::Tunnel, wait_f
 use super::house::Labs;
 use crate::api::people;
 
+/// Longer than any of them isn't read here.
+const LONG: Duration = Duration::from_secs(60);
+
 const ROOM: &str = "demo/nodes/r2/console?kind=guac";
 
-/// A guacd, a server that knows it, and a lab.
-fn house() -> Option<(Guacd, Labs)> {
+/// A guacd, which waits for whoever answers nothing for so long; a server that knows it, and a lab.
+fn house(patience: Duration) -> Option<(Guacd, Labs)> {
     if !has_program("busybox") {
         skip("no busybox here: .ci/setup installs busybox-static");
         return None;
     }
-    let config = Config { sync: Duration::from_millis(100), patience: Duration::from_secs(60), ..Config::default() };
+    let config = Config { sync: Duration::from_millis(100), patience, ..Config::default() };
     let guacd = Guacd::start(([127, 0, 0, 1], 0).into(), config, Faults::new(Clock::system())).unwrap();
     let settings = format!("[hosts.guacamole]\nguacd = \"{}\"\n[server]\nrecheck_ms = 200\n", guacd.address());
     let mut labs = Labs::start(&settings)?;
@@ -39,7 +42,7 @@ fn is_box(key: char) -> impl Fn(&[String]) -> bool {
 
 #[test]
 fn the_first_begins_a_session_at_guacd_and_others_join_it() {
-    let Some((guacd, labs)) = house() else { return };
+    let Some((guacd, labs)) = house(LONG) else { return };
     let _telnetd = labs.telnetd("r2", "127.0.0.1");
     assert_eq!(labs.kinds("r2"), json!(["shell", "telnet", "guac"]));
     assert_eq!(labs.kinds("r1"), json!(["shell"]));
@@ -138,7 +141,7 @@ fn the_first_begins_a_session_at_guacd_and_others_join_it() {
 
 #[test]
 fn a_session_ends_with_guacd_with_its_node_and_with_the_right_to_it() {
-    let Some((guacd, mut labs)) = house() else { return };
+    let Some((guacd, mut labs)) = house(Duration::from_secs(8)) else { return };
     let telnetd = labs.telnetd("r2", "127.0.0.1");
     people::user(&labs.server, "opal", "platform", "operator@platform");
     let opal = people::token(&labs.server, "opal");

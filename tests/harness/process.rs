@@ -4,10 +4,13 @@ use std::{
     env,
     ffi::OsStr,
     io::{self, BufRead, BufReader, Read},
-    net::TcpListener,
+    net::{TcpListener, UdpSocket},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -15,10 +18,21 @@ use std::{
 use nix::{sys::signal, unistd::Pid};
 use parking_lot::Mutex;
 
-/// A loopback port that was free a moment ago.
+/// A loopback port that is free, for TCP and UDP, and that nobody else in this process gets. It is none of those that the kernel hands out:
+/// nobody takes it by chance before it is used, or while its server is stopped for a while.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback has a free port");
-    listener.local_addr().expect("a bound socket has an address").port()
+    const FIRST: u32 = 12_000;
+    const COUNT: u32 = 20_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // Tests of another process begin elsewhere.
+    let begin = std::process::id().wrapping_mul(211) % COUNT;
+    let next = || {
+        let port = FIRST + (begin + NEXT.fetch_add(1, Ordering::Relaxed)) % COUNT;
+        u16::try_from(port).expect("ports below 32,000 fit")
+    };
+    let is_free =
+        |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok() && UdpSocket::bind(("127.0.0.1", *port)).is_ok();
+    (0..COUNT).map(|_| next()).find(is_free).expect("loopback has a free port")
 }
 
 /// Asks `probe` again and again until it answers; panics with `what` when `within` is over.

@@ -1,14 +1,14 @@
 //! Disks that are full: Docker's, that of machines, and Windlass' own. It is said, nothing is left half made, and after room was made
 //! the same command works.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 use windlass_tests::{
-    Docker,
+    Docker, Process,
     docker::fill,
     guest::{APPEND, Guest},
-    skip,
+    skip, wait_until,
 };
 
 use super::{Place, containers, containers::small};
@@ -85,21 +85,19 @@ fn windlass_own_disk() {
     for room_kib in [0, 48, 280, 320, 360] {
         std::fs::write(&path, lab("t-data2").to_string()).unwrap();
         let filler = fill(&data, room_kib);
-        let output = std::thread::scope(|scope| {
-            let deploying =
-                scope.spawn(|| place.windlass(None, &["run", "lab/deploy", "--input", &path.to_string_lossy()]));
-            let begun = Instant::now();
-            while !deploying.is_finished() && begun.elapsed() < Duration::from_secs(4) {
-                std::thread::sleep(Duration::from_millis(50));
-            }
-            std::fs::remove_file(filler).unwrap();
-            deploying.join().unwrap()
+        let deploy = ["run", "lab/deploy", "--input", &path.to_string_lossy()];
+        let mut deploying = Process::start(&mut place.command(None, &deploy)).unwrap();
+        let pauses = "pauses until its journal can be written";
+        wait_until("it to end or to pause", Duration::from_secs(60), || {
+            !deploying.is_running() || deploying.output().contains(pauses)
         });
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        std::fs::remove_file(filler).unwrap();
+        let status = deploying.wait(Duration::from_secs(120));
+        let said = deploying.output();
         let is_said = ["full", "No space left", "free space"].iter().any(|word| said.contains(word));
-        assert!(output.status.success() || is_said, "{room_kib}: {said}");
-        paused += usize::from(output.status.success() && said.contains("pauses until its journal can be written"));
-        if !output.status.success() {
+        assert!(status.success() || is_said, "{room_kib}: {said}");
+        paused += usize::from(status.success() && said.contains(pauses));
+        if !status.success() {
             place.windlass(None, &["run", "--resume"]);
         }
         place.deploy(&lab("t-data2"));

@@ -22,12 +22,13 @@ use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
     process::{Command, Output},
+    time::Duration,
 };
 
 use serde_json::Value;
 use tempfile::TempDir;
 use windlass_hosts::lab_names::LabNames;
-use windlass_tests::{Docker, can_make_namespaces, skip, windlass_binary};
+use windlass_tests::{Docker, can_make_namespaces, skip, wait_until, windlass_binary};
 
 /// A data folder, and the labs that were made from it.
 struct Place {
@@ -82,6 +83,10 @@ impl Place {
     }
 
     fn windlass(&self, crash_at: Option<&str>, arguments: &[&str]) -> Output {
+        self.command(crash_at, arguments).output().expect("the program starts")
+    }
+
+    fn command(&self, crash_at: Option<&str>, arguments: &[&str]) -> Command {
         let mut command = Command::new(windlass_binary());
         command.arg("--data").arg(self.data()).arg("--workflows").arg(workflows()).args(arguments);
         if let Some(config) = &self.config {
@@ -93,7 +98,7 @@ impl Place {
             command.env("WINDLASS_INSTANCE_ID", instance).env("WINDLASS_INSTANCE_ID_OVERRIDE_OK", "1");
         }
         command.envs(crash_at.map(|point| ("WINDLASS_CRASH_AT", point)));
-        command.output().expect("the program starts")
+        command
     }
 
     /// Runs a workflow; the record of its run.
@@ -150,6 +155,15 @@ impl Place {
                 .any(|prefix| word.starts_with(prefix))
         });
         ours.map(|word| word.replacen(names.hash(), "HASH", 1)).collect()
+    }
+
+    /// Waits until a node reaches an address.
+    fn reaches(&self, lab: &str, node: &str, address: &str) {
+        let namespace = self.namespace(lab, node);
+        let ping = ["netns", "exec", &namespace, "ping", "-c", "1", "-W", "1", address];
+        wait_until(&format!("{node} to reach {address}"), Duration::from_secs(60), || {
+            Command::new("ip").args(ping).output().is_ok_and(|output| output.status.success())
+        });
     }
 
     /// The kernel's name of a node's namespace.
