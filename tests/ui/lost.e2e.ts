@@ -135,12 +135,13 @@ describe('a question that is lost on its way', () => {
 
   it('is heard again: a stream that breaks off', async () => {
     const page = await visit(server, '/login');
-    const lost = await lose(page, '**/api/v1/events*', 2);
+    const lost = await lose(page, '**/api/v1/events*');
     await page.getByLabel('Name or e-mail address').fill('admin');
     await page.getByLabel('Password').fill(server.password);
     await page.getByRole('button', { name: 'Log in', exact: true }).click();
     await goTo(page, 'Runs');
-    await expect.poll(() => lost.length, { timeout: 10_000 }).toBe(2);
+    await expect.poll(() => lost.length, { timeout: 10_000 }).toBe(1);
+    await page.getByText('Nothing has run yet').or(page.locator('main table')).first().waitFor();
     const run = await server.launch('t/wait');
     await page.locator(`a[href="/runs/${run}"]`).first().waitFor();
   });
