@@ -472,3 +472,6 @@ impl Drop for Stream {
         self.task.abort();
     }
 }
+
+#[cfg(test)]
+mod tests;
