@@ -4,8 +4,13 @@
 /** Waits before another try, in milliseconds. */
 const WAITS = [200, 800];
 
+interface Terms {
+  lost?: (error: unknown) => boolean;
+  signal?: AbortSignal;
+}
+
 /** Does something until it succeeds, three times at most. What isn't `lost` isn't tried again, nor what nobody waits for any more. */
-export async function again<T>(act: () => Promise<T>, { lost = () => true, signal }: { lost?: (error: unknown) => boolean; signal?: AbortSignal } = {}): Promise<T> {
+export async function again<T>(act: () => Promise<T>, { lost = () => true, signal }: Terms = {}): Promise<T> {
   for (const wait of WAITS) {
     try {
       return await act();

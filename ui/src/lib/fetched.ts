@@ -20,9 +20,13 @@ async function why(error: unknown): Promise<ApiProblem> {
   const server = await present();
   if (server === 'none') return unreachable();
   // A newer server has files with other names, which the page that names them knows.
-  if (server === 'another') return new ApiProblem('outdated', 0, 'The server was upgraded since this page was opened.', 'Load the page again: what it needs has other names now.');
+  if (server === 'another') {
+    const help = 'Load the page again: what it needs has other names now.';
+    return new ApiProblem('outdated', 0, 'The server was upgraded since this page was opened.', help);
+  }
   if (error instanceof Missing || (error instanceof Error && LOST.test(error.message))) {
-    return new ApiProblem('unreachable', 0, 'A part of this page couldn’t be fetched.', 'Load the page again. If that doesn’t help, something between you and the server, a proxy or a blocker, keeps it back.');
+    const help = 'Load the page again. If that doesn’t help, something between you and the server, a proxy or a blocker, keeps it back.';
+    return new ApiProblem('unreachable', 0, 'A part of this page couldn’t be fetched.', help);
   }
   return asProblem(error);
 }
