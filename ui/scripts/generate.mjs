@@ -1,4 +1,4 @@
-// Writes src/lib/api/schema.ts from docs/reference/openapi.json. With --check it writes nothing and fails when the file isn't
+// Writes src/lib/api/schema.ts from docs/reference/openapi.json: its types, and the words that stand behind names. With --check it writes nothing and fails when the file isn't
 // what the document says.
 import { readFile, writeFile } from 'node:fs/promises';
 import openapi, { astToString } from 'openapi-typescript';
@@ -21,8 +21,25 @@ const event = document.components.schemas.Event;
 for (const how of ['oneOf', 'anyOf', 'allOf']) delete event[how];
 event.properties.data = { type: 'object', additionalProperties: true, description: 'The rest, by kind.' };
 
+// `/workflows/{name}/source`, whose name may contain slashes: a name that ends in `/source` has to be told from that.
+const behind = new Set();
+for (const [path, methods] of Object.entries(document.paths)) {
+  const long = Object.values(methods)
+    .flatMap((operation) => operation.parameters ?? [])
+    .filter((one) => one.in === 'path' && one.description?.startsWith('May contain slashes'));
+  for (const { name } of long) {
+    const rest = path.split(`/{${name}}/`)[1];
+    if (rest) behind.add(rest.split('/').at(-1));
+  }
+}
+if (!behind.size) throw new Error('no name has anything behind it: how does the document say that a name may contain slashes?');
+const words = [...behind].sort().map((word) => `'${word}'`).join(', ');
+
 const types = astToString(await openapi(document, { defaultNonNullable: false }));
-const text = `// The API's types. Generated from docs/reference/openapi.json by \`npm run generate\`: don't edit.\n${types}`;
+const text = `// The API's types. Generated from docs/reference/openapi.json by \`npm run generate\`: don't edit.\n${types}
+/** What stands behind a name with slashes where something of it is read or done. */
+export const BEHIND_NAMES: readonly string[] = [${words}];
+`;
 
 if (process.argv.includes('--check')) {
   const present = await readFile(to, 'utf8').catch(() => '');

@@ -1,7 +1,7 @@
 //! The table of routes: what can be asked, who may ask it, and what it looks like. Dispatch, the OpenAPI document, the
 //! audit log and the test of authorisation all read this one table.
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{collections::BTreeSet, future::Future, pin::Pin, sync::Arc};
 
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::Value;
@@ -297,6 +297,13 @@ impl Routes {
         &self.all
     }
 
+    /// What stands behind a name that may contain slashes (`{name*}/source`) where something of it is read or done: a name that ends
+    /// so is told from that by `%2F`.
+    pub fn behind_names(&self) -> BTreeSet<&'static str> {
+        let behind = self.all.iter().filter_map(|route| route.path.split_once("*}/"));
+        behind.filter_map(|(_, rest)| rest.rsplit('/').next()).collect()
+    }
+
     /// The route for a request. A fixed segment goes before a parameter, whatever the method: what is read at
     /// `…/{name*}/source` is no place where a workflow called `…/source` could be saved. A name is told from what is done with one by
     /// `%2F` for its slashes.
@@ -399,6 +406,18 @@ mod tests {
         assert_eq!(found("PUT", "/w/lab/source"), "[Get]");
         assert_eq!(found("PATCH", "/w/lab"), "[Put, Get]");
         assert_eq!(found("GET", "/v"), "");
+    }
+
+    #[test]
+    fn what_stands_behind_names_is_known() {
+        let routes = Routes::new(vec![
+            Route::get("/w/{name*}", "", ""),
+            Route::get("/w/{name*}/source", "", ""),
+            Route::put("/w/{name*}/source", "", ""),
+            Route::get("/p/{name*}/files/all", "", ""),
+            Route::get("/o/{name}/look", "", ""),
+        ]);
+        assert_eq!(routes.behind_names().into_iter().collect::<Vec<_>>(), ["all", "source"]);
     }
 
     #[test]

@@ -21,7 +21,7 @@ it('ours, a newer one, or none', async () => {
   expect(await present()).toBe('ours');
   vi.mocked(fetch).mockResolvedValueOnce(page('/assets/index-new.js'));
   expect(await present()).toBe('another');
-  vi.mocked(fetch).mockRejectedValueOnce(new TypeError('refused'));
+  vi.mocked(fetch).mockRejectedValueOnce(new TypeError('refused')).mockRejectedValueOnce(new TypeError('refused')).mockRejectedValueOnce(new TypeError('refused'));
   expect(await present()).toBe('none');
   vi.mocked(fetch).mockResolvedValueOnce(new Response('', { status: 502 }));
   expect(await present()).toBe('none');

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use windlass_model::{Bundle, Code, Problem, audit::AuditFilter, audit::AuditRecord};
 
-use super::{Remote, encoded, encoded_path as path};
+use super::{Remote, encoded, encoded_name, encoded_path as path};
 use crate::{
     lock::Lock,
     session::Session,
@@ -236,7 +236,7 @@ impl Archive for Remote {
     }
 
     fn digest(&self, name: &str) -> Result<Option<String>, Problem> {
-        match self.get::<Value>(&format!("/workflows/{}", path(name))) {
+        match self.get::<Value>(&format!("/workflows/{}", encoded_name(name))) {
             Err(problem) if problem.code == Code::WorkflowNotFound => Ok(None),
             shown => Ok(shown?["source_digest"].as_str().map(str::to_owned)),
         }
@@ -244,7 +244,7 @@ impl Archive for Remote {
 
     fn save(&self, name: &str, source: &str, expected: Option<&str>, author: &Author) -> Result<Saved, Problem> {
         let body = json!({ "source": source, "expected": expected, "message": author.why });
-        self.put(&format!("/workflows/{}", path(name)), &body)
+        self.put(&format!("/workflows/{}", encoded_name(name)), &body)
     }
 
     fn restore(&self, name: &str, version: i64, expected: Option<&str>, author: &Author) -> Result<Saved, Problem> {
@@ -253,7 +253,7 @@ impl Archive for Remote {
     }
 
     fn remove(&self, name: &str, expected: &str, _author: &Author) -> Result<(), Problem> {
-        self.delete(&format!("/workflows/{}?expected={}", path(name), encoded(expected)))
+        self.delete(&format!("/workflows/{}?expected={}", encoded_name(name), encoded(expected)))
     }
 
     fn activate(&self, name: &str, version: i64, dry_run: bool, author: &Author) -> Result<Activated, Problem> {

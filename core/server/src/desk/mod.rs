@@ -21,7 +21,7 @@ use windlass_model::{
 };
 
 pub use http::problem;
-pub use there::{Remote, encoded, encoded_path, workflow_path};
+pub use there::{Remote, encoded, encoded_name, encoded_path, workflow_path};
 
 /// Wakes whoever follows a run.
 pub trait News {

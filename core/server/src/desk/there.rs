@@ -1,8 +1,9 @@
 //! A server, asked over HTTP. Its stream of events only wakes; what is shown is read page by page, as from a database.
 
 use std::{
+    collections::BTreeSet,
     io::Write,
-    sync::{Arc, mpsc},
+    sync::{Arc, LazyLock, mpsc},
     time::Duration,
 };
 
@@ -161,16 +162,20 @@ pub fn workflow_path(name: &str) -> Result<String, Problem> {
         return Err(Problem::new(Code::WorkflowNotFound, format!("`{name}` isn't a workflow's name"))
             .help("Names look like `lab/two-routers`: letters, digits, `-` and `_`, parts separated by `/`."));
     }
-    let path = encoded_path(name);
-    Ok(match path.rsplit_once('/') {
-        Some((before, last)) if BEHIND_NAMES.contains(&last) => format!("/workflows/{before}%2F{last}"),
-        _ => format!("/workflows/{path}"),
-    })
+    Ok(format!("/workflows/{}", encoded_name(name)))
 }
 
-/// What stands behind a workflow's name where something of it is read or done: a name that ends so is told from that by `%2F`.
-const BEHIND_NAMES: [&str; 10] =
-    ["activate", "check", "editors", "file", "history", "input", "rehearse", "restore", "scenarios", "source"];
+/// What stands behind names where something of them is read or done.
+static BEHIND_NAMES: LazyLock<BTreeSet<&str>> = LazyLock::new(|| windlass_api::routes().behind_names());
+
+/// A name of several parts at the end of a path: one that ends like what is done with one is told from that by `%2F`.
+pub fn encoded_name(name: &str) -> String {
+    let path = encoded_path(name);
+    match path.rsplit_once('/') {
+        Some((before, last)) if BEHIND_NAMES.contains(last) => format!("{before}%2F{last}"),
+        _ => path,
+    }
+}
 
 /// A name of several parts in a path: what separates its parts stays, everything else is escaped.
 pub fn encoded_path(name: &str) -> String {
@@ -467,3 +472,6 @@ impl Drop for Stream {
         self.task.abort();
     }
 }
+
+#[cfg(test)]
+mod tests;

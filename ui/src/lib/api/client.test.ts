@@ -14,6 +14,48 @@ const json = (status: number, body: unknown, headers: Record<string, string> = {
   new Response(JSON.stringify(body), { status, headers: { 'content-type': status < 400 ? 'application/json' : 'application/problem+json', ...headers } });
 const sent = (call = 0) => fetched.mock.calls[call]![1]!.headers as Record<string, string>;
 
+describe('what the browser gave up', () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+  /** An answer that breaks off while it is read. */
+  const broken = () => new Response(new ReadableStream({ start: (writer) => writer.error(new TypeError('network error')) }), { headers: { 'content-type': 'application/json' } });
+
+  it('is asked for again if it was only looked at', async () => {
+    fetched.mockRejectedValueOnce(new TypeError('failed')).mockResolvedValueOnce(broken()).mockResolvedValueOnce(json(200, { items: [1] }));
+    const answer = api.get('/runs');
+    await vi.runAllTimersAsync();
+    expect(await answer).toEqual({ items: [1] });
+    expect(fetched).toHaveBeenCalledTimes(3);
+  });
+
+  it('is told after three tries', async () => {
+    fetched.mockRejectedValue(new TypeError('failed'));
+    const told = expect(api.get('/runs')).rejects.toMatchObject({ code: 'unreachable', status: 0 });
+    await vi.advanceTimersByTimeAsync(2_000);
+    await told;
+    expect(fetched).toHaveBeenCalledTimes(3);
+  });
+
+  it('is never sent again if it changes something, and never asked again if it was answered', async () => {
+    fetched.mockRejectedValue(new TypeError('failed'));
+    for (const change of [api.post('/runs', { body: {} as never }), api.delete('/tokens/{id}', { path: { id: 't' } })]) await expect(change).rejects.toMatchObject({ code: 'unreachable' });
+    expect(fetched).toHaveBeenCalledTimes(2);
+    fetched.mockReset().mockImplementation(async () => json(503, { code: 'unavailable', detail: 'Later.' }));
+    await expect(api.get('/runs')).rejects.toThrow('Later.');
+    expect(fetched).toHaveBeenCalledOnce();
+  });
+
+  it('is left alone once nobody waits for it', async () => {
+    const abort = new AbortController();
+    fetched.mockImplementation(async () => {
+      abort.abort();
+      throw new DOMException('left', 'AbortError');
+    });
+    await expect(api.get('/runs', { signal: abort.signal })).rejects.toMatchObject({ name: 'AbortError' });
+    expect(fetched).toHaveBeenCalledOnce();
+  });
+});
+
 describe('the client', () => {
   it('keeps the slashes of names and escapes the rest', () => {
     expect(address('/workflows/{name}/source', { name: 'lab/a b?' }, { version: 2, not: null, none: '' })).toBe(
@@ -60,7 +102,7 @@ describe('the client', () => {
 
   it('says that there was no answer, or none of the server’s', async () => {
     fetched.mockRejectedValueOnce(new TypeError('failed'));
-    await expect(api.get('/runs')).rejects.toMatchObject({ code: 'unreachable', status: 0 });
+    await expect(api.delete('/tokens/{id}', { path: { id: 't' } })).rejects.toMatchObject({ code: 'unreachable', status: 0 });
     fetched.mockResolvedValueOnce(new Response('<html>', { status: 502 }));
     await expect(api.get('/runs')).rejects.toMatchObject({ code: 'unavailable', status: 502 });
   });

@@ -1,6 +1,7 @@
 // The API, typed by its OpenAPI document: `await api.get('/runs/{id}', { path: { id } })` answers a RunShown or throws an
 // ApiProblem. Adds what sessions need (X-CSRF-Token), versions (`ifMatch`) and idempotency keys.
-import type { paths } from './schema';
+import { BEHIND_NAMES, type paths } from './schema';
+import { again } from '../again';
 import { ApiProblem, problemOf, unreachable } from './problem';
 
 type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
@@ -59,15 +60,15 @@ export function configure(session: { csrf?: string; onUnauthenticated?: () => vo
   if (session.renew) renew = session.renew;
 }
 
-/** What stands behind a name where something of it is read or done: a name that ends so is told from that by `%2F`. */
-const BEHIND_NAMES = /%2F(?=(?:activate|approval|check|conformance|editors|file|files|history|input|rehearse|restore|scenarios|source)$)/;
+/** A name that ends like what is read or done behind one is told from that by `%2F`. */
+const ENDS_SO = new RegExp(`%2F(?=(?:${BEHIND_NAMES.join('|')})$)`);
 
 /** The address of an operation, for links and downloads. Slashes in a parameter stay: workflows' names have them. */
 export function address(path: string, parameters: Record<string, unknown> = {}, query: Query = {}): string {
   const filled = path.replace(/\{(\w+)\}/g, (_, name: string, at: number) => {
     const text = encodeURIComponent(String(parameters[name]));
     const isLast = at + name.length + 2 === path.length;
-    const kept = isLast ? text.search(BEHIND_NAMES) : -1;
+    const kept = isLast ? text.search(ENDS_SO) : -1;
     return kept < 0 ? text.replaceAll('%2F', '/') : text.slice(0, kept).replaceAll('%2F', '/') + text.slice(kept);
   });
   const pairs = Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== '');
@@ -81,8 +82,18 @@ const bytesOf = (body: string | Blob) => new Blob([body]).size;
 /** Whether a request with this body is sent even if its page is gone. */
 export const survivesLeaving = (body: unknown) => bytesOf(JSON.stringify(body)) <= KEEPALIVE_BYTES;
 
+/** What changes nothing is asked for again if no answer came. What does isn't: it may have been done. */
+function surely<T>(method: Method, { signal }: Plain, act: () => Promise<T>): Promise<T> {
+  if (method !== 'get') return act();
+  return again(act, { signal, lost: (error) => error instanceof ApiProblem && error.code === 'unreachable' });
+}
+
 /** Sends a request and answers the response if it went well; else throws the problem. */
-export async function send(method: Method, path: string, options: Plain = {}, again = true): Promise<Response> {
+export function send(method: Method, path: string, options: Plain = {}): Promise<Response> {
+  return surely(method, options, () => sendOnce(method, path, options));
+}
+
+async function sendOnce(method: Method, path: string, options: Plain, mayRenew = true): Promise<Response> {
   const headers: Record<string, string> = { accept: 'application/json' };
   // A file goes as it is.
   const file = options.body instanceof Blob ? options.body : undefined;
@@ -103,26 +114,35 @@ export async function send(method: Method, path: string, options: Plain = {}, ag
       keepalive: options.keepalive && (body === undefined || bytesOf(body) <= KEEPALIVE_BYTES),
     });
   } catch (error) {
-    if (error instanceof DOMException && error.name === 'AbortError') throw error;
-    throw unreachable();
+    throw aborted(error) ? error : unreachable();
   }
   if (response.ok) return response;
   const problem = await problemOf(response);
   const logsIn = method === 'post' && path === '/session';
   if (problem.code === 'unauthenticated' && !logsIn) onUnauthenticated();
   // Another tab has logged in since: the cookie is the new one, the word is still the old one.
-  if (again && problem.code === 'permission_denied' && problem.detail.includes('X-CSRF-Token')) {
-    if (await renew()) return send(method, path, options, false);
+  if (mayRenew && problem.code === 'permission_denied' && problem.detail.includes('X-CSRF-Token')) {
+    if (await renew()) return sendOnce(method, path, options, false);
     const detail = 'Somebody else has logged in in another tab of this browser. Nothing was sent.';
     throw new ApiProblem(problem.code, problem.status, detail, 'Look whether you still want this, and do it again.');
   }
   throw problem;
 }
 
-async function call(method: Method, path: string, options: Plain = {}): Promise<unknown> {
-  const response = await send(method, path, options);
+function call(method: Method, path: string, options: Plain = {}): Promise<unknown> {
+  return surely(method, options, async () => read(await sendOnce(method, path, options)));
+}
+
+async function read(response: Response): Promise<unknown> {
   if (response.status === 204) return undefined;
-  return response.headers.get('content-type')?.includes('json') ? response.json() : response.text();
+  let text: string;
+  try {
+    text = await response.text();
+  } catch (error) {
+    // It broke off.
+    throw aborted(error) ? error : unreachable();
+  }
+  return response.headers.get('content-type')?.includes('json') ? JSON.parse(text) : text;
 }
 
 /** One function a method; paths are those of the document without /api/v1. */

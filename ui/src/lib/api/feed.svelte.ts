@@ -9,6 +9,9 @@ type Listener = (events: Event[]) => void;
 
 const KINDS = 'run.*,step.in_doubt,step.resolved,step.waiting,approval.*,workflow.*,lab.*';
 
+/** It may still be heard: a connection that was lost at once is tried again soon. */
+const coming = (state: StreamState) => state.kind === 'connecting' || state.kind === 'waiting';
+
 class Feed {
   /** The connection's state, for a notice. */
   state = $state.raw<StreamState>({ kind: 'connecting' });
@@ -32,9 +35,9 @@ class Feed {
 
   /** Connects, and waits until it hears, though not for long. Who asks for a list after that misses no change of it; before, what
    * happens between the answer and the connection would be lost. */
-  ready(ms = 1_000): Promise<void> {
+  ready(ms = 1_500): Promise<void> {
     this.#open();
-    if (this.state.kind !== 'connecting') return Promise.resolve();
+    if (!coming(this.state)) return Promise.resolve();
     return new Promise((resolve) => {
       const done = () => {
         clearTimeout(timer);
@@ -51,7 +54,7 @@ class Feed {
       onEvents: (events) => this.#listeners.forEach((one) => one(events)),
       onState: (state) => {
         this.state = state;
-        if (state.kind !== 'connecting') this.#waiting.forEach((done) => done());
+        if (!coming(state)) this.#waiting.forEach((done) => done());
         // The client notices that the session has ended.
         if (state.kind === 'refused' && state.problem.code === 'unauthenticated') void api.get('/session').catch(() => {});
       },

@@ -24,6 +24,15 @@ it('is ready when the server has answered', async () => {
   expect(asked).toHaveBeenCalledTimes(1);
 });
 
+it('is ready when a connection that was lost at once is there after all', async () => {
+  const asked = vi.fn<() => Promise<Response>>().mockRejectedValueOnce(new TypeError('Failed to fetch'));
+  asked.mockImplementation(async () => new Response(new ReadableStream({ start: () => {} }), { headers: { 'content-type': 'text/event-stream' } }));
+  vi.stubGlobal('fetch', asked);
+  await feed.ready(60_000);
+  expect(asked).toHaveBeenCalledTimes(2);
+  expect(feed.state.kind).toBe('live');
+});
+
 it('a server that says nothing doesn’t hold up the page', async () => {
   vi.stubGlobal('fetch', vi.fn(() => new Promise<Response>(() => {})));
   await feed.ready(5);

@@ -2,8 +2,9 @@
 import type { components } from './schema';
 
 export type ServerProblem = components['schemas']['Problem'];
-/** The server's codes, and `unreachable`: there was no answer at all. */
-export type ProblemCode = ServerProblem['code'] | 'unreachable';
+/** The server's codes, and the interface's own. `unreachable`: there was no answer at all; `outdated`: the server has another interface
+ * by now, and the page has to be loaded anew. */
+export type ProblemCode = ServerProblem['code'] | 'unreachable' | 'outdated';
 
 export class ApiProblem extends Error {
   override readonly name = 'ApiProblem';

@@ -12816,3 +12816,6 @@ export interface operations {
         };
     };
 }
+
+/** What stands behind a name with slashes where something of it is read or done. */
+export const BEHIND_NAMES: readonly string[] = ['activate', 'approval', 'check', 'conformance', 'decision', 'editors', 'file', 'files', 'history', 'input', 'rehearse', 'restore', 'scenarios', 'source'];

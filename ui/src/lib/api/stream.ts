@@ -42,6 +42,8 @@ export const LOGGED_IN = 'windlass:logged-in';
 const SILENCE = 45_000;
 /** Milliseconds without an event that show that everything missed has come. */
 const LULL = 300;
+/** Milliseconds before the second try of one that never was there: a page waits for it, and mostly only the network changed. */
+const AT_FIRST = 300;
 /** Milliseconds after which a hidden page lets go. */
 const HIDDEN = 10_000;
 
@@ -53,6 +55,7 @@ export function follow(path: string, options: FollowOptions): Following {
   let refused = false;
   let paused = false;
   let attempts = 0;
+  let reached = false;
   let broke = false;
   let caught = 0;
   let connection: AbortController | undefined;
@@ -91,6 +94,7 @@ export function follow(path: string, options: FollowOptions): Following {
       // What happens after this wasn't missed. Where something happens all the time there is no lull. (The header knows seconds only.)
       const present = (Date.parse(response.headers.get('date') ?? '') || Date.now()) + 1_000;
       state({ kind: 'live' });
+      reached = true;
       attempts = 0;
       const parser = new Parser();
       const decoder = new TextDecoder();
@@ -141,7 +145,8 @@ export function follow(path: string, options: FollowOptions): Following {
       clearTimeout(lull);
       attempts += 1;
       // Not all at once when a server comes back.
-      const wait = problem.retryAfter ? problem.retryAfter * 1_000 : Math.min(retry ?? 1_000, 2_000) * Math.min(2 ** (attempts - 1), 8);
+      const usual = !reached && attempts === 1 && problem.status === 0 ? AT_FIRST : Math.min(retry ?? 1_000, 2_000) * Math.min(2 ** (attempts - 1), 8);
+      const wait = problem.retryAfter ? problem.retryAfter * 1_000 : usual;
       const delay = Math.round(wait * (0.75 + Math.random() / 2));
       state({ kind: 'waiting', retryAt: Date.now() + delay, problem });
       timer = setTimeout(connect, delay);

@@ -49,7 +49,8 @@ class Toasts {
   bad(text: string, error?: unknown, next?: Toast['next']) {
     const problem = error === undefined ? undefined : asProblem(error);
     const detail = problem && [problem.detail, problem.help].filter(Boolean).join(' — ');
-    this.#show({ tone: 'bad', text, detail, next }, 0);
+    const anew = problem?.code === 'outdated' ? { label: 'Load the page again', onselect: () => location.reload() } : undefined;
+    this.#show({ tone: 'bad', text, detail, next: next ?? anew }, 0);
   }
   close(id: number) {
     clearTimeout(this.#timers.get(id));
