@@ -8,12 +8,13 @@ use std::{
 
 use serde_json::Value;
 
-use crate::{Process, wait_for, windlass_binary};
+use crate::{Process, Watched, wait_for, windlass_binary};
 
 /// A server that runs until this value is dropped.
 pub struct ApiServer {
-    folder: tempfile::TempDir,
     process: Option<Process>,
+    _watched: Watched,
+    folder: tempfile::TempDir,
     flags: Vec<String>,
     /// `WINDLASS_CRASH_AT` of the next start.
     crash_at: Option<String>,
@@ -84,8 +85,9 @@ impl ApiServer {
             .expect("a client");
         let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
         let mut server = Self {
-            folder,
             process: None,
+            _watched: Watched::new(folder.path()),
+            folder,
             flags,
             crash_at: None,
             url: String::new(),

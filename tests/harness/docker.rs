@@ -19,6 +19,7 @@ use tempfile::TempDir;
 use crate::{
     process::{Process, wait_until},
     skip::{can_make_namespaces, has_program, is_root, skip},
+    warden::Watched,
 };
 
 /// An image with busybox, whose program is named by each container.
@@ -36,8 +37,9 @@ static SHARED: Mutex<Weak<Docker>> = Mutex::new(Weak::new());
 
 /// A daemon.
 pub struct Docker {
-    folder: TempDir,
     process: Mutex<Option<Process>>,
+    _watched: Watched,
+    folder: TempDir,
 }
 
 impl Docker {
@@ -70,7 +72,7 @@ impl Docker {
         let folder = tempfile::Builder::new().prefix("wldk").tempdir().expect("a temporary folder");
         // What the machine's own daemon is told isn't for this one.
         fs::write(folder.path().join("daemon.json"), "{}").expect("the folder can be written");
-        let docker = Self { folder, process: Mutex::new(None) };
+        let docker = Self { process: Mutex::new(None), _watched: Watched::new(folder.path()), folder };
         if let Some(mib) = disk_mib {
             small_disk(&docker.data(), mib);
         }

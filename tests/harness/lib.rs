@@ -21,6 +21,7 @@ pub mod skip;
 pub mod sse;
 pub mod sweep;
 pub mod tunnel;
+pub mod warden;
 pub mod world;
 
 pub use api::{Answer, ApiServer};
@@ -30,4 +31,5 @@ pub use powerdns::PowerDns;
 pub use process::{Process, free_port, wait_for, wait_until, windlass_binary};
 pub use receiver::{Receiver, Says};
 pub use skip::{can_make_namespaces, has_program, is_root, skip};
+pub use warden::Watched;
 pub use world::World;

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use crate::{
     process::{Process, free_port, wait_until},
     skip::{has_program, skip},
+    warden::Watched,
 };
 
 /// Where Debian puts the schema of PowerDNS' own database.
@@ -23,10 +24,11 @@ pub const KEY: &str = "key-of-a-test";
 
 /// One server with an API. Several may run side by side.
 pub struct PowerDns {
+    process: Option<Process>,
+    _watched: Watched,
     folder: TempDir,
     dns: u16,
     api: u16,
-    process: Option<Process>,
 }
 
 impl PowerDns {
@@ -47,7 +49,8 @@ impl PowerDns {
         let made = Command::new("sqlite3").arg(&database).stdin(schema).status().expect("sqlite3 starts");
         assert!(made.success(), "the schema of PowerDNS can't be loaded");
         fs::write(folder.path().join("api.key"), KEY).expect("the folder can be written");
-        let mut server = Self { folder, dns: free_port(), api: free_port(), process: None };
+        let mut server =
+            Self { process: None, _watched: Watched::new(folder.path()), folder, dns: free_port(), api: free_port() };
         // Somebody else may take a port in the moment between.
         for is_last in [false, false, true] {
             match server.begin() {

@@ -13,13 +13,14 @@ use nix::{
     unistd::{Pid, Uid, User, chown},
 };
 
-use crate::{Process, free_port, postgres::binaries, wait_until};
+use crate::{Process, Watched, free_port, postgres::binaries, wait_until};
 
 const SOON: Duration = Duration::from_secs(60);
 
 /// A server of its own.
 pub struct Server {
     bin: PathBuf,
+    _watched: Watched,
     folder: tempfile::TempDir,
     /// Where it listens.
     pub port: u16,
@@ -82,7 +83,7 @@ impl Server {
                 chown(path, Some(user.uid), Some(user.gid)).expect("root may give the folder away");
             }
         }
-        Some(Self { bin, folder, port: free_port(), process: None })
+        Some(Self { bin, _watched: Watched::new(folder.path()), folder, port: free_port(), process: None })
     }
 
     fn data(&self) -> PathBuf {

@@ -171,3 +171,43 @@ fn names_that_a_failed_deployment_has_told_are_taken_back() {
     assert_eq!((&run["state"], hosts(&place)), (&json!("rolled_back"), before), "{run:#}");
     assert_eq!(place.run("lab/destroy", &json!({ "lab": "t-unnamed" }))["state"], "succeeded");
 }
+
+#[test]
+fn a_mistyped_image_costs_no_node() {
+    let Some(docker) = Docker::shared() else { return };
+    let Some(mut place) = Place::with_docker(&docker, "") else { return };
+    let lab = small("t-typo");
+    place.deploy(&lab);
+    let ids = || docker.docker(&["ps", "--no-trunc", "--filter", "name=windlass-t-typo-", "--format", "{{.ID}}"]);
+    let before = ids();
+    let mut edited = lab.clone();
+    edited["nodes"][1] = json!({ "name": "b", "image": "windlass-test/bsybox:1" });
+    edited["links"][2]["mtu"] = 1400.into();
+    let failed = place.run("lab/deploy", &edited);
+    assert_eq!(
+        (&failed["state"], &failed["problem"]["code"]),
+        (&json!("rolled_back"), &json!("not_found")),
+        "{failed:#}"
+    );
+    assert_eq!(ids(), before);
+    assert_eq!(place.deploy(&lab)["summary"], "nothing differs");
+}
+
+#[test]
+fn a_container_gets_its_name_again_that_somebody_has_deleted() {
+    let Some(docker) = Docker::shared() else { return };
+    let Some(mut place) = Place::with_docker(&docker, "") else { return };
+    let lab = small("t-nameless");
+    place.deploy(&lab);
+    for node in ["a", "b", "n"] {
+        let name = place.namespace("t-nameless", node);
+        ip(&["netns", "delete", &name]);
+        let again = place.deploy(&lab);
+        assert_eq!(
+            (&again["changed"], &again["checks"][1]["holds"]),
+            (&json!(true), &json!(true)),
+            "{node}: {again:#}"
+        );
+        assert_eq!(place.deploy(&lab)["summary"], "nothing differs", "{node}");
+    }
+}

@@ -199,6 +199,21 @@ fn what_a_document_sets_no_more_goes_back_to_the_kernels_default() {
 }
 
 #[test]
+fn a_networks_packet_length_stays_when_its_narrowest_port_goes() {
+    let Some(mut place) = Place::new() else { return };
+    let mut lab = small("t-narrow");
+    lab["links"][0]["mtu"] = 1300.into();
+    place.deploy(&lab);
+    let length = |place: &Place| Shown { place, lab: "t-narrow" }.bridge();
+    assert!(length(&place).contains("mtu 1300"), "{}", length(&place));
+    lab["networks"][0]["mtu"] = 1300.into();
+    lab["links"][0]["mtu"] = 1400.into();
+    place.deploy(&lab);
+    assert!(length(&place).contains("mtu 1300"), "{}", length(&place));
+    assert_eq!(place.deploy(&lab)["summary"], "nothing differs");
+}
+
+#[test]
 fn containers_keep_their_routes_and_lose_what_a_failed_deployment_gave_them() {
     let Some(docker) = Docker::shared() else { return };
     let Some(mut place) = Place::with_docker(&docker, "") else { return };

@@ -119,3 +119,26 @@ fn a_machine_that_is_killed_from_outside_is_seen_and_started_again() {
     assert_eq!(place.deploy(&document)["summary"], "nothing differs");
     place.verified("t-vmkill").expect("it is as it was");
 }
+
+#[test]
+fn a_mistyped_image_costs_no_disk() {
+    let Some(docker) = Docker::shared() else { return };
+    let Some(mut place) = place(&docker) else { return };
+    let mut lab = lab("t-typo-vm", true);
+    // Nobody waits for what the guest says.
+    lab["nodes"][0].as_object_mut().unwrap().remove("ready");
+    lab["checks"] = json!([]);
+    place.deploy(&lab);
+    let pid = place.pid("t-typo-vm");
+    let mut edited = lab.clone();
+    edited["nodes"][0]["disk_gb"] = 2.into();
+    edited["nodes"][0]["kernel"] = "vmlinux".into();
+    let failed = place.run("lab/deploy", &edited);
+    assert_eq!(
+        (&failed["state"], &failed["problem"]["code"]),
+        (&json!("rolled_back"), &json!("not_found")),
+        "{failed:#}"
+    );
+    assert_eq!(place.pid("t-typo-vm"), pid, "its disk would be gone");
+    assert_eq!(place.deploy(&lab)["summary"], "nothing differs");
+}

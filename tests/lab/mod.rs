@@ -28,10 +28,11 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 use windlass_hosts::lab_names::LabNames;
-use windlass_tests::{Docker, can_make_namespaces, skip, wait_until, windlass_binary};
+use windlass_tests::{Docker, Watched, can_make_namespaces, skip, wait_until, windlass_binary};
 
 /// A data folder, and the labs that were made from it.
 struct Place {
+    _watched: Watched,
     folder: TempDir,
     labs: Vec<String>,
     /// What is kept of all commands: a configuration file.
@@ -49,8 +50,10 @@ impl Place {
             skip(&reason);
             return None;
         }
+        let folder = tempfile::tempdir().unwrap();
         Some(Self {
-            folder: tempfile::tempdir().unwrap(),
+            _watched: Watched::new(folder.path()),
+            folder,
             labs: Vec::new(),
             config: None,
             disks: Vec::new(),

@@ -17,7 +17,7 @@ use windlass_hosts::{net, owner::Always, qemu};
 use windlass_model::Problem;
 use windlass_script::host::{Args, HostModule, Undo, testing::TestCx};
 use windlass_tests::{
-    can_make_namespaces,
+    Watched, can_make_namespaces,
     guest::{APPEND, Guest},
     skip,
 };
@@ -26,6 +26,7 @@ use windlass_tests::{
 pub struct Lab {
     pub name: String,
     pub run: String,
+    _watched: Watched,
     pub folder: TempDir,
     pub config: qemu::Config,
     organisation: &'static str,
@@ -65,7 +66,8 @@ impl Lab {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let qemu = qemu::module(&config, std::sync::Arc::new(Always(organisation))).unwrap();
         let net = net::module(net::kernel(), std::sync::Arc::new(windlass_hosts::owner::Always("platform")));
-        Self { name, run: "01testrun".into(), folder, config, organisation, qemu, net, runtime }
+        let (run, watched) = ("01testrun".into(), Watched::new(folder.path()));
+        Self { name, run, _watched: watched, folder, config, organisation, qemu, net, runtime }
     }
 
     /// Looks at the lab as another process does, which knows nothing of what this one did.

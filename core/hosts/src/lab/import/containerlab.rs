@@ -33,7 +33,7 @@ const LEFT: &[(&str, &str)] = &[
     ("extras", "it is about a vendor's kind"),
     ("aliases", "nodes are known by their names alone"),
     ("auto-remove", "a lab's containers go when the lab does"),
-    ("image-pull-policy", "an image that isn't there is pulled, another one stays"),
+    ("image-pull-policy", "an image has to be on this machine: nothing is pulled by itself"),
 ];
 const TAKEN: &[&str] = &[
     "kind",
@@ -66,6 +66,8 @@ pub(super) fn read(value: &Value, files: &BTreeMap<String, String>, draft: &mut 
         }
     }
     let topology = &value["topology"];
+    unknown(value, &["name", "prefix", "mgmt", "settings", "debug", "topology"], "", draft);
+    unknown(topology, &["defaults", "kinds", "groups", "nodes", "links"], "/topology", draft);
     let mut bridges: BTreeMap<String, String> = BTreeMap::new();
     for (key, own) in topology["nodes"].as_object().into_iter().flatten() {
         let place = format!("/topology/nodes/{key}");
@@ -132,7 +134,17 @@ fn take_node(
         );
     }
     match get("image").as_str() {
-        Some(image) => taken.insert("image".into(), image.into()),
+        Some(image) => {
+            let (filled, any) = filled_in(image);
+            if any || filled.contains('$') {
+                let why = match filled.contains('$') {
+                    true => "variables aren't filled in: name the image",
+                    false => "variables aren't filled in: their defaults are taken",
+                };
+                draft.leave(format!("{place}/image"), format!("`{image}`"), why);
+            }
+            taken.insert("image".into(), filled.into())
+        }
         None => {
             draft.leave(place, "an image", "the node names none: it is a namespace here");
             taken.insert("kind".into(), "namespace".into())
@@ -216,7 +228,10 @@ fn container(
             None => draft.leave(format!("{place}/memory"), format!("`{memory}`"), "it isn't a size such as 512MB"),
         },
     }
-    let capabilities: Vec<String> = get("cap-add").as_array().into_iter().flatten().map(text).collect();
+    // What several layers say is said once.
+    let mut capabilities: Vec<String> = get("cap-add").as_array().into_iter().flatten().map(text).collect();
+    capabilities.sort();
+    capabilities.dedup();
     if !capabilities.is_empty() {
         taken.insert("capabilities".into(), json!(capabilities));
     }
@@ -229,7 +244,12 @@ fn container(
     let mut ports = Vec::new();
     for port in get("ports").as_array().into_iter().flatten().map(text) {
         match port_of(&port) {
-            Some(taken) => ports.push(taken),
+            Some(port) if draft.takes_port(&port) => ports.push(port),
+            Some(_) => draft.leave(
+                format!("{place}/ports"),
+                format!("the port `{port}`"),
+                "another node, or this one, has this port of the machine already",
+            ),
             None => draft.leave(
                 format!("{place}/ports"),
                 format!("the port `{port}`"),
@@ -247,6 +267,8 @@ fn container(
             parts.first().and_then(|path| files.get(*path).or_else(|| files.get(path.trim_start_matches("./"))));
         match (content, parts.get(1)) {
             (Some(content), Some(path)) if path.starts_with('/') => {
+                // The layer that is nearest to the node says what is there.
+                own.retain(|file: &Value| file["path"].as_str() != Some(*path));
                 own.push(json!({ "path": path, "content": content }))
             }
             _ => draft.leave(
@@ -353,5 +375,41 @@ fn take_link(link: &Value, place: &str, bridges: &BTreeMap<String, String>, draf
     if !link["vars"].is_null() {
         draft.leave(format!("{place}/vars"), "`vars`", "containerlab's configuration templates aren't read");
     }
-    draft.links.push(taken);
+    let mut labels = Map::new();
+    for (key, value) in link["labels"].as_object().into_iter().flatten() {
+        labels.insert(key.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned).into());
+    }
+    if !labels.is_empty() {
+        taken["labels"] = labels.into();
+    }
+    unknown(link, &["type", "endpoints", "mtu", "vars", "labels"], place, draft);
+    for end in link["endpoints"].as_array().into_iter().flatten() {
+        unknown(end, &["node", "interface", "mac", "ipv4", "ipv6"], &format!("{place}/endpoints"), draft);
+    }
+    draft.link(place, taken);
+}
+
+/// Tells of keys that nobody has looked at.
+fn unknown(map: &Value, known: &[&str], place: &str, draft: &mut Draft) {
+    for key in map.as_object().into_iter().flatten().map(|(key, _)| key).filter(|key| !known.contains(&key.as_str())) {
+        draft.leave(format!("{place}/{key}"), format!("`{key}`"), "it isn't known here");
+    }
+}
+
+/// A text in which `${NAME:=default}` stands for its default, as where the variable isn't set. Whether anything was filled in.
+fn filled_in(text: &str) -> (String, bool) {
+    let (mut filled, mut rest, mut any) = (String::new(), text, false);
+    while let Some((before, from)) = rest.split_once("${") {
+        let Some((inside, after)) = from.split_once('}') else { break };
+        filled.push_str(before);
+        match inside.split_once(":=").or_else(|| inside.split_once(":-")) {
+            Some((_, default)) => {
+                filled.push_str(default);
+                any = true;
+            }
+            None => filled.push_str(&format!("${{{inside}}}")),
+        }
+        rest = after;
+    }
+    (filled + rest, any)
 }

@@ -145,7 +145,7 @@ pub(super) fn take(nodes: Vec<TheirNode>, networks: Vec<TheirNetwork>, draft: &m
         let place = format!("network {}", network.name);
         // A line between two nodes is a network that nobody sees.
         if !network.is_shown && connected.len() == 2 && network.kind.contains("bridge") {
-            draft.links.push(json!({ "endpoints": connected }));
+            draft.link(&place, json!({ "endpoints": connected }));
             continue;
         }
         match network.kind.as_str() {
@@ -169,7 +169,7 @@ pub(super) fn take(nodes: Vec<TheirNode>, networks: Vec<TheirNetwork>, draft: &m
                     "what a machine sends into a network can't be impaired here",
                 );
             }
-            draft.links.push(json!({ "endpoints": [end, { "network": name }] }));
+            draft.link(&place, json!({ "endpoints": [end, { "network": name }] }));
         }
     }
     for (id, left) in ends {

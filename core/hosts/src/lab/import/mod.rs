@@ -4,7 +4,7 @@ mod containerlab;
 mod eve;
 mod nova;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -63,7 +63,13 @@ pub fn import_topology(what: &str, topology: &str, files: &BTreeMap<String, Stri
             }
         }
     };
-    let document = normal::normalise(what, &draft.document(), None)?;
+    let document = loop {
+        match normal::normalise(what, &draft.document(), None) {
+            Ok(document) => break document,
+            Err(problem) if draft.drop_links(&problem) => {}
+            Err(problem) => return Err(problem),
+        }
+    };
     Ok(Imported { format, document, not_taken: draft.not_taken })
 }
 
@@ -74,7 +80,11 @@ struct Draft {
     networks: Vec<Value>,
     nodes: Vec<Value>,
     links: Vec<Value>,
+    /// Where each of them stands in the topology.
+    link_places: Vec<String>,
     not_taken: Vec<NotTaken>,
+    /// Ports of this machine that nodes have.
+    ports: BTreeSet<String>,
     /// The names that nodes and networks were given, by the topology's own.
     names: BTreeMap<String, String>,
 }
@@ -90,6 +100,45 @@ impl Draft {
 
     fn leave(&mut self, place: impl Into<String>, what: impl Into<String>, why: impl Into<String>) {
         self.not_taken.push(NotTaken { place: place.into(), what: what.into(), why: why.into() });
+    }
+
+    /// Leaves out links that can't be in a document, such as a second one at an interface; says whether there were any.
+    fn drop_links(&mut self, problem: &Problem) -> bool {
+        let mut wrong: BTreeMap<usize, String> = BTreeMap::new();
+        for fault in problem.data["faults"].as_array().into_iter().flatten() {
+            let index = fault["pointer"].as_str().and_then(|pointer| pointer.strip_prefix("/links/"));
+            let index = index.and_then(|rest| rest.split('/').next()?.parse().ok());
+            if let (Some(index), Some(message)) =
+                (index.filter(|index| *index < self.links.len()), fault["message"].as_str())
+            {
+                wrong.entry(index).or_insert_with(|| message.to_owned());
+            }
+        }
+        // From the last one: the others keep their places.
+        for (index, why) in wrong.iter().rev() {
+            let link = self.links.remove(*index);
+            let ends: Vec<&str> = link["endpoints"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(|end| end["at"].as_str().or(end["network"].as_str()))
+                .collect();
+            let place = self.link_places.remove(*index);
+            // Numbers of links are the document's, which nobody has seen.
+            let why = why.split(" (/links/").next().unwrap_or_default();
+            self.leave(place, format!("the link {}", ends.join(" – ")), why);
+        }
+        !wrong.is_empty()
+    }
+
+    /// Whether a port of this machine is free; it isn't afterwards.
+    fn takes_port(&mut self, port: &Value) -> bool {
+        self.ports.insert(format!("{}/{}", port["host"], port["protocol"]))
+    }
+
+    fn link(&mut self, place: &str, link: Value) {
+        self.links.push(link);
+        self.link_places.push(place.to_owned());
     }
 
     /// The lab's own name.

@@ -152,6 +152,7 @@ pub fn plan(document: &Document, actual: &Value) -> Result<Value, Problem> {
     comparison.networks();
     comparison.routes();
     comparison.told();
+    comparison.kept_lengths();
     comparison.finish()
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::{Action, Comparison, cables::MTU};
 use crate::lab::{
     actual::given,
-    document::{Document, Link, Network},
+    document::{Document, Link, Network, NetworkKind},
 };
 
 /// What an implied bridge forwards: all link-local groups that the kernel lets through, as a cable does.
@@ -56,6 +56,23 @@ impl Comparison<'_> {
             if !self.implied.contains(&gone.at) {
                 self.plan.remove.bridges.push(json!(gone.at));
                 self.differs(Action::Remove, "network", &gone.at, "the document doesn't have it");
+            }
+        }
+    }
+
+    /// A bridge's packet length follows its ports' until somebody sets another one than it has; after that it follows nobody. So what a
+    /// change to its ports may have moved is set at the end, whatever is seen now.
+    pub(super) fn kept_lengths(&mut self) {
+        let (document, actual) = (self.document, self.actual);
+        if self.plan.differences.is_empty() {
+            return;
+        }
+        for network in &document.networks {
+            let Some(there) = actual.host_link(&network.name) else { continue };
+            let is_plain = network.kind == NetworkKind::Bridge;
+            let mtu = network.mtu.or_else(|| is_plain.then(|| least_mtu(document, network)));
+            if let Some(mtu) = mtu.filter(|mtu| network.mtu.is_some() || *mtu != there.mtu) {
+                self.settle(json!({ "op": "set_link", "at": network.name, "changes": { "mtu": mtu } }));
             }
         }
     }

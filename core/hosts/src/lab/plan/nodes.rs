@@ -89,6 +89,11 @@ impl<'a> Comparison<'a> {
             }
             Some(("running", _)) => {
                 self.tell(node);
+                // `ip netns delete` takes a name away, and what runs there goes on.
+                if self.actual.namespace(&node.name).is_none() {
+                    self.differs(Action::Change, "container", &node.name, "its network namespace has lost its name");
+                    self.plan.revive.push(node.name.clone());
+                }
                 return self.ready(node);
             }
             Some((status, _)) => {
@@ -188,7 +193,7 @@ impl<'a> Comparison<'a> {
         self.plan.startup.extend(node.startup.iter().map(call));
     }
 
-    fn sysctls(&mut self, node: &Node) {
+    pub(super) fn sysctls(&mut self, node: &Node) {
         for (key, value) in sysctls_of(node) {
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             self.plan.sysctls.push(json!({ "node": node.name, "key": key, "value": value }));
@@ -206,7 +211,7 @@ impl<'a> Comparison<'a> {
 }
 
 /// A node's kernel settings, in the order of their keys.
-fn sysctls_of(node: &Node) -> impl Iterator<Item = (&String, &Value)> + Clone {
+pub(super) fn sysctls_of(node: &Node) -> impl Iterator<Item = (&String, &Value)> + Clone {
     node.own.get("sysctls").and_then(Value::as_object).into_iter().flatten()
 }
 

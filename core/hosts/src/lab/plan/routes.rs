@@ -4,14 +4,17 @@ use std::{collections::BTreeSet, net::IpAddr};
 
 use serde_json::{Value, json};
 
-use super::{Action, Comparison};
+use super::{Action, Comparison, nodes::sysctls_of};
 use crate::lab::{
-    actual::ShownRoute,
-    document::{Document, LinkState, NodeKind, Route},
+    actual::{Forwarding, ShownRoute},
+    document::{Document, LinkState, Node, NodeKind, Route},
 };
 
 /// The kernel's metric of IPv6 routes that say none.
 const V6_METRIC: u32 = 1024;
+/// What `forwarding` sets.
+const V4_FORWARDING: &str = "net.ipv4.ip_forward";
+const V6_FORWARDING: &str = "net.ipv6.conf.all.forwarding";
 
 impl Comparison<'_> {
     pub(super) fn routes(&mut self) {
@@ -54,12 +57,28 @@ impl Comparison<'_> {
                     self.settle(json!({ "op": "add_route", "node": node.name, "route": route }));
                 }
             }
-            let forwarded = self.were(&node.name).any(|was| was.forwarding);
-            if node.forwarding != there.forwarding.ipv4 && (node.forwarding || forwarded) {
-                let why = if node.forwarding { "it doesn't forward packets" } else { "it forwards packets" };
-                self.differs(Action::Change, "node", &node.name, why);
-                self.settle(json!({ "op": "forwarding", "node": node.name, "on": node.forwarding }));
-            }
+            self.forwarding(node, there.forwarding);
+        }
+    }
+
+    /// Forwarding is a kernel setting by another name: where `sysctls` says it, too, that holds.
+    fn forwarding(&mut self, node: &Node, there: Forwarding) {
+        let is_set = |key: &str| sysctls_of(node).any(|(set, _)| set == key);
+        let (sets_v4, sets_v6) = (is_set(V4_FORWARDING), is_set(V6_FORWARDING));
+        // A kernel without IPv6 forwards none of it.
+        let differs = match node.forwarding {
+            true => !there.ipv4 && !sets_v4,
+            false => there.ipv4 && !sets_v4 || there.ipv6 && !sets_v6,
+        };
+        if !differs || !node.forwarding && !self.were(&node.name).any(|was| was.forwarding) {
+            return;
+        }
+        let why = if node.forwarding { "it doesn't forward packets" } else { "it forwards packets" };
+        self.differs(Action::Change, "node", &node.name, why);
+        self.settle(json!({ "op": "forwarding", "node": node.name, "on": node.forwarding }));
+        let is_told = self.plan.sysctls.iter().any(|one| one["node"] == node.name.as_str());
+        if node.kind == NodeKind::Namespace && (sets_v4 || sets_v6) && !is_told {
+            self.sysctls(node);
         }
     }
 

@@ -229,3 +229,40 @@ fn little_is_not_nothing() {
     // What the kernel makes of it is still the same.
     assert!(delay(5.0).is_about(&delay(5.000_4)) && loss(1.0 / 3.0).is_about(&loss(0.333_4)));
 }
+
+#[test]
+fn a_networks_packet_length_is_set_after_its_ports() {
+    // The kernel has it already, from a port that goes now, and would let it go along.
+    let narrow = LAB.replace("{ endpoints: [{ at: 'a:eth0'", "{ mtu: 1300, endpoints: [{ at: 'a:eth0'");
+    let mut actual = there();
+    actual["net"]["links"][0]["mtu"] = 1300.into();
+    actual["net"]["links"][1]["mtu"] = 1300.into();
+    actual["net"]["namespaces"][0]["interfaces"][0]["mtu"] = 1300.into();
+    actual["kept"] = value(&document(&narrow));
+    let to = LAB.replace("{ name: lan }", "{ name: lan, mtu: 1300 }");
+    let to = to.replace("  - { endpoints: [{ at: 'a:eth0', addresses: [10.0.0.1/24] }, lan] }\n", "");
+    let plan = compared(&to, &actual);
+    assert_eq!(differences(&plan), ["remove link a:eth0"]);
+    assert_eq!(calls(&plan, "settle"), ["set_link lan {mtu:1300}"]);
+    // One that was set once follows nobody.
+    let without = to.replace(", mtu: 1300", "");
+    assert_eq!(calls(&compared(&without, &actual), "settle"), ["set_link lan {mtu:1500}"]);
+    // Where nothing differs, nothing is set.
+    let plan = compared(&narrow, &actual);
+    assert_eq!((&plan["same"], &plan["settle"]), (&json!(true), &json!([])));
+}
+
+#[test]
+fn forwarding_gives_way_to_kernel_settings_that_say_it_too() {
+    let settings = |lab: &str| lab.replace("forwarding: true", "forwarding: true, sysctls: { net.ipv4.ip_forward: 0 }");
+    let mut actual = there();
+    actual["net"]["namespaces"][1]["forwarding"]["ipv4"] = false.into();
+    actual["kept"] = value(&document(&settings(LAB)));
+    let plan = compared(&settings(LAB), &actual);
+    assert_eq!(plan["same"], true, "each deployment would undo what the one before did: {plan:#}");
+    // What is left of it is that of the other family, and the setting holds after it.
+    let plan = compared(&settings(LAB).replace("forwarding: true, ", ""), &actual);
+    assert_eq!(differences(&plan), ["change node b"]);
+    assert_eq!(plan["settle"], json!([{ "op": "forwarding", "node": "b", "on": false }]));
+    assert_eq!(plan["sysctls"], json!([{ "node": "b", "key": "net.ipv4.ip_forward", "value": "0" }]));
+}

@@ -200,3 +200,56 @@ fn what_is_no_topology_is_refused() {
         }
     }
 }
+
+#[test]
+fn what_containerlab_says_twice_or_wrongly_is_left_out_and_told() {
+    let text = r#"
+name: twice
+foo: 1
+topology:
+  defaults:
+    image: "${IMAGE:=alpine:3}"
+    cap-add: [NET_ADMIN]
+    ports: ["8080:80"]
+    binds: ["r1/frr.conf:/etc/x:ro"]
+  kinds:
+    linux: { cap-add: [NET_ADMIN], binds: ["./r1/frr.conf:/etc/x"] }
+  nodes:
+    a: { kind: linux }
+    b: { image: "${OTHER}" }
+  links:
+    - { endpoints: ["a:eth1", "b:eth1"], labels: { cost: 10 }, shape: round }
+    - { endpoints: ["a:eth2", "a:eth3"] }
+    - { endpoints: ["b:eth1", "a:eth4"] }
+    - { endpoints: [{ node: a, interface: eth5, vars: { x: 1 } }, { node: b, interface: eth5 }] }
+"#;
+    let (imported, document) = imported(text);
+    assert_eq!(document["nodes"][0]["image"], "alpine:3");
+    assert_eq!(document["nodes"][0]["capabilities"], json!(["NET_ADMIN"]));
+    assert_eq!(document["nodes"][0]["files"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        (&document["nodes"][0]["ports"][0]["host"], &document["nodes"][1]["ports"]),
+        (&json!(8080), &Value::Null)
+    );
+    assert_eq!(document["links"].as_array().unwrap().len(), 2, "{:#}", document["links"]);
+    assert_eq!(document["links"][0]["labels"], json!({ "cost": "10" }));
+    assert_eq!(
+        left(&imported),
+        [
+            "/foo",
+            "/topology/nodes/a/image",
+            "/topology/nodes/b/image",
+            "/topology/nodes/b/ports",
+            "/topology/links/0/shape",
+            "/topology/links/3/endpoints/vars",
+            "/topology/links/2",
+            "/topology/links/1",
+        ],
+        "{:#?}",
+        imported.not_taken
+    );
+    let told = |place: &str| imported.not_taken.iter().find(|one| one.place == place).unwrap();
+    assert_eq!(told("/topology/links/1").what, "the link a:eth2 – a:eth3");
+    assert!(told("/topology/links/2").why.ends_with("is the end of another link"), "{:?}", told("/topology/links/2"));
+    assert!(told("/topology/nodes/b/image").why.contains("name the image"));
+}

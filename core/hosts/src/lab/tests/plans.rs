@@ -260,7 +260,9 @@ fn another_image_makes_a_container_anew_and_its_links_with_it() {
     assert_eq!((&plan["containers"], &plan["revive"]), (&json!([]), &json!(["c"])));
     let plan = compared(MIXED, &container(digest, "created"));
     assert_eq!((&plan["revive"], &plan["start_containers"]), (&json!([]), &json!(["c"])), "its links come first");
-    let plan = compared(MIXED, &container(digest, "running"));
+    let mut running = container(digest, "running");
+    running["net"] = json!({ "namespaces": [{ "name": "c" }] });
+    let plan = compared(MIXED, &running);
     assert!(!differences(&plan).iter().any(|one| one.contains("container")));
 }
 
@@ -378,4 +380,20 @@ fn another_order_of_addresses_is_told_though_the_kernel_has_the_same() {
     let plan = compared(before, &actual);
     assert_eq!(differences(&plan), ["change container c"], "{plan:#}");
     assert_eq!(plan["same"], false);
+}
+
+#[test]
+fn a_container_whose_namespace_has_lost_its_name_is_given_it_again() {
+    let lab = "name: demo\nnodes: [{ name: c, image: x }]\n";
+    let digest = crate::lab::spec::node(&document(lab), &document(lab).nodes[0]).unwrap()["digest"].clone();
+    let docker = json!([{ "name": "c", "status": "running", "digest": digest }]);
+    let space = json!({ "name": "c", "namespace": "nve1d1-c", "interfaces": [], "routes": [] });
+    let there =
+        json!({ "net": { "namespaces": [space], "links": [] }, "docker": docker, "kept": value(&document(lab)) });
+    assert_eq!(differences(&compared(lab, &there)), Vec::<String>::new());
+    let unnamed = json!({ "net": { "namespaces": [], "links": [] }, "docker": docker, "kept": value(&document(lab)) });
+    let plan = compared(lab, &unnamed);
+    assert_eq!((differences(&plan), &plan["revive"]), (vec!["change container c".to_owned()], &json!(["c"])));
+    // It goes on as it runs.
+    assert_eq!((&plan["remove_containers"], &plan["startup"]), (&json!([]), &json!([])));
 }
