@@ -71,7 +71,8 @@ impl Source {
             1 => WaitSpec::Signal { name: self.pick(&["a", "b"]).into(), expires_at_ms },
             2 | 5 => {
                 let from_stuck = self.random.random_bool(0.6);
-                WaitSpec::Lock { name: self.pick(&["l", "m"]).into(), expires_at_ms, from_stuck }
+                let (scoped, beside) = (self.random.random_bool(0.5), self.random.random_bool(0.2));
+                WaitSpec::Lock { name: self.pick(&["l", "m"]).into(), expires_at_ms, from_stuck, scoped, beside }
             }
             3 => WaitSpec::Child { run: self.run() },
             _ => WaitSpec::Approval(Box::new(ApprovalRequest {
@@ -224,7 +225,14 @@ impl Source {
                     1 => error(problem().no_effect()),
                     _ => value(json!({"id": 1})),
                 };
-                finish(&lease, &step, outcome, now_ms)
+                match step.class {
+                    EffectClass::Scope if self.random.random_bool(0.5) => {
+                        let unlock = call(self.pick(&PATHS), "unlock", EffectClass::Idempotent);
+                        let given_back = vec![(self.pick(&["l", "m"]).to_owned(), unlock)];
+                        Command::FinishScope { lease, call: Arc::new(step), outcome, started_at_ms: now_ms, given_back }
+                    }
+                    _ => finish(&lease, &step, outcome, now_ms),
+                }
             }
             42..54 => wait_command(&lease, self.pick(&PATHS), self.wait(now_ms)),
             54..62 => Command::Suspend { lease },

@@ -5,7 +5,12 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use windlass_model::{Digest, StepPath, StepState, journal::Replay, step::StepRecord};
+use windlass_model::{
+    Digest, StepPath, StepState,
+    journal::Replay,
+    lock::{self, HeldLock},
+    step::StepRecord,
+};
 
 #[derive(Default)]
 struct Lane {
@@ -81,6 +86,12 @@ impl Recorded {
     pub(crate) fn has_branches(&self, path: &StepPath) -> bool {
         let start = format!("{path}/");
         self.lanes.keys().any(|lane| lane.starts_with(&start))
+    }
+
+    /// Locks that branches are inside of.
+    pub(crate) fn held_locks(&self) -> Vec<HeldLock> {
+        let lanes = std::iter::once(&self.root).chain(self.lanes.values());
+        lock::held(lanes.flat_map(|lane| lane.steps.iter().flatten()))
     }
 
     /// Outputs that this lane has emitted.

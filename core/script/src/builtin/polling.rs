@@ -94,13 +94,18 @@ fn wait_until(call: &Call) -> Result<Dynamic, Halt> {
 fn poll(call: &Call, run: &Arc<RunContext>, path: &StepPath, plan: &Plan) -> Result<Outcome, Halt> {
     let mut started_ms = 0;
     for index in 0_usize.. {
-        let outcome = branch::in_lane(path.poll_lane(index), || {
+        let lane = path.poll_lane(index);
+        let outcome = branch::in_lane(lane.clone(), || {
             if index == 0 && plan.timeout_ms.is_some() {
                 started_ms = now(call, run)?;
             }
             // Each poll begins with the values as they were.
             let closure = canonical::isolate_closure(&plan.closure)?;
-            let value = closure.call_raw(call.context, None, Vec::new()).map_err(Halt::Script)?;
+            let value = closure.call_raw(call.context, None, Vec::new());
+            if !branch::is_stopped() {
+                run.locks.is_over(&lane);
+            }
+            let value = value.map_err(Halt::Script)?;
             branch::check_stop()?;
             if !(value.is_unit() || value.as_bool() == Ok(false)) {
                 let text = canonical::text(&value, Secrets::Refused, run.shell.config.bounds.step_bytes)?;
