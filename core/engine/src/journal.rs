@@ -306,6 +306,18 @@ impl Journal for LiveJournal {
         self.finished(call, outcome, given_back)
     }
 
+    fn next_poll(&self, scope: &StepPath, round: usize) -> usize {
+        self.recorded.next_poll(scope, round)
+    }
+
+    fn forget_polls(&self, scope: &StepPath, round: usize) -> Result<(), Stop> {
+        let paths = self.recorded.idle_polls(scope, round);
+        match paths.is_empty() || self.mode == Mode::Rollback {
+            true => Ok(()),
+            false => self.commit(Command::ForgetSteps { lease: self.lease.clone(), paths }).map(drop),
+        }
+    }
+
     fn held_locks(&self) -> Vec<HeldLock> {
         self.recorded.held_locks()
     }

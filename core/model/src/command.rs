@@ -123,6 +123,14 @@ pub enum Command {
         /// Names of locks, with the steps.
         given_back: Vec<(String, StepCall)>,
     },
+    /// Forgets steps that are over and that nothing has to be taken back of: earlier rounds of a poll. Their events stay. Answer:
+    /// `Count`.
+    ForgetSteps {
+        /// The claim.
+        lease: Lease,
+        /// The steps.
+        paths: Vec<StepPath>,
+    },
     /// A local effect together with its record. Answer: `Outcome`.
     Local {
         /// The claim.

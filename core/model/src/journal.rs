@@ -251,6 +251,18 @@ pub trait Journal: Send + Sync {
         self.finish(call, outcome)
     }
 
+    /// The round of the poll at `scope` that comes after this one: earlier ones may have been forgotten meanwhile.
+    fn next_poll(&self, scope: &StepPath, round: usize) -> usize {
+        let _ = scope;
+        round + 1
+    }
+
+    /// The poll at `scope` rests in this round: earlier ones, of which nothing has to be known any more, may be forgotten.
+    fn forget_polls(&self, scope: &StepPath, round: usize) -> Result<(), Stop> {
+        let _ = (scope, round);
+        Ok(())
+    }
+
     /// Locks that branches were inside of when this evaluation began.
     fn held_locks(&self) -> Vec<HeldLock> {
         Vec::new()

@@ -131,7 +131,10 @@ impl<'c> Ahead<'c> {
             | Command::ContinueAsNew { lease, .. }
             | Command::FinishRollback { lease }
             | Command::StickRollback { lease, .. } => self.ends(recent, lease),
-            Command::Begin { lease, .. } | Command::Finish { lease, .. } | Command::Emit { lease, .. } => {
+            Command::Begin { lease, .. }
+            | Command::Finish { lease, .. }
+            | Command::Emit { lease, .. }
+            | Command::ForgetSteps { lease, .. } => {
                 self.runs.insert(lease.run.as_str());
             }
             Command::Beat { beat, .. } => self.runs.extend(beat.runs.iter().map(|lease| lease.run.as_str())),

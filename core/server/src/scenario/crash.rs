@@ -128,6 +128,14 @@ impl Journal for MortalJournal {
         self.settle(|| self.inner.finish_scope(call, outcome, given_back))
     }
 
+    fn next_poll(&self, scope: &StepPath, round: usize) -> usize {
+        self.inner.next_poll(scope, round)
+    }
+
+    fn forget_polls(&self, scope: &StepPath, round: usize) -> Result<(), Stop> {
+        self.attempt(|| self.inner.forget_polls(scope, round))
+    }
+
     fn held_locks(&self) -> Vec<HeldLock> {
         self.inner.held_locks()
     }

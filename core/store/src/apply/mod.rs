@@ -115,6 +115,7 @@ pub(crate) fn apply(cx: &mut Cx, command: &Command) -> Applied<Reply> {
             let finished = crate::steps::Finished { outcome, attempts: 1, started_at_ms: *started_at_ms };
             step::finish(cx, lease, call, &finished)
         }
+        Command::ForgetSteps { lease, paths } => step::forget(cx, lease, paths).map(Reply::Count),
         Command::Local { lease, call, effect, given } => local::local(cx, lease, call, effect, given),
         Command::Wait { lease, call, wait } => wait::wait(cx, lease, call, wait),
         Command::Emit { lease, events } => step::emit(cx, lease, events).map(done),
