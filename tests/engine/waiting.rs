@@ -204,9 +204,9 @@ fn a_poll_that_only_looks_keeps_a_short_journal() {
         "",
         r#"fn run(input) {
         let start = now();
-        let late = 0;
-        try { wait_until(|| { probe::read("p"); parallel([|| probe::read("q"), || 1]); false }, #{ every: "10s", timeout: "40m" }) }
-        catch (error) { late = error.data.polls }
+        let late = ();
+        try { wait_until(|| { probe::read("p"); parallel([|| probe::read("q"), || 1]); false }, #{ every: "10s", timeout: "20m" }) }
+        catch (error) { late = error.code }
         [late, now() - start]
     }"#,
     );
@@ -216,15 +216,15 @@ fn a_poll_that_only_looks_keeps_a_short_journal() {
     world.restart();
     world.release_time();
     let output = world.end(&run).output.unwrap();
-    assert_eq!(output[0], 241, "{output}");
-    assert!((2_400_000..2_410_000).contains(&output[1].as_i64().unwrap()), "{output}");
-    assert!(world.witness.count("read", "p") >= 241);
+    assert_eq!(output[0], "wait_timeout", "{output}");
+    assert!((1_200_000..1_210_000).contains(&output[1].as_i64().unwrap()), "{output}");
+    assert!(world.witness.count("read", "p") >= 120);
     let steps = world.engine().steps(&run).unwrap();
     assert!(steps.len() < 40, "{} steps", steps.len());
     // What happened can still be read.
     let slept = world.engine().events(&run, 0, 10_000).unwrap();
     let slept = slept.iter().filter(|event| event.data["op"] == "sleep" && event.kind.as_str() == "step.succeeded");
-    assert!(slept.count() >= 240);
+    assert!(slept.count() >= 119);
 }
 
 #[test]
@@ -237,8 +237,8 @@ fn a_poll_keeps_what_it_did_and_what_undoes_it() {
         let start = now();
         wait_until(|| {
             let t = now() - start;
-            if t > 300000 && t < 310000 { probe::make("thing"); on_rollback("say so", || probe::touch("told")); }
-            if t > 500000 && t < 510000 { probe::once("paid"); }
+            if t >= 300000 && t < 310000 { probe::make("thing"); on_rollback("say so", || probe::touch("told")); }
+            if t >= 500000 && t < 510000 { probe::once("paid"); }
             t > 900000
         }, #{ every: "10s" });
         fail("no")
