@@ -182,6 +182,7 @@ const CASES: &[(&str, About)] = &[
     ("GET /api/v1/runs/{id}/steps", Run),
     ("GET /api/v1/runs/{id}/undo", Run),
     ("POST /api/v1/runs/{id}/unpark", Run),
+    ("POST /api/v1/runs/{id}/stick", Run),
     ("POST /api/v1/runs/{id}/unstick", Run),
     ("POST /api/v1/runs/{id}/upgrade", Run),
     ("GET /api/v1/notifications/deliveries", List),

@@ -180,6 +180,38 @@ fn a_stuck_undo_goes_on_as_an_operator_says() {
 }
 
 #[test]
+fn an_undo_that_comes_to_no_end_is_stopped_by_an_operator() {
+    let desk = Desk::of(World::new());
+    let body = r#"fn run(input) {
+        probe::make("first");
+        on_rollback("goes round", || { with_retry(#{ attempts: 100, delay: "1m" }, || probe::flaky("never", 1000)) });
+        fail("no")
+    }"#;
+    desk.world().script("t/round", "", body);
+    let run = desk.launch("t/round");
+    desk.world().ended_as(&run, RunState::RollingBack);
+    windlass_tests::wait_until("the undo to be at work", std::time::Duration::from_secs(30), || {
+        desk.world().witness.count("flaky", "never") > 0
+    });
+    let why = json!({ "reason": "it goes round" });
+    desk.closed_to_others(&run, "stick", &why);
+    assert_eq!(desk.noted(&run), []);
+    assert_eq!(desk.ask(&run, "unstick", json!({ "action": "skip" })).code(409), "illegal_transition");
+    desk.ask(&run, "stick", why.clone()).json(200);
+    let stuck = desk.world().ended_as(&run, RunState::RollbackStuck);
+    assert_eq!(stuck.problem.unwrap().message, "no");
+    // Whoever worked it off was told: nobody is at it any more.
+    windlass_tests::wait_until("the worker to let go", std::time::Duration::from_secs(30), || {
+        desk.world().engine().load() == (0, 0)
+    });
+    assert_eq!(desk.ask(&run, "stick", why).code(409), "illegal_transition");
+    desk.ask(&run, "unstick", json!({ "action": "skip" })).json(200);
+    desk.world().ended_as(&run, RunState::RolledBack);
+    assert!(desk.world().witness.standing().is_empty());
+    assert_eq!(desk.noted(&run), [entry("run.stick", "rolling_back"), entry("run.unstick", "rollback_stuck")]);
+}
+
+#[test]
 fn a_parked_run_goes_on_when_it_is_told_to() {
     let mut world = World::with(|config| config.bounds.recoveries = 3);
     world.script("t/killer", "", r#"fn run(input) { probe::touch("a"); probe::touch("b") }"#);

@@ -69,6 +69,7 @@ fn what_is_refused_and_what_only_looks_leave_no_entry() {
     for refused in [
         &["runs", "cancel", &run][..],
         &["runs", "restart", &run],
+        &["runs", "stick", &run],
         &["runs", "unstick", &run, "--retry"],
         &["runs", "cancel", "zzz"],
         &["secrets", "rm", "nothing"],

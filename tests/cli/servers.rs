@@ -45,6 +45,7 @@ const CASES: &[(Does, &str)] = &[
     (Asks, "runs export x"),
     (Asks, "runs bulk cancel --state failed"),
     (Refuses, "runs prune"),
+    (Asks, "runs stick x"),
     (Asks, "runs unstick x --retry"),
     (Asks, "runs unpark x"),
     (Asks, "console demo r1"),

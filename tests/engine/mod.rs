@@ -2,6 +2,7 @@
 
 mod branches;
 mod failing;
+mod locking;
 mod replaying;
 mod restarting;
 mod restoring;

@@ -195,3 +195,62 @@ fn a_run_that_takes_too_long_is_failed_and_undone() {
     assert_eq!((record.state, record.problem.unwrap().code), (RunState::RolledBack, Code::RunTimeout));
     assert!(world.witness.standing().is_empty());
 }
+
+#[test]
+fn a_poll_that_only_looks_keeps_a_short_journal() {
+    let mut world = World::virtual_time();
+    world.script(
+        "t/looks",
+        "",
+        r#"fn run(input) {
+        let start = now();
+        let late = ();
+        try { wait_until(|| { probe::read("p"); parallel([|| probe::read("q"), || 1]); false }, #{ every: "10s", timeout: "20m" }) }
+        catch (error) { late = error.code }
+        [late, now() - start]
+    }"#,
+    );
+    world.hold_time();
+    let run = world.launch("t/looks", json!({}));
+    world.waits(&run);
+    world.restart();
+    world.release_time();
+    let output = world.end(&run).output.unwrap();
+    assert_eq!(output[0], "wait_timeout", "{output}");
+    assert!((1_200_000..1_210_000).contains(&output[1].as_i64().unwrap()), "{output}");
+    assert!(world.witness.count("read", "p") >= 120);
+    let steps = world.engine().steps(&run).unwrap();
+    assert!(steps.len() < 40, "{} steps", steps.len());
+    // What happened can still be read.
+    let slept = world.engine().events(&run, 0, 10_000).unwrap();
+    let slept = slept.iter().filter(|event| event.data["op"] == "sleep" && event.kind.as_str() == "step.succeeded");
+    assert!(slept.count() >= 119);
+}
+
+#[test]
+fn a_poll_keeps_what_it_did_and_what_undoes_it() {
+    let world = World::virtual_time();
+    world.script(
+        "t/acts",
+        "",
+        r#"fn run(input) {
+        let start = now();
+        wait_until(|| {
+            let t = now() - start;
+            if t >= 300000 && t < 310000 { probe::make("thing"); on_rollback("say so", || probe::touch("told")); }
+            if t >= 500000 && t < 510000 { probe::once("paid"); }
+            t > 900000
+        }, #{ every: "10s" });
+        fail("no")
+    }"#,
+    );
+    let run = world.launch("t/acts", json!({}));
+    assert_eq!(world.end(&run).state, RunState::RolledBack);
+    assert_eq!((world.witness.count("once", "paid"), world.witness.count("touch", "told")), (1, 1));
+    assert!(world.witness.standing().is_empty() && world.witness.count("unmake", "thing") == 1);
+    let steps = world.engine().steps(&run).unwrap();
+    assert!(steps.len() < 40, "{} steps", steps.len());
+    for kept in ["probe::make", "probe::once", "on_rollback"] {
+        assert!(steps.iter().any(|step| &*step.op == kept), "{kept}");
+    }
+}

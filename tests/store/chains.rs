@@ -22,6 +22,7 @@ super::on_both!(
     what_a_launch_said_goes_along,
     nobody_decides_for_a_run_that_they_launched_generations_ago,
     a_value_that_no_database_takes_is_a_refusal,
+    chains_of_runs_that_were_there_before_are_known,
 );
 
 const DAY_MS: i64 = 86_400_000;
@@ -245,4 +246,27 @@ fn a_value_that_no_database_takes_is_a_refusal(w: &World) {
     }
     let other = w.launch_claimed("b");
     w.ok(Command::Succeed { lease: other, output: "1".into() });
+}
+
+/// The database as it was before there were chains: runs named only the one before them, and were awaited by their own names.
+const WITHOUT_CHAINS: &str = "DROP TABLE chains; \
+     DELETE FROM __diesel_schema_migrations WHERE version = '20261129000000'; \
+     UPDATE runs SET parent_run = NULL, parent_path = NULL WHERE continues IS NOT NULL; \
+     UPDATE waits SET name = 'b' WHERE reason = 'child' AND name = 'a';";
+
+fn chains_of_runs_that_were_there_before_are_known(w: &World) {
+    let parent = w.launch_claimed("p");
+    let b = go_on(w, child(w, &parent, "a"), "b");
+    w.park(&parent, "1", awaited("b"));
+    let c = go_on(w, b, "c");
+    let alone = go_on(w, w.launch_claimed("x"), "y");
+    let before = w.store.dump().unwrap();
+    assert!(before.lines().filter(|line| line.starts_with("chains ")).count() == 3, "{before}");
+    assert!(w.sql(WITHOUT_CHAINS));
+    assert_eq!(windlass_store::Store::migrate(&w.url).unwrap().len(), 1);
+    assert_eq!(w.store.dump().unwrap(), before);
+    w.ok(Command::Succeed { lease: c, output: "7".into() });
+    let parent = w.claim(&"p".into());
+    assert_eq!(seen(&w.wait(&parent, "1", awaited("b"))), json!(7));
+    w.ok(Command::Succeed { lease: alone, output: "1".into() });
 }

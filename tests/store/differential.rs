@@ -71,7 +71,8 @@ impl Source {
             1 => WaitSpec::Signal { name: self.pick(&["a", "b"]).into(), expires_at_ms },
             2 | 5 => {
                 let from_stuck = self.random.random_bool(0.6);
-                WaitSpec::Lock { name: self.pick(&["l", "m"]).into(), expires_at_ms, from_stuck }
+                let (scoped, beside) = (self.random.random_bool(0.5), self.random.random_bool(0.2));
+                WaitSpec::Lock { name: self.pick(&["l", "m"]).into(), expires_at_ms, from_stuck, scoped, beside }
             }
             3 => WaitSpec::Child { run: self.run() },
             _ => WaitSpec::Approval(Box::new(ApprovalRequest {
@@ -224,7 +225,14 @@ impl Source {
                     1 => error(problem().no_effect()),
                     _ => value(json!({"id": 1})),
                 };
-                finish(&lease, &step, outcome, now_ms)
+                match step.class {
+                    EffectClass::Scope if self.random.random_bool(0.5) => {
+                        let unlock = call(self.pick(&PATHS), "unlock", EffectClass::Idempotent);
+                        let given_back = vec![(self.pick(&["l", "m"]).to_owned(), unlock)];
+                        Command::FinishScope { lease, call: Arc::new(step), outcome, started_at_ms: now_ms, given_back }
+                    }
+                    _ => finish(&lease, &step, outcome, now_ms),
+                }
             }
             42..54 => wait_command(&lease, self.pick(&PATHS), self.wait(now_ms)),
             54..62 => Command::Suspend { lease },
@@ -250,6 +258,14 @@ impl Source {
             88..89 => Command::ContinueAsNew { lease, run: Box::new(new_run(self.pick(&RUNS))) },
             89..90 => Command::Release(lease),
             90..91 => Command::ExpireLeases { node: None },
+            91..92 if self.random.random_bool(0.5) => {
+                let paths = PATHS.iter().take(self.random.random_range(0..4)).map(|at| path(at)).collect();
+                Command::ForgetSteps { lease, paths }
+            }
+            92..93 => {
+                let run = self.undone.last().unwrap_or(&lease).run.clone();
+                Command::Stick { run, by: "ann".into(), reason: None }
+            }
             91..92 => Command::Prune { default_retention_ms: 100, limit: 1 },
             _ => self.outside(),
         }
@@ -259,6 +275,7 @@ impl Source {
         match command {
             Command::Fail { lease, undo: true, .. } => self.undone.push(lease.clone()),
             Command::StickRollback { lease, .. } => self.stuck.push(lease.run.clone()),
+            Command::Stick { run, .. } => self.stuck.push(run.clone()),
             _ => {}
         }
         match reply {
@@ -317,7 +334,7 @@ fn both_databases_do_the_same() {
 /// PostgreSQL shares statements among the commands of a batch; SQLite doesn't.
 #[test]
 fn both_databases_do_the_same_with_batches() {
-    compare(6..10, 12);
+    compare(6..12, 12);
 }
 
 fn compare(seeds: std::ops::Range<u64>, most: usize) {
@@ -347,7 +364,7 @@ fn compare(seeds: std::ops::Range<u64>, most: usize) {
                     noted += entries(command, reply);
                     told += announcements(command);
                     source.learn(command, reply);
-                    stuck += i32::from(matches!(command, Command::StickRollback { .. }));
+                    stuck += i32::from(matches!(command, Command::StickRollback { .. } | Command::Stick { .. }));
                     unstuck += i32::from(matches!(command, Command::Unstick { .. }));
                 } else if let Err(windlass_store::StoreError::Failed(problem)) = &one {
                     panic!("seed {seed}, commands {number}: {command:?}: {}", problem.message);

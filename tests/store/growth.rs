@@ -4,8 +4,9 @@
 use std::collections::BTreeSet;
 
 use windlass_model::{
-    RunId, WaitSpec,
+    EventKind, RunId, WaitSpec,
     command::{Command, NewRun, Rate, Reply},
+    event::NewEvent,
     workflow::OnConflict,
 };
 
@@ -17,6 +18,7 @@ super::on_both!(
     an_end_makes_room_for_more_than_are_looked_at_together,
     what_may_be_removed_goes_by_its_own_time_or_by_the_default,
     organisations_use_the_same_keys,
+    what_goes_at_once_is_bounded_by_its_rows,
 );
 
 /// More than one claim looks at.
@@ -172,4 +174,22 @@ fn every_unique_key_is_an_organisations_or_a_runs_or_known_not_to_be() {
     let shared = |columns: &str| !columns.split(',').any(|column| matches!(column, "organisation" | "run_id"));
     let alone: BTreeSet<(&str, &str)> = found.into_iter().filter(|(_, columns)| shared(columns)).collect();
     assert_eq!(alone, ALONE.iter().map(|(table, columns, _)| (*table, *columns)).collect());
+}
+
+fn what_goes_at_once_is_bounded_by_its_rows(w: &World) {
+    const RUNS: u64 = 12;
+    for number in 0..RUNS {
+        let lease = w.launch_as(NewRun { retention_ms: None, ..new_run(&format!("r{number:03}")) }).unwrap();
+        let rows = if number == 1 { 8_000 } else { 1_000 };
+        let events = vec![NewEvent::run(EventKind::Log, "m".into()); rows];
+        w.ok(Command::Emit { lease: lease.clone(), events });
+        w.ok(Command::Succeed { lease, output: "1".into() });
+    }
+    w.pass(10_000);
+    let prune = || match w.ok(Command::Prune { default_retention_ms: 10_000, limit: 500 }) {
+        Reply::Count(count) => count,
+        other => panic!("{other:?}"),
+    };
+    // Five thousand rows, about; what is larger than that goes alone.
+    assert_eq!((prune(), prune(), prune(), prune(), prune(), prune()), (1, 1, 4, 4, 2, 0));
 }

@@ -94,7 +94,13 @@ fn children_end_as_their_parents_begin_to_wait_and_suspend() {
 fn locks_are_given_back_as_others_ask_for_them() {
     let broken = circles(|w, round| {
         let [holders, askers] = claimed(w, [&format!("h{round}"), &format!("a{round}")]);
-        let lock = |n: usize| WaitSpec::Lock { name: format!("{round}-{n}"), expires_at_ms: None, from_stuck: false };
+        let lock = |n: usize| WaitSpec::Lock {
+            name: format!("{round}-{n}"),
+            expires_at_ms: None,
+            from_stuck: false,
+            scoped: false,
+            beside: false,
+        };
         for (n, holder) in holders.iter().enumerate() {
             w.wait(holder, "0", lock(n));
         }
@@ -136,7 +142,13 @@ fn signals_cross() {
 fn what_is_cancelled_waits_for_a_lock_that_is_given_back() {
     let broken = circles(|w, round| {
         let [holders, askers] = claimed(w, [&format!("h{round}"), &format!("a{round}")]);
-        let lock = |n: usize| WaitSpec::Lock { name: format!("{round}-{n}"), expires_at_ms: None, from_stuck: false };
+        let lock = |n: usize| WaitSpec::Lock {
+            name: format!("{round}-{n}"),
+            expires_at_ms: None,
+            from_stuck: false,
+            scoped: false,
+            beside: false,
+        };
         for (n, (holder, asker)) in holders.iter().zip(&askers).enumerate() {
             w.wait(holder, "0", lock(n));
             w.park(asker, "0", lock(n));

@@ -22,10 +22,11 @@ super::on_both!(
     a_failed_run_is_undone_when_its_concurrency_key_has_room,
     a_restart_forgets_what_the_failure_gave_up,
     a_restart_takes_the_locks_that_nothing_waits_for_again,
+    a_lock_that_two_steps_took_is_taken_once_by_a_restart,
 );
 
 fn lock(from_stuck: bool) -> WaitSpec {
-    WaitSpec::Lock { name: "l".into(), expires_at_ms: None, from_stuck }
+    WaitSpec::Lock { name: "l".into(), expires_at_ms: None, from_stuck, scoped: false, beside: false }
 }
 
 fn launch(w: &World, organisation: &str, id: &str) -> Lease {
@@ -233,4 +234,11 @@ fn a_restart_takes_the_locks_that_nothing_waits_for_again(w: &World) {
     assert_eq!(w.store.locks().unwrap()[0].run, failed.run);
     fail(w, &w.claim(&failed.run));
     assert!(w.store.locks().unwrap().is_empty());
+}
+
+fn a_lock_that_two_steps_took_is_taken_once_by_a_restart(w: &World) {
+    let failed = holder(w, "platform", "a");
+    fail(w, &failed);
+    w.ok(restart(&failed, &[], &["l", "l"]));
+    assert_eq!(w.store.locks().unwrap()[0].run, failed.run);
 }

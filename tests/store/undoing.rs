@@ -13,6 +13,7 @@ super::on_both!(
     undo_needs_a_rollback,
     a_stuck_undo_is_retried,
     a_stuck_undo_is_skipped_or_adopted,
+    an_operator_stops_an_undo_that_is_under_way,
 );
 
 /// A run with two namespaces, rolling back.
@@ -105,4 +106,36 @@ fn a_stuck_undo_is_skipped_or_adopted(w: &World) {
     let again = w.claim(&lease.run);
     w.ok(Command::FinishRollback { lease: again });
     assert_eq!(w.state(&lease.run), RunState::RolledBack);
+}
+
+fn stick(lease: &Lease) -> Command {
+    Command::Stick { run: lease.run.clone(), by: "ann".into(), reason: Some("it goes round".into()) }
+}
+
+fn an_operator_stops_an_undo_that_is_under_way(w: &World) {
+    let lease = failed(w);
+    w.ok(undo_begin(&lease, 2));
+    w.ok(stick(&lease));
+    assert_eq!(w.state(&lease.run), RunState::RollbackStuck);
+    let (kind, data) = w.last_event(&lease.run);
+    assert_eq!(
+        (kind, &data["entry"], data["left_over"].as_array().unwrap().len()),
+        (E::RunRollbackStuck, &2.into(), 2)
+    );
+    assert_eq!(data["error"]["message"], "ann stopped the undo: it goes round");
+    // Whoever was at it has the run no more.
+    assert_eq!(w.refused(undone(&lease, 2)), Code::LeaseLost);
+    assert_eq!(w.refused(stick(&lease)), Code::IllegalTransition);
+    let states: Vec<UndoState> = w.store.undo(&lease.run).unwrap().iter().map(|entry| entry.state).collect();
+    assert_eq!(states, [UndoState::Registered, UndoState::Failed]);
+    w.ok(unstick(&lease, StuckAction::Skip));
+    let again = w.claim(&lease.run);
+    w.ok(undo_begin(&again, 1));
+    w.ok(undone(&again, 1));
+    assert_eq!(w.refused(stick(&again)), Code::Conflict, "nothing is left to stop");
+    w.ok(Command::FinishRollback { lease: again.clone() });
+    let record = w.store.run(&again.run).unwrap().unwrap();
+    assert_eq!((record.state, record.problem), (RunState::RolledBack, Some(problem())));
+    let forward = w.launch_claimed("r2");
+    assert_eq!(w.refused(stick(&forward)), Code::IllegalTransition);
 }

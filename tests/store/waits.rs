@@ -1,5 +1,7 @@
 //! Timers, signals, locks, children: recorded, due, woken, settled.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use windlass_model::{
     Code, EffectClass, EventKind as E, RunState, WaitReason, WaitSpec,
@@ -18,6 +20,8 @@ super::on_both!(
     a_lock_goes_to_the_longest_waiter,
     a_lock_is_released_at_the_end,
     a_dropped_waiter_lets_the_next_one_on,
+    a_branch_waits_beside_another_one_of_its_run,
+    a_scope_gives_back_what_its_stopped_branches_had,
     a_child_ends_the_wait,
     several_branches_wait_for_several_things,
     a_scope_drops_the_waits_below_it,
@@ -34,7 +38,7 @@ fn for_signal(name: &str) -> WaitSpec {
 }
 
 fn lock(name: &str) -> WaitSpec {
-    WaitSpec::Lock { name: name.into(), expires_at_ms: None, from_stuck: false }
+    WaitSpec::Lock { name: name.into(), expires_at_ms: None, from_stuck: false, scoped: false, beside: false }
 }
 
 fn a_timer_is_due_and_settles(w: &World) {
@@ -124,7 +128,8 @@ fn waits_time_out(w: &World) {
     let lease = w.launch_claimed("r1");
     let at = w.now() + 10;
     let until = WaitSpec::Signal { name: "go".into(), expires_at_ms: Some(at) };
-    let until_lock = WaitSpec::Lock { name: "l".into(), expires_at_ms: Some(at), from_stuck: false };
+    let until_lock =
+        WaitSpec::Lock { name: "l".into(), expires_at_ms: Some(at), from_stuck: false, scoped: false, beside: false };
     assert_eq!(w.wait(&lease, "0", until.clone()), Reply::Waiting);
     w.park(&lease, "1", until_lock.clone());
     assert_eq!(w.due(&lease.run), Some(at));
@@ -245,4 +250,54 @@ fn waits_are_refused_where_they_make_no_sense(w: &World) {
     w.ok(Command::Fail { lease: lease.clone(), problem: problem(), undo: true });
     assert_eq!(w.refused(wait_command(&lease, "0", for_signal("go"))), Code::IllegalTransition);
     assert_eq!(w.refused(Command::Suspend { lease }), Code::IllegalTransition);
+}
+
+fn inner(name: &str, expires_at_ms: Option<i64>, beside: bool) -> WaitSpec {
+    WaitSpec::Lock { name: name.into(), expires_at_ms, from_stuck: false, scoped: true, beside }
+}
+
+fn a_branch_waits_beside_another_one_of_its_run(w: &World) {
+    let lease = w.launch_claimed("r1");
+    assert_eq!(seen(&w.wait(&lease, "0/b0/0", inner("l", None, false))), json!("with_lock"));
+    let at = w.now() + 50;
+    assert_eq!(w.wait(&lease, "0/b1/0", inner("l", Some(at), true)), Reply::Waiting);
+    assert_eq!(w.wait(&lease, "0/b2/0", inner("l", None, true)), Reply::Waiting);
+    w.ok(Command::Suspend { lease: lease.clone() });
+    assert_eq!(w.due(&lease.run), Some(at), "that the run has it ends neither wait");
+    w.pass(50);
+    let again = w.claim(&lease.run);
+    let Reply::Outcome(windlass_model::Outcome::Error(late)) = w.wait(&again, "0/b1/0", inner("l", None, true)) else {
+        panic!("it has waited long enough")
+    };
+    assert_eq!(late.code, Code::WaitTimeout);
+    assert_eq!(w.wait(&again, "0/b2/0", inner("l", None, true)), Reply::Waiting);
+    // The branch that had it is over without having given it back: nobody is inside.
+    assert_eq!(seen(&w.wait(&again, "0/b2/0", inner("l", None, false))), json!("with_lock"));
+}
+
+fn a_scope_gives_back_what_its_stopped_branches_had(w: &World) {
+    let lease = w.launch_claimed("r1");
+    w.wait(&lease, "0/b0/0", inner("l", None, false));
+    w.wait(&lease, "0/b1/0", lock("m"));
+    let other = w.launch_claimed("r2");
+    w.park(&other, "0", lock("l"));
+    let race = Arc::new(call("0", "race", EffectClass::Scope));
+    let unlock = |name: &str| (name.to_owned(), call("0/b0/0/b0/0", "unlock", EffectClass::Idempotent));
+    let finish = |given_back| Command::FinishScope {
+        lease: lease.clone(),
+        call: race.clone(),
+        outcome: value(json!(1)),
+        started_at_ms: w.now(),
+        given_back,
+    };
+    assert_eq!(w.ok(finish(vec![unlock("l")])), Reply::Outcome(value(json!(1))));
+    assert_eq!(w.due(&other.run), Some(w.now()), "who waits for it is woken");
+    let held: Vec<(String, String)> =
+        w.store.locks().unwrap().into_iter().map(|lock| (lock.name, lock.run.to_string())).collect();
+    assert_eq!(held, [("m".to_owned(), "r1".to_owned())]);
+    let steps = w.store.steps(&lease.run).unwrap();
+    let unlocked = steps.iter().find(|step| &*step.op == "unlock").unwrap();
+    assert_eq!(unlocked.outcome, Some(value(json!(true))));
+    // Said once more (an answer that was lost), it is what it was.
+    assert_eq!(w.ok(finish(vec![unlock("l")])), Reply::Outcome(value(json!(1))));
 }

@@ -116,10 +116,10 @@ impl Signals {
         {
             hints.tell();
         }
-        if !committed.cancelled.is_empty() {
-            let active = self.active.lock();
-            for run in &committed.cancelled {
-                active.get(run).inspect(|active| active.control.stop(Stop::Cancelled));
+        for (runs, stop) in [(&committed.cancelled, Stop::Cancelled), (&committed.stopped, Stop::LeaseLost)] {
+            if !runs.is_empty() {
+                let active = self.active.lock();
+                runs.iter().filter_map(|run| active.get(run)).for_each(|active| active.control.stop(stop.clone()));
             }
         }
         if committed.due_now {

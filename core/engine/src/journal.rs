@@ -18,6 +18,7 @@ use windlass_model::{
     command::{Command, Given, Lease, Reply},
     event::NewEvent,
     journal::{Begin, Divergence, LocalEffect, Output, Replay, Settled, Stop},
+    lock::HeldLock,
     time::Clock,
     undo::UndoRecord,
 };
@@ -194,6 +195,35 @@ impl LiveJournal {
         }
     }
 
+    fn finished(&self, call: &StepCall, outcome: Outcome, given_back: &[(String, StepCall)]) -> Settled {
+        failpoint::hit("effect.after");
+        if self.mode == Mode::Rollback && !call.path.is_undo() {
+            return Settled::Stop(Stop::ReplayEnd);
+        }
+        let (started_at_ms, attempts) = self.started(call);
+        if !call.needs_intent() {
+            self.store.withdraw_lazy(self.lazy_key(&call.path));
+        }
+        let elapsed_ms = u64::try_from(self.clock.now_ms() - started_at_ms).unwrap_or(0);
+        let (op, bytes) = (call.op.clone(), step_bytes(&call.args, Some(&outcome)));
+        let (lease, call, recorded) = (self.lease.clone(), Arc::new(call.clone()), outcome.clone());
+        let command = match given_back {
+            [] => Command::Finish { lease, call, outcome: recorded, attempts, started_at_ms },
+            _ => {
+                Command::FinishScope { lease, call, outcome: recorded, started_at_ms, given_back: given_back.to_vec() }
+            }
+        };
+        match self.commit(command) {
+            Ok(_) => {
+                given_back.iter().for_each(|(_, unlock)| self.progress.done(step_bytes(&unlock.args, None)));
+                self.progress.done(bytes);
+                self.stats.step(&op, Duration::from_millis(elapsed_ms));
+                Settled::Done(outcome)
+            }
+            Err(stop) => Settled::Stop(stop),
+        }
+    }
+
     fn started(&self, call: &StepCall) -> (i64, u32) {
         let started = self.progress.under_way.lock().remove(&call.path);
         started.map_or_else(|| (self.clock.now_ms(), 1), |step| (step.started_at_ms, step.attempts))
@@ -269,25 +299,27 @@ impl Journal for LiveJournal {
     }
 
     fn finish(&self, call: &StepCall, outcome: Outcome) -> Settled {
-        failpoint::hit("effect.after");
-        if self.mode == Mode::Rollback && !call.path.is_undo() {
-            return Settled::Stop(Stop::ReplayEnd);
+        self.finished(call, outcome, &[])
+    }
+
+    fn finish_scope(&self, call: &StepCall, outcome: Outcome, given_back: &[(String, StepCall)]) -> Settled {
+        self.finished(call, outcome, given_back)
+    }
+
+    fn next_poll(&self, scope: &StepPath, round: usize) -> usize {
+        self.recorded.next_poll(scope, round)
+    }
+
+    fn forget_polls(&self, scope: &StepPath, round: usize) -> Result<(), Stop> {
+        let paths = self.recorded.idle_polls(scope, round);
+        match paths.is_empty() || self.mode == Mode::Rollback {
+            true => Ok(()),
+            false => self.commit(Command::ForgetSteps { lease: self.lease.clone(), paths }).map(drop),
         }
-        let (started_at_ms, attempts) = self.started(call);
-        if !call.needs_intent() {
-            self.store.withdraw_lazy(self.lazy_key(&call.path));
-        }
-        let elapsed_ms = u64::try_from(self.clock.now_ms() - started_at_ms).unwrap_or(0);
-        let (op, bytes) = (call.op.clone(), step_bytes(&call.args, Some(&outcome)));
-        let (lease, call) = (self.lease.clone(), Arc::new(call.clone()));
-        match self.commit(Command::Finish { lease, call, outcome: outcome.clone(), attempts, started_at_ms }) {
-            Ok(_) => {
-                self.progress.done(bytes);
-                self.stats.step(&op, Duration::from_millis(elapsed_ms));
-                Settled::Done(outcome)
-            }
-            Err(stop) => Settled::Stop(stop),
-        }
+    }
+
+    fn held_locks(&self) -> Vec<HeldLock> {
+        self.recorded.held_locks()
     }
 
     fn holds(&self) -> bool {

@@ -65,6 +65,11 @@ impl Engine {
         self.command(Command::Resolve { run: run.clone(), path: path.clone(), resolution, by: by.to_owned() })
     }
 
+    /// Stops an undo that comes to no end: the run is stuck at what is undone just now. What its op has under way is cut off.
+    pub fn stick(&self, run: &RunId, by: &str, reason: Option<String>) -> Result<(), Problem> {
+        self.command(Command::Stick { run: run.clone(), by: by.to_owned(), reason })
+    }
+
     /// An operator's word on an undo that is stuck.
     pub fn unstick(&self, run: &RunId, action: StuckAction, by: &str) -> Result<(), Problem> {
         self.command(Command::Unstick { run: run.clone(), action, by: by.to_owned() })

@@ -5,7 +5,25 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use windlass_model::{Digest, StepPath, StepState, journal::Replay, step::StepRecord};
+use windlass_model::{
+    Digest, EffectClass, StepPath, StepState,
+    journal::Replay,
+    lock::{self, HeldLock},
+    step::StepRecord,
+};
+
+/// Steps of earlier polls that are forgotten at once, about.
+const FORGOTTEN: usize = 1_000;
+
+/// Whether it has changed nothing, and is over.
+fn is_idle(step: &StepRecord) -> bool {
+    let reads = match step.class {
+        EffectClass::Read | EffectClass::Scope => true,
+        EffectClass::Wait => &*step.op == "sleep",
+        _ => false,
+    };
+    reads && matches!(step.state, StepState::Succeeded | StepState::Failed)
+}
 
 #[derive(Default)]
 struct Lane {
@@ -81,6 +99,49 @@ impl Recorded {
     pub(crate) fn has_branches(&self, path: &StepPath) -> bool {
         let start = format!("{path}/");
         self.lanes.keys().any(|lane| lane.starts_with(&start))
+    }
+
+    /// The round of the poll at `scope` that is recorded next after this one; the following one, if none is.
+    pub(crate) fn next_poll(&self, scope: &StepPath, round: usize) -> usize {
+        let following = round + 1;
+        match self.lane(&scope.poll_lane(following)) {
+            Some(_) => following,
+            None => self.rounds(scope).into_iter().find(|recorded| *recorded > round).unwrap_or(following),
+        }
+    }
+
+    /// Steps of rounds of the poll at `scope`, before this round, that only looked at something: of the first one is kept when the
+    /// poll began, of the last one which it was.
+    pub(crate) fn idle_polls(&self, scope: &StepPath, round: usize) -> Vec<StepPath> {
+        let mut steps = Vec::new();
+        for earlier in self.rounds(scope).into_iter().filter(|earlier| (1..round.saturating_sub(1)).contains(earlier)) {
+            let lane = scope.poll_lane(earlier);
+            let inside = self.lanes.iter().filter(|(name, _)| name.starts_with(&*lane));
+            let inside: Vec<&StepRecord> = inside.flat_map(|(_, lane)| lane.steps.iter().flatten()).collect();
+            if inside.iter().all(|step| is_idle(step)) {
+                steps.extend(inside.into_iter().map(|step| step.path.clone()));
+            }
+            if steps.len() >= FORGOTTEN {
+                break;
+            }
+        }
+        steps
+    }
+
+    /// Rounds of the poll at `scope` of which something is recorded, in order.
+    fn rounds(&self, scope: &StepPath) -> Vec<usize> {
+        let start = format!("{scope}/p");
+        let round = |name: &str| name.strip_prefix(&start)?.split_once('/')?.0.parse().ok();
+        let mut rounds: Vec<usize> = self.lanes.keys().filter_map(|name| round(name)).collect();
+        rounds.sort_unstable();
+        rounds.dedup();
+        rounds
+    }
+
+    /// Locks that branches are inside of.
+    pub(crate) fn held_locks(&self) -> Vec<HeldLock> {
+        let lanes = std::iter::once(&self.root).chain(self.lanes.values());
+        lock::held(lanes.flat_map(|lane| lane.steps.iter().flatten()))
     }
 
     /// Outputs that this lane has emitted.

@@ -78,6 +78,10 @@ impl Journal for ReplayingJournal {
         Settled::Stop(self.end(call))
     }
 
+    fn next_poll(&self, scope: &StepPath, round: usize) -> usize {
+        self.recorded.next_poll(scope, round)
+    }
+
     fn emit(&self, _: Output) {}
 
     fn stop(&self) -> Option<Stop> {

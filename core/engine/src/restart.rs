@@ -10,6 +10,7 @@ use windlass_model::{
     Code, EffectClass, Outcome, Problem, RunId, RunState, StepPath, StepState,
     command::Command,
     journal::{CallSummary, Divergence, Ending, Job, Pinned},
+    lock::scopes,
     query::RunRecord,
     step::StepRecord,
 };
@@ -252,24 +253,24 @@ fn held_locks(steps: &[&StepRecord]) -> (Vec<StepPath>, Vec<String>) {
     in_order.sort_by_key(|step| (step.finished_at_ms, step.path.ordinal));
     let name =
         |step: &StepRecord| serde_json::from_str::<serde_json::Value>(&step.args).ok().map(|args| args[0].clone());
+    let over: HashSet<&StepPath> = steps.iter().filter(|step| step.outcome.is_some()).map(|step| &step.path).collect();
+    let mut undone = Vec::new();
     for step in in_order {
         match (&*step.op, step.class) {
             ("lock", EffectClass::Wait) => held.push(step),
-            ("unlock", _) => held.retain(|lock| name(lock) != name(step)),
+            ("unlock", _) => match step.path.parent().filter(|lock| held.iter().any(|step| step.path == *lock)) {
+                // The scope gave it back whose branch was inside. What is evaluated once more goes back in.
+                Some(lock) if !scopes(&lock).any(|scope| over.contains(&scope)) => undone.push(step.path.clone()),
+                Some(lock) => held.retain(|step| step.path != lock),
+                None => held.retain(|lock| name(lock) != name(step)),
+            },
             _ => {}
         }
     }
-    let over: HashSet<&StepPath> =
-        steps.iter().filter(|step| step.state == StepState::Succeeded).map(|step| &step.path).collect();
     let (inside, again): (Vec<&StepRecord>, Vec<&StepRecord>) =
         held.into_iter().partition(|step| scopes(&step.path).any(|scope| over.contains(&scope)));
     let names = inside.into_iter().filter_map(|step| Some(name(step)?.as_str()?.to_owned())).collect();
-    (again.into_iter().map(|step| step.path.clone()).collect(), names)
-}
-
-/// The steps in whose branches a step is, innermost first.
-fn scopes(path: &StepPath) -> impl Iterator<Item = StepPath> {
-    std::iter::successors(path.parent(), StepPath::parent)
+    (again.into_iter().map(|step| step.path.clone()).chain(undone).collect(), names)
 }
 
 /// A recorded call, as a person wants to see it.

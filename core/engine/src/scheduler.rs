@@ -7,7 +7,7 @@ use std::{
 
 use parking_lot::{Condvar, Mutex};
 use windlass_model::{
-    RunId,
+    RunId, RunState,
     command::{Beat, Command, Lease, Reply},
     journal::Stop,
 };
@@ -247,9 +247,11 @@ impl Inner {
                 self.look_whether_to_drain();
             }
             let runs: Vec<RunId> = active.iter().map(|(run, _)| run.clone()).collect();
-            let cancelling = self.store.cancelling(&runs).unwrap_or_default();
-            for (_, active) in active.iter().filter(|(run, _)| cancelling.contains(run)) {
-                active.control.stop(Stop::Cancelled);
+            let told = [(RunState::Cancelling, Stop::Cancelled), (RunState::RollbackStuck, Stop::LeaseLost)];
+            for (state, stop) in told {
+                let those = self.store.in_state(&runs, state).unwrap_or_default();
+                let those = active.iter().filter(|(run, _)| those.contains(run));
+                those.for_each(|(_, active)| active.control.stop(stop.clone()));
             }
         }
         if self.config.workers > 0 && watched.is_time(|watched| &mut watched.pruned, PRUNE_EVERY.as_millis() as i64) {

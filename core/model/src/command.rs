@@ -1,69 +1,29 @@
 //! Everything that changes the store, as data. The store applies a command in one transaction with its events; the
 //! same list, generated at random, is fed to both databases by the differential test.
 
+mod claim;
+mod launch;
+mod reply;
+
 use std::sync::Arc;
 
 use serde_json::Value;
 
 pub use crate::node::{Beat, Rate};
+pub use claim::{Claimed, Lease};
+pub use launch::{Given, NewRun};
+pub use reply::Reply;
 
 use crate::{
-    BundleDigest, NodeId, Outcome, Problem, Restored, RunId, RunState, StepCall, StepPath, WaitSpec,
+    BundleDigest, NodeId, Outcome, Problem, RunId, StepCall, StepPath, WaitSpec,
     audit::NewAudit,
     document::Change,
     event::{EventKind, NewEvent},
     journal::LocalEffect,
     undo::StuckAction,
-    voucher::{VoucherCommand, VoucherReply},
+    voucher::VoucherCommand,
     wait::{Decision, Resolution},
-    workflow::{OnConflict, Priority, Rollback},
 };
-
-/// A worker's claim on a run. Every journal write names it and is refused when the epoch has moved on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lease {
-    /// The run.
-    pub run: RunId,
-    /// Rises with every claim.
-    pub epoch: i64,
-}
-
-/// A run to be.
-#[derive(Clone, Debug, PartialEq)]
-pub struct NewRun {
-    /// Its id, chosen by whoever launches.
-    pub id: RunId,
-    /// `area/name`.
-    pub workflow: String,
-    /// Its sources.
-    pub bundle: BundleDigest,
-    /// Its input, JSON text.
-    pub input: String,
-    /// Who launches it.
-    pub launched_by: String,
-    /// A second launch with the same key and workflow returns the first one's run.
-    pub idempotency_key: Option<String>,
-    /// Whether a failure undoes.
-    pub rollback: Rollback,
-    /// When its time is up.
-    pub deadline_at_ms: Option<i64>,
-    /// How long it is kept after its end.
-    pub retention_ms: Option<i64>,
-    /// The run that it is a child of, and the step.
-    pub parent: Option<(RunId, StepPath)>,
-    /// The organisation that it belongs to.
-    pub organisation: String,
-    /// Evaluated concurrency key, with the limit and what happens beyond it.
-    pub concurrency: Option<(String, u32, OnConflict)>,
-    /// How often runs of the same key may begin.
-    pub rate: Option<Rate>,
-    /// What comes first when there are more runs than workers.
-    pub priority: Priority,
-    /// Tags.
-    pub tags: Vec<String>,
-    /// Fields of the input by which the run can't be found: those that hold secrets.
-    pub unindexed: Vec<String>,
-}
 
 /// A change to the store.
 #[derive(Clone, Debug, PartialEq)]
@@ -149,6 +109,27 @@ pub enum Command {
         attempts: u32,
         /// When it began.
         started_at_ms: i64,
+    },
+    /// The outcome of a scope, in whose stopped branches locks are given back: each by the step that says so. Answer: `Outcome`.
+    FinishScope {
+        /// The claim.
+        lease: Lease,
+        /// The call.
+        call: Arc<StepCall>,
+        /// Its outcome.
+        outcome: Outcome,
+        /// When it began.
+        started_at_ms: i64,
+        /// Names of locks, with the steps.
+        given_back: Vec<(String, StepCall)>,
+    },
+    /// Forgets steps that are over and that nothing has to be taken back of: earlier rounds of a poll. Their events stay. Answer:
+    /// `Count`.
+    ForgetSteps {
+        /// The claim.
+        lease: Lease,
+        /// The steps.
+        paths: Vec<StepPath>,
     },
     /// A local effect together with its record. Answer: `Outcome`.
     Local {
@@ -288,6 +269,15 @@ pub enum Command {
         resolution: Resolution,
         /// Whose.
         by: String,
+    },
+    /// An operator stops an undo that comes to no end: the run is stuck at the entry that is worked off.
+    Stick {
+        /// The run.
+        run: RunId,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: Option<String>,
     },
     /// An operator's word on a stuck undo; the run becomes due, and is rolling back.
     Unstick {
@@ -430,71 +420,4 @@ impl Command {
         *until = until.saturating_add(by_ms);
         Some(later)
     }
-}
-
-/// What a local effect gets from the engine, because a transaction must not draw it itself.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Given {
-    /// Nothing.
-    Nothing,
-    /// The result, as JSON text.
-    Value(Arc<str>),
-    /// The child to be.
-    Child(Box<NewRun>),
-}
-
-/// A run that a worker has just taken.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Claimed {
-    /// The claim.
-    pub lease: Lease,
-    /// Its state after the claim.
-    pub state: RunState,
-    /// Its sources.
-    pub bundle: BundleDigest,
-    /// Its input, JSON text.
-    pub input: Arc<str>,
-    /// Whether a failure undoes.
-    pub rollback: Rollback,
-    /// When its time is up.
-    pub deadline_at_ms: Option<i64>,
-    /// Whether it came back from a backup.
-    pub restored: Restored,
-    /// Whether it ever wrote a step or an output: if not, there is no journal to load.
-    pub fresh: bool,
-}
-
-/// What a command answers.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Reply {
-    /// Done.
-    Done,
-    /// How many rows.
-    Count(u64),
-    /// The run, whether it was there already (idempotency key), and the claim if one was asked for.
-    Launched {
-        /// The run.
-        run: RunId,
-        /// It was there already.
-        existing: bool,
-        /// The claim.
-        claimed: Option<Box<Claimed>>,
-    },
-    /// The runs taken.
-    Claimed(Vec<Claimed>),
-    /// What the script sees.
-    Outcome(Outcome),
-    /// The wait isn't over.
-    Waiting,
-    /// Versions of the changed documents, in the order of the changes.
-    Versions(Vec<i64>),
-    /// What became of vouchers.
-    Voucher(Box<VoucherReply>),
-    /// What a node's beat came to.
-    Beat {
-        /// Whether the node should claim nothing more.
-        draining: bool,
-        /// The claims that were extended. Others are over: somebody else has the runs.
-        held: Vec<Lease>,
-    },
 }

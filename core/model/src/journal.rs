@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     Bundle, BundleDigest, CallSite, Digest, EventKind, Outcome, Problem, RunId, StepCall, StepPath, WaitSpec,
-    step::StepRecord, undo::UndoRecord,
+    lock::HeldLock, step::StepRecord, undo::UndoRecord,
 };
 
 /// What an evaluation of a script works on.
@@ -239,6 +239,34 @@ pub trait Journal: Send + Sync {
 
     /// Records the outcome.
     fn finish(&self, call: &StepCall, outcome: Outcome) -> Settled;
+
+    /// Records the outcome of a scope together with the steps by which its stopped branches give locks back, by name.
+    fn finish_scope(&self, call: &StepCall, outcome: Outcome, given_back: &[(String, StepCall)]) -> Settled {
+        for (name, unlock) in given_back {
+            let settled = self.local(unlock, LocalEffect::Unlock { name: name.clone() });
+            if let Settled::Stop(_) = settled {
+                return settled;
+            }
+        }
+        self.finish(call, outcome)
+    }
+
+    /// The round of the poll at `scope` that comes after this one: earlier ones may have been forgotten meanwhile.
+    fn next_poll(&self, scope: &StepPath, round: usize) -> usize {
+        let _ = scope;
+        round + 1
+    }
+
+    /// The poll at `scope` rests in this round: earlier ones, of which nothing has to be known any more, may be forgotten.
+    fn forget_polls(&self, scope: &StepPath, round: usize) -> Result<(), Stop> {
+        let _ = (scope, round);
+        Ok(())
+    }
+
+    /// Locks that branches were inside of when this evaluation began.
+    fn held_locks(&self) -> Vec<HeldLock> {
+        Vec::new()
+    }
 
     /// Tells of a failed attempt that is tried again after `delay_ms`, and waits that long. `Err` ends the waiting.
     fn retry(&self, call: &StepCall, attempt: u32, delay_ms: u64, problem: &Problem) -> Result<(), Stop>;

@@ -11,6 +11,7 @@ pub mod facts;
 pub mod id;
 pub mod journal;
 pub mod ledger;
+pub mod lock;
 pub mod node;
 pub mod query;
 pub mod resource;

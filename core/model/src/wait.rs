@@ -32,6 +32,12 @@ pub enum WaitSpec {
         /// Whether it is taken from a run whose undo is stuck, which may wait for an operator for ever.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         from_stuck: bool,
+        /// Whether it is for a closure, after which it is given back. Outcome then: `"with_lock"`.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        scoped: bool,
+        /// Whether another branch of this run is inside: that the run has the lock doesn't end the wait.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        beside: bool,
     },
     /// The end of a child run. Outcome: the child's output, or the error `child_failed`.
     Child {

@@ -159,11 +159,8 @@ pub(crate) fn advance() {
 
 /// Runs `work` with the cursor in another lane of the same branch (a poll, an undo).
 pub(crate) fn in_lane<T>(lane: Arc<str>, work: impl FnOnce() -> T) -> Result<T, Halt> {
-    let outer = with(|branch| std::mem::replace(&mut branch.cursor, Cursor::new(lane.clone())))?;
+    let outer = with(|branch| std::mem::replace(&mut branch.cursor, Cursor::new(lane)))?;
     let result = work();
-    with(|branch| {
-        branch.cursor = outer;
-        branch.run.locks.lane_is_over(&lane);
-    })?;
+    with(|branch| branch.cursor = outer)?;
     Ok(result)
 }

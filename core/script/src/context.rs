@@ -30,7 +30,7 @@ pub(crate) struct RunContext {
     pub closures: Mutex<HashMap<StepPath, StoredClosure>>,
     /// `on_rollback` calls so far: `continue_as_new` can't carry closures over.
     pub rollback_closures: AtomicU32,
-    /// Locks that its branches hold.
+    /// Locks that its branches are inside of.
     pub locks: HeldLocks,
     /// What all branches hold together.
     pub budget: Arc<Budget>,
@@ -59,6 +59,7 @@ pub(crate) struct StoredClosure {
 impl RunContext {
     pub fn new(shell: Arc<Shell>, program: Arc<Program>, run: RunId, journal: Arc<dyn Journal>, mode: Mode) -> Self {
         let entry = program.entry.clone();
+        let locks = HeldLocks::new(journal.held_locks());
         let scrubber = Arc::new(RunScrubber::new(shell.scrubbers.clone(), shell.config.secrets.clone(), run.clone()));
         let revealer =
             Arc::new(Revealer { source: shell.config.secrets.clone(), scrubber: scrubber.clone(), run: run.clone() });
@@ -71,7 +72,7 @@ impl RunContext {
             entry,
             closures: Mutex::default(),
             rollback_closures: AtomicU32::new(0),
-            locks: HeldLocks::default(),
+            locks,
             budget: Arc::default(),
             scrubber,
             revealer,

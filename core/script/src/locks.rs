@@ -1,40 +1,146 @@
-//! Which locks the branches of this evaluation hold. Between runs the store keeps locks apart; within one run, which has
-//! them all, only this does.
+//! Which locks the branches of this run are inside of. Between runs the store keeps locks apart; within one run, which has
+//! them all, only this does: what the journal told when the evaluation began, and what was taken and given back since.
 
-use std::collections::HashMap;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
-use parking_lot::Mutex;
-use windlass_model::CallSite;
+use parking_lot::{Condvar, Mutex, MutexGuard};
+use windlass_model::{CallSite, StepPath, lock::HeldLock};
+
+use crate::throw::Halt;
+
+/// How often one who waits for a sibling's lock looks whether it has to stop.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+pub(crate) struct HeldLocks {
+    state: Mutex<State>,
+    changed: Condvar,
+    /// Who has it decides together with the store: nobody else of this run takes a lock or gives one back meanwhile.
+    gate: Mutex<()>,
+}
 
 #[derive(Default)]
-pub(crate) struct HeldLocks {
-    by_name: Mutex<HashMap<String, Holder>>,
+struct State {
+    by_name: HashMap<String, Holder>,
+    /// Branches that wait for a sibling's lock: their lane, and the lock.
+    waiting: Vec<(Arc<str>, String)>,
 }
 
 struct Holder {
-    lane: String,
+    path: StepPath,
     site: CallSite,
+    scoped: bool,
+    /// Its branch goes no further in this evaluation.
+    stopped: bool,
+}
+
+/// What may be asked of the store, while the gate is held.
+pub(crate) enum Entry<'a> {
+    /// None of the run's branches is inside.
+    Free(MutexGuard<'a, ()>),
+    /// Another branch is, and waits for something itself: the lock is waited for beside it.
+    Beside(MutexGuard<'a, ()>),
+    /// The branch itself is inside, or a branch around it. Where it was taken.
+    Inside(CallSite),
+    /// The branch that is inside waits for a lock that this one has. Where it was taken.
+    Circular(CallSite),
 }
 
 impl HeldLocks {
-    /// Notes that this lane holds the lock; the place where it was taken, if the run holds it already.
-    pub fn take(&self, name: &str, lane: &str, site: CallSite) -> Result<(), CallSite> {
-        let mut held = self.by_name.lock();
-        if let Some(holder) = held.get(name) {
-            return Err(holder.site.clone());
+    pub fn new(held: Vec<HeldLock>) -> Self {
+        let holder = |held: HeldLock| Holder { path: held.path, site: held.site, scoped: held.scoped, stopped: false };
+        let by_name = held.into_iter().map(|held| (held.name.clone(), holder(held))).collect();
+        let state = State { by_name, waiting: Vec::new() };
+        Self { state: Mutex::new(state), changed: Condvar::new(), gate: Mutex::default() }
+    }
+
+    /// Waits while a sibling that is at work is inside; not for longer than `go_on` allows.
+    pub fn enter(
+        &self,
+        name: &str,
+        path: &StepPath,
+        go_on: &dyn Fn() -> Result<bool, Halt>,
+    ) -> Result<Entry<'_>, Halt> {
+        loop {
+            let patient = go_on()?;
+            let gate = self.gate.lock();
+            let mut state = self.state.lock();
+            let Some(holder) = state.by_name.get(name) else { return Ok(Entry::Free(gate)) };
+            if path.lane.starts_with(&*holder.path.lane) {
+                return Ok(Entry::Inside(holder.site.clone()));
+            }
+            if holder.stopped || !patient {
+                return Ok(Entry::Beside(gate));
+            }
+            if state.is_circular(&holder.path.lane, &path.lane) {
+                return Ok(Entry::Circular(holder.site.clone()));
+            }
+            drop(gate);
+            state.waiting.push((path.lane.clone(), name.to_owned()));
+            self.changed.wait_for(&mut state, LOOK_EVERY);
+            state.waiting.retain(|(lane, waited)| *lane != path.lane || waited != name);
         }
-        held.insert(name.to_owned(), Holder { lane: lane.to_owned(), site });
-        Ok(())
+    }
+
+    /// The store has given the lock to this step.
+    pub fn taken(&self, name: &str, path: &StepPath, site: CallSite, scoped: bool) {
+        let holder = Holder { path: path.clone(), site, scoped, stopped: false };
+        self.state.lock().by_name.insert(name.to_owned(), holder);
+    }
+
+    /// Keeps others from deciding about locks, until it is dropped.
+    pub fn gate(&self) -> MutexGuard<'_, ()> {
+        self.gate.lock()
     }
 
     pub fn release(&self, name: &str) {
-        self.by_name.lock().remove(name);
+        self.state.lock().by_name.remove(name);
+        self.changed.notify_all();
+    }
+
+    /// A branch goes no further in this evaluation, and is still inside of its locks.
+    pub fn has_stopped(&self, lane: &str) {
+        let mut state = self.state.lock();
+        let inside = state.by_name.values_mut().filter(|holder| holder.path.lane.starts_with(lane));
+        inside.for_each(|holder| holder.stopped = true);
+        self.changed.notify_all();
     }
 
     /// A branch or a poll is over, and nobody is inside its locks any more. The run keeps those that it didn't give back,
-    /// and may take them again: a replay that finds the branch's outcome recorded doesn't know of them either.
-    pub fn lane_is_over(&self, lane: &str) {
-        self.by_name.lock().retain(|_, holder| !holder.lane.starts_with(lane));
+    /// and may take them again.
+    pub fn is_over(&self, lane: &str) {
+        self.state.lock().by_name.retain(|_, holder| !holder.path.lane.starts_with(lane));
+        self.changed.notify_all();
+    }
+
+    /// Locks of `with_lock` that branches below `lane` are inside of, with the steps that took them.
+    pub fn scoped_below(&self, lane: &str) -> Vec<(String, StepPath, CallSite)> {
+        let state = self.state.lock();
+        let inside = state.by_name.iter().filter(|(_, holder)| holder.scoped && holder.path.lane.starts_with(lane));
+        let mut found: Vec<_> =
+            inside.map(|(name, holder)| (name.clone(), holder.path.clone(), holder.site.clone())).collect();
+        found.sort_by(|one, other| one.0.cmp(&other.0));
+        found
+    }
+}
+
+impl State {
+    /// Whether the branch that is inside waits, perhaps by way of others, for a lock that the one in `own` has.
+    fn is_circular(&self, holder: &str, own: &str) -> bool {
+        let (mut seen, mut lanes) = (HashSet::new(), vec![holder]);
+        while let Some(lane) = lanes.pop() {
+            for (_, name) in self.waiting.iter().filter(|(waiter, _)| waiter.starts_with(lane)) {
+                let Some(next) = self.by_name.get(name).filter(|_| seen.insert(name)) else { continue };
+                if own.starts_with(&*next.path.lane) {
+                    return true;
+                }
+                lanes.push(&next.path.lane);
+            }
+        }
+        false
     }
 }
 
@@ -42,16 +148,50 @@ impl HeldLocks {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_lane_takes_its_own_locks_along_and_no_other() {
-        let held = HeldLocks::default();
-        for (name, lane) in [("a", "0/b1/"), ("b", "0/b1/3/b0/"), ("c", "0/b11/"), ("d", "")] {
-            held.take(name, lane, CallSite::default()).unwrap();
+    fn held(name: &str, lane: &str, scoped: bool) -> HeldLock {
+        HeldLock { name: name.into(), path: StepPath::new(lane, 0), site: CallSite::default(), scoped }
+    }
+
+    fn entry(locks: &HeldLocks, name: &str, lane: &str) -> &'static str {
+        match locks.enter(name, &StepPath::new(lane, 9), &|| Ok(false)).unwrap() {
+            Entry::Free(_) => "free",
+            Entry::Beside(_) => "beside",
+            Entry::Inside(_) => "inside",
+            Entry::Circular(_) => "circular",
         }
-        assert!(held.take("a", "0/b2/", CallSite::default()).is_err());
-        held.lane_is_over("0/b1/");
-        let mut left: Vec<String> = held.by_name.lock().keys().cloned().collect();
+    }
+
+    #[test]
+    fn a_lane_that_is_over_takes_its_own_locks_along_and_no_other() {
+        let four = [("a", "0/b1/"), ("b", "0/b1/3/b0/"), ("c", "0/b11/"), ("d", "")];
+        let locks = HeldLocks::new(four.iter().map(|(name, lane)| held(name, lane, false)).collect());
+        assert_eq!(entry(&locks, "a", "0/b2/"), "beside");
+        assert_eq!(entry(&locks, "a", "0/b1/4/b0/"), "inside");
+        assert_eq!(entry(&locks, "d", "0/b2/"), "inside");
+        locks.is_over("0/b1/");
+        let mut left: Vec<String> = locks.state.lock().by_name.keys().cloned().collect();
         left.sort();
         assert_eq!(left, ["c", "d"]);
+        assert_eq!(entry(&locks, "a", "0/b2/"), "free");
+    }
+
+    #[test]
+    fn only_locks_of_with_lock_are_given_back_for_a_stopped_branch() {
+        let three = [("a", "0/b1/", true), ("b", "0/b1/2/b0/", false), ("c", "1/b0/", true)];
+        let locks = HeldLocks::new(three.iter().map(|(name, lane, scoped)| held(name, lane, *scoped)).collect());
+        let names: Vec<String> = locks.scoped_below("0/").into_iter().map(|(name, ..)| name).collect();
+        assert_eq!(names, ["a"]);
+    }
+
+    #[test]
+    fn whoever_waits_for_one_who_waits_for_him_is_told() {
+        let three = [("a", "0/b0/"), ("b", "0/b1/"), ("c", "0/b2/")];
+        let locks = HeldLocks::new(three.iter().map(|(name, lane)| held(name, lane, false)).collect());
+        locks.state.lock().waiting = vec![("0/b1/4/b0/".into(), "c".into()), ("0/b2/".into(), "a".into())];
+        let circular = |name: &str, own: &str| {
+            matches!(locks.enter(name, &StepPath::new(own, 9), &|| Ok(true)).unwrap(), Entry::Circular(_))
+        };
+        assert!(circular("b", "0/b0/"));
+        assert!(!locks.state.lock().is_circular("0/b1/", "0/b3/"));
     }
 }

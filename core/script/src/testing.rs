@@ -14,6 +14,7 @@ use windlass_model::{
     Bundle, BundleDigest, CallSite, Digest, EffectClass, Journal, Outcome, Problem, StepCall, StepPath, StepState,
     WaitSpec,
     journal::{Begin, Divergence, Job, LocalEffect, Output, Replay, Settled, Stop},
+    lock::{self, HeldLock},
     step::StepRecord,
     undo::{UndoRecord, UndoSpec, UndoState},
 };
@@ -114,19 +115,7 @@ impl Journal for MemoryJournal {
         let steps = self.steps.lock();
         let Some((call, outcome)) = steps.get(path) else { return Replay::Fresh };
         if call.digest != *digest || *call.op != *op {
-            return Replay::Diverged(Box::new(StepRecord {
-                path: path.clone(),
-                op: call.op.clone(),
-                class: call.class,
-                state: StepState::Succeeded,
-                args: call.args.clone(),
-                digest: call.digest,
-                site: call.site.clone(),
-                outcome: outcome.clone(),
-                attempts: 1,
-                started_at_ms: 0,
-                finished_at_ms: Some(0),
-            }));
+            return Replay::Diverged(Box::new(record(call, outcome.as_ref())));
         }
         outcome.clone().map_or(Replay::Fresh, Replay::Recorded)
     }
@@ -162,6 +151,12 @@ impl Journal for MemoryJournal {
     fn finish(&self, call: &StepCall, outcome: Outcome) -> Settled {
         self.note("finish", call);
         self.settled(call, outcome)
+    }
+
+    fn held_locks(&self) -> Vec<HeldLock> {
+        let steps = self.steps.lock();
+        let records: Vec<StepRecord> = steps.values().map(|(call, outcome)| record(call, outcome.as_ref())).collect();
+        lock::held(records.iter())
     }
 
     fn retry(&self, call: &StepCall, _: u32, _: u64, _: &Problem) -> Result<(), Stop> {
@@ -206,6 +201,27 @@ impl Journal for MemoryJournal {
     fn undo_finish(&self, entry: &UndoRecord, result: Result<(), Problem>) -> Result<(), Stop> {
         self.undone.lock().push((entry.path.to_string(), result));
         Ok(())
+    }
+}
+
+fn record(call: &StepCall, outcome: Option<&Outcome>) -> StepRecord {
+    let state = match outcome {
+        None => StepState::Started,
+        Some(Outcome::Value(_)) => StepState::Succeeded,
+        Some(Outcome::Error(_)) => StepState::Failed,
+    };
+    StepRecord {
+        path: call.path.clone(),
+        op: call.op.clone(),
+        class: call.class,
+        state,
+        args: call.args.clone(),
+        digest: call.digest,
+        site: call.site.clone(),
+        outcome: outcome.cloned(),
+        attempts: 1,
+        started_at_ms: 0,
+        finished_at_ms: Some(0),
     }
 }
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 use windlass_model::{
     Digest, EffectClass, Journal, Outcome, Problem, ResourceChange, StepCall, StepPath, WaitSpec,
     journal::{Begin, Divergence, Ending, Job, LocalEffect, Output, Replay, Runner, Settled, Stop},
+    lock::HeldLock,
     undo::UndoRecord,
 };
 use windlass_script::Sandbox;
@@ -146,6 +147,23 @@ impl Journal for Recording {
     fn finish(&self, call: &StepCall, outcome: Outcome) -> Settled {
         self.effect(call);
         self.inner.finish(call, outcome)
+    }
+
+    fn finish_scope(&self, call: &StepCall, outcome: Outcome, given_back: &[(String, StepCall)]) -> Settled {
+        self.effect(call);
+        self.inner.finish_scope(call, outcome, given_back)
+    }
+
+    fn next_poll(&self, scope: &StepPath, round: usize) -> usize {
+        self.inner.next_poll(scope, round)
+    }
+
+    fn forget_polls(&self, scope: &StepPath, round: usize) -> Result<(), Stop> {
+        self.inner.forget_polls(scope, round)
+    }
+
+    fn held_locks(&self) -> Vec<HeldLock> {
+        self.inner.held_locks()
     }
 
     fn retry(&self, call: &StepCall, attempt: u32, delay_ms: u64, problem: &Problem) -> Result<(), Stop> {

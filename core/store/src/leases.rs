@@ -167,6 +167,12 @@ pub(crate) fn free(cx: &mut Cx, run: &RunId) -> Applied<()> {
     Ok(())
 }
 
+/// How many events the run has, about.
+pub(crate) fn events(cx: &mut Cx, run: &str) -> Applied<i64> {
+    let next: Option<i64> = leases::table.find(run).select(leases::next_seq).get_result(cx.conn).optional()?;
+    Ok(next.unwrap_or(0))
+}
+
 /// Whether a node holds the run.
 pub(crate) fn is_held(cx: &mut Cx, run: &RunId) -> Applied<bool> {
     let expires: Option<Option<i64>> =

@@ -55,6 +55,8 @@ pub struct Committed {
     pub ended: Vec<RunId>,
     /// Runs whose end was asked for.
     pub cancelled: Vec<RunId>,
+    /// Runs whose undo an operator has stopped.
+    pub stopped: Vec<RunId>,
     /// Whether a run became due.
     pub due_now: bool,
     /// The earliest time at which a run becomes due, of those that this commit set.
@@ -79,6 +81,10 @@ impl Committed {
         push_once(&mut self.cancelled, run);
     }
 
+    pub(crate) fn run_stopped(&mut self, run: &RunId) {
+        push_once(&mut self.stopped, run);
+    }
+
     pub(crate) fn due(&mut self, due_at_ms: i64, now_ms: i64) {
         self.due_now |= due_at_ms <= now_ms;
         self.earliest_due_ms = Some(self.earliest_due_ms.map_or(due_at_ms, |known| known.min(due_at_ms)));
@@ -89,6 +95,7 @@ impl Committed {
         self.kinds.extend(other.kinds);
         other.ended.iter().for_each(|run| self.run_ended(run));
         other.cancelled.iter().for_each(|run| self.run_cancelled(run));
+        other.stopped.iter().for_each(|run| self.run_stopped(run));
         self.due_now |= other.due_now;
         self.commands += other.commands;
         self.took += other.took;

@@ -83,7 +83,8 @@ fn needs_no_name(command: &Command) -> bool {
         Command::Begin { .. } | Command::Finish { .. } | Command::Emit { .. } | Command::Signal { .. } => true,
         Command::Local { effect, .. } => !matches!(effect, LocalEffect::Unlock { .. }),
         Command::Wait { wait, .. } => !matches!(wait, WaitSpec::Child { .. } | WaitSpec::Lock { .. }),
-        Command::Suspend { .. }
+        Command::FinishScope { .. }
+        | Command::Suspend { .. }
         | Command::Succeed { .. }
         | Command::Fail { .. }
         | Command::ContinueAsNew { .. }
@@ -91,6 +92,7 @@ fn needs_no_name(command: &Command) -> bool {
         | Command::FinishRollback { .. }
         | Command::StickRollback { .. }
         | Command::Cancel { .. }
+        | Command::Stick { .. }
         | Command::Beat { .. } => false,
         // They concern nothing that others lock at the same time, or are one command's own affair.
         _ => true,
@@ -109,6 +111,11 @@ impl<'c> Ahead<'c> {
                     WaitSpec::Timer { .. } | WaitSpec::Signal { .. } | WaitSpec::Approval(_) => {}
                 }
             }
+            Command::FinishScope { lease, given_back, .. } => {
+                // Waits below it are dropped, and whoever is behind them in a lock's queue is woken.
+                self.of_another(&lease.run);
+                self.names.extend(given_back.iter().map(|(name, _)| name.clone()));
+            }
             Command::Local { lease, effect, .. } => {
                 self.runs.insert(lease.run.as_str());
                 if let LocalEffect::Unlock { name } = effect {
@@ -124,7 +131,10 @@ impl<'c> Ahead<'c> {
             | Command::ContinueAsNew { lease, .. }
             | Command::FinishRollback { lease }
             | Command::StickRollback { lease, .. } => self.ends(recent, lease),
-            Command::Begin { lease, .. } | Command::Finish { lease, .. } | Command::Emit { lease, .. } => {
+            Command::Begin { lease, .. }
+            | Command::Finish { lease, .. }
+            | Command::Emit { lease, .. }
+            | Command::ForgetSteps { lease, .. } => {
                 self.runs.insert(lease.run.as_str());
             }
             Command::Beat { beat, .. } => self.runs.extend(beat.runs.iter().map(|lease| lease.run.as_str())),

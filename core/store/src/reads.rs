@@ -168,12 +168,12 @@ impl Store {
         self.0.readers.with(|conn| Ok(runs::find(conn, run.as_str())?.map(runs::RunRow::record)))
     }
 
-    /// Those of these runs whose end was asked for and that haven't turned round yet.
-    pub fn cancelling(&self, among: &[RunId]) -> Read<Vec<RunId>> {
+    /// Those of these runs that are in this state.
+    pub fn in_state(&self, among: &[RunId], state: RunState) -> Read<Vec<RunId>> {
         if among.is_empty() {
             return Ok(Vec::new());
         }
-        self.0.readers.with(|conn| runs::cancelling(conn, among))
+        self.0.readers.with(|conn| runs::in_state(conn, among, state))
     }
 
     /// Runs, newest first.

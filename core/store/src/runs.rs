@@ -202,11 +202,11 @@ pub(crate) fn counts(conn: &mut AnyConnection, organisations: Option<&[&str]>) -
     Ok(RunState::ALL.iter().map(|&state| (state, count(state))).filter(|(_, count)| *count > 0).collect())
 }
 
-/// Those of these runs that are being cancelled.
-pub(crate) fn cancelling(conn: &mut AnyConnection, among: &[RunId]) -> QueryResult<Vec<RunId>> {
+/// Those of these runs that are in this state.
+pub(crate) fn in_state(conn: &mut AnyConnection, among: &[RunId], state: RunState) -> QueryResult<Vec<RunId>> {
     let found: Vec<String> = runs::table
         .filter(runs::id.eq_any(among.iter().map(RunId::as_str)))
-        .filter(runs::state.eq(RunState::Cancelling.as_str()))
+        .filter(runs::state.eq(state.as_str()))
         .select(runs::id)
         .load(conn)?;
     Ok(found.into_iter().map(RunId::from).collect())

@@ -463,6 +463,15 @@ pub(crate) fn remove<'a>(cx: &mut Cx, run: &RunId, paths: &'a [StepPath]) -> App
     Ok(removed)
 }
 
+/// Forgets those of these steps that are finished; how many. Their events stay.
+pub(crate) fn forget_finished(cx: &mut Cx, run: &RunId, paths: &[StepPath]) -> Applied<u64> {
+    let asked: HashSet<String> = paths.iter().map(ToString::to_string).collect();
+    let rows = journal_log::finished_paths(cx.conn, run)?;
+    let ids: Vec<i64> = rows.into_iter().filter(|(_, path)| asked.contains(path)).map(|(id, _)| id).collect();
+    ids.iter().try_for_each(|id| journal_log::forget_step(cx, *id))?;
+    Ok(ids.len() as u64)
+}
+
 /// Whether a step of this run is in doubt.
 pub(crate) fn any_in_doubt(cx: &mut Cx, run: &RunId) -> Applied<bool> {
     let count: i64 = steps::table

@@ -189,6 +189,10 @@ pub(super) fn routes() -> Vec<Route> {
             .body::<ResolveBody>()
             .answers::<RunView>(200)
             .handle(resolve),
+        command("/api/v1/runs/{id}/stick", "Stop an undo that comes to no end: the run is stuck at it")
+            .body::<CancelBody>()
+            .answers::<RunView>(200)
+            .handle(stick),
         command("/api/v1/runs/{id}/unstick", "Say what to do about an undo that is stuck")
             .body::<UnstickBody>()
             .answers::<RunView>(200)
@@ -209,12 +213,18 @@ fn now(request: &Request, run: &RunRecord) -> Result<Answer, Problem> {
 }
 
 fn cancel(request: Request) -> Result<Answer, Problem> {
+    let (run, reason) = with_reason(&request)?;
+    let engine = noted(&request, "cancel", &run, json!({ "reason": reason }));
+    engine.cancel(&run.id, request.principal.person(), reason)?;
+    now(&request, &run)
+}
+
+/// A run that the person may operate, and why it is stopped.
+fn with_reason(request: &Request) -> Result<(RunRecord, Option<String>), Problem> {
     let run = request.run(Permission::Operate)?;
     let body: CancelBody = request.json_or_default()?;
     body.reason.as_deref().map(|reason| text("reason", reason)).transpose()?;
-    let engine = noted(&request, "cancel", &run, json!({ "reason": body.reason }));
-    engine.cancel(&run.id, request.principal.person(), body.reason)?;
-    now(&request, &run)
+    Ok((run, body.reason))
 }
 
 fn retry(request: Request) -> Result<Answer, Problem> {
@@ -286,6 +296,13 @@ fn resolve(request: Request) -> Result<Answer, Problem> {
     };
     let engine = noted(&request, "resolve", &run, json!({ "step": path, "resolution": word }));
     engine.resolve(&run.id, &path, resolution, request.principal.person())?;
+    now(&request, &run)
+}
+
+fn stick(request: Request) -> Result<Answer, Problem> {
+    let (run, reason) = with_reason(&request)?;
+    let engine = noted(&request, "stick", &run, json!({ "reason": reason }));
+    engine.stick(&run.id, request.principal.person(), reason)?;
     now(&request, &run)
 }
 

@@ -13,7 +13,7 @@ use windlass_model::{
     journal::{Replay, Stop},
 };
 
-use super::{Builtin, Call};
+use super::{Builtin, Call, locks};
 use crate::{
     branch::{self, Branch},
     budget::{self, Charge},
@@ -120,7 +120,7 @@ fn scope(call: &Call, work: Vec<Work>, options_at: usize) -> Result<Dynamic, Hal
         (None, Some(problem)) => Outcome::Error(problem),
         (None, None) => results(&run, branches)?,
     };
-    call.finish(&run, &step, outcome)
+    finish(call, &run, &step, outcome)
 }
 
 fn results(run: &RunContext, branches: Vec<Done>) -> Result<Outcome, Problem> {
@@ -205,6 +205,23 @@ pub(super) fn open(
     }
     let branches = evaluate(call, run, &step.path, work, limit, decide)?;
     Ok(Opened::Ran(step, branches))
+}
+
+/// Records a scope's outcome. Branches that it has stopped give back the locks that they were inside of, with it.
+pub(super) fn finish(call: &Call, run: &RunContext, step: &StepCall, outcome: Outcome) -> Result<Dynamic, Halt> {
+    let lanes = format!("{}/", step.path);
+    let inside = run.locks.scoped_below(&lanes).into_iter();
+    let given_back: Vec<(String, StepCall)> = inside
+        .map(|(name, path, site)| {
+            let unlock = locks::given_back(&name, &path, site);
+            (name, unlock)
+        })
+        .collect();
+    let result = call.finish_with(run, step, outcome, &given_back);
+    if !matches!(result, Err(Halt::Stop(_) | Halt::Stopped)) {
+        run.locks.is_over(&lanes);
+    }
+    result
 }
 
 fn evaluate(
@@ -311,9 +328,9 @@ fn one_branch(
             result.map(|value| canonical::text(&value, Secrets::Refused, run.shell.config.bounds.step_bytes))
         })
     });
-    // A branch that waits is still in its locks.
-    if stop != Some(Stop::Suspended) {
-        run.locks.lane_is_over(&lane);
+    match &stop {
+        Some(_) => run.locks.has_stopped(&lane),
+        None => run.locks.is_over(&lane),
     }
     match (stop, result) {
         (Some(stop), _) => Done::Stopped(stop),

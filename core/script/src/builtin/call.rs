@@ -190,11 +190,28 @@ impl Call<'_, '_, '_> {
 
     /// Records the outcome of a structure of the script.
     pub fn finish(&self, run: &RunContext, call: &StepCall, outcome: Outcome) -> Result<Dynamic, Halt> {
+        self.finish_with(run, call, outcome, &[])
+    }
+
+    /// The same, giving back locks by these steps.
+    pub fn finish_with(
+        &self,
+        run: &RunContext,
+        call: &StepCall,
+        outcome: Outcome,
+        given_back: &[(String, StepCall)],
+    ) -> Result<Dynamic, Halt> {
         // The journal keeps the outcome, and gives it free.
         if let Outcome::Value(text) = &outcome {
             memory::take_over(-(text.len() as i64));
         }
-        meter::host_call(|| perform::settled(call, run.journal.finish(call, outcome)))
+        meter::host_call(|| {
+            let settled = match given_back {
+                [] => run.journal.finish(call, outcome),
+                _ => run.journal.finish_scope(call, outcome, given_back),
+            };
+            perform::settled(call, settled)
+        })
     }
 
     /// Begins a structure of the script; `Ok(Some(value))` if it has an outcome after all.

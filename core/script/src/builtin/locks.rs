@@ -4,14 +4,18 @@ use std::sync::Arc;
 
 use rhai::Dynamic;
 use serde_json::{Value, json};
-use windlass_model::{CallSite, Code, EffectClass, Outcome, Problem, StepCall, WaitSpec, journal::LocalEffect};
+use windlass_model::{
+    CallSite, Code, EffectClass, Outcome, Problem, StepCall, StepPath, WaitSpec, journal::LocalEffect,
+};
 
 use super::{Builtin, Call, call::duration_ms};
 use crate::{
     branch,
     context::RunContext,
+    dispatch,
     host::{Kind, Param, Permission},
-    perform,
+    locks::Entry,
+    meter, perform,
     throw::{Halt, Returned},
 };
 
@@ -19,7 +23,7 @@ pub(super) fn all() -> Vec<Builtin> {
     vec![
         Builtin {
             name: "with_lock",
-            doc: "Takes a lock, calls the closure, and gives the lock back, also when the closure fails. Gives the closure's result. While the closure waits, the lock is kept. A run takes a lock once: where it has it already, in this branch or another one, it fails with `invalid_argument`, so that no two branches are inside.",
+            doc: "Takes a lock, calls the closure, and gives the lock back, also when the closure fails. Gives the closure's result. While the closure waits, the lock is kept. A branch of `race` or `parallel` that is stopped because another one has decided gives it back when it has stopped. Branches of one run have a lock one after the other; inside of it, taking it again fails with `invalid_argument`, as do branches that wait for each other's locks.",
             params: const {
                 &[
                     Param::required("name", Kind::String, "the lock's name, over all runs"),
@@ -33,7 +37,7 @@ pub(super) fn all() -> Vec<Builtin> {
         },
         Builtin {
             name: "lock",
-            doc: "Takes a lock; waits until it is free. With `timeout` it fails with `wait_timeout`. The end of the run gives all of its locks back. A run takes a lock once: where it has it already, in this branch or another one that is at work, it fails with `invalid_argument`.",
+            doc: "Takes a lock; waits until it is free. With `timeout` it fails with `wait_timeout`. The end of the run gives all of its locks back. Branches of one run have a lock one after the other: a branch that is at work keeps the others out until it gives the lock back, or is over. Inside of it, taking it again fails with `invalid_argument`.",
             params: const {
                 &[
                     Param::required("name", Kind::String, "the lock's name, over all runs"),
@@ -62,6 +66,11 @@ pub(super) fn all() -> Vec<Builtin> {
 }
 
 fn lock(call: &Call) -> Result<Dynamic, Halt> {
+    take(call, false)
+}
+
+/// Takes a lock. `scoped`: for a closure, after which it is given back.
+fn take(call: &Call, scoped: bool) -> Result<Dynamic, Halt> {
     let name = call.name(0)?;
     let options = call.options(1, &["timeout", "from_stuck"])?;
     let timeout_ms = options.get("timeout").map(duration_ms).transpose()?;
@@ -72,34 +81,45 @@ fn lock(call: &Call) -> Result<Dynamic, Halt> {
     };
     let run = call.start()?;
     call.refuse_in_undo()?;
-    let lane = branch::peek()?.lane;
-    let site = call.site(&run);
     let step = match call.take(&run, EffectClass::Wait, &call.args_text(&run)?)? {
-        Err(value) => {
-            // What is recorded has happened, whichever branch comes first in a replay.
-            let _ = run.locks.take(&name, &lane, site);
-            return Ok(value);
-        }
+        // Which branch is inside by what is recorded was told when the evaluation began.
+        Err(value) => return Ok(value),
         Ok(step) => step,
     };
-    if let Err(taken_at) = run.locks.take(&name, &lane, site) {
-        return refuse(call, &run, step, &name, &taken_at);
-    }
     let expires_at_ms = timeout_ms.map(|ms| run.journal.now_ms().saturating_add(ms));
-    let spec = WaitSpec::Lock { name: name.clone(), expires_at_ms, from_stuck };
-    let result = perform::settled(&step, run.journal.wait(&step, &spec));
-    if matches!(result, Err(Halt::Problem(_))) {
-        run.locks.release(&name);
-    }
-    result
+    let go_on = || {
+        branch::look_for_stop()?;
+        Ok(expires_at_ms.is_none_or(|at_ms| run.journal.now_ms() < at_ms))
+    };
+    let (beside, _gate) = match run.locks.enter(&name, &step.path, &go_on)? {
+        Entry::Free(gate) => (false, gate),
+        Entry::Beside(gate) => (true, gate),
+        Entry::Inside(taken_at) => {
+            let message = format!("this run has the lock `{name}` already: it was taken at {}", place(&taken_at));
+            return refuse(call, &run, step, message);
+        }
+        Entry::Circular(taken_at) => {
+            let message = format!(
+                "two branches would wait for each other: the one that took the lock `{name}` at {} waits for a lock of this one",
+                place(&taken_at)
+            );
+            return refuse(call, &run, step, message);
+        }
+    };
+    let spec = WaitSpec::Lock { name: name.clone(), expires_at_ms, from_stuck, scoped, beside };
+    let result = perform::settled(&step, run.journal.wait(&step, &spec))?;
+    run.locks.taken(&name, &step.path, step.site, scoped);
+    Ok(result)
+}
+
+fn place(site: &CallSite) -> String {
+    format!("{}.rhai:{}", site.file, site.line)
 }
 
 /// The refusal is recorded: which of two branches came first isn't known in a replay.
-fn refuse(call: &Call, run: &RunContext, mut step: StepCall, name: &str, taken_at: &CallSite) -> Result<Dynamic, Halt> {
-    let message =
-        format!("this run has the lock `{name}` already: it was taken at {}.rhai:{}", taken_at.file, taken_at.line);
+fn refuse(call: &Call, run: &RunContext, mut step: StepCall, message: String) -> Result<Dynamic, Halt> {
     let problem = Problem::new(Code::InvalidArgument, message)
-        .help("A lock keeps other runs out. What one run does twice at a time needs a name of its own, or `#{ limit: 1 }`; take the lock once, around all of it.")
+        .help("Take the lock once, around all that needs it; take several locks in the same order everywhere.")
         .no_effect();
     step.class = EffectClass::Idempotent;
     match call.begin(run, &step)? {
@@ -110,10 +130,27 @@ fn refuse(call: &Call, run: &RunContext, mut step: StepCall, name: &str, taken_a
 
 fn unlock(call: &Call) -> Result<Dynamic, Halt> {
     let name = call.name(0)?;
-    let given_back =
-        call.local(EffectClass::Idempotent, &json!([name]).to_string(), || LocalEffect::Unlock { name: name.clone() })?;
-    branch::run()?.locks.release(&name);
+    let run = call.start()?;
+    meter::weigh_call()?;
+    let step = match call.take(&run, EffectClass::Idempotent, &unlock_args(&name))? {
+        Err(value) => return Ok(value),
+        Ok(step) => step,
+    };
+    let _gate = run.locks.gate();
+    let given_back = perform::settled(&step, run.journal.local(&step, LocalEffect::Unlock { name: name.clone() }))?;
+    run.locks.release(&name);
     Ok(given_back)
+}
+
+fn unlock_args(name: &str) -> String {
+    json!([name]).to_string()
+}
+
+/// The step by which a branch that was stopped inside of a lock gives it back: below the one that took it.
+pub(super) fn given_back(name: &str, taken: &StepPath, site: CallSite) -> StepCall {
+    let (op, args) = (Arc::from("unlock"), unlock_args(name));
+    let path = StepPath::new(taken.branch_lane(0), 0);
+    dispatch::plain_call(path, &op, EffectClass::Idempotent, &args, dispatch::digest(&op, &args), site)
 }
 
 fn with_lock(call: &Call) -> Result<Dynamic, Halt> {
@@ -125,9 +162,9 @@ fn with_lock(call: &Call) -> Result<Dynamic, Halt> {
         return Err(call.invalid("isn't complete").into());
     };
     let mut argument = Dynamic::from(name);
-    let _: Dynamic = lock(&Call { context: call.context, entry: &lock_entry, args: &[&mut argument] })?;
+    let _: Dynamic = take(&Call { context: call.context, entry: &lock_entry, args: &[&mut argument] }, true)?;
     let result: Returned = closure.call_raw(call.context, None, Vec::new());
-    // A branch that was told to stop keeps its lock: it comes back here.
+    // A branch that was told to stop keeps its lock: it comes back here, or the scope that it is in gives it back.
     branch::check_stop()?;
     let _: Dynamic = unlock(&Call { context: call.context, entry: &unlock_entry, args: &[&mut argument] })?;
     result.map_err(Halt::Script)

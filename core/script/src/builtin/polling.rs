@@ -93,14 +93,20 @@ fn wait_until(call: &Call) -> Result<Dynamic, Halt> {
 
 fn poll(call: &Call, run: &Arc<RunContext>, path: &StepPath, plan: &Plan) -> Result<Outcome, Halt> {
     let mut started_ms = 0;
-    for index in 0_usize.. {
-        let outcome = branch::in_lane(path.poll_lane(index), || {
+    let mut index = 0;
+    loop {
+        let lane = path.poll_lane(index);
+        let outcome = branch::in_lane(lane.clone(), || {
             if index == 0 && plan.timeout_ms.is_some() {
                 started_ms = now(call, run)?;
             }
             // Each poll begins with the values as they were.
             let closure = canonical::isolate_closure(&plan.closure)?;
-            let value = closure.call_raw(call.context, None, Vec::new()).map_err(Halt::Script)?;
+            let value = closure.call_raw(call.context, None, Vec::new());
+            if !branch::is_stopped() {
+                run.locks.is_over(&lane);
+            }
+            let value = value.map_err(Halt::Script)?;
             branch::check_stop()?;
             if !(value.is_unit() || value.as_bool() == Ok(false)) {
                 let text = canonical::text(&value, Secrets::Refused, run.shell.config.bounds.step_bytes)?;
@@ -115,16 +121,15 @@ fn poll(call: &Call, run: &Arc<RunContext>, path: &StepPath, plan: &Plan) -> Res
                 }
                 delay_ms = delay_ms.min(left_ms);
             }
-            pause(call, run, &plan.every, delay_ms)?;
+            pause(call, run, &plan.every, delay_ms, || run.journal.forget_polls(path, index))?;
             Ok(None)
         })?;
         match outcome {
-            Ok(None) => {}
+            Ok(None) => index = run.journal.next_poll(path, index),
             Ok(Some(outcome)) => return Ok(outcome),
             Err(halt) => return Err(note_stop(halt)),
         }
     }
-    Err(Stop::ReplayEnd.into())
 }
 
 /// A stop inside the closure is kept with the branch already, whatever Rhai made of it on the way.
@@ -144,13 +149,21 @@ fn now(call: &Call, run: &Arc<RunContext>) -> Result<i64, Halt> {
     value.as_int().map_err(|kind| Problem::new(Code::Internal, format!("the time is a {kind}")).into())
 }
 
-fn pause(call: &Call, run: &Arc<RunContext>, every: &Value, delay_ms: i64) -> Result<(), Halt> {
+/// Rests until the next round. `tidy` is called before a rest that isn't recorded.
+fn pause(
+    call: &Call,
+    run: &Arc<RunContext>,
+    every: &Value,
+    delay_ms: i64,
+    tidy: impl FnOnce() -> Result<(), Stop>,
+) -> Result<(), Halt> {
     let op: Arc<str> = "sleep".into();
     let args = json!([every]).to_string();
     match dispatch::take(run, &op, &args, &|| call.site(run), || Ok(()))? {
         Taken::Recorded(path, outcome) => dispatch::seen(&path, outcome).map(drop),
         Taken::Fresh(path, digest) => {
             let step = dispatch::plain_call(path, &op, EffectClass::Wait, &args, digest, call.site(run));
+            tidy()?;
             let wait = WaitSpec::Timer { due_at_ms: run.journal.now_ms().saturating_add(delay_ms) };
             perform::settled(&step, run.journal.wait(&step, &wait)).map(drop)
         }

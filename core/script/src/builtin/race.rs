@@ -9,7 +9,7 @@ use windlass_model::{Outcome, journal::Stop};
 
 use super::{
     Builtin, Call,
-    branches::{Done, Opened, closures, open, strongest_stop},
+    branches::{Done, Opened, closures, finish, open, strongest_stop},
 };
 use crate::{
     host::{Kind, Param, Permission},
@@ -60,5 +60,5 @@ fn race(call: &Call) -> Result<Dynamic, Halt> {
         Some(Done::Failed(problem)) => Outcome::Error(Arc::clone(problem)),
         _ => return Err(Stop::Suspended.into()),
     };
-    call.finish(&run, &step, outcome)
+    finish(call, &run, &step, outcome)
 }

@@ -131,6 +131,10 @@ impl Desk for Session {
         self.noted("run.resolve", run, by, after)?.resolve(run, path, resolution, by)
     }
 
+    fn stick(&self, run: &RunId, by: &str, reason: Option<String>) -> Result<(), Problem> {
+        self.noted("run.stick", run, by, json!({ "reason": reason }))?.stick(run, by, reason)
+    }
+
     fn unstick(&self, run: &RunId, action: StuckAction, by: &str) -> Result<(), Problem> {
         self.noted("run.unstick", run, by, json!({ "action": action }))?.unstick(run, action, by)
     }

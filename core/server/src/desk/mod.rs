@@ -126,6 +126,7 @@ pub trait Desk: archive::Archive {
     fn signal(&self, run: &RunId, name: &str, payload: Value, by: &str, id: Option<String>) -> Result<(), Problem>;
     fn decide(&self, run: &RunId, path: &StepPath, decision: Decision) -> Result<(), Problem>;
     fn resolve(&self, run: &RunId, path: &StepPath, resolution: Resolution, by: &str) -> Result<(), Problem>;
+    fn stick(&self, run: &RunId, by: &str, reason: Option<String>) -> Result<(), Problem>;
     fn unstick(&self, run: &RunId, action: StuckAction, by: &str) -> Result<(), Problem>;
     fn unpark(&self, run: &RunId, by: &str) -> Result<(), Problem>;
     fn retry(&self, run: &RunId, by: &str) -> Result<Launched, Problem>;

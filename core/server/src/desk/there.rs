@@ -346,6 +346,10 @@ impl Desk for Remote {
         self.command(run, "resolve", &json!({ "step": path.to_string(), "resolution": word, "result": result }))
     }
 
+    fn stick(&self, run: &RunId, _by: &str, reason: Option<String>) -> Result<(), Problem> {
+        self.command(run, "stick", &json!({ "reason": reason }))
+    }
+
     fn unstick(&self, run: &RunId, action: StuckAction, _by: &str) -> Result<(), Problem> {
         self.command(run, "unstick", &json!({ "action": action }))
     }

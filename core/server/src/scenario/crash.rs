@@ -9,6 +9,7 @@ use std::sync::{
 use windlass_model::{
     Digest, Journal, Outcome, Problem, StepCall, StepPath, WaitSpec,
     journal::{Begin, Divergence, Ending, Job, LocalEffect, Output, Replay, Runner, Settled, Stop},
+    lock::HeldLock,
     undo::UndoRecord,
 };
 use windlass_script::Sandbox;
@@ -121,6 +122,22 @@ impl Journal for MortalJournal {
 
     fn finish(&self, call: &StepCall, outcome: Outcome) -> Settled {
         self.settle(|| self.inner.finish(call, outcome))
+    }
+
+    fn finish_scope(&self, call: &StepCall, outcome: Outcome, given_back: &[(String, StepCall)]) -> Settled {
+        self.settle(|| self.inner.finish_scope(call, outcome, given_back))
+    }
+
+    fn next_poll(&self, scope: &StepPath, round: usize) -> usize {
+        self.inner.next_poll(scope, round)
+    }
+
+    fn forget_polls(&self, scope: &StepPath, round: usize) -> Result<(), Stop> {
+        self.attempt(|| self.inner.forget_polls(scope, round))
+    }
+
+    fn held_locks(&self) -> Vec<HeldLock> {
+        self.inner.held_locks()
     }
 
     fn retry(&self, call: &StepCall, attempt: u32, delay_ms: u64, problem: &Problem) -> Result<(), Stop> {

@@ -17,7 +17,7 @@ pub(crate) use launch::claimed;
 use windlass_model::{
     RunId,
     audit::NewAudit,
-    command::{Command, Reply},
+    command::{Command, Given, Reply},
     journal::LocalEffect,
     voucher::{VoucherCommand, VoucherReply},
     workflow::OnConflict,
@@ -107,6 +107,15 @@ pub(crate) fn apply(cx: &mut Cx, command: &Command) -> Applied<Reply> {
             let finished = crate::steps::Finished { outcome, attempts: *attempts, started_at_ms: *started_at_ms };
             step::finish(cx, lease, call, &finished)
         }
+        Command::FinishScope { lease, call, outcome, started_at_ms, given_back } => {
+            for (name, unlock) in given_back {
+                let effect = LocalEffect::Unlock { name: name.clone() };
+                local::local(cx, lease, unlock, &effect, &Given::Nothing)?;
+            }
+            let finished = crate::steps::Finished { outcome, attempts: 1, started_at_ms: *started_at_ms };
+            step::finish(cx, lease, call, &finished)
+        }
+        Command::ForgetSteps { lease, paths } => step::forget(cx, lease, paths).map(Reply::Count),
         Command::Local { lease, call, effect, given } => local::local(cx, lease, call, effect, given),
         Command::Wait { lease, call, wait } => wait::wait(cx, lease, call, wait),
         Command::Emit { lease, events } => step::emit(cx, lease, events).map(done),
@@ -128,6 +137,7 @@ pub(crate) fn apply(cx: &mut Cx, command: &Command) -> Applied<Reply> {
         }
         Command::Decide { run, path, decision } => people::decide(cx, run, path, decision).map(done),
         Command::Resolve { run, path, resolution, by } => operator::resolve(cx, run, path, resolution, by).map(done),
+        Command::Stick { run, by, reason } => rollback::stop(cx, run, by, reason.as_deref()).map(done),
         Command::Unstick { run, action, by } => operator::unstick(cx, run, *action, by).map(done),
         Command::Unpark { run, .. } => operator::unpark(cx, run).map(done),
         Command::Restart { run, bundle, drop, retake, from, by } => {

@@ -13,7 +13,9 @@ use crate::{
     error::{Applied, refuse},
     leases, locks,
     log::Log,
-    resources, runs, schema, timers,
+    resources,
+    runs::{self, RunRow},
+    schema, timers,
     undo::{self, UndoRow},
 };
 
@@ -97,29 +99,63 @@ pub(crate) fn finish(cx: &mut Cx, lease: &Lease) -> Applied<()> {
 
 /// An undo failed for good: the run keeps its locks, and waits for an operator.
 pub(crate) fn stick(cx: &mut Cx, lease: &Lease, problem: &Problem) -> Applied<()> {
-    let mut log = Log::held(cx, lease)?;
+    let log = Log::held(cx, lease)?;
     let row = runs::get(cx, &lease.run)?;
     let next = row.run_state().apply(RunCommand::StickRollback)?;
-    let mut entry = undo::failed(cx, &lease.run)?.map(|entry| entry.seq);
-    if entry.is_none()
-        && let Some(last) = undo::last_registered(cx, &lease.run)?
+    let failed = undo::failed(cx, &lease.run)?.map(|entry| entry.seq);
+    let entry = match failed {
+        Some(failed) => Some(failed),
+        None => undo::last_registered(cx, &lease.run)?,
+    };
+    stuck(cx, log, &row, next, &Stuck { entry, problem })
+}
+
+/// An operator stops the undo that is under way, whoever works on it: what that one writes from now on is refused.
+pub(crate) fn stop(cx: &mut Cx, run: &RunId, by: &str, reason: Option<&str>) -> Applied<()> {
+    let log = Log::open(cx, run)?;
+    let row = runs::get(cx, run)?;
+    let next = row.run_state().apply(RunCommand::StickRollback)?;
+    let failed = undo::failed(cx, run)?.map(|entry| entry.seq);
+    let Some(entry) = failed.or(undo::last_registered(cx, run)?) else {
+        return refuse(Code::Conflict, format!("everything of run `{run}` is undone: it is about to end"));
+    };
+    let why = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+    let problem = Problem::new(Code::FailedByOperator, format!("{by} stopped the undo{why}"))
+        .help("look at what it was doing; `windlass runs unstick` has it tried again, or skipped");
+    cx.told.run_stopped(run);
+    stuck(cx, log, &row, next, &Stuck { entry: Some(entry), problem: &problem })
+}
+
+/// What an undo is stuck at.
+struct Stuck<'a> {
+    /// The entry that an operator has to decide about.
+    entry: Option<i64>,
+    problem: &'a Problem,
+}
+
+fn stuck(cx: &mut Cx, mut log: Log, row: &RunRow, next: RunState, at: &Stuck) -> Applied<()> {
+    let (run, &Stuck { entry, problem }) = (row.run_id(), at);
+    if let Some(entry) = entry
+        && undo::get(cx, &run, entry)?.state == UndoState::Registered.as_str()
     {
-        // It is this one that an operator has to decide about.
-        undo::set_state(cx, &lease.run, last, UndoState::Failed, Some(problem))?;
-        entry = Some(last);
+        undo::set_state(cx, &run, entry, UndoState::Failed, Some(problem))?;
     }
-    let left_over = resources::list(cx.conn, Some(&lease.run), true)?;
+    let left_over = resources::list(cx.conn, Some(&run), true)?;
     log.run(EventKind::RunRollbackStuck, json!({ "entry": entry, "error": problem, "left_over": left_over }));
     log.write(cx)?;
-    let text = match row.problem {
-        Some(first) => first,
+    let text = match &row.problem {
+        Some(first) => first.clone(),
         None => serde_json::to_string(problem)?,
     };
-    diesel::update(schema::runs::table.find(lease.run.as_str()))
-        .set((schema::runs::state.eq(next.as_str()), schema::runs::problem.eq(text)))
+    diesel::update(schema::runs::table.find(run.as_str()))
+        .set((
+            schema::runs::state.eq(next.as_str()),
+            schema::runs::problem.eq(text),
+            schema::runs::due_at_ms.eq(None::<i64>),
+        ))
         .execute(cx.conn)?;
-    leases::free(cx, &lease.run)?;
-    let_others_in(cx, &lease.run, row.concurrency_key.as_deref())
+    leases::free(cx, &run)?;
+    let_others_in(cx, &run, row.concurrency_key.as_deref())
 }
 
 /// A run whose undo is stuck keeps nobody out by its concurrency key, and its locks from those only who don't take them from

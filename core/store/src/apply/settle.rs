@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use windlass_model::{
     Code, Outcome, Problem, RunId, RunState, WaitSpec,
+    lock::SCOPED,
     query::ApprovalRecord,
     time::format_duration_ms,
     wait::{ApprovalRequest, Decision, OnExpiry},
@@ -26,13 +27,14 @@ pub(crate) enum Over {
     /// A signal, which is taken.
     Signal { seq: i64, payload: String },
     /// A lock. `held`: the run has it already.
-    Lock { name: String, held: bool },
+    Lock { name: String, held: bool, scoped: bool },
     /// A decision, or an expiry that counts as one.
     Approval(Outcome),
 }
 
-/// Whether the wait is over by now.
-pub(crate) fn over(cx: &mut Cx, run: &RunId, wait: &WaitRow) -> Applied<Option<Over>> {
+/// Whether the wait is over by now. Whether a branch of the run is inside of a lock may have changed since the wait was recorded:
+/// who asks for it again, says so in `asked`.
+pub(crate) fn over(cx: &mut Cx, run: &RunId, wait: &WaitRow, asked: Option<&WaitSpec>) -> Applied<Option<Over>> {
     let expired = wait.due_at_ms.is_some_and(|at| at <= cx.now_ms);
     let ended = match serde_json::from_str::<WaitSpec>(&wait.spec)? {
         WaitSpec::Timer { .. } => expired.then(|| Over::Plain(null())),
@@ -40,8 +42,17 @@ pub(crate) fn over(cx: &mut Cx, run: &RunId, wait: &WaitRow) -> Applied<Option<O
             Some((seq, payload)) => Some(Over::Signal { seq, payload }),
             None => expired.then(|| Over::Plain(timed_out(cx, wait, &format!("no signal `{name}` came")))),
         },
-        WaitSpec::Lock { name, from_stuck, .. } => match free_for(cx, run, wait, &name, from_stuck)? {
-            Some(held) => Some(Over::Lock { name, held }),
+        WaitSpec::Lock { name, from_stuck, scoped, beside, .. } => match free_for(
+            cx,
+            run,
+            wait,
+            &Wanted {
+                name: &name,
+                from_stuck,
+                beside: asked.map_or(beside, |asked| matches!(asked, WaitSpec::Lock { beside: true, .. })),
+            },
+        )? {
+            Some(held) => Some(Over::Lock { name, held, scoped }),
             None => expired.then(|| Over::Plain(timed_out(cx, wait, &format!("the lock `{name}` wasn't free")))),
         },
         WaitSpec::Approval(_) => approval_over(cx, run, wait, expired)?,
@@ -58,13 +69,13 @@ pub(crate) fn take(cx: &mut Cx, run: &RunId, path: &str, over: Over) -> Applied<
             signals::consume(cx, run, seq, path)?;
             Ok(Outcome::Value(payload.into()))
         }
-        Over::Lock { name, held } => {
+        Over::Lock { name, held, scoped } => {
             if !held {
                 // What is taken from a run whose undo is stuck.
                 locks::take_away(cx, &name)?;
                 locks::acquire(cx, &name, run)?;
             }
-            Ok(null())
+            Ok(if scoped { Outcome::Value(SCOPED.into()) } else { null() })
         }
         Over::Approval(outcome) => {
             approvals::set_settled(cx, run, path)?;
@@ -82,12 +93,20 @@ fn timed_out(cx: &Cx, wait: &WaitRow, what: &str) -> Outcome {
     Outcome::Error(Arc::new(Problem::new(Code::WaitTimeout, format!("{what} within {waited}"))))
 }
 
-/// `Some(held)` if the run may go on with the lock: it has it, or it is open to this step, which is first of those whom it is
-/// open to.
-fn free_for(cx: &mut Cx, run: &RunId, wait: &WaitRow, name: &str, from_stuck: bool) -> Applied<Option<bool>> {
+/// A lock that a step waits for.
+struct Wanted<'a> {
+    name: &'a str,
+    from_stuck: bool,
+    beside: bool,
+}
+
+/// `Some(held)` if the run may go on with the lock: it has it and none of its branches is inside, or it is open to this step,
+/// which is first of those whom it is open to.
+fn free_for(cx: &mut Cx, run: &RunId, wait: &WaitRow, wanted: &Wanted) -> Applied<Option<bool>> {
+    let &Wanted { name, from_stuck, beside } = wanted;
     dialect::exclude_others(cx.conn, name)?;
     if locks::holder(cx, name)?.is_some_and(|holder| holder == run.as_str()) {
-        return Ok(Some(true));
+        return Ok((!beside).then_some(true));
     }
     let open_to = locks::open_to(cx, name)?;
     let ours = match &open_to {

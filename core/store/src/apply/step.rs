@@ -1,5 +1,7 @@
 //! Steps: intent, outcome, events without a change of state, and doubt.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 use windlass_model::{
     Code, EffectClass, EventKind, Outcome, RunCommand, StepCall, StepPath, StepState,
@@ -87,6 +89,16 @@ pub(crate) fn started_event(call: &StepCall) -> Applied<NewEvent> {
         call.args,
     );
     Ok(NewEvent { kind: EventKind::StepStarted, path: Some(call.path.to_string()), data })
+}
+
+/// Forgets steps that are over, but for those that are on the undo list; how many.
+pub(crate) fn forget(cx: &mut Cx, lease: &Lease, paths: &[StepPath]) -> Applied<u64> {
+    let _log = Log::held(cx, lease)?;
+    let undone: HashSet<String> = undo::rows(cx, &lease.run)?.into_iter().map(|entry| entry.path).collect();
+    let over = paths.iter().filter(|path| !undone.contains(&path.to_string())).cloned().collect::<Vec<_>>();
+    let forgotten = steps::forget_finished(cx, &lease.run, &over)?;
+    cx.recent.forget(&lease.run);
+    Ok(forgotten)
 }
 
 /// Events without a change of state.

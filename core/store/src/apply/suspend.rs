@@ -34,7 +34,7 @@ pub(crate) fn suspend(cx: &mut Cx, lease: &Lease) -> Applied<()> {
     }
     let mut due_at_ms = row.deadline_at_ms;
     for wait in &waits {
-        let at = match settle::over(cx, run, wait)? {
+        let at = match settle::over(cx, run, wait, None)? {
             Some(_) => Some(cx.now_ms),
             None => wait.due_at_ms,
         };

@@ -10,7 +10,7 @@ use super::Cx;
 use crate::{
     documents,
     error::Applied,
-    journal_log,
+    journal_log, leases,
     resources::forget_gone,
     schema::{resources, runs},
     terms,
@@ -72,6 +72,9 @@ pub(crate) use unneeded;
 /// Expired documents that go for each run that may: sessions are many, and small.
 const EXPIRED: u32 = 4;
 
+/// Rows of the log that go in one transaction, about: whoever commits meanwhile waits for it.
+const ROWS: i64 = 5_000;
+
 /// Removes ended runs whose retention is over, longest ended first, those with a retention of their own last; and documents
 /// that have expired.
 pub(crate) fn prune(cx: &mut Cx, default_retention_ms: i64, limit: u32) -> Applied<u64> {
@@ -89,8 +92,14 @@ pub(crate) fn prune(cx: &mut Cx, default_retention_ms: i64, limit: u32) -> Appli
         .filter(own().le(cx.now_ms))
         .order((own(), runs::id));
     over.extend(kept.limit(i64::from(limit) - over.len() as i64).load::<(String, Option<String>)>(cx.conn)?);
-    let mut gone = 0;
+    let (mut gone, mut rows) = (0, 0);
     for (run, parent) in &over {
+        // One that is larger than that goes alone.
+        let size = leases::events(cx, run)?;
+        if gone > 0 && rows + size > ROWS {
+            break;
+        }
+        rows += size;
         // It may have been restarted since.
         if parent.is_some() && free!(ended()).filter(runs::id.eq(run)).count().get_result::<i64>(cx.conn)? == 0 {
             continue;

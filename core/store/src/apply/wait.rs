@@ -34,7 +34,7 @@ pub(crate) fn wait(cx: &mut Cx, lease: &Lease, call: &StepCall, spec: &WaitSpec)
             record(cx, &mut log, lease, call, spec)?
         }
     };
-    let reply = match settle::over(cx, run, &row)? {
+    let reply = match settle::over(cx, run, &row, Some(spec))? {
         None => Reply::Waiting,
         Some(over) => {
             let outcome = settle::take(cx, run, &row.path, over)?;

@@ -51,6 +51,8 @@ pub enum Command {
     Bulk(bulk::Args),
     /// Remove ended runs whose retention is over, in the data folder; a server does it by itself
     Prune,
+    /// Stop an undo that comes to no end: the run is stuck at it
+    Stick(steer::CancelArgs),
     /// Say what to do about an undo that is stuck
     Unstick(steer::UnstickArgs),
     /// Let a run go on that was parked
@@ -76,6 +78,7 @@ pub fn run(command: Command, context: &Context) -> Result<Exit, Problem> {
         Command::Export(args) => export::run(args, context, desk),
         Command::Bulk(args) => bulk::run(args, context, desk),
         Command::Prune => prune::run(context, desk),
+        Command::Stick(args) => steer::stick(args, context, desk),
         Command::Unstick(args) => steer::unstick(args, context, desk),
         Command::Unpark(args) => steer::unpark(args, context, desk),
     })

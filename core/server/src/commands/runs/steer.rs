@@ -1,4 +1,4 @@
-//! `windlass runs cancel|signal|resolve|retry|unstick|unpark`: one command to the engine each.
+//! `windlass runs cancel|signal|resolve|retry|stick|unstick|unpark`: one command to the engine each.
 
 use serde_json::Value;
 use windlass_model::{Code, Problem, StepPath, undo::StuckAction, wait::Resolution};
@@ -13,7 +13,7 @@ pub struct RunArgs {
     run: String,
 }
 
-/// Arguments of `cancel`.
+/// Arguments of `cancel` and `stick`.
 #[derive(Debug, clap::Args)]
 pub struct CancelArgs {
     /// The run, or the beginning of its id
@@ -113,6 +113,13 @@ pub fn retry(args: &RunArgs, context: &Context, desk: &dyn Desk) -> Result<Exit,
     let run = desk.find(&args.run)?.id;
     let launched = desk.retry(&run, &context.who())?;
     written(context, desk, &launched.run, "launched")
+}
+
+/// `windlass runs stick`
+pub fn stick(args: &CancelArgs, context: &Context, desk: &dyn Desk) -> Result<Exit, Problem> {
+    let run = desk.find(&args.run)?.id;
+    desk.stick(&run, &context.who(), args.reason.clone())?;
+    written(context, desk, &run, "its undo is stopped: say what to do about it with `windlass runs unstick`")
 }
 
 /// `windlass runs unstick`

@@ -1,0 +1,203 @@
+//! Locks within one run: its branches keep one another out, after a replay too, and who is stopped gives back what it held.
+
+use std::time::Duration;
+
+use serde_json::json;
+use windlass_model::{Code, RunId, RunState};
+use windlass_tests::{World, wait_until};
+
+fn names(world: &World) -> Vec<String> {
+    world.witness.lines().iter().map(|line| line.split(' ').nth(1).unwrap_or_default().to_owned()).collect()
+}
+
+/// Waits until the signal was taken, and the run waits for something else.
+fn has_gone_on(world: &World, run: &RunId, signal: &str) {
+    let asked = format!("\"{signal}\"");
+    wait_until("the signal to be taken", Duration::from_secs(30), || {
+        let steps = world.engine().steps(run).expect("the run can be read");
+        steps.iter().any(|step| step.outcome.is_some() && step.args.contains(&asked))
+    });
+    world.waits(run);
+}
+
+#[test]
+fn a_branch_keeps_its_siblings_out_of_its_lock_after_a_replay_too() {
+    let mut world = World::new();
+    // The branch that has the lock comes to it late in a replay, the other one early.
+    world.script(
+        "t/inside",
+        "",
+        r#"fn run(input) {
+        parallel([
+            || { wait_signal("b"); with_lock("x", || { probe::touch("b-in"); probe::touch("b-out") }) },
+            || { for n in 0..300 { now(); } with_lock("x", || { probe::touch("a-in"); wait_signal("a"); probe::touch("a-out") }) },
+        ]);
+    }"#,
+    );
+    let run = world.launch("t/inside", json!({}));
+    world.waits_on_signal(&run, "a");
+    world.waits_on_signal(&run, "b");
+    world.restart();
+    world.engine().signal(&run, "b", json!(null), "test", None).unwrap();
+    has_gone_on(&world, &run, "b");
+    assert_eq!(names(&world), ["a-in"], "two branches are inside of one lock");
+    world.restart();
+    world.waits_on_signal(&run, "a");
+    world.engine().signal(&run, "a", json!(null), "test", None).unwrap();
+    assert_eq!(world.end(&run).state, RunState::Succeeded);
+    assert_eq!(names(&world), ["a-in", "a-out", "b-in", "b-out"]);
+    assert!(world.engine().locks().unwrap().is_empty());
+}
+
+#[test]
+fn branches_that_want_one_lock_have_it_one_after_the_other() {
+    let world = World::new();
+    world.script(
+        "t/turns",
+        "",
+        r#"fn run(input) {
+        parallel_map([1, 2, 3, 4, 5], |n| with_lock("x", || { probe::touch(`in-${n}`); sleep("20ms"); probe::touch(`out-${n}`); n }))
+    }"#,
+    );
+    let run = world.launch("t/turns", json!({}));
+    assert_eq!(world.end(&run).output, Some(json!([1, 2, 3, 4, 5])));
+    let names = names(&world);
+    assert_eq!(names.len(), 10, "{names:?}");
+    for pair in names.chunks(2) {
+        assert_eq!(pair[0].replace("in", "out"), pair[1], "{names:?}");
+    }
+}
+
+#[test]
+fn a_branch_gives_up_in_time_while_a_sibling_sleeps_in_the_lock() {
+    let world = World::virtual_time();
+    world.script(
+        "t/late",
+        "",
+        r#"fn run(input) {
+        parallel([
+            || with_lock("x", || { let from = now(); sleep("1h"); now() - from }),
+            || { sleep("1s"); let from = now(); let code = (); try { lock("x", #{ timeout: "1m" }) } catch (error) { code = error.code }
+                 [code, now() - from] },
+        ])
+    }"#,
+    );
+    let output = world.end(&world.launch("t/late", json!({}))).output.unwrap();
+    assert!(output[0].as_i64().unwrap() >= 3_600_000, "{output}");
+    assert_eq!(output[1][0], "wait_timeout", "{output}");
+    let waited_ms = output[1][1].as_i64().unwrap();
+    assert!((60_000..120_000).contains(&waited_ms), "{waited_ms}");
+}
+
+#[test]
+fn branches_that_wait_for_each_others_locks_are_told() {
+    let world = World::new();
+    world.script(
+        "t/round",
+        "",
+        r#"fn run(input) {
+        parallel([
+            || with_lock("x", || { wait_signal("one"); with_lock("y", || 1) }),
+            || with_lock("y", || { wait_signal("two"); with_lock("x", || 2) }),
+        ], #{ on_error: "wait_all" })
+    }"#,
+    );
+    let run = world.launch("t/round", json!({}));
+    world.waits_on_signal(&run, "one");
+    world.waits_on_signal(&run, "two");
+    world.engine().signal(&run, "one", json!(null), "test", None).unwrap();
+    has_gone_on(&world, &run, "one");
+    world.engine().signal(&run, "two", json!(null), "test", None).unwrap();
+    let problem = world.end(&run).problem.unwrap();
+    assert_eq!(problem.code, Code::InvalidArgument, "{problem:?}");
+    assert!(problem.message.contains("wait for each other"), "{problem:?}");
+}
+
+/// Waits until the race is decided, and looks who has the lock.
+fn race_leaves_no_lock(loser: &str) {
+    let world = World::new();
+    let body = r#"fn run(input) {
+        race([|| with_lock("x", || { LOSER }), || { wait_signal("go"); 1 }]);
+        wait_signal("end");
+    }"#;
+    world.script("t/race", "", &body.replace("LOSER", loser));
+    world.script("t/next", "", r#"fn run(input) { with_lock("x", || { probe::touch("next") }) }"#);
+    let run = world.launch("t/race", json!({}));
+    world.waits_on_signal(&run, "go");
+    let next = world.launch("t/next", json!({}));
+    world.waits(&next);
+    world.engine().signal(&run, "go", json!(null), "test", None).unwrap();
+    assert_eq!(world.end(&next).state, RunState::Succeeded, "{loser}");
+    world.waits_on_signal(&run, "end");
+    assert!(world.engine().locks().unwrap().is_empty(), "{loser}: {:?}", world.engine().locks());
+    world.engine().signal(&run, "end", json!(null), "test", None).unwrap();
+    assert_eq!(world.end(&run).state, RunState::Succeeded, "{loser}");
+}
+
+#[test]
+fn the_loser_of_a_race_gives_its_lock_back() {
+    race_leaves_no_lock("wait_signal(\"never\")");
+    race_leaves_no_lock("with_lock(\"y\", || wait_signal(\"never\"))");
+    race_leaves_no_lock("parallel([|| wait_signal(\"never\"), || 2])");
+    race_leaves_no_lock("wait_signal(\"never\"); probe::touch(\"late\")");
+}
+
+#[test]
+fn a_loser_that_is_at_work_has_its_lock_until_it_has_stopped() {
+    let world = World::new();
+    world.script(
+        "t/race",
+        "",
+        r#"fn run(input) {
+        race([|| with_lock("x", || { probe::slow("s", 60000) }), || { probe::slow("w", 300); 1 }]);
+        wait_signal("end");
+    }"#,
+    );
+    let run = world.launch("t/race", json!({}));
+    world.waits_on_signal(&run, "end");
+    assert!(world.engine().locks().unwrap().is_empty());
+    world.engine().signal(&run, "end", json!(null), "test", None).unwrap();
+    assert_eq!(world.end(&run).state, RunState::Succeeded);
+}
+
+#[test]
+fn what_a_loser_locked_for_the_whole_run_stays_locked() {
+    let world = World::new();
+    world.script(
+        "t/race",
+        "",
+        r#"fn run(input) {
+        race([|| { lock("x"); wait_signal("never") }, || { wait_signal("go"); 1 }]);
+        wait_signal("end");
+    }"#,
+    );
+    let run = world.launch("t/race", json!({}));
+    world.waits_on_signal(&run, "go");
+    world.engine().signal(&run, "go", json!(null), "test", None).unwrap();
+    world.waits_on_signal(&run, "end");
+    assert_eq!(world.engine().locks().unwrap().len(), 1);
+}
+
+#[test]
+fn a_race_that_failed_is_restarted_behind_the_lock_of_its_loser() {
+    let world = World::new();
+    world.script(
+        "t/again",
+        r#"rollback: "none""#,
+        r#"fn run(input) {
+        race([|| with_lock("x", || { probe::touch("in"); wait_signal("never") }), || { wait_signal("go"); probe::refuse("r") }]);
+    }"#,
+    );
+    world.script("t/next", "", r#"fn run(input) { with_lock("x", || { wait_signal("leave") }) }"#);
+    let run = world.launch("t/again", json!({}));
+    world.waits_on_signal(&run, "go");
+    world.engine().signal(&run, "go", json!(null), "test", None).unwrap();
+    assert_eq!(world.end(&run).state, RunState::Failed);
+    assert!(world.engine().locks().unwrap().is_empty());
+    let next = world.launch("t/next", json!({}));
+    world.waits_on_signal(&next, "leave");
+    let restarted = world.engine().restart(&run, false, false, "test").unwrap();
+    let dropped: Vec<String> = restarted.dropped.iter().map(ToString::to_string).collect();
+    assert!(dropped.iter().any(|path| path == "0/b0/0"), "the lock is waited for again: {dropped:?}");
+    assert_eq!(world.engine().locks().unwrap()[0].run, next, "it is inside");
+}
