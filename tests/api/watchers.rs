@@ -18,7 +18,7 @@ use super::events::{events_of, server};
 
 const CROWD: usize = 200;
 /// Longest time that a run is followed.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Follows to `done` through broken connections; every number in the order of arrival. Disconnects by itself about once in
 /// `restless` events, if that isn't 0.
