@@ -13,8 +13,8 @@ export default defineConfig({
     alias: { 'playwright-core': here('./node_modules/playwright-core/index.mjs'), 'axe-core': here('./node_modules/axe-core/axe.js'), vitest: here('./node_modules/vitest/dist/index.js') },
   },
   test: {
-    testTimeout: 90_000,
-    hookTimeout: 90_000,
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
     projects: [
       {
         extends: true,

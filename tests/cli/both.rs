@@ -125,7 +125,7 @@ fn blot(bytes: &[u8]) -> String {
             || (word.contains(':') && word.chars().next().is_some_and(|c| c.is_ascii_digit()))
     };
     let times = ["ms", "s", "ago", "just", "now", "µs"];
-    text(bytes)
+    let lines: Vec<String> = text(bytes)
         .lines()
         .filter(|line| !line.contains("\"node\":"))
         .map(|line| {
@@ -135,6 +135,13 @@ fn blot(bytes: &[u8]) -> String {
             words.dedup_by(|next, before| *next == "…" && *before == "…");
             words.join(" ")
         })
-        .collect::<Vec<_>>()
-        .join("\n")
+        .collect();
+    // That a step has begun is told by itself only where it takes a while, and then its outcome follows.
+    let is_begun = |line: &str| line.starts_with('…') && line.ends_with(')');
+    let is_told_later = |line: &String, later: &[String]| {
+        is_begun(line)
+            && later.iter().any(|next| next.strip_prefix(line.as_str()).is_some_and(|rest| rest.starts_with(' ')))
+    };
+    let kept = lines.iter().enumerate().filter(|(at, line)| !is_told_later(line, &lines[at + 1..]));
+    kept.map(|(_, line)| line.as_str()).collect::<Vec<_>>().join("\n")
 }

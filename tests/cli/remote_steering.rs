@@ -73,7 +73,13 @@ const SOON: Duration = Duration::from_secs(60);
 fn launched(both: &Both, workflow: &str) -> (String, String) {
     let args = ["run", workflow, "--no-wait"];
     both.alike(&args);
-    newest(both)
+    let runs = newest(both);
+    // A server goes on with it by itself.
+    wait_until("the run to rest", SOON, || {
+        let run: Value = both.server.get(&format!("/api/v1/runs/{}", runs.1)).expect(200).json();
+        !matches!(run["state"].as_str(), Some("queued" | "running" | "rolling_back"))
+    });
+    runs
 }
 
 fn newest(both: &Both) -> (String, String) {

@@ -27,13 +27,14 @@ fn holds(seed: &str, nodes: &str) {
     assert!(said.contains("holds") && !said.contains(" 0 runs"), "{said}");
 }
 
-/// A promise that is taken away is noticed, at the latest with the fourth seed.
+/// A promise that is taken away is noticed: what happens in a run depends on the machine too, so there are more seeds than are needed.
 fn is_noticed(promise: &str, faults: &[&str]) {
     if !can_be_done(3) {
         return;
     }
-    let noticed = ["5", "6", "7", "8"].iter().any(|seed| {
-        let arguments = ["--seed", seed, "--nodes", "3", "--seconds", "8", "--break", promise];
+    let noticed = (5..25).any(|seed: u32| {
+        let seed = seed.to_string();
+        let arguments = ["--seed", &seed, "--nodes", "3", "--seconds", "8", "--break", promise];
         let output = soak(&[&arguments, faults].concat());
         let said = String::from_utf8_lossy(&output.stdout);
         assert!(said.contains("nodes:"), "{said}{}", String::from_utf8_lossy(&output.stderr));

@@ -3,6 +3,7 @@
 use std::{
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
     net::{SocketAddr, TcpStream},
+    os::fd::AsRawFd as _,
     time::{Duration, Instant},
 };
 
@@ -38,6 +39,16 @@ impl Follower {
     /// Opens a stream; with `last`, after that event.
     pub fn open(address: SocketAddr, path: &str, token: &str, last: Option<&str>) -> io::Result<Self> {
         Self::open_within(Duration::from_secs(60), address, path, token, last)
+    }
+
+    /// The kernel keeps no more than some of what comes for a reader who doesn't read.
+    pub fn keep_little(&self) {
+        let (stream, size) = (self.stream.get_ref().as_raw_fd(), 64_i32 << 10);
+        let length = size_of::<i32>() as libc::socklen_t;
+        // SAFETY: the descriptor is open, and SO_RCVBUF reads an integer of this size.
+        let done =
+            unsafe { libc::setsockopt(stream, libc::SOL_SOCKET, libc::SO_RCVBUF, (&raw const size).cast(), length) };
+        assert_eq!(done, 0, "a socket's buffer has a size");
     }
 
     /// The same, waiting for no connection, head or bytes for longer than this.

@@ -13,7 +13,7 @@ const PARENT: &str = "corp.test.";
 const ZONE: &str = "acme.corp.test.";
 const OLD: [&str; 2] = ["ns1.old.test", "ns2.old.test"];
 const OURS: [&str; 2] = ["ns1.pool.test", "ns2.pool.test"];
-const SOON: Duration = Duration::from_secs(90);
+const SOON: Duration = Duration::from_secs(180);
 
 /// A domain that is signed and served by the old name server, and registered at a simulated registrar.
 pub(super) struct Registered {

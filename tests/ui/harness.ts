@@ -153,7 +153,7 @@ export class Server {
 }
 
 /** Asks until there is an answer. No sleeping for a time that happens to be enough. */
-export async function until<T>(what: string, ask: () => Promise<T | undefined | false> | T | undefined | false, seconds = 30): Promise<T> {
+export async function until<T>(what: string, ask: () => Promise<T | undefined | false> | T | undefined | false, seconds = 60): Promise<T> {
   const end = Date.now() + seconds * 1_000;
   for (;;) {
     const answer = await ask();
@@ -253,7 +253,7 @@ export async function visit(server: Server, path = '/', { width = 1280, height =
   });
   endings.push(() => context.close());
   const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(30_000);
   const lost: string[] = [];
   looked.push({ page, lost });
   page.on('requestfailed', (request) => lost.push(`${request.method()} ${new URL(request.url()).pathname}: ${request.failure()?.errorText}`));

@@ -13,7 +13,7 @@ use windlass_tests::{Docker, docker::IMAGE};
 
 use super::{Case, Cx};
 use crate::{
-    labs::{SETTLE, impossible},
+    labs::{impossible, settle},
     report::{Row, Target, median},
     world::{Outcome, Running, World, launch, succeeded, words},
 };
@@ -81,7 +81,7 @@ fn by_workflow(engine: &Running, lab: &str, nodes: usize) -> Outcome<[f64; 2]> {
         let began = Instant::now();
         let run = succeeded(engine, &launch(engine, workflow, input)?)?;
         let ms = began.elapsed().as_secs_f64() * 1e3;
-        std::thread::sleep(SETTLE);
+        settle();
         match run.output == Some(json!(nodes)) {
             true => Ok(ms),
             false => Err(format!("{workflow}: {:?} instead of {nodes}", run.output)),
@@ -100,7 +100,7 @@ fn by_docker(daemon: &Docker, count: usize) -> Outcome<[f64; 2]> {
         let mut shell = Command::new("sh");
         let done = shell.args(["-c", &script]).stdout(Stdio::null()).status().map_err(words)?;
         let ms = began.elapsed().as_secs_f64() * 1e3;
-        std::thread::sleep(SETTLE);
+        settle();
         if done.success() { Ok(ms) } else { Err(format!("`{line}` failed")) }
     };
     let run = format!("docker -H unix://{socket} run -d --network none --name wb{{}} {IMAGE} sleep 1000");

@@ -61,7 +61,7 @@ fn run(cx: &Cx) -> Outcome<Vec<Row>> {
             rows.push(Row::info(NAME, "the same, worst 1 of 20", quantile(&mut times, 0.95), "ms"));
         }
         lab.run("lab/bench-gone", json!({ "lab": lab.name }))?;
-        std::thread::sleep(crate::labs::SETTLE);
+        crate::labs::settle();
     }
     rows.push(Row::info(NAME, "the disk's own sync, once in each of these", cx.sync_ms(), "ms"));
     Ok(rows)

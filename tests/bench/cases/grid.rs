@@ -12,7 +12,7 @@ use windlass_hosts::{net, owner::Always};
 
 use super::{Case, Cx};
 use crate::{
-    labs::{SETTLE, batch, impossible, ip, prefix},
+    labs::{batch, impossible, ip, prefix, settle},
     report::{Row, Target, median},
     world::{Outcome, Running, World, launch, succeeded, words},
 };
@@ -107,11 +107,11 @@ fn by_workflow(engine: &Running, lab: &str, size: Size) -> Outcome<[f64; 2]> {
     if built.output != Some(json!(size.nodes)) {
         return Err(format!("the lab has {:?} links instead of {}", built.output, size.nodes));
     }
-    std::thread::sleep(SETTLE);
+    settle();
     let started = Instant::now();
     succeeded(engine, &launch(engine, "bench/destroy", json!({ "lab": lab }))?)?;
     let removed_ms = started.elapsed().as_secs_f64() * 1e3;
-    std::thread::sleep(SETTLE);
+    settle();
     Ok([created_ms, removed_ms])
 }
 
@@ -137,11 +137,11 @@ fn by_ip(size: Size) -> Outcome<[f64; 3]> {
         ip(&["-n", &format!("{prefix}n{n}"), "link", "set", "eth0", "up"])?;
     }
     let inner_ms = started.elapsed().as_secs_f64() * 1e3;
-    std::thread::sleep(SETTLE);
+    settle();
     let started = Instant::now();
     batch(&removal(size), false)?;
     let removed_ms = started.elapsed().as_secs_f64() * 1e3;
-    std::thread::sleep(SETTLE);
+    settle();
     Ok([created_ms, inner_ms, removed_ms])
 }
 
@@ -155,7 +155,7 @@ fn by_mininet(size: Size) -> Outcome<[f64; 2]> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/bench/mininet_grid.py");
     let arguments = [script, &size.nodes.to_string(), &size.bridges.to_string()];
     let output = Command::new(PYTHON).args(arguments).output().map_err(words)?;
-    std::thread::sleep(SETTLE);
+    settle();
     let text = String::from_utf8_lossy(&output.stdout);
     let mut times = text.split_whitespace().map(str::parse::<f64>);
     match (times.next(), times.next()) {

@@ -8,7 +8,7 @@ use windlass_hosts::{lab_names::LabNames, net, owner::Always};
 
 use super::{Case, Cx};
 use crate::{
-    labs::{SETTLE, impossible},
+    labs::{impossible, settle},
     report::{Row, Target, median},
     world::{Outcome, Running, World, launch, succeeded},
 };
@@ -109,10 +109,10 @@ fn live(cx: &Cx, labs: &Labs<'_>) -> Outcome<Vec<Row>> {
         let (_, took) = labs.run("bench/add", json!({ "lab": labs.name(0), "links": links }))?;
         added.push(took / links as f64);
         labs.destroy(0)?;
-        std::thread::sleep(SETTLE);
+        settle();
         labs.run("bench/hundred", json!({ "lab": labs.name(1), "links": nodes }))?;
         removed.push(labs.destroy(1)?);
-        std::thread::sleep(SETTLE);
+        settle();
     }
     Ok(vec![
         cx.row(NAME, format!("a link added to a lab of {nodes} nodes"), median(&mut added), "ms", Target::AtMost(10.0)),

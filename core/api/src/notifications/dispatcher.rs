@@ -47,6 +47,13 @@ impl Dispatcher {
         Self { engine, public_url: public_url.to_owned(), place: None, reached: String::new(), noted_ms: 0 }
     }
 
+    /// What happens from now on is told, however late the first look is. The place that can't be written down now is with that look.
+    pub fn begin(&mut self) {
+        if let Err(problem) = self.place() {
+            tracing::debug!(%problem, "the place in the feed for notifications isn't known yet");
+        }
+    }
+
     /// Looks once; how long there is nothing to do.
     pub fn look(&mut self) -> i64 {
         match self.follow() {
@@ -65,15 +72,19 @@ impl Dispatcher {
     }
 
     fn follow(&mut self) -> Result<i64, Problem> {
-        let rules = NotifyRule::all(&self.engine, &DocumentFilter::default(), |rule| !rule.body.about.paused)?;
+        // The place comes first: what happens when a rule has just been made isn't passed over.
         let place = self.place()?;
+        let rules = self.rules()?;
         let filter = FeedFilter { kinds: matching::kinds(&rules), ..FeedFilter::default() };
         // Without kinds, all of them would be meant.
         if filter.kinds.is_empty() {
             if self.is_time() {
                 // Nobody waits: what has happened so far is nobody's business.
                 let end = self.engine.feed_end()?;
-                self.commit(place, end, Vec::new())?;
+                // Unless somebody has begun to wait meanwhile.
+                if matching::kinds(&self.rules()?).is_empty() {
+                    self.commit(place, end, Vec::new())?;
+                }
             }
             return Ok(LOOK_EVERY_MS);
         }
@@ -85,6 +96,10 @@ impl Dispatcher {
             self.reached = page.next;
         }
         Ok(if page.more { 1 } else { FOLLOW_EVERY_MS })
+    }
+
+    fn rules(&self) -> Result<Vec<NotifyRule>, Problem> {
+        NotifyRule::all(&self.engine, &DocumentFilter::default(), |rule| !rule.body.about.paused)
     }
 
     fn is_time(&self) -> bool {

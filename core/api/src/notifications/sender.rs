@@ -59,6 +59,7 @@ impl Sending {
     pub fn start(settings: &Settings) -> Result<Self, Problem> {
         let mut sending = Self { bells: Vec::new(), threads: Vec::new() };
         let mut dispatcher = Dispatcher::new(settings.engine.clone(), &settings.public_url);
+        dispatcher.begin();
         sending.thread("notifications", move || dispatcher.look())?;
         let busy = Arc::new(Busy::default());
         for _ in 0..SENDERS {
