@@ -71,7 +71,7 @@ impl Source {
             1 => WaitSpec::Signal { name: self.pick(&["a", "b"]).into(), expires_at_ms },
             2 | 5 => {
                 let from_stuck = self.random.random_bool(0.6);
-                WaitSpec::Lock { name: self.pick(&["l", "m"]).into(), expires_at_ms, from_stuck }
+                WaitSpec::Lock { lock: self.pick(&["l", "m"]).into(), expires_at_ms, from_stuck }
             }
             3 => WaitSpec::Child { run: self.run() },
             _ => WaitSpec::Approval(Box::new(ApprovalRequest {
@@ -96,7 +96,7 @@ impl Source {
             0 => LocalEffect::KvSet { key: self.pick(&["k/a", "k/B", "K/a"]).into(), value: json!([1]) },
             1 => LocalEffect::KvDelete { key: "k/a".into() },
             2 => LocalEffect::KvList { prefix: "k/".into() },
-            3 => LocalEffect::Unlock { name: self.pick(&["l", "m"]).into() },
+            3 => LocalEffect::Unlock { lock: self.pick(&["l", "m"]).into() },
             _ => LocalEffect::Inventory { provider: "net".into(), prefix: "ns".into() },
         }
     }

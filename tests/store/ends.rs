@@ -177,7 +177,7 @@ fn a_run_goes_on_as_a_new_one(w: &World) {
     w.finish(&lease, &call("5", "x", EffectClass::Read), value(1.into()));
     w.ok(begin(&lease, &creates("0", "ns1")));
     w.finish(&lease, &creates("0", "ns1"), value(1.into()));
-    w.wait(&lease, "1", WaitSpec::Lock { name: "l".into(), expires_at_ms: None, from_stuck: false });
+    w.wait(&lease, "1", WaitSpec::Lock { lock: "l".into(), expires_at_ms: None, from_stuck: false });
     let next = NewRun { input: "{\"from\":2}".into(), ..new_run("r2") };
     let reply = w.ok(Command::ContinueAsNew { lease: lease.clone(), run: Box::new(next) });
     assert_eq!(reply, Reply::Launched { run: "r2".into(), existing: false, claimed: None });

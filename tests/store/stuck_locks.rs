@@ -25,7 +25,7 @@ super::on_both!(
 );
 
 fn lock(from_stuck: bool) -> WaitSpec {
-    WaitSpec::Lock { name: "l".into(), expires_at_ms: None, from_stuck }
+    WaitSpec::Lock { lock: "l".into(), expires_at_ms: None, from_stuck }
 }
 
 fn launch(w: &World, organisation: &str, id: &str) -> Lease {

@@ -34,7 +34,7 @@ fn for_signal(name: &str) -> WaitSpec {
 }
 
 fn lock(name: &str) -> WaitSpec {
-    WaitSpec::Lock { name: name.into(), expires_at_ms: None, from_stuck: false }
+    WaitSpec::Lock { lock: name.into(), expires_at_ms: None, from_stuck: false }
 }
 
 fn a_timer_is_due_and_settles(w: &World) {
@@ -124,7 +124,7 @@ fn waits_time_out(w: &World) {
     let lease = w.launch_claimed("r1");
     let at = w.now() + 10;
     let until = WaitSpec::Signal { name: "go".into(), expires_at_ms: Some(at) };
-    let until_lock = WaitSpec::Lock { name: "l".into(), expires_at_ms: Some(at), from_stuck: false };
+    let until_lock = WaitSpec::Lock { lock: "l".into(), expires_at_ms: Some(at), from_stuck: false };
     assert_eq!(w.wait(&lease, "0", until.clone()), Reply::Waiting);
     w.park(&lease, "1", until_lock.clone());
     assert_eq!(w.due(&lease.run), Some(at));
@@ -142,7 +142,7 @@ fn a_lock_goes_to_the_longest_waiter(w: &World) {
     w.park(&b, "0", lock("l"));
     w.pass(1);
     w.park(&c, "0", lock("l"));
-    let unlock = windlass_model::journal::LocalEffect::Unlock { name: "l".into() };
+    let unlock = windlass_model::journal::LocalEffect::Unlock { lock: "l".into() };
     let call = std::sync::Arc::new(call("2", "unlock", EffectClass::Idempotent));
     let given = windlass_model::command::Given::Nothing;
     let reply = w.ok(Command::Local { lease: a.clone(), call, effect: unlock, given });

@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use windlass_model::{
-    Code, EffectClass, Outcome, Problem, RunId, RunState, StepPath, StepState,
+    Code, EffectClass, LockName, Outcome, Problem, RunId, RunState, StepPath, StepState,
     command::Command,
     journal::{CallSummary, Divergence, Ending, Job, Pinned},
     query::RunRecord,
@@ -245,17 +245,19 @@ fn failed_steps(record: &RunRecord, steps: &[StepRecord]) -> Vec<StepPath> {
 
 /// Waits for locks that the run held when it failed: those of which no later step gave the lock back. And the names of those that
 /// it had taken in a branch that is over: no step waits for them again.
-fn held_locks(steps: &[&StepRecord]) -> (Vec<StepPath>, Vec<String>) {
+fn held_locks(steps: &[&StepRecord]) -> (Vec<StepPath>, Vec<LockName>) {
     let mut held: Vec<&StepRecord> = Vec::new();
     let mut in_order: Vec<&StepRecord> =
         steps.iter().copied().filter(|step| step.state == StepState::Succeeded).collect();
     in_order.sort_by_key(|step| (step.finished_at_ms, step.path.ordinal));
-    let name =
-        |step: &StepRecord| serde_json::from_str::<serde_json::Value>(&step.args).ok().map(|args| args[0].clone());
+    let lock = |step: &StepRecord| {
+        let args: serde_json::Value = serde_json::from_str(&step.args).ok()?;
+        Some(LockName::new(args[0].as_str()?, args[1]["across"].as_str().map(str::to_owned)))
+    };
     for step in in_order {
         match (&*step.op, step.class) {
             ("lock", EffectClass::Wait) => held.push(step),
-            ("unlock", _) => held.retain(|lock| name(lock) != name(step)),
+            ("unlock", _) => held.retain(|taken| lock(taken) != lock(step)),
             _ => {}
         }
     }
@@ -263,7 +265,7 @@ fn held_locks(steps: &[&StepRecord]) -> (Vec<StepPath>, Vec<String>) {
         steps.iter().filter(|step| step.state == StepState::Succeeded).map(|step| &step.path).collect();
     let (inside, again): (Vec<&StepRecord>, Vec<&StepRecord>) =
         held.into_iter().partition(|step| scopes(&step.path).any(|scope| over.contains(&scope)));
-    let names = inside.into_iter().filter_map(|step| Some(name(step)?.as_str()?.to_owned())).collect();
+    let names = inside.into_iter().filter_map(lock).collect();
     (again.into_iter().map(|step| step.path.clone()).collect(), names)
 }
 

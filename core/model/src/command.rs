@@ -8,7 +8,7 @@ use serde_json::Value;
 pub use crate::node::{Beat, Rate};
 
 use crate::{
-    BundleDigest, NodeId, Outcome, Problem, Restored, RunId, RunState, StepCall, StepPath, WaitSpec,
+    BundleDigest, LockName, NodeId, Outcome, Problem, Restored, RunId, RunState, StepCall, StepPath, WaitSpec,
     audit::NewAudit,
     document::Change,
     event::{EventKind, NewEvent},
@@ -314,7 +314,7 @@ pub enum Command {
         /// Records that the failure left and that are performed again.
         drop: Vec<StepPath>,
         /// Locks that it gave back and that no step waits for again: it has them at once.
-        retake: Vec<String>,
+        retake: Vec<LockName>,
         /// An earlier step than the failed one, from which on all are among them.
         from: Option<StepPath>,
         /// Who.
@@ -345,6 +345,8 @@ pub enum Command {
     },
     /// Makes, replaces and removes documents, all or none. Answer: `Versions`, one for each change (0: removed).
     Change(Vec<Change>),
+    /// Several commands in one transaction: all or none. Answer: the first one's.
+    Together(Vec<Command>),
     /// Another command together with changes of documents: both or neither. Where the body of one says `"run": null`, the
     /// run stands that the command launched. Answer: the command's.
     With {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::{
-    Bundle, BundleDigest, CallSite, Digest, EventKind, Outcome, Problem, RunId, StepCall, StepPath, WaitSpec,
+    Bundle, BundleDigest, CallSite, Digest, EventKind, LockName, Outcome, Problem, RunId, StepCall, StepPath, WaitSpec,
     step::StepRecord, undo::UndoRecord,
 };
 
@@ -183,8 +183,8 @@ pub enum LocalEffect {
     },
     /// Releases a lock that this run holds. Result: whether it held it.
     Unlock {
-        /// The lock's name.
-        name: String,
+        /// The lock.
+        lock: LockName,
     },
     /// Launches a child run. Result: its id.
     LaunchChild {

@@ -4,11 +4,11 @@
 use std::collections::HashMap;
 
 use parking_lot::Mutex;
-use windlass_model::CallSite;
+use windlass_model::{CallSite, LockName};
 
 #[derive(Default)]
 pub(crate) struct HeldLocks {
-    by_name: Mutex<HashMap<String, Holder>>,
+    by_name: Mutex<HashMap<LockName, Holder>>,
 }
 
 struct Holder {
@@ -18,16 +18,16 @@ struct Holder {
 
 impl HeldLocks {
     /// Notes that this lane holds the lock; the place where it was taken, if the run holds it already.
-    pub fn take(&self, name: &str, lane: &str, site: CallSite) -> Result<(), CallSite> {
+    pub fn take(&self, name: &LockName, lane: &str, site: CallSite) -> Result<(), CallSite> {
         let mut held = self.by_name.lock();
         if let Some(holder) = held.get(name) {
             return Err(holder.site.clone());
         }
-        held.insert(name.to_owned(), Holder { lane: lane.to_owned(), site });
+        held.insert(name.clone(), Holder { lane: lane.to_owned(), site });
         Ok(())
     }
 
-    pub fn release(&self, name: &str) {
+    pub fn release(&self, name: &LockName) {
         self.by_name.lock().remove(name);
     }
 
@@ -46,11 +46,11 @@ mod tests {
     fn a_lane_takes_its_own_locks_along_and_no_other() {
         let held = HeldLocks::default();
         for (name, lane) in [("a", "0/b1/"), ("b", "0/b1/3/b0/"), ("c", "0/b11/"), ("d", "")] {
-            held.take(name, lane, CallSite::default()).unwrap();
+            held.take(&name.into(), lane, CallSite::default()).unwrap();
         }
-        assert!(held.take("a", "0/b2/", CallSite::default()).is_err());
+        assert!(held.take(&"a".into(), "0/b2/", CallSite::default()).is_err());
         held.lane_is_over("0/b1/");
-        let mut left: Vec<String> = held.by_name.lock().keys().cloned().collect();
+        let mut left: Vec<String> = held.by_name.lock().keys().map(|lock| lock.name.clone()).collect();
         left.sort();
         assert_eq!(left, ["c", "d"]);
     }

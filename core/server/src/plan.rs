@@ -175,7 +175,7 @@ impl Journal for Recording {
             }
             WaitSpec::Signal { name, .. } => format!("for the signal `{name}` (assumed: it comes, empty)"),
             WaitSpec::Approval(request) => format!("for a decision: {} (assumed: approved)", request.title),
-            WaitSpec::Lock { name, .. } => format!("for the lock `{name}`"),
+            WaitSpec::Lock { lock, .. } => format!("for the lock `{}`", lock.name),
             WaitSpec::Child { run } => format!("for the child run {run}"),
         };
         self.note(call, Sign::Wait, Some(note));

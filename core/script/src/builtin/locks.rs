@@ -1,17 +1,19 @@
-//! Locks by name, over all runs.
+//! Locks by name, over all runs of an organisation, or over those of all.
 
 use std::sync::Arc;
 
 use rhai::Dynamic;
-use serde_json::{Value, json};
-use windlass_model::{CallSite, Code, EffectClass, Outcome, Problem, StepCall, WaitSpec, journal::LocalEffect};
+use serde_json::{Map, Value, json};
+use windlass_model::{
+    CallSite, Code, EffectClass, LockName, Outcome, Problem, StepCall, WaitSpec, journal::LocalEffect,
+};
 
 use super::{Builtin, Call, call::duration_ms};
 use crate::{
     branch,
     context::RunContext,
     host::{Kind, Param, Permission},
-    perform,
+    perform, permission,
     throw::{Halt, Returned},
 };
 
@@ -22,7 +24,7 @@ pub(super) fn all() -> Vec<Builtin> {
             doc: "Takes a lock, calls the closure, and gives the lock back, also when the closure fails. Gives the closure's result. While the closure waits, the lock is kept. A run takes a lock once: where it has it already, in this branch or another one, it fails with `invalid_argument`, so that no two branches are inside.",
             params: const {
                 &[
-                    Param::required("name", Kind::String, "the lock's name, over all runs"),
+                    Param::required("name", Kind::String, "the lock's name, over all runs of the organisation"),
                     Param::required("closure", Kind::Closure, "`|| …`"),
                 ]
             },
@@ -36,11 +38,11 @@ pub(super) fn all() -> Vec<Builtin> {
             doc: "Takes a lock; waits until it is free. With `timeout` it fails with `wait_timeout`. The end of the run gives all of its locks back. A run takes a lock once: where it has it already, in this branch or another one that is at work, it fails with `invalid_argument`.",
             params: const {
                 &[
-                    Param::required("name", Kind::String, "the lock's name, over all runs"),
+                    Param::required("name", Kind::String, "the lock's name, over all runs of the organisation"),
                     Param::optional(
                         "options",
                         Kind::Map,
-                        "`timeout`: a duration; `from_stuck`: a lock of a run whose undo is stuck is taken from that (false)",
+                        "`timeout`: a duration; `from_stuck`: a lock of a run whose undo is stuck is taken from that (false); `across`: a verb such as `dns.write`, for what all organisations share: the lock is one over all of them, and needs the grant `dns.write:NAME`",
                     ),
                 ]
             },
@@ -52,7 +54,12 @@ pub(super) fn all() -> Vec<Builtin> {
         Builtin {
             name: "unlock",
             doc: "Gives a lock back. Gives whether this run held it.",
-            params: const { &[Param::required("name", Kind::String, "the lock's name")] },
+            params: const {
+                &[
+                    Param::required("name", Kind::String, "the lock's name"),
+                    Param::optional("options", Kind::Map, "`across`, as it was taken"),
+                ]
+            },
             returns: "bool",
             permission: Permission::Free,
             example: "lock(\"lab\"); ensure(unlock(\"lab\"), \"it was held\");",
@@ -63,7 +70,8 @@ pub(super) fn all() -> Vec<Builtin> {
 
 fn lock(call: &Call) -> Result<Dynamic, Halt> {
     let name = call.name(0)?;
-    let options = call.options(1, &["timeout", "from_stuck"])?;
+    let options = call.options(1, &["timeout", "from_stuck", "across"])?;
+    let lock = named(call, name, &options)?;
     let timeout_ms = options.get("timeout").map(duration_ms).transpose()?;
     let from_stuck = match options.get("from_stuck") {
         None => false,
@@ -71,27 +79,50 @@ fn lock(call: &Call) -> Result<Dynamic, Halt> {
         Some(_) => return Err(call.invalid("needs true or false for `from_stuck`").into()),
     };
     let run = call.start()?;
+    permit(call, &run, &lock)?;
     call.refuse_in_undo()?;
     let lane = branch::peek()?.lane;
     let site = call.site(&run);
     let step = match call.take(&run, EffectClass::Wait, &call.args_text(&run)?)? {
         Err(value) => {
             // What is recorded has happened, whichever branch comes first in a replay.
-            let _ = run.locks.take(&name, &lane, site);
+            let _ = run.locks.take(&lock, &lane, site);
             return Ok(value);
         }
         Ok(step) => step,
     };
-    if let Err(taken_at) = run.locks.take(&name, &lane, site) {
-        return refuse(call, &run, step, &name, &taken_at);
+    if let Err(taken_at) = run.locks.take(&lock, &lane, site) {
+        return refuse(call, &run, step, &lock.name, &taken_at);
     }
     let expires_at_ms = timeout_ms.map(|ms| run.journal.now_ms().saturating_add(ms));
-    let spec = WaitSpec::Lock { name: name.clone(), expires_at_ms, from_stuck };
+    let spec = WaitSpec::Lock { lock: lock.clone(), expires_at_ms, from_stuck };
     let result = perform::settled(&step, run.journal.wait(&step, &spec));
     if matches!(result, Err(Halt::Problem(_))) {
-        run.locks.release(&name);
+        run.locks.release(&lock);
     }
     result
+}
+
+/// The lock that a call is about.
+fn named(call: &Call, name: String, options: &Map<String, Value>) -> Result<LockName, Problem> {
+    let across = match options.get("across") {
+        None => None,
+        Some(Value::String(verb)) if permission::is_well_formed(&format!("{verb}:*")) && !verb.contains('*') => {
+            Some(verb.clone())
+        }
+        Some(_) => return Err(call.invalid("needs a verb such as `dns.write` for `across`")),
+    };
+    Ok(LockName::new(name, across))
+}
+
+/// A lock over all organisations is for those who may do something with what it is called after.
+fn permit(call: &Call, run: &RunContext, lock: &LockName) -> Result<(), Problem> {
+    match &lock.across {
+        Some(verb) if !run.program.covers(verb, &lock.name) => {
+            Err(permission::denied(&call.entry.name, verb, Some(&lock.name)))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The refusal is recorded: which of two branches came first isn't known in a replay.
@@ -110,9 +141,12 @@ fn refuse(call: &Call, run: &RunContext, mut step: StepCall, name: &str, taken_a
 
 fn unlock(call: &Call) -> Result<Dynamic, Halt> {
     let name = call.name(0)?;
-    let given_back =
-        call.local(EffectClass::Idempotent, &json!([name]).to_string(), || LocalEffect::Unlock { name: name.clone() })?;
-    branch::run()?.locks.release(&name);
+    let options = call.options(1, &["across"])?;
+    let args = if options.is_empty() { json!([name]) } else { json!([name, options]) }.to_string();
+    let lock = named(call, name, &options)?;
+    permit(call, &*call.start()?, &lock)?;
+    let given_back = call.local(EffectClass::Idempotent, &args, || LocalEffect::Unlock { lock: lock.clone() })?;
+    branch::run()?.locks.release(&lock);
     Ok(given_back)
 }
 

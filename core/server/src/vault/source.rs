@@ -147,6 +147,12 @@ impl Vault {
         through.delete_secret(name)
     }
 
+    /// Does what removes values in a commit of its own, while nobody else keeps or removes one.
+    pub fn removing(&self, work: &mut dyn FnMut() -> Result<(), Problem>) -> Result<(), Problem> {
+        let _changing = self.keys.change()?;
+        work()
+    }
+
     /// Every secret: name, where it is kept, where it may go.
     pub fn list(&self) -> Result<Vec<Value>, Problem> {
         let kept = self.engine()?.secrets()?.into_iter().filter(|secret| !is_own(&secret.name)).map(|secret| {

@@ -137,6 +137,12 @@ pub(crate) fn apply(cx: &mut Cx, command: &Command) -> Applied<Reply> {
         Command::PutSecret { name, sealed, policy } => secrets::put(cx, name, sealed, policy).map(done),
         Command::DeleteSecret { name } => secrets::delete(cx, name).map(Reply::Count),
         Command::Change(changes) => documents::change(cx, changes).map(Reply::Versions),
+        Command::Together(commands) => {
+            let mut replies = commands.iter().map(|command| apply(cx, command));
+            let first = replies.next().transpose()?.unwrap_or(Reply::Done);
+            replies.try_for_each(|reply| reply.map(drop))?;
+            Ok(first)
+        }
         Command::With { command, changes } => {
             let reply = apply(cx, command)?;
             // What goes with it has been done with it before.

@@ -26,7 +26,7 @@ pub(crate) enum Over {
     /// A signal, which is taken.
     Signal { seq: i64, payload: String },
     /// A lock. `held`: the run has it already.
-    Lock { name: String, held: bool },
+    Lock { kept: String, held: bool },
     /// A decision, or an expiry that counts as one.
     Approval(Outcome),
 }
@@ -40,10 +40,14 @@ pub(crate) fn over(cx: &mut Cx, run: &RunId, wait: &WaitRow) -> Applied<Option<O
             Some((seq, payload)) => Some(Over::Signal { seq, payload }),
             None => expired.then(|| Over::Plain(timed_out(cx, wait, &format!("no signal `{name}` came")))),
         },
-        WaitSpec::Lock { name, from_stuck, .. } => match free_for(cx, run, wait, &name, from_stuck)? {
-            Some(held) => Some(Over::Lock { name, held }),
-            None => expired.then(|| Over::Plain(timed_out(cx, wait, &format!("the lock `{name}` wasn't free")))),
-        },
+        WaitSpec::Lock { lock, from_stuck, .. } => {
+            let kept = locks::kept(cx, &lock, run)?;
+            let wasnt_free = || format!("the lock `{}` wasn't free", lock.name);
+            match free_for(cx, run, wait, &kept, from_stuck)? {
+                Some(held) => Some(Over::Lock { kept, held }),
+                None => expired.then(|| Over::Plain(timed_out(cx, wait, &wasnt_free()))),
+            }
+        }
         WaitSpec::Approval(_) => approval_over(cx, run, wait, expired)?,
         WaitSpec::Child { run: child } => child_outcome(cx, run, &child)?.map(Over::Plain),
     };
@@ -58,11 +62,11 @@ pub(crate) fn take(cx: &mut Cx, run: &RunId, path: &str, over: Over) -> Applied<
             signals::consume(cx, run, seq, path)?;
             Ok(Outcome::Value(payload.into()))
         }
-        Over::Lock { name, held } => {
+        Over::Lock { kept, held } => {
             if !held {
                 // What is taken from a run whose undo is stuck.
-                locks::take_away(cx, &name)?;
-                locks::acquire(cx, &name, run)?;
+                locks::take_away(cx, &kept)?;
+                locks::acquire(cx, &kept, run)?;
             }
             Ok(null())
         }
