@@ -143,7 +143,7 @@ impl Source {
             }
             8 => Command::Unpark { run, by },
             9 => Command::Restart { run, bundle: "b1".into(), drop: vec![at], retake: Vec::new(), from: None, by },
-            _ => Command::Upgrade { run, bundle: "b1".into(), by },
+            _ => Command::Upgrade { run, bundle: "b1".into(), judged: self.random.random_range(1..16), by },
         }
     }
 

@@ -327,6 +327,7 @@ impl Journal for LiveJournal {
                     Err(problem) => return self.finish(call, Outcome::Error(Arc::new(problem.no_effect()))),
                 }
             }
+            LocalEffect::KvSet { .. } => Given::Most(self.bounds.kv_keys),
             _ => Given::Nothing,
         };
         let (lease, call) = (self.lease.clone(), Arc::new(call.clone()));

@@ -106,16 +106,26 @@ impl Engine {
         by: &str,
         fits: impl FnOnce(&Pinned) -> Result<(), Problem>,
     ) -> Result<Verdict, Problem> {
-        let record = self.require(run)?;
-        let pinned = self.inner.config.workflows.pin(&record.workflow)?;
+        /// How often the run may go on while it is judged.
+        const TRIES: usize = 5;
+        let pinned = self.inner.config.workflows.pin(&self.require(run)?.workflow)?;
         fits(&pinned)?;
-        let verdict = self.judge(&record, &pinned, &[])?;
-        if verdict.is_compatible() && pinned.digest != record.bundle {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let judged = self.inner.store.next_event(run)?;
+            let record = self.require(run)?;
+            let verdict = self.judge(&record, &pinned, &[])?;
+            if !verdict.is_compatible() || pinned.digest == record.bundle {
+                return Ok(verdict);
+            }
             self.inner.children.keep(&self.inner.store, &pinned)?;
-            let command = Command::Upgrade { run: run.clone(), bundle: pinned.digest, by: by.to_owned() };
-            self.commit(command)?;
+            let (bundle, by) = (pinned.digest.clone(), by.to_owned());
+            match self.commit(Command::Upgrade { run: run.clone(), bundle, judged, by }) {
+                Err(problem) if tries < TRIES && problem.data["judged"] == judged => {}
+                done => return done.map(|_| verdict),
+            }
         }
-        Ok(verdict)
     }
 
     /// Restarts a failed run from its failed step, on its own scripts or the current ones. With `dry_run`, only says

@@ -326,6 +326,8 @@ pub enum Command {
         run: RunId,
         /// The bundle it goes on with.
         bundle: BundleDigest,
+        /// The run's next event when its journal was judged: a run that has gone on since is judged anew.
+        judged: i64,
         /// Who.
         by: String,
     },
@@ -443,6 +445,8 @@ pub enum Given {
     Value(Arc<str>),
     /// The child to be.
     Child(Box<NewRun>),
+    /// How many there may be.
+    Most(u64),
 }
 
 /// A run that a worker has just taken.

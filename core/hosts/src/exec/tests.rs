@@ -261,3 +261,68 @@ fn mistakes_in_options_are_named() {
         assert_eq!(problem.code, Code::InvalidArgument);
     }
 }
+
+/// A named network namespace of its own; gone at the end.
+struct Namespace(String);
+
+impl Namespace {
+    fn new() -> Option<Self> {
+        let name = format!("jails-{}", std::process::id());
+        let made = std::process::Command::new("ip").args(["netns", "add", &name]).status();
+        if made.is_ok_and(|status| status.success()) {
+            return Some(Self(name));
+        }
+        crate::testing::skip("no network namespace can be made");
+        None
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("ip").args(["netns", "del", &self.0]).status();
+    }
+}
+
+/// Lets every run in, for this organisation.
+struct Everybody(&'static str);
+
+impl Owners for Everybody {
+    fn check(&self, _: &windlass_script::host::OpCx, _: &str) -> Result<String, windlass_model::Problem> {
+        Ok(self.0.to_owned())
+    }
+}
+
+/// One customer has as many processes as it may have; another one starts its own all the same.
+#[test]
+fn what_one_organisation_takes_no_other_is_short_of() {
+    // Its last process needs no more of them.
+    const FILL: &str = "(n=0; while [ $n -lt 600 ]; do sleep 15 & n=$((n+1)); done) 2>/dev/null; exec sleep 15";
+    let Some(namespace) = Namespace::new() else { return };
+    let run = |organisation, uid_count, argv: serde_json::Value| {
+        let config = Config { programs: vec!["sh".into(), "id".into()], uid_count, ..Config::default() };
+        let bench = Bench::new(module(&config, Arc::new(Everybody(organisation))).unwrap(), &[]);
+        let options = json!({ "namespace": namespace.0, "timeout": "20s", "ok_codes": [0, 1, 2] });
+        bench.call("run", json!([argv, options]))
+    };
+    let id = |organisation, count| {
+        let found = run(organisation, count, json!(["id", "-u"])).unwrap();
+        found["stdout"].as_str().unwrap().trim().parse::<u32>().unwrap()
+    };
+    let many = Config::default().uid_count;
+    assert_eq!(id("acme", 0), id("beta", 0), "without a range they share one");
+    if id("acme", many) == id("acme", 0) {
+        return crate::testing::skip("this user namespace has no ids to give away");
+    }
+    assert_ne!(id("acme", many), id("beta", many));
+    let forks = || json!(["sh", "-c", "true & wait; echo started"]);
+    std::thread::scope(|scope| {
+        scope.spawn(|| run("acme", many, json!(["sh", "-c", FILL])));
+        let end = Instant::now() + Duration::from_secs(10);
+        // Its own are refused once it has all of them.
+        while run("acme", many, forks()).is_ok_and(|done| done["stdout"] == "started\n") {
+            assert!(Instant::now() < end, "it is never full");
+        }
+        assert_eq!(run("beta", many, forks()).unwrap()["stdout"], "started\n");
+        assert!(!run("acme", many, forks()).is_ok_and(|done| done["stdout"] == "started\n"), "it was full all the time");
+    });
+}

@@ -107,7 +107,7 @@ fn lock(call: &Call) -> Result<Dynamic, Halt> {
 fn named(call: &Call, name: String, options: &Map<String, Value>) -> Result<LockName, Problem> {
     let across = match options.get("across") {
         None => None,
-        Some(Value::String(verb)) if permission::is_well_formed(&format!("{verb}:*")) && !verb.contains('*') => {
+        Some(Value::String(verb)) if permission::is_well_formed(&format!("{verb}:*")) && !verb.contains(['*', ':']) => {
             Some(verb.clone())
         }
         Some(_) => return Err(call.invalid("needs a verb such as `dns.write` for `across`")),

@@ -187,6 +187,7 @@ pub const KEYS: &[Key] = &[
     key("bounds.script_cpu_ms", "How long a script may compute between two steps, in milliseconds."),
     key("bounds.source_bytes", "Size of one script file, in bytes."),
     key("bounds.branches", "Branches of one `parallel` or `race`."),
+    key("bounds.kv_keys", "Keys that the scripts of one organisation keep with `kv_set`."),
     key("bounds.recoveries", "Times that a run may take its process down before it is parked."),
     key(
         "policy",
@@ -295,7 +296,10 @@ pub const KEYS: &[Key] = &[
         "The first id of the users that programs in namespaces of labs run as: each organisation has one of its own, without an entry in \
          /etc/passwd. At least 65536.",
     ),
-    key("hosts.exec.uid_count", "How many such ids there are. 0: all organisations share the user `nobody`, and its 512 processes."),
+    key(
+        "hosts.exec.uid_count",
+        "How many such ids there are. 0: all organisations share the user `nobody`, and its 512 processes.",
+    ),
     key(
         "hosts.file.folders",
         "Absolute paths of folders in which workflows may be granted to read and write. None are by default.",

@@ -66,6 +66,9 @@ fn perform(cx: &mut Cx, lease: &Lease, effect: &LocalEffect, given: &Given) -> A
         }
         LocalEffect::KvSet { key, value } => {
             let whose = runs::organisation(cx, &lease.run)?;
+            if let Given::Most(most) = given {
+                kv::require_room(cx, &whose, key, *most)?;
+            }
             kv::set(cx, &whose, key, &value.to_string())?;
             Value::Null
         }

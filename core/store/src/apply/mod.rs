@@ -133,7 +133,7 @@ pub(crate) fn apply(cx: &mut Cx, command: &Command) -> Applied<Reply> {
         Command::Restart { run, bundle, drop, retake, from, by } => {
             operator::restart(cx, &operator::Anew { run, bundle, drop, retake, from: from.as_ref(), by }).map(done)
         }
-        Command::Upgrade { run, bundle, by } => operator::upgrade(cx, run, bundle, by).map(done),
+        Command::Upgrade { run, bundle, judged, by } => operator::upgrade(cx, run, bundle, *judged, by).map(done),
         Command::PutSecret { name, sealed, policy } => secrets::put(cx, name, sealed, policy).map(done),
         Command::DeleteSecret { name } => secrets::delete(cx, name).map(Reply::Count),
         Command::Change(changes) => documents::change(cx, changes).map(Reply::Versions),

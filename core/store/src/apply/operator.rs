@@ -193,8 +193,8 @@ pub(crate) fn restart(cx: &mut Cx, anew: &Anew) -> Applied<()> {
     set_due(cx, run, cx.now_ms)
 }
 
-/// An open run that nobody holds goes on with other sources.
-pub(crate) fn upgrade(cx: &mut Cx, run: &RunId, bundle: &BundleDigest, by: &str) -> Applied<()> {
+/// An open run that nobody holds, and that stands where it was judged, goes on with other sources.
+pub(crate) fn upgrade(cx: &mut Cx, run: &RunId, bundle: &BundleDigest, judged: i64, by: &str) -> Applied<()> {
     let mut log = Log::open(cx, run)?;
     let row = runs::get(cx, run)?;
     let state = row.run_state();
@@ -204,6 +204,10 @@ pub(crate) fn upgrade(cx: &mut Cx, run: &RunId, bundle: &BundleDigest, by: &str)
     if leases::is_held(cx, run)? {
         let problem = Problem::new(Code::Conflict, format!("a worker has run `{run}` right now"));
         return Err(problem.help("try again when it waits").retryable().into());
+    }
+    if log.next_seq() != judged {
+        let problem = Problem::new(Code::Conflict, format!("run `{run}` has gone on since it was judged"));
+        return Err(problem.help("try again").data(json!({ "judged": judged })).retryable().into());
     }
     bundles::require(cx, bundle)?;
     diesel::update(schema::runs::table.find(run.as_str()))
