@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use windlass_model::{
-    Code, RunState, WaitSpec,
+    Code, LockName, RunState, WaitSpec,
     command::{Command, Lease, NewRun, Reply},
     undo::StuckAction,
     workflow::OnConflict,
@@ -24,8 +24,13 @@ super::on_both!(
     a_restart_takes_the_locks_that_nothing_waits_for_again,
 );
 
+/// A lock that all organisations share: others could take it.
+fn shared(name: &str) -> LockName {
+    LockName::new(name, Some("dns.write".into()))
+}
+
 fn lock(from_stuck: bool) -> WaitSpec {
-    WaitSpec::Lock { lock: "l".into(), expires_at_ms: None, from_stuck }
+    WaitSpec::Lock { lock: shared("l"), expires_at_ms: None, from_stuck }
 }
 
 fn launch(w: &World, organisation: &str, id: &str) -> Lease {
@@ -203,7 +208,7 @@ fn restart(lease: &Lease, drop: &[&str], retake: &[&str]) -> Command {
         run: lease.run.clone(),
         bundle: super::world::BUNDLE.into(),
         drop: drop.iter().map(|at| super::world::path(at)).collect(),
-        retake: retake.iter().map(|&name| name.into()).collect(),
+        retake: retake.iter().map(|&name| shared(name)).collect(),
         from: None,
         by: "ann".into(),
     }

@@ -28,6 +28,7 @@ struct UserView {
     /// Where mail reaches them; also logs in, once it is known to be theirs.
     email: Option<String>,
     /// Whether that is only said by whoever manages them: it becomes theirs when they accept an invitation that was sent there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     email_unproved: bool,
     /// Whether they are kept out.
     disabled: bool,

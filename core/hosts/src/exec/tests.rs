@@ -323,6 +323,9 @@ fn what_one_organisation_takes_no_other_is_short_of() {
             assert!(Instant::now() < end, "it is never full");
         }
         assert_eq!(run("beta", many, forks()).unwrap()["stdout"], "started\n");
-        assert!(!run("acme", many, forks()).is_ok_and(|done| done["stdout"] == "started\n"), "it was full all the time");
+        assert!(
+            !run("acme", many, forks()).is_ok_and(|done| done["stdout"] == "started\n"),
+            "it was full all the time"
+        );
     });
 }
