@@ -222,6 +222,9 @@ fn credits(engine: &Engine, name: &str) -> Result<u64, Problem> {
 const STAY: [&str; 4] =
     ["organisations under it", "open runs", "things that its runs have made", "accounts with credit"];
 
+/// Does something while nobody else changes a secret.
+pub type Removing<'a> = dyn Fn(&mut dyn FnMut() -> Result<(), Problem>) -> Result<(), Problem> + 'a;
+
 /// Removes an organisation: an empty one, or with `offboard` one that is suspended, with its members, tokens, secrets,
 /// schedules and plugins; `removing` keeps secrets from being changed by others meanwhile. Its ended runs and its entries in the audit log stay until their own time is over.
 pub fn remove(
@@ -229,7 +232,7 @@ pub fn remove(
     by: &By,
     organisation: &Organisation,
     offboard: bool,
-    removing: &dyn Fn(&mut dyn FnMut() -> Result<(), Problem>) -> Result<(), Problem>,
+    removing: &Removing<'_>,
 ) -> Result<(), Problem> {
     let name = organisation.id.as_str();
     if name == PLATFORM {
