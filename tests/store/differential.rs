@@ -5,7 +5,7 @@ use std::sync::{Arc, atomic::Ordering};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
 use serde_json::json;
 use windlass_model::{
-    EffectClass, EventKind, RunId, StepCall, WaitSpec,
+    EffectClass, EventKind, LockName, RunId, StepCall, WaitSpec,
     audit::NewAudit,
     command::{Command, Given, Lease, Rate, Reply},
     document::{Change, Expected},
@@ -71,7 +71,7 @@ impl Source {
             1 => WaitSpec::Signal { name: self.pick(&["a", "b"]).into(), expires_at_ms },
             2 | 5 => {
                 let from_stuck = self.random.random_bool(0.6);
-                WaitSpec::Lock { lock: self.pick(&["l", "m"]).into(), expires_at_ms, from_stuck }
+                WaitSpec::Lock { lock: self.lock(), expires_at_ms, from_stuck }
             }
             3 => WaitSpec::Child { run: self.run() },
             _ => WaitSpec::Approval(Box::new(ApprovalRequest {
@@ -89,6 +89,12 @@ impl Source {
         }
     }
 
+    /// One of an organisation's own, or one over all of them.
+    fn lock(&mut self) -> LockName {
+        let name = self.pick(&["l", "m"]);
+        LockName::new(name, (name == "l").then(|| "dns.write".into()))
+    }
+
     fn local(&mut self) -> LocalEffect {
         match self.random.random_range(0..8) {
             5 => LocalEffect::Random,
@@ -96,7 +102,7 @@ impl Source {
             0 => LocalEffect::KvSet { key: self.pick(&["k/a", "k/B", "K/a"]).into(), value: json!([1]) },
             1 => LocalEffect::KvDelete { key: "k/a".into() },
             2 => LocalEffect::KvList { prefix: "k/".into() },
-            3 => LocalEffect::Unlock { lock: self.pick(&["l", "m"]).into() },
+            3 => LocalEffect::Unlock { lock: self.lock() },
             _ => LocalEffect::Inventory { provider: "net".into(), prefix: "ns".into() },
         }
     }
@@ -143,7 +149,8 @@ impl Source {
             }
             8 => Command::Unpark { run, by },
             9 => Command::Restart { run, bundle: "b1".into(), drop: vec![at], retake: Vec::new(), from: None, by },
-            _ => Command::Upgrade { run, bundle: "b1".into(), judged: self.random.random_range(1..16), by },
+            // As far as a run may have come.
+            _ => Command::Upgrade { run, bundle: "b1".into(), judged: i64::from(at.ordinal) + 4, by },
         }
     }
 
