@@ -62,6 +62,10 @@ impl Secrets for InMemory {
         Ok(())
     }
 
+    fn removing(&self, work: &mut dyn FnMut() -> Result<(), Problem>) -> Result<(), Problem> {
+        work()
+    }
+
     fn seal(&self, context: &str, plain: &str) -> Result<String, Problem> {
         Ok(format!("{context}|{plain}"))
     }

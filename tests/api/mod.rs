@@ -1,6 +1,7 @@
 //! The HTTP API, asked over real connections.
 
 mod abuse;
+mod apart;
 mod approvals;
 mod audit;
 mod auth;

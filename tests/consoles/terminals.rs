@@ -23,8 +23,8 @@ fn a_shell_is_in_the_nodes_network_and_nowhere_else() {
     console.asks("ip link add x0 type veth peer name x1 && ip -o link | wc -l | sed 's/^/links-/'", "links-3");
     console.asks("ls /sys/class/net | tr '\\n' ' '", "lo x0 x1");
     console.asks("hostname | sed 's/^/on-/'", "on-r1");
-    // Of the machine it sees no process, writes no file, and is nobody.
-    console.asks("echo user-$(id -u)-$(id -g)", "user-65534-");
+    // Of the machine it sees no process, writes no file, and is nobody: its organisation's user has an id that nobody else has.
+    console.asks("echo user-$(id -u)-$(id -g)", "user-19");
     console.asks("echo pid-$$-$(ls -d /proc/[0-9]* | wc -l)", "pid-1-");
     console.asks("touch /etc/x /var/x /usr/x; echo wrote-$?", "wrote-1");
     // Not even where anybody may write.

@@ -201,3 +201,113 @@ fn a_race_that_failed_is_restarted_behind_the_lock_of_its_loser() {
     assert!(dropped.iter().any(|path| path == "0/b0/0"), "the lock is waited for again: {dropped:?}");
     assert_eq!(world.engine().locks().unwrap()[0].run, next, "it is inside");
 }
+
+fn waiting_events(world: &World, run: &RunId) -> usize {
+    let events = world.engine().events(run, 0, 10_000).unwrap();
+    events.iter().filter(|event| event.kind.as_str() == "run.waiting").count()
+}
+
+#[test]
+fn who_waits_beside_a_sibling_waits_as_a_row_whoever_had_the_lock_when_it_asked_first() {
+    let world = World::new();
+    world.script("t/other", "", r#"fn run(input) { with_lock("x", || wait_signal("leave")) }"#);
+    world.script(
+        "t/two",
+        "",
+        r#"fn run(input) {
+        parallel([
+            || with_lock("x", || { probe::touch("a"); wait_signal("one"); 1 }),
+            || with_lock("x", || { probe::touch("b"); wait_signal("one"); 2 }),
+        ])
+    }"#,
+    );
+    let other = world.launch("t/other", json!({}));
+    world.waits_on_signal(&other, "leave");
+    let run = world.launch("t/two", json!({}));
+    world.waits(&run);
+    world.engine().signal(&other, "leave", json!(null), "test", None).unwrap();
+    world.waits_on_signal(&run, "one");
+    std::thread::sleep(Duration::from_millis(500));
+    let waited = waiting_events(&world, &run);
+    assert!(waited <= 3, "the run went round {waited} times while nothing happened");
+    assert_eq!(world.witness.lines().len(), 1, "{:?}", world.witness.lines());
+    world.engine().signal(&run, "one", json!(null), "test", None).unwrap();
+    wait_until("the other branch to be inside", Duration::from_secs(60), || world.witness.lines().len() == 2);
+    world.engine().signal(&run, "one", json!(null), "test", None).unwrap();
+    assert_eq!(world.end(&run).output, Some(json!([1, 2])));
+}
+
+#[test]
+fn who_waits_beside_a_branch_that_is_over_without_giving_back_goes_on() {
+    let world = World::new();
+    world.script(
+        "t/over",
+        "",
+        r#"fn run(input) {
+        parallel([
+            || { race([|| { lock("x"); probe::touch("in"); wait_signal("never") }, || { wait_signal("go"); 1 }]); 1 },
+            || { wait_signal("ask"); lock("x"); 2 },
+        ])
+    }"#,
+    );
+    let run = world.launch("t/over", json!({}));
+    wait_until("the lock to be taken", Duration::from_secs(60), || world.witness.lines().len() == 1);
+    world.waits_on_signal(&run, "ask");
+    world.engine().signal(&run, "ask", json!(null), "test", None).unwrap();
+    has_gone_on(&world, &run, "ask");
+    world.engine().signal(&run, "go", json!(null), "test", None).unwrap();
+    assert_eq!(world.end(&run).output, Some(json!([1, 2])));
+}
+
+#[test]
+fn as_many_branches_as_have_threads_may_wait_for_one_that_has_none_yet() {
+    let mut world = World::new();
+    world.script(
+        "t/few",
+        "",
+        r#"fn run(input) {
+        parallel_map([1, 2, 3], |n| {
+            if n < 3 { wait_signal("ask"); }
+            with_lock("x", || { if n == 3 { probe::touch("in"); wait_signal("leave"); } n })
+        }, #{ limit: 2 })
+    }"#,
+    );
+    let run = world.launch("t/few", json!({}));
+    wait_until("the third to be inside", Duration::from_secs(60), || world.witness.lines().len() == 1);
+    world.waits_on_signal(&run, "leave");
+    world.restart();
+    for _ in 0..2 {
+        world.engine().signal(&run, "ask", json!(null), "test", None).unwrap();
+    }
+    has_gone_on(&world, &run, "ask");
+    world.engine().signal(&run, "leave", json!(null), "test", None).unwrap();
+    assert_eq!(world.end(&run).output, Some(json!([1, 2, 3])));
+}
+
+#[test]
+fn a_branch_that_waits_already_is_told_of_a_circle_too() {
+    let world = World::new();
+    world.script(
+        "t/round",
+        "",
+        r#"fn run(input) {
+        let codes = parallel([
+            || with_lock("x", || { wait_signal("one"); for n in 0..3000 { now(); } code_of("y") }),
+            || with_lock("y", || { wait_signal("two"); code_of("x") }),
+        ]);
+        codes.filter(|code| code != "had").len()
+    }
+    fn code_of(name) { try { return with_lock(name, || "had") } catch (error) { return error.code } }"#,
+    );
+    let run = world.launch("t/round", json!({}));
+    world.waits_on_signal(&run, "one");
+    world.waits_on_signal(&run, "two");
+    world.engine().signal(&run, "one", json!(null), "test", None).unwrap();
+    has_gone_on(&world, &run, "one");
+    wait_until("the first to wait for the other's lock", Duration::from_secs(60), || {
+        world.engine().steps(&run).unwrap().iter().any(|step| step.outcome.is_none() && step.args.contains("\"y\""))
+    });
+    world.waits(&run);
+    world.engine().signal(&run, "two", json!(null), "test", None).unwrap();
+    assert_eq!(world.end(&run).output, Some(json!(1)), "one of the two was refused, and the other went on");
+}

@@ -254,3 +254,33 @@ fn a_poll_keeps_what_it_did_and_what_undoes_it() {
         assert!(steps.iter().any(|step| &*step.op == kept), "{kept}");
     }
 }
+
+#[test]
+fn a_poll_that_says_something_is_forgotten_like_another_and_is_not_done_again() {
+    let mut world = World::virtual_time();
+    world.script(
+        "t/says",
+        "",
+        r#"fn run(input) {
+        let start = now();
+        wait_until(|| {
+            print("looking");
+            if probe::read("p") != () && now() - start > 600000 { probe::once("paid"); return true; }
+            false
+        }, #{ every: "10s" });
+        on_rollback("say so", || probe::touch("told"));
+        wait_signal("go");
+        fail("no")
+    }"#,
+    );
+    let run = world.launch("t/says", json!({}));
+    world.waits_on_signal(&run, "go");
+    let looked = world.witness.count("read", "p");
+    world.restart();
+    world.engine().signal(&run, "go", json!(null), "test", None).unwrap();
+    assert_eq!(world.end(&run).state, RunState::RolledBack);
+    assert_eq!(world.witness.count("once", "paid"), 1);
+    assert_eq!(world.witness.count("touch", "told"), 1);
+    assert_eq!(world.witness.count("read", "p"), looked, "rounds that are over are polled again");
+    assert!(looked >= 60, "{looked}");
+}

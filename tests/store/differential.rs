@@ -5,7 +5,7 @@ use std::sync::{Arc, atomic::Ordering};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
 use serde_json::json;
 use windlass_model::{
-    EffectClass, EventKind, RunId, StepCall, WaitSpec,
+    EffectClass, EventKind, LockName, RunId, StepCall, WaitSpec,
     audit::NewAudit,
     command::{Command, Given, Lease, Rate, Reply},
     document::{Change, Expected},
@@ -72,7 +72,7 @@ impl Source {
             2 | 5 => {
                 let from_stuck = self.random.random_bool(0.6);
                 let (scoped, beside) = (self.random.random_bool(0.5), self.random.random_bool(0.2));
-                WaitSpec::Lock { name: self.pick(&["l", "m"]).into(), expires_at_ms, from_stuck, scoped, beside }
+                WaitSpec::Lock { lock: self.lock(), expires_at_ms, from_stuck, scoped, beside }
             }
             3 => WaitSpec::Child { run: self.run() },
             _ => WaitSpec::Approval(Box::new(ApprovalRequest {
@@ -90,6 +90,12 @@ impl Source {
         }
     }
 
+    /// One of an organisation's own, or one over all of them.
+    fn lock(&mut self) -> LockName {
+        let name = self.pick(&["l", "m"]);
+        LockName::new(name, (name == "l").then(|| "dns.write".into()))
+    }
+
     fn local(&mut self) -> LocalEffect {
         match self.random.random_range(0..8) {
             5 => LocalEffect::Random,
@@ -97,7 +103,7 @@ impl Source {
             0 => LocalEffect::KvSet { key: self.pick(&["k/a", "k/B", "K/a"]).into(), value: json!([1]) },
             1 => LocalEffect::KvDelete { key: "k/a".into() },
             2 => LocalEffect::KvList { prefix: "k/".into() },
-            3 => LocalEffect::Unlock { name: self.pick(&["l", "m"]).into() },
+            3 => LocalEffect::Unlock { lock: self.lock() },
             _ => LocalEffect::Inventory { provider: "net".into(), prefix: "ns".into() },
         }
     }
@@ -144,7 +150,8 @@ impl Source {
             }
             8 => Command::Unpark { run, by },
             9 => Command::Restart { run, bundle: "b1".into(), drop: vec![at], retake: Vec::new(), from: None, by },
-            _ => Command::Upgrade { run, bundle: "b1".into(), by },
+            // As far as a run may have come.
+            _ => Command::Upgrade { run, bundle: "b1".into(), judged: i64::from(at.ordinal) + 4, by },
         }
     }
 
@@ -228,7 +235,7 @@ impl Source {
                 match step.class {
                     EffectClass::Scope if self.random.random_bool(0.5) => {
                         let unlock = call(self.pick(&PATHS), "unlock", EffectClass::Idempotent);
-                        let given_back = vec![(self.pick(&["l", "m"]).to_owned(), unlock)];
+                        let given_back = vec![(self.lock(), unlock)];
                         Command::FinishScope { lease, call: Arc::new(step), outcome, started_at_ms: now_ms, given_back }
                     }
                     _ => finish(&lease, &step, outcome, now_ms),

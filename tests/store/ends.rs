@@ -157,11 +157,21 @@ fn a_failed_run_can_be_cancelled(w: &World) {
 
 fn sources_are_replaced_while_nobody_holds_the_run(w: &World) {
     let lease = w.launch_claimed("r1");
-    let upgrade = |bundle: &str| Command::Upgrade { run: lease.run.clone(), bundle: bundle.into(), by: "ann".into() };
+    let judged_at = |bundle: &str, judged: i64| Command::Upgrade {
+        run: lease.run.clone(),
+        bundle: bundle.into(),
+        judged,
+        by: "ann".into(),
+    };
+    let upgrade = |bundle: &str| judged_at(bundle, w.store.next_event(&lease.run).unwrap());
     w.ok(Command::PutBundle { digest: "b2".into(), body: "{}".into() });
     assert_eq!(w.refused(upgrade("b2")), Code::Conflict);
     w.park(&lease, "0", WaitSpec::Timer { due_at_ms: w.now() + 5 });
     assert_eq!(w.refused(upgrade("b3")), Code::NotFound);
+    // It was judged before it came to where it waits: what it has done since would not be what the new sources call.
+    let before = w.store.next_event(&lease.run).unwrap() - 1;
+    assert_eq!(w.refused(judged_at("b2", before)), Code::Conflict);
+    assert_eq!(w.store.run(&lease.run).unwrap().unwrap().bundle.as_str(), "b1");
     w.ok(upgrade("b2"));
     let (kind, data) = w.last_event(&lease.run);
     assert_eq!((kind, &data["from"], &data["to"]), (E::RunUpgraded, &json!("b1"), &json!("b2")));
@@ -180,7 +190,7 @@ fn a_run_goes_on_as_a_new_one(w: &World) {
     w.wait(
         &lease,
         "1",
-        WaitSpec::Lock { name: "l".into(), expires_at_ms: None, from_stuck: false, scoped: false, beside: false },
+        WaitSpec::Lock { lock: "l".into(), expires_at_ms: None, from_stuck: false, scoped: false, beside: false },
     );
     let next = NewRun { input: "{\"from\":2}".into(), ..new_run("r2") };
     let reply = w.ok(Command::ContinueAsNew { lease: lease.clone(), run: Box::new(next) });

@@ -228,7 +228,7 @@ fn local_effects_happen_once(w: &World) {
     assert_eq!(w.store.kv("platform", "A").unwrap(), [("A/k".to_owned(), json!(1))]);
     assert_eq!(run("6", LocalEffect::KvDelete { key: "a/k".into() }), true);
     assert_eq!(run("7", LocalEffect::KvDelete { key: "a/k".into() }), false);
-    assert_eq!(run("8", LocalEffect::Unlock { name: "l".into() }), false);
+    assert_eq!(run("8", LocalEffect::Unlock { lock: "l".into() }), false);
     w.finish(&lease, &creates("9", "ns_1"), value(Value::Null));
     let inventory = |prefix: &str| LocalEffect::Inventory { provider: "net".into(), prefix: prefix.into() };
     assert_eq!(run("10", inventory("ns_"))[0]["id"], "ns_1");

@@ -14,6 +14,7 @@ mod journal;
 mod keeping;
 mod launches;
 mod lists;
+mod lock_names;
 mod log;
 mod migrations;
 mod nodes;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Barrier, mpsc};
 
 use windlass_model::{
-    EffectClass, StepCall, WaitSpec,
+    EffectClass, LockName, StepCall, WaitSpec,
     command::{Beat, Command, Given, Lease, Reply},
     journal::LocalEffect,
 };
@@ -95,7 +95,7 @@ fn locks_are_given_back_as_others_ask_for_them() {
     let broken = circles(|w, round| {
         let [holders, askers] = claimed(w, [&format!("h{round}"), &format!("a{round}")]);
         let lock = |n: usize| WaitSpec::Lock {
-            name: format!("{round}-{n}"),
+            lock: LockName::new(format!("{round}-{n}"), None),
             expires_at_ms: None,
             from_stuck: false,
             scoped: false,
@@ -105,7 +105,7 @@ fn locks_are_given_back_as_others_ask_for_them() {
             w.wait(holder, "0", lock(n));
         }
         let unlock = |n: usize, lease: &Lease| {
-            let effect = LocalEffect::Unlock { name: format!("{round}-{n}") };
+            let effect = LocalEffect::Unlock { lock: LockName::new(format!("{round}-{n}"), None) };
             let step: Arc<StepCall> = Arc::new(call("1", "unlock", EffectClass::Idempotent));
             match n % 2 {
                 0 => Command::Local { lease: lease.clone(), call: step, effect, given: Given::Nothing },
@@ -143,7 +143,7 @@ fn what_is_cancelled_waits_for_a_lock_that_is_given_back() {
     let broken = circles(|w, round| {
         let [holders, askers] = claimed(w, [&format!("h{round}"), &format!("a{round}")]);
         let lock = |n: usize| WaitSpec::Lock {
-            name: format!("{round}-{n}"),
+            lock: LockName::new(format!("{round}-{n}"), None),
             expires_at_ms: None,
             from_stuck: false,
             scoped: false,

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use windlass_model::{
-    Code, RunState, WaitSpec,
+    Code, LockName, RunState, WaitSpec,
     command::{Command, Lease, NewRun, Reply},
     undo::StuckAction,
     workflow::OnConflict,
@@ -25,8 +25,13 @@ super::on_both!(
     a_lock_that_two_steps_took_is_taken_once_by_a_restart,
 );
 
+/// A lock that all organisations share: others could take it.
+fn shared(name: &str) -> LockName {
+    LockName::new(name, Some("dns.write".into()))
+}
+
 fn lock(from_stuck: bool) -> WaitSpec {
-    WaitSpec::Lock { name: "l".into(), expires_at_ms: None, from_stuck, scoped: false, beside: false }
+    WaitSpec::Lock { lock: shared("l"), expires_at_ms: None, from_stuck, scoped: false, beside: false }
 }
 
 fn launch(w: &World, organisation: &str, id: &str) -> Lease {
@@ -204,7 +209,7 @@ fn restart(lease: &Lease, drop: &[&str], retake: &[&str]) -> Command {
         run: lease.run.clone(),
         bundle: super::world::BUNDLE.into(),
         drop: drop.iter().map(|at| super::world::path(at)).collect(),
-        retake: retake.iter().map(|&name| name.into()).collect(),
+        retake: retake.iter().map(|&name| shared(name)).collect(),
         from: None,
         by: "ann".into(),
     }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use windlass_model::{
-    EffectClass, Outcome, ResourceChange, ResourceRef, StepCall, WaitSpec,
+    Code, EffectClass, Outcome, ResourceChange, ResourceRef, StepCall, WaitSpec,
     command::{Command, Given, Lease, NewRun, Reply},
+    document::{Change, Expected},
     journal::LocalEffect,
 };
 
@@ -14,6 +15,8 @@ use super::world::{World, call, new_run, seen, value};
 super::on_both!(
     what_another_organisations_run_gave_is_not_told,
     the_inventory_is_an_organisations_own_and_the_platforms,
+    an_organisation_keeps_so_many_keys,
+    what_is_done_together_is_done_or_left,
 );
 
 fn of(w: &World, organisation: &str) -> Lease {
@@ -75,4 +78,54 @@ fn the_inventory_is_an_organisations_own_and_the_platforms(w: &World) {
         json!([["of-platform", "platform"]]),
         "labs are their organisations' own"
     );
+}
+
+fn an_organisation_keeps_so_many_keys(w: &World) {
+    let (acme, beta, platform) = (of(w, "acme"), of(w, "beta"), of(w, "platform"));
+    let mut at = 0;
+    let mut set = |lease: &Lease, key: &str| {
+        at += 1;
+        let call = Arc::new(call(&at.to_string(), "kv_set", EffectClass::Idempotent));
+        let effect = LocalEffect::KvSet { key: key.into(), value: json!(at) };
+        match w.ok(Command::Local { lease: lease.clone(), call, effect, given: Given::Most(2) }) {
+            Reply::Outcome(Outcome::Error(problem)) => Some((problem.code, problem.data["limit"].clone())),
+            _ => None,
+        }
+    };
+    for lease in [&acme, &platform] {
+        assert_eq!((set(lease, "a"), set(lease, "b")), (None, None), "{}", lease.run);
+        assert_eq!(set(lease, "c"), Some((Code::LimitExceeded, json!(2))), "{}", lease.run);
+        assert_eq!(set(lease, "b"), None, "one that is there is changed");
+    }
+    assert_eq!(set(&beta, "c"), None, "others' keys don't count");
+    let kept = |organisation: &str| w.store.kv(organisation, "").unwrap().len();
+    assert_eq!((kept("acme"), kept("beta")), (2, 1));
+}
+
+fn what_is_done_together_is_done_or_left(w: &World) {
+    w.ok(Command::PutSecret { name: "orgs/acme/key".into(), sealed: vec![1], policy: "{}".into() });
+    let put = |expected| Change::Put {
+        kind: "thing".into(),
+        id: "one".into(),
+        organisation: "acme".into(),
+        body: json!({}),
+        keys: Vec::new(),
+        expires_at_ms: None,
+        expected,
+    };
+    let together = |change, first: bool| {
+        let mut commands = vec![Command::Change(vec![change]), Command::DeleteSecret { name: "orgs/acme/key".into() }];
+        if !first {
+            commands.reverse();
+        }
+        Command::Together(commands)
+    };
+    let kept = || w.store.secrets().unwrap().len();
+    // Whichever of them is refused, none is done.
+    for first in [true, false] {
+        assert_eq!(w.refused(together(put(Expected::Version(7)), first)), Code::NotFound);
+        assert_eq!(kept(), 1, "{first}");
+    }
+    assert!(matches!(w.ok(together(put(Expected::Absent), true)), Reply::Versions(_)));
+    assert_eq!(kept(), 0);
 }

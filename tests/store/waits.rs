@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use windlass_model::{
-    Code, EffectClass, EventKind as E, RunState, WaitReason, WaitSpec,
-    command::{Command, Reply},
+    Code, EffectClass, EventKind as E, LockName, RunState, StepCall, WaitReason, WaitSpec,
+    command::{Command, Lease, Reply},
 };
 
 use super::world::{World, call, new_run, path, problem, seen, signal, value, wait_command};
@@ -38,7 +38,7 @@ fn for_signal(name: &str) -> WaitSpec {
 }
 
 fn lock(name: &str) -> WaitSpec {
-    WaitSpec::Lock { name: name.into(), expires_at_ms: None, from_stuck: false, scoped: false, beside: false }
+    WaitSpec::Lock { lock: name.into(), expires_at_ms: None, from_stuck: false, scoped: false, beside: false }
 }
 
 fn a_timer_is_due_and_settles(w: &World) {
@@ -129,7 +129,7 @@ fn waits_time_out(w: &World) {
     let at = w.now() + 10;
     let until = WaitSpec::Signal { name: "go".into(), expires_at_ms: Some(at) };
     let until_lock =
-        WaitSpec::Lock { name: "l".into(), expires_at_ms: Some(at), from_stuck: false, scoped: false, beside: false };
+        WaitSpec::Lock { lock: "l".into(), expires_at_ms: Some(at), from_stuck: false, scoped: false, beside: false };
     assert_eq!(w.wait(&lease, "0", until.clone()), Reply::Waiting);
     w.park(&lease, "1", until_lock.clone());
     assert_eq!(w.due(&lease.run), Some(at));
@@ -147,7 +147,7 @@ fn a_lock_goes_to_the_longest_waiter(w: &World) {
     w.park(&b, "0", lock("l"));
     w.pass(1);
     w.park(&c, "0", lock("l"));
-    let unlock = windlass_model::journal::LocalEffect::Unlock { name: "l".into() };
+    let unlock = windlass_model::journal::LocalEffect::Unlock { lock: "l".into() };
     let call = std::sync::Arc::new(call("2", "unlock", EffectClass::Idempotent));
     let given = windlass_model::command::Given::Nothing;
     let reply = w.ok(Command::Local { lease: a.clone(), call, effect: unlock, given });
@@ -253,26 +253,32 @@ fn waits_are_refused_where_they_make_no_sense(w: &World) {
 }
 
 fn inner(name: &str, expires_at_ms: Option<i64>, beside: bool) -> WaitSpec {
-    WaitSpec::Lock { name: name.into(), expires_at_ms, from_stuck: false, scoped: true, beside }
+    WaitSpec::Lock { lock: name.into(), expires_at_ms, from_stuck: false, scoped: true, beside }
+}
+
+/// Asks for a lock by the call that scripts make.
+fn asks(w: &World, lease: &Lease, path: &str, wait: WaitSpec) -> Reply {
+    let call = StepCall { args: r#"["l"]"#.into(), ..call(path, "lock", EffectClass::Wait) };
+    w.ok(Command::Wait { lease: lease.clone(), call: Arc::new(call), wait })
 }
 
 fn a_branch_waits_beside_another_one_of_its_run(w: &World) {
     let lease = w.launch_claimed("r1");
-    assert_eq!(seen(&w.wait(&lease, "0/b0/0", inner("l", None, false))), json!("with_lock"));
+    assert_eq!(seen(&asks(w, &lease, "0/b0/0", inner("l", None, false))), json!("with_lock"));
     let at = w.now() + 50;
-    assert_eq!(w.wait(&lease, "0/b1/0", inner("l", Some(at), true)), Reply::Waiting);
-    assert_eq!(w.wait(&lease, "0/b2/0", inner("l", None, true)), Reply::Waiting);
+    assert_eq!(asks(w, &lease, "0/b1/0", inner("l", Some(at), true)), Reply::Waiting);
+    assert_eq!(asks(w, &lease, "0/b2/0", inner("l", None, true)), Reply::Waiting);
     w.ok(Command::Suspend { lease: lease.clone() });
     assert_eq!(w.due(&lease.run), Some(at), "that the run has it ends neither wait");
     w.pass(50);
     let again = w.claim(&lease.run);
-    let Reply::Outcome(windlass_model::Outcome::Error(late)) = w.wait(&again, "0/b1/0", inner("l", None, true)) else {
+    let Reply::Outcome(windlass_model::Outcome::Error(late)) = asks(w, &again, "0/b1/0", inner("l", None, true)) else {
         panic!("it has waited long enough")
     };
     assert_eq!(late.code, Code::WaitTimeout);
-    assert_eq!(w.wait(&again, "0/b2/0", inner("l", None, true)), Reply::Waiting);
+    assert_eq!(asks(w, &again, "0/b2/0", inner("l", None, true)), Reply::Waiting);
     // The branch that had it is over without having given it back: nobody is inside.
-    assert_eq!(seen(&w.wait(&again, "0/b2/0", inner("l", None, false))), json!("with_lock"));
+    assert_eq!(seen(&asks(w, &again, "0/b2/0", inner("l", None, false))), json!("with_lock"));
 }
 
 fn a_scope_gives_back_what_its_stopped_branches_had(w: &World) {
@@ -282,7 +288,7 @@ fn a_scope_gives_back_what_its_stopped_branches_had(w: &World) {
     let other = w.launch_claimed("r2");
     w.park(&other, "0", lock("l"));
     let race = Arc::new(call("0", "race", EffectClass::Scope));
-    let unlock = |name: &str| (name.to_owned(), call("0/b0/0/b0/0", "unlock", EffectClass::Idempotent));
+    let unlock = |name: &str| (LockName::from(name), call("0/b0/0/b0/0", "unlock", EffectClass::Idempotent));
     let finish = |given_back| Command::FinishScope {
         lease: lease.clone(),
         call: race.clone(),

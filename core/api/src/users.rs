@@ -25,8 +25,11 @@ struct UserView {
     organisation: String,
     /// How people call them.
     title: String,
-    /// Where mail reaches them; also logs in.
+    /// Where mail reaches them; also logs in, once it is known to be theirs.
     email: Option<String>,
+    /// Whether that is only said by whoever manages them: it becomes theirs when they accept an invitation that was sent there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    email_unproved: bool,
     /// Whether they are kept out.
     disabled: bool,
     /// What they may do, and where.
@@ -66,7 +69,7 @@ struct NewUser {
     /// How people call them.
     #[serde(default)]
     title: String,
-    /// Where mail reaches them; also logs in.
+    /// Where mail reaches them; also logs in, if an admin of the platform says it.
     email: Option<String>,
     /// At least 10 characters; without one they can't log in with a password.
     password: Option<String>,
@@ -168,6 +171,7 @@ fn view(user: &User) -> UserView {
         organisation: user.organisation.clone(),
         title: body.title.clone(),
         email: body.email.clone(),
+        email_unproved: body.email_unproved,
         disabled: body.disabled,
         bindings: body.bindings.clone(),
         password: body.password.is_some(),
@@ -238,6 +242,7 @@ fn create(request: Request) -> Result<Answer, Problem> {
     let password = new.password.as_deref().map(|password| users::hashed(password, &name)).transpose()?;
     let body = UserBody {
         title: checked_title(&new.title)?,
+        email_unproved: new.email.is_some() && !users::vouches(&request.principal),
         email: new.email,
         password,
         bindings: new.bindings,
@@ -274,6 +279,9 @@ fn change(request: Request) -> Result<Answer, Problem> {
         body.email = Some(email).filter(|email| !email.is_empty());
         if body.email != user.body.email {
             refuse_own(&request, &user, "e-mail address", "it also logs in: ask another admin")?;
+            body.email_unproved = body.email.is_some() && !users::vouches(&request.principal);
+        } else if users::vouches(&request.principal) {
+            body.email_unproved = false;
         }
     }
     if let Some(disabled) = change.disabled {

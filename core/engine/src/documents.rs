@@ -36,6 +36,16 @@ impl Engine {
         }
     }
 
+    /// Changes documents, and removes these secrets, each with its entry in the audit log: all or nothing.
+    pub fn change_and_forget(&self, changes: Vec<Change>, secrets: Vec<(String, NewAudit)>) -> Result<(), Problem> {
+        let mut commands = vec![Command::Change(changes)];
+        commands.extend(secrets.into_iter().map(|(name, entry)| Command::Audited {
+            command: Box::new(Command::DeleteSecret { name }),
+            entry: Box::new(entry),
+        }));
+        self.commit(Command::Together(commands)).map(drop)
+    }
+
     /// Appends an entry to the audit log.
     pub fn audit(&self, entry: NewAudit) -> Result<(), Problem> {
         self.inner.store.commit(Command::Audit(Box::new(entry)))?;

@@ -13,8 +13,8 @@ use std::{
 
 use parking_lot::Mutex;
 use windlass_model::{
-    Bounds, Code, Digest, EffectClass, EventKind, Journal, Outcome, Problem, Restored, RunState, StepCall, StepPath,
-    StepState, WaitSpec,
+    Bounds, Code, Digest, EffectClass, EventKind, Journal, LockName, Outcome, Problem, Restored, RunState, StepCall,
+    StepPath, StepState, WaitSpec,
     command::{Command, Given, Lease, Reply},
     event::NewEvent,
     journal::{Begin, Divergence, LocalEffect, Output, Replay, Settled, Stop},
@@ -195,7 +195,7 @@ impl LiveJournal {
         }
     }
 
-    fn finished(&self, call: &StepCall, outcome: Outcome, given_back: &[(String, StepCall)]) -> Settled {
+    fn finished(&self, call: &StepCall, outcome: Outcome, given_back: &[(LockName, StepCall)]) -> Settled {
         failpoint::hit("effect.after");
         if self.mode == Mode::Rollback && !call.path.is_undo() {
             return Settled::Stop(Stop::ReplayEnd);
@@ -302,7 +302,7 @@ impl Journal for LiveJournal {
         self.finished(call, outcome, &[])
     }
 
-    fn finish_scope(&self, call: &StepCall, outcome: Outcome, given_back: &[(String, StepCall)]) -> Settled {
+    fn finish_scope(&self, call: &StepCall, outcome: Outcome, given_back: &[(LockName, StepCall)]) -> Settled {
         self.finished(call, outcome, given_back)
     }
 
@@ -359,6 +359,7 @@ impl Journal for LiveJournal {
                     Err(problem) => return self.finish(call, Outcome::Error(Arc::new(problem.no_effect()))),
                 }
             }
+            LocalEffect::KvSet { .. } => Given::Most(self.bounds.kv_keys),
             _ => Given::Nothing,
         };
         let (lease, call) = (self.lease.clone(), Arc::new(call.clone()));

@@ -1,7 +1,7 @@
 //! A run's journal as it was when the run was claimed: what replay reads. It never changes during an evaluation.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::atomic::{AtomicU32, Ordering},
 };
 
@@ -30,6 +30,12 @@ struct Lane {
     steps: Vec<Option<StepRecord>>,
     outputs: u32,
     visited: AtomicU32,
+}
+
+impl Lane {
+    fn has_steps(&self) -> bool {
+        self.steps.iter().any(Option::is_some)
+    }
 }
 
 /// Steps by lane and ordinal, and how many outputs each lane has emitted.
@@ -104,35 +110,48 @@ impl Recorded {
     /// The round of the poll at `scope` that is recorded next after this one; the following one, if none is.
     pub(crate) fn next_poll(&self, scope: &StepPath, round: usize) -> usize {
         let following = round + 1;
-        match self.lane(&scope.poll_lane(following)) {
-            Some(_) => following,
-            None => self.rounds(scope).into_iter().find(|recorded| *recorded > round).unwrap_or(following),
+        match self.lane(&scope.poll_lane(following)).is_some_and(Lane::has_steps) {
+            true => following,
+            false => self.rounds(scope).into_iter().find(|recorded| *recorded > round).unwrap_or(following),
         }
     }
 
     /// Steps of rounds of the poll at `scope`, before this round, that only looked at something: of the first one is kept when the
     /// poll began, of the last one which it was.
     pub(crate) fn idle_polls(&self, scope: &StepPath, round: usize) -> Vec<StepPath> {
-        let mut steps = Vec::new();
-        for earlier in self.rounds(scope).into_iter().filter(|earlier| (1..round.saturating_sub(1)).contains(earlier)) {
-            let lane = scope.poll_lane(earlier);
-            let inside = self.lanes.iter().filter(|(name, _)| name.starts_with(&*lane));
-            let inside: Vec<&StepRecord> = inside.flat_map(|(_, lane)| lane.steps.iter().flatten()).collect();
-            if inside.iter().all(|step| is_idle(step)) {
-                steps.extend(inside.into_iter().map(|step| step.path.clone()));
+        let mut rounds: BTreeMap<usize, (bool, Vec<StepPath>)> = BTreeMap::new();
+        for (number, lane) in self.lanes_of_rounds(scope) {
+            if !(1..round.saturating_sub(1)).contains(&number) {
+                continue;
             }
+            let (idle, paths) = rounds.entry(number).or_insert((true, Vec::new()));
+            *idle &= lane.steps.iter().flatten().all(is_idle);
+            paths.extend(lane.steps.iter().flatten().map(|step| step.path.clone()));
+        }
+        let mut steps = Vec::new();
+        for (_, paths) in rounds.into_values().filter(|(idle, _)| *idle) {
             if steps.len() >= FORGOTTEN {
                 break;
             }
+            steps.extend(paths);
         }
         steps
     }
 
+    /// Lanes of the rounds of the poll at `scope`, with the number of the round. What was only told in a round that is forgotten
+    /// left a lane without steps: it is none.
+    fn lanes_of_rounds(&self, scope: &StepPath) -> impl Iterator<Item = (usize, &Lane)> {
+        let start = format!("{scope}/p");
+        let lanes = self.lanes.iter().filter(|(_, lane)| lane.has_steps());
+        lanes.filter_map(move |(name, lane)| {
+            let number = name.strip_prefix(&start)?.split_once('/')?.0.parse().ok()?;
+            Some((number, lane))
+        })
+    }
+
     /// Rounds of the poll at `scope` of which something is recorded, in order.
     fn rounds(&self, scope: &StepPath) -> Vec<usize> {
-        let start = format!("{scope}/p");
-        let round = |name: &str| name.strip_prefix(&start)?.split_once('/')?.0.parse().ok();
-        let mut rounds: Vec<usize> = self.lanes.keys().filter_map(|name| round(name)).collect();
+        let mut rounds: Vec<usize> = self.lanes_of_rounds(scope).map(|(number, _)| number).collect();
         rounds.sort_unstable();
         rounds.dedup();
         rounds

@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use windlass_model::{
-    Code, EffectClass, Outcome, Problem, RunId, RunState, StepPath, StepState,
+    Code, EffectClass, LockName, Outcome, Problem, RunId, RunState, StepPath, StepState,
     command::Command,
     journal::{CallSummary, Divergence, Ending, Job, Pinned},
     lock::scopes,
@@ -107,16 +107,26 @@ impl Engine {
         by: &str,
         fits: impl FnOnce(&Pinned) -> Result<(), Problem>,
     ) -> Result<Verdict, Problem> {
-        let record = self.require(run)?;
-        let pinned = self.inner.config.workflows.pin(&record.workflow)?;
+        /// How often the run may go on while it is judged.
+        const TRIES: usize = 5;
+        let pinned = self.inner.config.workflows.pin(&self.require(run)?.workflow)?;
         fits(&pinned)?;
-        let verdict = self.judge(&record, &pinned, &[])?;
-        if verdict.is_compatible() && pinned.digest != record.bundle {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let judged = self.inner.store.next_event(run)?;
+            let record = self.require(run)?;
+            let verdict = self.judge(&record, &pinned, &[])?;
+            if !verdict.is_compatible() || pinned.digest == record.bundle {
+                return Ok(verdict);
+            }
             self.inner.children.keep(&self.inner.store, &pinned)?;
-            let command = Command::Upgrade { run: run.clone(), bundle: pinned.digest, by: by.to_owned() };
-            self.commit(command)?;
+            let (bundle, by) = (pinned.digest.clone(), by.to_owned());
+            match self.commit(Command::Upgrade { run: run.clone(), bundle, judged, by }) {
+                Err(problem) if tries < TRIES && problem.data["judged"] == judged => {}
+                done => return done.map(|_| verdict),
+            }
         }
-        Ok(verdict)
     }
 
     /// Restarts a failed run from its failed step, on its own scripts or the current ones. With `dry_run`, only says
@@ -246,13 +256,12 @@ fn failed_steps(record: &RunRecord, steps: &[StepRecord]) -> Vec<StepPath> {
 
 /// Waits for locks that the run held when it failed: those of which no later step gave the lock back. And the names of those that
 /// it had taken in a branch that is over: no step waits for them again.
-fn held_locks(steps: &[&StepRecord]) -> (Vec<StepPath>, Vec<String>) {
+fn held_locks(steps: &[&StepRecord]) -> (Vec<StepPath>, Vec<LockName>) {
     let mut held: Vec<&StepRecord> = Vec::new();
     let mut in_order: Vec<&StepRecord> =
         steps.iter().copied().filter(|step| step.state == StepState::Succeeded).collect();
     in_order.sort_by_key(|step| (step.finished_at_ms, step.path.ordinal));
-    let name =
-        |step: &StepRecord| serde_json::from_str::<serde_json::Value>(&step.args).ok().map(|args| args[0].clone());
+    let name = |step: &StepRecord| LockName::of_args(&step.args);
     let over: HashSet<&StepPath> = steps.iter().filter(|step| step.outcome.is_some()).map(|step| &step.path).collect();
     let mut undone = Vec::new();
     for step in in_order {
@@ -269,7 +278,7 @@ fn held_locks(steps: &[&StepRecord]) -> (Vec<StepPath>, Vec<String>) {
     }
     let (inside, again): (Vec<&StepRecord>, Vec<&StepRecord>) =
         held.into_iter().partition(|step| scopes(&step.path).any(|scope| over.contains(&scope)));
-    let names = inside.into_iter().filter_map(|step| Some(name(step)?.as_str()?.to_owned())).collect();
+    let names = inside.into_iter().filter_map(name).collect();
     (again.into_iter().map(|step| step.path.clone()).chain(undone).collect(), names)
 }
 

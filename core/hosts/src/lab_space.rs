@@ -28,7 +28,8 @@ pub trait Spaces: Send + Sync {
 /// Tells whose named network namespaces of this machine are.
 pub trait Owners: Send + Sync {
     /// Refuses a namespace that the run may not enter: a lab's is for runs of the lab's organisation, any other for the platform's.
-    fn check(&self, cx: &OpCx, namespace: &str) -> Result<(), Problem>;
+    /// The organisation of the run.
+    fn check(&self, cx: &OpCx, namespace: &str) -> Result<String, Problem>;
 }
 
 /// A node that was made of a namespace.

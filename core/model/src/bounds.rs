@@ -40,6 +40,8 @@ pub struct Bounds {
     pub source_bytes: usize,
     /// Branches of one `parallel` or `race`.
     pub branches: usize,
+    /// Keys that an organisation's scripts keep in `kv`.
+    pub kv_keys: u64,
     /// Times that a run may take its process down before it is parked.
     pub recoveries: u32,
 }
@@ -63,6 +65,7 @@ impl Default for Bounds {
             script_cpu_ms: 5_000,
             source_bytes: 128 << 10,
             branches: 256,
+            kv_keys: 10_000,
             recoveries: 10,
         }
     }

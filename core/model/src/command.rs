@@ -2,6 +2,7 @@
 //! same list, generated at random, is fed to both databases by the differential test.
 
 mod claim;
+mod later;
 mod launch;
 mod reply;
 
@@ -15,7 +16,7 @@ pub use launch::{Given, NewRun};
 pub use reply::Reply;
 
 use crate::{
-    BundleDigest, NodeId, Outcome, Problem, RunId, StepCall, StepPath, WaitSpec,
+    BundleDigest, LockName, NodeId, Outcome, Problem, RunId, StepCall, StepPath, WaitSpec,
     audit::NewAudit,
     document::Change,
     event::{EventKind, NewEvent},
@@ -120,8 +121,8 @@ pub enum Command {
         outcome: Outcome,
         /// When it began.
         started_at_ms: i64,
-        /// Names of locks, with the steps.
-        given_back: Vec<(String, StepCall)>,
+        /// Locks, with the steps.
+        given_back: Vec<(LockName, StepCall)>,
     },
     /// Forgets steps that are over and that nothing has to be taken back of: earlier rounds of a poll. Their events stay. Answer:
     /// `Count`.
@@ -304,7 +305,7 @@ pub enum Command {
         /// Records that the failure left and that are performed again.
         drop: Vec<StepPath>,
         /// Locks that it gave back and that no step waits for again: it has them at once.
-        retake: Vec<String>,
+        retake: Vec<LockName>,
         /// An earlier step than the failed one, from which on all are among them.
         from: Option<StepPath>,
         /// Who.
@@ -316,6 +317,8 @@ pub enum Command {
         run: RunId,
         /// The bundle it goes on with.
         bundle: BundleDigest,
+        /// The run's next event when its journal was judged: a run that has gone on since is judged anew.
+        judged: i64,
         /// Who.
         by: String,
     },
@@ -335,6 +338,8 @@ pub enum Command {
     },
     /// Makes, replaces and removes documents, all or none. Answer: `Versions`, one for each change (0: removed).
     Change(Vec<Change>),
+    /// Several commands in one transaction: all or none. Answer: the first one's.
+    Together(Vec<Command>),
     /// Another command together with changes of documents: both or neither. Where the body of one says `"run": null`, the
     /// run stands that the command launched. Answer: the command's.
     With {
@@ -392,32 +397,4 @@ pub enum Command {
         /// How many at most.
         limit: u32,
     },
-}
-
-impl Command {
-    /// The same with a lease that ends so much later; `None` if it asks for none.
-    pub fn with_lease_extended(&self, by_ms: i64) -> Option<Self> {
-        match self {
-            Self::Launch { claim: Some(_), .. }
-            | Self::Claim { .. }
-            | Self::ClaimRun { .. }
-            | Self::Beat { .. }
-            | Self::Audited { .. } => {}
-            _ => return None,
-        }
-        let mut later = self.clone();
-        let until = match &mut later {
-            Self::Launch { claim: Some((_, until)), .. } => until,
-            Self::Claim { expires_at_ms, .. }
-            | Self::ClaimRun { expires_at_ms, .. }
-            | Self::Beat { expires_at_ms, .. } => expires_at_ms,
-            Self::Audited { command, .. } => {
-                **command = command.with_lease_extended(by_ms)?;
-                return Some(later);
-            }
-            _ => return None,
-        };
-        *until = until.saturating_add(by_ms);
-        Some(later)
-    }
 }

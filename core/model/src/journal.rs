@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::{
-    Bundle, BundleDigest, CallSite, Digest, EventKind, Outcome, Problem, RunId, StepCall, StepPath, WaitSpec,
+    Bundle, BundleDigest, CallSite, Digest, EventKind, LockName, Outcome, Problem, RunId, StepCall, StepPath, WaitSpec,
     lock::HeldLock, step::StepRecord, undo::UndoRecord,
 };
 
@@ -183,8 +183,8 @@ pub enum LocalEffect {
     },
     /// Releases a lock that this run holds. Result: whether it held it.
     Unlock {
-        /// The lock's name.
-        name: String,
+        /// The lock.
+        lock: LockName,
     },
     /// Launches a child run. Result: its id.
     LaunchChild {
@@ -240,10 +240,10 @@ pub trait Journal: Send + Sync {
     /// Records the outcome.
     fn finish(&self, call: &StepCall, outcome: Outcome) -> Settled;
 
-    /// Records the outcome of a scope together with the steps by which its stopped branches give locks back, by name.
-    fn finish_scope(&self, call: &StepCall, outcome: Outcome, given_back: &[(String, StepCall)]) -> Settled {
-        for (name, unlock) in given_back {
-            let settled = self.local(unlock, LocalEffect::Unlock { name: name.clone() });
+    /// Records the outcome of a scope together with the steps by which its stopped branches give locks back.
+    fn finish_scope(&self, call: &StepCall, outcome: Outcome, given_back: &[(LockName, StepCall)]) -> Settled {
+        for (lock, unlock) in given_back {
+            let settled = self.local(unlock, LocalEffect::Unlock { lock: lock.clone() });
             if let Settled::Stop(_) = settled {
                 return settled;
             }

@@ -31,6 +31,7 @@ pub use event::{Event, EventKind};
 pub use facts::Facts;
 pub use id::{BundleDigest, NodeId, RunId, StepPath};
 pub use journal::Journal;
+pub use lock::LockName;
 pub use resource::{ResourceChange, ResourceRef, ResourceState};
 pub use restored::Restored;
 pub use state::{RunCommand, RunState, WaitReason};

@@ -1,149 +1,76 @@
-//! Which locks the branches of a run are inside of, as its steps tell.
+//! Names of locks: each organisation has its own, and what all organisations share has names that no script can make.
 
-use std::collections::HashSet;
+mod held;
 
-use crate::{CallSite, EffectClass, Outcome, StepPath, StepState, step::StepRecord};
+use serde::{Deserialize, Serialize};
 
-/// Outcome of a wait for a lock that is given back after a closure.
-pub const SCOPED: &str = "\"with_lock\"";
+pub use held::{HeldLock, SCOPED, held, scopes};
 
-/// A lock that a branch of a run is inside of.
-#[derive(Clone, Debug, PartialEq)]
-pub struct HeldLock {
+use crate::resource::PLATFORM;
+
+/// Around an organisation's name. No name in a script has a control character.
+const OWN: char = '\u{1f}';
+/// Around a grant's verb.
+const ACROSS: char = '\u{1e}';
+
+/// A lock, as a script names it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct LockName {
     /// Its name.
     pub name: String,
-    /// The step that took it.
-    pub path: StepPath,
-    /// Where in the script.
-    pub site: CallSite,
-    /// Whether it is given back after a closure.
-    pub scoped: bool,
+    /// The verb of a grant: it is one lock over all organisations, and whoever takes it may do that with what is called so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub across: Option<String>,
 }
 
-/// A step that gave a lock back.
-struct Given<'a> {
-    name: String,
-    step: &'a StepRecord,
-    /// Its own lane had taken the lock.
-    own: bool,
-}
-
-/// Locks that are held by lanes that aren't over. Within a lane calls stand in order; between lanes the time tells.
-pub fn held<'a>(steps: impl Iterator<Item = &'a StepRecord> + Clone) -> Vec<HeldLock> {
-    let succeeded = steps.clone().filter(|step| step.state == StepState::Succeeded);
-    let taken: Vec<(String, &StepRecord)> = succeeded
-        .clone()
-        .filter(|step| &*step.op == "lock" && step.class == EffectClass::Wait)
-        .filter_map(|step| Some((name(step)?, step)))
-        .collect();
-    if taken.is_empty() {
-        return Vec::new();
+impl LockName {
+    /// A lock of this name, or over all organisations.
+    pub fn new(name: impl Into<String>, across: Option<String>) -> Self {
+        Self { name: name.into(), across }
     }
-    let own = |name: &str, unlock: &StepRecord| {
-        let before = |lock: &StepRecord| lock.path.lane == unlock.path.lane && lock.path.ordinal < unlock.path.ordinal;
-        taken.iter().any(|(taken, lock)| taken == name && before(lock))
-    };
-    let given: Vec<Given> = succeeded
-        .clone()
-        .filter(|step| &*step.op == "unlock")
-        .filter_map(|step| name(step).map(|name| Given { own: own(&name, step), name, step }))
-        .collect();
-    let over: HashSet<&StepPath> = steps.filter(|step| is_over(step)).map(|step| &step.path).collect();
-    let is_back = |name: &str, lock: &StepRecord| {
-        given.iter().filter(|unlock| unlock.name == name).any(|unlock| match unlock.step.path.lane == lock.path.lane {
-            true => unlock.step.path.ordinal > lock.path.ordinal,
-            false => !unlock.own && unlock.step.finished_at_ms >= lock.finished_at_ms,
-        })
-    };
-    let is_inside_of_none = |lock: &StepRecord| scopes(&lock.path).all(|scope| !over.contains(&scope));
-    let mut held: Vec<(String, &StepRecord)> =
-        taken.iter().filter(|(name, lock)| is_inside_of_none(lock) && !is_back(name, lock)).cloned().collect();
-    // Whoever took it last has it, where an earlier one didn't give it back.
-    held.sort_by_key(|(_, lock)| (lock.finished_at_ms, lock.path.clone()));
-    let record = |(name, lock): (String, &StepRecord)| HeldLock {
-        name,
-        path: lock.path.clone(),
-        site: lock.site.clone(),
-        scoped: matches!(&lock.outcome, Some(Outcome::Value(text)) if **text == *SCOPED),
-    };
-    held.into_iter().map(record).collect()
+
+    /// What a call of `lock` or `unlock` is about, by its arguments as JSON text.
+    pub fn of_args(args: &str) -> Option<Self> {
+        let args: serde_json::Value = serde_json::from_str(args).ok()?;
+        Some(Self::new(args.get(0)?.as_str()?, args[1]["across"].as_str().map(str::to_owned)))
+    }
+
+    /// How it is kept for a run of the organisation. The platform's own are kept as they are.
+    pub fn kept(&self, organisation: &str) -> String {
+        let name = &self.name;
+        match (&self.across, organisation) {
+            (Some(verb), _) => format!("{ACROSS}{verb}{ACROSS}{name}"),
+            (None, PLATFORM) => name.clone(),
+            (None, _) => format!("{OWN}{organisation}{OWN}{name}"),
+        }
+    }
+
+    /// The name of one that is kept so.
+    pub fn shown(kept: &str) -> &str {
+        let behind = |mark| kept.strip_prefix(mark).and_then(|rest| rest.split_once(mark)).map(|(_, name)| name);
+        behind(OWN).or_else(|| behind(ACROSS)).unwrap_or(kept)
+    }
 }
 
-/// The name of a step's lock: its first argument.
-fn name(step: &StepRecord) -> Option<String> {
-    let args: serde_json::Value = serde_json::from_str(&step.args).ok()?;
-    args.get(0)?.as_str().map(str::to_owned)
-}
-
-fn is_over(step: &StepRecord) -> bool {
-    step.class == EffectClass::Scope && matches!(step.state, StepState::Succeeded | StepState::Failed)
-}
-
-/// The steps in whose branches a step is, innermost first.
-pub fn scopes(path: &StepPath) -> impl Iterator<Item = StepPath> {
-    std::iter::successors(path.parent(), StepPath::parent)
+impl From<&str> for LockName {
+    fn from(name: &str) -> Self {
+        Self::new(name, None)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Digest;
-
-    fn step(path: &str, op: &str, class: EffectClass, at_ms: i64) -> StepRecord {
-        StepRecord {
-            path: path.parse().unwrap(),
-            op: op.into(),
-            class,
-            state: StepState::Succeeded,
-            args: "[\"x\"]".into(),
-            digest: Digest([0; 16]),
-            site: CallSite::default(),
-            outcome: Some(Outcome::Value("null".into())),
-            attempts: 1,
-            started_at_ms: at_ms,
-            finished_at_ms: Some(at_ms),
-        }
-    }
-
-    fn lock(path: &str, at_ms: i64) -> StepRecord {
-        step(path, "lock", EffectClass::Wait, at_ms)
-    }
-
-    fn unlock(path: &str, at_ms: i64) -> StepRecord {
-        step(path, "unlock", EffectClass::Idempotent, at_ms)
-    }
-
-    fn scope(path: &str) -> StepRecord {
-        step(path, "parallel", EffectClass::Scope, 99)
-    }
-
-    fn paths(steps: &[StepRecord]) -> Vec<String> {
-        held(steps.iter()).iter().map(|held| held.path.to_string()).collect()
-    }
 
     #[test]
-    fn the_lane_that_has_not_given_it_back_holds_it() {
-        assert_eq!(paths(&[lock("0/b0/1", 5)]), ["0/b0/1"]);
-        assert!(paths(&[lock("0/b0/1", 5), unlock("0/b0/3", 5)]).is_empty());
-        // In one millisecond: one gave it back, the next one took it.
-        assert_eq!(paths(&[lock("0/b0/1", 5), unlock("0/b0/9", 5), lock("0/b1/0", 5)]), ["0/b1/0"]);
-        assert_eq!(paths(&[lock("2", 5), unlock("3", 6), lock("4", 7)]), ["4"]);
-        assert!(paths(&[lock("0/b0/1", 5), unlock("1", 6)]).is_empty(), "by another lane");
-        assert_eq!(paths(&[unlock("1", 4), lock("0/b0/1", 5)]), ["0/b0/1"]);
-    }
-
-    #[test]
-    fn what_a_branch_of_a_scope_that_is_over_took_is_nobodys() {
-        assert!(paths(&[lock("0/b0/1/b2/4", 5), scope("0")]).is_empty());
-        assert_eq!(paths(&[lock("0/b0/1/b2/4", 5), scope("1")]), ["0/b0/1/b2/4"]);
-    }
-
-    #[test]
-    fn only_what_was_got_counts_and_its_outcome_tells_what_for() {
-        let late = StepRecord { state: StepState::Failed, ..lock("0", 1) };
-        let refused = StepRecord { class: EffectClass::Idempotent, ..lock("1", 1) };
-        let scoped = StepRecord { outcome: Some(Outcome::Value(SCOPED.into())), ..lock("2", 1) };
-        let found = held([late, refused, scoped].iter());
-        assert_eq!(found.iter().map(|held| (held.path.ordinal, held.scoped)).collect::<Vec<_>>(), [(2, true)]);
+    fn names_of_organisations_and_of_all_are_apart() {
+        let (own, all) = (LockName::from("a.example"), LockName::new("a.example", Some("dns.write".into())));
+        let kept = [own.kept(PLATFORM), own.kept("acme"), own.kept("beta"), all.kept("acme")];
+        assert_eq!(
+            kept,
+            ["a.example", "\u{1f}acme\u{1f}a.example", "\u{1f}beta\u{1f}a.example", "\u{1e}dns.write\u{1e}a.example"]
+        );
+        assert_eq!(all.kept("acme"), all.kept(PLATFORM));
+        assert!(kept.iter().all(|name| LockName::shown(name) == "a.example"));
     }
 }

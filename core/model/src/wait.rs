@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{RunId, state::WaitReason};
+use crate::{LockName, RunId, state::WaitReason};
 
 /// What a step waits for. The step's outcome once the wait is over is given with each.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,10 +23,11 @@ pub enum WaitSpec {
     },
     /// A person's decision. Outcome: `{approved, by, comment, form}`; on expiry as `on_expiry` says.
     Approval(Box<ApprovalRequest>),
-    /// A lock by name, over all runs. Outcome: `null`; on expiry the error `wait_timeout`.
+    /// A lock by name, over all runs of an organisation. Outcome: `null`; on expiry the error `wait_timeout`.
     Lock {
-        /// The lock's name.
-        name: String,
+        /// The lock.
+        #[serde(flatten)]
+        lock: LockName,
         /// When the wait gives up.
         expires_at_ms: Option<i64>,
         /// Whether it is taken from a run whose undo is stuck, which may wait for an operator for ever.

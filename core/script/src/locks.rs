@@ -8,7 +8,7 @@ use std::{
 };
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
-use windlass_model::{CallSite, StepPath, lock::HeldLock};
+use windlass_model::{CallSite, LockName, StepPath, lock::HeldLock};
 
 use crate::throw::Halt;
 
@@ -24,9 +24,9 @@ pub(crate) struct HeldLocks {
 
 #[derive(Default)]
 struct State {
-    by_name: HashMap<String, Holder>,
-    /// Branches that wait for a sibling's lock: their lane, and the lock.
-    waiting: Vec<(Arc<str>, String)>,
+    by_name: HashMap<LockName, Holder>,
+    /// Branches that wait for a sibling's lock, on their thread or as a row: their lane, and the lock.
+    waiting: Vec<(Arc<str>, LockName)>,
 }
 
 struct Holder {
@@ -51,8 +51,12 @@ pub(crate) enum Entry<'a> {
 
 impl HeldLocks {
     pub fn new(held: Vec<HeldLock>) -> Self {
-        let holder = |held: HeldLock| Holder { path: held.path, site: held.site, scoped: held.scoped, stopped: false };
-        let by_name = held.into_iter().map(|held| (held.name.clone(), holder(held))).collect();
+        // A branch is at work from when it has begun: who waits for it before would keep its thread from it.
+        let holder = |held: HeldLock| {
+            let stopped = is_in_a_branch(&held.path.lane);
+            Holder { path: held.path, site: held.site, scoped: held.scoped, stopped }
+        };
+        let by_name = held.into_iter().map(|held| (held.lock.clone(), holder(held))).collect();
         let state = State { by_name, waiting: Vec::new() };
         Self { state: Mutex::new(state), changed: Condvar::new(), gate: Mutex::default() }
     }
@@ -60,7 +64,7 @@ impl HeldLocks {
     /// Waits while a sibling that is at work is inside; not for longer than `go_on` allows.
     pub fn enter(
         &self,
-        name: &str,
+        lock: &LockName,
         path: &StepPath,
         go_on: &dyn Fn() -> Result<bool, Halt>,
     ) -> Result<Entry<'_>, Halt> {
@@ -68,27 +72,30 @@ impl HeldLocks {
             let patient = go_on()?;
             let gate = self.gate.lock();
             let mut state = self.state.lock();
-            let Some(holder) = state.by_name.get(name) else { return Ok(Entry::Free(gate)) };
+            let Some(holder) = state.by_name.get(lock) else { return Ok(Entry::Free(gate)) };
             if path.lane.starts_with(&*holder.path.lane) {
                 return Ok(Entry::Inside(holder.site.clone()));
-            }
-            if holder.stopped || !patient {
-                return Ok(Entry::Beside(gate));
             }
             if state.is_circular(&holder.path.lane, &path.lane) {
                 return Ok(Entry::Circular(holder.site.clone()));
             }
+            let rests = holder.stopped || !patient;
+            state.waiting.push((path.lane.clone(), lock.clone()));
+            if rests {
+                return Ok(Entry::Beside(gate));
+            }
             drop(gate);
-            state.waiting.push((path.lane.clone(), name.to_owned()));
             self.changed.wait_for(&mut state, LOOK_EVERY);
-            state.waiting.retain(|(lane, waited)| *lane != path.lane || waited != name);
+            state.waits_no_more(lock, path);
         }
     }
 
     /// The store has given the lock to this step.
-    pub fn taken(&self, name: &str, path: &StepPath, site: CallSite, scoped: bool) {
+    pub fn taken(&self, lock: &LockName, path: &StepPath, site: CallSite, scoped: bool) {
         let holder = Holder { path: path.clone(), site, scoped, stopped: false };
-        self.state.lock().by_name.insert(name.to_owned(), holder);
+        let mut state = self.state.lock();
+        state.waits_no_more(lock, path);
+        state.by_name.insert(lock.clone(), holder);
     }
 
     /// Keeps others from deciding about locks, until it is dropped.
@@ -96,9 +103,19 @@ impl HeldLocks {
         self.gate.lock()
     }
 
-    pub fn release(&self, name: &str) {
-        self.state.lock().by_name.remove(name);
+    pub fn release(&self, lock: &LockName) {
+        self.state.lock().by_name.remove(lock);
         self.changed.notify_all();
+    }
+
+    /// A branch is at work: what it is inside of by the journal, and none of its own branches, may be waited for on a thread.
+    pub fn has_begun(&self, lane: &str) {
+        let mut state = self.state.lock();
+        for holder in state.by_name.values_mut() {
+            if holder.path.lane.strip_prefix(lane).is_some_and(|rest| !is_in_a_branch(rest)) {
+                holder.stopped = false;
+            }
+        }
     }
 
     /// A branch goes no further in this evaluation, and is still inside of its locks.
@@ -117,7 +134,7 @@ impl HeldLocks {
     }
 
     /// Locks of `with_lock` that branches below `lane` are inside of, with the steps that took them.
-    pub fn scoped_below(&self, lane: &str) -> Vec<(String, StepPath, CallSite)> {
+    pub fn scoped_below(&self, lane: &str) -> Vec<(LockName, StepPath, CallSite)> {
         let state = self.state.lock();
         let inside = state.by_name.iter().filter(|(_, holder)| holder.scoped && holder.path.lane.starts_with(lane));
         let mut found: Vec<_> =
@@ -127,7 +144,16 @@ impl HeldLocks {
     }
 }
 
+/// Whether a lane, or what is left of one, leads through a branch.
+fn is_in_a_branch(lane: &str) -> bool {
+    lane.split('/').any(|part| part.starts_with('b'))
+}
+
 impl State {
+    fn waits_no_more(&mut self, lock: &LockName, path: &StepPath) {
+        self.waiting.retain(|(lane, waited)| *lane != path.lane || waited != lock);
+    }
+
     /// Whether the branch that is inside waits, perhaps by way of others, for a lock that the one in `own` has.
     fn is_circular(&self, holder: &str, own: &str) -> bool {
         let (mut seen, mut lanes) = (HashSet::new(), vec![holder]);
@@ -149,11 +175,11 @@ mod tests {
     use super::*;
 
     fn held(name: &str, lane: &str, scoped: bool) -> HeldLock {
-        HeldLock { name: name.into(), path: StepPath::new(lane, 0), site: CallSite::default(), scoped }
+        HeldLock { lock: name.into(), path: StepPath::new(lane, 0), site: CallSite::default(), scoped }
     }
 
     fn entry(locks: &HeldLocks, name: &str, lane: &str) -> &'static str {
-        match locks.enter(name, &StepPath::new(lane, 9), &|| Ok(false)).unwrap() {
+        match locks.enter(&name.into(), &StepPath::new(lane, 9), &|| Ok(false)).unwrap() {
             Entry::Free(_) => "free",
             Entry::Beside(_) => "beside",
             Entry::Inside(_) => "inside",
@@ -169,7 +195,7 @@ mod tests {
         assert_eq!(entry(&locks, "a", "0/b1/4/b0/"), "inside");
         assert_eq!(entry(&locks, "d", "0/b2/"), "inside");
         locks.is_over("0/b1/");
-        let mut left: Vec<String> = locks.state.lock().by_name.keys().cloned().collect();
+        let mut left: Vec<String> = locks.state.lock().by_name.keys().map(|lock| lock.name.clone()).collect();
         left.sort();
         assert_eq!(left, ["c", "d"]);
         assert_eq!(entry(&locks, "a", "0/b2/"), "free");
@@ -179,7 +205,7 @@ mod tests {
     fn only_locks_of_with_lock_are_given_back_for_a_stopped_branch() {
         let three = [("a", "0/b1/", true), ("b", "0/b1/2/b0/", false), ("c", "1/b0/", true)];
         let locks = HeldLocks::new(three.iter().map(|(name, lane, scoped)| held(name, lane, *scoped)).collect());
-        let names: Vec<String> = locks.scoped_below("0/").into_iter().map(|(name, ..)| name).collect();
+        let names: Vec<String> = locks.scoped_below("0/").into_iter().map(|(lock, ..)| lock.name).collect();
         assert_eq!(names, ["a"]);
     }
 
@@ -189,7 +215,7 @@ mod tests {
         let locks = HeldLocks::new(three.iter().map(|(name, lane)| held(name, lane, false)).collect());
         locks.state.lock().waiting = vec![("0/b1/4/b0/".into(), "c".into()), ("0/b2/".into(), "a".into())];
         let circular = |name: &str, own: &str| {
-            matches!(locks.enter(name, &StepPath::new(own, 9), &|| Ok(true)).unwrap(), Entry::Circular(_))
+            matches!(locks.enter(&name.into(), &StepPath::new(own, 9), &|| Ok(true)).unwrap(), Entry::Circular(_))
         };
         assert!(circular("b", "0/b0/"));
         assert!(!locks.state.lock().is_circular("0/b1/", "0/b3/"));

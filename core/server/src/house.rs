@@ -176,7 +176,7 @@ impl org::House for House {
     fn remove(&self, step: &Step<'_>, name: &str, by: Option<&str>) -> Result<bool, Problem> {
         let acts = self.acts(step)?;
         let Some(found) = Organisation::find(&acts.engine, name)? else { return Ok(false) };
-        let forget = |through: &Engine, name: &str| self.vault.remove_through(through, name);
+        let removing = |work: &mut dyn FnMut() -> Result<(), Problem>| self.vault.removing(work);
         if let Some(by) = by {
             if found.body.made_by.as_deref() != Some(by) {
                 return Ok(false);
@@ -186,14 +186,14 @@ impl org::House for House {
                     invitations::withdraw(&acts.engine, &acts.by, &invitation)?;
                 }
             }
-            return match rules::remove(&acts.engine, &acts.by, &found, false, &forget) {
+            return match rules::remove(&acts.engine, &acts.by, &found, false, &removing) {
                 // Somebody lives in it by now: it stays.
                 Err(problem) if problem.code == Code::Conflict && !problem.data["contents"].is_null() => Ok(false),
                 other => other.map(|()| true),
             };
         }
         let found = acts.require_above(name)?;
-        rules::remove(&acts.engine, &acts.by, &found, found.body.suspended, &forget)?;
+        rules::remove(&acts.engine, &acts.by, &found, found.body.suspended, &removing)?;
         revoke_all(&acts.engine, name, (&acts.by.actor, &acts.by.source))?;
         Ok(true)
     }
@@ -290,11 +290,12 @@ fn typed_role(role: &str) -> Result<Role, Problem> {
 impl House {
     fn invited(&self, acts: &Acts, step: &Step<'_>, name: &str, email: &str, role: Role) -> Result<Value, Problem> {
         let made_by = Some(step.key.to_owned());
-        let new = NewInvitation { organisation: name.to_owned(), email: email.to_owned(), role, made_by };
+        let new =
+            NewInvitation { organisation: name.to_owned(), email: email.to_owned(), role, vouched: false, made_by };
         let mut invited = invitations::create(&acts.engine, &acts.by, &new)?;
         // The process ended between the making and the sending: nobody has the link.
         if invited.word.is_none() && invited.invitation.body.sent_at_ms.is_none() && self.mail.is_some() {
-            match invitations::renew(&acts.engine, &acts.by, &invited.invitation) {
+            match invitations::renew(&acts.engine, &acts.by, &invited.invitation, false) {
                 Err(problem) if matches!(problem.code, Code::TooManyRequests | Code::LimitExceeded) => {}
                 other => invited = other?,
             }

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use parking_lot::Mutex;
 use serde::Serialize;
 use windlass_model::{
-    Digest, EffectClass, Journal, Outcome, Problem, ResourceChange, StepCall, StepPath, WaitSpec,
+    Digest, EffectClass, Journal, LockName, Outcome, Problem, ResourceChange, StepCall, StepPath, WaitSpec,
     journal::{Begin, Divergence, Ending, Job, LocalEffect, Output, Replay, Runner, Settled, Stop},
     lock::HeldLock,
     undo::UndoRecord,
@@ -149,7 +149,7 @@ impl Journal for Recording {
         self.inner.finish(call, outcome)
     }
 
-    fn finish_scope(&self, call: &StepCall, outcome: Outcome, given_back: &[(String, StepCall)]) -> Settled {
+    fn finish_scope(&self, call: &StepCall, outcome: Outcome, given_back: &[(LockName, StepCall)]) -> Settled {
         self.effect(call);
         self.inner.finish_scope(call, outcome, given_back)
     }
@@ -193,7 +193,7 @@ impl Journal for Recording {
             }
             WaitSpec::Signal { name, .. } => format!("for the signal `{name}` (assumed: it comes, empty)"),
             WaitSpec::Approval(request) => format!("for a decision: {} (assumed: approved)", request.title),
-            WaitSpec::Lock { name, .. } => format!("for the lock `{name}`"),
+            WaitSpec::Lock { lock, .. } => format!("for the lock `{}`", lock.name),
             WaitSpec::Child { run } => format!("for the child run {run}"),
         };
         self.note(call, Sign::Wait, Some(note));

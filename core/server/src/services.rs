@@ -272,6 +272,10 @@ impl SecretService for Secrets {
         self.vault.remove_through(through, name)
     }
 
+    fn removing(&self, work: &mut dyn FnMut() -> Result<(), Problem>) -> Result<(), Problem> {
+        self.vault.removing(work)
+    }
+
     fn seal(&self, context: &str, plain: &str) -> Result<String, Problem> {
         self.vault.seal_text(context, plain)
     }

@@ -2,9 +2,8 @@
 //! behind its name, between separators that no key of a script has: a name in a script has no control characters.
 
 use diesel::prelude::*;
-use serde_json::Value;
-
-use windlass_model::resource::PLATFORM;
+use serde_json::{Value, json};
+use windlass_model::{Code, Problem, resource::PLATFORM};
 
 use crate::{apply::Cx, connection::AnyConnection, dialect::both, error::Applied, schema::kv};
 
@@ -35,6 +34,27 @@ pub(crate) fn set(cx: &mut Cx, organisation: &str, key: &str, value: &str) -> Ap
         .set((kv::value.eq(value), kv::updated_at_ms.eq(cx.now_ms)))
         .execute(c))?;
     Ok(())
+}
+
+/// Refuses a key that is new where the organisation has as many as it may have.
+pub(crate) fn require_room(cx: &mut Cx, organisation: &str, key: &str, most: u64) -> Applied<()> {
+    let space = space(organisation);
+    if get(cx, organisation, key)?.is_some() {
+        return Ok(());
+    }
+    // The platform's keys stand behind those of all others: only those begin with a control character.
+    let first = if space.is_empty() { " " } else { &space };
+    let own = kv::table.filter(kv::key.ge(first)).filter(kv::key.lt(format!("{space}\u{10ffff}")));
+    let used: i64 = own.count().get_result(cx.conn)?;
+    if used.unsigned_abs() < most {
+        return Ok(());
+    }
+    let message = format!("the organisation `{organisation}` keeps {used} keys in `kv`; at most {most} are kept");
+    Err(Problem::new(Code::LimitExceeded, message)
+        .help("`kv_delete` what isn't needed any more, or have `bounds.kv_keys` raised")
+        .data(json!({ "limit": most, "used": used }))
+        .no_effect()
+        .into())
 }
 
 pub(crate) fn delete(cx: &mut Cx, organisation: &str, key: &str) -> Applied<bool> {

@@ -227,6 +227,12 @@ pub(crate) fn held_epoch(conn: &mut crate::connection::AnyConnection, run: &str)
     leases::table.find(run).filter(leases::node.is_not_null()).select(leases::epoch).get_result(conn).optional()
 }
 
+/// The number that the run's next event will have; 0 if there is no such run.
+pub(crate) fn next_event(conn: &mut crate::connection::AnyConnection, run: &str) -> QueryResult<i64> {
+    let found = leases::table.find(run).select(leases::next_seq).get_result(conn).optional()?;
+    Ok(found.unwrap_or(0))
+}
+
 /// When the first lease ends.
 pub(crate) fn earliest_expiry(conn: &mut crate::connection::AnyConnection) -> QueryResult<Option<i64>> {
     leases::table

@@ -1,9 +1,10 @@
-//! Locks by name, over all runs.
+//! Locks by name, over all runs of an organisation, or over those of all. Here a name is as it is kept: the organisation stands
+//! in it.
 
 use std::collections::BTreeSet;
 
 use diesel::prelude::*;
-use windlass_model::{RunId, RunState, query::LockRecord};
+use windlass_model::{LockName, RunId, RunState, query::LockRecord};
 
 use crate::{
     apply::Cx,
@@ -14,6 +15,11 @@ use crate::{
     schema::{locks, lost_locks},
     timers,
 };
+
+/// How a lock that this run names is kept.
+pub(crate) fn kept(cx: &mut Cx, lock: &LockName, run: &RunId) -> Applied<String> {
+    Ok(lock.kept(&runs::organisation(cx, run)?))
+}
 
 /// Who holds the lock.
 pub(crate) fn holder(cx: &mut Cx, name: &str) -> Applied<Option<String>> {
@@ -136,7 +142,12 @@ pub(crate) fn hand_over(cx: &mut Cx, from: &RunId, to: &RunId) -> Applied<()> {
 /// Locks that are held, by name.
 pub(crate) fn list(conn: &mut AnyConnection) -> QueryResult<Vec<LockRecord>> {
     let rows: Vec<(String, String, i64)> = locks::table.order(locks::name).load(conn)?;
-    let record =
-        |(name, run, acquired_at_ms): (String, String, i64)| LockRecord { name, run: run.into(), acquired_at_ms };
-    Ok(rows.into_iter().map(record).collect())
+    let record = |(name, run, acquired_at_ms): (String, String, i64)| LockRecord {
+        name: LockName::shown(&name).to_owned(),
+        run: run.into(),
+        acquired_at_ms,
+    };
+    let mut records: Vec<LockRecord> = rows.into_iter().map(record).collect();
+    records.sort_by(|a, b| (&a.name, &a.run).cmp(&(&b.name, &b.run)));
+    Ok(records)
 }

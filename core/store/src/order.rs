@@ -4,11 +4,11 @@
 //!
 //! It is a help, not what correctness depends on: every command locks again what it decides upon.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use diesel::prelude::*;
 use windlass_model::{
-    RunId, WaitReason, WaitSpec,
+    LockName, RunId, WaitReason, WaitSpec,
     command::{Command, Lease},
     journal::LocalEffect,
 };
@@ -18,7 +18,7 @@ use crate::{
     connection::AnyConnection,
     hot_postgres as hot,
     recent::Recent,
-    schema::{leases, locks, waits},
+    schema::{leases, locks, runs, waits},
     timers,
 };
 
@@ -26,6 +26,8 @@ use crate::{
 #[derive(Default)]
 struct Ahead<'c> {
     names: BTreeSet<String>,
+    /// Locks that runs take or give back: how they are kept, their organisations tell.
+    locks: Vec<(&'c str, &'c LockName)>,
     runs: BTreeSet<&'c str>,
     /// Runs whose waits are looked at.
     waiting: BTreeSet<&'c str>,
@@ -44,6 +46,13 @@ pub(crate) fn lock_ahead(conn: &mut AnyConnection, recent: &Recent, commands: &[
     if !ahead.ending.is_empty() {
         let held = locks::table.filter(locks::run_id.eq_any(&ahead.ending)).select(locks::name);
         ahead.names.extend(held.load::<String>(c)?);
+    }
+    if !ahead.locks.is_empty() {
+        let those = runs::table.filter(runs::id.eq_any(ahead.locks.iter().map(|(run, _)| *run)));
+        let organisations: HashMap<String, String> =
+            those.select((runs::id, runs::organisation)).load(c)?.into_iter().collect();
+        let kept = |(run, lock): &(&str, &LockName)| Some(lock.kept(organisations.get(*run)?));
+        ahead.names.extend(ahead.locks.iter().filter_map(kept));
     }
     let waiting: Vec<&str> = ahead.waiting.union(&ahead.ending).copied().collect();
     if !waiting.is_empty() {
@@ -107,19 +116,19 @@ impl<'c> Ahead<'c> {
                 self.runs.insert(lease.run.as_str());
                 match wait {
                     WaitSpec::Child { run } => _ = self.names.insert(timers::end_of(run.as_str())),
-                    WaitSpec::Lock { name, .. } => _ = self.names.insert(name.clone()),
+                    WaitSpec::Lock { lock, .. } => self.locks.push((lease.run.as_str(), lock)),
                     WaitSpec::Timer { .. } | WaitSpec::Signal { .. } | WaitSpec::Approval(_) => {}
                 }
             }
             Command::FinishScope { lease, given_back, .. } => {
                 // Waits below it are dropped, and whoever is behind them in a lock's queue is woken.
                 self.of_another(&lease.run);
-                self.names.extend(given_back.iter().map(|(name, _)| name.clone()));
+                self.locks.extend(given_back.iter().map(|(lock, _)| (lease.run.as_str(), lock)));
             }
             Command::Local { lease, effect, .. } => {
                 self.runs.insert(lease.run.as_str());
-                if let LocalEffect::Unlock { name } = effect {
-                    self.names.insert(name.clone());
+                if let LocalEffect::Unlock { lock } = effect {
+                    self.locks.push((lease.run.as_str(), lock));
                 }
             }
             Command::Suspend { lease } | Command::BeginRollback { lease } | Command::Fail { lease, undo: true, .. } => {
@@ -138,7 +147,9 @@ impl<'c> Ahead<'c> {
                 self.runs.insert(lease.run.as_str());
             }
             Command::Beat { beat, .. } => self.runs.extend(beat.runs.iter().map(|lease| lease.run.as_str())),
-            Command::Signal { run, .. } | Command::Cancel { run, .. } => self.of_another(run),
+            Command::Signal { run, .. } | Command::Cancel { run, .. } | Command::Stick { run, .. } => {
+                self.of_another(run);
+            }
             _ => {}
         }
     }

@@ -246,6 +246,11 @@ impl Store {
         self.0.readers.with(|conn| timers::timers(conn, run))
     }
 
+    /// The number that the run's next event will have: it rises with everything that becomes of the run.
+    pub fn next_event(&self, run: &RunId) -> Read<i64> {
+        self.0.readers.with(|conn| leases::next_event(conn, run.as_str()))
+    }
+
     /// Locks that are held.
     pub fn locks(&self) -> Read<Vec<LockRecord>> {
         self.0.readers.with(locks::list)

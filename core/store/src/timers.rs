@@ -29,9 +29,10 @@ pub(crate) struct WaitRow {
 }
 
 /// What the wait is for, where that has a name that others look it up by.
-fn name(cx: &mut Cx, spec: &WaitSpec) -> Applied<Option<String>> {
+fn name(cx: &mut Cx, run: &RunId, spec: &WaitSpec) -> Applied<Option<String>> {
     Ok(match spec {
-        WaitSpec::Signal { name, .. } | WaitSpec::Lock { name, .. } => Some(name.clone()),
+        WaitSpec::Signal { name, .. } => Some(name.clone()),
+        WaitSpec::Lock { lock, .. } => Some(locks::kept(cx, lock, run)?),
         WaitSpec::Child { run } => Some(chains::root(cx, run.as_str())?),
         WaitSpec::Timer { .. } | WaitSpec::Approval(_) => None,
     })
@@ -39,7 +40,7 @@ fn name(cx: &mut Cx, spec: &WaitSpec) -> Applied<Option<String>> {
 
 pub(crate) fn insert(cx: &mut Cx, run: &RunId, path: &StepPath, spec: &WaitSpec) -> Applied<()> {
     cx.recent.waits(run);
-    let name = name(cx, spec)?;
+    let name = name(cx, run, spec)?;
     diesel::insert_into(waits::table)
         .values((
             waits::run_id.eq(run.as_str()),

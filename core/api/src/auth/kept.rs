@@ -23,8 +23,11 @@ pub struct UserBody {
     pub uid: String,
     /// How people call them.
     pub title: String,
-    /// Where mail reaches them; also a name to log in with.
+    /// Where mail reaches them; also a name to log in with, once it is known to be theirs.
     pub email: Option<String>,
+    /// Whether somebody who manages an organisation has only said that the address is theirs: they are not found by it, and
+    /// keep it from nobody.
+    pub email_unproved: bool,
     /// Hash of the password (PHC text); without one only OpenID lets them in.
     pub password: Option<String>,
     /// Rises when all sessions end: one that was opened with an earlier number is none, however late it was written.
@@ -205,7 +208,8 @@ impl Kind for UserBody {
 
     fn keys(&self, id: &str) -> Vec<String> {
         let external = self.external.as_ref().map(|external| format!("{}|{}", external.provider, external.subject));
-        [Some(id.to_owned()), self.email.clone(), external].into_iter().flatten().collect()
+        let email = self.email.clone().filter(|_| !self.email_unproved);
+        [Some(id.to_owned()), email, external].into_iter().flatten().collect()
     }
 }
 
@@ -361,7 +365,12 @@ impl By {
         before: Value,
         after: Value,
     ) -> Engine {
-        engine.audited(NewAudit {
+        engine.audited(self.entry(action, (organisation, target), before, after))
+    }
+
+    /// An entry of theirs in the audit log.
+    pub fn entry(&self, action: &str, (organisation, target): (&str, &str), before: Value, after: Value) -> NewAudit {
+        NewAudit {
             actor: self.actor.clone(),
             organisation: organisation.to_owned(),
             action: action.to_owned(),
@@ -369,7 +378,7 @@ impl By {
             source: self.source.clone(),
             before,
             after,
-        })
+        }
     }
 }
 

@@ -22,6 +22,10 @@ impl Secrets for Plain {
         Ok(())
     }
 
+    fn removing(&self, work: &mut dyn FnMut() -> Result<(), Problem>) -> Result<(), Problem> {
+        work()
+    }
+
     fn seal(&self, context: &str, plain: &str) -> Result<String, Problem> {
         Ok(format!("{context}|{plain}"))
     }

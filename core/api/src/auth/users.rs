@@ -10,7 +10,9 @@ use windlass_model::{
 use crate::organisations::quota::{self, Quota};
 
 use super::{
-    binding::Binding,
+    access::Principal,
+    binding::{Binding, covered},
+    held,
     kept::{By, Kept, Organisation, OrganisationBody, PLATFORM, Session, Token, TotpBody, User, UserBody},
     password, secret,
 };
@@ -79,7 +81,7 @@ pub fn checked_email(email: &str) -> Result<String, Problem> {
     Err(problem.data(json!({ "pointer": "/email" })))
 }
 
-/// The user who logs in with this name or e-mail address.
+/// The user who logs in with this name or e-mail address: one that is known to be theirs.
 pub fn by_login(engine: &Engine, login: &str) -> Result<Option<User>, Problem> {
     let login = login.trim().to_lowercase();
     // What stands behind `|` belongs to a provider; nobody types that.
@@ -89,6 +91,11 @@ pub fn by_login(engine: &Engine, login: &str) -> Result<Option<User>, Problem> {
     User::find_by_key(engine, &login)
 }
 
+/// Whether an address is somebody's because this one says so. Whoever manages an organisation could say it of anybody's.
+pub fn vouches(principal: &Principal) -> bool {
+    covered(&held(principal), &Binding::platform_admin())
+}
+
 /// What others may know of a user, and the audit log keeps.
 pub fn view(user: &User) -> Value {
     json!({
@@ -96,6 +103,7 @@ pub fn view(user: &User) -> Value {
         "organisation": user.organisation,
         "title": user.body.title,
         "email": user.body.email,
+        "email_unproved": user.body.email_unproved,
         "disabled": user.body.disabled,
         "bindings": user.body.bindings,
         "password": user.body.password.is_some(),

@@ -26,9 +26,23 @@ pub struct InvitationBody {
     pub words: u32,
     /// When a mail server last took it over.
     pub sent_at_ms: Option<i64>,
+    /// Whether its present word was in a letter, and nowhere else: whoever has it reads what is sent to the address.
+    #[serde(default)]
+    pub mailed: bool,
+    /// Whether its present word was made for an admin of the platform, who hands it to whom it is for.
+    #[serde(default)]
+    pub vouched: bool,
     /// The step that has made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub made_by: Option<String>,
+}
+
+impl InvitationBody {
+    /// Whether the address is theirs who accept it. Whoever manages an organisation can invite any address, and is told the word
+    /// where no letter goes out.
+    pub fn proves(&self) -> bool {
+        self.mailed || self.vouched
+    }
 }
 
 impl Kind for InvitationBody {

@@ -251,8 +251,13 @@ fn create(request: Request) -> Result<Answer, Problem> {
     let (organisation, standing) = place(&request)?;
     let body: InvitationBody = request.json()?;
     admit(&request, &organisation, standing, body.role)?;
-    let new =
-        NewInvitation { organisation: organisation.id.clone(), email: body.email, role: body.role, made_by: None };
+    let new = NewInvitation {
+        organisation: organisation.id.clone(),
+        email: body.email,
+        role: body.role,
+        vouched: users::vouches(&request.principal),
+        made_by: None,
+    };
     let invited = rules::create(&request.api.engine, &auth::by(&request), &new)?;
     let answer = sent(&request, &invited)?;
     Answer::created(&format!("/api/v1/invitations/{}", invited.invitation.id), &answer)
@@ -286,7 +291,8 @@ fn show(request: Request) -> Result<Answer, Problem> {
 fn send_again(request: Request) -> Result<Answer, Problem> {
     let (invitation, organisation, standing) = found(&request)?;
     admit(&request, &organisation, standing, invitation.body.role)?;
-    let invited = rules::renew(&request.api.engine, &auth::by(&request), &invitation)?;
+    let invited =
+        rules::renew(&request.api.engine, &auth::by(&request), &invitation, users::vouches(&request.principal))?;
     Answer::json(&sent(&request, &invited)?)
 }
 
@@ -325,7 +331,9 @@ fn accept(request: Request) -> Result<Answer, Problem> {
     let body: AcceptBody = request.json()?;
     let invitation = opened(&request, &body.word)?;
     let engine = &request.api.engine;
-    let user = match users::by_login(engine, &invitation.body.email)? {
+    let user = match users::by_login(engine, &invitation.body.email)?
+        .map_or_else(|| own_unproved(&request, &invitation), |user| Ok(Some(user)))?
+    {
         Some(user) => accept_known(&request, &invitation, &user)?,
         None => {
             let missing = |name: &str| {
@@ -344,6 +352,12 @@ fn accept(request: Request) -> Result<Answer, Problem> {
     };
     request.api.auth.forget();
     Answer::json(&Accepted { user: user.id, organisation: invitation.organisation, role: invitation.body.role })
+}
+
+/// The user whose session it is, if they were said to have the invited address: the word that was sent there proves it.
+fn own_unproved(request: &Request, invitation: &Invitation) -> Result<Option<User>, Problem> {
+    let user = User::find(&request.api.engine, request.principal.person())?;
+    Ok(user.filter(|user| user.body.email_unproved && user.body.email.as_ref() == Some(&invitation.body.email)))
 }
 
 /// A user who is there has to be the one who asks, in a session: a token or somebody else's session isn't enough.

@@ -45,6 +45,8 @@ pub struct NewInvitation {
     pub email: String,
     /// What they will hold there.
     pub role: Role,
+    /// Whether an admin of the platform invites.
+    pub vouched: bool,
     /// The step that makes it: the same step finds its own.
     pub made_by: Option<String>,
 }
@@ -137,6 +139,8 @@ pub fn create(engine: &Engine, by: &By, new: &NewInvitation) -> Result<Invited, 
         made_at_ms: now_ms(),
         words: 1,
         sent_at_ms: None,
+        mailed: false,
+        vouched: new.vouched,
         made_by: new.made_by.clone(),
     };
     let expires_at_ms = Some(now_ms() + OPEN_MS);
@@ -153,8 +157,8 @@ fn spoken(id: &str, word: &str) -> String {
     format!("wi_{id}_{word}")
 }
 
-/// Makes a new word for an invitation; the one before works no more.
-pub fn renew(engine: &Engine, by: &By, before: &Invitation) -> Result<Invited, Problem> {
+/// Makes a new word for an invitation; the one before works no more. `vouched`: for an admin of the platform.
+pub fn renew(engine: &Engine, by: &By, before: &Invitation, vouched: bool) -> Result<Invited, Problem> {
     tree::require_active(engine, &before.organisation)?;
     let now = now_ms();
     if before.body.words >= WORDS {
@@ -174,6 +178,8 @@ pub fn renew(engine: &Engine, by: &By, before: &Invitation) -> Result<Invited, P
     after.body.hash = secret::hash(&word);
     after.body.made_at_ms = now;
     after.body.words += 1;
+    after.body.mailed = false;
+    after.body.vouched = vouched;
     let place = (before.organisation.as_str(), before.id.as_str());
     by.audited(engine, "invitation.send", place, Value::Null, view(&after)).change(vec![after.put()?])?;
     Ok(Invited { invitation: Invitation::require(engine, &before.id)?, word: Some(spoken(&before.id, &word)) })
@@ -218,6 +224,7 @@ pub fn send(engine: &Engine, mail: Option<&dyn Mail>, public_url: &str, invited:
         Ok(()) => {
             let mut noted = invitation.clone();
             noted.body.sent_at_ms = Some(now_ms());
+            noted.body.mailed = true;
             // Somebody may have accepted it by now: then there is nothing to note.
             match engine.change(vec![noted.put()?]) {
                 Err(problem) if !matches!(problem.code, Code::Conflict | Code::NotFound) => Err(problem),
@@ -295,6 +302,7 @@ pub fn accept_new(engine: &Engine, source: &str, invitation: &Invitation, new: &
     let body = UserBody {
         title: new.title.trim().to_owned(),
         email: Some(invitation.body.email.clone()),
+        email_unproved: !invitation.body.proves(),
         password: Some(users::hashed(new.password, &name)?),
         bindings: vec![Binding::new(invitation.body.role, &invitation.organisation)],
         ..UserBody::default()
@@ -313,6 +321,9 @@ pub fn accept(engine: &Engine, by: &By, invitation: &Invitation, user: &User) ->
     let binding = Binding::new(invitation.body.role, &invitation.organisation);
     body.bindings.retain(|held| !binding.covers(held));
     body.bindings.push(binding);
+    if invitation.body.proves() && body.email.as_ref() == Some(&invitation.body.email) {
+        body.email_unproved = false;
+    }
     let user = users::update_with(engine, by, "user.update", user, body, vec![spent(invitation)]).map_err(raced)?;
     accepted(engine, by, invitation)?;
     Ok(user)

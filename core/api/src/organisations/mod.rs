@@ -307,9 +307,8 @@ fn remove(request: Request) -> Result<Answer, Problem> {
     let (organisation, _) = found_as(&request, Standing::Parent)?;
     let query: RemoveQuery = request.query()?;
     let api = &request.api;
-    rules::remove(&api.engine, &auth::by(&request), &organisation, query.offboard, &|through, name| {
-        api.secrets.delete(through, name)
-    })?;
+    let removing = |work: &mut dyn FnMut() -> Result<(), Problem>| api.secrets.removing(work);
+    rules::remove(&api.engine, &auth::by(&request), &organisation, query.offboard, &removing)?;
     vouchers::revoke_all(&api.engine, &organisation.id, (&request.principal.actor(), &request.address.to_string()))?;
     api.auth.forget();
     Ok(Answer::nothing())

@@ -222,14 +222,17 @@ fn credits(engine: &Engine, name: &str) -> Result<u64, Problem> {
 const STAY: [&str; 4] =
     ["organisations under it", "open runs", "things that its runs have made", "accounts with credit"];
 
+/// Does something while nobody else changes a secret.
+pub type Removing<'a> = dyn Fn(&mut dyn FnMut() -> Result<(), Problem>) -> Result<(), Problem> + 'a;
+
 /// Removes an organisation: an empty one, or with `offboard` one that is suspended, with its members, tokens, secrets,
-/// schedules and plugins. Its ended runs and its entries in the audit log stay until their own time is over.
+/// schedules and plugins; `removing` keeps secrets from being changed by others meanwhile. Its ended runs and its entries in the audit log stay until their own time is over.
 pub fn remove(
     engine: &Engine,
     by: &By,
     organisation: &Organisation,
     offboard: bool,
-    forget: &dyn Fn(&Engine, &str) -> Result<(), Problem>,
+    removing: &Removing<'_>,
 ) -> Result<(), Problem> {
     let name = organisation.id.as_str();
     if name == PLATFORM {
@@ -255,14 +258,6 @@ pub fn remove(
             .help(help)
             .data(json!({ "contents": data })));
     }
-    for secret in engine.secrets()?.iter().filter(|secret| quota::secret_owner(&secret.name) == name) {
-        let place = (name, secret.name.as_str());
-        let through = by.audited(engine, "secret.delete", place, json!({ "to": secret.policy["to"] }), Value::Null);
-        match forget(&through, &secret.name) {
-            Err(problem) if problem.code != Code::SecretNotFound => return Err(problem),
-            _ => {}
-        }
-    }
     let mut changes = removal(engine, organisation)?;
     if has_lived(engine, name)? {
         changes.push(Change::Put {
@@ -277,8 +272,19 @@ pub fn remove(
     }
     let audited =
         by.audited(engine, "organisation.delete", (name, name), json!(organisation.body), json!({ "had": found }));
-    let removed = told(&audited, EventKind::OrganisationRemoved, organisation).change(changes);
-    removed.map(drop).map_err(|problem| match quota::is_overtaken(&problem) {
+    let told = told(&audited, EventKind::OrganisationRemoved, organisation);
+    // What is refused leaves its secrets, too.
+    let removed = removing(&mut || {
+        let mut secrets = engine.secrets()?;
+        secrets.retain(|secret| quota::secret_owner(&secret.name) == name);
+        let forgotten = secrets.into_iter().map(|secret| {
+            let before = json!({ "to": secret.policy["to"] });
+            let entry = by.entry("secret.delete", (name, &secret.name), before, Value::Null);
+            (secret.name, entry)
+        });
+        told.change_and_forget(changes.clone(), forgotten.collect())
+    });
+    removed.map_err(|problem| match quota::is_overtaken(&problem) {
         true => Problem::new(Code::Conflict, format!("something was made in the organisation `{name}` at this moment"))
             .help("look at what is in it now, and try again"),
         false => problem,

@@ -151,7 +151,8 @@ fn launch_soon(request: &Request) -> Option<Answering> {
         return None;
     }
     let Asked { launch, engine, .. } = Asked::read(request, body).ok()?;
-    if refers_to_secrets(&launch.input) {
+    // Only the platform has no quotas: what stands in an organisation's own folder runs in that one, whoever launches it.
+    if launch.organisation != PLATFORM || refers_to_secrets(&launch.input) {
         return None;
     }
     let organisation = launch.organisation.clone();

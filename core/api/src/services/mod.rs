@@ -177,6 +177,10 @@ pub trait Secrets: Send + Sync {
     /// Removes one, through this handle.
     fn delete(&self, through: &Engine, name: &str) -> Result<(), Problem>;
 
+    /// Does what removes some beside other things, while nobody else keeps or removes one: what is kept anew by a change of keys
+    /// at the same time would come back.
+    fn removing(&self, work: &mut dyn FnMut() -> Result<(), Problem>) -> Result<(), Problem>;
+
     /// Seals text for keeping it in a document (TOTP seeds, webhook keys); `context` is bound to it.
     fn seal(&self, context: &str, plain: &str) -> Result<String, Problem>;
 

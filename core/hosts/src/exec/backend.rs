@@ -11,7 +11,7 @@ use std::{
 use serde_json::{Value, json};
 use windlass_model::{Code, Problem};
 
-use super::{Config, jail::Jail};
+use super::{Config, inmates::Range, jail::Jail};
 use crate::support;
 
 mod child;
@@ -21,8 +21,6 @@ pub(super) const OUTPUT_BYTES: usize = 1 << 20;
 
 const SYSTEM_FOLDERS: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 const ENVIRONMENT: [(&str, &str); 2] = [("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"), ("LANG", "C")];
-/// Whom programs in a namespace run as.
-const USER: &str = "nobody";
 const LAST_LINES: usize = 5;
 
 /// What the configuration allows, with every program found.
@@ -33,10 +31,13 @@ pub(super) struct Programs {
     folders: Vec<PathBuf>,
     env: Vec<String>,
     hidden: Vec<PathBuf>,
+    inhabitants: Range,
 }
 
 impl Programs {
     pub(super) fn from_config(config: &Config) -> Result<Self, Problem> {
+        let inhabitants = config.inhabitants();
+        inhabitants.check()?;
         let mut paths = BTreeMap::new();
         for entry in &config.programs {
             let path = Path::new(entry);
@@ -68,7 +69,7 @@ impl Programs {
             })?;
             folders.push(real);
         }
-        Ok(Self { paths, folders, env: config.env.clone(), hidden: config.hidden.clone() })
+        Ok(Self { paths, folders, env: config.env.clone(), hidden: config.hidden.clone(), inhabitants })
     }
 
     /// Prepares a program; `argv` isn't empty.
@@ -143,26 +144,23 @@ impl Start {
         Ok(())
     }
 
-    /// Runs it inside a named network namespace, in a jail: it has that network and nothing of this machine.
+    /// Runs it inside a named network namespace, in a jail: it has that network and nothing of this machine. `check` tells the
+    /// organisation for which it enters.
     pub(super) fn enter(
         &mut self,
         programs: &Programs,
         namespace: &str,
-        check: impl FnOnce() -> Result<(), Problem>,
+        check: impl FnOnce() -> Result<String, Problem>,
     ) -> Result<(), Problem> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
         let valid = namespace.bytes().all(plain) && !namespace.is_empty() && namespace.len() <= 255;
         if !valid || namespace.starts_with('.') {
             return Err(support::invalid(format!("`{namespace}` can't be the name of a network namespace")));
         }
-        check()?;
+        let organisation = check()?;
         let file = File::open(Path::new("/run/netns").join(namespace))
             .map_err(|error| support::system(format!("network namespace `{namespace}`"), &error).no_effect())?;
-        let user = nix::unistd::User::from_name(USER).ok().flatten().ok_or_else(|| {
-            let message = format!("there is no user `{USER}` on this machine, whom programs in a namespace run as");
-            Problem::new(Code::Unsupported, message).help("an administrator adds one who owns nothing").no_effect()
-        })?;
-        let jail = Jail::new(&user, &programs.hidden)?;
+        let jail = Jail::new(programs.inhabitants.of(&organisation)?, &programs.hidden)?;
         self.inside = Some(Inside { network: file.into(), name: namespace.to_owned(), jail });
         Ok(())
     }

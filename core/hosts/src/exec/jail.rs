@@ -3,7 +3,8 @@
 //! who owns nothing, without its devices, terminals, sockets and other namespaces, and no process but their own. When the first
 //! process of a jail ends, the kernel ends the others.
 //!
-//! All jails share one user. They can't reach one another by it: each has processes, terminals, IPC and writable folders of its own.
+//! All jails of an organisation share one user (`inmates.rs`). They can't reach one another by it: each has processes, terminals, IPC and
+//! writable folders of its own.
 
 use std::{
     ffi::CStr,
@@ -16,10 +17,11 @@ use std::{
 use nix::{
     mount::{MntFlags, MsFlags, mount, umount2},
     sched::{CloneFlags, setns, unshare},
-    unistd::{Gid, Uid, User},
+    unistd::{Gid, Uid},
 };
 use windlass_model::{Code, Problem};
 
+use super::inmates::Inhabitant;
 use crate::privileges;
 
 /// What somebody may do in the node's network.
@@ -29,7 +31,7 @@ const CAPABILITIES: [u32; 3] = [10, 12, 13]; // CAP_NET_BIND_SERVICE, CAP_NET_AD
 const SCRATCH: [&str; 4] = ["/run", "/var/run", "/tmp", "/var/tmp"];
 /// The devices that there are.
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
-/// Processes of all jails together, as they have one user.
+/// Processes of all jails of an organisation together, as they have one user.
 const PROCESSES: libc::rlim_t = 512;
 /// Bytes of memory that one of their processes may map.
 const MEMORY: libc::rlim_t = 2 << 30;
@@ -53,7 +55,7 @@ pub struct Inmate {
 
 impl Jail {
     /// For programs of this user, who isn't root; folders in `hidden` are empty there.
-    pub fn new(user: &User, hidden: &[PathBuf]) -> Result<Self, Problem> {
+    pub fn new(user: Inhabitant, hidden: &[PathBuf]) -> Result<Self, Problem> {
         if user.uid.is_root() {
             return Err(Problem::new(Code::Configuration, "programs in a namespace don't run as root"));
         }

@@ -1,6 +1,7 @@
 //! `exec`: runs declared programs with an argument list, never through a shell.
 
 mod backend;
+pub mod inmates;
 pub mod jail;
 mod ops;
 #[cfg(test)]
@@ -12,10 +13,11 @@ use serde::{Deserialize, Serialize};
 use windlass_model::Problem;
 use windlass_script::host::HostModule;
 
+use self::inmates::Range;
 use crate::lab_space::Owners;
 
 /// `[hosts.exec]`: nothing can be run unless it is named here.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Programs that scripts may be granted. A bare name (`ping`) is looked up in /usr/sbin, /usr/bin, /sbin and /bin;
@@ -25,9 +27,27 @@ pub struct Config {
     pub folders: Vec<PathBuf>,
     /// Environment variables that scripts may set.
     pub env: Vec<String>,
+    /// The first id of the users that programs in namespaces run as: each organisation has one of its own.
+    pub uid_first: u32,
+    /// How many such ids there are; 0: all organisations share the user `nobody`.
+    pub uid_count: u32,
     /// Folders that programs in a namespace see empty: that of the server's data.
     #[serde(skip)]
     pub hidden: Vec<PathBuf>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let Range { first: uid_first, count: uid_count } = Range::default();
+        Self { programs: Vec::new(), folders: Vec::new(), env: Vec::new(), uid_first, uid_count, hidden: Vec::new() }
+    }
+}
+
+impl Config {
+    /// Whom programs in namespaces run as.
+    pub fn inhabitants(&self) -> Range {
+        Range { first: self.uid_first, count: self.uid_count }
+    }
 }
 
 /// The module; `owners` tells which namespaces a run may enter. Fails when the configuration names a program in a way that can't be

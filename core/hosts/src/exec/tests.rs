@@ -261,3 +261,56 @@ fn mistakes_in_options_are_named() {
         assert_eq!(problem.code, Code::InvalidArgument);
     }
 }
+
+/// A named network namespace of its own; gone at the end.
+struct Namespace(String);
+
+impl Namespace {
+    fn new() -> Option<Self> {
+        let name = format!("jails-{}", std::process::id());
+        let made = std::process::Command::new("ip").args(["netns", "add", &name]).status();
+        if made.is_ok_and(|status| status.success()) {
+            return Some(Self(name));
+        }
+        crate::testing::skip("no network namespace can be made");
+        None
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("ip").args(["netns", "del", &self.0]).status();
+    }
+}
+
+/// Lets every run in, for this organisation.
+struct Everybody(&'static str);
+
+impl Owners for Everybody {
+    fn check(&self, _: &windlass_script::host::OpCx, _: &str) -> Result<String, windlass_model::Problem> {
+        Ok(self.0.to_owned())
+    }
+}
+
+/// The kernel counts a user's processes: what one organisation takes, no other one is short of.
+#[test]
+fn organisations_programs_run_as_users_of_their_own() {
+    let Some(namespace) = Namespace::new() else { return };
+    let run = |organisation, uid_count, argv: serde_json::Value| {
+        let config = Config { programs: vec!["id".into()], uid_count, ..Config::default() };
+        let bench = Bench::new(module(&config, Arc::new(Everybody(organisation))).unwrap(), &[]);
+        let options = json!({ "namespace": namespace.0, "timeout": "20s" });
+        bench.call("run", json!([argv, options]))
+    };
+    let id = |organisation, count| {
+        let found = run(organisation, count, json!(["id", "-u"])).unwrap();
+        found["stdout"].as_str().unwrap().trim().parse::<u32>().unwrap()
+    };
+    let many = Config::default().uid_count;
+    assert_eq!(id("acme", 0), id("beta", 0), "without a range they share one");
+    if id("acme", many) == id("acme", 0) {
+        return crate::testing::skip("this user namespace has no ids to give away");
+    }
+    assert_ne!(id("acme", many), id("beta", many));
+    assert_eq!(id("acme", 1), id("beta", 1), "as many users as there are ids");
+}

@@ -25,11 +25,11 @@ struct ByMark {
 }
 
 impl Owners for ByMark {
-    fn check(&self, cx: &OpCx, namespace: &str) -> Result<(), Problem> {
+    fn check(&self, cx: &OpCx, namespace: &str) -> Result<String, Problem> {
         let organisation = self.organisations.of(&cx.run)?;
         let Some(Parsed::Namespace { name: node, .. }) = parse(namespace) else {
             if organisation == PLATFORM {
-                return Ok(());
+                return Ok(organisation);
             }
             let message = format!("the network namespace `{namespace}` is no node of a lab");
             return Err(Problem::new(Code::PermissionDenied, message)
@@ -51,6 +51,6 @@ impl Owners for ByMark {
         let mark = alias.as_deref().and_then(Mark::parse).ok_or_else(not_theirs)?;
         let lab = LabId::parse(&mark.lab).ok_or_else(not_theirs)?;
         let theirs = mark.instance == short_instance(&cx.instance) && mark.name == node;
-        if theirs && lab.organisation == organisation { Ok(()) } else { Err(not_theirs()) }
+        if theirs && lab.organisation == organisation { Ok(lab.organisation) } else { Err(not_theirs()) }
     }
 }

@@ -54,4 +54,6 @@ pub enum Given {
     Value(Arc<str>),
     /// The child to be.
     Child(Box<NewRun>),
+    /// How many there may be.
+    Most(u64),
 }

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use rhai::{Array, Dynamic, FnPtr, NativeCallContext};
 use serde_json::json;
 use windlass_model::{
-    Bounds, EffectClass, Outcome, Problem, StepCall, StepPath,
+    Bounds, EffectClass, LockName, Outcome, Problem, StepCall, StepPath,
     journal::{Replay, Stop},
 };
 
@@ -211,10 +211,10 @@ pub(super) fn open(
 pub(super) fn finish(call: &Call, run: &RunContext, step: &StepCall, outcome: Outcome) -> Result<Dynamic, Halt> {
     let lanes = format!("{}/", step.path);
     let inside = run.locks.scoped_below(&lanes).into_iter();
-    let given_back: Vec<(String, StepCall)> = inside
-        .map(|(name, path, site)| {
-            let unlock = locks::given_back(&name, &path, site);
-            (name, unlock)
+    let given_back: Vec<(LockName, StepCall)> = inside
+        .map(|(lock, path, site)| {
+            let unlock = locks::given_back(&lock, &path, site);
+            (lock, unlock)
         })
         .collect();
     let result = call.finish_with(run, step, outcome, &given_back);
@@ -323,6 +323,7 @@ fn one_branch(
 ) -> Done {
     let body = || -> Returned { closure.call_raw(context, None, item.cloned().into_iter().collect::<Vec<_>>()) };
     let lane = branch.cursor.lane.clone();
+    run.locks.has_begun(&lane);
     let (result, stop) = branch::enter(branch, || {
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(body)).map(|result| {
             result.map(|value| canonical::text(&value, Secrets::Refused, run.shell.config.bounds.step_bytes))

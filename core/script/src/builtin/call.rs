@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rhai::{Dynamic, FnPtr, NativeCallContext};
 use serde_json::Value;
 use windlass_model::{
-    CallSite, Code, EffectClass, Outcome, Problem, StepCall, WaitSpec,
+    CallSite, Code, EffectClass, LockName, Outcome, Problem, StepCall, WaitSpec,
     journal::{Begin, LocalEffect},
     time::parse_duration_ms,
 };
@@ -199,7 +199,7 @@ impl Call<'_, '_, '_> {
         run: &RunContext,
         call: &StepCall,
         outcome: Outcome,
-        given_back: &[(String, StepCall)],
+        given_back: &[(LockName, StepCall)],
     ) -> Result<Dynamic, Halt> {
         // The journal keeps the outcome, and gives it free.
         if let Outcome::Value(text) = &outcome {

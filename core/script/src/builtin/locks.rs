@@ -1,11 +1,11 @@
-//! Locks by name, over all runs.
+//! Locks by name, over all runs of an organisation, or over those of all.
 
 use std::sync::Arc;
 
 use rhai::Dynamic;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use windlass_model::{
-    CallSite, Code, EffectClass, Outcome, Problem, StepCall, StepPath, WaitSpec, journal::LocalEffect,
+    CallSite, Code, EffectClass, LockName, Outcome, Problem, StepCall, StepPath, WaitSpec, journal::LocalEffect,
 };
 
 use super::{Builtin, Call, call::duration_ms};
@@ -15,7 +15,7 @@ use crate::{
     dispatch,
     host::{Kind, Param, Permission},
     locks::Entry,
-    meter, perform,
+    meter, perform, permission,
     throw::{Halt, Returned},
 };
 
@@ -26,7 +26,7 @@ pub(super) fn all() -> Vec<Builtin> {
             doc: "Takes a lock, calls the closure, and gives the lock back, also when the closure fails. Gives the closure's result. While the closure waits, the lock is kept. A branch of `race` or `parallel` that is stopped because another one has decided gives it back when it has stopped. Branches of one run have a lock one after the other; inside of it, taking it again fails with `invalid_argument`, as do branches that wait for each other's locks.",
             params: const {
                 &[
-                    Param::required("name", Kind::String, "the lock's name, over all runs"),
+                    Param::required("name", Kind::String, "the lock's name, over all runs of the organisation"),
                     Param::required("closure", Kind::Closure, "`|| …`"),
                 ]
             },
@@ -40,11 +40,11 @@ pub(super) fn all() -> Vec<Builtin> {
             doc: "Takes a lock; waits until it is free. With `timeout` it fails with `wait_timeout`. The end of the run gives all of its locks back. Branches of one run have a lock one after the other: a branch that is at work keeps the others out until it gives the lock back, or is over. Inside of it, taking it again fails with `invalid_argument`.",
             params: const {
                 &[
-                    Param::required("name", Kind::String, "the lock's name, over all runs"),
+                    Param::required("name", Kind::String, "the lock's name, over all runs of the organisation"),
                     Param::optional(
                         "options",
                         Kind::Map,
-                        "`timeout`: a duration; `from_stuck`: a lock of a run whose undo is stuck is taken from that (false)",
+                        "`timeout`: a duration; `from_stuck`: a lock of a run whose undo is stuck is taken from that (false); `across`: a verb such as `dns.write`, for what all organisations share: the lock is one over all of them, and needs the grant `dns.write:NAME`",
                     ),
                 ]
             },
@@ -56,7 +56,12 @@ pub(super) fn all() -> Vec<Builtin> {
         Builtin {
             name: "unlock",
             doc: "Gives a lock back. Gives whether this run held it.",
-            params: const { &[Param::required("name", Kind::String, "the lock's name")] },
+            params: const {
+                &[
+                    Param::required("name", Kind::String, "the lock's name"),
+                    Param::optional("options", Kind::Map, "`across`, as it was taken"),
+                ]
+            },
             returns: "bool",
             permission: Permission::Free,
             example: "lock(\"lab\"); ensure(unlock(\"lab\"), \"it was held\");",
@@ -72,7 +77,8 @@ fn lock(call: &Call) -> Result<Dynamic, Halt> {
 /// Takes a lock. `scoped`: for a closure, after which it is given back.
 fn take(call: &Call, scoped: bool) -> Result<Dynamic, Halt> {
     let name = call.name(0)?;
-    let options = call.options(1, &["timeout", "from_stuck"])?;
+    let options = call.options(1, &["timeout", "from_stuck", "across"])?;
+    let lock = named(call, name, &options)?;
     let timeout_ms = options.get("timeout").map(duration_ms).transpose()?;
     let from_stuck = match options.get("from_stuck") {
         None => false,
@@ -80,6 +86,7 @@ fn take(call: &Call, scoped: bool) -> Result<Dynamic, Halt> {
         Some(_) => return Err(call.invalid("needs true or false for `from_stuck`").into()),
     };
     let run = call.start()?;
+    permit(call, &run, &lock)?;
     call.refuse_in_undo()?;
     let step = match call.take(&run, EffectClass::Wait, &call.args_text(&run)?)? {
         // Which branch is inside by what is recorded was told when the evaluation began.
@@ -91,24 +98,26 @@ fn take(call: &Call, scoped: bool) -> Result<Dynamic, Halt> {
         branch::look_for_stop()?;
         Ok(expires_at_ms.is_none_or(|at_ms| run.journal.now_ms() < at_ms))
     };
-    let (beside, _gate) = match run.locks.enter(&name, &step.path, &go_on)? {
+    let (beside, _gate) = match run.locks.enter(&lock, &step.path, &go_on)? {
         Entry::Free(gate) => (false, gate),
         Entry::Beside(gate) => (true, gate),
         Entry::Inside(taken_at) => {
-            let message = format!("this run has the lock `{name}` already: it was taken at {}", place(&taken_at));
-            return refuse(call, &run, step, message);
+            let message =
+                format!("this run has the lock `{}` already: it was taken at {}", lock.name, place(&taken_at));
+            return refuse(call, &run, &step, message);
         }
         Entry::Circular(taken_at) => {
             let message = format!(
-                "two branches would wait for each other: the one that took the lock `{name}` at {} waits for a lock of this one",
+                "two branches would wait for each other: the one that took the lock `{}` at {} waits for a lock of this one",
+                lock.name,
                 place(&taken_at)
             );
-            return refuse(call, &run, step, message);
+            return refuse(call, &run, &step, message);
         }
     };
-    let spec = WaitSpec::Lock { name: name.clone(), expires_at_ms, from_stuck, scoped, beside };
+    let spec = WaitSpec::Lock { lock: lock.clone(), expires_at_ms, from_stuck, scoped, beside };
     let result = perform::settled(&step, run.journal.wait(&step, &spec))?;
-    run.locks.taken(&name, &step.path, step.site, scoped);
+    run.locks.taken(&lock, &step.path, step.site, scoped);
     Ok(result)
 }
 
@@ -116,39 +125,58 @@ fn place(site: &CallSite) -> String {
     format!("{}.rhai:{}", site.file, site.line)
 }
 
-/// The refusal is recorded: which of two branches came first isn't known in a replay.
-fn refuse(call: &Call, run: &RunContext, mut step: StepCall, message: String) -> Result<Dynamic, Halt> {
+/// The lock that a call is about.
+fn named(call: &Call, name: String, options: &Map<String, Value>) -> Result<LockName, Problem> {
+    let across = match options.get("across") {
+        None => None,
+        Some(Value::String(verb)) if permission::is_well_formed(&format!("{verb}:*")) && !verb.contains(['*', ':']) => {
+            Some(verb.clone())
+        }
+        Some(_) => return Err(call.invalid("needs a verb such as `dns.write` for `across`")),
+    };
+    Ok(LockName::new(name, across))
+}
+
+/// A lock over all organisations is for those who may do something with what it is called after.
+fn permit(call: &Call, run: &RunContext, lock: &LockName) -> Result<(), Problem> {
+    match &lock.across {
+        Some(verb) if !run.program.covers(verb, &lock.name) => {
+            Err(permission::denied(&call.entry.name, verb, Some(&lock.name)))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The refusal is recorded: which of two branches came first isn't known in a replay. The step may wait already.
+fn refuse(call: &Call, run: &RunContext, step: &StepCall, message: String) -> Result<Dynamic, Halt> {
     let problem = Problem::new(Code::InvalidArgument, message)
         .help("Take the lock once, around all that needs it; take several locks in the same order everywhere.")
         .no_effect();
-    step.class = EffectClass::Idempotent;
-    match call.begin(run, &step)? {
-        Some(value) => Ok(value),
-        None => call.finish(run, &step, Outcome::Error(Arc::new(problem.at(step.site.clone())))),
-    }
+    call.finish(run, step, Outcome::Error(Arc::new(problem.at(step.site.clone()))))
 }
 
 fn unlock(call: &Call) -> Result<Dynamic, Halt> {
     let name = call.name(0)?;
+    let options = call.options(1, &["across"])?;
+    let args = if options.is_empty() { json!([name]) } else { json!([name, options]) }.to_string();
+    let lock = named(call, name, &options)?;
     let run = call.start()?;
+    permit(call, &run, &lock)?;
     meter::weigh_call()?;
-    let step = match call.take(&run, EffectClass::Idempotent, &unlock_args(&name))? {
+    let step = match call.take(&run, EffectClass::Idempotent, &args)? {
         Err(value) => return Ok(value),
         Ok(step) => step,
     };
     let _gate = run.locks.gate();
-    let given_back = perform::settled(&step, run.journal.local(&step, LocalEffect::Unlock { name: name.clone() }))?;
-    run.locks.release(&name);
+    let given_back = perform::settled(&step, run.journal.local(&step, LocalEffect::Unlock { lock: lock.clone() }))?;
+    run.locks.release(&lock);
     Ok(given_back)
 }
 
-fn unlock_args(name: &str) -> String {
-    json!([name]).to_string()
-}
-
 /// The step by which a branch that was stopped inside of a lock gives it back: below the one that took it.
-pub(super) fn given_back(name: &str, taken: &StepPath, site: CallSite) -> StepCall {
-    let (op, args) = (Arc::from("unlock"), unlock_args(name));
+pub(super) fn given_back(lock: &LockName, taken: &StepPath, site: CallSite) -> StepCall {
+    // A lock of `with_lock` has no options.
+    let (op, args) = (Arc::from("unlock"), json!([lock.name]).to_string());
     let path = StepPath::new(taken.branch_lane(0), 0);
     dispatch::plain_call(path, &op, EffectClass::Idempotent, &args, dispatch::digest(&op, &args), site)
 }

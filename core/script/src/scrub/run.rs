@@ -40,7 +40,10 @@ impl Scrubbers {
     pub fn hold(&self, all: &[Held]) {
         let mut by_owner: BTreeMap<&str, Vec<&str>> = BTreeMap::from([(PLATFORM, Vec::new())]);
         for held in all {
-            by_owner.entry(&held.owner).or_default().push(held.value.as_str());
+            let values = by_owner.entry(&held.owner).or_default();
+            if !is_name_of(&held.owner, &held.value) {
+                values.push(held.value.as_str());
+            }
         }
         let before: Vec<String> = self.organisations.read().keys().cloned().collect();
         for organisation in &before {
@@ -69,6 +72,11 @@ impl Scrubbers {
             Err(_) => self.organisations.read().values().cloned().collect(),
         }
     }
+}
+
+/// Whether an organisation has chosen its own name for a value: it stands in what its runs do, and hides nothing.
+fn is_name_of(owner: &str, value: &str) -> bool {
+    owner != PLATFORM && value.eq_ignore_ascii_case(owner)
 }
 
 /// For one run. What a stranger has chosen is looked for in this run alone; that, and what its organisation has chosen, never
@@ -103,6 +111,7 @@ impl RunScrubber {
             name => Some(self.source.owner(name)),
         };
         match owner {
+            Some(owner) if is_name_of(&owner, value) => {}
             Some(owner) => self.all.of(&owner).learn(name, value),
             None => self.own.keep(name, &[value]),
         }

@@ -137,6 +137,16 @@ fn held(owner: &str, value: &str) -> Held {
 }
 
 #[test]
+fn an_organisations_name_is_no_secret_of_its_own() {
+    let all = Arc::new(Scrubbers::default());
+    all.hold(&[held("acme", "acme"), held("acme", "ACME"), held("acme", "acme-key"), held("beta", "acme")]);
+    let acme = run_of(&all, "acme");
+    acme.learn("orgs/acme/own", "Acme", false);
+    assert_eq!(acme.text("acme Acme: acme-key"), "acme Acme: [secret]");
+    assert_eq!(run_of(&all, "beta").text("acme"), "[secret]", "another one's name may be a value");
+}
+
+#[test]
 fn a_strangers_value_is_taken_out_of_one_run_and_of_no_key() {
     let all = Arc::new(Scrubbers::default());
     all.hold(&[held("platform", "token-inside")]);

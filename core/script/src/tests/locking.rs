@@ -6,6 +6,7 @@ use windlass_model::{
 };
 
 use super::fixture::Fixture;
+use crate::testing;
 
 const GIVEN: &str = "null";
 
@@ -67,4 +68,27 @@ fn a_refusal_is_the_same_in_every_replay() {
     let calls = fixture.journal.calls.lock().len();
     assert_eq!(fixture.returned(body), "invalid_argument");
     assert_eq!((fixture.effects(), fixture.journal.calls.lock().len()), (1, calls), "nothing is done again");
+}
+
+#[test]
+fn a_lock_across_organisations_needs_the_grant_that_it_names() {
+    let across = |name: &str| format!("lock(\"{name}\", #{{ across: \"t.write\" }}); 1");
+    let granted =
+        |name: &str| Fixture::new().run_source(&testing::source(&["t.write:a.*", "dns.write:*"], &across(name)));
+    match granted("b.example") {
+        Ending::Failed(problem) => {
+            assert_eq!(problem.code, Code::PermissionDenied);
+            assert!(problem.message.contains("`t.write:b.example`"), "{}", problem.message);
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(granted("a.example"), Ending::Stopped(Stop::Suspended));
+    for wrong in ["\"*\"", "\"dns.*\"", "\"\"", "\"dns write\"", "1", "\"dns.write:a\""] {
+        let (code, message) = refusal(&format!("lock(\"x\", #{{ across: {wrong} }})"));
+        assert_eq!(code, Code::InvalidArgument, "{wrong}: {message}");
+    }
+    // It is another lock than the organisation's own of that name.
+    let fixture = Fixture::new();
+    let granted = "lock(\"lab\", #{ across: \"t.write\" }); lock(\"lab\"); unlock(\"lab\"); unlock(\"lab\", #{ across: \"t.write\" }); 1";
+    assert_eq!(run(&fixture, granted), Ending::Returned("1".into()));
 }

@@ -126,7 +126,7 @@ impl Place<'_> {
                 let role: Role = serde_json::from_value(role.into())
                     .map_err(|_| Problem::new(Code::Usage, format!("there is no role `{role}`")))?;
                 let (organisation, email) = (organisation.to_owned(), email.to_owned());
-                let new = NewInvitation { organisation, email, role, made_by: None };
+                let new = NewInvitation { organisation, email, role, vouched: true, made_by: None };
                 sent(session, &rules::create(session.engine(), &by(context), &new)?)
             }
             Self::There(remote) => {
@@ -140,7 +140,7 @@ impl Place<'_> {
         match self {
             Self::Here(session, context) => {
                 let invitation = kept(session, id)?;
-                sent(session, &rules::renew(session.engine(), &by(context), &invitation)?)
+                sent(session, &rules::renew(session.engine(), &by(context), &invitation, true)?)
             }
             Self::There(remote) => remote.post(&format!("/invitations/{}/send", encoded(id)), &json!({})),
         }

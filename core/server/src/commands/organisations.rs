@@ -202,9 +202,9 @@ impl Place<'_> {
         match self {
             Self::Here(session, context) => {
                 let found = kept(session.engine(), name)?;
-                let forget = |through: &Engine, name: &str| session.vault().remove_through(through, name);
+                let removing = |work: &mut dyn FnMut() -> Result<(), Problem>| session.vault().removing(work);
                 let by = by(context);
-                rules::remove(session.engine(), &by, &found, offboard, &forget)?;
+                rules::remove(session.engine(), &by, &found, offboard, &removing)?;
                 revoke_all(session.engine(), name, (&by.actor, &by.source)).map(drop)
             }
             Self::There(remote) => remote.delete(&format!("{}?offboard={offboard}", path(name))),

@@ -165,7 +165,7 @@ impl Default for LabSettings {
         Self {
             discovery_every: "30s".into(),
             shell: vec!["/bin/sh".into()],
-            shell_user: "nobody".into(),
+            shell_user: String::new(),
             record: false,
             record_bytes: 16 << 20,
             record_length: "8h".into(),

@@ -120,7 +120,11 @@ pub const KEYS: &[Key] = &[
         "The program of a shell in a namespace, with its arguments. It sees the machine's files read-only, as `labs.shell_user`, and \
          the node's network as that one's administrator. Empty: there are no such shells.",
     ),
-    key("labs.shell_user", "The user of this machine that shells in namespaces run as; not root."),
+    key(
+        "labs.shell_user",
+        "The user of this machine that shells in namespaces run as; not root. Empty: the one that programs of the lab's organisation run \
+         as (`hosts.exec.uid_first`).",
+    ),
     key("labs.record", "Whether every terminal of a lab's node is recorded: what it shows, not what is typed."),
     key("labs.record_bytes", "Size of one recording, in bytes; then it ends."),
     key("labs.record_length", "How long one recording may be: `8h`."),
@@ -183,6 +187,7 @@ pub const KEYS: &[Key] = &[
     key("bounds.script_cpu_ms", "How long a script may compute between two steps, in milliseconds."),
     key("bounds.source_bytes", "Size of one script file, in bytes."),
     key("bounds.branches", "Branches of one `parallel` or `race`."),
+    key("bounds.kv_keys", "Keys that the scripts of one organisation keep with `kv_set`."),
     key("bounds.recoveries", "Times that a run may take its process down before it is parked."),
     key(
         "policy",
@@ -286,6 +291,15 @@ pub const KEYS: &[Key] = &[
         "Absolute paths of folders that programs may be started in (`cwd`). Without `cwd` a program starts in `/`.",
     ),
     key("hosts.exec.env", "Names of environment variables that scripts may set for programs: `TZ`."),
+    key(
+        "hosts.exec.uid_first",
+        "The first id of the users that programs in namespaces of labs run as: each organisation has one of its own, without an entry in \
+         /etc/passwd. At least 65536.",
+    ),
+    key(
+        "hosts.exec.uid_count",
+        "How many such ids there are. 0: all organisations share the user `nobody`, and its 512 processes.",
+    ),
     key(
         "hosts.file.folders",
         "Absolute paths of folders in which workflows may be granted to read and write. None are by default.",

@@ -149,7 +149,7 @@ pub struct LabSettings {
     pub discovery_every: String,
     /// The shell in a namespace, with its arguments; none: there are no such shells.
     pub shell: Vec<String>,
-    /// Who it runs as.
+    /// Who it runs as; empty: the user of the lab's organisation.
     pub shell_user: String,
     /// Whether every console is recorded.
     pub record: bool,

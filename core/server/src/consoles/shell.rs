@@ -6,7 +6,6 @@ use std::{
         fd::OwnedFd,
         unix::process::{CommandExt as _, ExitStatusExt as _},
     },
-    path::PathBuf,
     process::{Child, Command, Stdio},
     sync::Arc,
     time::Duration,
@@ -23,7 +22,7 @@ use nix::{
 use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
 use windlass_api::services::{ConsoleAsk, ConsoleSource, Size};
-use windlass_hosts::exec::jail::Jail;
+use windlass_hosts::exec::{self, inmates::Inhabitant, jail::Jail};
 use windlass_model::{Code, Problem};
 
 use super::{
@@ -58,17 +57,19 @@ struct Started {
 /// Opens one, from which the folders in `hidden` aren't seen.
 pub async fn open(
     settings: LabSettings,
-    hidden: Vec<PathBuf>,
+    jails: exec::Config,
     namespace: String,
     ask: ConsoleAsk,
 ) -> Result<ConsoleSource, Problem> {
     let inside = Arc::new(Inside::open(&namespace)?);
     let (tell, told) = oneshot::channel();
     let (place, node, size) = (inside.clone(), ask.node.node.clone(), *ask.size.borrow());
+    let user = user(&settings.shell_user, &jails, &ask.node.organisation)?;
+    let jail = Jail::new(user, &jails.hidden)?;
     // The thread is in the node's namespaces from its first step on: it ends with the shell, and is used for nothing else.
     let thread = std::thread::Builder::new().name("shell".into()).spawn(move || {
         let (exited, exit) = oneshot::channel();
-        let (child, near) = match start(&settings, &hidden, &place, &node, size) {
+        let (child, near) = match start(&settings, &jail, &place, &node, size) {
             Ok(started) => started,
             Err(problem) => return drop(tell.send(Err(problem))),
         };
@@ -120,7 +121,7 @@ fn reap(mut child: Child, killer: &Killer) -> Option<i32> {
 
 fn start(
     settings: &LabSettings,
-    hidden: &[PathBuf],
+    jail: &Jail,
     inside: &Inside,
     node: &str,
     size: Size,
@@ -128,7 +129,6 @@ fn start(
     let failed = |what: &'static str| {
         move |errno: nix::errno::Errno| Problem::new(Code::System, format!("no shell can be opened: {what}: {errno}"))
     };
-    let jail = Jail::new(&user(&settings.shell_user)?, hidden)?;
     let (program, arguments) =
         settings.shell.split_first().ok_or_else(|| Problem::new(Code::Unsupported, "`labs.shell` names no program"))?;
     let inmate = jail.enter(inside.network(), node)?;
@@ -147,7 +147,7 @@ fn start(
         ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
         ("HOME", "/tmp"),
         ("LANG", "C.UTF-8"),
-        ("USER", settings.shell_user.as_str()),
+        ("USER", if settings.shell_user.is_empty() { "lab" } else { &settings.shell_user }),
     ]);
     command.stdin(far().map_err(system)?).stdout(far().map_err(system)?).stderr(far().map_err(system)?);
     let confine = move || {
@@ -164,14 +164,17 @@ fn start(
     Ok((child, terminal.master))
 }
 
-fn user(name: &str) -> Result<User, Problem> {
+fn user(name: &str, jails: &exec::Config, organisation: &str) -> Result<Inhabitant, Problem> {
+    if name.is_empty() {
+        return jails.inhabitants().of(organisation);
+    }
     let wrong = |why: &str| {
         Problem::new(Code::Configuration, format!("`labs.shell_user` is `{name}`: {why}"))
             .help("name a user of this machine who owns nothing, such as `nobody`")
     };
     match User::from_name(name) {
         Ok(Some(user)) if user.uid.is_root() => Err(wrong("a shell doesn't run as root")),
-        Ok(Some(user)) => Ok(user),
+        Ok(Some(user)) => Ok(Inhabitant::from(&user)),
         _ => Err(wrong("there is no such user")),
     }
 }

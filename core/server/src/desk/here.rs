@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
-use windlass_api::auth::kept::{By, PLATFORM};
+use windlass_api::{
+    auth::kept::{By, PLATFORM},
+    organisations::quota,
+};
 use windlass_engine::{Engine, Launch, Launched, Restarted, RunDiff, Verdict, Watcher};
 use windlass_model::{
     Bundle, Code, Event, Problem, RunId, StepPath, Workflow,
@@ -146,7 +149,8 @@ impl Desk for Session {
     fn retry(&self, run: &RunId, by: &str) -> Result<Launched, Problem> {
         let record = self.require(run)?;
         let after = json!({ "workflow": record.workflow, "again": run, "by": by });
-        self.entry("run.retry", (&record.organisation, ""), by, Value::Null, after).retry(run, by)
+        let through = self.entry("run.retry", (&record.organisation, ""), by, Value::Null, after);
+        quota::launching(self.engine(), &record.organisation, |guards| through.with(guards).retry(run, by))
     }
 
     fn restart(

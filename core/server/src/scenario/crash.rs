@@ -7,7 +7,7 @@ use std::sync::{
 };
 
 use windlass_model::{
-    Digest, Journal, Outcome, Problem, StepCall, StepPath, WaitSpec,
+    Digest, Journal, LockName, Outcome, Problem, StepCall, StepPath, WaitSpec,
     journal::{Begin, Divergence, Ending, Job, LocalEffect, Output, Replay, Runner, Settled, Stop},
     lock::HeldLock,
     undo::UndoRecord,
@@ -124,7 +124,7 @@ impl Journal for MortalJournal {
         self.settle(|| self.inner.finish(call, outcome))
     }
 
-    fn finish_scope(&self, call: &StepCall, outcome: Outcome, given_back: &[(String, StepCall)]) -> Settled {
+    fn finish_scope(&self, call: &StepCall, outcome: Outcome, given_back: &[(LockName, StepCall)]) -> Settled {
         self.settle(|| self.inner.finish_scope(call, outcome, given_back))
     }
 

@@ -117,6 +117,13 @@ impl Vault {
                 "so short a text is in everything, and couldn't be taken out of logs and results; choose a longer one",
             ));
         }
+        let owner = secret_owner(name);
+        if owner != PLATFORM && value.eq_ignore_ascii_case(owner) {
+            let message =
+                format!("the value of the secret `{name}` is the name of its organisation, which is no secret");
+            return Err(Problem::new(Code::InvalidInput, message)
+                .help("values are taken out of all that the organisation's runs show; choose another one"));
+        }
         if let Some(entry) = self.references.get(name) {
             let message = format!("the secret `{name}` is kept elsewhere ({}), as windlass.toml says", entry.from);
             return Err(Problem::new(Code::Conflict, message).help("change it there, or remove the entry"));
@@ -145,6 +152,12 @@ impl Vault {
             return Err(secret_not_found(name));
         }
         through.delete_secret(name)
+    }
+
+    /// Does what removes values in a commit of its own, while nobody else keeps or removes one.
+    pub fn removing(&self, work: &mut dyn FnMut() -> Result<(), Problem>) -> Result<(), Problem> {
+        let _changing = self.keys.change()?;
+        work()
     }
 
     /// Every secret: name, where it is kept, where it may go.

@@ -66,6 +66,9 @@ fn perform(cx: &mut Cx, lease: &Lease, effect: &LocalEffect, given: &Given) -> A
         }
         LocalEffect::KvSet { key, value } => {
             let whose = runs::organisation(cx, &lease.run)?;
+            if let Given::Most(most) = given {
+                kv::require_room(cx, &whose, key, *most)?;
+            }
             kv::set(cx, &whose, key, &value.to_string())?;
             Value::Null
         }
@@ -77,7 +80,10 @@ fn perform(cx: &mut Cx, lease: &Lease, effect: &LocalEffect, given: &Given) -> A
             let whose = runs::organisation(cx, &lease.run)?;
             kv::keys(cx, &whose, prefix)?.into()
         }
-        LocalEffect::Unlock { name } => locks::release(cx, name, &lease.run)?.into(),
+        LocalEffect::Unlock { lock } => {
+            let kept = locks::kept(cx, lock, &lease.run)?;
+            locks::release(cx, &kept, &lease.run)?.into()
+        }
         LocalEffect::LaunchChild { .. } => {
             let Given::Child(child) = given else {
                 return refuse(Code::Internal, "the engine gave no child to launch");

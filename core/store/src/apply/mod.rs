@@ -17,7 +17,7 @@ pub(crate) use launch::claimed;
 use windlass_model::{
     RunId,
     audit::NewAudit,
-    command::{Command, Given, Reply},
+    command::{Command, Reply},
     journal::LocalEffect,
     voucher::{VoucherCommand, VoucherReply},
     workflow::OnConflict,
@@ -108,10 +108,7 @@ pub(crate) fn apply(cx: &mut Cx, command: &Command) -> Applied<Reply> {
             step::finish(cx, lease, call, &finished)
         }
         Command::FinishScope { lease, call, outcome, started_at_ms, given_back } => {
-            for (name, unlock) in given_back {
-                let effect = LocalEffect::Unlock { name: name.clone() };
-                local::local(cx, lease, unlock, &effect, &Given::Nothing)?;
-            }
+            step::give_back(cx, lease, &call.path, given_back)?;
             let finished = crate::steps::Finished { outcome, attempts: 1, started_at_ms: *started_at_ms };
             step::finish(cx, lease, call, &finished)
         }
@@ -143,10 +140,16 @@ pub(crate) fn apply(cx: &mut Cx, command: &Command) -> Applied<Reply> {
         Command::Restart { run, bundle, drop, retake, from, by } => {
             operator::restart(cx, &operator::Anew { run, bundle, drop, retake, from: from.as_ref(), by }).map(done)
         }
-        Command::Upgrade { run, bundle, by } => operator::upgrade(cx, run, bundle, by).map(done),
+        Command::Upgrade { run, bundle, judged, by } => operator::upgrade(cx, run, bundle, *judged, by).map(done),
         Command::PutSecret { name, sealed, policy } => secrets::put(cx, name, sealed, policy).map(done),
         Command::DeleteSecret { name } => secrets::delete(cx, name).map(Reply::Count),
         Command::Change(changes) => documents::change(cx, changes).map(Reply::Versions),
+        Command::Together(commands) => {
+            let mut replies = commands.iter().map(|command| apply(cx, command));
+            let first = replies.next().transpose()?.unwrap_or(Reply::Done);
+            replies.try_for_each(|reply| reply.map(drop))?;
+            Ok(first)
+        }
         Command::With { command, changes } => {
             let reply = apply(cx, command)?;
             // What goes with it has been done with it before.

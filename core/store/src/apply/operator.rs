@@ -3,8 +3,8 @@
 use diesel::prelude::*;
 use serde_json::json;
 use windlass_model::{
-    BundleDigest, Code, EventKind, Outcome, Problem, ResourceState, RunCommand, RunId, RunState, StepPath, StepState,
-    WaitReason,
+    BundleDigest, Code, EventKind, LockName, Outcome, Problem, ResourceState, RunCommand, RunId, RunState, StepPath,
+    StepState, WaitReason,
     undo::{StuckAction, UndoState},
     wait::Resolution,
 };
@@ -92,6 +92,7 @@ pub(super) fn take_place_again(cx: &mut Cx, row: &RunRow) -> Applied<()> {
             RunState::Failed => format!("which run `{run}` gave back when it failed"),
             _ => format!("which was taken from run `{run}` when its undo was stuck"),
         };
+        let name = LockName::shown(name);
         return in_use(format!("run `{holder}` has the lock `{name}`, {how}"), &format!("run `{holder}`"));
     }
     if let (Some(key), Some(limit)) = (&row.concurrency_key, row.concurrency_limit) {
@@ -113,17 +114,19 @@ fn in_use(message: String, others: &str) -> Applied<()> {
 
 /// Locks that a restarted run would go on inside of, and that none of its steps takes again. Whatever else it lost it has no
 /// more: it waits for that where its script does.
-fn retake(cx: &mut Cx, run: &RunId, names: &[String]) -> Applied<()> {
+fn retake(cx: &mut Cx, run: &RunId, names: &[LockName]) -> Applied<()> {
     locks::forget_lost(cx, run)?;
-    for name in names {
-        dialect::exclude_others(cx.conn, name)?;
-        match locks::holder(cx, name)? {
-            None => locks::acquire(cx, name, run)?,
+    for lock in names {
+        let kept = &locks::kept(cx, lock, run)?;
+        dialect::exclude_others(cx.conn, kept)?;
+        match locks::holder(cx, kept)? {
+            None => locks::acquire(cx, kept, run)?,
             // Several of its steps may have taken it.
             Some(holder) if holder == run.as_str() => {}
             Some(holder) => {
                 let message = format!(
-                    "run `{holder}` has the lock `{name}`, which run `{run}` gave back when it failed, and inside of which it would go on"
+                    "run `{holder}` has the lock `{}`, which run `{run}` gave back when it failed, and inside of which it would go on",
+                    lock.name
                 );
                 in_use(message, &format!("run `{holder}`"))?;
             }
@@ -148,7 +151,7 @@ pub(crate) struct Anew<'a> {
     pub run: &'a RunId,
     pub bundle: &'a BundleDigest,
     pub drop: &'a [StepPath],
-    pub retake: &'a [String],
+    pub retake: &'a [LockName],
     pub from: Option<&'a StepPath>,
     pub by: &'a str,
 }
@@ -190,8 +193,8 @@ pub(crate) fn restart(cx: &mut Cx, anew: &Anew) -> Applied<()> {
     set_due(cx, run, cx.now_ms)
 }
 
-/// An open run that nobody holds goes on with other sources.
-pub(crate) fn upgrade(cx: &mut Cx, run: &RunId, bundle: &BundleDigest, by: &str) -> Applied<()> {
+/// An open run that nobody holds, and that stands where it was judged, goes on with other sources.
+pub(crate) fn upgrade(cx: &mut Cx, run: &RunId, bundle: &BundleDigest, judged: i64, by: &str) -> Applied<()> {
     let mut log = Log::open(cx, run)?;
     let row = runs::get(cx, run)?;
     let state = row.run_state();
@@ -201,6 +204,10 @@ pub(crate) fn upgrade(cx: &mut Cx, run: &RunId, bundle: &BundleDigest, by: &str)
     if leases::is_held(cx, run)? {
         let problem = Problem::new(Code::Conflict, format!("a worker has run `{run}` right now"));
         return Err(problem.help("try again when it waits").retryable().into());
+    }
+    if log.next_seq() != judged {
+        let problem = Problem::new(Code::Conflict, format!("run `{run}` has gone on since it was judged"));
+        return Err(problem.help("try again").data(json!({ "judged": judged })).retryable().into());
     }
     bundles::require(cx, bundle)?;
     diesel::update(schema::runs::table.find(run.as_str()))

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use windlass_model::{
-    Code, Outcome, Problem, RunId, RunState, WaitSpec,
-    lock::SCOPED,
+    Code, LockName, Outcome, Problem, RunId, RunState, WaitSpec,
+    lock::{self, SCOPED},
     query::ApprovalRecord,
     time::format_duration_ms,
     wait::{ApprovalRequest, Decision, OnExpiry},
@@ -27,13 +27,13 @@ pub(crate) enum Over {
     /// A signal, which is taken.
     Signal { seq: i64, payload: String },
     /// A lock. `held`: the run has it already.
-    Lock { name: String, held: bool, scoped: bool },
+    Lock { kept: String, held: bool, scoped: bool },
     /// A decision, or an expiry that counts as one.
     Approval(Outcome),
 }
 
 /// Whether the wait is over by now. Whether a branch of the run is inside of a lock may have changed since the wait was recorded:
-/// who asks for it again, says so in `asked`.
+/// who asks for it says so in `asked`; else the steps tell.
 pub(crate) fn over(cx: &mut Cx, run: &RunId, wait: &WaitRow, asked: Option<&WaitSpec>) -> Applied<Option<Over>> {
     let expired = wait.due_at_ms.is_some_and(|at| at <= cx.now_ms);
     let ended = match serde_json::from_str::<WaitSpec>(&wait.spec)? {
@@ -42,19 +42,14 @@ pub(crate) fn over(cx: &mut Cx, run: &RunId, wait: &WaitRow, asked: Option<&Wait
             Some((seq, payload)) => Some(Over::Signal { seq, payload }),
             None => expired.then(|| Over::Plain(timed_out(cx, wait, &format!("no signal `{name}` came")))),
         },
-        WaitSpec::Lock { name, from_stuck, scoped, beside, .. } => match free_for(
-            cx,
-            run,
-            wait,
-            &Wanted {
-                name: &name,
-                from_stuck,
-                beside: asked.map_or(beside, |asked| matches!(asked, WaitSpec::Lock { beside: true, .. })),
-            },
-        )? {
-            Some(held) => Some(Over::Lock { name, held, scoped }),
-            None => expired.then(|| Over::Plain(timed_out(cx, wait, &format!("the lock `{name}` wasn't free")))),
-        },
+        WaitSpec::Lock { lock, from_stuck, scoped, .. } => {
+            let kept = locks::kept(cx, &lock, run)?;
+            let wasnt_free = || format!("the lock `{}` wasn't free", lock.name);
+            match free_for(cx, run, wait, &Wanted { lock: &lock, kept: &kept, from_stuck }, asked)? {
+                Some(held) => Some(Over::Lock { kept, held, scoped }),
+                None => expired.then(|| Over::Plain(timed_out(cx, wait, &wasnt_free()))),
+            }
+        }
         WaitSpec::Approval(_) => approval_over(cx, run, wait, expired)?,
         WaitSpec::Child { run: child } => child_outcome(cx, run, &child)?.map(Over::Plain),
     };
@@ -69,11 +64,11 @@ pub(crate) fn take(cx: &mut Cx, run: &RunId, path: &str, over: Over) -> Applied<
             signals::consume(cx, run, seq, path)?;
             Ok(Outcome::Value(payload.into()))
         }
-        Over::Lock { name, held, scoped } => {
+        Over::Lock { kept, held, scoped } => {
             if !held {
                 // What is taken from a run whose undo is stuck.
-                locks::take_away(cx, &name)?;
-                locks::acquire(cx, &name, run)?;
+                locks::take_away(cx, &kept)?;
+                locks::acquire(cx, &kept, run)?;
             }
             Ok(if scoped { Outcome::Value(SCOPED.into()) } else { null() })
         }
@@ -95,17 +90,27 @@ fn timed_out(cx: &Cx, wait: &WaitRow, what: &str) -> Outcome {
 
 /// A lock that a step waits for.
 struct Wanted<'a> {
-    name: &'a str,
+    lock: &'a LockName,
+    kept: &'a str,
     from_stuck: bool,
-    beside: bool,
 }
 
 /// `Some(held)` if the run may go on with the lock: it has it and none of its branches is inside, or it is open to this step,
 /// which is first of those whom it is open to.
-fn free_for(cx: &mut Cx, run: &RunId, wait: &WaitRow, wanted: &Wanted) -> Applied<Option<bool>> {
-    let &Wanted { name, from_stuck, beside } = wanted;
+fn free_for(
+    cx: &mut Cx,
+    run: &RunId,
+    wait: &WaitRow,
+    wanted: &Wanted,
+    asked: Option<&WaitSpec>,
+) -> Applied<Option<bool>> {
+    let &Wanted { lock, kept: name, from_stuck } = wanted;
     dialect::exclude_others(cx.conn, name)?;
     if locks::holder(cx, name)?.is_some_and(|holder| holder == run.as_str()) {
+        let beside = match asked {
+            Some(asked) => matches!(asked, WaitSpec::Lock { beside: true, .. }),
+            None => is_inside(cx, run, lock)?,
+        };
         return Ok((!beside).then_some(true));
     }
     let open_to = locks::open_to(cx, name)?;
@@ -120,6 +125,13 @@ fn free_for(cx: &mut Cx, run: &RunId, wait: &WaitRow, wanted: &Wanted) -> Applie
     let first = timers::first_for_lock(cx, name, &open_to)?;
     let ours = first.is_none_or(|(first_run, path)| first_run == wait.run_id && path == wait.path);
     Ok(ours.then_some(false))
+}
+
+/// Whether a branch of the run is inside of the lock, as the next evaluation will find it.
+fn is_inside(cx: &mut Cx, run: &RunId, wanted: &LockName) -> Applied<bool> {
+    cx.settle()?;
+    let steps = steps::of_run(cx.conn, run)?;
+    Ok(lock::held(steps.iter()).iter().any(|held| held.lock == *wanted))
 }
 
 fn approval_over(cx: &mut Cx, run: &RunId, wait: &WaitRow, expired: bool) -> Applied<Option<Over>> {

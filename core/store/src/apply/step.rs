@@ -4,12 +4,13 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 use windlass_model::{
-    Code, EffectClass, EventKind, Outcome, RunCommand, StepCall, StepPath, StepState,
-    command::{Lease, Reply},
+    Code, EffectClass, EventKind, LockName, Outcome, RunCommand, StepCall, StepPath, StepState, WaitReason,
+    command::{Given, Lease, Reply},
     event::NewEvent,
+    journal::LocalEffect,
 };
 
-use super::Cx;
+use super::{Cx, local};
 use crate::{
     error::{Applied, refuse},
     events, leases,
@@ -66,6 +67,21 @@ pub(crate) fn finish(cx: &mut Cx, lease: &Lease, call: &StepCall, finished: &Fin
         _ => {}
     }
     Ok(Reply::Outcome(finished.outcome.clone()))
+}
+
+/// Gives back the locks that stopped branches of a scope were inside of. A child that one of them waits for goes on: then they stay
+/// the run's, until it ends.
+pub(crate) fn give_back(cx: &mut Cx, lease: &Lease, scope: &StepPath, locks: &[(LockName, StepCall)]) -> Applied<()> {
+    let below = format!("{scope}/");
+    let is_child = |wait: &timers::WaitRow| wait.reason == WaitReason::Child.as_str() && wait.path.starts_with(&below);
+    if timers::of_run(cx, &lease.run)?.iter().any(is_child) {
+        return Ok(());
+    }
+    for (lock, unlock) in locks {
+        let effect = LocalEffect::Unlock { lock: lock.clone() };
+        local::local(cx, lease, unlock, &effect, &Given::Nothing)?;
+    }
+    Ok(())
 }
 
 fn recorded(cx: &mut Cx, lease: &Lease, path: &StepPath) -> Applied<Reply> {

@@ -1,0 +1,162 @@
+//! Which locks the branches of a run are inside of, as its steps tell.
+
+use std::collections::HashSet;
+
+use super::LockName;
+use crate::{CallSite, EffectClass, Outcome, StepPath, StepState, step::StepRecord};
+
+/// Outcome of a wait for a lock that is given back after a closure.
+pub const SCOPED: &str = "\"with_lock\"";
+
+/// A lock that a branch of a run is inside of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeldLock {
+    /// The lock.
+    pub lock: LockName,
+    /// The step that took it.
+    pub path: StepPath,
+    /// Where in the script.
+    pub site: CallSite,
+    /// Whether it is given back after a closure.
+    pub scoped: bool,
+}
+
+/// A step that gave a lock back.
+struct Given<'a> {
+    lock: LockName,
+    step: &'a StepRecord,
+    /// Its own lane had taken the lock.
+    own: bool,
+}
+
+/// Locks that are held by lanes that aren't over. Within a lane calls stand in order; between lanes the time tells.
+pub fn held<'a>(steps: impl Iterator<Item = &'a StepRecord> + Clone) -> Vec<HeldLock> {
+    let succeeded = steps.clone().filter(|step| step.state == StepState::Succeeded);
+    let taken: Vec<(LockName, &StepRecord)> = succeeded
+        .clone()
+        .filter(|step| &*step.op == "lock" && step.class == EffectClass::Wait)
+        .filter_map(|step| Some((name(step)?, step)))
+        .collect();
+    if taken.is_empty() {
+        return Vec::new();
+    }
+    let own = |name: &LockName, unlock: &StepRecord| {
+        let before = |lock: &StepRecord| lock.path.lane == unlock.path.lane && lock.path.ordinal < unlock.path.ordinal;
+        taken.iter().any(|(taken, lock)| taken == name && before(lock))
+    };
+    let given: Vec<Given> = succeeded
+        .clone()
+        .filter(|step| &*step.op == "unlock")
+        .filter_map(|step| name(step).map(|lock| Given { own: own(&lock, step), lock, step }))
+        .collect();
+    let over: HashSet<&StepPath> = steps.filter(|step| is_over(step)).map(|step| &step.path).collect();
+    let steps_of_locks: HashSet<&StepPath> = taken.iter().map(|(_, lock)| &lock.path).collect();
+    let is_back = |name: &LockName, lock: &StepRecord| {
+        given.iter().filter(|unlock| unlock.lock == *name).any(|unlock| {
+            let parent = unlock.step.path.parent().filter(|parent| steps_of_locks.contains(parent));
+            match (parent, unlock.step.path.lane == lock.path.lane) {
+                // Given back for a stopped branch: that very lock.
+                (Some(parent), _) => parent == lock.path,
+                (None, true) => unlock.step.path.ordinal > lock.path.ordinal,
+                (None, false) => !unlock.own && unlock.step.finished_at_ms >= lock.finished_at_ms,
+            }
+        })
+    };
+    let is_inside_of_none = |lock: &StepRecord| scopes(&lock.path).all(|scope| !over.contains(&scope));
+    let mut held: Vec<(LockName, &StepRecord)> =
+        taken.iter().filter(|(name, lock)| is_inside_of_none(lock) && !is_back(name, lock)).cloned().collect();
+    // Whoever took it last has it, where an earlier one didn't give it back.
+    held.sort_by_key(|(_, lock)| (lock.finished_at_ms, lock.path.clone()));
+    let record = |(name, lock): (LockName, &StepRecord)| HeldLock {
+        lock: name,
+        path: lock.path.clone(),
+        site: lock.site.clone(),
+        scoped: matches!(&lock.outcome, Some(Outcome::Value(text)) if **text == *SCOPED),
+    };
+    held.into_iter().map(record).collect()
+}
+
+/// The lock of a step: its arguments.
+fn name(step: &StepRecord) -> Option<LockName> {
+    LockName::of_args(&step.args)
+}
+
+fn is_over(step: &StepRecord) -> bool {
+    step.class == EffectClass::Scope && matches!(step.state, StepState::Succeeded | StepState::Failed)
+}
+
+/// The steps in whose branches a step is, innermost first.
+pub fn scopes(path: &StepPath) -> impl Iterator<Item = StepPath> {
+    std::iter::successors(path.parent(), StepPath::parent)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Digest;
+
+    fn step(path: &str, op: &str, class: EffectClass, at_ms: i64) -> StepRecord {
+        StepRecord {
+            path: path.parse().unwrap(),
+            op: op.into(),
+            class,
+            state: StepState::Succeeded,
+            args: "[\"x\"]".into(),
+            digest: Digest([0; 16]),
+            site: CallSite::default(),
+            outcome: Some(Outcome::Value("null".into())),
+            attempts: 1,
+            started_at_ms: at_ms,
+            finished_at_ms: Some(at_ms),
+        }
+    }
+
+    fn lock(path: &str, at_ms: i64) -> StepRecord {
+        step(path, "lock", EffectClass::Wait, at_ms)
+    }
+
+    fn unlock(path: &str, at_ms: i64) -> StepRecord {
+        step(path, "unlock", EffectClass::Idempotent, at_ms)
+    }
+
+    fn scope(path: &str) -> StepRecord {
+        step(path, "parallel", EffectClass::Scope, 99)
+    }
+
+    fn paths(steps: &[StepRecord]) -> Vec<String> {
+        held(steps.iter()).iter().map(|held| held.path.to_string()).collect()
+    }
+
+    #[test]
+    fn the_lane_that_has_not_given_it_back_holds_it() {
+        assert_eq!(paths(&[lock("0/b0/1", 5)]), ["0/b0/1"]);
+        assert!(paths(&[lock("0/b0/1", 5), unlock("0/b0/3", 5)]).is_empty());
+        // In one millisecond: one gave it back, the next one took it.
+        assert_eq!(paths(&[lock("0/b0/1", 5), unlock("0/b0/9", 5), lock("0/b1/0", 5)]), ["0/b1/0"]);
+        assert_eq!(paths(&[lock("2", 5), unlock("3", 6), lock("4", 7)]), ["4"]);
+        assert!(paths(&[lock("0/b0/1", 5), unlock("1", 6)]).is_empty(), "by another lane");
+        assert_eq!(paths(&[unlock("1", 4), lock("0/b0/1", 5)]), ["0/b0/1"]);
+    }
+
+    #[test]
+    fn what_was_given_back_for_a_stopped_branch_is_that_lock_alone() {
+        // All in one millisecond: a loser's lock was given back, and a later call took it again.
+        let again = [lock("0/b0/2", 5), unlock("0/b0/2/b0/0", 5), lock("1/b0/0", 5)];
+        assert_eq!(paths(&again), ["1/b0/0"]);
+    }
+
+    #[test]
+    fn what_a_branch_of_a_scope_that_is_over_took_is_nobodys() {
+        assert!(paths(&[lock("0/b0/1/b2/4", 5), scope("0")]).is_empty());
+        assert_eq!(paths(&[lock("0/b0/1/b2/4", 5), scope("1")]), ["0/b0/1/b2/4"]);
+    }
+
+    #[test]
+    fn only_what_was_got_counts_and_its_outcome_tells_what_for() {
+        let late = StepRecord { state: StepState::Failed, ..lock("0", 1) };
+        let refused = StepRecord { class: EffectClass::Idempotent, ..lock("1", 1) };
+        let scoped = StepRecord { outcome: Some(Outcome::Value(SCOPED.into())), ..lock("2", 1) };
+        let found = held([late, refused, scoped].iter());
+        assert_eq!(found.iter().map(|held| (held.path.ordinal, held.scoped)).collect::<Vec<_>>(), [(2, true)]);
+    }
+}

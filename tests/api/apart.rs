@@ -1,0 +1,133 @@
+//! What those who manage one organisation can't do to another, and what holds whoever asks: quotas, addresses, a removal that is refused.
+
+use serde_json::{Value, json};
+use windlass_api::{
+    auth::kept::{By, Organisation, OrganisationBody},
+    organisations::rules,
+};
+use windlass_engine::Engine;
+use windlass_model::{Code, Problem, audit::AuditFilter};
+use windlass_tests::{Answer, ApiServer};
+
+use super::{auth, house::House, people};
+
+const WAITS: &str = "const WORKFLOW = #{ name: \"orgs/acme/waits\", title: \"Waits\", permissions: [] };\n\
+                     fn run(input) { sleep(\"1h\") }\n";
+
+fn open() -> ApiServer {
+    let server = ApiServer::start_with(&[("orgs/acme/waits", WAITS)], &[], "");
+    for name in ["acme", "beta"] {
+        server.post("/api/v1/organisations", &json!({ "name": name })).expect(201);
+    }
+    server
+}
+
+#[test]
+fn a_quota_holds_whoever_launches() {
+    let server = open();
+    server.put("/api/v1/organisations/acme/quotas", &json!({ "runs_open": 1 })).expect(200);
+    // An admin of everything, who doesn't say where: the folder does.
+    let launch = || server.post("/api/v1/runs", &json!({ "workflow": "orgs/acme/waits" }));
+    let run = launch().expect(201).json()["id"].as_str().unwrap().to_owned();
+    assert_eq!(server.get(&format!("/api/v1/runs/{run}")).expect(200).json()["organisation"], "acme");
+    let refused = launch().expect(422).json();
+    assert_eq!((&refused["code"], &refused["data"]["quota"]), (&json!("limit_exceeded"), &json!("runs_open")));
+}
+
+fn invite(server: &ApiServer, token: &str, organisation: &str, email: &str) -> String {
+    let path = format!("/api/v1/organisations/{organisation}/invitations");
+    let made = server.send_as(token, "POST", &path, Some(&json!({ "email": email, "role": "viewer" }))).expect(201);
+    made.json()["link"].as_str().unwrap().split_once('#').unwrap().1.to_owned()
+}
+
+fn log_in(server: &ApiServer, login: &str) -> Answer {
+    server.raw(
+        "POST",
+        "/api/v1/session",
+        "",
+        &[("content-type", "application/json")],
+        Some(json!({ "name": login, "password": "a long enough one" }).to_string().into_bytes()),
+    )
+}
+
+#[test]
+fn whoever_manages_an_organisation_takes_no_address_from_others() {
+    let server = open();
+    for name in ["acme", "beta"] {
+        people::user(&server, &format!("{name}-boss"), name, &format!("franchisee@{name}"));
+    }
+    let (acme, beta) = (people::token(&server, "acme-boss"), people::token(&server, "beta-boss"));
+    let squats =
+        json!({ "name": "mallory", "organisation": "acme", "email": "bob@beta.test", "password": "a long enough one" });
+    let made = server.send_as(&acme, "POST", "/api/v1/users", Some(&squats)).expect(201).json();
+    assert_eq!((&made["email"], &made["email_unproved"]), (&json!("bob@beta.test"), &json!(true)));
+    log_in(&server, "bob@beta.test").expect(401);
+    log_in(&server, "mallory").expect(200);
+    // An invitation whose link its maker is told shows nothing either.
+    let word = invite(&server, &acme, "acme", "bob@beta.test");
+    let body = json!({ "word": word, "name": "eve", "password": "a long enough one" });
+    server.send_as("", "POST", "/api/v1/invitation/accept", Some(&body)).expect(200);
+    assert_eq!(server.get("/api/v1/users/eve").expect(200).json()["email_unproved"], true);
+    // Bob is nobody yet, whatever they have said.
+    let word = invite(&server, &beta, "beta", "bob@beta.test");
+    let shown = server.send_as("", "POST", "/api/v1/invitation", Some(&json!({ "word": word }))).expect(200).json();
+    assert_eq!(shown["known"], false, "{shown}");
+    // The one who was said to have it, and has the word, accepts as themselves.
+    let mallory = auth::browser(&server, "mallory", "a long enough one");
+    mallory.ask(&server, "POST", "/api/v1/invitation/accept", Some(&json!({ "word": word }))).expect(200);
+    assert_eq!(server.get("/api/v1/users/mallory").expect(200).json()["email_unproved"], true, "she was told the word");
+    // An admin of the platform answers for it.
+    let word = invite(&server, &server.token, "beta", "bob@beta.test");
+    let body = json!({ "word": word, "name": "bob", "password": "a long enough one" });
+    server.send_as("", "POST", "/api/v1/invitation/accept", Some(&body)).expect(200);
+    let user = log_in(&server, "bob@beta.test").expect(200).json();
+    assert_eq!(user["user"], "bob", "{user}");
+    let answered = json!({ "email": "bob@beta.test" });
+    server.patch("/api/v1/users/mallory", &answered).expect(409);
+}
+
+fn keeping(work: &mut dyn FnMut() -> Result<(), Problem>) -> Result<(), Problem> {
+    work()
+}
+
+fn secrets(engine: &Engine) -> Vec<String> {
+    engine.secrets().unwrap().into_iter().map(|secret| secret.name).collect()
+}
+
+fn deleted(engine: &Engine) -> usize {
+    let filter = AuditFilter { limit: 100, ..AuditFilter::default() };
+    engine.audit_log(&filter).unwrap().iter().filter(|entry| entry.action == "secret.delete").count()
+}
+
+#[test]
+fn a_removal_that_is_refused_leaves_the_secrets() {
+    let house = House::open();
+    let engine = house.world.engine();
+    let by = By { actor: "root".into(), source: "test".into() };
+    for name in ["orgs/acme/key", "made/acme/other", "orgs/zeta/key"] {
+        engine.put_secret(name, vec![1], json!({ "to": ["*"] }).to_string()).unwrap();
+    }
+    let stale = rules::suspend(&engine, &by, "acme", "unpaid").unwrap();
+    // Somebody changes it while it is looked at.
+    let body = OrganisationBody { title: "Acme & Sons".into(), ..stale.body.clone() };
+    rules::update(&engine, &by, &stale, body).unwrap();
+    let refused = rules::remove(&engine, &by, &stale, true, &keeping).unwrap_err();
+    assert_eq!(refused.code, Code::Conflict, "{refused}");
+    assert_eq!((secrets(&engine).len(), deleted(&engine)), (3, 0));
+    let fresh = Organisation::require(&engine, "acme").unwrap();
+    rules::remove(&engine, &by, &fresh, true, &keeping).unwrap();
+    assert_eq!((secrets(&engine), deleted(&engine)), (vec!["orgs/zeta/key".to_owned()], 2));
+    assert!(Organisation::find(&engine, "acme").unwrap().is_none());
+}
+
+#[test]
+fn an_organisations_name_is_no_value_of_its_secrets() {
+    let server = open();
+    let set = |name: &str, value: &str| {
+        server.put(&format!("/api/v1/secrets/{name}"), &json!({ "value": value, "to": ["exec:*"] }))
+    };
+    let refused: Value = set("orgs/acme/key", "Acme").expect(400).json();
+    assert!(refused["detail"].to_string().contains("name of its organisation"), "{refused}");
+    set("orgs/acme/key", "acme-key").expect(204);
+    set("orgs/beta/key", "acme").expect(204);
+}
