@@ -260,31 +260,6 @@ fn who_waits_beside_a_branch_that_is_over_without_giving_back_goes_on() {
 }
 
 #[test]
-fn as_many_branches_as_have_threads_may_wait_for_one_that_has_none_yet() {
-    let mut world = World::new();
-    world.script(
-        "t/few",
-        "",
-        r#"fn run(input) {
-        parallel_map([1, 2, 3], |n| {
-            if n < 3 { wait_signal("ask"); }
-            with_lock("x", || { if n == 3 { probe::touch("in"); wait_signal("leave"); } n })
-        }, #{ limit: 2 })
-    }"#,
-    );
-    let run = world.launch("t/few", json!({}));
-    wait_until("the third to be inside", Duration::from_secs(60), || world.witness.lines().len() == 1);
-    world.waits_on_signal(&run, "leave");
-    world.restart();
-    for _ in 0..2 {
-        world.engine().signal(&run, "ask", json!(null), "test", None).unwrap();
-    }
-    has_gone_on(&world, &run, "ask");
-    world.engine().signal(&run, "leave", json!(null), "test", None).unwrap();
-    assert_eq!(world.end(&run).output, Some(json!([1, 2, 3])));
-}
-
-#[test]
 fn a_branch_that_waits_already_is_told_of_a_circle_too() {
     let world = World::new();
     world.script(

@@ -1922,6 +1922,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{id}/stick": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stop an undo that comes to no end: the run is stuck at it */
+        post: operations["post_runs_id_stick"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{id}/undo": {
         parameters: {
             query?: never;
@@ -4899,7 +4916,7 @@ export interface components {
              * @default []
              */
             bindings?: components["schemas"]["Binding"][];
-            /** @description Where mail reaches them; also logs in. */
+            /** @description Where mail reaches them; also logs in, if an admin of the platform says it. */
             email?: string | null;
             /** @description The name: letters, digits and `._-`; never changes. */
             name: string;
@@ -7015,8 +7032,10 @@ export interface components {
             created_at_ms: number;
             /** @description Whether they are kept out. */
             disabled: boolean;
-            /** @description Where mail reaches them; also logs in. */
+            /** @description Where mail reaches them; also logs in, once it is known to be theirs. */
             email?: string | null;
+            /** @description Whether that is only said by whoever manages them: it becomes theirs when they accept an invitation that was sent there. */
+            email_unproved?: boolean;
             /** @description The OpenID provider that knows them. */
             external?: string | null;
             /** @description The name, which logs in and never changes. */
@@ -10666,6 +10685,32 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page2"];
+                };
+            };
+        };
+    };
+    post_runs_id_stick: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["CancelBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunView"];
                 };
             };
         };
