@@ -267,7 +267,7 @@ fn a_branch_that_waits_already_is_told_of_a_circle_too() {
         "",
         r#"fn run(input) {
         let codes = parallel([
-            || with_lock("x", || { wait_signal("one"); for n in 0..3000 { now(); } code_of("y") }),
+            || with_lock("x", || { wait_signal("one"); let sum = 0; for n in 0..300000 { sum += n; } code_of("y") }),
             || with_lock("y", || { wait_signal("two"); code_of("x") }),
         ]);
         codes.filter(|code| code != "had").len()
@@ -285,4 +285,26 @@ fn a_branch_that_waits_already_is_told_of_a_circle_too() {
     world.waits(&run);
     world.engine().signal(&run, "two", json!(null), "test", None).unwrap();
     assert_eq!(world.end(&run).output, Some(json!(1)), "one of the two was refused, and the other went on");
+}
+
+#[test]
+fn a_loser_whose_child_goes_on_keeps_its_lock_for_the_run() {
+    let world = World::new();
+    world.script("t/child", "", r#"fn run(input) { wait_signal("done") }"#);
+    world.script(
+        "t/race",
+        "",
+        r#"fn run(input) {
+        race([|| with_lock("x", || child("t/child", #{})), || { wait_signal("go"); 1 }]);
+        wait_signal("end");
+    }"#,
+    );
+    let run = world.launch("t/race", json!({}));
+    world.waits_on_signal(&run, "go");
+    world.engine().signal(&run, "go", json!(null), "test", None).unwrap();
+    world.waits_on_signal(&run, "end");
+    assert_eq!(world.engine().locks().unwrap().len(), 1, "the child is still at work behind it");
+    world.engine().signal(&run, "end", json!(null), "test", None).unwrap();
+    assert_eq!(world.end(&run).state, RunState::Succeeded);
+    assert!(world.engine().locks().unwrap().is_empty());
 }
