@@ -116,9 +116,10 @@ fn a_program_in_a_node_has_the_network_and_nothing_of_the_machine() {
     );
     let said = said_inside(&config, &script);
     let has = |wanted: &str| assert!(said.iter().any(|line| line == wanted), "{wanted}: {said:#?}");
-    for wanted in
-        ["65534", "CapEff:\t0000000000003400", "no-shadow", "no-writing", "scratch", "run-0", "pts-ptmx", "data-0"]
-    {
+    // A user of the organisation's own, from the range of the configuration.
+    let inmate = u64::from(config.exec.uid_first)..u64::from(config.exec.uid_first) + u64::from(config.exec.uid_count);
+    assert!(said[0].parse().is_ok_and(|uid: u64| inmate.contains(&uid)), "{inmate:?}: {said:#?}");
+    for wanted in ["CapEff:\t0000000000003400", "no-shadow", "no-writing", "scratch", "run-0", "pts-ptmx", "data-0"] {
         has(wanted);
     }
     has("dev-fd full null ptmx pts random shm stderr stdin stdout tty urandom zero");

@@ -98,18 +98,21 @@ pub fn vouches(principal: &Principal) -> bool {
 
 /// What others may know of a user, and the audit log keeps.
 pub fn view(user: &User) -> Value {
-    json!({
+    let mut view = json!({
         "name": user.id,
         "organisation": user.organisation,
         "title": user.body.title,
         "email": user.body.email,
-        "email_unproved": user.body.email_unproved,
         "disabled": user.body.disabled,
         "bindings": user.body.bindings,
         "password": user.body.password.is_some(),
         "totp": has_totp(user),
         "external": user.body.external.as_ref().map(|external| &external.provider),
-    })
+    });
+    if user.body.email_unproved {
+        view["email_unproved"] = json!(true);
+    }
+    view
 }
 
 /// Whether a second factor is asked for.
