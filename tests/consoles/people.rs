@@ -57,10 +57,25 @@ fn labs_of_others_are_not_there_and_who_watches_does_not_type() {
     watching.hears(|told| told["error"]["code"] == "permission_denied");
     typing.asks("echo after-$((5*5))", "after-25");
     assert!(!typing.text().contains("crept-16"), "{}", typing.text());
+    // Who isn't trusted with this machine's network uses the node's, and doesn't rule it.
+    typing.asks("grep CapEff /proc/self/status", "0000000000000400");
+    typing.asks("ip link add x0 type veth peer name x1; echo linked-$?", "linked-2");
     // Two labs of one name are two.
     let mut platform = labs.console(&path);
     platform.asks("echo other-$((6*6))", "other-36");
     assert!(!platform.text().contains("mine-9"));
+}
+
+#[test]
+fn shells_of_organisations_that_are_trusted_rule_their_nodes_networks() {
+    let Some((mut labs, tokens)) = house("[hosts.docker]\ntrusted = [\"acme\"]\n") else { return };
+    for (organisation, token, capabilities) in
+        [("acme", &tokens[0], "0000000000003400"), ("zeta", &tokens[2], "0000000000000400")]
+    {
+        labs.lab(organisation, "demo");
+        let mut console = Console::with_token(&labs.server, &shell("demo", "r1", ""), token);
+        console.asks("grep CapEff /proc/self/status", capabilities);
+    }
 }
 
 #[test]

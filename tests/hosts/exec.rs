@@ -130,6 +130,51 @@ fn a_program_in_a_node_has_the_network_and_nothing_of_the_machine() {
     assert!(said.iter().any(|line| line.starts_with("processes-") && line.ends_with("-1")), "{said:#?}");
 }
 
+/// The kernel holds a jail's CAP_NET_ADMIN against the machine's user namespace: with it, a link's end leads to the namespace where its
+/// other end is, and to everything there.
+#[test]
+fn programs_rule_networks_if_their_organisation_is_trusted() {
+    if !is_root() || !has_program("ip") || !has_program("ping") {
+        return skip("needs root, ip and ping");
+    }
+    let script = "grep CapEff /proc/self/status; ping -c 1 -W 5 10.99.7.2 >/dev/null && echo pinged; \
+                  there=$(ip -o link show eth0 | sed 's/.*link-netnsid \\([0-9]*\\).*/\\1/'); \
+                  ip link add link if$(cat /sys/class/net/eth0/iflink) link-netnsid $there name x0 type macvlan \
+                  && echo reached-there; \
+                  ip link set eth0 mtu 1400 && echo changed-here; echo 0 2>/dev/null > /proc/sys/net/ipv4/ip_forward && echo set; \
+                  true";
+    for (organisation, trusted, rules) in [
+        ("acme", json!([]), false),
+        ("acme", json!(["beta"]), false),
+        ("acme", json!(["acme"]), true),
+        ("acme", json!(["*"]), true),
+        ("platform", json!([]), true),
+    ] {
+        let config = json!({ "exec": { "programs": ["sh"] }, "docker": { "trusted": trusted } });
+        let config: HostConfig = serde_json::from_value(config).expect("a configuration");
+        let lab = format!("rule{}", std::process::id());
+        let body = format!(
+            r#"
+            let made = net::create_namespaces("{lab}", ["r1", "r2"]);
+            net::connect("{lab}", #{{ at: "r1:eth0", addresses: ["10.99.7.1/24"] }}, #{{ at: "r2:eth0", addresses: ["10.99.7.2/24"] }});
+            let said = exec::run(["sh", "-c", {}], #{{ namespace: made[0].namespace, any_code: true }});
+            net::destroy("{lab}");
+            said
+            "#,
+            json!(script)
+        );
+        let said = Shop::of(modules_of(&config, organisation), false).result(INSIDE, &body).expect("it runs");
+        let lines: Vec<&str> = said["stdout"].as_str().expect("text").lines().collect();
+        let expected: &[&str] = match rules {
+            true => &["CapEff:\t0000000000003400", "pinged", "reached-there", "changed-here", "set"],
+            false => &["CapEff:\t0000000000000400", "pinged"],
+        };
+        assert_eq!(lines, expected, "{organisation} {trusted}: {said:#}");
+        let refused = said["stderr"].as_str().expect("text").matches("Operation not permitted").count();
+        assert_eq!(refused, if rules { 0 } else { 2 }, "{said:#}");
+    }
+}
+
 #[test]
 fn a_namespace_is_for_runs_of_its_organisation() {
     if !is_root() || !has_program("ip") {

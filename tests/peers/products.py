@@ -153,8 +153,8 @@ class Product:
 class Windlass(Product):
     name, title = "windlass", "Windlass, SQLite"
     durability = (
-        "Synced before the script sees a step's result: WAL with `synchronous = FULL`; steps that end at the same time share "
-        "one commit."
+        "Synced before the script sees a step's result: WAL, and an `fdatasync` of it after each commit; steps that end at the "
+        "same time share one commit."
     )
     on_postgres = False
 
@@ -178,13 +178,17 @@ class Windlass(Product):
         command = [self.options.windlass, "--json", "--data", os.path.join(folder, "data")]
         command += ["dev", "--listen", "127.0.0.1:0"]
         server = self.spawn(command, folder, "windlass", cwd=folder, env=environment(), stdout=subprocess.PIPE)
-        told, last = "", time.monotonic() + 60
-        while not told.endswith("}\n"):
+        told, ready, last = "", None, time.monotonic() + 60
+        # One object, on many lines, of which others may end like it.
+        while ready is None:
             line = server.stdout.readline().decode()
             if not line or time.monotonic() > last:
                 raise Unable("`windlass dev` didn't start; see windlass.log")
             told += line
-        ready = json.loads(told[told.index("{"):])
+            try:
+                ready = json.loads(told)
+            except json.JSONDecodeError:
+                continue
         self.drive([self.options.load, "windlass", ready["address"], ready["token"]], folder)
 
 

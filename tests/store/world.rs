@@ -94,7 +94,8 @@ impl World {
         let Some(folder) = &self.folder else { return windlass_tests::postgres::takes(&self.url, sql) };
         let file = folder.path().join("windlass.db");
         let mut command = std::process::Command::new("sqlite3");
-        command.args(["-bail", "-cmd", "PRAGMA foreign_keys = ON"]).arg(file).arg(sql);
+        // What begins with a comment would be taken for an option.
+        command.args(["-bail", "-cmd", "PRAGMA foreign_keys = ON"]).arg(file).arg(format!("\n{sql}"));
         command.output().expect("sqlite3 starts").status.success()
     }
 

@@ -44,6 +44,8 @@ pub struct ApiConfig {
     pub issue_limit: i64,
     /// What whoever redeems a voucher gets besides: inputs of `franchise/redeem` by their names.
     pub redeem_offer: serde_json::Map<String, serde_json::Value>,
+    /// Users of a machine that there are for organisations' programs; 0: they share one.
+    pub uids: u32,
     /// What stands in for something real, as people call it.
     pub simulated: Vec<String>,
     /// Version of the program.
@@ -68,6 +70,7 @@ impl Default for ApiConfig {
             redeeming: RedeemBounds::default(),
             issue_limit: 1_000_000,
             redeem_offer: serde_json::Map::new(),
+            uids: windlass_model::inmate::COUNT,
             simulated: Vec::new(),
             version: env!("CARGO_PKG_VERSION").into(),
             site: Site::default(),

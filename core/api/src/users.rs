@@ -84,8 +84,10 @@ struct NewUser {
 struct UserChange {
     /// How people call them.
     title: Option<String>,
-    /// Where mail reaches them; empty: nowhere.
+    /// Where mail reaches them; empty: nowhere. One that an admin of the platform changes is theirs, and logs in.
     email: Option<String>,
+    /// `false`: the address is theirs, because an admin of the platform says so; nobody else can. `true`: it stays unproved.
+    email_unproved: Option<bool>,
     /// Whether they are kept out.
     disabled: Option<bool>,
     /// All that they may do from now on.
@@ -278,11 +280,14 @@ fn change(request: Request) -> Result<Answer, Problem> {
     if let Some(email) = change.email {
         body.email = Some(email).filter(|email| !email.is_empty());
         if body.email != user.body.email {
-            refuse_own(&request, &user, "e-mail address", "it also logs in: ask another admin")?;
             body.email_unproved = body.email.is_some() && !users::vouches(&request.principal);
-        } else if users::vouches(&request.principal) {
-            body.email_unproved = false;
         }
+    }
+    if let Some(unproved) = change.email_unproved.filter(|unproved| *unproved != body.email_unproved) {
+        body.email_unproved = said(&request, &user, &body, unproved)?;
+    }
+    if (&body.email, body.email_unproved) != (&user.body.email, user.body.email_unproved) {
+        refuse_own(&request, &user, "e-mail address", "it also logs in: ask another admin")?;
     }
     if let Some(disabled) = change.disabled {
         body.disabled = disabled;
@@ -294,6 +299,27 @@ fn change(request: Request) -> Result<Answer, Problem> {
     let changed = users::update(&request.api.engine, &auth::by(&request), "user.update", &user, body)?;
     request.api.auth.forget();
     Ok(Answer::json(&view(&changed))?.version(changed.version))
+}
+
+/// Whether an address is unproved, if that is said: only an admin of the platform says that it is somebody's, and what is theirs
+/// stays so until it is changed.
+fn said(request: &Request, user: &User, body: &UserBody, unproved: bool) -> Result<bool, Problem> {
+    let changed = body.email != user.body.email;
+    let (code, message, help) = match unproved {
+        false if users::vouches(&request.principal) => return Ok(false),
+        true if changed && body.email.is_some() => return Ok(true),
+        false => (
+            Code::PermissionDenied,
+            "only an admin of the platform says that an address is somebody's",
+            "they accept an invitation that is sent there, or an admin of the platform says so",
+        ),
+        true => (
+            Code::InvalidInput,
+            "an address that is known to be theirs stays so",
+            "leave `email_unproved` out, or change the address",
+        ),
+    };
+    Err(Problem::new(code, message).help(help).data(serde_json::json!({ "pointer": "/email_unproved" })))
 }
 
 fn remove(request: Request) -> Result<Answer, Problem> {

@@ -12,6 +12,18 @@ use parking_lot::Mutex;
 
 type Task = Box<dyn FnOnce() + Send>;
 
+/// Has this thread wait its turn when it is woken, instead of taking the processor from another one. A commit answers many scripts at
+/// once, and each that drove out another would make for nothing but changes of threads. It gets as much of the processor as
+/// before; what it starts doesn't inherit this.
+fn take_turns() {
+    let parameters = libc::sched_param { sched_priority: 0 };
+    // SAFETY: it is about this thread, and the pointer is to a value that lives until it returns.
+    let refused = unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH | libc::SCHED_RESET_ON_FORK, &parameters) };
+    if refused != 0 {
+        tracing::debug!(error = %std::io::Error::last_os_error(), "a script's thread isn't scheduled as one of many");
+    }
+}
+
 /// How long a thread without work stays.
 const IDLE: Duration = Duration::from_secs(5);
 
@@ -40,6 +52,7 @@ impl Pool {
         threads.fetch_add(1, Ordering::Relaxed);
         let count = threads.clone();
         let spawned = std::thread::Builder::new().name("script".into()).stack_size(self.stack_bytes).spawn(move || {
+            take_turns();
             task();
             while let Ok(next) = take.recv_timeout(IDLE) {
                 next();

@@ -77,7 +77,9 @@ pub const HOSTS: &[Host] = &[
     },
     Host {
         name: "exec",
-        real: |config, services| exec::module(&config.exec, net::owners(net::kernel(), services.organisations.clone())),
+        real: |config, services| {
+            exec::module(&config.jails(), net::owners(net::kernel(), services.organisations.clone()))
+        },
         rehearsal: |config| {
             exec::rehearsal(&config.exec, net::owners(config.rehearsed_stack.stack(), Arc::new(Always(PLATFORM))))
         },
@@ -182,6 +184,13 @@ pub struct HostConfig {
     /// The network stack that they share.
     #[serde(skip)]
     pub rehearsed_stack: net::Rehearsed,
+}
+
+impl HostConfig {
+    /// The configuration of jails in namespaces of labs. Whom containers trust with the machine's network is trusted with it here, too.
+    pub fn jails(&self) -> exec::Config {
+        exec::Config { trusted: self.docker.trusted.clone(), ..self.exec.clone() }
+    }
 }
 
 /// The modules that act on the world. Fails when the configuration asks for something that this machine can't give.

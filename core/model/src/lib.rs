@@ -9,6 +9,7 @@ pub mod error;
 pub mod event;
 pub mod facts;
 pub mod id;
+pub mod inmate;
 pub mod journal;
 pub mod ledger;
 pub mod lock;

@@ -25,7 +25,7 @@ use windlass_hosts::{
 };
 use windlass_model::{Code, Problem};
 
-use crate::vault::Vault;
+use crate::{config::Config, vault::Vault};
 
 /// The organisations of one database.
 pub struct House {
@@ -33,6 +33,8 @@ pub struct House {
     mail: Option<Arc<dyn Mail>>,
     /// The address that people reach the server at, if the configuration names it.
     public_url: String,
+    /// Users of a machine that there are for organisations' programs.
+    uids: u32,
     /// Where the API of this process is, once it is served.
     url: Arc<OnceLock<String>>,
 }
@@ -46,8 +48,9 @@ struct Acts {
 
 impl House {
     /// Of this database.
-    pub fn new(vault: Arc<Vault>, mail: Option<Arc<dyn Mail>>, public_url: &str, url: Arc<OnceLock<String>>) -> Self {
-        Self { vault, mail, public_url: public_url.to_owned(), url }
+    pub fn new(vault: Arc<Vault>, mail: Option<Arc<dyn Mail>>, config: &Config, url: Arc<OnceLock<String>>) -> Self {
+        let (public_url, uids) = (config.server.public_url.clone(), config.hosts.exec.uid_count);
+        Self { vault, mail, public_url, uids, url }
     }
 
     fn acts(&self, step: &Step<'_>) -> Result<Acts, Problem> {
@@ -164,6 +167,7 @@ impl org::House for House {
                 quotas,
                 made_by: Some(step.key.to_owned()),
             },
+            self.uids,
         )?;
         let mut answer = view(&made);
         if let Some(email) = &new.owner_email {

@@ -104,7 +104,7 @@ impl Session {
             targets: Arc::new(Targets(vault.clone())),
             organisations: vault.clone(),
             vouchers: Arc::new(crate::vouchers::Book::new(vault.clone(), config.vouchers.issue_limit)),
-            house: Arc::new(House::new(vault.clone(), mail.clone(), &config.server.public_url, served.clone())),
+            house: Arc::new(House::new(vault.clone(), mail.clone(), config, served.clone())),
             ..Services::default()
         };
         let id: Arc<str> = instance.id;

@@ -26,9 +26,9 @@ struct AuditRow {
     hash: String,
 }
 
-/// Appends what a transaction did, just before it commits: one look at the chain's head however many entries there are,
+/// Appends what a transaction did, and when, just before it commits: one look at the chain's head however many entries there are,
 /// and on PostgreSQL other nodes wait for the commit only, and never the other way round.
-pub(crate) fn append(conn: &mut AnyConnection, entries: Vec<NewAudit>, now_ms: i64) -> QueryResult<()> {
+pub(crate) fn append(conn: &mut AnyConnection, entries: Vec<(i64, NewAudit)>) -> QueryResult<()> {
     if entries.is_empty() {
         return Ok(());
     }
@@ -46,9 +46,9 @@ pub(crate) fn append(conn: &mut AnyConnection, entries: Vec<NewAudit>, now_ms: i
     };
     let (mut seq, mut previous) = last.unwrap_or_else(|| (0, "0".repeat(64)));
     let mut rows = Vec::with_capacity(entries.len());
-    for entry in entries {
+    for (at_ms, entry) in entries {
         seq += 1;
-        let row = AuditRow::new(entry, seq, previous, now_ms);
+        let row = AuditRow::new(entry, seq, previous, at_ms);
         previous = row.hash.clone();
         rows.push(row);
     }

@@ -113,7 +113,7 @@ impl Store {
         change(url, |connection| {
             let sql = restored_sql(now_ms, unchanged, matches!(connection, AnyConnection::Postgres(_)));
             connection.batch_execute(&sql)?;
-            audit::append(connection, vec![entry.clone()], now_ms)?;
+            audit::append(connection, vec![(now_ms, entry.clone())])?;
             open_runs(connection)
         })
     }
@@ -121,7 +121,7 @@ impl Store {
     /// An entry in the audit log of a database that nobody has open here. The number of runs that are open.
     pub fn note(url: &str, now_ms: i64, entry: NewAudit) -> Result<u64, StoreError> {
         change(url, |connection| {
-            audit::append(connection, vec![entry.clone()], now_ms)?;
+            audit::append(connection, vec![(now_ms, entry.clone())])?;
             open_runs(connection)
         })
     }

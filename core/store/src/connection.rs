@@ -1,6 +1,6 @@
 //! One connection type over both databases, how it is opened, and the pool of readers.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use diesel::{
     Connection as _, ConnectionError, PgConnection, SqliteConnection,
@@ -12,6 +12,7 @@ use windlass_model::{Code, Problem};
 use crate::{
     error::{StoreError, advice, explain, is_gone},
     options::Durability,
+    sync::Disk,
 };
 
 /// A connection to either database.
@@ -87,7 +88,9 @@ fn sqlite(path: &Path, purpose: Purpose) -> Result<SqliteConnection, StoreError>
         SqliteConnection::establish(&name).map_err(|error| cannot_open(&name, &connection_error(error)))?;
     let synchronous = match purpose {
         Purpose::Write(Durability::Full) => "FULL",
-        Purpose::Write(Durability::Off) | Purpose::Read => "OFF",
+        Purpose::Write(Durability::Off) => "OFF",
+        // Whoever closes the last connection folds the log.
+        Purpose::Read => "NORMAL",
     };
     // busy_timeout comes first: switching to WAL takes a lock that another process may hold.
     let mut pragmas =
@@ -174,17 +177,19 @@ pub(crate) fn without_password(url: &str) -> String {
 /// Connections for reads; a reader waits while all are in use.
 pub(crate) struct Readers {
     url: String,
+    disk: Arc<Disk>,
     free: Mutex<Vec<Option<AnyConnection>>>,
     returned: Condvar,
 }
 
 impl Readers {
-    pub(crate) fn new(url: &str, count: usize) -> Self {
+    pub(crate) fn new(url: &str, count: usize, disk: Arc<Disk>) -> Self {
         let free = std::iter::repeat_with(|| None).take(count.max(1)).collect();
-        Self { url: url.to_owned(), free: Mutex::new(free), returned: Condvar::new() }
+        Self { url: url.to_owned(), disk, free: Mutex::new(free), returned: Condvar::new() }
     }
 
-    /// Runs `read` on a connection, in one transaction, so that it sees one state of the database.
+    /// Runs `read` on a connection, in one transaction, so that it sees one state of the database; and gives what it has read once
+    /// that is on disk.
     pub(crate) fn with<T>(
         &self,
         read: impl Fn(&mut AnyConnection) -> Result<T, diesel::result::Error>,
@@ -216,6 +221,8 @@ impl Readers {
                     continue;
                 }
             }
+            drop(held);
+            self.disk.wait()?;
             return result.map_err(|error| StoreError::Failed(explain(&error)));
         }
     }
@@ -256,7 +263,7 @@ mod tests {
         let url = format!("sqlite:{}", folder.path().join("a.db").display());
         let mut writer = connect(&url, Purpose::Write(Durability::Off)).unwrap();
         writer.batch_execute("CREATE TABLE t (n BIGINT NOT NULL)").unwrap();
-        let readers = Readers::new(&url, 1);
+        let readers = Readers::new(&url, 1, Arc::new(Disk::new(None)));
         let count = |conn: &mut AnyConnection| {
             diesel::select(sql::<BigInt>("(SELECT count(*) FROM t)")).get_result::<i64>(conn)
         };

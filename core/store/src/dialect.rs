@@ -1,7 +1,10 @@
 //! Every place where the two databases differ. Elsewhere a query is written once: either over `AnyConnection`, or inside
 //! `both!`, which compiles one text for each database where Diesel's common backend can't express it.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use diesel::{
     QueryResult, RunQueryDsl as _, connection::AnsiTransactionManager, connection::SimpleConnection as _,
@@ -36,8 +39,23 @@ const BEGIN_POSTGRES: &str =
 /// taken only when it writes can't be continued.
 pub(crate) fn begin_write(connection: &mut AnyConnection) -> QueryResult<()> {
     match connection {
-        AnyConnection::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, "BEGIN IMMEDIATE"),
+        AnyConnection::Sqlite(c) => begin_patiently(c),
         AnyConnection::Postgres(c) => AnsiTransactionManager::begin_transaction_sql(c, BEGIN_POSTGRES),
+    }
+}
+
+/// So long a transaction waits until other processes let go of an SQLite database.
+const LOCKED: Duration = Duration::from_secs(5);
+
+fn begin_patiently(connection: &mut SqliteConnection) -> QueryResult<()> {
+    let began = Instant::now();
+    loop {
+        match AnsiTransactionManager::begin_transaction_sql(connection, "BEGIN IMMEDIATE") {
+            Err(error) if error.to_string().contains("is locked") && began.elapsed() < LOCKED => {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            begun => return begun,
+        }
     }
 }
 
@@ -189,10 +207,27 @@ pub(crate) fn put_terms(connection: &mut AnyConnection, run: &str, terms: &BTree
     }
 }
 
+/// Commits on this connection don't wait for the disk: somebody else syncs the log (`crate::sync`). Who begins a transaction asks often
+/// for its turn: a busy writer of another process lets go of the database for moments.
+pub(crate) fn dont_wait_for_the_disk(connection: &mut AnyConnection) -> QueryResult<()> {
+    match connection {
+        AnyConnection::Sqlite(c) => c.batch_execute("PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 20"),
+        AnyConnection::Postgres(_) => Ok(()),
+    }
+}
+
+/// Folds what can be folded of SQLite's log, without waiting for anybody who uses it.
+pub(crate) fn fold(connection: &mut AnyConnection) -> QueryResult<()> {
+    match connection {
+        AnyConnection::Sqlite(c) => c.batch_execute("PRAGMA wal_checkpoint(PASSIVE)"),
+        AnyConnection::Postgres(_) => Ok(()),
+    }
+}
+
 /// Folds SQLite's log into the database file, so that a closed store is one file.
 pub(crate) fn checkpoint(connection: &mut AnyConnection) -> QueryResult<()> {
     match connection {
-        AnyConnection::Sqlite(c) => c.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)"),
+        AnyConnection::Sqlite(c) => c.batch_execute("PRAGMA busy_timeout = 5000; PRAGMA wal_checkpoint(TRUNCATE)"),
         AnyConnection::Postgres(_) => Ok(()),
     }
 }

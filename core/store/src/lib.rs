@@ -49,6 +49,7 @@ mod signals;
 mod step_order;
 mod steps;
 mod store;
+mod sync;
 mod tables;
 mod terms;
 mod timers;

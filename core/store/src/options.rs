@@ -26,7 +26,7 @@ pub struct StoreOptions {
     pub batch: usize,
     /// How long a lazy command waits for a commit to ride on, in milliseconds.
     pub lazy_flush_ms: u64,
-    /// Called on the writer's thread after each commit; must be quick.
+    /// Called on a thread of the store after each commit, one after the other; must be quick.
     pub listener: Arc<dyn Fn(&Committed) + Send + Sync>,
 }
 

@@ -3,6 +3,7 @@
 use std::{
     cell::RefCell,
     collections::{HashMap, VecDeque},
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -40,7 +41,12 @@ impl Done {
                 }
             }
             Self::Caller(slot) => slot.fill(answer),
-            Self::Callback(call) => call(answer),
+            // The others are to be told whatever becomes of one.
+            Self::Callback(call) => {
+                if catch_unwind(AssertUnwindSafe(|| call(answer))).is_err() {
+                    tracing::error!("whoever was told what became of a command panicked");
+                }
+            }
         }
     }
 }
@@ -136,6 +142,8 @@ struct Pending {
     asleep: bool,
     /// Until then a command may come any moment.
     expected_until: Option<Instant>,
+    /// The writer waits for whoever keeps it from committing, too.
+    held_up: bool,
     closed: bool,
 }
 
@@ -206,6 +214,33 @@ impl Queue {
         let Some(number) = pending.keyed.remove(&key) else { return false };
         let index = (number - pending.first) as usize;
         pending.items.get_mut(index).is_some_and(|item| item.take().is_some())
+    }
+
+    /// Commands that wait for the writer, and that somebody waits for.
+    pub(crate) fn urgent(&self) -> usize {
+        self.pending.lock().urgent
+    }
+
+    /// Up to `limit` commands that came while the writer is kept from committing; none once it isn't any more.
+    pub(crate) fn meanwhile(&self, limit: usize, is_busy: impl Fn() -> bool) -> Vec<Item> {
+        let mut pending = self.pending.lock();
+        while is_busy() {
+            if pending.urgent > 0 && limit > 0 {
+                return pending.drain(limit);
+            }
+            pending.held_up = true;
+            self.arrived.wait(&mut pending);
+            pending.held_up = false;
+        }
+        Vec::new()
+    }
+
+    /// The writer isn't kept from committing any more.
+    pub(crate) fn go_on(&self) {
+        let held_up = self.pending.lock().held_up;
+        if held_up {
+            self.arrived.notify_one();
+        }
     }
 
     pub(crate) fn close(&self) {

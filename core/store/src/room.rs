@@ -8,6 +8,8 @@ use std::{
     path::PathBuf,
 };
 
+use crate::sync::log_path;
+
 /// Written at once. What reads the log stops at the first thing that isn't of it.
 const PIECE: u64 = 16 << 20;
 /// The log doesn't grow beyond what SQLite folds at, give or take a transaction.
@@ -25,10 +27,7 @@ pub(crate) struct Room {
 
 impl Room {
     pub(crate) fn new(database: &std::path::Path) -> Self {
-        let database = database.canonicalize().unwrap_or_else(|_| database.to_owned());
-        let mut log = database.into_os_string();
-        log.push("-wal");
-        Self { log: log.into(), looked: 0, made: 0 }
+        Self { log: log_path(database), looked: 0, made: 0 }
     }
 
     /// Looks now and then whether the log has used its room, and makes more. To be called by whoever holds the database's

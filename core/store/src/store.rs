@@ -1,6 +1,9 @@
 //! The handle that everybody holds: commands go to the writer, questions to the readers.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    thread::{JoinHandle, ThreadId},
+};
 
 use parking_lot::Mutex;
 use windlass_model::{
@@ -9,12 +12,14 @@ use windlass_model::{
 };
 
 use crate::{
-    connection::{AnyConnection, Purpose, Readers, connect},
+    connection::{AnyConnection, Place, Purpose, Readers, connect, place},
+    dialect,
     error::StoreError,
     hints::Hints,
     migrate,
-    options::StoreOptions,
+    options::{Durability, StoreOptions},
     queue::{Answer, Done, Item, Queue, Slot},
+    sync::{self, Disk, SyncLog, Syncer},
     writer,
 };
 
@@ -28,21 +33,42 @@ pub(crate) struct Inner {
     pub(crate) url: String,
     pub(crate) clock: Arc<dyn Clock>,
     queue: Arc<Queue>,
-    writer: Mutex<Option<std::thread::JoinHandle<()>>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    /// The thread beside the writer, which it waits for.
+    beside: Option<ThreadId>,
 }
 
 impl Store {
     /// Opens `sqlite:/path/to/db` or `postgres://…`. Refuses a schema that isn't at head (`SchemaMismatch`).
     pub fn open(url: &str, options: StoreOptions) -> Result<Self, StoreError> {
+        Self::open_with(url, options, None)
+    }
+
+    /// As `open`; SQLite's log is synced so.
+    pub(crate) fn open_with(url: &str, options: StoreOptions, log: Option<SyncLog>) -> Result<Self, StoreError> {
         migrate::require_file(url)?;
         let mut connection = connect(url, Purpose::Write(options.durability))?;
         migrate::require_head(url, &mut connection)?;
+        let log = match (place(url)?, options.durability) {
+            (Place::Sqlite(path), Durability::Full) => {
+                // What an earlier process has left in the log may have failed to get to the disk: it goes into the database's file now, which
+                // is synced.
+                if let Err(error) = dialect::fold(&mut connection) {
+                    tracing::debug!(%error, "the database's log wasn't folded when it was opened");
+                }
+                Some(log.map_or_else(|| sync::log_of(path), Ok)?)
+            }
+            _ => None,
+        };
         let queue = Arc::new(Queue::new(options.lazy_flush_ms));
-        let readers = Readers::new(url, options.readers);
+        let disk = Arc::new(Disk::new(log));
+        let readers = Readers::new(url, options.readers, disk.clone());
         let clock = options.clock.clone();
-        let writer = writer::start(url.to_owned(), connection, queue.clone(), options)?;
+        let syncer = Syncer::start(disk, queue.clone(), &options)?;
+        let beside = syncer.as_ref().and_then(Syncer::thread);
+        let writer = writer::start(url.to_owned(), connection, queue.clone(), syncer, options)?;
         let (watch, writer) = (Mutex::new(None), Mutex::new(Some(writer)));
-        let inner = Inner { readers, watch, url: url.to_owned(), clock, queue, writer };
+        let inner = Inner { readers, watch, url: url.to_owned(), clock, queue, writer, beside };
         Ok(Self(Arc::new(inner)))
     }
 
@@ -73,7 +99,7 @@ impl Store {
         slot.wait()
     }
 
-    /// Applies a command; `done` is called on the writer's thread once it is on disk, and must be quick.
+    /// Applies a command; `done` is called on a thread of the store once it is on disk, and must be quick.
     pub fn submit(&self, command: Command, done: Box<dyn FnOnce(Answer) + Send>) {
         self.0.push(command, Done::Callback(done));
     }
@@ -110,6 +136,11 @@ impl Store {
 }
 
 impl Inner {
+    #[cfg(test)]
+    pub(crate) fn queued(&self) -> usize {
+        self.queue.urgent()
+    }
+
     fn push(&self, command: Command, done: Done) {
         self.queue.push(Item { command, done, since_ms: self.clock.now_ms() });
     }
@@ -118,7 +149,7 @@ impl Inner {
         self.queue.close();
         let writer = self.writer.lock().take();
         if let Some(writer) = writer
-            && writer.thread().id() != std::thread::current().id()
+            && ![Some(writer.thread().id()), self.beside].contains(&Some(std::thread::current().id()))
             && writer.join().is_err()
         {
             tracing::error!("the store's writer panicked");

@@ -1,5 +1,5 @@
 //! Group commit: one thread drains everything that waits into one transaction and one sync. There is no timer: an idle
-//! writer commits at once, a busy one batches by itself.
+//! writer commits at once, a busy one batches by itself, and takes more while the transaction before is on its way to the disk.
 
 use std::{
     borrow::Cow,
@@ -14,6 +14,7 @@ use windlass_model::{
     Code, Problem,
     audit::NewAudit,
     command::{Command, Reply},
+    time::Clock,
 };
 
 use crate::{
@@ -29,6 +30,7 @@ use crate::{
     queue::{Answer, Item, Queue, tell_all},
     recent::Recent,
     room::Room,
+    sync::{self, Group, Syncer},
 };
 
 /// How long a batch waits for a database server that is away: long enough for a restart or a fail-over.
@@ -46,17 +48,29 @@ pub(crate) fn start(
     url: String,
     connection: AnyConnection,
     queue: Arc<Queue>,
+    syncer: Option<Syncer>,
     options: StoreOptions,
 ) -> Result<JoinHandle<()>, StoreError> {
-    let mut writer = Writer { url, connection: Some(connection), options, recent: Recent::default(), room: None };
+    let mut writer =
+        Writer { url, connection: Some(connection), options, recent: Recent::default(), room: None, syncer, queue };
     if let (Ok(Place::Sqlite(path)), Durability::Full) = (place(&writer.url), writer.options.durability) {
         writer.room = Some(Room::new(path));
+    }
+    if let (Some(_), Some(connection)) = (&writer.syncer, &mut writer.connection) {
+        dialect::dont_wait_for_the_disk(connection).map_err(|error| StoreError::from(Fault::Sql(error)))?;
     }
     std::thread::Builder::new()
         .name("windlass-writer".to_owned())
         .spawn(move || {
-            while let Some(batch) = queue.take(writer.options.batch.max(1)) {
+            while let Some(batch) = writer.queue.take(writer.most()) {
                 writer.process(batch);
+            }
+            // What is on its way to the disk is told first.
+            if let Some(syncer) = &mut writer.syncer {
+                syncer.close();
+                if syncer.failed().is_some() {
+                    return writer.let_go();
+                }
             }
             if let Some(connection) = &mut writer.connection
                 && let Err(error) = dialect::checkpoint(connection)
@@ -74,6 +88,9 @@ struct Writer {
     recent: Recent,
     /// Of SQLite's log, where it is synced.
     room: Option<Room>,
+    /// Where commits don't wait for the disk themselves.
+    syncer: Option<Syncer>,
+    queue: Arc<Queue>,
 }
 
 /// Why a transaction as a whole came to nothing.
@@ -86,30 +103,58 @@ enum Lost {
     Unknown(StoreError),
 }
 
+/// What a transaction is made with, but for its commands.
+struct Workplace<'a> {
+    recent: &'a mut Recent,
+    room: Option<&'a mut Room>,
+    syncer: Option<&'a mut Syncer>,
+    clock: &'a dyn Clock,
+    /// Where more commands come from while the one before is on its way to the disk.
+    queue: &'a Queue,
+    /// Commands that it takes with those.
+    most: usize,
+}
+
 impl Writer {
-    fn process(&mut self, batch: Vec<Item>) {
-        let began = std::time::Instant::now();
-        let (answers, mut told) = match self.transact_patiently(&batch) {
+    /// Lets go of the connection. Where the disk didn't keep the log it is left open: who closes the last one would fold into the database
+    /// what the log seems to hold.
+    fn let_go(&mut self) {
+        let connection = self.connection.take();
+        if self.syncer.as_ref().is_some_and(|syncer| syncer.failed().is_some()) {
+            std::mem::forget(connection);
+        }
+    }
+
+    /// Commands that share a transaction, at most.
+    fn most(&self) -> usize {
+        self.options.batch.max(1)
+    }
+
+    fn process(&mut self, mut items: Vec<Item>) {
+        let began = Instant::now();
+        let (answers, told) = match self.transact_patiently(&mut items, true) {
             Ok(done) => done,
-            Err(Lost::Away(error)) => (vec![Err(error); batch.len()], Committed::default()),
-            Err(Lost::Unknown(error)) => (vec![Err(error); batch.len()], Committed::default()),
+            Err(Lost::Away(error) | Lost::Unknown(error)) => (vec![Err(error); items.len()], Committed::default()),
             Err(Lost::Nothing(error)) => {
-                tracing::debug!(%error, commands = batch.len(), "a batch failed; its commands are tried one by one");
-                self.one_by_one(&batch)
+                tracing::debug!(%error, commands = items.len(), "a batch failed; its commands are tried one by one");
+                self.one_by_one(&mut items)
             }
         };
-        told.commands = batch.len() as u64;
-        told.took = began.elapsed();
+        let done = items.into_iter().map(|item| item.done);
+        if let Some(syncer) = &mut self.syncer {
+            return syncer.finish(Group { done: done.collect(), answers, told, began });
+        }
+        let told = Committed { commands: answers.len() as u64, took: began.elapsed(), ..told };
         // Those who follow have a longer way to go than those who are answered.
         (self.options.listener)(&told);
-        tell_all(batch.into_iter().map(|item| item.done).zip(answers));
+        tell_all(done.zip(answers));
     }
 
     /// As `transact`; while there is no database to talk to, it waits for one.
-    fn transact_patiently(&mut self, items: &[Item]) -> Result<(Vec<Answer>, Committed), Lost> {
+    fn transact_patiently(&mut self, items: &mut Vec<Item>, more: bool) -> Result<(Vec<Answer>, Committed), Lost> {
         let began = Instant::now();
         loop {
-            match self.transact(items) {
+            match self.transact(items, more) {
                 Err(Lost::Away(error)) if began.elapsed() < AWAY => {
                     tracing::warn!(%error, commands = items.len(), "the database is away; trying again");
                     std::thread::sleep(LOOK_AGAIN);
@@ -120,23 +165,23 @@ impl Writer {
     }
 
     /// A bad command must not hurt its neighbours: each gets a transaction of its own.
-    fn one_by_one(&mut self, items: &[Item]) -> (Vec<Answer>, Committed) {
+    fn one_by_one(&mut self, items: &mut Vec<Item>) -> (Vec<Answer>, Committed) {
         let mut told = Committed::default();
-        let answers = items
-            .iter()
-            .map(|item| {
-                let (answer, changes) = self.alone(item);
-                told.add(changes);
-                answer
-            })
-            .collect();
+        let mut answers = Vec::with_capacity(items.len());
+        for item in std::mem::take(items) {
+            let mut alone = vec![item];
+            let (answer, changes) = self.alone(&mut alone);
+            told.add(changes);
+            answers.push(answer);
+            items.append(&mut alone);
+        }
         (answers, told)
     }
 
-    fn alone(&mut self, item: &Item) -> (Answer, Committed) {
+    fn alone(&mut self, item: &mut Vec<Item>) -> (Answer, Committed) {
         let mut attempt = 1;
         loop {
-            match self.transact_patiently(std::slice::from_ref(item)) {
+            match self.transact_patiently(item, false) {
                 Ok((mut answers, told)) => {
                     let answer = answers.pop().unwrap_or_else(|| Err(StoreError::storage("no answer")));
                     return (answer, told);
@@ -152,7 +197,13 @@ impl Writer {
         }
     }
 
-    fn transact(&mut self, items: &[Item]) -> Result<(Vec<Answer>, Committed), Lost> {
+    /// Applies the commands in one transaction, and with `more` those that come while the one before is on its way to the disk:
+    /// they are added to `items`, whatever becomes of it.
+    fn transact(&mut self, items: &mut Vec<Item>, more: bool) -> Result<(Vec<Answer>, Committed), Lost> {
+        if let Some(error) = self.syncer.as_ref().and_then(Syncer::failed) {
+            return Err(Lost::Unknown(error));
+        }
+        let most = self.most();
         let connection = match &mut self.connection {
             Some(connection) => connection,
             empty => {
@@ -163,17 +214,27 @@ impl Writer {
                     true => Lost::Away(error),
                     false => Lost::Nothing(error),
                 };
-                empty.insert(connect(&self.url, purpose).map_err(away)?)
+                let mut connection = connect(&self.url, purpose).map_err(away)?;
+                if let (Some(syncer), Ok(Place::Sqlite(path))) = (&self.syncer, place(&self.url)) {
+                    syncer.replace_log(sync::log_of(path).map_err(away)?);
+                    let lost = |error| away(Fault::Sql(error).into());
+                    dialect::dont_wait_for_the_disk(&mut connection).map_err(lost)?;
+                }
+                empty.insert(connection)
             }
         };
-        let now_ms = self.options.clock.now_ms();
-        let commands: Vec<Cow<Command>> = items.iter().map(|item| timely(item, now_ms)).collect();
-        let commands: Vec<&Command> = commands.iter().map(|command| &**command).collect();
-        let (recent, room) = (&mut self.recent, self.room.as_mut());
-        recent.begin();
-        let result = catch_unwind(AssertUnwindSafe(|| transaction(connection, recent, room, &commands, now_ms)));
+        self.recent.begin();
+        let workplace = Workplace {
+            recent: &mut self.recent,
+            room: self.room.as_mut(),
+            syncer: self.syncer.as_mut(),
+            clock: &*self.options.clock,
+            queue: &self.queue,
+            most: if more { most } else { 0 },
+        };
+        let result = catch_unwind(AssertUnwindSafe(|| transaction(connection, workplace, items)));
         let result = result.unwrap_or_else(|_| {
-            self.connection = None;
+            self.let_go();
             let problem = Problem::new(Code::Internal, "the store panicked while it applied a command");
             Err(Lost::Nothing(StoreError::Failed(problem)))
         });
@@ -183,14 +244,14 @@ impl Writer {
         }
         // Another connection may find the server that took over.
         if matches!(result, Err(Lost::Away(_) | Lost::Unknown(_))) {
-            self.connection = None;
+            self.let_go();
         }
         if result.is_err()
             && self.connection.as_mut().is_some_and(|connection| {
                 <AnyConnection as diesel::Connection>::TransactionManager::is_broken_transaction_manager(connection)
             })
         {
-            self.connection = None;
+            self.let_go();
         }
         result
     }
@@ -206,10 +267,8 @@ fn timely(item: &Item, now_ms: i64) -> Cow<'_, Command> {
 
 fn transaction(
     connection: &mut AnyConnection,
-    recent: &mut Recent,
-    room: Option<&mut Room>,
-    commands: &[&Command],
-    now_ms: i64,
+    mut workplace: Workplace,
+    items: &mut Vec<Item>,
 ) -> Result<(Vec<Answer>, Committed), Lost> {
     let remote = matches!(connection, AnyConnection::Postgres(_));
     let lost = |error: DieselError| match remote && is_gone(&error) {
@@ -217,27 +276,31 @@ fn transaction(
         false => Lost::Nothing(Fault::Sql(error).into()),
     };
     dialect::begin_write(connection).map_err(lost)?;
-    if let Some(room) = room {
+    if let Some(room) = &mut workplace.room {
         room.look();
     }
-    let mut answers = Vec::with_capacity(commands.len());
-    let mut told = Committed::default();
-    let mut audited = Vec::new();
-    let applied = apply_all(connection, recent, commands, now_ms, |applied| {
-        answers.push(applied.map(|(reply, changes, entries)| {
-            told.add(changes);
-            audited.extend(entries);
-            reply
-        }));
-    });
-    let audited = applied.and_then(|()| audit::append(connection, audited, now_ms));
-    if let Err(error) = audited {
-        // If this fails too, the transaction manager is broken, and the connection is dropped.
-        let _ = dialect::roll_back(connection);
-        return Err(lost(error));
+    let written = match write_all(connection, &mut workplace, items) {
+        Ok(written) => written,
+        Err(error) => {
+            // If this fails too, the transaction manager is broken, and the connection is dropped.
+            let _ = dialect::roll_back(connection);
+            return Err(lost(error));
+        }
+    };
+    if let Some(syncer) = &mut workplace.syncer {
+        // It stands on the one before, which the disk didn't keep.
+        if let Some(error) = syncer.failed() {
+            let _ = dialect::roll_back(connection);
+            return Err(Lost::Unknown(error));
+        }
+        syncer.begin_commit();
     }
     failpoint::hit("commit.before");
-    if let Err(error) = dialect::commit(connection) {
+    let committed = dialect::commit(connection);
+    if let Some(syncer) = &workplace.syncer {
+        syncer.end_commit();
+    }
+    if let Err(error) = committed {
         // SQLite says for certain that nothing was committed. PostgreSQL does if it refuses; but what stands in place of an
         // answer when the server, or a pooler before it, goes away, says nothing.
         let certain = !remote || is_refusal(&error);
@@ -249,6 +312,37 @@ fn transaction(
         return Err(Lost::Unknown(error));
     }
     failpoint::hit("commit.after");
+    Ok(written)
+}
+
+/// Applies the commands, and others as long as there is to be waited for the disk anyway; and writes to the audit log what they say.
+fn write_all(
+    connection: &mut AnyConnection,
+    workplace: &mut Workplace,
+    items: &mut Vec<Item>,
+) -> Result<(Vec<Answer>, Committed), DieselError> {
+    let mut answers = Vec::with_capacity(items.len());
+    let mut told = Committed::default();
+    let mut audited = Vec::new();
+    loop {
+        let now_ms = workplace.clock.now_ms();
+        let commands: Vec<Cow<Command>> = items[answers.len()..].iter().map(|item| timely(item, now_ms)).collect();
+        let commands: Vec<&Command> = commands.iter().map(|command| &**command).collect();
+        apply_all(connection, workplace.recent, &commands, now_ms, |applied| {
+            answers.push(applied.map(|(reply, changes, entries)| {
+                told.add(changes);
+                audited.extend(entries.into_iter().map(|entry| (now_ms, entry)));
+                reply
+            }));
+        })?;
+        let Some(syncer) = &workplace.syncer else { break };
+        let more = workplace.queue.meanwhile(workplace.most.saturating_sub(items.len()), || syncer.is_busy());
+        if more.is_empty() {
+            break;
+        }
+        items.extend(more);
+    }
+    audit::append(connection, audited)?;
     Ok((answers, told))
 }
 

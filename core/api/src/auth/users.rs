@@ -254,7 +254,14 @@ fn anew(
         }
     }
     update_with(engine, by, action, user, UserBody { generation, ..body }, changes)?;
-    Ok(())
+    sweep(engine, &user.id, generation)
+}
+
+/// Takes away sessions that were written between the look at them and the change that ended them. They let nobody in any more.
+fn sweep(engine: &Engine, user: &str, generation: u64) -> Result<(), Problem> {
+    let late = |session: &&Session| session.body.generation < generation;
+    let late: Vec<Change> = sessions(engine, user)?.iter().filter(late).map(Session::delete).collect();
+    if late.is_empty() { Ok(()) } else { engine.change(late).map(drop) }
 }
 
 /// Ends all of a user's sessions, and those that are just being opened.
@@ -273,7 +280,10 @@ pub fn end_sessions(engine: &Engine, by: &By, user: &str) -> Result<(), Problem>
         tries += 1;
         match by.audited(engine, "session.end", place, before, Value::Null).change(changes) {
             Err(problem) if problem.code == Code::Conflict && tries < TRIES => {}
-            ended => return ended.map(drop),
+            ended => {
+                ended?;
+                return sweep(engine, &user.id, user.body.generation);
+            }
         }
     }
 }

@@ -139,7 +139,7 @@ pub fn create(engine: &Engine, by: &By, new: &NewInvitation) -> Result<Invited, 
         made_at_ms: now_ms(),
         words: 1,
         sent_at_ms: None,
-        mailed: false,
+        mailed: Some(false),
         vouched: new.vouched,
         made_by: new.made_by.clone(),
     };
@@ -178,7 +178,7 @@ pub fn renew(engine: &Engine, by: &By, before: &Invitation, vouched: bool) -> Re
     after.body.hash = secret::hash(&word);
     after.body.made_at_ms = now;
     after.body.words += 1;
-    after.body.mailed = false;
+    after.body.mailed = Some(false);
     after.body.vouched = vouched;
     let place = (before.organisation.as_str(), before.id.as_str());
     by.audited(engine, "invitation.send", place, Value::Null, view(&after)).change(vec![after.put()?])?;
@@ -224,7 +224,7 @@ pub fn send(engine: &Engine, mail: Option<&dyn Mail>, public_url: &str, invited:
         Ok(()) => {
             let mut noted = invitation.clone();
             noted.body.sent_at_ms = Some(now_ms());
-            noted.body.mailed = true;
+            noted.body.mailed = Some(true);
             // Somebody may have accepted it by now: then there is nothing to note.
             match engine.change(vec![noted.put()?]) {
                 Err(problem) if !matches!(problem.code, Code::Conflict | Code::NotFound) => Err(problem),

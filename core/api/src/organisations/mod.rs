@@ -247,7 +247,7 @@ fn create(request: Request) -> Result<Answer, Problem> {
         quotas: new.quotas,
         made_by: None,
     };
-    let organisation = rules::create(&request.api.engine, &auth::by(&request), &new)?;
+    let organisation = rules::create(&request.api.engine, &auth::by(&request), &new, request.api.config.uids)?;
     let location = format!("/api/v1/organisations/{}", organisation.id);
     Ok(Answer::created(&location, &view(&request, &organisation))?.version(organisation.version))
 }

@@ -294,10 +294,28 @@ pub fn launching<T>(
     organisation: &str,
     launch: impl FnMut(Vec<Change>) -> Result<T, Problem>,
 ) -> Result<T, Problem> {
+    beginning(engine, organisation, &[Quota::RunsOpen, Quota::RunsDay], launch)
+}
+
+/// The same for a run that has ended and goes on: it is open once more, and is no launch of the day.
+pub fn restarting<T>(
+    engine: &Engine,
+    organisation: &str,
+    restart: impl FnMut(Vec<Change>) -> Result<T, Problem>,
+) -> Result<T, Problem> {
+    beginning(engine, organisation, &[Quota::RunsOpen], restart)
+}
+
+fn beginning<T>(
+    engine: &Engine,
+    organisation: &str,
+    quotas: &[Quota],
+    mut begin: impl FnMut(Vec<Change>) -> Result<T, Problem>,
+) -> Result<T, Problem> {
     if organisation.is_empty() || organisation == PLATFORM {
-        let mut launch = launch;
-        return launch(Vec::new());
+        return begin(Vec::new());
     }
     tree::require_active(engine, organisation)?;
-    within(engine, &[(organisation, Quota::RunsOpen), (organisation, Quota::RunsDay)], launch)
+    let wanted: Vec<_> = quotas.iter().map(|quota| (organisation, *quota)).collect();
+    within(engine, &wanted, begin)
 }

@@ -6,6 +6,7 @@ use windlass_model::{
     Code, EventKind, Problem, RunState,
     audit::{AuditFilter, AuditRecord},
     document::{Change, Document, DocumentFilter, Expected},
+    inmate,
     ledger::{CREDIT, EntryFilter},
     query::{ResourceFilter, RunFilter},
 };
@@ -62,8 +63,28 @@ fn wrong(pointer: &str, message: String) -> Problem {
     Problem::new(Code::InvalidInput, message).data(json!({ "pointer": pointer }))
 }
 
-/// Makes an organisation under another one. Whether whoever asks may is for the caller to know.
-pub fn create(engine: &Engine, by: &By, new: &NewOrganisation) -> Result<Organisation, Problem> {
+/// Refuses a name whose programs would run as another organisation's do; what is changed with it keeps two such from being made at
+/// once. `uids`: users of a machine that there are for organisations.
+fn own_user(engine: &Engine, name: &str, uids: u32) -> Result<Option<Change>, Problem> {
+    let place_of = |name: &str| inmate::place(blake3::hash(name.as_bytes()).as_bytes(), uids);
+    let Some(place) = place_of(name).filter(|_| name != PLATFORM) else { return Ok(None) };
+    let guard = quota::guard(engine, &format!("uid/{place}"))?;
+    let has = |other: &str| other != name && place_of(other) == Some(place);
+    if !has(PLATFORM) && Organisation::all(engine, &DocumentFilter::default(), |one| has(&one.id))?.is_empty() {
+        return Ok(Some(guard));
+    }
+    let message = format!("programs of an organisation `{name}` would run as the same user as another one's");
+    Err(Problem::new(Code::Conflict, message)
+        .help(
+            "choose another name: the user follows from it. If many are refused, whoever runs the server raises `hosts.exec.uid_count`",
+        )
+        .data(json!({ "pointer": "/name" }))
+        .no_effect())
+}
+
+/// Makes an organisation under another one. Whether whoever asks may is for the caller to know. `uids`: users of a machine that
+/// there are for organisations; 0 if all share one.
+pub fn create(engine: &Engine, by: &By, new: &NewOrganisation, uids: u32) -> Result<Organisation, Problem> {
     let name = users::checked_name(&new.name)?;
     if let Some(step) = &new.made_by
         && let Some(found) = Organisation::find(engine, &name)?.filter(|one| one.body.made_by.as_ref() == Some(step))
@@ -94,6 +115,7 @@ pub fn create(engine: &Engine, by: &By, new: &NewOrganisation) -> Result<Organis
             check_parent(engine, new.kind, &parent)?;
             quota::check_under(&tree::chain(engine, &parent)?, &new.quotas)?;
         }
+        changes.extend(own_user(engine, &name, uids)?);
         changes.push(organisation.put()?);
         let audited = by.audited(engine, "organisation.create", (&name, &name), Value::Null, json!(organisation.body));
         told(&audited, EventKind::OrganisationCreated, &organisation).change(changes)

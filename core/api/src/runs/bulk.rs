@@ -245,7 +245,9 @@ fn one(request: &Request, body: &BulkBody, key: Option<&str>, run: &RunRecord) -
             let fits =
                 |pinned: &Pinned| launch::require_managing(&request.principal, &run.organisation, &pinned.workflow);
             let engine = noted(request, "restart", run, after());
-            let restarted = engine.restart_if(&run.id, Terms::default(), by, fits)?;
+            let restarted = quota::restarting(&request.api.engine, &run.organisation, |guards| {
+                launch::with(&engine, guards).restart_if(&run.id, Terms::default(), by, fits)
+            })?;
             if !restarted.verdict.is_compatible() {
                 return Err(
                     Problem::new(Code::Divergence, "its scripts and its journal differ").data(json!(restarted.verdict))

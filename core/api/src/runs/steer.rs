@@ -249,7 +249,11 @@ fn restart(request: Request) -> Result<Answer, Problem> {
     let person = request.principal.person();
     let fits = |pinned: &Pinned| launch::require_managing(&request.principal, &run.organisation, &pinned.workflow);
     let terms = Terms { from: from.as_ref(), current: body.current, dry_run: body.dry_run };
-    let restarted = engine.restart_if(&run.id, terms, person, fits)?;
+    let restart = |guards| launch::with(&engine, guards).restart_if(&run.id, terms, person, fits);
+    let restarted = match body.dry_run {
+        true => restart(Vec::new())?,
+        false => quota::restarting(&request.api.engine, &run.organisation, restart)?,
+    };
     let dropped = restarted.dropped.iter().map(ToString::to_string).collect();
     let again = restarted.again.into_iter();
     let again = again.map(|one| AgainView { path: one.path.to_string(), op: one.op.to_string(), class: one.class });

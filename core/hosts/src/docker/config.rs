@@ -23,7 +23,8 @@ pub struct Config {
     /// have no user namespace of their own, so that `NET_ADMIN` reaches whatever namespace an interface of the node leads to, the
     /// machine's own among them. `SYS_ADMIN` and others come near to giving them the machine.
     pub capabilities: Vec<String>,
-    /// Organisations beside the platform that may have those capabilities, `ports`, `management` and `mounts`; `*` is all of them.
+    /// Organisations beside the platform that may have those capabilities, `ports`, `management` and `mounts`; `*` is all of them. Their
+    /// programs and shells in namespaces rule the networks there.
     pub trusted: Vec<String>,
     /// Folders of archives that images may be loaded and imported from.
     pub folders: Vec<PathBuf>,

@@ -11,7 +11,11 @@ use std::{
 use serde_json::{Value, json};
 use windlass_model::{Code, Problem};
 
-use super::{Config, inmates::Range, jail::Jail};
+use super::{
+    Config,
+    inmates::Range,
+    jail::{Jail, Power},
+};
 use crate::support;
 
 mod child;
@@ -32,6 +36,7 @@ pub(super) struct Programs {
     env: Vec<String>,
     hidden: Vec<PathBuf>,
     inhabitants: Range,
+    trusted: Vec<String>,
 }
 
 impl Programs {
@@ -69,7 +74,8 @@ impl Programs {
             })?;
             folders.push(real);
         }
-        Ok(Self { paths, folders, env: config.env.clone(), hidden: config.hidden.clone(), inhabitants })
+        let (env, hidden, trusted) = (config.env.clone(), config.hidden.clone(), config.trusted.clone());
+        Ok(Self { paths, folders, env, hidden, inhabitants, trusted })
     }
 
     /// Prepares a program; `argv` isn't empty.
@@ -160,7 +166,8 @@ impl Start {
         let organisation = check()?;
         let file = File::open(Path::new("/run/netns").join(namespace))
             .map_err(|error| support::system(format!("network namespace `{namespace}`"), &error).no_effect())?;
-        let jail = Jail::new(programs.inhabitants.of(&organisation)?, &programs.hidden)?;
+        let power = Power::of(&programs.trusted, &organisation);
+        let jail = Jail::new(programs.inhabitants.of(&organisation)?, &programs.hidden, power)?;
         self.inside = Some(Inside { network: file.into(), name: namespace.to_owned(), jail });
         Ok(())
     }

@@ -1,9 +1,9 @@
 //! Whom programs in jails run as. The kernel counts processes by user: each organisation has one of its own, so that what its programs
-//! take is nobody else's.
+//! take is nobody else's. Whoever makes organisations refuses a name whose user another one has.
 
 use nix::unistd::{Gid, Uid, User};
 use serde::{Deserialize, Serialize};
-use windlass_model::{Code, Problem};
+use windlass_model::{Code, Problem, inmate};
 
 /// Who all share where organisations have no users of their own.
 const SHARED: &str = "nobody";
@@ -22,7 +22,7 @@ pub struct Range {
 impl Default for Range {
     /// Beyond what systemd and containers take for themselves.
     fn default() -> Self {
-        Self { first: 1_900_000_000, count: 1 << 24 }
+        Self { first: 1_900_000_000, count: inmate::COUNT }
     }
 }
 
@@ -69,10 +69,7 @@ impl Range {
     }
 
     fn id(&self, organisation: &str) -> Option<u32> {
-        let digest = blake3::hash(organisation.as_bytes());
-        let number = u64::from_le_bytes(digest.as_bytes()[..8].try_into().ok()?);
-        let place = number.checked_rem(u64::from(self.count))?;
-        self.first.checked_add(u32::try_from(place).ok()?)
+        self.first.checked_add(inmate::place(blake3::hash(organisation.as_bytes()).as_bytes(), self.count)?)
     }
 }
 

@@ -1,7 +1,11 @@
 //! What programs in a node's network namespace are kept in, those of scripts and the shells of consoles alike. They have the node's
-//! network, and may do there what that network's administrator may; of the machine they see the files alone, read-only, as a user
-//! who owns nothing, without its devices, terminals, sockets and other namespaces, and no process but their own. When the first
-//! process of a jail ends, the kernel ends the others.
+//! network, and may do there what that network's administrator may if their organisation is trusted with it; of the machine they see
+//! the files alone, read-only, as a user who owns nothing, without its devices, terminals, sockets and other namespaces, and no process
+//! but their own. When the first process of a jail ends, the kernel ends the others.
+//!
+//! A jail has no user namespace: the kernel holds its CAP_NET_ADMIN against the machine's own. It is good in every network namespace
+//! that an interface of the node names (`link-netnsid`), where the other end of a link is: with it, links of the machine and of other
+//! organisations can be made, changed and deleted. So only those have it who may have it in containers (`trusted`).
 //!
 //! All jails of an organisation share one user (`inmates.rs`). They can't reach one another by it: each has processes, terminals, IPC and
 //! writable folders of its own.
@@ -22,10 +26,13 @@ use nix::{
 use windlass_model::{Code, Problem};
 
 use super::inmates::Inhabitant;
-use crate::privileges;
+use crate::{owner::may_use, privileges};
 
-/// What somebody may do in the node's network.
-const CAPABILITIES: [u32; 3] = [10, 12, 13]; // CAP_NET_BIND_SERVICE, CAP_NET_ADMIN, CAP_NET_RAW
+const NET_BIND_SERVICE: u32 = 10;
+const NET_ADMIN: u32 = 12;
+const NET_RAW: u32 = 13;
+/// Who may send pings without CAP_NET_RAW, of a network.
+const PINGS: &str = "/proc/sys/net/ipv4/ping_group_range";
 /// Folders that a jail gets a small one of its own of. /run has the sockets of the machine's services, and the names of all namespaces:
 /// who rules one network could plug it into the others.
 const SCRATCH: [&str; 4] = ["/run", "/var/run", "/tmp", "/var/tmp"];
@@ -36,12 +43,36 @@ const PROCESSES: libc::rlim_t = 512;
 /// Bytes of memory that one of their processes may map.
 const MEMORY: libc::rlim_t = 2 << 30;
 
+/// What the programs of a jail may do in the node's network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Power {
+    /// What its administrator may, and whatever that reaches beyond it.
+    Rule,
+    /// What any program may: connections, servers, pings.
+    Use,
+}
+
+impl Power {
+    /// That of an organisation's programs, where these are trusted beside the platform.
+    pub fn of(trusted: &[String], organisation: &str) -> Self {
+        if may_use(trusted, organisation) { Self::Rule } else { Self::Use }
+    }
+
+    fn capabilities(self) -> &'static [u32] {
+        match self {
+            Self::Rule => &[NET_BIND_SERVICE, NET_ADMIN, NET_RAW],
+            Self::Use => &[NET_BIND_SERVICE],
+        }
+    }
+}
+
 /// A jail that can be made.
 #[derive(Clone, Debug)]
 pub struct Jail {
     uid: Uid,
     gid: Gid,
     hidden: Arc<[PathBuf]>,
+    power: Power,
 }
 
 /// What the child that goes in does before it becomes the program.
@@ -49,17 +80,18 @@ pub struct Jail {
 pub struct Inmate {
     uid: Uid,
     gid: Gid,
+    power: Power,
     /// Readable once this process has ended.
     parent: OwnedFd,
 }
 
 impl Jail {
     /// For programs of this user, who isn't root; folders in `hidden` are empty there.
-    pub fn new(user: Inhabitant, hidden: &[PathBuf]) -> Result<Self, Problem> {
+    pub fn new(user: Inhabitant, hidden: &[PathBuf], power: Power) -> Result<Self, Problem> {
         if user.uid.is_root() {
             return Err(Problem::new(Code::Configuration, "programs in a namespace don't run as root"));
         }
-        Ok(Self { uid: user.uid, gid: user.gid, hidden: hidden.into() })
+        Ok(Self { uid: user.uid, gid: user.gid, hidden: hidden.into(), power })
     }
 
     /// Whom its programs run as.
@@ -82,6 +114,9 @@ impl Jail {
         };
         let parent = this_process().map_err(failed("this process"))?;
         setns(network, CloneFlags::CLONE_NEWNET).map_err(failed("its network"))?;
+        if self.power == Power::Use {
+            let_ping(self.gid);
+        }
         let apart =
             CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS;
         unshare(apart).map_err(failed("namespaces of its own"))?;
@@ -101,7 +136,16 @@ impl Jail {
         let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC | MsFlags::MS_RDONLY;
         let _ = mount(Some("sysfs"), "/sys", Some("sysfs"), flags, None::<&str>);
         let _ = nix::unistd::sethostname(hostname);
-        Ok(Inmate { uid: self.uid, gid: self.gid, parent })
+        Ok(Inmate { uid: self.uid, gid: self.gid, power: self.power, parent })
+    }
+}
+
+/// Lets everybody in this thread's network ping, as Docker does in its containers, if nobody may so far. Where it can't be done, only
+/// `ping` fails.
+fn let_ping(gid: Gid) {
+    let nobody = std::fs::read_to_string(PINGS).is_ok_and(|range| range.split_whitespace().eq(["1", "0"]));
+    if nobody {
+        let _ = std::fs::write(PINGS, format!("0 {}", gid.as_raw().max(i32::MAX.cast_unsigned())));
     }
 }
 
@@ -198,7 +242,8 @@ impl Inmate {
             inheritable: u32,
         }
         const PROC: (&CStr, &CStr) = (c"proc", c"/proc");
-        let kept = CAPABILITIES.iter().fold(0_u32, |set, capability| set | 1 << capability);
+        let capabilities = self.power.capabilities();
+        let kept = capabilities.iter().fold(0_u32, |set, capability| set | 1 << capability);
         let header = Header { version: 0x2008_0522, pid: 0 };
         let low = Sets { effective: kept, permitted: kept, inheritable: kept };
         let sets = [low, Sets { effective: 0, permitted: 0, inheritable: 0 }];
@@ -213,7 +258,7 @@ impl Inmate {
                 checked(libc::setrlimit(limit, &libc::rlimit { rlim_cur: value, rlim_max: value }))?;
             }
             // Those beyond the kernel's last one aren't there.
-            for capability in (0..64).filter(|capability| !CAPABILITIES.contains(capability)) {
+            for capability in (0..64).filter(|capability| !capabilities.contains(capability)) {
                 libc::prctl(libc::PR_CAPBSET_DROP, libc::c_ulong::from(capability), 0, 0, 0);
             }
             checked(libc::prctl(libc::PR_SET_KEEPCAPS, 1, 0, 0, 0))?;
@@ -221,7 +266,7 @@ impl Inmate {
             checked(libc::setresgid(gid, gid, gid))?;
             checked(libc::setresuid(uid, uid, uid))?;
             checked(libc::syscall(libc::SYS_capset, &raw const header, sets.as_ptr()))?;
-            for capability in CAPABILITIES {
+            for &capability in capabilities {
                 let raise = libc::PR_CAP_AMBIENT_RAISE;
                 checked(libc::prctl(libc::PR_CAP_AMBIENT, raise, libc::c_ulong::from(capability), 0, 0))?;
             }

@@ -34,12 +34,24 @@ pub struct Config {
     /// Folders that programs in a namespace see empty: that of the server's data.
     #[serde(skip)]
     pub hidden: Vec<PathBuf>,
+    /// Organisations beside the platform whose programs rule the network of the namespace that they are in; `*` is all of them. Those
+    /// that `[hosts.docker]` trusts.
+    #[serde(skip)]
+    pub trusted: Vec<String>,
 }
 
 impl Default for Config {
     fn default() -> Self {
         let Range { first: uid_first, count: uid_count } = Range::default();
-        Self { programs: Vec::new(), folders: Vec::new(), env: Vec::new(), uid_first, uid_count, hidden: Vec::new() }
+        Self {
+            programs: Vec::new(),
+            folders: Vec::new(),
+            env: Vec::new(),
+            uid_first,
+            uid_count,
+            hidden: Vec::new(),
+            trusted: Vec::new(),
+        }
     }
 }
 

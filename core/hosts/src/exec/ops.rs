@@ -24,8 +24,9 @@ const PARAMS: &[Param] = &[
     Param::optional(
         "opts",
         Kind::Map,
-        "`namespace` (name of a network namespace to run in: as `nobody`, with the machine's files read-only), `stdin` (text or a secret), `timeout` (a duration, 60 s by \
-         default, at most 1 h), `ok_codes` (exit codes that are no failure, `[0]` by default), `any_code` (true: none is), `cwd` (a declared folder \
+        "`namespace` (name of a network namespace to run in: as a user of the organisation, with the machine's files read-only; only \
+         organisations that are trusted rule its network), `stdin` (text or a secret), \
+         `timeout` (a duration, 60 s by default, at most 1 h), `ok_codes` (exit codes that are no failure, `[0]` by default), `any_code` (true: none is), `cwd` (a declared folder \
          or one inside it), `env` (declared variables; values are text or secrets), `output_bytes` (most that is kept of \
          each of stdout and stderr, 1 MiB by default and at most).",
     ),

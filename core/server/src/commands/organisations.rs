@@ -166,7 +166,8 @@ impl Place<'_> {
                     parent: parent.map(str::to_owned),
                     ..NewOrganisation::default()
                 };
-                rules::create(session.engine(), &by(context), &new).map(|made| view(&made))
+                let uids = session.config().hosts.exec.uid_count;
+                rules::create(session.engine(), &by(context), &new, uids).map(|made| view(&made))
             }
             Self::There(remote) => {
                 remote.post("/organisations", &json!({ "name": name, "title": title, "kind": kind, "parent": parent }))

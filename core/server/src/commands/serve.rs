@@ -258,6 +258,7 @@ fn api(session: &Session, config: &Config, public_url: String) -> Result<Api, Pr
         redeeming: RedeemBounds { each: config.vouchers.each_per_minute, all: config.vouchers.all_per_minute },
         issue_limit: config.vouchers.issue_limit,
         redeem_offer: config.vouchers.offer.clone().into_iter().collect(),
+        uids: config.hosts.exec.uid_count,
         simulated: config.simulated.clone(),
         version: env!("CARGO_PKG_VERSION").into(),
         site: crate::site::SITE,

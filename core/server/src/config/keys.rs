@@ -257,7 +257,8 @@ pub const KEYS: &[Key] = &[
     key(
         "hosts.docker.trusted",
         "Organisations beside the platform whose nodes may have `capabilities` beyond Docker's own, `ports`, `management` and `mounts`: \
-         `[\"acme\"]`; `*` is all. None are by default; nodes of the others go without `NET_RAW`, too.",
+         `[\"acme\"]`; `*` is all. None are by default; nodes of the others go without `NET_RAW`, too. With Docker or \
+         without it, `NET_ADMIN` and `NET_RAW` in namespaces of labs are for programs and shells of the platform and of these alone.",
     ),
     key(
         "hosts.docker.folders",
@@ -298,7 +299,8 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "hosts.exec.uid_count",
-        "How many such ids there are. 0: all organisations share the user `nobody`, and its 512 processes.",
+        "How many such ids there are; no two organisations have names that lead to one of them. 0: all share the user `nobody`, and its 512 \
+         processes.",
     ),
     key(
         "hosts.file.folders",

@@ -182,7 +182,7 @@ impl Labs {
                 container::open(self.containers.clone(), container.clone(), ask).await
             }
             (ConsoleKind::Shell, Node { namespace: Some(namespace), .. }) => {
-                shell::open(self.settings.clone(), self.hosts.exec.clone(), namespace.clone(), ask).await
+                shell::open(self.settings.clone(), self.hosts.jails(), namespace.clone(), ask).await
             }
             (ConsoleKind::Serial, Node { machine: Some(machine), .. }) => {
                 machine::serial(machine.folder.clone(), machine.serial).await

@@ -22,7 +22,11 @@ use nix::{
 use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
 use windlass_api::services::{ConsoleAsk, ConsoleSource, Size};
-use windlass_hosts::exec::{self, inmates::Inhabitant, jail::Jail};
+use windlass_hosts::exec::{
+    self,
+    inmates::Inhabitant,
+    jail::{Jail, Power},
+};
 use windlass_model::{Code, Problem};
 
 use super::{
@@ -65,7 +69,8 @@ pub async fn open(
     let (tell, told) = oneshot::channel();
     let (place, node, size) = (inside.clone(), ask.node.node.clone(), *ask.size.borrow());
     let user = user(&settings.shell_user, &jails, &ask.node.organisation)?;
-    let jail = Jail::new(user, &jails.hidden)?;
+    let power = Power::of(&jails.trusted, &ask.node.organisation);
+    let jail = Jail::new(user, &jails.hidden, power)?;
     // The thread is in the node's namespaces from its first step on: it ends with the shell, and is used for nothing else.
     let thread = std::thread::Builder::new().name("shell".into()).spawn(move || {
         let (exited, exit) = oneshot::channel();

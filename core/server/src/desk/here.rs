@@ -162,8 +162,15 @@ impl Desk for Session {
         by: &str,
     ) -> Result<Restarted, Problem> {
         let from_text = from.map(ToString::to_string);
-        let after = json!({ "current": current, "bundle_before": self.require(run)?.bundle, "from": from_text });
-        self.noted("run.restart", run, by, after)?.restart_from(run, from, current, dry_run, by)
+        let record = self.require(run)?;
+        let after = json!({ "current": current, "bundle_before": record.bundle, "from": from_text });
+        let through = self.noted("run.restart", run, by, after)?;
+        if dry_run {
+            return through.restart_from(run, from, current, dry_run, by);
+        }
+        quota::restarting(self.engine(), &record.organisation, |guards| {
+            through.with(guards).restart_from(run, from, current, dry_run, by)
+        })
     }
 
     fn upgrade(&self, run: &RunId, dry_run: bool, by: &str) -> Result<Verdict, Problem> {

@@ -7016,8 +7016,10 @@ export interface components {
             bindings?: components["schemas"]["Binding"][] | null;
             /** @description Whether they are kept out. */
             disabled?: boolean | null;
-            /** @description Where mail reaches them; empty: nowhere. */
+            /** @description Where mail reaches them; empty: nowhere. One that an admin of the platform changes is theirs, and logs in. */
             email?: string | null;
+            /** @description `false`: the address is theirs, because an admin of the platform says so; nobody else can. `true`: it stays unproved. */
+            email_unproved?: boolean | null;
             /** @description How people call them. */
             title?: string | null;
         };
