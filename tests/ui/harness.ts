@@ -374,7 +374,12 @@ export async function weigh(page: Page) {
     if (file) sizes.set(file, encodedDataLength);
   });
   return {
-    begin: () => sizes.clear(),
+    /** What the page before still fetched (in advance, too) is broken off, and isn't counted. */
+    begin: async () => {
+      await page.goto('about:blank');
+      files.clear();
+      sizes.clear();
+    },
     total: () => [...sizes.values()].reduce((sum, size) => sum + size, 0),
     files: () => [...sizes].sort((a, b) => b[1] - a[1]).map(([file, size]) => `${file} ${size}`),
   };

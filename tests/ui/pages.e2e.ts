@@ -101,7 +101,7 @@ describe.each([['wide', 1280, 800], ['narrow', 390, 844]] as const)('every page,
   });
 
   it.each(Object.keys(paths))('%s', async (name) => {
-    scales.begin();
+    await scales.begin();
     await page.goto(paths[name]!);
     await settled(page);
     const [weight, limit] = [scales.total(), limitOf(paths[name]!)];
