@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use windlass_model::command::{Command, Reply};
 
 use crate::error::StoreError;
@@ -81,6 +81,11 @@ pub(crate) struct Item {
     pub done: Done,
     /// Since when it waits, by the store's clock. Of one that nobody waits for it doesn't matter.
     pub since_ms: i64,
+}
+
+/// Commands that somebody waits for.
+pub(crate) fn waited_for<'a>(done: impl Iterator<Item = &'a Done>) -> usize {
+    done.filter(|done| !matches!(done, Done::Nobody)).count()
 }
 
 /// Where one thread waits for its answer. A thread has one, and reuses it.
@@ -167,8 +172,7 @@ impl Queue {
             drop(pending);
             return item.done.tell(Err(StoreError::storage("the store is closed")));
         }
-        pending.items.push_back(Some(item));
-        pending.urgent += 1;
+        pending.add(item);
         let first = pending.urgent == 1;
         drop(pending);
         if first {
@@ -248,26 +252,40 @@ impl Queue {
         self.arrived.notify_all();
     }
 
-    /// Waits for work and takes up to `limit` commands; `None` once the queue is closed and empty.
-    pub(crate) fn take(&self, limit: usize) -> Option<Vec<Item>> {
+    /// The command of a caller who writes it himself, behind those that nobody waits for; gives it back where somebody waits
+    /// already.
+    pub(crate) fn take_with(&self, item: Item, limit: usize) -> Result<Vec<Item>, Item> {
+        let mut pending = self.pending.lock();
+        if pending.closed || pending.urgent > 0 || pending.items.len() >= limit {
+            return Err(item);
+        }
+        let mut batch = pending.drain(limit);
+        batch.push(item);
+        Ok(batch)
+    }
+
+    /// Up to `limit` commands that wait.
+    pub(crate) fn take(&self, limit: usize) -> Vec<Item> {
+        let mut pending = self.pending.lock();
+        pending.expected_until = None;
+        pending.drain(limit)
+    }
+
+    /// Waits for work; false once the queue is closed and empty.
+    pub(crate) fn wait(&self) -> bool {
         let mut pending = self.pending.lock();
         loop {
             let due = pending.flush_at.is_some_and(|at| at <= Instant::now());
-            if pending.urgent > 0 || due || pending.closed {
-                let batch = pending.drain(limit);
-                pending.expected_until = None;
-                if !batch.is_empty() {
-                    return Some(batch);
-                }
-                if pending.closed {
-                    return None;
-                }
-                continue;
+            if pending.urgent > 0 || due {
+                return true;
+            }
+            if pending.closed {
+                return !pending.items.is_empty();
             }
             if let Some(until) = pending.expected_until {
                 if until > Instant::now() {
                     // Whoever prepares it may need this processor.
-                    parking_lot::MutexGuard::unlocked(&mut pending, std::thread::yield_now);
+                    MutexGuard::unlocked(&mut pending, std::thread::yield_now);
                     continue;
                 }
                 pending.expected_until = None;
@@ -287,6 +305,11 @@ impl Queue {
 }
 
 impl Pending {
+    fn add(&mut self, item: Item) {
+        self.items.push_back(Some(item));
+        self.urgent += 1;
+    }
+
     fn drain(&mut self, limit: usize) -> Vec<Item> {
         let mut batch = Vec::with_capacity(self.items.len().min(limit));
         while batch.len() < limit {
@@ -316,7 +339,7 @@ mod tests {
     fn a_command_that_is_expected_finds_the_writer_awake_and_one_that_stays_away_lets_it_sleep() {
         let queue = Arc::new(Queue::new(1_000_000));
         let taker = queue.clone();
-        let taken = std::thread::spawn(move || taker.take(8).map(|batch| batch.len()));
+        let taken = std::thread::spawn(move || taker.wait().then(|| taker.take(8).len()));
         let asleep = || queue.pending.lock().asleep;
         let wait_for = |what: bool| {
             let began = Instant::now();

@@ -20,7 +20,7 @@ use crate::{
     options::{Durability, StoreOptions},
     queue::{Answer, Done, Item, Queue, Slot},
     sync::{self, Disk, SyncLog, Syncer},
-    writer,
+    writer::{self, Desk},
 };
 
 /// The store. Cheap to clone; all clones share one writer. The last clone that goes closes it.
@@ -33,6 +33,7 @@ pub(crate) struct Inner {
     pub(crate) url: String,
     pub(crate) clock: Arc<dyn Clock>,
     queue: Arc<Queue>,
+    desk: Desk,
     writer: Mutex<Option<JoinHandle<()>>>,
     /// The thread beside the writer, which it waits for.
     beside: Option<ThreadId>,
@@ -66,9 +67,9 @@ impl Store {
         let clock = options.clock.clone();
         let syncer = Syncer::start(disk, queue.clone(), &options)?;
         let beside = syncer.as_ref().and_then(Syncer::thread);
-        let writer = writer::start(url.to_owned(), connection, queue.clone(), syncer, options)?;
+        let (desk, writer) = writer::start(url.to_owned(), connection, queue.clone(), syncer, options)?;
         let (watch, writer) = (Mutex::new(None), Mutex::new(Some(writer)));
-        let inner = Inner { readers, watch, url: url.to_owned(), clock, queue, writer, beside };
+        let inner = Inner { readers, watch, url: url.to_owned(), clock, queue, desk, writer, beside };
         Ok(Self(Arc::new(inner)))
     }
 
@@ -95,13 +96,16 @@ impl Store {
     /// Applies a command; returns when it is on disk.
     pub fn commit(&self, command: Command) -> Result<Reply, StoreError> {
         let slot = Slot::of_this_thread();
-        self.0.push(command, Done::Caller(slot.clone()));
+        let item = self.0.item(command, Done::Caller(slot.clone()));
+        if let Err(item) = self.0.desk.write_here(item) {
+            self.0.queue.push(item);
+        }
         slot.wait()
     }
 
     /// Applies a command; `done` is called on a thread of the store once it is on disk, and must be quick.
     pub fn submit(&self, command: Command, done: Box<dyn FnOnce(Answer) + Send>) {
-        self.0.push(command, Done::Callback(done));
+        self.0.queue.push(self.0.item(command, Done::Callback(done)));
     }
 
     /// A command will come in a moment: whoever writes it is woken now.
@@ -141,8 +145,8 @@ impl Inner {
         self.queue.urgent()
     }
 
-    fn push(&self, command: Command, done: Done) {
-        self.queue.push(Item { command, done, since_ms: self.clock.now_ms() });
+    fn item(&self, command: Command, done: Done) -> Item {
+        Item { command, done, since_ms: self.clock.now_ms() }
     }
 
     fn close(&self) {

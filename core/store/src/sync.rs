@@ -22,7 +22,7 @@ use windlass_model::{Code, Problem};
 use crate::{
     error::StoreError,
     options::{Committed, StoreOptions},
-    queue::{Answer, Done, Queue, tell_all},
+    queue::{Answer, Done, Queue, tell_all, waited_for},
 };
 
 /// How far the disk is. Transactions are counted in the order of their commits.
@@ -129,7 +129,7 @@ pub(crate) struct Group {
 }
 
 /// Commands of one transaction, at most, where only few are about: waking another thread would cost more than waiting for the disk.
-const FEW: usize = 2;
+pub(crate) const FEW: usize = 2;
 
 /// What the writer and the thread beside it share.
 struct Shared {
@@ -211,6 +211,11 @@ impl Syncer {
         self.shared.synced.load(SeqCst) < self.given
     }
 
+    /// Whether somebody is yet to be told of a transaction before.
+    pub(crate) fn is_telling(&self) -> bool {
+        self.shared.told.load(SeqCst) < self.given
+    }
+
     /// A transaction is about to be committed, and none is on its way.
     pub(crate) fn begin_commit(&mut self) {
         self.last = self.shared.disk.written.fetch_add(1, SeqCst) + 1;
@@ -223,8 +228,7 @@ impl Syncer {
 
     /// Sees to it that what was committed gets to the disk, and that everybody is told: here, if nobody else is about.
     pub(crate) fn finish(&mut self, mut group: Group) {
-        let idle = self.shared.told.load(SeqCst) == self.given;
-        if !(idle && group.done.len() <= FEW && self.shared.queue.urgent() == 0)
+        if !(waited_for(group.done.iter()) <= FEW && !self.is_telling() && self.shared.queue.urgent() == 0)
             && let Some(groups) = &self.groups
         {
             match groups.send((self.last, group)) {

@@ -1,5 +1,6 @@
-//! Group commit: one thread drains everything that waits into one transaction and one sync. There is no timer: an idle
-//! writer commits at once, a busy one batches by itself, and takes more while the transaction before is on its way to the disk.
+//! Group commit: one thread drains everything that waits into one transaction and one sync. There is no timer: where nobody else
+//! writes, a caller commits at once and on its own thread; a busy writer batches by itself, and takes more while the transaction
+//! before is on its way to the disk.
 
 use std::{
     borrow::Cow,
@@ -10,6 +11,7 @@ use std::{
 };
 
 use diesel::{Connection as _, connection::TransactionManager as _, result::Error as DieselError};
+use parking_lot::Mutex;
 use windlass_model::{
     Code, Problem,
     audit::NewAudit,
@@ -27,7 +29,7 @@ use crate::{
     failpoint,
     options::{Committed, Durability, StoreOptions},
     order,
-    queue::{Answer, Item, Queue, tell_all},
+    queue::{Answer, Item, Queue, tell_all, waited_for},
     recent::Recent,
     room::Room,
     sync::{self, Group, Syncer},
@@ -41,44 +43,71 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// So long a command may have waited without its lease being counted anew.
 const WAITED_MS: i64 = 20;
 
+/// So many transactions of a few commands in a row say that few callers are about. Among many, the first to come back would keep the
+/// others waiting with what is his alone.
+const QUIET: u32 = 4;
+
 /// Attempts of one command when the database gave up for a reason that passes.
 const ATTEMPTS: u32 = 4;
 
+/// Makes the writer, and the thread that writes what nobody has written himself.
 pub(crate) fn start(
     url: String,
     connection: AnyConnection,
     queue: Arc<Queue>,
     syncer: Option<Syncer>,
     options: StoreOptions,
-) -> Result<JoinHandle<()>, StoreError> {
-    let mut writer =
-        Writer { url, connection: Some(connection), options, recent: Recent::default(), room: None, syncer, queue };
+) -> Result<(Desk, JoinHandle<()>), StoreError> {
+    let mut writer = Writer {
+        url,
+        connection: Some(connection),
+        options,
+        recent: Recent::default(),
+        room: None,
+        syncer,
+        quiet: QUIET,
+        queue,
+    };
     if let (Ok(Place::Sqlite(path)), Durability::Full) = (place(&writer.url), writer.options.durability) {
         writer.room = Some(Room::new(path));
     }
     if let (Some(_), Some(connection)) = (&writer.syncer, &mut writer.connection) {
         dialect::dont_wait_for_the_disk(connection).map_err(|error| StoreError::from(Fault::Sql(error)))?;
     }
-    std::thread::Builder::new()
-        .name("windlass-writer".to_owned())
-        .spawn(move || {
-            while let Some(batch) = writer.queue.take(writer.most()) {
+    let queue = writer.queue.clone();
+    let desk = Desk(Arc::new(Mutex::new(writer)));
+    let shared = desk.clone();
+    let thread = std::thread::Builder::new().name("windlass-writer".to_owned()).spawn(move || {
+        while queue.wait() {
+            let mut writer = shared.0.lock();
+            let batch = queue.take(writer.most());
+            if !batch.is_empty() {
                 writer.process(batch);
             }
-            // What is on its way to the disk is told first.
-            if let Some(syncer) = &mut writer.syncer {
-                syncer.close();
-                if syncer.failed().is_some() {
-                    return writer.let_go();
-                }
-            }
-            if let Some(connection) = &mut writer.connection
-                && let Err(error) = dialect::checkpoint(connection)
-            {
-                tracing::warn!(%error, "the database's log couldn't be folded into its file");
-            }
-        })
-        .map_err(|error| StoreError::storage(format!("the writer's thread can't be started: {error}")))
+        }
+        shared.0.lock().close();
+    });
+    let thread =
+        thread.map_err(|error| StoreError::storage(format!("the writer's thread can't be started: {error}")))?;
+    Ok((desk, thread))
+}
+
+/// The one writer, for whoever comes: its thread, or a caller who finds nobody there.
+#[derive(Clone)]
+pub(crate) struct Desk(Arc<Mutex<Writer>>);
+
+impl Desk {
+    /// Writes the command on this thread if nobody else is about: waking another one, and being woken by it, takes as long as
+    /// writing. Gives it back otherwise.
+    pub(crate) fn write_here(&self, item: Item) -> Result<(), Item> {
+        let Some(mut writer) = self.0.try_lock() else { return Err(item) };
+        if writer.quiet < QUIET || writer.syncer.as_ref().is_some_and(Syncer::is_telling) {
+            return Err(item);
+        }
+        let batch = writer.queue.take_with(item, writer.most())?;
+        writer.process(batch);
+        Ok(())
+    }
 }
 
 struct Writer {
@@ -90,6 +119,8 @@ struct Writer {
     room: Option<Room>,
     /// Where commits don't wait for the disk themselves.
     syncer: Option<Syncer>,
+    /// Transactions of a few commands since the last one of many, up to `QUIET`.
+    quiet: u32,
     queue: Arc<Queue>,
 }
 
@@ -116,6 +147,23 @@ struct Workplace<'a> {
 }
 
 impl Writer {
+    /// Nothing more will come.
+    fn close(&mut self) {
+        // What is on its way to the disk is told first.
+        if let Some(syncer) = &mut self.syncer {
+            syncer.close();
+            if syncer.failed().is_some() {
+                return self.let_go();
+            }
+        }
+        if let Some(connection) = &mut self.connection
+            && let Err(error) = dialect::checkpoint(connection)
+        {
+            tracing::warn!(%error, "the database's log couldn't be folded into its file");
+        }
+        self.connection = None;
+    }
+
     /// Lets go of the connection. Where the disk didn't keep the log it is left open: who closes the last one would fold into the database
     /// what the log seems to hold.
     fn let_go(&mut self) {
@@ -140,6 +188,8 @@ impl Writer {
                 self.one_by_one(&mut items)
             }
         };
+        self.quiet =
+            if waited_for(items.iter().map(|item| &item.done)) <= sync::FEW { (self.quiet + 1).min(QUIET) } else { 0 };
         let done = items.into_iter().map(|item| item.done);
         if let Some(syncer) = &mut self.syncer {
             return syncer.finish(Group { done: done.collect(), answers, told, began });

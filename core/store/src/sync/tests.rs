@@ -349,3 +349,37 @@ fn the_last_hand_on_a_store_may_go_on_the_thread_that_tells() {
         heard.recv_timeout(PATIENCE).unwrap();
     }
 }
+
+#[test]
+fn who_finds_nobody_writes_on_his_own_thread_and_whoever_comes_meanwhile_is_written_by_the_writer() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, url) = database(folder.path());
+    let (gate, threads) = (Arc::<Gate>::default(), Arc::new(Mutex::new(Vec::new())));
+    let told = threads.clone();
+    let listener = Arc::new(move |_: &Committed| {
+        told.lock().push(std::thread::current().name().unwrap_or_default().to_owned());
+    });
+    let options = StoreOptions { listener, ..StoreOptions::new(Arc::new(Fixed)) };
+    let store = Store::open_with(&url, options, Some(gate.log())).unwrap();
+    let caller = |name: &str| {
+        let (store, id) = (store.clone(), name.to_owned());
+        std::thread::Builder::new().name(name.to_owned()).spawn(move || store.commit(put(&id))).unwrap()
+    };
+    let first = caller("first");
+    wait_for("the first sync", || gate.begun() == 1);
+    let second = caller("second");
+    wait_for("the second one waits", || store.0.queued() == 1);
+    assert!(threads.lock().is_empty());
+    gate.let_through(usize::MAX);
+    assert!(first.join().unwrap().is_ok() && second.join().unwrap().is_ok());
+    let names = threads.lock().clone();
+    assert_eq!(names[0], "first");
+    assert!(["windlass-writer", "windlass-sync"].contains(&names[1].as_str()), "{names:?}");
+    // What nobody waits for goes along with it.
+    store.submit_lazy(put("lazy"));
+    assert!(caller("third").join().unwrap().is_ok());
+    assert_eq!(threads.lock().last().map(String::as_str), Some("third"));
+    assert!(store.document("thing", "lazy").unwrap().is_some());
+    store.close();
+    assert!(store.commit(put("late")).is_err());
+}
