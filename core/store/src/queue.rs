@@ -252,16 +252,12 @@ impl Queue {
         self.arrived.notify_all();
     }
 
-    /// The command of a caller who writes it himself, behind those that nobody waits for; gives it back where somebody waits
-    /// already.
-    pub(crate) fn take_with(&self, item: Item, limit: usize) -> Result<Vec<Item>, Item> {
+    /// What a caller takes along who writes his command himself: fewer than `limit` that nobody waits for; `None` where somebody
+    /// waits already.
+    pub(crate) fn take_along(&self, limit: usize) -> Option<Vec<Item>> {
         let mut pending = self.pending.lock();
-        if pending.closed || pending.urgent > 0 || pending.items.len() >= limit {
-            return Err(item);
-        }
-        let mut batch = pending.drain(limit);
-        batch.push(item);
-        Ok(batch)
+        let free = !pending.closed && pending.urgent == 0 && pending.items.len() < limit;
+        free.then(|| pending.drain(limit))
     }
 
     /// Up to `limit` commands that wait.

@@ -97,7 +97,7 @@ impl Store {
     pub fn commit(&self, command: Command) -> Result<Reply, StoreError> {
         let slot = Slot::of_this_thread();
         let item = self.0.item(command, Done::Caller(slot.clone()));
-        if let Err(item) = self.0.desk.write_here(item) {
+        if let Some(item) = self.0.desk.write_here(item) {
             self.0.queue.push(item);
         }
         slot.wait()

@@ -99,14 +99,15 @@ pub(crate) struct Desk(Arc<Mutex<Writer>>);
 impl Desk {
     /// Writes the command on this thread if nobody else is about: waking another one, and being woken by it, takes as long as
     /// writing. Gives it back otherwise.
-    pub(crate) fn write_here(&self, item: Item) -> Result<(), Item> {
-        let Some(mut writer) = self.0.try_lock() else { return Err(item) };
+    pub(crate) fn write_here(&self, item: Item) -> Option<Item> {
+        let Some(mut writer) = self.0.try_lock() else { return Some(item) };
         if writer.quiet < QUIET || writer.syncer.as_ref().is_some_and(Syncer::is_telling) {
-            return Err(item);
+            return Some(item);
         }
-        let batch = writer.queue.take_with(item, writer.most())?;
+        let Some(mut batch) = writer.queue.take_along(writer.most()) else { return Some(item) };
+        batch.push(item);
         writer.process(batch);
-        Ok(())
+        None
     }
 }
 
