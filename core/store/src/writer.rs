@@ -58,6 +58,7 @@ pub(crate) fn start(
     syncer: Option<Syncer>,
     options: StoreOptions,
 ) -> Result<(Desk, JoinHandle<()>), StoreError> {
+    let remote = matches!(place(&url)?, Place::Postgres(_));
     let mut writer = Writer {
         url,
         connection: Some(connection),
@@ -65,6 +66,7 @@ pub(crate) fn start(
         recent: Recent::default(),
         room: None,
         syncer,
+        remote,
         quiet: QUIET,
         queue,
     };
@@ -101,7 +103,7 @@ impl Desk {
     /// writing. Gives it back otherwise.
     pub(crate) fn write_here(&self, item: Item) -> Option<Item> {
         let Some(mut writer) = self.0.try_lock() else { return Some(item) };
-        if writer.quiet < QUIET || writer.syncer.as_ref().is_some_and(Syncer::is_telling) {
+        if writer.remote || writer.quiet < QUIET || writer.syncer.as_ref().is_some_and(Syncer::is_telling) {
             return Some(item);
         }
         let Some(mut batch) = writer.queue.take_along(writer.most()) else { return Some(item) };
@@ -120,6 +122,8 @@ struct Writer {
     room: Option<Room>,
     /// Where commits don't wait for the disk themselves.
     syncer: Option<Syncer>,
+    /// Whether a server keeps the database: beside the way there and back, waking a thread is nothing.
+    remote: bool,
     /// Transactions of a few commands since the last one of many, up to `QUIET`.
     quiet: u32,
     queue: Arc<Queue>,
@@ -260,8 +264,7 @@ impl Writer {
             empty => {
                 let purpose = Purpose::Write(self.options.durability);
                 // A server was there before: whatever is in the way now may pass.
-                let remote = matches!(place(&self.url), Ok(Place::Postgres(_)));
-                let away = |error: StoreError| match remote || error.problem().retryable {
+                let away = |error: StoreError| match self.remote || error.problem().retryable {
                     true => Lost::Away(error),
                     false => Lost::Nothing(error),
                 };
