@@ -31,6 +31,16 @@ const EVERYTHING: &str = r#"fn run(input) {
     [both, grown, kv_get("crash/count")]
 }"#;
 
+/// The second branch waits as a row for what the third one has, which comes to its end late in a replay and gives nothing back.
+const LEFT: &str = r#"fn run(input) {
+    parallel_map([0, 1, 2], |n| {
+        if n == 0 { for i in 0..20 { now(); } }
+        else if n == 1 { sleep("1ms"); lock("crash"); probe::touch("early") }
+        else { lock("crash"); probe::touch("in"); sleep("200ms"); probe::touch("out") }
+    }, #{ limit: 2 });
+    7
+}"#;
+
 /// Kills a child at the `n`th pass of `point`, lets another one finish the job, and checks the world. Whether the child
 /// came to that point.
 fn killed_at(point: &str, n: usize, body: &str, check: fn(&World, &str)) -> bool {
@@ -124,5 +134,25 @@ fn killed_at_every_commit_of_a_run_that_is_undone() {
     let failing = EVERYTHING.replace("input?.fail == true", "true");
     for point in ["commit.before", "commit.after", "effect.before", "effect.after"] {
         at_every(point, &failing, nothing_is_left);
+    }
+}
+
+fn all_branches_came_to_their_end(world: &World, at: &str) {
+    let run = world.top_run();
+    let record = world.end(&run);
+    assert_eq!((record.state, record.output), (RunState::Succeeded, Some(json!(7))), "{at}");
+    let names: Vec<String> =
+        world.witness.lines().iter().map(|line| line.split(' ').nth(1).unwrap_or_default().to_owned()).collect();
+    let place =
+        |wanted: &str| names.iter().rposition(|name| name == wanted).unwrap_or_else(|| panic!("{at}: {names:?}"));
+    let (early, inside, out) = (place("early"), place("in"), place("out"));
+    assert!(early < inside || early > out, "{at}: two branches are inside of one lock: {names:?}");
+    assert!(world.engine().locks().unwrap().is_empty(), "{at}: a lock is left");
+}
+
+#[test]
+fn killed_at_every_commit_while_a_branch_leaves_a_lock_to_another() {
+    for point in ["commit.before", "commit.after"] {
+        at_every(point, LEFT, all_branches_came_to_their_end);
     }
 }

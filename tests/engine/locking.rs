@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use serde_json::json;
-use windlass_model::{Code, RunId, RunState};
-use windlass_tests::{World, wait_until};
+use windlass_model::{Code, RunId, RunState, lock::LEAVE};
+use windlass_tests::{World, postgres, skip, wait_until};
 
 fn names(world: &World) -> Vec<String> {
     world.witness.lines().iter().map(|line| line.split(' ').nth(1).unwrap_or_default().to_owned()).collect()
@@ -257,6 +257,112 @@ fn who_waits_beside_a_branch_that_is_over_without_giving_back_goes_on() {
     has_gone_on(&world, &run, "ask");
     world.engine().signal(&run, "go", json!(null), "test", None).unwrap();
     assert_eq!(world.end(&run).output, Some(json!([1, 2])));
+}
+
+/// Branches of which the second asks early in a replay and the third, which has the lock then, comes to its end late in it.
+fn early_and_late(late: &str) -> String {
+    let body = r#"fn run(input) {
+        let both = parallel_map([0, 1, 2], |n| {
+            if n == 0 { for i in 0..300 { now(); } 0 }
+            else if n == 1 { wait_signal("ask"); lock("x"); probe::touch("asked"); 1 }
+            else { LATE }
+        }, #{ limit: 2 });
+        wait_signal("end");
+        both
+    }"#;
+    body.replace("LATE", late)
+}
+
+/// The second branch asks while the third one is inside, which then goes on.
+fn asks_while_the_other_is_inside(world: &World, late: &str) -> RunId {
+    world.script("t/late", "", &early_and_late(late));
+    let run = world.launch("t/late", json!({}));
+    world.waits_on_signal(&run, "go");
+    world.engine().signal(&run, "ask", json!(null), "test", None).unwrap();
+    has_gone_on(world, &run, "ask");
+    assert!(names(world).is_empty(), "two branches are inside of one lock");
+    world.engine().signal(&run, "go", json!(null), "test", None).unwrap();
+    run
+}
+
+fn left(world: &World, run: &RunId) -> Vec<String> {
+    let steps = world.engine().steps(run).unwrap();
+    steps.iter().filter(|step| &*step.op == LEAVE).map(|step| step.path.to_string()).collect()
+}
+
+fn a_returned_branch_leaves_its_lock_to_who_waits(mut world: World) {
+    let run = asks_while_the_other_is_inside(&world, r#"lock("x"); wait_signal("go"); 2"#);
+    world.waits_on_signal(&run, "end");
+    assert_eq!(names(&world), ["asked"]);
+    // Each was inside, one after the other; neither gave it back, so the run has it until its end.
+    assert_eq!(left(&world, &run), ["0/b1/1/b0/0", "0/b2/0/b0/0"]);
+    assert_eq!(world.engine().locks().unwrap().len(), 1);
+    world.restart();
+    world.engine().signal(&run, "end", json!(null), "test", None).unwrap();
+    assert_eq!(world.end(&run).output, Some(json!([0, 1, 2])));
+    assert!(world.engine().locks().unwrap().is_empty());
+}
+
+#[test]
+fn who_waits_as_a_row_for_a_branch_that_returned_without_giving_back_goes_on() {
+    a_returned_branch_leaves_its_lock_to_who_waits(World::new());
+}
+
+#[test]
+fn who_waits_so_goes_on_with_postgresql_as_well() {
+    let Some(url) = postgres::database() else { return skip("no PostgreSQL is installed") };
+    windlass_engine::migrate(&url).unwrap();
+    a_returned_branch_leaves_its_lock_to_who_waits(World::with(move |config| config.url.clone_from(&url)));
+}
+
+#[test]
+fn who_waits_as_a_row_for_a_branch_that_failed_goes_on() {
+    let world = World::new();
+    let late = r#"try { parallel([|| { lock("x"); wait_signal("go"); fail("as asked") }], #{ on_error: "wait_all" }) } catch {} 2"#;
+    let nested = r#"parallel([|| { lock("x"); wait_signal("go"); 3 }, || { wait_signal("more"); 4 }]); 2"#;
+    let run = asks_while_the_other_is_inside(&world, late);
+    world.waits_on_signal(&run, "end");
+    assert_eq!(names(&world), ["asked"]);
+    let world = World::new();
+    // The scope around it goes on for long.
+    let run = asks_while_the_other_is_inside(&world, nested);
+    wait_until("the other branch to be inside", Duration::from_secs(60), || names(&world) == ["asked"]);
+    world.engine().signal(&run, "more", json!(null), "test", None).unwrap();
+    world.waits_on_signal(&run, "end");
+}
+
+#[test]
+fn who_waits_as_a_row_for_a_poll_that_is_over_goes_on() {
+    let world = World::new();
+    let late = r#"wait_until(|| { lock("x"); wait_signal("go") }, #{ every: "1h" }); 2"#;
+    let run = asks_while_the_other_is_inside(&world, late);
+    wait_until("the other branch to be inside", Duration::from_secs(60), || names(&world) == ["asked"]);
+    assert!(left(&world, &run).contains(&"0/b2/0/p0/0/b0/0".to_owned()), "{:?}", left(&world, &run));
+}
+
+#[test]
+fn a_restart_waits_again_for_the_lock_that_a_branch_left() {
+    let world = World::new();
+    world.script(
+        "t/again",
+        r#"rollback: "none""#,
+        r#"fn run(input) { 
+        parallel([|| { lock("x"); probe::touch("in") }, || { wait_signal("go"); probe::refuse("r") }], #{ on_error: "wait_all" })
+    }"#,
+    );
+    let run = world.launch("t/again", json!({}));
+    world.waits(&run);
+    assert_eq!(left(&world, &run), ["0/b0/0/b0/0"]);
+    world.engine().signal(&run, "go", json!(null), "test", None).unwrap();
+    assert_eq!(world.end(&run).state, RunState::Failed);
+    let restarted = world.engine().restart(&run, false, false, "test").unwrap();
+    let dropped: Vec<String> = restarted.dropped.iter().map(ToString::to_string).collect();
+    for path in ["0/b0/0", "0/b0/0/b0/0"] {
+        assert!(dropped.iter().any(|it| it == path), "{path} is done again: {dropped:?}");
+    }
+    assert_eq!(world.end(&run).state, RunState::Failed, "it is refused again");
+    assert_eq!(left(&world, &run), ["0/b0/0/b0/0"]);
+    assert_eq!(names(&world).iter().filter(|name| *name == "in").count(), 1);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use windlass_model::{
     Code, EffectClass, LockName, Outcome, Problem, RunId, RunState, StepPath, StepState,
     command::Command,
     journal::{CallSummary, Divergence, Ending, Job, Pinned},
-    lock::scopes,
+    lock::{LEAVE, scopes},
     query::RunRecord,
     step::StepRecord,
 };
@@ -263,7 +263,7 @@ fn held_locks(steps: &[&StepRecord]) -> (Vec<StepPath>, Vec<LockName>) {
     in_order.sort_by_key(|step| (step.finished_at_ms, step.path.ordinal));
     let name = |step: &StepRecord| LockName::of_args(&step.args);
     let over: HashSet<&StepPath> = steps.iter().filter(|step| step.outcome.is_some()).map(|step| &step.path).collect();
-    let mut undone = Vec::new();
+    let (mut undone, mut left) = (Vec::new(), Vec::new());
     for step in in_order {
         match (&*step.op, step.class) {
             ("lock", EffectClass::Wait) => held.push(step),
@@ -273,13 +273,16 @@ fn held_locks(steps: &[&StepRecord]) -> (Vec<StepPath>, Vec<LockName>) {
                 Some(lock) => held.retain(|step| step.path != lock),
                 None => held.retain(|lock| name(lock) != name(step)),
             },
+            (LEAVE, _) => left.push(step),
             _ => {}
         }
     }
     let (inside, again): (Vec<&StepRecord>, Vec<&StepRecord>) =
         held.into_iter().partition(|step| scopes(&step.path).any(|scope| over.contains(&scope)));
     let names = inside.into_iter().filter_map(name).collect();
-    (again.into_iter().map(|step| step.path.clone()).chain(undone).collect(), names)
+    let again: HashSet<&StepPath> = again.iter().map(|step| &step.path).collect();
+    left.retain(|step| step.path.parent().is_some_and(|lock| again.contains(&lock)));
+    (again.into_iter().chain(left.iter().map(|step| &step.path)).cloned().chain(undone).collect(), names)
 }
 
 /// A recorded call, as a person wants to see it.

@@ -4,7 +4,7 @@ mod held;
 
 use serde::{Deserialize, Serialize};
 
-pub use held::{HeldLock, SCOPED, held, scopes};
+pub use held::{HeldLock, LEAVE, SCOPED, held, scopes};
 
 use crate::resource::PLATFORM;
 

@@ -25,6 +25,9 @@ pub(crate) struct HeldLocks {
 #[derive(Default)]
 struct State {
     by_name: HashMap<LockName, Holder>,
+    /// Whom the journal counts as inside as well, though another branch took the lock after them: they were over by then, and
+    /// nobody had recorded that yet.
+    earlier: Vec<(LockName, Holder)>,
     /// Branches that wait for a sibling's lock, on their thread or as a row: their lane, and the lock.
     waiting: Vec<(Arc<str>, LockName)>,
 }
@@ -56,8 +59,13 @@ impl HeldLocks {
             let stopped = is_in_a_branch(&held.path.lane);
             Holder { path: held.path, site: held.site, scoped: held.scoped, stopped }
         };
-        let by_name = held.into_iter().map(|held| (held.lock.clone(), holder(held))).collect();
-        let state = State { by_name, waiting: Vec::new() };
+        let mut state = State::default();
+        for held in held {
+            let lock = held.lock.clone();
+            if let Some(earlier) = state.by_name.insert(lock.clone(), holder(held)) {
+                state.earlier.push((lock, earlier));
+            }
+        }
         Self { state: Mutex::new(state), changed: Condvar::new(), gate: Mutex::default() }
     }
 
@@ -129,19 +137,36 @@ impl HeldLocks {
     /// A branch or a poll is over, and nobody is inside its locks any more. The run keeps those that it didn't give back,
     /// and may take them again.
     pub fn is_over(&self, lane: &str) {
-        self.state.lock().by_name.retain(|_, holder| !holder.path.lane.starts_with(lane));
+        let mut state = self.state.lock();
+        state.by_name.retain(|_, holder| !holder.path.lane.starts_with(lane));
+        state.earlier.retain(|(_, holder)| !holder.path.lane.starts_with(lane));
+        drop(state);
         self.changed.notify_all();
+    }
+
+    /// Locks that the journal counts branches below `lane` as inside of, with the steps that took them.
+    pub fn inside_below(&self, lane: &str) -> Vec<(LockName, StepPath, CallSite)> {
+        let state = self.state.lock();
+        let earlier = state.earlier.iter().map(|(name, holder)| (name, holder));
+        below(state.by_name.iter().chain(earlier), lane)
     }
 
     /// Locks of `with_lock` that branches below `lane` are inside of, with the steps that took them.
     pub fn scoped_below(&self, lane: &str) -> Vec<(LockName, StepPath, CallSite)> {
         let state = self.state.lock();
-        let inside = state.by_name.iter().filter(|(_, holder)| holder.scoped && holder.path.lane.starts_with(lane));
-        let mut found: Vec<_> =
-            inside.map(|(name, holder)| (name.clone(), holder.path.clone(), holder.site.clone())).collect();
-        found.sort_by(|one, other| one.0.cmp(&other.0));
-        found
+        below(state.by_name.iter().filter(|(_, holder)| holder.scoped), lane)
     }
+}
+
+fn below<'a>(
+    holders: impl Iterator<Item = (&'a LockName, &'a Holder)>,
+    lane: &str,
+) -> Vec<(LockName, StepPath, CallSite)> {
+    let below = holders.filter(|(_, holder)| holder.path.lane.starts_with(lane));
+    let mut found: Vec<_> =
+        below.map(|(name, holder)| (name.clone(), holder.path.clone(), holder.site.clone())).collect();
+    found.sort_by(|one, other| (&one.0, &one.1).cmp(&(&other.0, &other.1)));
+    found
 }
 
 /// Whether a lane, or what is left of one, leads through a branch.

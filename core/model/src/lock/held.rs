@@ -8,6 +8,10 @@ use crate::{CallSite, EffectClass, Outcome, StepPath, StepState, step::StepRecor
 /// Outcome of a wait for a lock that is given back after a closure.
 pub const SCOPED: &str = "\"with_lock\"";
 
+/// The function of the step below a lock's by which a branch or a poll that is over has left it: the run has the lock still, and
+/// none of its branches is inside. What was recorded before there were such steps goes without.
+pub const LEAVE: &str = "leave_lock";
+
 /// A lock that a branch of a run is inside of.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeldLock {
@@ -29,7 +33,7 @@ struct Given<'a> {
     own: bool,
 }
 
-/// Locks that are held by lanes that aren't over. Within a lane calls stand in order; between lanes the time tells.
+/// Locks that are held by lanes that aren't over, and haven't left them. Within a lane calls stand in order; between lanes the time tells.
 pub fn held<'a>(steps: impl Iterator<Item = &'a StepRecord> + Clone) -> Vec<HeldLock> {
     let succeeded = steps.clone().filter(|step| step.state == StepState::Succeeded);
     let taken: Vec<(LockName, &StepRecord)> = succeeded
@@ -49,6 +53,8 @@ pub fn held<'a>(steps: impl Iterator<Item = &'a StepRecord> + Clone) -> Vec<Held
         .filter(|step| &*step.op == "unlock")
         .filter_map(|step| name(step).map(|lock| Given { own: own(&lock, step), lock, step }))
         .collect();
+    let left: HashSet<StepPath> =
+        succeeded.clone().filter(|step| &*step.op == LEAVE).filter_map(|step| step.path.parent()).collect();
     let over: HashSet<&StepPath> = steps.filter(|step| is_over(step)).map(|step| &step.path).collect();
     let steps_of_locks: HashSet<&StepPath> = taken.iter().map(|(_, lock)| &lock.path).collect();
     let is_back = |name: &LockName, lock: &StepRecord| {
@@ -62,9 +68,10 @@ pub fn held<'a>(steps: impl Iterator<Item = &'a StepRecord> + Clone) -> Vec<Held
             }
         })
     };
-    let is_inside_of_none = |lock: &StepRecord| scopes(&lock.path).all(|scope| !over.contains(&scope));
+    let is_left =
+        |lock: &StepRecord| left.contains(&lock.path) || scopes(&lock.path).any(|scope| over.contains(&scope));
     let mut held: Vec<(LockName, &StepRecord)> =
-        taken.iter().filter(|(name, lock)| is_inside_of_none(lock) && !is_back(name, lock)).cloned().collect();
+        taken.iter().filter(|(name, lock)| !is_left(lock) && !is_back(name, lock)).cloned().collect();
     // Whoever took it last has it, where an earlier one didn't give it back.
     held.sort_by_key(|(_, lock)| (lock.finished_at_ms, lock.path.clone()));
     let record = |(name, lock): (LockName, &StepRecord)| HeldLock {
@@ -119,6 +126,10 @@ mod tests {
         step(path, "unlock", EffectClass::Idempotent, at_ms)
     }
 
+    fn leave(path: &str, at_ms: i64) -> StepRecord {
+        step(path, LEAVE, EffectClass::Read, at_ms)
+    }
+
     fn scope(path: &str) -> StepRecord {
         step(path, "parallel", EffectClass::Scope, 99)
     }
@@ -143,6 +154,18 @@ mod tests {
         // All in one millisecond: a loser's lock was given back, and a later call took it again.
         let again = [lock("0/b0/2", 5), unlock("0/b0/2/b0/0", 5), lock("1/b0/0", 5)];
         assert_eq!(paths(&again), ["1/b0/0"]);
+    }
+
+    #[test]
+    fn what_a_branch_left_is_nobodys_until_it_is_taken_again() {
+        let left = [lock("0/b0/1", 5), leave("0/b0/1/b0/0", 5)];
+        assert!(paths(&left).is_empty());
+        // All in one millisecond: another branch is inside, and gives back its own.
+        let next = [lock("0/b0/1", 5), leave("0/b0/1/b0/0", 5), lock("0/b1/0", 5)];
+        assert_eq!(paths(&next), ["0/b1/0"]);
+        assert!(paths(&[&next[..], &[unlock("0/b1/1", 5)]].concat()).is_empty());
+        // It is that lock's alone, and gives nothing back: what another branch has stays there.
+        assert_eq!(paths(&[lock("0/b0/1", 5), lock("0/b1/0", 5), leave("0/b1/0/b0/0", 6)]), ["0/b0/1"]);
     }
 
     #[test]

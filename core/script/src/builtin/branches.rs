@@ -329,9 +329,9 @@ fn one_branch(
             result.map(|value| canonical::text(&value, Secrets::Refused, run.shell.config.bounds.step_bytes))
         })
     });
-    match &stop {
-        Some(_) => run.locks.has_stopped(&lane),
-        None => run.locks.is_over(&lane),
+    let stop = stop.or_else(|| locks::leave(run, &lane).err());
+    if stop.is_some() {
+        run.locks.has_stopped(&lane);
     }
     match (stop, result) {
         (Some(stop), _) => Done::Stopped(stop),

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use rhai::Dynamic;
 use serde_json::{Map, Value, json};
 use windlass_model::{
-    CallSite, Code, EffectClass, LockName, Outcome, Problem, StepCall, StepPath, WaitSpec, journal::LocalEffect,
+    CallSite, Code, EffectClass, LockName, Outcome, Problem, StepCall, StepPath, WaitSpec,
+    journal::{LocalEffect, Settled, Stop},
+    lock::LEAVE,
 };
 
 use super::{Builtin, Call, call::duration_ms};
 use crate::{
     branch,
-    context::RunContext,
+    context::{Mode, RunContext},
     dispatch,
     host::{Kind, Param, Permission},
     locks::Entry,
@@ -175,10 +177,34 @@ fn unlock(call: &Call) -> Result<Dynamic, Halt> {
 
 /// The step by which a branch that was stopped inside of a lock gives it back: below the one that took it.
 pub(super) fn given_back(lock: &LockName, taken: &StepPath, site: CallSite) -> StepCall {
-    // A lock of `with_lock` has no options.
-    let (op, args) = (Arc::from("unlock"), json!([lock.name]).to_string());
+    below(lock, taken, "unlock", EffectClass::Idempotent, site)
+}
+
+/// A branch or a poll is over. Which locks it didn't give back is recorded, for nobody is inside of them any more: a sibling that
+/// waits as a row, or asks in a later replay before that has come to this branch's end, would wait until the scope is over else.
+pub(super) fn leave(run: &RunContext, lane: &str) -> Result<(), Stop> {
+    let is_inside = run.mode == Mode::Forward && !run.locks.inside_below(lane).is_empty();
+    let _gate = is_inside.then(|| run.locks.gate());
+    let left = if is_inside { run.locks.inside_below(lane) } else { Vec::new() };
+    for (lock, taken, site) in left {
+        let step = below(&lock, &taken, LEAVE, EffectClass::Read, site);
+        if let Settled::Stop(stop) = run.journal.finish(&step, Outcome::Value("null".into())) {
+            return Err(stop);
+        }
+    }
+    run.locks.is_over(lane);
+    Ok(())
+}
+
+/// A step below the one that took the lock, which no call of the script stands at.
+fn below(lock: &LockName, taken: &StepPath, op: &str, class: EffectClass, site: CallSite) -> StepCall {
+    let args = match &lock.across {
+        None => json!([lock.name]),
+        Some(verb) => json!([lock.name, { "across": verb }]),
+    }
+    .to_string();
     let path = StepPath::new(taken.branch_lane(0), 0);
-    dispatch::plain_call(path, &op, EffectClass::Idempotent, &args, dispatch::digest(&op, &args), site)
+    dispatch::plain_call(path, &op.into(), class, &args, dispatch::digest(op, &args), site)
 }
 
 fn with_lock(call: &Call) -> Result<Dynamic, Halt> {

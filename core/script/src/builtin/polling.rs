@@ -9,7 +9,7 @@ use windlass_model::{
     journal::{LocalEffect, Replay, Stop},
 };
 
-use super::{Builtin, Call, call::duration_ms};
+use super::{Builtin, Call, call::duration_ms, locks};
 use crate::{
     branch, canonical,
     canonical::Secrets,
@@ -104,7 +104,7 @@ fn poll(call: &Call, run: &Arc<RunContext>, path: &StepPath, plan: &Plan) -> Res
             let closure = canonical::isolate_closure(&plan.closure)?;
             let value = closure.call_raw(call.context, None, Vec::new());
             if !branch::is_stopped() {
-                run.locks.is_over(&lane);
+                locks::leave(run, &lane)?;
             }
             let value = value.map_err(Halt::Script)?;
             branch::check_stop()?;

@@ -1,8 +1,9 @@
 //! Locks within one run.
 
 use windlass_model::{
-    Code, Outcome,
+    Code, Journal, Outcome,
     journal::{Ending, Stop},
+    lock::LEAVE,
 };
 
 use super::fixture::Fixture;
@@ -68,6 +69,60 @@ fn a_refusal_is_the_same_in_every_replay() {
     let calls = fixture.journal.calls.lock().len();
     assert_eq!(fixture.returned(body), "invalid_argument");
     assert_eq!((fixture.effects(), fixture.journal.calls.lock().len()), (1, calls), "nothing is done again");
+}
+
+/// Steps that say that a branch has left a lock, with their arguments.
+fn left(fixture: &Fixture) -> Vec<(String, String)> {
+    let steps = fixture.journal.steps.lock();
+    let left = steps.values().filter(|(call, _)| &*call.op == LEAVE);
+    let mut left: Vec<_> = left.map(|(call, _)| (call.path.to_string(), call.args.to_string())).collect();
+    left.sort();
+    left
+}
+
+#[test]
+fn a_branch_that_is_over_says_which_locks_it_has_left() {
+    let one = |path: &str, name: &str| (path.to_owned(), format!("[\"{name}\"]"));
+    for (body, expected) in [
+        (
+            "parallel([|| { now(); lock(\"x\"); lock(\"y\"); 1 }])",
+            vec![one("0/b0/1/b0/0", "x"), one("0/b0/2/b0/0", "y")],
+        ),
+        ("try { parallel([|| { lock(\"x\"); fail(\"no\") }]) } catch {}", vec![one("0/b0/0/b0/0", "x")]),
+        ("parallel([|| { parallel([|| lock(\"x\")]); 1 }])", vec![one("0/b0/0/b0/0/b0/0", "x")]),
+        ("wait_until(|| { lock(\"x\"); true })", vec![one("0/p0/0/b0/0", "x")]),
+        ("parallel([|| { lock(\"x\"); unlock(\"x\") }, || with_lock(\"y\", || 1)])", vec![]),
+        ("lock(\"x\"); parallel([|| 1])", vec![]),
+    ] {
+        let fixture = Fixture::new();
+        let body = format!("{body}; sleep(\"1h\"); 1");
+        assert_eq!(run(&fixture, &body), Ending::Returned("1".into()), "{body}");
+        assert_eq!(left(&fixture), expected, "{body}");
+        let calls = fixture.journal.calls.lock().len();
+        run(&fixture, &body);
+        assert_eq!(fixture.journal.calls.lock().len(), calls, "nothing is done again: {body}");
+    }
+}
+
+#[test]
+fn a_journal_that_was_recorded_without_what_was_left_goes_on() {
+    // Two branches had the lock one after the other; the third may still come.
+    let body = "parallel([|| { lock(\"x\"); 1 }, || { lock(\"x\"); 2 }, || { wait_signal(\"go\"); 3 }])";
+    let fixture = Fixture::new();
+    for _ in 0..4 {
+        assert_eq!(fixture.run(body), Ending::Stopped(Stop::Suspended));
+        let asked = |path: &String| path != "0/b2/0";
+        let waits: Vec<String> = fixture.journal.waits.lock().keys().filter(|path| asked(path)).cloned().collect();
+        waits.iter().for_each(|path| fixture.journal.settle(path, Outcome::Value(GIVEN.into())));
+    }
+    assert_eq!(left(&fixture).len(), 2);
+    fixture.journal.steps.lock().retain(|_, (call, _)| &*call.op != LEAVE);
+    assert_eq!(fixture.journal.held_locks().len(), 2, "both count as inside");
+    assert_eq!(fixture.run(body), Ending::Stopped(Stop::Suspended));
+    assert!(fixture.journal.divergences.lock().is_empty());
+    assert_eq!((left(&fixture).len(), fixture.journal.held_locks().len()), (2, 0));
+    fixture.journal.settle("0/b2/0", Outcome::Value(GIVEN.into()));
+    assert_eq!(run(&fixture, body), Ending::Returned("[1,2,3]".into()));
 }
 
 #[test]
