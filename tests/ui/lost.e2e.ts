@@ -1,7 +1,7 @@
 // What a browser gives up on the way, as Chromium does whenever addresses come or go on its machine: the interface comes up all the same.
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Page, Route } from 'playwright-core';
-import { open, picture, Server, visit } from './harness';
+import { looks, open, picture, Server, visit } from './harness';
 
 const WAITS = 'const WORKFLOW = #{ name: "t/wait", title: "Waits" };\nfn run(input) { approve(#{ title: "Go on?", expires: "1d" }); 1 }\n';
 
@@ -19,9 +19,16 @@ async function lose(page: Page, what: string | RegExp, times = 1): Promise<strin
   }, { times });
   return lost;
 }
-/** A page that has fetched nothing in advance. */
+/** The next so many requests for this are taken, and never answered. Answers which were. */
+async function hang(page: Page, what: string | RegExp | ((url: URL) => boolean), times = 1): Promise<string[]> {
+  const hung: string[] = [];
+  await page.route(what, (route: Route) => void hung.push(new URL(route.request().url()).pathname), { times });
+  return hung;
+}
+/** A page that has fetched nothing in advance. Its clock may be put forward. */
 async function bare(path: string): Promise<Page> {
   const page = await visit(server, '/login');
+  await page.clock.install();
   await page.addInitScript(() => (window.requestIdleCallback = () => 0));
   await page.goto(path);
   await page.getByLabel('Name or e-mail address').fill('admin');
@@ -109,6 +116,77 @@ describe.skipIf(process.env.UI_DEV === '1')('a file that is lost on its way', ()
     await page.getByRole('button', { name: 'Load it again' }).click();
     await titled(page, 'Plans');
   });
+});
+
+// A connection that hangs: what was sent on it neither comes nor fails.
+describe.skipIf(process.env.UI_DEV === '1')('a file that is never answered', () => {
+  const PART = { js: /\/assets\/Schedules-.*\.js/, css: /\/assets\/(Runs|RunTable|runs).*\.css/ };
+  /** Files that have been asked for, and haven't come. */
+  function coming(page: Page): Set<string> {
+    const files = new Set<string>();
+    page.on('request', (request) => void (request.url().includes('/assets/') && files.add(new URL(request.url()).pathname)));
+    for (const end of ['requestfinished', 'requestfailed'] as const) page.on(end, (request) => void files.delete(new URL(request.url()).pathname));
+    return files;
+  }
+  /** Waits until so many requests hang and nothing else is on its way, as what comes shows that the network is alive; and then for as
+   * long as nobody waits for an answer. */
+  async function silence(page: Page, hung: string[], times: number, files: Set<string>) {
+    await expect.poll(() => [hung.length, [...files].filter((file) => !hung.includes(file))], { timeout: 10_000 }).toEqual([times, []]);
+    // It has been read by the page, too.
+    await page.evaluate(() => fetch('/livez'));
+    await page.clock.fastForward('00:10');
+  }
+
+  it.each(['js', 'css'] as const)('is fetched again, and the page comes, %s', async (kind) => {
+    const page = await bare('/tokens');
+    const name = kind === 'js' ? 'Schedules' : 'Runs';
+    const files = coming(page);
+    const hung = await hang(page, PART[kind]);
+    await goTo(page, name);
+    await page.getByText('Loading').first().waitFor({ state: 'attached' });
+    await silence(page, hung, 1, files);
+    await titled(page, name);
+    expect(hung).toHaveLength(1);
+    if (kind === 'css') expect(await styled(page, hung[0]!)).toEqual([true]);
+  });
+
+  it.each(['its file', 'everything'])('is said after three times, with a way to try again: %s hangs', async (what) => {
+    const page = await bare('/tokens');
+    const files = coming(page);
+    const hung = await hang(page, PART.js, 99);
+    const server = what === 'everything' ? await hang(page, (url) => url.pathname === '/', 99) : [];
+    await goTo(page, 'Schedules');
+    for (const time of [1, 2, 3]) await silence(page, hung, time, files);
+    // It asks then whether the server is there at all.
+    if (what === 'everything') await silence(page, server, 1, new Set());
+    await page.getByText(what === 'everything' ? 'The server can’t be reached.' : 'A part of this page couldn’t be fetched.').waitFor();
+    await titled(page, 'This page can’t be shown');
+    expect([hung.length, server.length]).toEqual([3, what === 'everything' ? 1 : 0]);
+    if (what === 'its file') await looks(page, 'part-hangs');
+    await page.unrouteAll();
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await titled(page, 'Schedules');
+  });
+});
+
+it.skipIf(process.env.UI_DEV === '1')('a part’s files come over the wire once', async () => {
+  const page = await bare('/tokens');
+  const session = await page.context().newCDPSession(page);
+  await session.send('Network.enable');
+  const wire: string[] = [];
+  const asked: string[] = [];
+  session.on('Network.responseReceived', ({ response }) => {
+    const { pathname } = new URL(response.url);
+    if (!pathname.startsWith('/assets/')) return;
+    asked.push(pathname);
+    if (!response.fromDiskCache) wire.push(pathname);
+  });
+  await goTo(page, 'Runs');
+  await titled(page, 'Runs');
+  expect(wire.filter((file) => file.endsWith('.css')).length).toBeGreaterThan(0);
+  // Fetched, and then taken from the browser's cache.
+  expect(asked.length).toBeGreaterThan(wire.length);
+  expect([...wire].sort()).toEqual([...new Set(wire)].sort());
 });
 
 describe('a question that is lost on its way', () => {

@@ -1,6 +1,6 @@
 // What is set up once and then works by itself: schedules, tokens, users. Each is made in the browser, and its effect is seen.
 import { beforeAll, describe, expect, it } from 'vitest';
-import { accessible, expectComplaint, logIn, looks, open, Server, until, visit } from './harness';
+import { accessible, expectComplaint, logIn, looks, open, picture, Server, until, visit } from './harness';
 import { codeOf } from './totp';
 
 const HELLO = `const WORKFLOW = #{ name: "t/hello", title: "Says hello", inputs: #{ type: "object", additionalProperties: false, properties: #{ who: #{ type: "string", title: "Whom", "default": "world", maxLength: 40 } } } };
@@ -275,6 +275,61 @@ describe('users', () => {
     await fred.goto('/users/admin');
     await fred.getByRole('alert').waitFor();
     expect(await fred.getByRole('button', { name: 'Give a new password…' }).count()).toBe(0);
+  });
+
+  it('whose address only their manager said are marked, until an admin of the platform says that it is theirs', async () => {
+    const word = 'a long enough word';
+    await server.api('POST', '/organisations', { name: 'onyx', title: 'Onyx' });
+    await server.api('POST', '/users', { name: 'finn', organisation: 'onyx', email: 'finn@onyx.test', password: word, bindings: [{ role: 'franchisee', organisation: 'onyx' }] });
+    const finn = await open(server, '/users/+new', { name: 'finn', password: word });
+    await finn.getByLabel('Name', { exact: true }).fill('hugo');
+    await finn.getByLabel('E-mail address').fill('hugo@onyx.test');
+    // It isn't promised that they log in with it.
+    await finn.getByText('It logs in once it is proved to be theirs').waitFor();
+    expect(await finn.getByText('They can log in with it, too.').count()).toBe(0);
+    await finn.getByText('I choose it').click();
+    await finn.getByLabel('Their password').fill(word);
+    await finn.getByRole('button', { name: 'Make the user' }).click();
+    await finn.getByRole('link', { name: 'Open hugo' }).click();
+    const about = finn.getByLabel('About the user');
+    await about.getByText('not proved').waitFor();
+    await about.getByText('they don’t log in with it, and nobody is found by it').waitFor();
+    await about.getByRole('link', { name: 'Invite them' }).waitFor();
+    // Only an admin of the platform may say that it is theirs.
+    expect(await finn.getByRole('button', { name: 'It is theirs…' }).count()).toBe(0);
+    await looks(finn, 'user-unproved-manager');
+
+    const page = await open(server, '/users?text=onyx');
+    const row = (name: string) => page.getByRole('row', { name: new RegExp(name) });
+    await row('hugo').getByText('not proved').waitFor();
+    expect(await row('finn').getByText('not proved').count()).toBe(0);
+    await page.getByText('An address that is not proved').waitFor();
+    await looks(page, 'users-unproved');
+    await page.goto('/users?text=finn');
+    await row('finn').waitFor();
+    expect(await page.getByText('An address that is not proved').count()).toBe(0);
+
+    await page.goto('/users/hugo');
+    await page.getByRole('button', { name: 'Change', exact: true }).click();
+    const field = page.getByLabel('E-mail address');
+    const hint = async () => page.locator(`#${(await field.getAttribute('aria-describedby'))!.split(' ')[0]}`).innerText();
+    expect(await hint()).toContain('It isn’t proved to be theirs');
+    await page.locator('form').getByText('not proved').waitFor();
+    await looks(page, 'user-unproved-edit');
+    // Another one that an admin of the platform gives them is theirs.
+    await field.fill('other@onyx.test');
+    expect(await hint()).toBe('They can log in with it, too.');
+    expect(await page.locator('form').getByText('not proved').count()).toBe(0);
+    await page.getByRole('button', { name: 'Leave it' }).click();
+    await looks(page, 'user-unproved');
+    await page.getByRole('button', { name: 'It is theirs…' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Is hugo@onyx.test really hugo’s?' });
+    await picture(page, 'user-unproved-confirm');
+    expect((await server.api<{ email_unproved: boolean }>('GET', '/users/hugo')).email_unproved).toBe(true);
+    await dialog.getByRole('button', { name: 'It is theirs' }).click();
+    await page.getByText('hugo logs in with hugo@onyx.test, too, from now on.').waitFor();
+    expect(await page.getByText('not proved').count()).toBe(0);
+    await open(server, '/', { name: 'hugo@onyx.test', password: word });
   });
 
   it('belong to organisations, which are made, renamed and suspended', async () => {

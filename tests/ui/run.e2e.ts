@@ -1,7 +1,7 @@
 // A run's page in a real browser: failure, jump, restart; a server that is killed; 100,000 lines; keys only.
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Page } from 'playwright-core';
-import { accessible, fitsWidth, open, picture, Server, until } from './harness';
+import { accessible, fitsWidth, looks, open, picture, Server, until } from './harness';
 
 const WORKFLOWS = {
   't/breaks': `const WORKFLOW = #{ name: "t/breaks", title: "Fails on purpose", rollback: "none", permissions: ["exec.run:*"] };
@@ -41,6 +41,9 @@ fn run(input) {
 `,
   't/stuck': `const WORKFLOW = #{ name: "t/stuck", title: "Can't be undone" };
 fn run(input) { on_rollback("takes nothing back", || { throw "no way back" }); random(); throw "it broke" }
+`,
+  't/round': `const WORKFLOW = #{ name: "t/round", title: "Is undone for ever", permissions: ["exec.run:*"] };
+fn run(input) { on_rollback("goes round", || { exec::run(["sleep", "600"], #{ timeout: "30m" }) }); random(); throw "it broke" }
 `,
   't/doubt': `const WORKFLOW = #{ name: "t/doubt", title: "Is killed in the middle", permissions: ["exec.run:*"] };
 fn run(input) { exec::run(["sleep", "60"]); "done" }
@@ -245,6 +248,49 @@ describe('a run', () => {
     await dialog.getByRole('button', { name: 'Skip it' }).click();
     await server.reaches(run, 'rolled_back');
     await page.locator('.facts').getByText('Undone').waitFor();
+  });
+
+  it('whose undo comes to no end is stopped by who may, and is stuck there', async () => {
+    const run = await launch('t/round');
+    await server.reaches(run, 'rolling_back');
+    await server.api('POST', '/users', { name: 'vera', password: 'a long enough word', bindings: [{ role: 'viewer', organisation: 'platform' }] });
+    const vera = await open(server, `/runs/${run}?part=undo`, { name: 'vera', password: 'a long enough word' });
+    const page = await open(server, `/runs/${run}?part=undo`);
+    for (const one of [vera, page]) await one.getByRole('region', { name: 'What it did' }).getByText('goes round').waitFor();
+    await page.locator('.facts').getByText('Undoing').waitFor();
+    // Who only looks isn't asked; and there is nothing to cancel any more.
+    expect(await vera.getByRole('button', { name: 'Stop the undo' }).count()).toBe(0);
+    expect(await page.getByRole('button', { name: 'Cancel' }).count()).toBe(0);
+    await looks(page, 'run-undoing', { full: false });
+    await page.getByRole('button', { name: 'Stop the undo' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Stop the undo of this run?' });
+    await dialog.getByText('may have happened').waitFor();
+    await looks(page, 'run-undo-stop', { full: false });
+    await dialog.getByRole('button', { name: 'Leave it' }).click();
+    expect((await server.api<{ state: string }>('GET', `/runs/${run}`)).state).toBe('rolling_back');
+    await page.getByRole('button', { name: 'More to do with this run' }).click();
+    await page.getByRole('menuitem', { name: 'Stop the undo…' }).click();
+    await dialog.getByLabel('Why').fill('it goes round');
+    await dialog.getByRole('button', { name: 'Stop the undo' }).click();
+    await server.reaches(run, 'rollback_stuck');
+    // Both are told what it is stuck at, who stopped it, and why.
+    for (const one of [vera, page]) {
+      const stuck = one.getByRole('region', { name: 'Stuck undo' });
+      await stuck.getByRole('heading', { name: 'The undo is stuck: goes round' }).waitFor();
+      await stuck.getByText('admin stopped the undo: it goes round').waitFor();
+    }
+    const entry = page.getByRole('region', { name: 'What it did' }).getByRole('listitem').filter({ hasText: 'goes round' });
+    await entry.getByText('Failed').waitFor();
+    await entry.getByText('admin stopped the undo').waitFor();
+    await page.locator('[data-step="0/u1/0"]').getByText('Cut off').waitFor({ state: 'attached' });
+    expect(await page.getByText('Running').count()).toBe(0);
+    await picture(page, 'run-undo-stopped');
+    expect(await page.getByRole('button', { name: 'Stop the undo' }).count()).toBe(0);
+    const noted = await server.api<{ items: { after: unknown }[] }>('GET', `/audit?action=run.stick&target=${run}`);
+    expect(noted.items.map((one) => one.after)).toEqual([{ reason: 'it goes round' }]);
+    await page.getByRole('region', { name: 'Stuck undo' }).getByRole('button', { name: 'Skip it' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Skip it' }).click();
+    await server.reaches(run, 'rolled_back');
   });
 
   it('is read with the keyboard alone', async () => {

@@ -35,3 +35,36 @@ function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
     signal?.addEventListener('abort', left, { once: true });
   });
 }
+
+/** Milliseconds without a sign of it after which what is fetched is thought lost: a connection may hang for ever. */
+const SILENCE = 10_000;
+const SILENT = 'TimeoutError';
+
+interface Heard {
+  /** Whoever acts breaks off what is under way. */
+  signal: AbortSignal;
+  /** It gets on: it has all the time anew. */
+  hear: () => void;
+}
+
+/** Does something that may hang, and gives it up when nothing is heard of it for too long. What is large or slow has its time. */
+export async function unlessSilent<T>(act: (heard: Heard) => Promise<T>): Promise<T> {
+  const abort = new AbortController();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const hear = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => abort.abort(new DOMException(`Nothing was heard of it for ${SILENCE / 1_000} s.`, SILENT)), SILENCE);
+  };
+  const silence = new Promise<never>((_, reject) => {
+    abort.signal.addEventListener('abort', () => reject(abort.signal.reason as DOMException), { once: true });
+  });
+  hear();
+  try {
+    return await Promise.race([act({ signal: abort.signal, hear }), silence]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Whether it was given up because nothing was heard of it. */
+export const wasSilent = (error: unknown) => error instanceof DOMException && error.name === SILENT;

@@ -1,10 +1,10 @@
 // The files of a part of the interface, before it is imported. Vite has each dynamic import of a build go through here (vite.config.ts).
 // Chromium remembers for as long as a page lives that a module, or one that it needs, couldn't be fetched, and gives up what is under way as
 // soon as an address comes or goes on its machine. So files are fetched first, again if they are lost; the import finds them in the
-// browser's cache, as their names change with their contents.
-import { again } from './again';
+// browser's cache, as their names change with their contents. A connection that hangs loses them, too, only that nobody says so.
+import { again, unlessSilent } from './again';
 
-/** A file that couldn't be had. `status`: what the server answered; 0: nothing. */
+/** A file that couldn't be had. `status`: what the server answered; 0: nothing, or not all of it. */
 export class Missing extends Error {
   constructor(
     readonly file: string,
@@ -27,10 +27,10 @@ function once(href: string): Promise<void> {
   const known = files.get(href);
   if (known) return known;
   const isStyle = href.endsWith('.css');
-  const file = has(href, isStyle) ? Promise.resolve() : again(() => (isStyle ? style(href) : script(href)), { lost });
-  files.set(href, file);
-  file.catch(() => files.delete(href));
-  return file;
+  const coming = has(href, isStyle) ? Promise.resolve() : again(() => (isStyle ? style(href) : file(href)), { lost });
+  files.set(href, coming);
+  coming.catch(() => files.delete(href));
+  return coming;
 }
 
 /** Nothing came, or a proxy says that the server is away for a moment. */
@@ -51,25 +51,48 @@ function isThere({ sheet }: HTMLLinkElement): boolean {
   }
 }
 
-async function script(href: string): Promise<void> {
-  const answer = await fetch(href).catch(() => undefined);
-  if (!answer?.ok) throw new Missing(href, answer?.status);
-  // To its end: half a file isn't kept.
-  await answer.arrayBuffer();
+/** Files that are on their way. They share few connections: as long as one of them gets on, those that wait for theirs aren't lost. */
+const onTheirWay = new Set<() => void>();
+const getsOn = () => onTheirWay.forEach((hear) => hear());
+
+/** To its end: half a file isn't kept. */
+async function file(href: string): Promise<void> {
+  let status = 0;
+  const came = await unlessSilent(async ({ signal, hear }) => {
+    onTheirWay.add(hear);
+    try {
+      const answer = await fetch(href, { signal });
+      if (!answer.ok) {
+        status = answer.status;
+        return false;
+      }
+      const reader = answer.body?.getReader();
+      do getsOn();
+      while (reader && !(await reader.read()).done);
+      return true;
+    } finally {
+      onTheirWay.delete(hear);
+    }
+  }).catch(() => false);
+  if (!came) throw new Missing(href, status);
 }
 
-function style(href: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const link = document.createElement('link');
-    link.rel = 'stylesheet';
-    link.crossOrigin = '';
-    link.href = href;
+/** Fetched as other files are, and then put in the page: Chromium doesn't end a stylesheet's request with its element, and has the next
+ * element of that address wait for the same answer, which never comes if the connection hangs. */
+async function style(href: string): Promise<void> {
+  await file(href);
+  const link = document.createElement('link');
+  link.rel = 'stylesheet';
+  link.crossOrigin = '';
+  link.href = href;
+  const put = () => new Promise<void>((resolve, reject) => {
     link.onload = () => resolve();
-    link.onerror = () => {
-      link.remove();
-      reject(new Missing(href));
-    };
+    link.onerror = reject;
     document.head.append(link);
+  });
+  await unlessSilent(put).catch(() => {
+    link.remove();
+    throw new Missing(href);
   });
 }
 

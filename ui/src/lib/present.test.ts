@@ -26,3 +26,19 @@ it('ours, a newer one, or none', async () => {
   vi.mocked(fetch).mockResolvedValueOnce(new Response('', { status: 502 }));
   expect(await present()).toBe('none');
 });
+
+it('none, if nothing is heard of it: that isn’t waited for again', async () => {
+  vi.useFakeTimers();
+  vi.mocked(fetch).mockImplementation(() => new Promise(() => {}));
+  const told = present();
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(await told).toBe('none');
+  expect(fetch).toHaveBeenCalledOnce();
+  // Its page, too, may hang half-way.
+  const body = new ReadableStream();
+  vi.mocked(fetch).mockReset().mockResolvedValue(new Response(body));
+  const half = present();
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(await half).toBe('none');
+  vi.useRealTimers();
+});

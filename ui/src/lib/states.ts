@@ -29,6 +29,7 @@ export const otherStates: Record<string, Look> = {
   pending: { label: 'Pending', tone: 'neutral', shape: 'ring' },
   started: { label: 'Running', tone: 'running', shape: 'spin' },
   retrying: { label: 'Trying again', tone: 'warn', shape: 'spin' },
+  cut_off: { label: 'Cut off', tone: 'warn', shape: 'stop' },
   in_doubt: { label: 'In doubt', tone: 'bad', shape: 'question' },
   undone: { label: 'Undone', tone: 'undo', shape: 'undo' },
   done: { label: 'Done', tone: 'good', shape: 'check' },

@@ -8,7 +8,7 @@ type Kind = Organisation['kind'];
 export const KINDS: Record<Kind, string> = { platform: 'Platform', franchisee: 'Franchisee', customer: 'Customer' };
 
 /** Everything, everywhere. */
-export const isPlatform = () => session.who?.bindings.some((one) => one.organisation === '*' && one.role === 'admin') ?? false;
+export const isPlatform = () => session.who?.bindings.some((one) => one.organisation === '*' && one.role === 'admin' && (one.folder ?? '*') === '*') ?? false;
 /** Manages the organisation above it: suspends, limits, removes. */
 export const isAbove = (one: Organisation) =>
   one.name !== 'platform' && (isPlatform() || (!!one.parent && one.parent !== 'platform' ? session.can('manage', { organisation: one.parent }) : session.can('administer', { organisation: 'platform' }) && !!one.parent));

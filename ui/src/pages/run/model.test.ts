@@ -118,6 +118,28 @@ it('tells a stuck undo', () => {
   expect(model.state).toBe('rollback_stuck');
   expect(model.undo).toMatchObject([{ state: 'failed', label: 'never works', fault: { code: 'script_error' } }]);
 });
+it('tells an undo that was stopped: its entry has failed, and what it had under way is cut off', () => {
+  let seq = 0;
+  const event = (kind: string, path: string | null, data: Record<string, unknown>) => ({ run: 'r', seq: (seq += 1), at_ms: seq, kind, path, data }) as RunEvent;
+  const error = { code: 'failed_by_operator', message: 'ann stopped the undo' };
+  const model = new RunModel();
+  model.apply([
+    event('step.started', '0', { op: 'x' }),
+    event('undo.started', '3', { seq: 12, label: 'first' }), event('undo.done', '3', { seq: 12 }),
+    event('undo.started', '0', { seq: 1, label: 'goes round' }),
+    event('step.succeeded', '0/u1/0', { op: 'x' }), event('step.started', '0/u1/1', { op: 'x' }),
+    event('run.rollback_stuck', null, { entry: 1, error }),
+  ]);
+  expect(model.state).toBe('rollback_stuck');
+  expect(model.undo).toMatchObject([{ seq: 12, state: 'done' }, { seq: 1, state: 'failed', to: 7, fault: error }]);
+  expect(['0', '0/u1/0', '0/u1/1'].map((path) => model.step(path)!.state)).toEqual(['started', 'succeeded', 'cut_off']);
+  // Tried again, it goes on where it was.
+  model.apply([event('undo.started', '0', { seq: 1 }), event('step.started', '0/u1/1', { op: 'x' })]);
+  expect([model.undo[1]!.state, model.step('0/u1/1')!.state, model.step('0/u1/1')!.attempts.length]).toEqual(['started', 'started', 2]);
+  // Between two entries nothing was begun: why, it is told all the same.
+  model.apply([event('undo.done', '0', { seq: 1 }), event('run.rollback_stuck', null, { entry: 5, error })]);
+  expect([model.undo.map((one) => one.state), model.stuckBy]).toEqual([['done', 'done'], error]);
+});
 it('links a child run once, and hears of progress', () => {
   const model = modelOf(parent);
   expect(model.steps.filter((step) => step.child).map((step) => step.op)).toEqual(['wait_child']);

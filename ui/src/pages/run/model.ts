@@ -3,7 +3,7 @@
 import type { RunEvent, RunState } from '$lib/api';
 import { comparePaths, laneOf } from './paths';
 
-export type StepState = 'started' | 'retrying' | 'waiting' | 'succeeded' | 'failed' | 'in_doubt' | 'forgotten';
+export type StepState = 'started' | 'retrying' | 'waiting' | 'succeeded' | 'failed' | 'in_doubt' | 'cut_off' | 'forgotten';
 export interface Site {
   file: string;
   line: number;
@@ -120,6 +120,8 @@ export class RunModel {
   endedAt: number | undefined;
   /** When the failure's undo began. */
   undoingAt: number | undefined;
+  /** Why the undo is stuck. */
+  stuckBy: Fault | undefined;
   due: number | undefined;
   fault: Fault | undefined;
   output: unknown;
@@ -318,6 +320,23 @@ export class RunModel {
     entry.fault = event.kind === 'undo.failed' ? (data.error as Fault) : undefined;
   }
 
+  /** What was undone just then has failed, too, if an operator stopped it or its time was up: no event of its own says so. Nor of what
+   * it had under way, of which nobody knows more. */
+  #stuck(at: number, seq: number, fault: Fault | undefined) {
+    this.stuckBy = fault;
+    const entry = this.#undoBySeq.get(seq);
+    if (entry?.state !== 'started') return;
+    entry.state = 'failed';
+    entry.to = at;
+    entry.fault = fault;
+    for (const step of this.#order) {
+      if (!step.path.startsWith(`${entry.path}/u${seq}/`) || (step.state !== 'started' && step.state !== 'retrying')) continue;
+      step.state = 'cut_off';
+      step.to = at;
+      step.attempts.at(-1)!.to = at;
+    }
+  }
+
   #run(event: RunEvent, data: Record<string, unknown>) {
     const next = event.kind === 'run.failed' ? (data.undo ? 'rolling_back' : 'failed') : event.kind === 'run.parked' && data.state === 'rollback_stuck' ? 'rollback_stuck' : runStateOf[event.kind];
     if (!next) return;
@@ -345,6 +364,9 @@ export class RunModel {
         break;
       case 'run.rolling_back':
         this.undoingAt ??= event.at_ms;
+        break;
+      case 'run.rollback_stuck':
+        this.#stuck(event.at_ms, Number(data.entry), data.error as Fault | undefined);
         break;
       case 'run.succeeded':
         this.output = data.output;
