@@ -125,7 +125,8 @@ describe.skipIf(process.env.UI_DEV === '1')('a file that is never answered', () 
   function coming(page: Page): Set<string> {
     const files = new Set<string>();
     page.on('request', (request) => void (request.url().includes('/assets/') && files.add(new URL(request.url()).pathname)));
-    for (const end of ['requestfinished', 'requestfailed'] as const) page.on(end, (request) => void files.delete(new URL(request.url()).pathname));
+    const ended = (request: { url(): string }) => void files.delete(new URL(request.url()).pathname);
+    page.on('requestfinished', ended).on('requestfailed', ended);
     return files;
   }
   /** Waits until so many requests hang and nothing else is on its way, as what comes shows that the network is alive; and then for as
