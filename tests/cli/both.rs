@@ -133,6 +133,11 @@ fn blot(bytes: &[u8]) -> String {
             let mut words: Vec<&str> = words.map(|word| if own(word) { "…" } else { word }).collect();
             // One time takes one number (`12 ms`), another two (`1 s 3 ms`).
             words.dedup_by(|next, before| *next == "…" && *before == "…");
+            // How long a step took, or has waited, is told from some time on only: here perhaps, and there not yet.
+            if words.iter().find(|word| !"│├└─".contains(**word)).is_some_and(|word| ["◷", "✓"].contains(word))
+            {
+                words.retain(|word| *word != "…");
+            }
             words.join(" ")
         })
         .collect();
