@@ -134,9 +134,11 @@ fn blot(bytes: &[u8]) -> String {
             // One time takes one number (`12 ms`), another two (`1 s 3 ms`).
             words.dedup_by(|next, before| *next == "…" && *before == "…");
             // How long a step took, or has waited, is told from some time on only: here perhaps, and there not yet.
-            if words.iter().find(|word| !"│├└─".contains(**word)).is_some_and(|word| ["◷", "✓"].contains(word))
+            let mark = words.iter().position(|word| ["◷", "✓"].contains(word));
+            if let Some([name, "…", ..]) = mark.map(|mark| &words[mark + 1..])
+                && *name != "…"
             {
-                words.retain(|word| *word != "…");
+                words.remove(mark.unwrap() + 2);
             }
             words.join(" ")
         })
