@@ -40,29 +40,40 @@ function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
 const SILENCE = 10_000;
 const SILENT = 'TimeoutError';
 
-interface Heard {
+export interface Heard {
   /** Whoever acts breaks off what is under way. */
   signal: AbortSignal;
   /** It gets on: it has all the time anew. */
   hear: () => void;
 }
 
+interface Patience {
+  /** Milliseconds. */
+  silence?: number;
+  /** Nobody waits for it any more. */
+  signal?: AbortSignal;
+}
+
 /** Does something that may hang, and gives it up when nothing is heard of it for too long. What is large or slow has its time. */
-export async function unlessSilent<T>(act: (heard: Heard) => Promise<T>): Promise<T> {
+export async function unlessSilent<T>(act: (heard: Heard) => Promise<T>, { silence = SILENCE, signal }: Patience = {}): Promise<T> {
   const abort = new AbortController();
   let timer: ReturnType<typeof setTimeout> | undefined;
   const hear = () => {
     clearTimeout(timer);
-    timer = setTimeout(() => abort.abort(new DOMException(`Nothing was heard of it for ${SILENCE / 1_000} s.`, SILENT)), SILENCE);
+    timer = setTimeout(() => abort.abort(new DOMException(`Nothing was heard of it for ${silence / 1_000} s.`, SILENT)), silence);
   };
-  const silence = new Promise<never>((_, reject) => {
+  const givenUp = new Promise<never>((_, reject) => {
     abort.signal.addEventListener('abort', () => reject(abort.signal.reason as DOMException), { once: true });
   });
+  const left = () => abort.abort(signal?.reason);
+  if (signal?.aborted) left();
+  signal?.addEventListener('abort', left, { once: true });
   hear();
   try {
-    return await Promise.race([act({ signal: abort.signal, hear }), silence]);
+    return await Promise.race([act({ signal: abort.signal, hear }), givenUp]);
   } finally {
     clearTimeout(timer);
+    signal?.removeEventListener('abort', left);
   }
 }
 

@@ -36,6 +36,44 @@ describe('what the browser gave up', () => {
     expect(fetched).toHaveBeenCalledTimes(3);
   });
 
+  it('is asked for again if nothing was heard of it for too long, and left its time if it comes slowly', async () => {
+    const never = (_: unknown, init?: RequestInit) =>
+      new Promise<Response>((_, reject) => init?.signal?.addEventListener('abort', () => reject(init.signal!.reason as Error)));
+    fetched.mockImplementationOnce(never).mockResolvedValueOnce(json(200, { items: [2] }));
+    const answer = api.get('/runs');
+    await vi.advanceTimersByTimeAsync(39_000);
+    expect(fetched).toHaveBeenCalledOnce();
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(await answer).toEqual({ items: [2] });
+    expect(fetched.mock.calls[0]![1]!.signal!.aborted).toBe(true);
+    // Four pieces, half a minute between two of them.
+    const pieces = ['{"ite', 'ms":', '[3]', '}'];
+    const slow = new ReadableStream({
+      async pull(writer) {
+        await new Promise((later) => setTimeout(later, 30_000));
+        const piece = pieces.shift();
+        if (piece) writer.enqueue(new TextEncoder().encode(piece));
+        else writer.close();
+      },
+    });
+    fetched.mockReset().mockResolvedValueOnce(new Response(slow, { headers: { 'content-type': 'application/json' } }));
+    const slowly = api.get('/runs');
+    await vi.advanceTimersByTimeAsync(200_000);
+    expect(await slowly).toEqual({ items: [3] });
+    expect(fetched).toHaveBeenCalledOnce();
+  });
+
+  it('is told if it hangs each time, and isn’t given up if it changes something', async () => {
+    fetched.mockImplementation(() => new Promise(() => {}));
+    const told = expect(api.get('/runs')).rejects.toMatchObject({ code: 'unreachable' });
+    const changes = vi.fn();
+    void api.delete('/tokens/{id}', { path: { id: 't' } }).then(changes, changes);
+    await vi.advanceTimersByTimeAsync(200_000);
+    await told;
+    expect(changes).not.toHaveBeenCalled();
+    expect(fetched).toHaveBeenCalledTimes(4);
+  });
+
   it('is never sent again if it changes something, and never asked again if it was answered', async () => {
     fetched.mockRejectedValue(new TypeError('failed'));
     for (const change of [api.post('/runs', { body: {} as never }), api.delete('/tokens/{id}', { path: { id: 't' } })]) await expect(change).rejects.toMatchObject({ code: 'unreachable' });

@@ -1,7 +1,7 @@
 // The API, typed by its OpenAPI document: `await api.get('/runs/{id}', { path: { id } })` answers a RunShown or throws an
 // ApiProblem. Adds what sessions need (X-CSRF-Token), versions (`ifMatch`) and idempotency keys.
 import { BEHIND_NAMES, type paths } from './schema';
-import { again } from '../again';
+import { again, unlessSilent, wasSilent, type Heard } from '../again';
 import { ApiProblem, problemOf, unreachable } from './problem';
 
 type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
@@ -82,15 +82,22 @@ const bytesOf = (body: string | Blob) => new Blob([body]).size;
 /** Whether a request with this body is sent even if its page is gone. */
 export const survivesLeaving = (body: unknown) => bytesOf(JSON.stringify(body)) <= KEEPALIVE_BYTES;
 
+/** Milliseconds without a sign of an answer after which none will come. The server says within 30 s that it is too busy, by default. */
+const SILENCE = 40_000;
+
 /** What changes nothing is asked for again if no answer came. What does isn't: it may have been done. */
-function surely<T>(method: Method, { signal }: Plain, act: () => Promise<T>): Promise<T> {
-  if (method !== 'get') return act();
-  return again(act, { signal, lost: (error) => error instanceof ApiProblem && error.code === 'unreachable' });
+function surely<T>(method: Method, { signal }: Plain, act: (heard: Partial<Heard>) => Promise<T>): Promise<T> {
+  if (method !== 'get') return act({ signal });
+  const once = () =>
+    unlessSilent(act, { silence: SILENCE, signal }).catch((error) => {
+      throw wasSilent(error) ? unreachable() : error;
+    });
+  return again(once, { signal, lost: (error) => error instanceof ApiProblem && error.code === 'unreachable' });
 }
 
 /** Sends a request and answers the response if it went well; else throws the problem. */
 export function send(method: Method, path: string, options: Plain = {}): Promise<Response> {
-  return surely(method, options, () => sendOnce(method, path, options));
+  return surely(method, options, ({ signal }) => sendOnce(method, path, { ...options, signal }));
 }
 
 async function sendOnce(method: Method, path: string, options: Plain, mayRenew = true): Promise<Response> {
@@ -130,14 +137,20 @@ async function sendOnce(method: Method, path: string, options: Plain, mayRenew =
 }
 
 function call(method: Method, path: string, options: Plain = {}): Promise<unknown> {
-  return surely(method, options, async () => read(await sendOnce(method, path, options)));
+  return surely(method, options, async ({ signal, hear }) => read(await sendOnce(method, path, { ...options, signal }), hear));
 }
 
-async function read(response: Response): Promise<unknown> {
+/** Each piece of it is a sign of life. */
+async function read(response: Response, hear = () => {}): Promise<unknown> {
   if (response.status === 204) return undefined;
-  let text: string;
+  let text = '';
+  const [reader, decoder] = [response.body?.getReader(), new TextDecoder()];
   try {
-    text = await response.text();
+    for (let piece = await reader?.read(); piece && !piece.done; piece = await reader?.read()) {
+      hear();
+      text += decoder.decode(piece.value, { stream: true });
+    }
+    text += decoder.decode();
   } catch (error) {
     // It broke off.
     throw aborted(error) ? error : unreachable();
