@@ -1,6 +1,6 @@
 // The client: addresses, headers, and problems as errors.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { address, api, configure } from './client';
+import { address, api, configure, text } from './client';
 import { ApiProblem } from './problem';
 
 const fetched = vi.fn<typeof fetch>();
@@ -61,6 +61,28 @@ describe('what the browser gave up', () => {
     await vi.advanceTimersByTimeAsync(200_000);
     expect(await slowly).toEqual({ items: [3] });
     expect(fetched).toHaveBeenCalledOnce();
+  });
+
+  it('is asked for again if a file stops half-way, and let go of where nobody waits for it', async () => {
+    const half = (signal: AbortSignal) => new ReadableStream({
+      start(writer) {
+        writer.enqueue(new TextEncoder().encode('half'));
+        signal.addEventListener('abort', () => writer.error(signal.reason));
+      },
+    });
+    const stops = async (_: unknown, init?: RequestInit) => new Response(half(init!.signal!));
+    fetched.mockImplementationOnce(stops).mockResolvedValueOnce(new Response('all of it'));
+    const file = text('/runs/{id}/artifacts/{name}', { path: { id: 'r', name: 'a.txt' } });
+    await vi.advanceTimersByTimeAsync(41_000);
+    expect(await file).toBe('all of it');
+    const abort = new AbortController();
+    fetched.mockReset().mockImplementation(stops);
+    const left = expect(text('/runs/{id}/artifacts/{name}', { path: { id: 'r', name: 'a.txt' }, signal: abort.signal })).rejects.toMatchObject({ name: 'AbortError' });
+    await vi.advanceTimersByTimeAsync(1_000);
+    abort.abort();
+    await left;
+    expect(fetched).toHaveBeenCalledOnce();
+    expect(fetched.mock.calls[0]![1]!.signal!.aborted).toBe(true);
   });
 
   it('is told if it hangs each time, and isn’t given up if it changes something', async () => {

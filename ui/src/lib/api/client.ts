@@ -95,7 +95,8 @@ function surely<T>(method: Method, { signal }: Plain, act: (heard: Partial<Heard
   return again(once, { signal, lost: (error) => error instanceof ApiProblem && error.code === 'unreachable' });
 }
 
-/** Sends a request and answers the response if it went well; else throws the problem. */
+/** Sends a request and answers the response if it went well; else throws the problem. Of one that reads, only that it is answered is
+ * waited for, not the answer’s end: see `text`. */
 export function send(method: Method, path: string, options: Plain = {}): Promise<Response> {
   return surely(method, options, ({ signal }) => sendOnce(method, path, { ...options, signal }));
 }
@@ -140,9 +141,19 @@ function call(method: Method, path: string, options: Plain = {}): Promise<unknow
   return surely(method, options, async ({ signal, hear }) => read(await sendOnce(method, path, { ...options, signal }), hear));
 }
 
-/** Each piece of it is a sign of life. */
-async function read(response: Response, hear = () => {}): Promise<unknown> {
+/** What a file says, to its end. */
+export function text(path: string, options: Plain = {}): Promise<string> {
+  return surely('get', options, async ({ signal, hear }) => textOf(await sendOnce('get', path, { ...options, signal }), hear));
+}
+
+async function read(response: Response, hear?: () => void): Promise<unknown> {
   if (response.status === 204) return undefined;
+  const text = await textOf(response, hear);
+  return response.headers.get('content-type')?.includes('json') ? JSON.parse(text) : text;
+}
+
+/** Each piece of it is a sign of life. */
+async function textOf(response: Response, hear = () => {}): Promise<string> {
   let text = '';
   const [reader, decoder] = [response.body?.getReader(), new TextDecoder()];
   try {
@@ -150,12 +161,11 @@ async function read(response: Response, hear = () => {}): Promise<unknown> {
       hear();
       text += decoder.decode(piece.value, { stream: true });
     }
-    text += decoder.decode();
+    return text + decoder.decode();
   } catch (error) {
     // It broke off.
     throw aborted(error) ? error : unreachable();
   }
-  return response.headers.get('content-type')?.includes('json') ? JSON.parse(text) : text;
 }
 
 /** One function a method; paths are those of the document without /api/v1. */

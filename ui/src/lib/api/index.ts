@@ -1,7 +1,7 @@
 // What pages import to talk to the server.
 import type { components } from './schema';
 
-export { api, address, aborted, onceKey, send, survivesLeaving } from './client';
+export { api, address, aborted, onceKey, send, survivesLeaving, text } from './client';
 export type { Answer, Body, PathOf } from './client';
 export { ApiProblem, asProblem } from './problem';
 export type { ProblemCode } from './problem';
