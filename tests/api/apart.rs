@@ -174,6 +174,11 @@ fn whoever_manages_an_organisation_takes_no_address_from_others() {
         json!({ "name": "mallory", "organisation": "acme", "email": "bob@beta.test", "password": "a long enough one" });
     let made = server.send_as(&acme, "POST", "/api/v1/users", Some(&squats)).expect(201).json();
     assert_eq!((&made["email"], &made["email_unproved"]), (&json!("bob@beta.test"), &json!(true)));
+    // Her managers see in the list of members that it isn't hers.
+    let members = server.send_as(&acme, "GET", "/api/v1/organisations/acme/members", None).expect(200).json();
+    let listed = |name: &str| members.as_array().unwrap().iter().find(|one| one["name"] == name).unwrap().clone();
+    assert_eq!(listed("mallory")["email_unproved"], true, "{members}");
+    assert_eq!(listed("acme-boss").get("email_unproved"), None, "{members}");
     log_in(&server, "bob@beta.test").expect(401);
     log_in(&server, "mallory").expect(200);
     // An invitation whose link its maker is told shows nothing either.

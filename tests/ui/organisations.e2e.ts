@@ -47,8 +47,14 @@ describe('organisations', () => {
   });
 
   it('have members, who are invited, again, and not after all', async () => {
+    await server.api('PATCH', '/users/olga', { email: 'olga@elsewhere.test', email_unproved: true });
     const page = await as('nina', '/organisations/north?part=members');
-    await page.getByRole('row', { name: /olga/ }).getByText('Operator').waitFor();
+    const olga = page.getByRole('row', { name: /olga/ });
+    await olga.getByText('Operator').waitFor();
+    // Nobody has shown yet that the address is hers; nina’s is.
+    await olga.getByText('not proved').waitFor();
+    expect(await page.getByText('not proved', { exact: true }).count()).toBe(1);
+    await page.getByText('An address that is not proved').waitFor();
     await page.getByRole('button', { name: 'Invite' }).click();
     await page.getByText('An e-mail address is needed.').waitFor();
     await page.getByLabel('E-mail address').fill('paul@north.test');

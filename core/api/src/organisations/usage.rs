@@ -46,6 +46,9 @@ struct MemberView {
     /// Where mail reaches them; for the organisation's own managers.
     #[serde(skip_serializing_if = "Option::is_none")]
     email: Option<String>,
+    /// Whether that is only said by whoever manages them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    email_unproved: bool,
     /// Whether they are kept out.
     disabled: bool,
     /// What they hold in this organisation.
@@ -111,6 +114,7 @@ fn members(request: Request) -> Result<Answer, Problem> {
         name: user.id.clone(),
         title: user.body.title.clone(),
         email: user.body.email.clone().filter(|_| own),
+        email_unproved: own && user.body.email.is_some() && user.body.email_unproved,
         disabled: user.body.disabled,
         // What they hold elsewhere is nobody's business here.
         bindings: user.body.bindings.iter().filter(|held| held.organisation == name).cloned().collect(),

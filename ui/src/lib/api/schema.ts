@@ -4620,6 +4620,8 @@ export interface components {
             disabled: boolean;
             /** @description Where mail reaches them; for the organisation's own managers. */
             email?: string | null;
+            /** @description Whether that is only said by whoever manages them. */
+            email_unproved?: boolean;
             /** @description The user's name. */
             name: string;
             /** @description How people call them. */
