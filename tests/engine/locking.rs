@@ -394,6 +394,31 @@ fn a_branch_that_waits_already_is_told_of_a_circle_too() {
 }
 
 #[test]
+fn who_gave_up_waiting_is_in_nobodys_way() {
+    let world = World::new();
+    world.script(
+        "t/patience",
+        "",
+        r#"fn run(input) {
+        parallel([
+            || { lock("x"); probe::slow("a", 1500); lock("y"); unlock("y") },
+            || {
+                lock("y");
+                probe::slow("b", 300);
+                let code = ();
+                try { lock("x", #{ timeout: "100ms" }) } catch (error) { code = error.code }
+                probe::slow("c", 3000);
+                unlock("y");
+                code
+            },
+        ])
+    }"#,
+    );
+    let ended = world.end(&world.launch("t/patience", json!({})));
+    assert_eq!(ended.output, Some(json!([true, "wait_timeout"])), "{ended:?}");
+}
+
+#[test]
 fn a_loser_whose_child_goes_on_keeps_its_lock_for_the_run() {
     let world = World::new();
     world.script("t/child", "", r#"fn run(input) { wait_signal("done") }"#);

@@ -10,7 +10,7 @@ use windlass_model::{
     Code, EffectClass, LockName, Outcome, Problem, RunId, RunState, StepPath, StepState,
     command::Command,
     journal::{CallSummary, Divergence, Ending, Job, Pinned},
-    lock::{LEAVE, scopes},
+    lock::{Back, LEAVE, Taken, scopes, taken},
     query::RunRecord,
     step::StepRecord,
 };
@@ -257,32 +257,30 @@ fn failed_steps(record: &RunRecord, steps: &[StepRecord]) -> Vec<StepPath> {
 /// Waits for locks that the run held when it failed: those of which no later step gave the lock back. And the names of those that
 /// it had taken in a branch that is over: no step waits for them again.
 fn held_locks(steps: &[&StepRecord]) -> (Vec<StepPath>, Vec<LockName>) {
-    let mut held: Vec<&StepRecord> = Vec::new();
-    let mut in_order: Vec<&StepRecord> =
-        steps.iter().copied().filter(|step| step.state == StepState::Succeeded).collect();
-    in_order.sort_by_key(|step| (step.finished_at_ms, step.path.ordinal));
-    let name = |step: &StepRecord| LockName::of_args(&step.args);
     let over: HashSet<&StepPath> = steps.iter().filter(|step| step.outcome.is_some()).map(|step| &step.path).collect();
-    let (mut undone, mut left) = (Vec::new(), Vec::new());
-    for step in in_order {
-        match (&*step.op, step.class) {
-            ("lock", EffectClass::Wait) => held.push(step),
-            ("unlock", _) => match step.path.parent().filter(|lock| held.iter().any(|step| step.path == *lock)) {
-                // The scope gave it back whose branch was inside. What is evaluated once more goes back in.
-                Some(lock) if !scopes(&lock).any(|scope| over.contains(&scope)) => undone.push(step.path.clone()),
-                Some(lock) => held.retain(|step| step.path != lock),
-                None => held.retain(|lock| name(lock) != name(step)),
-            },
-            (LEAVE, _) => left.push(step),
-            _ => {}
+    let (mut again, mut names, mut dropped) = (HashSet::new(), Vec::new(), Vec::new());
+    for Taken { lock, step, back } in taken(steps.iter().copied()) {
+        let is_over = scopes(&step.path).any(|scope| over.contains(&scope));
+        match back {
+            Back::Called => continue,
+            Back::Stopped(_) if is_over => continue,
+            // The scope gave it back whose branch was inside. What is evaluated once more goes back in.
+            Back::Stopped(unlock) => dropped.push(unlock.path.clone()),
+            Back::Not if is_over => {
+                names.push(lock);
+                continue;
+            }
+            Back::Not => {}
         }
+        again.insert(&step.path);
     }
-    let (inside, again): (Vec<&StepRecord>, Vec<&StepRecord>) =
-        held.into_iter().partition(|step| scopes(&step.path).any(|scope| over.contains(&scope)));
-    let names = inside.into_iter().filter_map(name).collect();
-    let again: HashSet<&StepPath> = again.iter().map(|step| &step.path).collect();
-    left.retain(|step| step.path.parent().is_some_and(|lock| again.contains(&lock)));
-    (again.into_iter().chain(left.iter().map(|step| &step.path)).cloned().chain(undone).collect(), names)
+    let has_left = |step: &&&StepRecord| {
+        let of_one = || step.path.parent().is_some_and(|lock| again.contains(&lock));
+        &*step.op == LEAVE && step.state == StepState::Succeeded && of_one()
+    };
+    dropped.extend(steps.iter().filter(has_left).map(|step| step.path.clone()));
+    dropped.extend(again.into_iter().cloned());
+    (dropped, names)
 }
 
 /// A recorded call, as a person wants to see it.
@@ -318,5 +316,48 @@ fn shortened(args: &str) -> String {
     match inner.char_indices().nth(120) {
         Some((cut, _)) => format!("({}…)", &inner[..cut]),
         None => format!("({inner})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use windlass_model::{CallSite, Digest};
+
+    use super::*;
+
+    fn step(path: &str, op: &str, class: EffectClass, at_ms: i64) -> StepRecord {
+        StepRecord {
+            path: path.parse().unwrap(),
+            op: op.into(),
+            class,
+            state: StepState::Succeeded,
+            args: "[\"x\"]".into(),
+            digest: Digest([0; 16]),
+            site: CallSite::default(),
+            outcome: Some(Outcome::Value("null".into())),
+            attempts: 1,
+            started_at_ms: at_ms,
+            finished_at_ms: Some(at_ms),
+        }
+    }
+
+    fn again(steps: &[StepRecord]) -> Vec<String> {
+        let (dropped, names) = held_locks(&steps.iter().collect::<Vec<_>>());
+        assert!(names.is_empty());
+        let mut paths: Vec<String> = dropped.iter().map(StepPath::to_string).collect();
+        paths.sort();
+        paths
+    }
+
+    #[test]
+    fn a_lock_that_was_taken_in_the_millisecond_in_which_a_sibling_gave_it_back_is_waited_for_again() {
+        let lock = |path, at_ms| step(path, "lock", EffectClass::Wait, at_ms);
+        let unlock = |path, at_ms| step(path, "unlock", EffectClass::Idempotent, at_ms);
+        assert_eq!(again(&[lock("0/b0/0", 1), unlock("0/b0/2", 5), lock("0/b1/0", 5)]), ["0/b1/0"]);
+        assert!(again(&[lock("0/b0/0", 1), unlock("0/b0/2", 5)]).is_empty());
+        assert!(again(&[lock("0/b0/0", 1), unlock("1", 5)]).is_empty(), "by another lane");
+        // What a stopped branch's scope gave back is taken again, and what it gave it back by is forgotten.
+        let stopped = [lock("0/b0/0", 1), unlock("0/b0/0/b0/0", 5)];
+        assert_eq!(again(&stopped), ["0/b0/0", "0/b0/0/b0/0"]);
     }
 }

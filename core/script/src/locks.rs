@@ -106,6 +106,11 @@ impl HeldLocks {
         state.by_name.insert(lock.clone(), holder);
     }
 
+    /// The lock was refused to this step: it waits for it no more.
+    pub fn refused(&self, lock: &LockName, path: &StepPath) {
+        self.state.lock().waits_no_more(lock, path);
+    }
+
     /// Keeps others from deciding about locks, until it is dropped.
     pub fn gate(&self) -> MutexGuard<'_, ()> {
         self.gate.lock()
@@ -140,6 +145,8 @@ impl HeldLocks {
         let mut state = self.state.lock();
         state.by_name.retain(|_, holder| !holder.path.lane.starts_with(lane));
         state.earlier.retain(|(_, holder)| !holder.path.lane.starts_with(lane));
+        // A race's loser waits for nothing any more.
+        state.waiting.retain(|(waiter, _)| !waiter.starts_with(lane));
         drop(state);
         self.changed.notify_all();
     }
@@ -224,6 +231,22 @@ mod tests {
         left.sort();
         assert_eq!(left, ["c", "d"]);
         assert_eq!(entry(&locks, "a", "0/b2/"), "free");
+    }
+
+    #[test]
+    fn who_was_refused_a_lock_or_is_over_waits_for_it_no_more() {
+        let locks = HeldLocks::new([("x", "0/b0/"), ("y", "0/b1/")].map(|(name, lane)| held(name, lane, false)).into());
+        assert_eq!(entry(&locks, "x", "0/b1/"), "beside");
+        assert_eq!(entry(&locks, "y", "0/b0/"), "circular");
+        locks.refused(&"x".into(), &StepPath::new("0/b1/", 9));
+        assert_eq!(entry(&locks, "y", "0/b0/"), "beside");
+        assert_eq!(entry(&locks, "x", "0/b1/"), "circular");
+        locks.refused(&"y".into(), &StepPath::new("0/b0/", 9));
+        // A branch of the first one, which another branch's end ends.
+        assert_eq!(entry(&locks, "y", "0/b0/3/b1/"), "beside");
+        assert_eq!(entry(&locks, "x", "0/b1/"), "circular");
+        locks.is_over("0/b0/3/b");
+        assert_eq!(entry(&locks, "x", "0/b1/"), "beside");
     }
 
     #[test]

@@ -25,6 +25,27 @@ pub struct HeldLock {
     pub scoped: bool,
 }
 
+/// A lock that a step took.
+pub struct Taken<'a> {
+    /// The lock.
+    pub lock: LockName,
+    /// The step.
+    pub step: &'a StepRecord,
+    /// What became of it.
+    pub back: Back<'a>,
+}
+
+/// Whether a lock was given back.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Back<'a> {
+    /// It wasn't.
+    Not,
+    /// By a call of the script.
+    Called,
+    /// By this step, for a branch that was stopped inside.
+    Stopped(&'a StepRecord),
+}
+
 /// A step that gave a lock back.
 struct Given<'a> {
     lock: LockName,
@@ -33,9 +54,9 @@ struct Given<'a> {
     own: bool,
 }
 
-/// Locks that are held by lanes that aren't over, and haven't left them. Within a lane calls stand in order; between lanes the time tells.
-pub fn held<'a>(steps: impl Iterator<Item = &'a StepRecord> + Clone) -> Vec<HeldLock> {
-    let succeeded = steps.clone().filter(|step| step.state == StepState::Succeeded);
+/// The locks that steps took, and whether they were given back. Within a lane calls stand in order; between lanes the time tells.
+pub fn taken<'a>(steps: impl Iterator<Item = &'a StepRecord> + Clone) -> Vec<Taken<'a>> {
+    let succeeded = steps.filter(|step| step.state == StepState::Succeeded);
     let taken: Vec<(LockName, &StepRecord)> = succeeded
         .clone()
         .filter(|step| &*step.op == "lock" && step.class == EffectClass::Wait)
@@ -49,36 +70,51 @@ pub fn held<'a>(steps: impl Iterator<Item = &'a StepRecord> + Clone) -> Vec<Held
         taken.iter().any(|(taken, lock)| taken == name && before(lock))
     };
     let given: Vec<Given> = succeeded
-        .clone()
         .filter(|step| &*step.op == "unlock")
         .filter_map(|step| name(step).map(|lock| Given { own: own(&lock, step), lock, step }))
         .collect();
-    let left: HashSet<StepPath> =
-        succeeded.clone().filter(|step| &*step.op == LEAVE).filter_map(|step| step.path.parent()).collect();
-    let over: HashSet<&StepPath> = steps.filter(|step| is_over(step)).map(|step| &step.path).collect();
     let steps_of_locks: HashSet<&StepPath> = taken.iter().map(|(_, lock)| &lock.path).collect();
-    let is_back = |name: &LockName, lock: &StepRecord| {
-        given.iter().filter(|unlock| unlock.lock == *name).any(|unlock| {
+    let back = |name: &LockName, lock: &StepRecord| {
+        let mut stopped = Back::Not;
+        for unlock in given.iter().filter(|unlock| unlock.lock == *name) {
             let parent = unlock.step.path.parent().filter(|parent| steps_of_locks.contains(parent));
             match (parent, unlock.step.path.lane == lock.path.lane) {
-                // Given back for a stopped branch: that very lock.
-                (Some(parent), _) => parent == lock.path,
-                (None, true) => unlock.step.path.ordinal > lock.path.ordinal,
-                (None, false) => !unlock.own && unlock.step.finished_at_ms >= lock.finished_at_ms,
+                // That very lock.
+                (Some(parent), _) if parent == lock.path => stopped = Back::Stopped(unlock.step),
+                (Some(_), _) => {}
+                (None, true) if unlock.step.path.ordinal > lock.path.ordinal => return Back::Called,
+                (None, false) if !unlock.own && unlock.step.finished_at_ms >= lock.finished_at_ms => {
+                    return Back::Called;
+                }
+                (None, _) => {}
             }
-        })
+        }
+        stopped
     };
-    let is_left =
-        |lock: &StepRecord| left.contains(&lock.path) || scopes(&lock.path).any(|scope| over.contains(&scope));
-    let mut held: Vec<(LockName, &StepRecord)> =
-        taken.iter().filter(|(name, lock)| !is_left(lock) && !is_back(name, lock)).cloned().collect();
+    let all = taken.iter().map(|(lock, step)| Taken { lock: lock.clone(), step, back: back(lock, step) });
+    all.collect()
+}
+
+/// Locks that are held by lanes that aren't over, and haven't left them.
+pub fn held<'a>(steps: impl Iterator<Item = &'a StepRecord> + Clone) -> Vec<HeldLock> {
+    let mut held = taken(steps.clone());
+    held.retain(|taken| taken.back == Back::Not);
+    if held.is_empty() {
+        return Vec::new();
+    }
+    let has_left = |step: &&StepRecord| &*step.op == LEAVE && step.state == StepState::Succeeded;
+    let left: HashSet<StepPath> = steps.clone().filter(has_left).filter_map(|step| step.path.parent()).collect();
+    let over: HashSet<&StepPath> = steps.filter(|step| is_over(step)).map(|step| &step.path).collect();
+    held.retain(|Taken { step, .. }| {
+        !left.contains(&step.path) && !scopes(&step.path).any(|scope| over.contains(&scope))
+    });
     // Whoever took it last has it, where an earlier one didn't give it back.
-    held.sort_by_key(|(_, lock)| (lock.finished_at_ms, lock.path.clone()));
-    let record = |(name, lock): (LockName, &StepRecord)| HeldLock {
-        lock: name,
-        path: lock.path.clone(),
-        site: lock.site.clone(),
-        scoped: matches!(&lock.outcome, Some(Outcome::Value(text)) if **text == *SCOPED),
+    held.sort_by_key(|taken| (taken.step.finished_at_ms, taken.step.path.clone()));
+    let record = |Taken { lock, step, .. }: Taken| HeldLock {
+        lock,
+        path: step.path.clone(),
+        site: step.site.clone(),
+        scoped: matches!(&step.outcome, Some(Outcome::Value(text)) if **text == *SCOPED),
     };
     held.into_iter().map(record).collect()
 }

@@ -118,7 +118,12 @@ fn take(call: &Call, scoped: bool) -> Result<Dynamic, Halt> {
         }
     };
     let spec = WaitSpec::Lock { lock: lock.clone(), expires_at_ms, from_stuck, scoped, beside };
-    let result = perform::settled(&step, run.journal.wait(&step, &spec))?;
+    let settled = run.journal.wait(&step, &spec);
+    // One that rests as a row waits on.
+    if matches!(settled, Settled::Done(Outcome::Error(_))) {
+        run.locks.refused(&lock, &step.path);
+    }
+    let result = perform::settled(&step, settled)?;
     run.locks.taken(&lock, &step.path, step.site, scoped);
     Ok(result)
 }
