@@ -15,6 +15,7 @@ super::on_both!(
     a_restart_takes_a_lock_across_organisations_again,
     what_was_held_before_is_held_after_the_migration,
     a_lock_of_any_verb_has_a_plain_name_for_an_earlier_version,
+    who_waits_for_its_own_lock_looks_again_after_the_migration,
 );
 
 fn lock(name: &str, across: Option<&str>) -> WaitSpec {
@@ -86,8 +87,12 @@ fn a_restart_takes_a_lock_across_organisations_again(w: &World) {
 
 /// The statements of the migration, as this database gets them.
 fn migration(w: &World, file: &str) -> String {
+    statements(w, "20261130000000_lock_names", file)
+}
+
+fn statements(w: &World, migration: &str, file: &str) -> String {
     let database = if w.url.starts_with("postgres") { "postgres" } else { "sqlite" };
-    let folder = format!("{}/../migrations/{database}/20261130000000_lock_names", env!("CARGO_MANIFEST_DIR"));
+    let folder = format!("{}/../migrations/{database}/{migration}", env!("CARGO_MANIFEST_DIR"));
     std::fs::read_to_string(format!("{folder}/{file}.sql")).unwrap()
 }
 
@@ -146,4 +151,19 @@ fn a_lock_of_any_verb_has_a_plain_name_for_an_earlier_version(w: &World) {
     }
     let waits = dump.lines().find(|line| line.starts_with("waits ")).unwrap().replace('\\', "");
     assert!(waits.contains(r#"{"wait":"lock","name":"press","expires_at_ms":null}"#), "{waits}");
+}
+
+fn who_waits_for_its_own_lock_looks_again_after_the_migration(w: &World) {
+    let (a, b) = (launch(w, "acme", "a"), launch(w, "acme", "b"));
+    assert_eq!(seen(&w.wait(&a, "0/b0/0", lock("deploy", None))), Value::Null);
+    let WaitSpec::Lock { lock: deploy, expires_at_ms, from_stuck, scoped, .. } = lock("deploy", None) else { panic!() };
+    w.park(&a, "0/b1/0", WaitSpec::Lock { lock: deploy, expires_at_ms, from_stuck, scoped, beside: true });
+    w.park(&b, "0", lock("deploy", None));
+    // As an earlier version has left it.
+    assert!(w.sql("UPDATE runs SET due_at_ms = NULL WHERE id = 'a'"));
+    assert_eq!((w.due(&a.run), w.due(&b.run)), (None, None));
+    assert!(w.sql(&statements(w, "20261201000000_own_locks", "up")));
+    assert_eq!((w.due(&a.run), w.due(&b.run)), (Some(0), None), "another run's lock is still another's");
+    let a = w.claim(&a.run);
+    assert_eq!(seen(&w.wait(&a, "0/b1/0", lock("deploy", None))), Value::Null);
 }
