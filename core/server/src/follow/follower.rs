@@ -1,17 +1,20 @@
 //! Reads a run's events as they come, and shows them until the run ends, waits, or is let go.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     io::Write as _,
     time::{Duration, Instant},
 };
 
-use windlass_model::{Problem, RunId, RunState, WaitReason, query::RunRecord};
+use windlass_model::{Event, EventKind, Problem, RunId, RunState, WaitReason, query::RunRecord};
 
 use super::{Picture, live::Live, plain};
 use crate::{desk::Desk, interrupt::Interrupt, render};
 
 /// Events read at once.
 const PAGE: u32 = 500;
+/// A run that goes on sooner needs nobody's help.
+const HINT_AFTER: Duration = Duration::from_secs(1);
 /// How often to look whether the process that executes the runs is gone.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -98,12 +101,15 @@ fn waits_for_long(record: &RunRecord) -> bool {
     record.state == RunState::Waiting && record.waiting_on.iter().any(|reason| long.contains(reason))
 }
 
+/// Where the name of a signal stands.
+const SIGNAL: &str = "NAME";
+
 /// What a person can do about what the run waits for.
 pub fn hints(record: &RunRecord) -> Vec<String> {
     let run = &record.id;
     let hints_of = |reason: &WaitReason| match reason {
         WaitReason::Approval => vec![format!("windlass runs approve {run}"), format!("windlass runs deny {run}")],
-        WaitReason::Signal => vec![format!("windlass runs signal {run} NAME [--payload JSON]")],
+        WaitReason::Signal => vec![format!("windlass runs signal {run} {SIGNAL} [--payload JSON]")],
         WaitReason::InDoubt => vec![format!("windlass runs resolve {run} STEP --perform|--fail|--happened")],
         WaitReason::Parked => vec![format!("windlass runs unpark {run}")],
         _ => Vec::new(),
@@ -121,17 +127,39 @@ struct View {
     mode: Mode,
     picture: Picture,
     live: Option<Live>,
+    /// Signals that are waited for, by step.
+    signals: BTreeMap<String, String>,
+    /// What was hinted at last.
     hinted: Vec<String>,
+    /// When something last happened.
+    happened: Instant,
 }
 
 impl View {
     fn new(mode: Mode) -> Self {
-        Self { mode, picture: Picture::default(), live: (mode == Mode::Live).then(Live::new), hinted: Vec::new() }
+        Self {
+            mode,
+            picture: Picture::default(),
+            live: (mode == Mode::Live).then(Live::new),
+            signals: BTreeMap::new(),
+            hinted: Vec::new(),
+            happened: Instant::now(),
+        }
     }
 
     // A reader that went away (`| head`) doesn't end the run: what can't be written is dropped.
-    fn show(&mut self, event: &windlass_model::Event) {
+    fn show(&mut self, event: &Event) {
         self.picture.add(event);
+        self.happened = Instant::now();
+        if let Some(path) = &event.path {
+            match (event.kind, event.data["wait"]["name"].as_str()) {
+                (EventKind::StepWaiting, Some(name)) if event.data["wait"]["wait"] == "signal" => {
+                    self.signals.insert(path.clone(), name.to_owned());
+                }
+                (EventKind::StepSucceeded | EventKind::StepFailed, _) => drop(self.signals.remove(path)),
+                _ => {}
+            }
+        }
         let line = match self.mode {
             Mode::Json => serde_json::to_string(event).ok(),
             Mode::Plain => plain::line(event, self.picture.began_at_ms),
@@ -144,18 +172,34 @@ impl View {
     }
 
     fn draw(&mut self, now_ms: i64, hints: &[String]) {
+        let hints: Vec<String> = hints.iter().flat_map(|hint| self.named(hint)).collect();
         match &mut self.live {
-            Some(live) => drop(live.draw(&self.picture, now_ms, hints)),
-            None => {
-                for hint in hints.iter().filter(|hint| !self.hinted.contains(hint)) {
-                    let _ = writeln!(std::io::stderr(), "{hint}");
-                }
-                self.hinted = hints.to_vec();
-            }
+            Some(live) => drop(live.draw(&self.picture, now_ms, &hints)),
+            None => self.to_print(hints).iter().for_each(|hint| self.tell(hint)),
         }
     }
 
-    fn tell(&mut self, line: &str) {
+    /// Hints that are to be printed: once, and none about what is over in a moment.
+    fn to_print(&mut self, mut hints: Vec<String>) -> Vec<String> {
+        if hints.is_empty() || self.happened.elapsed() < HINT_AFTER {
+            return Vec::new();
+        }
+        let before = std::mem::replace(&mut self.hinted, hints.clone());
+        hints.retain(|hint| !before.contains(hint));
+        hints
+    }
+
+    /// A hint for each signal that is waited for, in place of one that leaves its name open.
+    fn named(&self, hint: &str) -> Vec<String> {
+        let open = format!(" {SIGNAL} [");
+        if self.signals.is_empty() || !hint.contains(&open) {
+            return vec![hint.to_owned()];
+        }
+        let names: BTreeSet<&String> = self.signals.values().collect();
+        names.into_iter().map(|name| hint.replace(&open, &format!(" {} [", render::quote(name)))).collect()
+    }
+
+    fn tell(&self, line: &str) {
         let _ = writeln!(std::io::stderr(), "{line}");
     }
 
@@ -163,5 +207,38 @@ impl View {
         if let Some(live) = &mut self.live {
             let _ = live.finish(&self.picture, now_ms);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn event(kind: EventKind, path: &str, data: serde_json::Value) -> Event {
+        Event { run: "r".into(), seq: 1, at_ms: 0, kind, path: Some(path.to_owned()), data }
+    }
+
+    #[test]
+    fn what_a_person_may_do_is_printed_once_by_name_and_not_while_the_run_goes_on_by_itself() {
+        let mut view = View::new(Mode::Json);
+        let hint = "windlass runs signal r NAME [--payload JSON]";
+        assert_eq!(view.named(hint), [hint]);
+        for (path, name) in [("3/b0/1", "claim/a b"), ("3/b1/1", "go")] {
+            let wait = json!({ "op": "wait_signal", "wait": { "wait": "signal", "name": name } });
+            view.show(&event(EventKind::StepWaiting, path, wait));
+        }
+        let both =
+            ["windlass runs signal r 'claim/a b' [--payload JSON]", "windlass runs signal r go [--payload JSON]"];
+        assert_eq!(view.named(hint), both);
+        view.show(&event(EventKind::StepSucceeded, "3/b0/1", json!({ "op": "wait_signal" })));
+        assert_eq!(view.named(hint), both[1..]);
+
+        let hints = || vec![both[1].to_owned()];
+        assert!(view.to_print(hints()).is_empty(), "something has just happened");
+        view.happened = Instant::now().checked_sub(HINT_AFTER).unwrap();
+        assert_eq!(view.to_print(hints()), hints());
+        assert!(view.to_print(hints()).is_empty(), "it was printed");
     }
 }

@@ -50,7 +50,8 @@ fn replace(text: &str, called: &str) -> String {
     shown + rest
 }
 
-fn quote(word: &str) -> String {
+/// A word as a shell reads it.
+pub fn quote(word: &str) -> String {
     let plain = |char: char| char.is_alphanumeric() || "-_./:=@+".contains(char);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()

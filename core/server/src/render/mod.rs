@@ -7,7 +7,7 @@ mod problem;
 mod table;
 mod time;
 
-pub use called::{as_called, remember};
+pub use called::{as_called, quote, remember};
 pub use json::json;
 pub use money::money;
 pub use problem::{problem, verbose};
