@@ -4,13 +4,14 @@
 use std::collections::BTreeSet;
 
 use windlass_model::{
-    EventKind, RunId, WaitSpec,
+    Code, EventKind, RunId, WaitSpec,
     command::{Command, NewRun, Rate, Reply},
     event::NewEvent,
     workflow::OnConflict,
 };
+use windlass_store::Store;
 
-use super::world::{World, new_run, node, signal};
+use super::world::{BUNDLE, World, new_run, node, problem, signal};
 
 super::on_both!(
     a_due_run_is_found_behind_any_number_of_organisations_that_sleep,
@@ -19,6 +20,7 @@ super::on_both!(
     what_may_be_removed_goes_by_its_own_time_or_by_the_default,
     organisations_use_the_same_keys,
     what_goes_at_once_is_bounded_by_its_rows,
+    a_large_run_goes_in_slices_and_is_whole_or_going_between_them,
 );
 
 /// More than one claim looks at.
@@ -186,10 +188,53 @@ fn what_goes_at_once_is_bounded_by_its_rows(w: &World) {
         w.ok(Command::Succeed { lease, output: "1".into() });
     }
     w.pass(10_000);
-    let prune = || match w.ok(Command::Prune { default_retention_ms: 10_000, limit: 500 }) {
-        Reply::Count(count) => count,
-        other => panic!("{other:?}"),
+    let prune = || w.ok(Command::Prune { default_retention_ms: 10_000, limit: 500 });
+    // Five thousand rows, about; what is larger than that goes alone, in slices.
+    let went: Vec<Reply> = (0..8).map(|_| prune()).collect();
+    let count = Reply::Count;
+    assert_eq!(went, [count(1), count(1), Reply::Partly, Reply::Partly, count(4), count(4), count(2), count(0)]);
+}
+
+fn a_large_run_goes_in_slices_and_is_whole_or_going_between_them(w: &World) {
+    const ROWS: usize = 12_000;
+    let lease = w.launch_as(NewRun { retention_ms: None, ..new_run("large") }).unwrap();
+    let other = w.launch_claimed("other");
+    for _ in 0..ROWS / 1_000 {
+        w.ok(Command::Emit { lease: lease.clone(), events: vec![NewEvent::run(EventKind::Log, "m".into()); 1_000] });
+        // Rows of both stand in the same blocks.
+        w.ok(Command::Emit { lease: other.clone(), events: vec![NewEvent::run(EventKind::Log, "o".into())] });
+    }
+    w.ok(Command::Fail { lease: lease.clone(), problem: problem(), undo: false });
+    w.pass(10_000);
+    let prune = |store: &Store| store.commit(Command::Prune { default_retention_ms: 10_000, limit: 500 }).unwrap();
+    let run = &lease.run;
+    let sound = || {
+        let found = Store::verify(&w.url).unwrap().findings;
+        // The world's own bundle has a short name instead of a digest.
+        let found: Vec<_> = found.into_iter().filter(|found| found.check != "bundle").collect();
+        assert_eq!(found, []);
+        let numbers = w.store.events(run, 0, 20_000).unwrap().into_iter().map(|event| event.seq);
+        numbers.zip(1..).map(|(number, expected)| assert_eq!(number, expected, "a gap")).count()
     };
-    // Five thousand rows, about; what is larger than that goes alone.
-    assert_eq!((prune(), prune(), prune(), prune(), prune(), prune()), (1, 1, 4, 4, 2, 0));
+    let mut left = sound();
+    assert!(left > ROWS);
+    let mut slices = 0;
+    // Whoever comes next goes on: a process that was killed between two has kept nothing to itself.
+    while w.store.run(run).unwrap().is_some() {
+        let expected = if slices == 0 { Reply::Count(1) } else { Reply::Partly };
+        assert_eq!(prune(&w.second()), expected);
+        slices += 1;
+        let before = std::mem::replace(&mut left, sound());
+        assert!(before - left <= 5_000, "{} rows in one transaction", before - left);
+        assert!(before > left || w.store.run(run).unwrap().is_none(), "a slice of nothing");
+        // Its steps would be done again.
+        let (bundle, by) = (BUNDLE.into(), "ann".to_owned());
+        let drop = Vec::new();
+        let restart = Command::Restart { run: run.clone(), bundle, drop, retake: Vec::new(), from: None, by };
+        assert_eq!(w.refused(restart), Code::RunNotFound);
+        assert_eq!(w.refused(signal(run, "go", 1.into())), Code::RunNotFound);
+    }
+    assert!(slices >= 3, "{slices} slices");
+    assert_eq!((left, prune(&w.store)), (0, Reply::Count(0)));
+    assert_eq!(w.events(&other.run).iter().filter(|kind| **kind == EventKind::Log).count(), ROWS / 1_000);
 }

@@ -121,7 +121,14 @@ impl Engine {
     /// Removes up to so many ended runs whose retention is over, in one commit; how many.
     pub fn prune_some(&self, limit: u32) -> Result<u64, Problem> {
         let default_retention_ms = self.inner.config.default_retention_ms;
-        self.counted(Command::Prune { default_retention_ms, limit })
+        loop {
+            match self.commit(Command::Prune { default_retention_ms, limit })? {
+                // A large run goes in slices: others commit between them.
+                Reply::Partly => {}
+                Reply::Count(count) => return Ok(count),
+                _ => return Ok(0),
+            }
+        }
     }
 
     /// Removes up to so many artifacts of ended runs: those whose runs ended before this, then the oldest beyond so many bytes.
@@ -148,12 +155,9 @@ impl Engine {
 
     /// Removes ended runs whose retention is over; how many.
     pub fn prune(&self) -> Result<u64, Problem> {
-        let default_retention_ms = self.inner.config.default_retention_ms;
         let mut pruned = 0;
         // In small bites: runs that are under way commit between them.
-        while let Reply::Count(count @ 1..) =
-            self.commit(Command::Prune { default_retention_ms, limit: PRUNE_LIMIT })?
-        {
+        while let count @ 1.. = self.prune_some(PRUNE_LIMIT)? {
             pruned += count;
         }
         Ok(pruned)

@@ -375,7 +375,8 @@ pub enum Command {
         /// The rest.
         data: Value,
     },
-    /// Removes up to `limit` ended runs whose retention is over, all but live resources; and expired documents. Answer: `Count` of runs.
+    /// Removes up to `limit` ended runs whose retention is over, all but live resources; and expired documents. Answer: `Count` of
+    /// runs, or `Partly` after a further slice of a large one.
     Prune {
         /// Retention of runs that name none.
         default_retention_ms: i64,

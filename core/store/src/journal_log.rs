@@ -340,6 +340,35 @@ pub(crate) fn remove(cx: &mut Cx, run: &RunId) -> Applied<()> {
     Ok(())
 }
 
+/// Removes the last rows of a run, about so many at most; how many there were.
+pub(crate) fn remove_last(cx: &mut Cx, run: &RunId, most: i64) -> Applied<i64> {
+    let mut removed = 0;
+    match cx.conn {
+        // Block by block, with their entries: the next slice needn't look where nothing is left.
+        AnyConnection::Sqlite(c) => {
+            let of_run = || log_blocks::table.filter(log_blocks::run_id.eq(run.as_str()));
+            let blocks: Vec<i64> = of_run().order(log_blocks::block.desc()).select(log_blocks::block).load(c)?;
+            for block in blocks {
+                if removed > 0 && removed + BLOCK > most {
+                    break;
+                }
+                let rows = log::table.filter(log::id.between(block * BLOCK, block * BLOCK + BLOCK - 1));
+                removed += diesel::delete(rows).filter(log::run_id.eq(run.as_str())).execute(c)? as i64;
+                diesel::delete(of_run().filter(log_blocks::block.eq(block))).execute(c)?;
+            }
+        }
+        AnyConnection::Postgres(c) => {
+            let of_run = || log::table.filter(log::run_id.eq(run.as_str()));
+            let last: Option<i64> = of_run().select(diesel::dsl::max(log::seq)).get_result(c)?;
+            if let Some(last) = last {
+                removed = diesel::delete(of_run().filter(log::seq.gt(last - most))).execute(c)? as i64;
+            }
+        }
+    }
+    cx.recent.forget(run);
+    Ok(removed)
+}
+
 /// Rows by their ids, in any order.
 pub(crate) fn by_ids(conn: &mut AnyConnection, ids: &[i64]) -> QueryResult<Vec<(i64, LogRow)>> {
     log::table.filter(log::id.eq_any(ids)).select((log::id, LogRow::as_select())).load(conn)

@@ -167,7 +167,17 @@ pub(crate) fn free(cx: &mut Cx, run: &RunId) -> Applied<()> {
     Ok(())
 }
 
-/// How many events the run has, about.
+/// The next event's number of an ended run that is being removed. Every other run has an event: that of its launch.
+pub(crate) const GOING: i64 = 1;
+
+/// Says so of a run. No number may be given out any more: those of its events that have gone would be given out again.
+pub(crate) fn set_going(cx: &mut Cx, run: &RunId) -> Applied<()> {
+    diesel::update(leases::table.find(run.as_str())).set(leases::next_seq.eq(GOING)).execute(cx.conn)?;
+    cx.recent.forget(run);
+    Ok(())
+}
+
+/// How many events the run has, about; `GOING` if it is being removed.
 pub(crate) fn events(cx: &mut Cx, run: &str) -> Applied<i64> {
     let next: Option<i64> = leases::table.find(run).select(leases::next_seq).get_result(cx.conn).optional()?;
     Ok(next.unwrap_or(0))

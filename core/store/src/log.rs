@@ -55,6 +55,9 @@ impl Log {
     pub(crate) fn open(cx: &mut Cx, run: &RunId) -> Applied<Self> {
         if let Some(held) = leases::kept(cx, run)? {
             let next = held.next_seq;
+            if next == leases::GOING {
+                return Err(run_not_found(run));
+            }
             cx.recent.see(run, next);
             return Ok(Self { run: run.clone(), next, rows: Vec::new() });
         }
@@ -70,7 +73,8 @@ impl Log {
                 .get_result(c)
                 .optional()?,
         };
-        let next = next.ok_or_else(|| run_not_found(run))?;
+        // One that is going is as good as gone.
+        let next = next.filter(|next| *next != leases::GOING).ok_or_else(|| run_not_found(run))?;
         cx.recent.see(run, next);
         Ok(Self { run: run.clone(), next, rows: Vec::new() })
     }

@@ -15,7 +15,7 @@ use crate::{
     connection::{AnyConnection, Purpose, connect},
     dialect::both,
     error::{StoreError, explain},
-    journal_log, migrate, schema,
+    journal_log, leases, migrate, schema,
     tables::{Artifact, Bundle, Entry, Table},
 };
 
@@ -282,20 +282,22 @@ impl Verifier {
     }
 
     fn journals(&mut self, conn: &mut AnyConnection) -> QueryResult<()> {
-        use schema::{leases, runs, steps};
+        use schema::{runs, steps};
         let (mut count, mut events) = (0, 0);
         let mut last = String::new();
         loop {
-            let page: Vec<(String, Option<i64>)> = runs::table
-                .left_join(leases::table.on(leases::run_id.eq(runs::id)))
+            let page: Vec<(String, Option<i64>, Option<i64>)> = runs::table
+                .left_join(schema::leases::table.on(schema::leases::run_id.eq(runs::id)))
                 .filter(runs::id.gt(&last))
                 .order(runs::id)
                 .limit(RUNS)
-                .select((runs::id, leases::next_seq.nullable()))
+                .select((runs::id, runs::ended_at_ms, schema::leases::next_seq.nullable()))
                 .load(conn)?;
-            let Some((end, _)) = page.last() else { break };
+            let Some((end, ..)) = page.last() else { break };
             last.clone_from(end);
-            for (run, next_seq) in page {
+            for (run, ended_at_ms, next_seq) in page {
+                // Of a run that retention has begun to remove the first events are left.
+                let next_seq = next_seq.filter(|next_seq| ended_at_ms.is_none() || *next_seq != leases::GOING);
                 let open: Vec<String> = steps::table.filter(steps::run_id.eq(&run)).select(steps::path).load(conn)?;
                 let marks = journal_log::marks(conn, &RunId::from(run.as_str()))?;
                 count += 1;

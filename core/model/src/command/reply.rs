@@ -10,6 +10,8 @@ pub enum Reply {
     Done,
     /// How many rows.
     Count(u64),
+    /// Some of what is to go has gone, and was counted before; the same command again goes on with it.
+    Partly,
     /// The run, whether it was there already (idempotency key), and the claim if one was asked for.
     Launched {
         /// The run.

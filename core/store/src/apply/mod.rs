@@ -190,9 +190,7 @@ pub(crate) fn apply(cx: &mut Cx, command: &Command) -> Applied<Reply> {
             Ok(reply)
         }
         Command::Announce { kind, data } => crate::log::announce(cx, *kind, data).map(done),
-        Command::Prune { default_retention_ms, limit } => {
-            upkeep::prune(cx, *default_retention_ms, *limit).map(Reply::Count)
-        }
+        Command::Prune { default_retention_ms, limit } => upkeep::prune(cx, *default_retention_ms, *limit),
         Command::PruneArtifacts { ended_before_ms, most_bytes, limit } => {
             crate::retention::prune_artifacts(cx, *ended_before_ms, *most_bytes, *limit).map(Reply::Count)
         }
@@ -202,7 +200,7 @@ pub(crate) fn apply(cx: &mut Cx, command: &Command) -> Applied<Reply> {
 
 /// What has removed nothing is no change, nor is what was done with the same key before.
 fn changes_nothing(command: &Command, reply: &Reply) -> bool {
-    matches!(reply, Reply::Count(0)) || is_repeated(command, reply)
+    matches!(reply, Reply::Count(0) | Reply::Partly) || is_repeated(command, reply)
 }
 
 /// Whether a batch was issued with the same key before.

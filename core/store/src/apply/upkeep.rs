@@ -4,11 +4,11 @@ use diesel::{
     dsl::{exists, not},
     prelude::*,
 };
-use windlass_model::ResourceState;
+use windlass_model::{ResourceState, RunId, command::Reply};
 
 use super::Cx;
 use crate::{
-    documents,
+    dialect, documents,
     error::Applied,
     journal_log, leases,
     resources::forget_gone,
@@ -75,9 +75,14 @@ const EXPIRED: u32 = 4;
 /// Rows of the log that go in one transaction, about: whoever commits meanwhile waits for it.
 const ROWS: i64 = 5_000;
 
+// A run that is larger goes in slices of its log, each in a transaction of its own, and its row goes last: by that the next command
+// finds again what was begun, whoever began it, without a list of what is left. From the first slice on its lease says that it is
+// going, so that nobody restarts it or writes to it; that is one mark on both databases, where no query looks at what most runs
+// don't have. Its last events go first: readers find the others numbered from 1 without a gap, as of a run that is young.
+
 /// Removes ended runs whose retention is over, longest ended first, those with a retention of their own last; and documents
-/// that have expired.
-pub(crate) fn prune(cx: &mut Cx, default_retention_ms: i64, limit: u32) -> Applied<u64> {
+/// that have expired. How many runs; one that goes in several transactions is counted in its first.
+pub(crate) fn prune(cx: &mut Cx, default_retention_ms: i64, limit: u32) -> Applied<Reply> {
     documents::expire(cx, limit.saturating_mul(EXPIRED))?;
     // Two questions, each with an index that has what is over at its front.
     let before_ms = cx.now_ms.saturating_sub(default_retention_ms);
@@ -94,9 +99,10 @@ pub(crate) fn prune(cx: &mut Cx, default_retention_ms: i64, limit: u32) -> Appli
     over.extend(kept.limit(i64::from(limit) - over.len() as i64).load::<(String, Option<String>)>(cx.conn)?);
     let (mut gone, mut rows) = (0, 0);
     for (run, parent) in &over {
-        // One that is larger than that goes alone.
+        // One that is larger than that goes alone, and not at once.
         let size = leases::events(cx, run)?;
-        if gone > 0 && rows + size > ROWS {
+        let is_going = size == leases::GOING;
+        if gone > 0 && (is_going || rows + size > ROWS) {
             break;
         }
         rows += size;
@@ -104,11 +110,37 @@ pub(crate) fn prune(cx: &mut Cx, default_retention_ms: i64, limit: u32) -> Appli
         if parent.is_some() && free!(ended()).filter(runs::id.eq(run)).count().get_result::<i64>(cx.conn)? == 0 {
             continue;
         }
-        forget_gone(cx, run)?;
-        journal_log::remove(cx, &run.as_str().into())?;
-        terms::remove(cx, run)?;
-        diesel::delete(runs::table.find(run)).execute(cx.conn)?;
+        let id = RunId::from(run.as_str());
+        // It takes the lease's row: who restarts the run has done it by now, or will find it going. Another node may be at it.
+        if (is_going || size > ROWS) && dialect::lease_row(cx.conn, run)?.is_none_or(|(.., next_seq)| next_seq != size)
+        {
+            continue;
+        }
+        if is_going {
+            if journal_log::remove_last(cx, &id, ROWS)? == 0 {
+                remove(cx, &id)?;
+            }
+            return Ok(Reply::Partly);
+        }
+        if size > ROWS {
+            // It may have been restarted before its lease was taken.
+            if ended().filter(runs::id.eq(run)).count().get_result::<i64>(cx.conn)? == 0 {
+                continue;
+            }
+            leases::set_going(cx, &id)?;
+            journal_log::remove_last(cx, &id, ROWS)?;
+            return Ok(Reply::Count(1));
+        }
+        remove(cx, &id)?;
         gone += 1;
     }
-    Ok(gone)
+    Ok(Reply::Count(gone))
+}
+
+fn remove(cx: &mut Cx, run: &RunId) -> Applied<()> {
+    forget_gone(cx, run.as_str())?;
+    journal_log::remove(cx, run)?;
+    terms::remove(cx, run.as_str())?;
+    diesel::delete(runs::table.find(run.as_str())).execute(cx.conn)?;
+    Ok(())
 }
