@@ -162,7 +162,7 @@ it('leaves a screen with the keyboard alone, and comes back', async () => {
 it('opens a shell again whose server was away for a while, once', async () => {
   await page.getByRole('tab', { name: /^box shell$/ }).click();
   const shown = page.locator('.one:not(.away)');
-  expectComplaint(/WebSocket connection to|ERR_CONNECTION_REFUSED|ERR_INCOMPLETE/);
+  expectComplaint(/WebSocket connection to|ERR_CONNECTION_REFUSED|ERR_INCOMPLETE|Failed when connecting/);
   let tries = 0;
   page.on('websocket', (socket) => (tries += /nodes\/box\/console/.test(socket.url()) ? 1 : 0));
   await server.kill();
