@@ -42,7 +42,12 @@ export class Guacd {
     this.#sockets.add(socket);
     let waiting = '';
     socket.on('error', () => {});
-    socket.on('close', () => this.#sockets.delete(socket));
+    // So that whoever hears nothing knows that it is still there.
+    const alive = setInterval(() => socket.write(write('nop')), 5_000);
+    socket.on('close', () => {
+      clearInterval(alive);
+      this.#sockets.delete(socket);
+    });
     socket.on('data', (piece) => {
       const { all, rest } = read(waiting + piece.toString());
       waiting = rest;

@@ -1,9 +1,10 @@
 // Labs of containers and machines in the browser: states of containers, shells in them, a machine's serial line and its screen.
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Page } from 'playwright-core';
 import { Docker, guest } from './docker';
 import { Guacd } from './guacd';
-import { expectComplaint, open, picture, Server, until } from './harness';
+import { expectComplaint, open, picture, pictures, Server, until } from './harness';
 import { keep } from './pictures';
 
 let docker: Docker;
@@ -161,7 +162,7 @@ it('leaves a screen with the keyboard alone, and comes back', async () => {
 it('opens a shell again whose server was away for a while, once', async () => {
   await page.getByRole('tab', { name: /^box shell$/ }).click();
   const shown = page.locator('.one:not(.away)');
-  expectComplaint(/WebSocket connection to|ERR_CONNECTION_REFUSED|ERR_INCOMPLETE/);
+  expectComplaint(/WebSocket connection to|ERR_CONNECTION_REFUSED|ERR_INCOMPLETE|Failed when connecting/);
   let tries = 0;
   page.on('websocket', (socket) => (tries += /nodes\/box\/console/.test(socket.url()) ? 1 : 0));
   await server.kill();
@@ -177,4 +178,68 @@ it('opens a shell again whose server was away for a while, once', async () => {
   await page.keyboard.type('echo once-$((40+2))\n');
   await until('the answer', async () => /once-42/.test(await shown.locator('.xterm-rows').innerText()));
   expect(await shown.getByText(/look at it/).count()).toBe(0);
+}, 120_000);
+
+it('opens both screens again whose server was away for a while, once each', async () => {
+  expectComplaint(/WebSocket connection to|ERR_CONNECTION_REFUSED|ERR_INCOMPLETE|Failed when connecting/);
+  const shown = page.locator('.one:not(.away)');
+  const tab = (name: RegExp) => page.getByRole('tab', { name }).click();
+  const opened = { vnc: 0, guac: 0 };
+  let pressed = false;
+  page.on('websocket', (socket) => {
+    const kind = /nodes\/vm\/console\?kind=(vnc|guac)/.exec(socket.url())?.[1] as 'vnc' | 'guac' | undefined;
+    if (kind) opened[kind] += 1;
+    // QEMU's message of a key that is pressed: 255, 0, two bytes of 1, the key.
+    if (kind === 'vnc') socket.on('framesent', ({ payload }) => (pressed ||= Buffer.from(payload).includes(Buffer.from([255, 0, 0, 1, 0, 0, 0, 122]))));
+  });
+  const screens = [['guac', /guacd/], ['vnc', /^vm screen$/]] as const;
+  for (const [, name] of screens) {
+    await tab(name);
+    await shown.getByText('you type').waitFor();
+  }
+  const typed = () => guacd.heard.filter((parts) => parts[0] === 'key' && parts[1] === '122' && parts[2] === '1').length;
+  const [selects, before] = [guacd.heard.filter((parts) => parts[0] === 'select').length, typed()];
+  await server.kill();
+  try {
+    for (const [kind, name] of screens) {
+      await tab(name);
+      await shown.getByText('The connection broke. It is tried again.').waitFor();
+      await shown.getByRole('button', { name: 'Try now' }).waitFor();
+      // The last picture stands there still.
+      expect(await shown.locator('canvas').first().evaluate((canvas: HTMLCanvasElement) => canvas.width)).toBeGreaterThanOrEqual(320);
+      await page.screenshot({ path: join(pictures, `console-lost-${kind}.png`) });
+    }
+    await until('both to be tried in vain', () => opened.vnc >= 1 && opened.guac >= 1);
+  } finally {
+    await server.run();
+  }
+  for (const [, name] of screens) {
+    await tab(name);
+    await shown.getByText('you type').waitFor({ timeout: 40_000 });
+    await until('a picture', () => shown.locator('canvas').first().evaluate((canvas: HTMLCanvasElement) => canvas.width >= 320).catch(() => false));
+  }
+  await tab(/guacd/);
+  await shown.getByRole('application').focus();
+  await page.keyboard.press('z');
+  await until('the key to arrive', () => typed() === before + 1);
+  expect(guacd.heard.filter((parts) => parts[0] === 'select').length).toBe(selects + 1);
+  await tab(/^vm screen$/);
+  await shown.getByRole('application').and(page.locator('canvas')).focus();
+  await page.keyboard.press('z');
+  await until('the key to be sent to the machine', () => pressed);
+  expect(await shown.locator('canvas').count()).toBe(1);
+  // It is open once, and stays so.
+  const all = { ...opened };
+  await new Promise((resolve) => setTimeout(resolve, 3_000));
+  expect(opened).toEqual(all);
+}, 180_000);
+
+it('doesn’t open a screen again whose node is gone, and says that', async () => {
+  await page.getByRole('tab', { name: /^vm screen$/ }).click();
+  const shown = page.locator('.one:not(.away)');
+  await shown.getByText('you type').waitFor();
+  await server.reaches(await server.launch('lab/destroy', { lab: LAB }), 'succeeded');
+  await shown.getByText(/the node is gone|it has ended/i).waitFor();
+  await shown.getByRole('button', { name: 'Open again' }).waitFor();
+  expect(await shown.getByText('It is tried again').count()).toBe(0);
 }, 120_000);

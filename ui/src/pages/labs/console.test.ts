@@ -1,6 +1,6 @@
 // A console that loses its server, and the key that leaves one.
 import { expect, it, vi } from 'vitest';
-import { leaves, Retries } from './console';
+import { codeOfStatus, leaves, Retries } from './console';
 
 it('is tried again five times, ever later, and not for ever', () => {
   const retries = new Retries();
@@ -45,4 +45,10 @@ it('is left with Control and ], of which nobody else hears', () => {
   expect([left.mock.calls.length, heard.mock.calls.length]).toEqual([1, 4]);
   removeEventListener('keydown', heard);
   host.remove();
+});
+
+it('reads of a status of Guacamole whether the server was lost, or has ended it on purpose', () => {
+  const code = (status: number, message?: string) => codeOfStatus({ code: status, message });
+  expect([code(519), code(514, 'Server timeout.'), code(520), code(523, '523')]).toEqual([1006, 1006, 1001, 1001]);
+  expect([codeOfStatus(null), code(0, '0'), code(771, '771'), code(516, '516'), code(519, '519'), code(522, '522')]).toEqual([1000, 1000, 4401, 4404, 4403, 4408]);
 });

@@ -8,8 +8,8 @@ export interface ConsoleAt {
   node: string;
   kind: ConsoleKind;
 }
-/** `asking`: who logs in isn't known yet. */
-export type Phase = 'asking' | 'opening' | 'open' | 'closed';
+/** `asking`: who logs in isn't known yet; `lost`: it has lost its server, and is tried again by itself. */
+export type Phase = 'asking' | 'opening' | 'open' | 'lost' | 'closed';
 export const kindWords: Record<ConsoleKind, string> = { shell: 'shell', serial: 'serial line', ssh: 'SSH', telnet: 'telnet', vnc: 'screen', guac: 'screen by guacd' };
 
 const PATH = '/labs/{lab}/nodes/{node}/console';
@@ -87,3 +87,12 @@ const reasons: Record<number, string> = {
   4408: 'Nothing happened for a long time.', 4429: 'You took too little of what was shown.',
 };
 export const reasonOf = (event: { code: number; reason: string }) => event.reason || reasons[event.code] || `It was closed (${event.code}).`;
+
+/** The close code that a status of Guacamole stands for. The server says its own as the reason; what has none comes from the browser. */
+export function codeOfStatus(status: { code: number; message?: string } | null): number {
+  if (!status || status.code === 0) return 1000;
+  if (status.message === String(status.code)) return byStatus[status.code] ?? 4400;
+  // 519: the connection broke; 514: nothing comes any more; 520: a server or proxy goes away.
+  return status.code === 519 || status.code === 514 ? 1006 : status.code === 520 ? 1001 : 4400;
+}
+const byStatus: Record<number, number> = { 516: 4404, 519: REFUSED, 522: 4408, 523: 1001, 771: 4401, 776: 4429, 781: 1009 };
