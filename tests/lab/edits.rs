@@ -236,3 +236,55 @@ fn containers_keep_their_routes_and_lose_what_a_failed_deployment_gave_them() {
     assert!(shown.contains("10.9.0.0/24") && !shown.contains("10.8.0.0") && !shown.contains("10.2.0."), "{shown}");
     assert_eq!(place.deploy(&lab)["summary"], "nothing differs");
 }
+
+#[test]
+fn another_startup_makes_its_node_anew_and_no_other() {
+    let Some(mut place) = Place::new() else { return };
+    let mut lab = small("t-startup");
+    let marked = |name: &str| json!([["ip", "link", "set", "lo", "alias", name]]);
+    lab["nodes"][0]["startup"] = marked("one");
+    lab["nodes"][1]["startup"] = marked("router");
+    place.deploy(&lab);
+    let links = |place: &Place, node: &str| Shown { place, lab: "t-startup" }.inside(node, &["-o", "link"]);
+    let (router, first) = (links(&place, "r1"), links(&place, "h1"));
+    assert!(first.contains("alias one"), "{first}");
+    assert_eq!(place.deploy(&lab)["summary"], "nothing differs");
+    // Others, and then none.
+    lab["nodes"][0]["startup"] = marked("two");
+    let done = place.deploy(&lab);
+    assert_eq!((&done["counts"]["replace"], &done["checks"][0]["holds"]), (&json!(2), &json!(true)), "{done:#}");
+    let second = links(&place, "h1");
+    assert!(second.contains("alias two") && !second.contains("alias one"), "{second}");
+    lab["nodes"][0].as_object_mut().unwrap().remove("startup");
+    let done = place.deploy(&lab);
+    assert_eq!(done["checks"][0]["holds"], true, "{done:#}");
+    let third = links(&place, "h1");
+    assert!(!third.contains("alias two") && !third.contains("alias one"), "{third}");
+    assert_eq!(links(&place, "r1"), router);
+    assert_eq!(place.deploy(&lab)["summary"], "nothing differs");
+}
+
+#[test]
+fn another_startup_makes_a_container_anew_with_its_links() {
+    let Some(docker) = Docker::shared() else { return };
+    let Some(mut place) = Place::with_docker(&docker, "") else { return };
+    let mut lab = super::containers::small("t-restart");
+    // A namespace of the same lab is edited, too: the plan within the deployment mustn't make it anew once more.
+    let marked = |lab: &mut Value, name: &str| {
+        lab["nodes"][0]["startup"] = json!([["mkdir", format!("/{name}")]]);
+        lab["nodes"][2]["startup"] = json!([["ip", "link", "set", "lo", "alias", name]]);
+    };
+    marked(&mut lab, "one");
+    place.deploy(&lab);
+    assert_eq!(place.deploy(&lab)["summary"], "nothing differs");
+    marked(&mut lab, "two");
+    let checks = lab["checks"].as_array_mut().unwrap();
+    checks.push(json!({ "from": "a", "exec": ["ls", "-d", "/two"], "within": "2s" }));
+    checks.push(json!({ "from": "a", "exec": ["ls", "-d", "/one"], "code": 1, "within": "2s" }));
+    let done = place.deploy(&lab);
+    let holds: Vec<_> = done["checks"].as_array().unwrap().iter().map(|check| &check["holds"]).collect();
+    assert_eq!(json!(holds), json!([true, true, true, true]), "{done:#}");
+    let links = Shown { place: &place, lab: "t-restart" }.inside("n", &["-o", "link"]);
+    assert!(links.contains("alias two") && !links.contains("alias one"), "{links}");
+    assert_eq!(place.deploy(&lab)["summary"], "nothing differs");
+}

@@ -8,6 +8,8 @@ use crate::lab::{
     spec,
 };
 
+const STARTUP_DIFFERS: &str = "the commands of its `startup` differ";
+
 impl<'a> Comparison<'a> {
     pub(super) fn nodes(&mut self) {
         let (document, actual) = (self.document, self.actual);
@@ -54,9 +56,11 @@ impl<'a> Comparison<'a> {
             let is_new = self.actual.fresh.contains(&node.name);
             let was_set: Vec<_> = self.were(&node.name).filter(|_| !is_new).map(sysctls_of).collect();
             let is_gone = |key: &str| !sysctls_of(node).any(|(set, _)| set == key);
-            if was_set.iter().flat_map(Clone::clone).any(|(key, _)| is_gone(key)) {
-                // Nobody knows what the kernel would have without it.
-                self.differs(Action::Replace, "namespace", &node.name, "a kernel setting is taken out of the document");
+            let is_unset = was_set.iter().flat_map(Clone::clone).any(|(key, _)| is_gone(key));
+            if is_unset || !is_new && self.starts_otherwise(node) {
+                // Nobody knows what the kernel would have without it, nor what commands have left behind.
+                let why = if is_unset { "a kernel setting is taken out of the document" } else { STARTUP_DIFFERS };
+                self.differs(Action::Replace, "namespace", &node.name, why);
                 self.plan.remove.namespaces.push(node.name.clone());
                 self.plan.base.namespaces.push(node.name.clone());
                 self.sysctls(node);
@@ -85,6 +89,11 @@ impl<'a> Comparison<'a> {
             }
             Some((_, digest)) if digest != spec["digest"].as_str() => {
                 self.differs(Action::Replace, "container", &node.name, "what it is made from differs");
+                self.plan.remove_containers.push(node.name.clone());
+            }
+            // In one that was only created nothing has run yet.
+            Some((status, _)) if status != "created" && self.starts_otherwise(node) => {
+                self.differs(Action::Replace, "container", &node.name, STARTUP_DIFFERS);
                 self.plan.remove_containers.push(node.name.clone());
             }
             Some(("running", _)) => {
@@ -186,6 +195,13 @@ impl<'a> Comparison<'a> {
     fn made_anew(&mut self, node: &'a Node) {
         self.fresh.insert(&node.name);
         self.startup(node);
+    }
+
+    /// Whether a node came up with other commands than those of the document. Of one whose lab's document isn't known nobody can say it:
+    /// it is left alone. What was only tried doesn't count: a deployment that fails takes back the nodes that it has made.
+    fn starts_otherwise(&self, node: &Node) -> bool {
+        let was = self.kept.and_then(|kept| kept.node(&node.name));
+        was.is_some_and(|was| was.kind == node.kind && was.startup != node.startup)
     }
 
     fn startup(&mut self, node: &Node) {

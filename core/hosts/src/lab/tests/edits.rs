@@ -216,6 +216,49 @@ fn a_namespace_without_a_kernel_setting_is_made_anew() {
 }
 
 #[test]
+fn a_node_with_another_startup_is_made_anew() {
+    let with = |startup: &str| LAB.replace("{ name: b, ", &format!("{{ name: b, startup: [{startup}], "));
+    for (from, to, commands) in [
+        (with("['true']"), with("['false']"), json!([["false"]])),
+        (LAB.to_owned(), with("['true']"), json!([["true"]])),
+        (with("['true']"), LAB.to_owned(), json!([])),
+    ] {
+        let plan = edited(&from, &to, &there());
+        assert_eq!(differences(&plan), ["replace namespace b", "replace link a:eth1 – b:eth0"]);
+        assert_eq!((&plan["remove"]["namespaces"], &plan["base"]["namespaces"]), (&json!(["b"]), &json!(["b"])));
+        let run: Vec<_> = plan["startup"].as_array().unwrap().iter().map(|call| call["argv"].clone()).collect();
+        assert_eq!(json!(run), commands);
+        // In the plan that follows in the same deployment, it is made already.
+        let mut actual = there();
+        actual["kept"] = value(&document(&from));
+        actual["fresh"] = json!(["b"]);
+        assert_eq!(compared(&to, &actual)["same"], true);
+    }
+    // Nobody knows what it came up with: it is left alone.
+    assert_eq!(compared(&with("['true']"), &there())["same"], true);
+}
+
+#[test]
+fn a_container_with_another_startup_is_made_anew() {
+    const BOX: &str = "{ name: demo, nodes: [{ name: c, kind: container, image: busybox, startup: [['true']] }] }";
+    let digest = &compared(BOX, &json!({}))["containers"][0]["digest"];
+    let other = BOX.replace("'true'", "'false'");
+    let there = |status: &str| {
+        json!({ "net": { "namespaces": [{ "name": "c", "namespace": "nve1d1-c" }] }, "kept": value(&document(BOX)),
+            "docker": [{ "name": "c", "status": status, "digest": digest }] })
+    };
+    for status in ["running", "exited"] {
+        let plan = compared(&other, &there(status));
+        assert_eq!(differences(&plan), ["replace container c"], "{status}");
+        assert_eq!((&plan["remove_containers"], &plan["start_containers"]), (&json!(["c"]), &json!(["c"])));
+        assert_eq!((&plan["revive"], &plan["startup"][0]["argv"]), (&json!([]), &json!(["false"])));
+    }
+    assert_eq!(compared(BOX, &there("running"))["same"], true);
+    // Nothing has run in it yet.
+    assert_eq!(differences(&compared(&other, &there("created"))), ["start container c"]);
+}
+
+#[test]
 fn little_is_not_nothing() {
     let loss = |loss_percent: f64| Impairment { loss_percent, ..Impairment::default() };
     let delay = |delay_ms: f64| Impairment { delay_ms, ..Impairment::default() };
