@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use serde_json::json;
 use windlass_model::{
     Code, EventKind as E,
-    command::{Command, Reply},
+    command::{Command, NewRun, Reply},
     document::{Change, Expected},
     event::NewEvent,
     query::{FeedEvent, FeedFilter, Scope},
@@ -21,6 +21,7 @@ super::on_both!(
     a_change_and_its_announcement_are_one,
     nothing_is_lost_or_doubled_while_others_write,
     a_bad_cursor_is_refused,
+    who_has_read_what_is_removed_misses_nothing_that_comes,
 );
 
 fn all(w: &World, filter: &FeedFilter, size: u32) -> Vec<FeedEvent> {
@@ -188,4 +189,30 @@ fn a_bad_cursor_is_refused(w: &World) {
             other => panic!("{cursor}: {other:?}"),
         }
     }
+}
+
+fn who_has_read_what_is_removed_misses_nothing_that_comes(w: &World) {
+    let end = |name: &str| {
+        let lease = w.launch_as(NewRun { retention_ms: None, ..new_run(name) }).unwrap();
+        w.ok(Command::Succeed { lease, output: "1".into() });
+    };
+    let told = |after: &str| {
+        let page = w.store.feed(Some(after), &FeedFilter::default(), 100).unwrap();
+        page.events.into_iter().map(|told| told.event.run.to_string()).collect::<Vec<_>>()
+    };
+    let prune = || w.ok(Command::Prune { default_retention_ms: 10_000, limit: 500 });
+    ["a", "b", "c"].into_iter().for_each(end);
+    settle(w, 3 * 3);
+    let cursor = all(w, &FeedFilter::default(), 100).pop().unwrap().cursor;
+    w.pass(10_000);
+    assert_eq!(prune(), Reply::Count(3));
+    // Here, and in a process that knows nothing of what was there.
+    end("d");
+    settle(w, 3);
+    assert_eq!(told(&cursor), ["d", "d", "d"]);
+    w.pass(10_000);
+    assert_eq!(prune(), Reply::Count(1));
+    w.second().commit(Command::Announce { kind: E::WorkflowActivated, data: json!({ "workflow": "lab/x" }) }).unwrap();
+    settle(w, 1);
+    assert_eq!(told(&cursor).len(), 1);
 }

@@ -5,6 +5,7 @@ use serde_json::Value;
 use windlass_model::{
     Code, Problem, RunId,
     document::{Change, Document, DocumentFilter, Expected},
+    resource::PLATFORM,
 };
 
 use crate::{
@@ -14,6 +15,9 @@ use crate::{
     error::{Applied, refuse},
     schema::{document_keys, documents},
 };
+
+/// The kind of the store's own counters.
+const COUNTER: &str = "counter";
 
 /// Documents that one listing gives if nobody says otherwise.
 const LIST_LIMIT: u32 = 1_000;
@@ -50,6 +54,25 @@ impl DocumentRow {
 /// Applies changes in their order; the versions that they led to.
 pub(crate) fn change(cx: &mut Cx, changes: &[Change]) -> Applied<Vec<i64>> {
     changes.iter().map(|change| one(cx, change)).collect()
+}
+
+/// Counts up the store's own counter of this name, and notes something with it; how often that was done.
+pub(crate) fn count(cx: &mut Cx, name: &str, note: Value) -> Applied<i64> {
+    let counter = Change::Put {
+        kind: COUNTER.into(),
+        id: name.into(),
+        organisation: PLATFORM.into(),
+        body: note,
+        keys: Vec::new(),
+        expires_at_ms: None,
+        expected: Expected::Any,
+    };
+    one(cx, &counter)
+}
+
+/// What was noted with a counter last, as JSON text.
+pub(crate) fn noted(conn: &mut SqliteConnection, name: &str) -> QueryResult<Option<String>> {
+    documents::table.find((COUNTER, name)).select(documents::body).first(conn).optional()
 }
 
 /// Puts the run where the body says `"run": null`.

@@ -7,6 +7,7 @@ use windlass_model::{EffectClass, EventKind, RunId};
 use crate::{
     apply::Cx,
     connection::AnyConnection,
+    documents,
     error::Applied,
     finished::{self, Shown},
     hot,
@@ -322,8 +323,43 @@ pub(crate) fn forget_step(cx: &mut Cx, id: i64) -> Applied<()> {
     Ok(())
 }
 
+/// The name of the counter that notes the highest id that was given out, where its row has gone.
+const IDS: &str = "log";
+
+/// The highest id of SQLite's log.
+pub(crate) fn newest(conn: &mut SqliteConnection) -> QueryResult<i64> {
+    let newest: Option<i64> = log::table.select(diesel::dsl::max(log::id)).get_result(conn)?;
+    Ok(newest.unwrap_or(0))
+}
+
+/// The highest id that was given out when the newest rows were last removed.
+pub(crate) fn newest_removed(conn: &mut SqliteConnection) -> QueryResult<i64> {
+    Ok(documents::noted(conn, IDS)?.and_then(|id| id.parse().ok()).unwrap_or(0))
+}
+
+/// Removes rows. Whoever reads the feed stands at an id: one that is given out again would be behind him, so what is to be removed
+/// is noted if nothing newer stands there.
+fn removing<T>(cx: &mut Cx, remove: impl FnOnce(&mut Cx) -> Applied<T>) -> Applied<T> {
+    let before = match cx.conn {
+        AnyConnection::Sqlite(c) => Some(newest(c)?),
+        AnyConnection::Postgres(_) => None,
+    };
+    let removed = remove(cx)?;
+    if let (Some(before), AnyConnection::Sqlite(c)) = (before, &mut *cx.conn)
+        && newest(c)? < before
+    {
+        let before = before.max(newest_removed(c)?);
+        documents::count(cx, IDS, before.into())?;
+    }
+    Ok(removed)
+}
+
 /// Removes all rows of a run. The blocks' entries go with the run.
 pub(crate) fn remove(cx: &mut Cx, run: &RunId) -> Applied<()> {
+    removing(cx, |cx| remove_all(cx, run))
+}
+
+fn remove_all(cx: &mut Cx, run: &RunId) -> Applied<()> {
     match cx.conn {
         AnyConnection::Sqlite(c) => {
             for (from, to) in ranges(c, run, 0)? {
@@ -342,6 +378,10 @@ pub(crate) fn remove(cx: &mut Cx, run: &RunId) -> Applied<()> {
 
 /// Removes the last rows of a run, about so many at most; how many there were.
 pub(crate) fn remove_last(cx: &mut Cx, run: &RunId, most: i64) -> Applied<i64> {
+    removing(cx, |cx| remove_some(cx, run, most))
+}
+
+fn remove_some(cx: &mut Cx, run: &RunId, most: i64) -> Applied<i64> {
     let mut removed = 0;
     match cx.conn {
         // Block by block, with their entries: the next slice needn't look where nothing is left.

@@ -3,12 +3,7 @@
 
 use diesel::prelude::*;
 use serde_json::Value;
-use windlass_model::{
-    Code, EventKind, Problem, RunId,
-    command::Lease,
-    document::{Change, Expected},
-    event::NewEvent,
-};
+use windlass_model::{Code, EventKind, Problem, RunId, command::Lease, event::NewEvent};
 
 use crate::{
     apply::Cx,
@@ -156,16 +151,7 @@ pub(crate) fn run_not_found(run: &RunId) -> Fault {
 
 /// Appends an event that belongs to no run.
 pub(crate) fn announce(cx: &mut Cx, kind: EventKind, data: &Value) -> Applied<()> {
-    let counter = Change::Put {
-        kind: "counter".into(),
-        id: SYSTEM.into(),
-        organisation: "platform".into(),
-        body: Value::Null,
-        keys: Vec::new(),
-        expires_at_ms: None,
-        expected: Expected::Any,
-    };
-    let seq = documents::change(cx, &[counter])?.first().copied().unwrap_or(1);
+    let seq = documents::count(cx, SYSTEM, Value::Null)?;
     let data = data.to_string();
     let new = NewRow { kind, path: None, data: Some(&data), step: None };
     journal_log::append(cx, &SYSTEM.into(), seq, &new)
