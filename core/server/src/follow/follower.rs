@@ -175,12 +175,12 @@ impl View {
         let hints: Vec<String> = hints.iter().flat_map(|hint| self.named(hint)).collect();
         match &mut self.live {
             Some(live) => drop(live.draw(&self.picture, now_ms, &hints)),
-            None => self.to_print(hints).iter().for_each(|hint| self.tell(hint)),
+            None => self.unsaid(hints).iter().for_each(|hint| self.tell(hint)),
         }
     }
 
     /// Hints that are to be printed: once, and none about what is over in a moment.
-    fn to_print(&mut self, mut hints: Vec<String>) -> Vec<String> {
+    fn unsaid(&mut self, mut hints: Vec<String>) -> Vec<String> {
         if hints.is_empty() || self.happened.elapsed() < HINT_AFTER {
             return Vec::new();
         }
@@ -236,9 +236,9 @@ mod tests {
         assert_eq!(view.named(hint), both[1..]);
 
         let hints = || vec![both[1].to_owned()];
-        assert!(view.to_print(hints()).is_empty(), "something has just happened");
+        assert!(view.unsaid(hints()).is_empty(), "something has just happened");
         view.happened = Instant::now().checked_sub(HINT_AFTER).unwrap();
-        assert_eq!(view.to_print(hints()), hints());
-        assert!(view.to_print(hints()).is_empty(), "it was printed");
+        assert_eq!(view.unsaid(hints()), hints());
+        assert!(view.unsaid(hints()).is_empty(), "it was printed");
     }
 }
