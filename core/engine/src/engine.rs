@@ -78,6 +78,8 @@ pub(crate) struct Signals {
     pub(crate) wake: Wake,
     pub(crate) active: Mutex<HashMap<RunId, Active>>,
     pub(crate) stats: Arc<Stats>,
+    /// More of a large run is to be removed.
+    pub(crate) prunes_on: AtomicBool,
 }
 
 /// A run under evaluation in this process.

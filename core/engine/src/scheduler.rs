@@ -11,7 +11,7 @@ use windlass_model::{
     command::{Beat, Command, Lease, Reply},
     journal::Stop,
 };
-use windlass_store::Hints;
+use windlass_store::{Hints, StoreError};
 
 use crate::{
     Time,
@@ -254,11 +254,18 @@ impl Inner {
                 those.for_each(|(_, active)| active.control.stop(stop.clone()));
             }
         }
-        if self.config.workers > 0 && watched.is_time(|watched| &mut watched.pruned, PRUNE_EVERY.as_millis() as i64) {
+        // A large run goes in slices: others commit between them. Where time is virtual nothing but what is asked for happens.
+        let mut is_time = || watched.is_time(|watched| &mut watched.pruned, PRUNE_EVERY.as_millis() as i64);
+        if executes && (self.signals.prunes_on.swap(false, Ordering::AcqRel) || is_time()) {
             let default_retention_ms = self.config.default_retention_ms;
             let command = Command::Prune { default_retention_ms, limit: PRUNE_LIMIT };
-            self.store
-                .submit(command, Box::new(|reply| drop(reply.map_err(|error| tracing::error!(%error, "pruning")))));
+            let signals = self.signals.clone();
+            let done = move |reply: Result<Reply, StoreError>| match reply {
+                Ok(Reply::Partly) => signals.prunes_on.store(true, Ordering::Release),
+                Ok(_) => {}
+                Err(error) => tracing::error!(%error, "pruning"),
+            };
+            self.store.submit(command, Box::new(done));
         }
     }
 }
