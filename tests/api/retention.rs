@@ -192,6 +192,21 @@ fn launches_go_on_while_many_are_removed(house: House) {
     assert!(!busy.is_empty() && longest < Duration::from_secs(30), "the writer is held up: {longest:?}");
 }
 
+#[test]
+fn an_engine_removes_large_old_runs_by_itself() {
+    let mut world = World::new();
+    // Each is larger than what goes in one commit.
+    let body = "fn run(input) { for n in 0..6_000 { log(`line ${n}`); } 1 }";
+    world.script("t/large", r#"retention: "1ms""#, body);
+    let runs = [world.launch("t/large", json!({})), world.launch("t/large", json!({}))];
+    runs.iter().for_each(|run| drop(world.end(run)));
+    // It looks when it starts, and an hour later.
+    world.restart();
+    wait_until("both to be gone", Duration::from_secs(60), || {
+        runs.iter().all(|run| world.engine().run(run).unwrap().is_none())
+    });
+}
+
 on_each_database!(house:
     what_stands_and_who_did_what_stays,
     children_wait_for_their_parents_and_hold_up_nobody,

@@ -78,7 +78,7 @@ pub(crate) struct Signals {
     pub(crate) wake: Wake,
     pub(crate) active: Mutex<HashMap<RunId, Active>>,
     pub(crate) stats: Arc<Stats>,
-    /// More of a large run is to be removed.
+    /// More may be old enough to be removed.
     pub(crate) prunes_on: AtomicBool,
 }
 

@@ -254,14 +254,14 @@ impl Inner {
                 those.for_each(|(_, active)| active.control.stop(stop.clone()));
             }
         }
-        // A large run goes in slices: others commit between them. Where time is virtual nothing but what is asked for happens.
+        // Others commit between two removals. Where time is virtual nothing happens but what is asked for.
         let mut is_time = || watched.is_time(|watched| &mut watched.pruned, PRUNE_EVERY.as_millis() as i64);
         if executes && (self.signals.prunes_on.swap(false, Ordering::AcqRel) || is_time()) {
             let default_retention_ms = self.config.default_retention_ms;
             let command = Command::Prune { default_retention_ms, limit: PRUNE_LIMIT };
             let signals = self.signals.clone();
             let done = move |reply: Result<Reply, StoreError>| match reply {
-                Ok(Reply::Partly) => signals.prunes_on.store(true, Ordering::Release),
+                Ok(Reply::Partly | Reply::Count(1..)) => signals.prunes_on.store(true, Ordering::Release),
                 Ok(_) => {}
                 Err(error) => tracing::error!(%error, "pruning"),
             };
