@@ -85,13 +85,14 @@ pub fn spend(engine: &Engine, token: &str, password: &str, source: &str) -> Resu
     let user = user.ok_or_else(unknown)?;
     let by = By { actor: user.id.clone(), source: source.to_owned() };
     let hash = users::hashed(password, &user.id)?;
-    let body = UserBody { password: Some(hash), generation: user.body.generation + 1, ..user.body.clone() };
+    let generation = user.body.generation + 1;
+    let body = UserBody { password: Some(hash), generation, ..user.body.clone() };
     let mut changes: Vec<Change> = users::sessions(engine, &user.id)?.iter().map(Session::delete).collect();
     let expected = Expected::Version(link.version);
     changes.push(Change::Delete { kind: LinkBody::KIND.to_owned(), id: link.id.clone(), expected });
     match users::update_with(engine, &by, "user.password", &user, body, changes) {
         // Somebody else was faster.
         Err(problem) if problem.code == Code::Conflict => Err(unknown()),
-        other => other,
+        other => other.inspect(|user| users::sweep(engine, &user.id, generation)),
     }
 }

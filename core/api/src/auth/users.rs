@@ -254,14 +254,21 @@ fn anew(
         }
     }
     update_with(engine, by, action, user, UserBody { generation, ..body }, changes)?;
-    sweep(engine, &user.id, generation)
+    sweep(engine, &user.id, generation);
+    Ok(())
 }
 
-/// Takes away sessions that were written between the look at them and the change that ended them. They let nobody in any more.
-fn sweep(engine: &Engine, user: &str, generation: u64) -> Result<(), Problem> {
+/// Takes away sessions that were written between the look at them and the change that ended them. They let nobody in any more, so
+/// that change stands even if they can't be taken away.
+pub(super) fn sweep(engine: &Engine, user: &str, generation: u64) {
     let late = |session: &&Session| session.body.generation < generation;
-    let late: Vec<Change> = sessions(engine, user)?.iter().filter(late).map(Session::delete).collect();
-    if late.is_empty() { Ok(()) } else { engine.change(late).map(drop) }
+    let swept = sessions(engine, user).and_then(|all| {
+        let late: Vec<Change> = all.iter().filter(late).map(Session::delete).collect();
+        if late.is_empty() { Ok(()) } else { engine.change(late).map(drop) }
+    });
+    if let Err(problem) = swept {
+        tracing::warn!(%problem, user, "sessions that have ended stay listed until they expire");
+    }
 }
 
 /// Ends all of a user's sessions, and those that are just being opened.
@@ -282,7 +289,8 @@ pub fn end_sessions(engine: &Engine, by: &By, user: &str) -> Result<(), Problem>
             Err(problem) if problem.code == Code::Conflict && tries < TRIES => {}
             ended => {
                 ended?;
-                return sweep(engine, &user.id, user.body.generation);
+                sweep(engine, &user.id, user.body.generation);
+                return Ok(());
             }
         }
     }
