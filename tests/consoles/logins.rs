@@ -213,7 +213,7 @@ fn a_machine_is_reached_over_the_network_and_its_serial_line_by_two_at_once() {
     std::thread::sleep(Duration::from_secs(3));
     let begun = std::time::Instant::now();
     done(&labs.server, "lab/send", &json!({ "text": "\nkill $!; echo typed-$((5*5))\n" }));
-    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(45), "{:?}", begun.elapsed());
     let begun = std::time::Instant::now();
     serial.shown.clear();
     while serial.read() && !serial.text().contains("typed-25") {
