@@ -124,6 +124,9 @@ fn race_leaves_no_lock(loser: &str) {
     world.script("t/next", "", r#"fn run(input) { with_lock("x", || { probe::touch("next") }) }"#);
     let run = world.launch("t/race", json!({}));
     world.waits_on_signal(&run, "go");
+    wait_until("the loser to have the lock", Duration::from_secs(60), || {
+        world.engine().locks().unwrap().iter().any(|lock| lock.run == run)
+    });
     let next = world.launch("t/next", json!({}));
     world.waits(&next);
     world.engine().signal(&run, "go", json!(null), "test", None).unwrap();
@@ -366,6 +369,28 @@ fn a_restart_waits_again_for_the_lock_that_a_branch_left() {
 }
 
 #[test]
+fn a_restart_leaves_alone_the_lock_that_a_branch_left_and_another_one_gave_back() {
+    let world = World::new();
+    world.script(
+        "t/given",
+        r#"rollback: "none""#,
+        r#"fn run(input) {
+        parallel([|| { lock("x"); 1 }, || { probe::slow("b", 300); lock("x"); unlock("x"); 2 }]);
+        probe::refuse("r")
+    }"#,
+    );
+    world.script("t/other", "", r#"fn run(input) { lock("x"); wait_signal("end") }"#);
+    let run = world.launch("t/given", json!({}));
+    assert_eq!(world.end(&run).state, RunState::Failed);
+    let other = world.launch("t/other", json!({}));
+    world.waits_on_signal(&other, "end");
+    world.engine().restart(&run, false, false, "test").unwrap();
+    assert_eq!(world.end(&run).state, RunState::Failed, "it is refused again, and waited for nobody");
+    world.engine().signal(&other, "end", json!(null), "test", None).unwrap();
+    assert_eq!(world.end(&other).state, RunState::Succeeded);
+}
+
+#[test]
 fn a_branch_that_waits_already_is_told_of_a_circle_too() {
     let world = World::new();
     world.script(
@@ -401,13 +426,13 @@ fn who_gave_up_waiting_is_in_nobodys_way() {
         "",
         r#"fn run(input) {
         parallel([
-            || { lock("x"); probe::slow("a", 1500); lock("y"); unlock("y") },
+            || { lock("x"); probe::slow("a", 4000); lock("y"); unlock("y") },
             || {
                 lock("y");
                 probe::slow("b", 300);
                 let code = ();
                 try { lock("x", #{ timeout: "100ms" }) } catch (error) { code = error.code }
-                probe::slow("c", 3000);
+                probe::slow("c", 7000);
                 unlock("y");
                 code
             },

@@ -258,14 +258,35 @@ fn failed_steps(record: &RunRecord, steps: &[StepRecord]) -> Vec<StepPath> {
 /// it had taken in a branch that is over: no step waits for them again.
 fn held_locks(steps: &[&StepRecord]) -> (Vec<StepPath>, Vec<LockName>) {
     let over: HashSet<&StepPath> = steps.iter().filter(|step| step.outcome.is_some()).map(|step| &step.path).collect();
+    let is_over = |step: &StepRecord| scopes(&step.path).any(|scope| over.contains(&scope));
+    let leaves: Vec<(&StepPath, StepPath)> = steps
+        .iter()
+        .filter(|step| &*step.op == LEAVE && step.state == StepState::Succeeded)
+        .filter_map(|step| Some((&step.path, step.path.parent()?)))
+        .collect();
+    let left: HashSet<&StepPath> = leaves.iter().map(|(_, lock)| lock).collect();
+    let all = taken(steps.iter().copied());
+    // What became of a lock that nobody was inside of any more is told by who took it last.
+    let order = |step: &StepRecord| {
+        let is_inside = !is_over(step) && !left.contains(&step.path);
+        (step.finished_at_ms, is_inside, step.path.clone())
+    };
+    let mut last = HashMap::new();
+    for Taken { lock, step, .. } in &all {
+        let order = order(step);
+        let newest = last.entry(lock.clone()).or_insert_with(|| order.clone());
+        *newest = order.max(newest.clone());
+    }
     let (mut again, mut names, mut dropped) = (HashSet::new(), Vec::new(), Vec::new());
-    for Taken { lock, step, back } in taken(steps.iter().copied()) {
-        let is_over = scopes(&step.path).any(|scope| over.contains(&scope));
+    for Taken { lock, step, back } in all {
+        let is_over = is_over(step);
+        let is_last = || last.get(&lock).is_none_or(|(.., path)| *path == step.path);
         match back {
             Back::Called => continue,
             Back::Stopped(_) if is_over => continue,
             // The scope gave it back whose branch was inside. What is evaluated once more goes back in.
             Back::Stopped(unlock) => dropped.push(unlock.path.clone()),
+            Back::Not if (is_over || left.contains(&step.path)) && !is_last() => continue,
             Back::Not if is_over => {
                 names.push(lock);
                 continue;
@@ -274,11 +295,7 @@ fn held_locks(steps: &[&StepRecord]) -> (Vec<StepPath>, Vec<LockName>) {
         }
         again.insert(&step.path);
     }
-    let has_left = |step: &&&StepRecord| {
-        let of_one = || step.path.parent().is_some_and(|lock| again.contains(&lock));
-        &*step.op == LEAVE && step.state == StepState::Succeeded && of_one()
-    };
-    dropped.extend(steps.iter().filter(has_left).map(|step| step.path.clone()));
+    dropped.extend(leaves.iter().filter(|(_, lock)| again.contains(lock)).map(|(step, _)| (*step).clone()));
     dropped.extend(again.into_iter().cloned());
     (dropped, names)
 }
@@ -347,6 +364,32 @@ mod tests {
         let mut paths: Vec<String> = dropped.iter().map(StepPath::to_string).collect();
         paths.sort();
         paths
+    }
+
+    #[test]
+    fn what_a_branch_left_and_another_one_gave_back_is_not_the_runs() {
+        let lock = |path, at_ms| step(path, "lock", EffectClass::Wait, at_ms);
+        let unlock = |path, at_ms| step(path, "unlock", EffectClass::Idempotent, at_ms);
+        let leave = |path, at_ms| step(path, LEAVE, EffectClass::Read, at_ms);
+        let scope = step("0", "parallel", EffectClass::Scope, 9);
+        let names = |steps: &[StepRecord]| {
+            let (dropped, names) = held_locks(&steps.iter().collect::<Vec<_>>());
+            assert!(dropped.is_empty(), "{dropped:?}");
+            names.len()
+        };
+        // All of that may be in one millisecond.
+        for at_ms in [5, 6] {
+            let left = [lock("0/b0/0", 5), leave("0/b0/0/b0/0", 5), lock("0/b1/0", at_ms)];
+            let given = [&left[..], &[unlock("0/b1/1", at_ms)]].concat();
+            assert!(again(&given).is_empty(), "by who is inside yet");
+            assert_eq!(names(&[&given[..], std::slice::from_ref(&scope)].concat()), 0, "and by who was");
+            let later = [&left[..2], &[scope.clone(), lock("1", at_ms), unlock("2", at_ms)]].concat();
+            assert_eq!(names(&later), 0, "after all branches");
+            // Once, however many have left it.
+            let both = [&left[..], &[leave("0/b1/0/b0/0", at_ms)]].concat();
+            assert_eq!(names(&[&both[..], std::slice::from_ref(&scope)].concat()), 1);
+            assert_eq!(again(&both), ["0/b1/0", "0/b1/0/b0/0"]);
+        }
     }
 
     #[test]
