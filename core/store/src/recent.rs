@@ -40,8 +40,6 @@ pub(crate) struct Recent {
     /// Counts commands.
     now: u64,
     next_id: Option<i64>,
-    /// The highest id of SQLite's log that was given out, as far as is known here.
-    last_id: Option<i64>,
     /// Bundles that are kept.
     bundles: HashSet<BundleDigest>,
     /// The group of runs that the last claim looked at last.
@@ -188,20 +186,11 @@ impl Recent {
     pub(crate) fn next_id(&mut self, conn: &mut SqliteConnection) -> QueryResult<i64> {
         let id = match self.next_id {
             Some(id) => id,
-            None => self.newest(conn)? + 1,
+            // Where rows have gone that were newer than what stands there, whoever removed them has noted it.
+            None => journal_log::newest(conn)?.max(journal_log::newest_removed(conn)?) + 1,
         };
-        self.last_id = Some(id);
         self.next_id = Some(id + 1);
         Ok(id)
-    }
-
-    /// The highest id that was ever given out. Where rows have gone that were newer than what stands there, it was noted.
-    fn newest(&self, conn: &mut SqliteConnection) -> QueryResult<i64> {
-        let newest = journal_log::newest(conn)?;
-        match self.last_id {
-            Some(last) if last <= newest => Ok(newest),
-            last => Ok(newest.max(last.unwrap_or(0)).max(journal_log::newest_removed(conn)?)),
-        }
     }
 
     /// Forgets the half that wasn't used for longest, where there are too many by now.
