@@ -199,6 +199,8 @@ it('opens both screens again whose server was away for a while, once each', asyn
   }
   const typed = () => guacd.heard.filter((parts) => parts[0] === 'key' && parts[1] === '122' && parts[2] === '1').length;
   const [selects, before] = [guacd.heard.filter((parts) => parts[0] === 'select').length, typed()];
+  // Somebody types there, and goes somewhere else while it is away.
+  await shown.locator('canvas').focus();
   await server.kill();
   try {
     for (const [kind, name] of screens) {
@@ -213,10 +215,12 @@ it('opens both screens again whose server was away for a while, once each', asyn
   } finally {
     await server.run();
   }
-  for (const [, name] of screens) {
+  for (const [, name] of [...screens].reverse()) {
     await tab(name);
     await shown.getByText('you type').waitFor({ timeout: 40_000 });
     await until('a picture', () => shown.locator('canvas').first().evaluate((canvas: HTMLCanvasElement) => canvas.width >= 320).catch(() => false));
+    // What is typed elsewhere doesn't go to the node.
+    expect(await page.evaluate(() => document.activeElement?.getAttribute('role'))).toBe('tab');
   }
   await tab(/guacd/);
   await shown.getByRole('application').focus();

@@ -1,6 +1,6 @@
 // A console that loses its server, and the key that leaves one.
 import { expect, it, vi } from 'vitest';
-import { codeOfStatus, leaves, Retries } from './console';
+import { codeOfStatus, givenUp, leaves, OPENING_MS, Retries } from './console';
 
 it('is tried again five times, ever later, and not for ever', () => {
   const retries = new Retries();
@@ -51,4 +51,21 @@ it('reads of a status of Guacamole whether the server was lost, or has ended it 
   const code = (status: number, message?: string) => codeOfStatus({ code: status, message });
   expect([code(519), code(514, 'Server timeout.'), code(520), code(523, '523')]).toEqual([1006, 1006, 1001, 1001]);
   expect([codeOfStatus(null), code(0, '0'), code(771, '771'), code(516, '516'), code(519, '519'), code(522, '522')]).toEqual([1000, 1000, 4401, 4404, 4403, 4408]);
+});
+
+it('gives up what doesn’t come about, and nothing that did', () => {
+  vi.useFakeTimers();
+  try {
+    const socket = () => Object.assign(new EventTarget(), { readyState: WebSocket.CONNECTING as number, close: vi.fn() });
+    const [silent, open] = [socket(), socket()];
+    [silent, open].forEach((one) => givenUp(one as unknown as WebSocket));
+    open.dispatchEvent(new Event('open'));
+    vi.advanceTimersByTime(OPENING_MS - 1);
+    expect(silent.close).not.toHaveBeenCalled();
+    vi.advanceTimersByTime(1);
+    expect(silent.close).toHaveBeenCalledOnce();
+    expect(open.close).not.toHaveBeenCalled();
+  } finally {
+    vi.useRealTimers();
+  }
 });

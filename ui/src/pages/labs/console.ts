@@ -43,6 +43,15 @@ export function leaves(event: KeyboardEvent): boolean {
   return true;
 }
 
+/** A connection that hasn't come about by then won't: packets are lost without a word. */
+export const OPENING_MS = 15_000;
+/** Gives up a connection that doesn't come about: whoever waits for it hears that it is closed. */
+export function givenUp(socket: WebSocket): WebSocket {
+  const timer = setTimeout(() => socket.readyState === WebSocket.CONNECTING && socket.close(), OPENING_MS);
+  for (const over of ['open', 'close']) socket.addEventListener(over, () => clearTimeout(timer));
+  return socket;
+}
+
 /** How often a console that has lost its server tries again by itself. */
 const TRIES = 5;
 /** One that is open for so long has its server again. */
