@@ -127,8 +127,8 @@ struct View {
     mode: Mode,
     picture: Picture,
     live: Option<Live>,
-    /// Signals that are waited for, by step.
-    signals: BTreeMap<String, String>,
+    /// Steps that wait for a person; for which signal, if it is for one.
+    asked: BTreeMap<String, Option<String>>,
     /// What was hinted at last.
     hinted: Vec<String>,
     /// When something last happened.
@@ -141,7 +141,7 @@ impl View {
             mode,
             picture: Picture::default(),
             live: (mode == Mode::Live).then(Live::new),
-            signals: BTreeMap::new(),
+            asked: BTreeMap::new(),
             hinted: Vec::new(),
             happened: Instant::now(),
         }
@@ -152,11 +152,16 @@ impl View {
         self.picture.add(event);
         self.happened = Instant::now();
         if let Some(path) = &event.path {
-            match (event.kind, event.data["wait"]["name"].as_str()) {
-                (EventKind::StepWaiting, Some(name)) if event.data["wait"]["wait"] == "signal" => {
-                    self.signals.insert(path.clone(), name.to_owned());
+            let wait = &event.data["wait"];
+            match (event.kind, wait["wait"].as_str()) {
+                (EventKind::StepWaiting, Some("signal")) => {
+                    self.asked.insert(path.clone(), wait["name"].as_str().map(str::to_owned));
                 }
-                (EventKind::StepSucceeded | EventKind::StepFailed, _) => drop(self.signals.remove(path)),
+                (EventKind::StepWaiting, Some("approval")) => drop(self.asked.insert(path.clone(), None)),
+                // The next wait may be for the same again.
+                (EventKind::StepSucceeded | EventKind::StepFailed, _) if self.asked.remove(path).is_some() => {
+                    self.hinted.clear();
+                }
                 _ => {}
             }
         }
@@ -192,10 +197,10 @@ impl View {
     /// A hint for each signal that is waited for, in place of one that leaves its name open.
     fn named(&self, hint: &str) -> Vec<String> {
         let open = format!(" {SIGNAL} [");
-        if self.signals.is_empty() || !hint.contains(&open) {
+        let names: BTreeSet<&String> = self.asked.values().flatten().collect();
+        if names.is_empty() || !hint.contains(&open) {
             return vec![hint.to_owned()];
         }
-        let names: BTreeSet<&String> = self.signals.values().collect();
         names.into_iter().map(|name| hint.replace(&open, &format!(" {} [", render::quote(name)))).collect()
     }
 
@@ -240,5 +245,11 @@ mod tests {
         view.happened = Instant::now().checked_sub(HINT_AFTER).unwrap();
         assert_eq!(view.unsaid(hints()), hints());
         assert!(view.unsaid(hints()).is_empty(), "it was printed");
+        // Nobody is asked for a moment, as where others of its branches go on.
+        assert!(view.unsaid(Vec::new()).is_empty());
+        assert!(view.unsaid(hints()).is_empty(), "it is the same wait");
+        view.show(&event(EventKind::StepSucceeded, "3/b1/1", json!({ "op": "wait_signal" })));
+        view.happened = Instant::now().checked_sub(HINT_AFTER).unwrap();
+        assert_eq!(view.unsaid(hints()), hints(), "it is waited for once more");
     }
 }
