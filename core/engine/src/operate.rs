@@ -118,16 +118,23 @@ impl Engine {
         Ok(self.inner.store.retention(default_retention_ms, artifacts_before_ms, artifacts_bytes)?)
     }
 
-    /// Removes up to so many ended runs whose retention is over, in one commit; how many.
+    /// Removes up to so many ended runs whose retention is over, each commit of its own beside others; how many.
     pub fn prune_some(&self, limit: u32) -> Result<u64, Problem> {
-        let default_retention_ms = self.inner.config.default_retention_ms;
         loop {
-            match self.commit(Command::Prune { default_retention_ms, limit })? {
-                // A large run goes in slices: others commit between them.
-                Reply::Partly => {}
-                Reply::Count(count) => return Ok(count),
-                _ => return Ok(0),
+            if let Some(count) = self.prune_once(limit)? {
+                return Ok(count);
             }
+        }
+    }
+
+    /// Removes up to so many ended runs whose retention is over, in one commit: how many, or nothing where that was a further slice of a
+    /// large one, after which there may be more.
+    pub fn prune_once(&self, limit: u32) -> Result<Option<u64>, Problem> {
+        let default_retention_ms = self.inner.config.default_retention_ms;
+        match self.commit(Command::Prune { default_retention_ms, limit })? {
+            Reply::Partly => Ok(None),
+            Reply::Count(count) => Ok(Some(count)),
+            _ => Ok(Some(0)),
         }
     }
 

@@ -132,13 +132,14 @@ impl Policy {
     pub fn clean(&self, engine: &Engine, pause: &mut dyn FnMut(&Removed) -> bool) -> Result<Removed, Problem> {
         let mut removed = Removed::default();
         let before_ms = self.artifacts_ms.map(|ms| engine.now_ms() - ms);
-        type Step<'a> = (&'a dyn Fn() -> Result<u64, Problem>, fn(&mut Removed) -> &mut u64);
-        let documents = || engine.prune_documents(self.batch);
+        type Step<'a> = (&'a dyn Fn() -> Result<Option<u64>, Problem>, fn(&mut Removed) -> &mut u64);
+        let documents = || engine.prune_documents(self.batch).map(Some);
         let artifacts = || match (before_ms, self.artifacts_bytes) {
-            (None, None) => Ok(0),
-            (before_ms, bytes) => engine.prune_artifacts(before_ms, bytes, self.batch),
+            (None, None) => Ok(Some(0)),
+            (before_ms, bytes) => engine.prune_artifacts(before_ms, bytes, self.batch).map(Some),
         };
-        let runs = || engine.prune_some(self.batch);
+        // A large run goes in several commits, and others take their turn between them, too.
+        let runs = || engine.prune_once(self.batch);
         let steps: [Step<'_>; 3] = [
             (&documents, |removed| &mut removed.documents),
             (&artifacts, |removed| &mut removed.artifacts),
@@ -149,8 +150,8 @@ impl Policy {
                 let began = Instant::now();
                 let count = step()?;
                 removed.longest_ms = removed.longest_ms.max(u64::try_from(began.elapsed().as_millis()).unwrap_or(0));
-                *counter(&mut removed) += count;
-                if count == 0 {
+                *counter(&mut removed) += count.unwrap_or(0);
+                if count == Some(0) {
                     break;
                 }
                 if !pause(&removed) {

@@ -18,6 +18,9 @@ use crate::{
 /// Ids in a block. Larger ones dirty fewer pages of the blocks' table; smaller ones have fewer rows of other runs in them.
 const BLOCK: i64 = 1_024;
 
+/// Blocks that are looked through in one go, at most: rows of a run that lived long stand far between those of others.
+const BLOCKS: usize = 64;
+
 /// A row that isn't written yet.
 pub(crate) struct NewRow<'a> {
     pub kind: EventKind,
@@ -388,8 +391,8 @@ fn remove_some(cx: &mut Cx, run: &RunId, most: i64) -> Applied<i64> {
         AnyConnection::Sqlite(c) => {
             let of_run = || log_blocks::table.filter(log_blocks::run_id.eq(run.as_str()));
             let blocks: Vec<i64> = of_run().order(log_blocks::block.desc()).select(log_blocks::block).load(c)?;
-            for block in blocks {
-                if removed > 0 && removed + BLOCK > most {
+            for (looked_at, block) in blocks.into_iter().enumerate() {
+                if removed > 0 && (removed + BLOCK > most || looked_at >= BLOCKS) {
                     break;
                 }
                 let rows = log::table.filter(log::id.between(block * BLOCK, block * BLOCK + BLOCK - 1));
