@@ -1,6 +1,9 @@
 //! Schedules on the real server: launched once for each instant, whatever happens to the server or its people.
 
-use std::{process::Command, time::Duration};
+use std::{
+    process::Command,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use serde_json::{Value, json};
 use windlass_tests::{ApiServer, has_program, skip, wait_for};
@@ -96,8 +99,11 @@ fn what_was_missed_is_made_up_for_as_asked_and_what_was_launched_is_not_launched
         return skip("sqlite3 isn't here: .ci/setup installs it");
     }
     let mut server = ApiServer::start(ALL);
+    // The full hour of this schedule is far away.
+    let minute = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() / 60 % 60;
+    let cron = format!("{} * * * *", (minute + 30) % 60);
     let new = |name: &str, missed: &str| {
-        json!({ "name": name, "workflow": "lab/note", "cron": "0 * * * *", "missed": missed, "overlap": "allow",
+        json!({ "name": name, "workflow": "lab/note", "cron": cron, "missed": missed, "overlap": "allow",
             "input": { "at": "${/schedule/at}" } })
     };
     let ids = ["skip", "once", "all"].map(|missed| make(&server, new(missed, missed)));
@@ -195,8 +201,6 @@ fn while_the_run_before_is_open_the_policy_decides() {
     assert_eq!(until(&server, &queues, "launched", 2)["last"]["at_ms"], waiting, "in their order");
     // The one before is asked to end.
     until(&server, &cancels, "launched", 3);
-    let cancelled = runs(&server, "schedule:cancel_previous");
-    assert!(cancelled.iter().filter(|run| run["state"] != "cancelled").count() <= 2, "{cancelled:?}");
     wait_for("two to be cancelled", PATIENCE, || {
         let all = runs(&server, "schedule:cancel_previous");
         (all.iter().filter(|run| run["state"] == "cancelled").count() >= 2).then_some(())

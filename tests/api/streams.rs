@@ -158,6 +158,8 @@ fn a_right_that_is_taken_away_ends_open_streams() {
     let bindings = json!({ "bindings": [{ "role": "viewer", "organisation": "acme", "folder": "lab" }] });
     server.patch("/api/v1/users/ann", &bindings).expect(200);
     was_shown_out(&to_the_end(one));
+    // Each stream looks in times of its own: the other one has by then, too.
+    std::thread::sleep(Duration::from_secs(1));
     // This one's frames come from before the change, or aren't of the run.
     server.post(&format!("/api/v1/runs/{run}/signal"), &json!({ "name": "go" })).expect(200);
     server.ended(&run);

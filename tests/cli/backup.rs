@@ -23,7 +23,7 @@ const SETTINGS: &str = "[policy]\n\"lab/*\" = [\"exec.run:*\"]\n[hosts.exec]\npr
 
 /// The same on this database.
 fn settings(url: &str) -> String {
-    format!("database = \"{url}\"\n{SETTINGS}[engine]\nlease_ms = 1000\npoll_ms = 50\n")
+    format!("database = \"{url}\"\n{SETTINGS}[engine]\nlease_ms = 5000\npoll_ms = 50\n")
 }
 
 fn project() -> Project {

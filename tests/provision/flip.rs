@@ -285,7 +285,7 @@ fn what_is_given_up_after_the_name_servers_changed_returns_step_by_step() {
 fn an_owner_who_stops_half_way_keeps_the_zone_until_they_have_left() {
     let Some(mut all) = Registered::at("dynadot", false) else { return };
     let mut input = all.input();
-    (input["mode"], input["patience"]) = (json!("byo-manual"), json!("6s"));
+    (input["mode"], input["patience"]) = (json!("byo-manual"), json!("12s"));
     input.as_object_mut().unwrap().remove("account");
     all.panel(|domain| domain.ds.clear());
     all.publish();

@@ -57,13 +57,11 @@ impl World {
         self.server.restart_to_crash(point);
         let before = self.control.seen().len();
         let run = self.server.launch("t/platform", &json!({}));
-        let mut ended = false;
+        let path = format!("/api/v1/runs/{run}");
         wait_until("the process to be killed, or the run to end", Duration::from_secs(60), || {
-            ended = self.control.seen().len() > before && self.project.count() == 0 && {
-                std::thread::sleep(Duration::from_millis(300));
-                self.project.count() == 0
-            };
-            ended || !self.server.process().is_running()
+            let shown = self.server.try_raw("GET", &path, &self.server.token, &[], None);
+            let has_ended = shown.is_some_and(|shown| shown.status == 200 && shown.json()["ended_at_ms"].is_i64());
+            has_ended || !self.server.process().is_running()
         });
         let killed = !self.server.process().is_running();
         if killed {

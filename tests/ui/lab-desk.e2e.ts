@@ -36,7 +36,7 @@ describe('a drawing whose page is left at once', () => {
     await add(page, 'Host');
     await page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name: 'Runs' }).click();
     await page.getByRole('heading', { level: 1, name: 'Runs' }).waitFor();
-    await until('it to be kept', async () => (await drawn(lab)).includes('name: h2'), 10);
+    await until('it to be kept', async () => (await drawn(lab)).includes('name: h2'));
   });
 
   it('is kept when its window is closed', async () => {
@@ -45,7 +45,7 @@ describe('a drawing whose page is left at once', () => {
     await node(page, 'h1').waitFor();
     await add(page, 'Host');
     await page.close({ runBeforeUnload: true });
-    await until('it to be kept', async () => (await drawn('closed')).includes('name: h2'), 10);
+    await until('it to be kept', async () => (await drawn('closed')).includes('name: h2'));
   });
 
   it('is asked about where browsers send no more of it, and kept if one stays', async () => {
@@ -59,7 +59,7 @@ describe('a drawing whose page is left at once', () => {
     await add(page, 'Host');
     await page.close({ runBeforeUnload: true });
     await asked;
-    await until('it to be kept', async () => (await drawn('long')).includes('name: h2'), 10);
+    await until('it to be kept', async () => (await drawn('long')).includes('name: h2'));
     await page.getByText('Kept', { exact: true }).waitFor();
   });
 });
@@ -70,7 +70,7 @@ it('two who draw the same lab at once: the later one is told, and overwrites not
   await node(ann, 'h1').waitFor();
   await node(ben, 'h1').waitFor();
   await add(ann, 'Router');
-  await until('hers to be kept', async () => (await drawn('both')).includes('name: r1'), 10);
+  await until('hers to be kept', async () => (await drawn('both')).includes('name: r1'));
   await add(ben, 'Host');
   await ben.getByText('Somebody else has changed this drawing').waitFor();
   expect(await drawn('both')).not.toContain('name: h2');
@@ -78,7 +78,7 @@ it('two who draw the same lab at once: the later one is told, and overwrites not
   await node(ben, 'r1').waitFor();
   // However fast she draws, she meets only herself: that is nobody else.
   for (let at = 0; at < 4; at += 1) await add(ann, 'Host');
-  await until('all of hers to be kept', async () => (await drawn('both')).includes('name: h5'), 10);
+  await until('all of hers to be kept', async () => (await drawn('both')).includes('name: h5'));
   expect(await ann.getByText('Somebody else has changed this drawing').count()).toBe(0);
 });
 

@@ -111,7 +111,7 @@ it('a cable is pulled and plugged in, and packets stop and flow', async () => {
   await page.getByRole('button', { name: 'Pull the cable' }).click();
   await told('h1:eth0 – h2:eth0', /, down/);
   await expect(inside('h1', 'ping', '-c1', '-W1', '10.61.0.2')).rejects.toThrow();
-  expect((await lab()).document!.links[0]!.state).toBe('down');
+  await until('the document to tell it', async () => (await lab()).document!.links[0]!.state === 'down');
   await page.getByRole('button', { name: 'Plug it in' }).click();
   await told('h1:eth0 – h2:eth0', /, up/);
   expect(await inside('h1', 'ping', '-c1', '-W2', '10.61.0.2')).toContain('1 received');

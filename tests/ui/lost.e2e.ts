@@ -132,7 +132,7 @@ describe.skipIf(process.env.UI_DEV === '1')('a file that is never answered', () 
   /** Waits until so many requests hang and nothing else is on its way, as what comes shows that the network is alive; and then for as
    * long as nobody waits for an answer. */
   async function silence(page: Page, hung: string[], times: number, files: Set<string>) {
-    await expect.poll(() => [hung.length, [...files].filter((file) => !hung.includes(file))], { timeout: 10_000 }).toEqual([times, []]);
+    await expect.poll(() => [hung.length, [...files].filter((file) => !hung.includes(file))], { timeout: 60_000 }).toEqual([times, []]);
     // It has been read by the page, too.
     await page.evaluate(() => fetch('/livez'));
     await page.clock.fastForward('00:10');
@@ -219,7 +219,7 @@ describe('a question that is lost on its way', () => {
     await page.getByLabel('Password').fill(server.password);
     await page.getByRole('button', { name: 'Log in', exact: true }).click();
     await goTo(page, 'Runs');
-    await expect.poll(() => lost.length, { timeout: 10_000 }).toBe(1);
+    await expect.poll(() => lost.length, { timeout: 60_000 }).toBe(1);
     await page.getByText('Nothing has run yet').or(page.locator('main table')).first().waitFor();
     const run = await server.launch('t/wait');
     await page.locator(`a[href="/runs/${run}"]`).first().waitFor();

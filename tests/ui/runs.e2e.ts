@@ -21,7 +21,7 @@ fn run(input) { on_rollback("takes nothing back", || { throw "no way back" }); r
 let server: Server;
 beforeAll(async () => {
   server = await Server.start({ workflows: WORKFLOWS });
-  for (const [at, input] of [{ zone: 'a.example', ms: 20 }, { zone: 'b.example' }, { fails: true }, { ms: 400 }].entries()) {
+  for (const [at, input] of [{ zone: 'a.example', ms: 20 }, { zone: 'b.example' }, { fails: true }, { ms: 4_000 }].entries()) {
     await server.reaches(await server.launch('t/quick', input), at === 2 ? 'rolled_back' : 'succeeded');
   }
   await server.reaches(await server.launch('u/other'), 'failed');

@@ -46,19 +46,18 @@ mod tests {
 
     #[test]
     fn a_claim_holds_until_little_is_left_and_longer_when_it_is_renewed() {
-        let lease = Some(Duration::from_millis(60));
-        let clock = LeaseClock::new(lease, Instant::now());
-        assert!(clock.holds());
-        std::thread::sleep(Duration::from_millis(50));
+        let lease = Some(Duration::from_secs(600));
+        let ago = |seconds| Instant::now().checked_sub(Duration::from_secs(seconds)).unwrap();
+        assert!(LeaseClock::new(lease, Instant::now()).holds());
+        let clock = LeaseClock::new(lease, ago(500));
+        assert!(!clock.holds());
+        // An answer that comes late counts from when it was asked for.
+        clock.renewed(ago(450));
         assert!(!clock.holds());
         clock.renewed(Instant::now());
         assert!(clock.holds());
-        // An answer that comes late counts from when it was asked for.
-        std::thread::sleep(Duration::from_millis(50));
-        clock.renewed(Instant::now().checked_sub(Duration::from_millis(45)).unwrap());
-        assert!(!clock.holds());
-        let late = Instant::now().checked_sub(Duration::from_millis(45)).unwrap();
-        assert!(!LeaseClock::new(lease, late).holds());
-        assert!(LeaseClock::new(None, late).holds());
+        clock.renewed(ago(450));
+        assert!(clock.holds(), "what was asked for before takes nothing away");
+        assert!(LeaseClock::new(None, ago(500)).holds());
     }
 }

@@ -33,13 +33,13 @@ fn exists(pid: &str) -> bool {
 
 /// Waits until a process is gone: orphans are reaped by init, a moment after they were killed.
 fn gone(pid: &str) -> bool {
-    let end = Instant::now() + Duration::from_secs(5);
+    let end = Instant::now() + Duration::from_secs(60);
     while Instant::now() < end {
         let state = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
         if state.is_empty() || state.contains(") Z ") {
             return true;
         }
-        std::thread::yield_now();
+        std::thread::sleep(Duration::from_millis(5));
     }
     false
 }
@@ -143,9 +143,9 @@ fn time_is_bounded_and_the_whole_group_dies() {
     let script =
         format!("sleep 1000 & echo $! > {0}; sleep 1000 & echo $! >> {0}; echo $$ >> {0}; wait", pids.display());
     let begin = Instant::now();
-    let problem = bench().call("run", json!([["sh", "-c", script], { "timeout": "300ms" }])).unwrap_err();
+    let problem = bench().call("run", json!([["sh", "-c", script], { "timeout": "3s" }])).unwrap_err();
     assert_eq!(problem.code, Code::StepTimeout);
-    assert!(begin.elapsed() < Duration::from_secs(5));
+    assert!(begin.elapsed() < Duration::from_secs(60));
     let pids = std::fs::read_to_string(pids).unwrap();
     assert_eq!(pids.lines().count(), 3);
     assert!(pids.lines().all(gone));
@@ -165,7 +165,7 @@ fn a_program_that_multiplies_is_stopped() {
     let script = "f() { [ $1 -gt 5 ] && sleep 1000; f $(($1+1)) & f $(($1+1)) & wait; }; f 0";
     let bench = bench();
     let highest = std::thread::scope(|scope| {
-        let caller = scope.spawn(|| bench.call("run", json!([["sh", "-c", script, mark], { "timeout": "300ms" }])));
+        let caller = scope.spawn(|| bench.call("run", json!([["sh", "-c", script, mark], { "timeout": "3s" }])));
         let mut highest = 0;
         while !caller.is_finished() {
             highest = highest.max(marked(&mark));
@@ -174,9 +174,9 @@ fn a_program_that_multiplies_is_stopped() {
         highest
     });
     assert!(highest > 3, "it did multiply");
-    let end = Instant::now() + Duration::from_secs(5);
+    let end = Instant::now() + Duration::from_secs(60);
     while marked(&mark) > 0 && Instant::now() < end {
-        std::thread::yield_now();
+        std::thread::sleep(Duration::from_millis(5));
     }
     assert_eq!(marked(&mark), 0);
 }
