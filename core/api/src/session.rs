@@ -56,6 +56,8 @@ struct WhoAmI {
     csrf: Option<String>,
     /// Whether a second factor is asked for at log-in.
     totp: bool,
+    /// Milliseconds that the server takes for an answer at most: of whoever was silent for longer nothing will come.
+    request_ms: u64,
 }
 
 /// A session.
@@ -209,7 +211,7 @@ fn welcome(request: &Request, opened: &auth::Opened) -> Result<Answer, Problem> 
     let api = &request.api;
     let user = User::require(&api.engine, &opened.session.body.user)?;
     let principal = api.auth.of_session(&api.engine, &opened.session, &user)?;
-    let who = who(&principal, Some(auth::csrf(&opened.cookie)), &user);
+    let who = who(request, &principal, Some(auth::csrf(&opened.cookie)), &user);
     Ok(Answer::json(&who)?.header(header::SET_COOKIE, &cookie(request, opened)))
 }
 
@@ -218,7 +220,7 @@ fn cookie(request: &Request, opened: &auth::Opened) -> String {
     auth::set_cookie(&request.api.config.public_url, &opened.cookie, seconds)
 }
 
-fn who(principal: &crate::Principal, csrf: Option<String>, user: &User) -> WhoAmI {
+fn who(request: &Request, principal: &crate::Principal, csrf: Option<String>, user: &User) -> WhoAmI {
     // An admin has all of them.
     let all = crate::Role::Admin.permissions();
     WhoAmI {
@@ -229,6 +231,7 @@ fn who(principal: &crate::Principal, csrf: Option<String>, user: &User) -> WhoAm
         permissions: all.iter().copied().filter(|permission| principal.may_somewhere(*permission)).collect(),
         csrf,
         totp: users::has_totp(user),
+        request_ms: request.api.config.request_ms,
     }
 }
 
@@ -238,7 +241,7 @@ fn show(request: Request) -> Result<Answer, Problem> {
         Proof::Session(_) => request.api.auth.csrf_of(&request.headers),
         _ => None,
     };
-    Answer::json(&who(&request.principal, csrf, &user))
+    Answer::json(&who(&request, &request.principal, csrf, &user))
 }
 
 /// The session's id and its user. A token that leaks must not be enough to take the account over.

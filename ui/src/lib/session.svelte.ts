@@ -132,7 +132,7 @@ class Session {
 
   #take(who: WhoAmI) {
     this.who = who;
-    configure({ csrf: who.csrf ?? undefined });
+    configure({ csrf: who.csrf ?? undefined, requestMs: who.request_ms });
   }
 
   async #opened(who: WhoAmI) {

@@ -5,7 +5,7 @@ import { inFolder, session } from './session.svelte';
 
 const json = (body: unknown) => new Response(JSON.stringify(body), { headers: { 'content-type': 'application/json' } });
 const who = {
-  name: 'ann', user: 'ann', by: 'session', csrf: 'w', totp: false,
+  name: 'ann', user: 'ann', by: 'session', csrf: 'w', totp: false, request_ms: 30_000,
   permissions: ['read', 'launch'],
   bindings: [{ role: 'operator', organisation: 'acme', folder: 'lab' }, { role: 'viewer', organisation: '*', folder: '*' }],
 };

@@ -63,6 +63,20 @@ describe('what the browser gave up', () => {
     expect(fetched).toHaveBeenCalledOnce();
   });
 
+  it('is waited for as long as the server works on it', async () => {
+    const late = () => new Promise<Response>((answer) => setTimeout(() => answer(json(200, { items: [4] })), 60_000));
+    fetched.mockImplementation(late);
+    configure({ requestMs: 120_000 });
+    try {
+      const answer = api.get('/runs');
+      await vi.advanceTimersByTimeAsync(60_000);
+      expect(await answer).toEqual({ items: [4] });
+      expect(fetched).toHaveBeenCalledOnce();
+    } finally {
+      configure({ requestMs: 30_000 });
+    }
+  });
+
   it('is asked for again if a file stops half-way, and let go of where nobody waits for it', async () => {
     const half = (signal: AbortSignal) => new ReadableStream({
       start(writer) {

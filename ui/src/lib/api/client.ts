@@ -54,8 +54,9 @@ let onUnauthenticated: () => void = () => {};
 let renew: () => Promise<boolean> = async () => false;
 
 /** What the session gives the client. */
-export function configure(session: { csrf?: string; onUnauthenticated?: () => void; renew?: () => Promise<boolean> }) {
+export function configure(session: { csrf?: string; requestMs?: number; onUnauthenticated?: () => void; renew?: () => Promise<boolean> }) {
   if ('csrf' in session) csrf = session.csrf;
+  if (session.requestMs !== undefined) silence = session.requestMs + WAY;
   if (session.onUnauthenticated) onUnauthenticated = session.onUnauthenticated;
   if (session.renew) renew = session.renew;
 }
@@ -82,14 +83,16 @@ const bytesOf = (body: string | Blob) => new Blob([body]).size;
 /** Whether a request with this body is sent even if its page is gone. */
 export const survivesLeaving = (body: unknown) => bytesOf(JSON.stringify(body)) <= KEEPALIVE_BYTES;
 
-/** Milliseconds without a sign of an answer after which none will come. The server says within 30 s that it is too busy, by default. */
-const SILENCE = 40_000;
+/** Milliseconds without a sign of an answer after which none will come: more than the server takes to say that it is too busy. */
+let silence = 40_000;
+/** What the way there and back takes of it. */
+const WAY = 10_000;
 
 /** What changes nothing is asked for again if no answer came. What does isn't: it may have been done. */
 function surely<T>(method: Method, { signal }: Plain, act: (heard: Partial<Heard>) => Promise<T>): Promise<T> {
   if (method !== 'get') return act({ signal });
   const once = () =>
-    unlessSilent(act, { silence: SILENCE, signal }).catch((error) => {
+    unlessSilent(act, { silence, signal }).catch((error) => {
       throw wasSilent(error) ? unreachable() : error;
     });
   return again(once, { signal, lost: (error) => error instanceof ApiProblem && error.code === 'unreachable' });

@@ -7364,6 +7364,11 @@ export interface components {
             name: string;
             /** @description All permissions that they have somewhere. */
             permissions: components["schemas"]["Permission"][];
+            /**
+             * Format: uint64
+             * @description Milliseconds that the server takes for an answer at most: of whoever was silent for longer nothing will come.
+             */
+            request_ms: number;
             /** @description Whether a second factor is asked for at log-in. */
             totp: boolean;
             /** @description The user. */
