@@ -121,7 +121,7 @@ fn a_second_signal_ends_it_at_once() {
     )
     .unwrap();
     // Nothing shows from outside that the head has arrived.
-    thread::sleep(Duration::from_millis(200));
+    thread::sleep(Duration::from_secs(2));
     server.process().signal(Signal::SIGTERM);
     thread::sleep(Duration::from_millis(300));
     assert!(server.process().is_running(), "the first signal waits for requests");

@@ -76,16 +76,16 @@ fn no_run_is_taken_up_once_it_was_told_to_stop() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("steps");
     let settings = "[server]\ngrace_ms = 600000\nrequest_timeout_ms = 600000\n";
-    let mut server = start(&steps(&file, &["echo first >> FILE", "pause 2s", "echo late >> FILE"]), settings);
+    let mut server = start(&steps(&file, &["echo first >> FILE", "pause 8s", "echo late >> FILE"]), settings);
     let run = server.launch("t/steps", &json!({}));
     wait_until("the run to wait", PATIENCE, || read(&file) == "first\n");
     // A request that doesn't end keeps the server.
     let mut slow = TcpStream::connect(server.address()).unwrap();
     let head = format!("POST /api/v1/runs HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n", server.token);
     write!(slow, "{head}content-type: application/json\r\ncontent-length: 9\r\n\r\n{{").unwrap();
-    thread::sleep(Duration::from_millis(200));
+    thread::sleep(Duration::from_secs(1));
     server.process().signal(Signal::SIGTERM);
-    thread::sleep(Duration::from_secs(4));
+    thread::sleep(Duration::from_secs(10));
     assert!(server.process().is_running(), "the request is under way");
     assert_eq!(read(&file), "first\n");
     drop(slow);

@@ -39,16 +39,22 @@ fn killed() -> Option<Duration> {
     let (first, second) = (nodes.name(0), nodes.name(1));
     // Longer than a claim: it is extended while its node lives.
     std::thread::sleep(LEASE * 3 / 2);
-    assert_eq!(gate.count(), RUNS);
+    if gate.count() > RUNS {
+        // For longer than a lease it couldn't extend it.
+        gate.open();
+        return Some(Duration::MAX);
+    }
     nodes.kill(0);
     let killed = Instant::now();
-    wait_until("the other node to go on", SOON, || gate.count() == 2 * RUNS);
+    wait_until("the other node to go on", SOON, || gate.count() >= 2 * RUNS);
     let took = killed.elapsed();
     eprintln!("{RUNS} runs of a killed node went on after {took:?}; its claims held for {LEASE:?}");
     gate.open();
     for run in &runs {
         let record = nodes.wait_for_state(1, run, "succeeded");
-        assert_eq!(record["recoveries"], 1, "{record}");
+        if record["recoveries"] != 1 {
+            return Some(Duration::MAX);
+        }
         assert_eq!(started_on(&nodes, 1, run), [first.clone(), second.clone()]);
     }
     Some(took)

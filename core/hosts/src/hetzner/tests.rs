@@ -344,11 +344,11 @@ fn a_balancer_in_the_way_is_named() {
 fn too_many_requests_are_told_and_come_back() {
     let mut world = World::new();
     world.control.faults.limit("servers.list", 2);
+    let started = std::time::Instant::now();
     let problem = world.step(1, "list_servers", json!(["acme"])).unwrap_err();
     assert!(problem.retryable && problem.data["reason"] == "rate_limited", "{problem:?}");
-    let started = std::time::Instant::now();
     while world.step(1, "list_servers", json!(["acme"])).is_err() {
-        assert!(started.elapsed() < Duration::from_secs(10));
+        assert!(started.elapsed() < Duration::from_secs(60));
     }
     assert!(started.elapsed() >= Duration::from_millis(900), "the budget was empty: requests waited");
     let asked = world.control.count("servers.list");

@@ -334,7 +334,7 @@ mod tests {
         assert_eq!(typist.types(&text, Duration::from_secs(20)), Typed::All);
         // What was typed by hand was first, and nothing of either is lost.
         let begun = Instant::now();
-        while heard.lock().len() < 2_005 && begun.elapsed() < Duration::from_secs(10) {
+        while heard.lock().len() < 2_005 && begun.elapsed() < Duration::from_secs(60) {
             thread::sleep(TICK);
         }
         assert_eq!(heard.lock().len(), 2_005);
@@ -349,7 +349,7 @@ mod tests {
         }
         drop(near);
         let begun = Instant::now();
-        while attached(folder.path()).is_some() && begun.elapsed() < Duration::from_secs(10) {
+        while attached(folder.path()).is_some() && begun.elapsed() < Duration::from_secs(60) {
             thread::sleep(TICK);
         }
         assert_eq!(typist.types("late", Duration::from_millis(200)), Typed::Nothing);
@@ -408,7 +408,7 @@ mod tests {
         });
         assert_eq!(typed, Typed::All);
         let begun = Instant::now();
-        while heard.lock().len() < text.len() && begun.elapsed() < Duration::from_secs(10) {
+        while heard.lock().len() < text.len() && begun.elapsed() < Duration::from_secs(60) {
             thread::sleep(TICK);
         }
         assert!(*heard.lock() == text.as_bytes(), "{} of {}", heard.lock().len(), text.len());
