@@ -130,6 +130,8 @@ impl Scene<'_> {
             Fault::Cut(node) => stage.link(node, true),
             Fault::Slow(node) => cluster.slow(node, false),
             Fault::SlowWitness => witness::slow(stage.witness(), 0),
+            // It needs room to come back, and does when there is some.
+            Fault::Database if stage.is_full() => {}
             Fault::Database => stage.start_database(),
             Fault::FullDisk => {
                 stage.fill(false);

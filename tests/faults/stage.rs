@@ -112,9 +112,18 @@ impl Stage {
         ip(&format!("link set v{node} {}", if up { "up" } else { "down" }));
     }
 
+    fn ballast(&self) -> PathBuf {
+        self.disk.join("ballast")
+    }
+
+    /// Whether all room on the small disk is taken.
+    pub fn is_full(&self) -> bool {
+        self.ballast().exists()
+    }
+
     /// Takes all room on the small disk, or gives it back.
     pub fn fill(&self, full: bool) {
-        let ballast = self.disk.join("ballast");
+        let ballast = self.ballast();
         if !full {
             let _ = std::fs::remove_file(ballast);
             return;
