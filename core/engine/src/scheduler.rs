@@ -261,7 +261,8 @@ impl Inner {
             let command = Command::Prune { default_retention_ms, limit: PRUNE_LIMIT };
             let signals = self.signals.clone();
             let done = move |reply: Result<Reply, StoreError>| match reply {
-                Ok(Reply::Partly | Reply::Count(1..)) => signals.prunes_on.store(true, Ordering::Release),
+                // A large run goes alone, in slices; of many small ones no more than these, or they would crowd out who launches.
+                Ok(Reply::Partly | Reply::Count(1)) => signals.prunes_on.store(true, Ordering::Release),
                 Ok(_) => {}
                 Err(error) => tracing::error!(%error, "pruning"),
             };
