@@ -238,3 +238,26 @@ fn a_large_run_goes_in_slices_and_is_whole_or_going_between_them(w: &World) {
     assert_eq!((left, prune(&w.store)), (0, Reply::Count(0)));
     assert_eq!(w.events(&other.run).iter().filter(|kind| **kind == EventKind::Log).count(), ROWS / 1_000);
 }
+
+#[test]
+fn a_slice_looks_through_few_blocks_however_thinly_a_run_stands_in_them() {
+    let w = &World::sqlite();
+    let lease = w.launch_as(NewRun { retention_ms: None, ..new_run("thin") }).unwrap();
+    let other = w.launch_claimed("other");
+    let emit = |lease: &windlass_model::command::Lease, rows: usize| {
+        w.ok(Command::Emit { lease: lease.clone(), events: vec![NewEvent::run(EventKind::Log, "m".into()); rows] });
+    };
+    // More than goes at once, and then one row in each of a hundred blocks of 1,024.
+    (0..6).for_each(|_| emit(&lease, 1_000));
+    for _ in 0..100 {
+        emit(&lease, 1);
+        emit(&other, 1_023);
+    }
+    w.ok(Command::Fail { lease: lease.clone(), problem: problem(), undo: false });
+    w.pass(10_000);
+    let left = || w.store.events(&lease.run, 0, 20_000).unwrap().len();
+    let before = left();
+    assert_eq!(w.ok(Command::Prune { default_retention_ms: 10_000, limit: 500 }), Reply::Count(1));
+    let gone = before - left();
+    assert!((1..=70).contains(&gone), "{gone} rows of a hundred blocks");
+}
