@@ -274,6 +274,8 @@ pub type Parameters = Vec<(&'static str, String)>;
 /// All routes, to be found by method and path.
 pub struct Routes {
     all: Vec<Route>,
+    /// What stands before each one's first parameter.
+    before: Vec<&'static str>,
 }
 
 /// What a path was found to be.
@@ -289,7 +291,8 @@ pub enum Found<'a> {
 impl Routes {
     /// The table.
     pub fn new(all: Vec<Route>) -> Self {
-        Self { all }
+        let before = all.iter().map(|route| route.path.split('{').next().unwrap_or(route.path)).collect();
+        Self { all, before }
     }
 
     /// All of them.
@@ -312,12 +315,9 @@ impl Routes {
         let mut most = 0;
         // A stream of bytes has no body without GET; HEAD is GET without a body.
         let asked = if method == "HEAD" { "GET" } else { method };
-        for route in &self.all {
-            // Most routes differ from the path before their first parameter: that is seen without taking both apart.
-            let before = route.path.find('{').unwrap_or(route.path.len());
-            if !path.starts_with(&route.path[..before]) {
-                continue;
-            }
+        // Most routes differ from the path before their first parameter: that is seen without taking both apart.
+        let alike = self.all.iter().zip(&self.before).filter(|(_, before)| path.starts_with(**before));
+        for (route, _) in alike {
             let Some((parameters, fixed)) = matched(route.path, path) else { continue };
             if fixed > most {
                 found.clear();

@@ -384,7 +384,11 @@ impl Inner {
             let _entered = span.entered();
             worker::work(&inner, claimed, control, lease);
             inner.signals.forget(&run, epoch);
-            inner.signals.wake.kick();
+            // Where time is virtual it goes on when nothing runs; and who shuts down waits for the last one.
+            match inner.is_virtual() || inner.is_stopping() {
+                true => inner.signals.wake.kick(),
+                false => inner.signals.wake.freed(inner.clock.now_ms()),
+            }
         }));
         if let Err(error) = spawned {
             tracing::error!(run = %name, %error, "no thread for the run; it is given back");

@@ -44,6 +44,8 @@ pub(crate) struct Wake {
 struct WakeState {
     kicked: bool,
     due_ms: Option<i64>,
+    /// A worker has become free since the scheduler last said what it waits for.
+    freed: bool,
 }
 
 impl Wake {
@@ -65,6 +67,16 @@ impl Wake {
         }
     }
 
+    /// A worker is free. Where nothing waits for one, nobody has to be woken.
+    pub(crate) fn freed(&self, now_ms: i64) {
+        let mut state = self.state.lock();
+        state.freed = true;
+        if !state.kicked && state.due_ms.is_some_and(|due_ms| due_ms <= now_ms) {
+            state.kicked = true;
+            self.changed.notify_all();
+        }
+    }
+
     /// Waits for a kick or an earlier due time, at most `timeout`.
     pub(crate) fn wait(&self, timeout: Duration) {
         let mut state = self.state.lock();
@@ -74,8 +86,11 @@ impl Wake {
         state.kicked = false;
     }
 
-    fn planned(&self, due_ms: Option<i64>) {
-        self.state.lock().due_ms = due_ms;
+    /// What the scheduler is about to wait for. Work that was due while a worker became free isn't waited for.
+    fn planned(&self, due_ms: Option<i64>, now_ms: i64) {
+        let mut state = self.state.lock();
+        state.due_ms = due_ms;
+        state.kicked |= std::mem::take(&mut state.freed) && due_ms.is_some_and(|due_ms| due_ms <= now_ms);
     }
 }
 
@@ -95,8 +110,9 @@ impl Inner {
                 continue;
             }
             let due_ms = self.next_due_ms();
-            self.signals.wake.planned(due_ms);
-            let until_due = due_ms.map(|due_ms| u64::try_from(due_ms - self.clock.now_ms()).unwrap_or(0));
+            let now_ms = self.clock.now_ms();
+            self.signals.wake.planned(due_ms, now_ms);
+            let until_due = due_ms.map(|due_ms| u64::try_from(due_ms - now_ms).unwrap_or(0));
             let blocked = self.free_workers() == 0 || self.is_virtual();
             let wait = match until_due {
                 // What is due but can't be claimed (no free worker, concurrency key taken) is kicked when that changes.

@@ -162,6 +162,14 @@ pub(crate) fn voucher_row(connection: &mut AnyConnection, id: &str) -> QueryResu
     }
 }
 
+/// What SQLite says of other connections: another number as soon as one of them has written. None where others write anyway.
+pub(crate) fn version(connection: &mut AnyConnection) -> QueryResult<Option<i64>> {
+    match connection {
+        AnyConnection::Sqlite(c) => hot::Version.get_result::<i64>(c).map(Some),
+        AnyConnection::Postgres(_) => Ok(None),
+    }
+}
+
 #[derive(diesel::QueryableByName)]
 struct Hint {
     #[diesel(sql_type = diesel::sql_types::BigInt)]

@@ -33,7 +33,7 @@ pub(crate) fn dump(conn: &mut AnyConnection) -> QueryResult<String> {
     table!(text, conn, bundles, bundles::digest, (Text, Text, i64));
     dump_runs(conn, &mut text)?;
     table!(text, conn, run_terms, (run_terms::run_id, run_terms::term), (Text, Text));
-    table!(text, conn, leases, leases::run_id, (Text, MaybeText, i64, Maybe, i64));
+    dump_leases(conn, &mut text)?;
     dump_log(conn, &mut text)?;
     table!(text, conn, waits, (waits::run_id, waits::path), (Text, Text, Text, MaybeText, Maybe, Text, i64));
     table!(
@@ -69,6 +69,16 @@ pub(crate) fn dump(conn: &mut AnyConnection) -> QueryResult<String> {
     table!(text, conn, document_keys, (document_keys::kind, document_keys::key), (Text, Text, Text));
     table!(text, conn, audit, audit::seq, (i64, i64, Text, Text, Text, Text, Text, Text, Text, Text, Text));
     Ok(text)
+}
+
+/// SQLite's row of a run that is held doesn't say how far its numbers are.
+fn dump_leases(conn: &mut AnyConnection, text: &mut String) -> QueryResult<()> {
+    for mut row in leases::table.order(leases::run_id).load::<(Text, MaybeText, i64, Maybe, i64)>(conn)? {
+        row.4 = crate::leases::next_event(conn, &row.0)?;
+        // Writing into a String can't fail.
+        let _ = writeln!(text, "leases {row:?}");
+    }
+    Ok(())
 }
 
 fn dump_runs(conn: &mut AnyConnection, text: &mut String) -> QueryResult<()> {

@@ -10,8 +10,11 @@ use std::{
 
 use diesel::{
     connection::DefaultLoadingMode,
+    dsl::{AsSelect, SqlTypeOf},
     prelude::*,
+    query_builder::{AstPass, Query, QueryFragment, QueryId},
     sql_types::{BigInt, Text},
+    sqlite::Sqlite,
 };
 use windlass_model::{
     Code, EventKind, Problem, RunId,
@@ -85,15 +88,24 @@ fn rows(
     limit: i64,
 ) -> QueryResult<Vec<(Place, Option<LogRow>)>> {
     if let AnyConnection::Sqlite(c) = conn {
+        let kinds = wanted_kinds(filter);
+        if let Some(kinds) = &kinds {
+            let last = last_id(c)?;
+            // Only the last of many is news to somebody who follows: he needn't look at the others himself.
+            if (after.id..after.id.saturating_add(limit)).contains(&last) {
+                let rows = Fitting { after: after.id, last, kinds };
+                let rows = rows.load_iter::<(i64, LogRow), DefaultLoadingMode>(c)?;
+                let rows = rows.map(|row| row.map(|(id, row)| (Place { xid: 0, id }, Some(row))));
+                let looked_through = std::iter::once(Ok((Place { xid: 0, id: last }, None)));
+                return rows.chain(looked_through).collect();
+            }
+        }
         // Without a LIMIT: with one, SQLite prepares a statement anew each time.
         let found = log::table.filter(log::id.gt(after.id)).order(log::id);
-        let narrow = !filter.kinds.is_empty() || filter.run.is_some();
-        let first = if narrow { limit.min(FEW as i64) } else { limit };
-        let rows = found.select((log::id, LogRow::as_select())).load_iter::<(i64, LogRow), DefaultLoadingMode>(c)?;
-        let place = |row: QueryResult<(i64, LogRow)>| row.map(|(id, row)| (Place { xid: 0, id }, Some(row)));
-        let rows: Vec<_> = rows.take(first as usize).map(place).collect::<QueryResult<_>>()?;
-        if first == limit || rows.len() < first as usize {
-            return Ok(rows);
+        if filter.kinds.is_empty() && filter.run.is_none() {
+            let rows = found.select((log::id, LogRow::as_select())).load_iter::<(i64, LogRow), DefaultLoadingMode>(c)?;
+            let place = |row: QueryResult<(i64, LogRow)>| row.map(|(id, row)| (Place { xid: 0, id }, Some(row)));
+            return rows.take(limit as usize).map(place).collect();
         }
         // Most of many rows are looked at for nothing: what they hold isn't read.
         let heads = found.select((log::id, log::run_id, log::kind));
@@ -111,6 +123,54 @@ fn rows(
     let mut rows: HashMap<i64, LogRow> = journal_log::by_ids(conn, &ids)?.into_iter().collect();
     Ok(places.into_iter().map(|place| (place, rows.remove(&place.id))).collect())
 }
+
+/// The kinds that fit, as a JSON array; `None` where all do, or some that aren't known here.
+fn wanted_kinds(filter: &FeedFilter) -> Option<String> {
+    if is_wanted(filter, EventKind::Log.as_str()) {
+        return None;
+    }
+    let fits = |kind: &&EventKind| is_wanted(filter, kind.as_str());
+    Some(serde_json::Value::from_iter(EventKind::ALL.iter().filter(fits).map(|kind| kind.as_str())).to_string())
+}
+
+fn last_id(conn: &mut SqliteConnection) -> QueryResult<i64> {
+    let last: Option<i64> = log::table.select(diesel::dsl::max(log::id)).first(conn)?;
+    Ok(last.unwrap_or(0))
+}
+
+/// SQLite's rows of some kinds between two places, the second one included. A statement that is prepared once, whatever the kinds are.
+struct Fitting<'a> {
+    after: i64,
+    last: i64,
+    kinds: &'a String,
+}
+
+impl QueryId for Fitting<'_> {
+    type QueryId = Fitting<'static>;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl Query for Fitting<'_> {
+    type SqlType = (BigInt, SqlTypeOf<AsSelect<LogRow, Sqlite>>);
+}
+
+impl QueryFragment<Sqlite> for Fitting<'_> {
+    fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        pass.push_sql(
+            "SELECT id, run_id, seq, at_ms, kind, path, data, op, class, digest, args, site, outcome, failed, attempts, started_at_ms \
+             FROM log WHERE id > ",
+        );
+        pass.push_bind_param::<BigInt, i64>(&self.after)?;
+        pass.push_sql(" AND id <= ");
+        pass.push_bind_param::<BigInt, i64>(&self.last)?;
+        pass.push_sql(" AND kind IN (SELECT value FROM json_each(");
+        pass.push_bind_param::<Text, String>(self.kinds)?;
+        pass.push_sql(")) ORDER BY id");
+        Ok(())
+    }
+}
+
+impl RunQueryDsl<SqliteConnection> for Fitting<'_> {}
 
 /// Places of the next rows in PostgreSQL.
 fn places(conn: &mut AnyConnection, after: Place, limit: i64) -> QueryResult<Vec<Place>> {
@@ -134,8 +194,7 @@ fn places(conn: &mut AnyConnection, after: Place, limit: i64) -> QueryResult<Vec
 pub(crate) fn end(conn: &mut AnyConnection) -> QueryResult<Place> {
     match conn {
         AnyConnection::Sqlite(c) => {
-            let last: Option<i64> = log::table.select(diesel::dsl::max(log::id)).first(c)?;
-            Ok(Place { xid: 0, id: last.unwrap_or(0) })
+            Ok(Place { xid: 0, id: last_id(c)? })
         }
         AnyConnection::Postgres(c) => {
             let text = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS xid, 0::bigint AS id";
@@ -219,12 +278,15 @@ fn learn<'a>(
 fn may_fit(filter: &FeedFilter, run: &str, kind: &str) -> bool {
     // A kind of a later program is told as a log line.
     let kind = EventKind::parse(kind).unwrap_or(EventKind::Log).as_str();
+    is_wanted(filter, kind) && filter.run.as_ref().is_none_or(|wanted| wanted.as_str() == run)
+}
+
+fn is_wanted(filter: &FeedFilter, kind: &str) -> bool {
     let named = |wanted: &String| match wanted.strip_suffix('*') {
         Some(family) => kind.starts_with(family),
         None => kind == wanted,
     };
-    (filter.kinds.is_empty() || filter.kinds.iter().any(named))
-        && filter.run.as_ref().is_none_or(|wanted| wanted.as_str() == run)
+    filter.kinds.is_empty() || filter.kinds.iter().any(named)
 }
 
 fn fits(filter: &FeedFilter, found: &FeedEvent) -> bool {

@@ -5,10 +5,31 @@
 
 use diesel::{
     QueryResult, RunQueryDsl, SqliteConnection,
-    query_builder::{AstPass, QueryFragment, QueryId},
+    query_builder::{AstPass, Query, QueryFragment, QueryId},
     sql_types::{BigInt, Binary, Bool, Nullable, Text},
     sqlite::Sqlite,
 };
+
+/// What changes when another connection has written. In SQLite's own words, too: the function of this name prepares a statement each time.
+pub(crate) struct Version;
+
+impl QueryId for Version {
+    type QueryId = Self;
+    const HAS_STATIC_QUERY_ID: bool = true;
+}
+
+impl Query for Version {
+    type SqlType = BigInt;
+}
+
+impl QueryFragment<Sqlite> for Version {
+    fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        pass.push_sql("PRAGMA data_version");
+        Ok(())
+    }
+}
+
+impl RunQueryDsl<SqliteConnection> for Version {}
 
 /// What stands between the `?` of a statement, found when this is compiled.
 pub(crate) const fn pieces<const N: usize>(sql: &str) -> [&str; N] {
@@ -133,7 +154,8 @@ statement!(
 
 statement!(
     /// A lease's end.
-    FreeLease = "UPDATE leases SET node = NULL, expires_at_ms = NULL WHERE run_id = ?",
+    FreeLease = "UPDATE leases SET node = NULL, expires_at_ms = NULL, next_seq = ? WHERE run_id = ?",
+    next_seq: i64 as BigInt,
     run: str as Text,
 );
 
@@ -163,23 +185,6 @@ statement!(
     problem: Option<String> as Nullable<Text>,
     ended_at_ms: i64 as BigInt,
     run: str as Text,
-);
-
-statement!(
-    /// Checks the epoch, and sets event numbers aside; no row: the lease is lost.
-    Allocate = "UPDATE leases SET next_seq = next_seq + ? WHERE run_id = ? AND epoch = ? AND node IS NOT NULL",
-    count: i64 as BigInt,
-    run: str as Text,
-    epoch: i64 as BigInt,
-);
-
-statement!(
-    /// The same for a run whose next number is known; no row: the lease is lost, or the number is another one.
-    AllocateFrom = "UPDATE leases SET next_seq = ? WHERE run_id = ? AND epoch = ? AND next_seq = ? AND node IS NOT NULL",
-    after: i64 as BigInt,
-    run: str as Text,
-    epoch: i64 as BigInt,
-    first: i64 as BigInt,
 );
 
 statement!(

@@ -165,6 +165,17 @@ pub(crate) fn append(cx: &mut Cx, run: &RunId, seq: i64, row: &NewRow) -> Applie
     Ok(())
 }
 
+/// The number of the run's last row in SQLite; 0 if it has none.
+pub(crate) fn last_seq(conn: &mut SqliteConnection, run: &str) -> QueryResult<i64> {
+    let blocks = log_blocks::table.filter(log_blocks::run_id.eq(run));
+    let Some(block) = blocks.select(diesel::dsl::max(log_blocks::block)).get_result::<Option<i64>>(conn)? else {
+        return Ok(0);
+    };
+    let rows = log::table.filter(log::id.between(block * BLOCK, block * BLOCK + BLOCK - 1)).filter(log::run_id.eq(run));
+    let last: Option<i64> = rows.select(diesel::dsl::max(log::seq)).get_result(conn)?;
+    Ok(last.unwrap_or(0))
+}
+
 /// Ranges of ids that hold all of the run's rows with numbers above `after`, in order. Neighbours are one range.
 fn ranges(conn: &mut SqliteConnection, run: &RunId, after: i64) -> QueryResult<Vec<(i64, i64)>> {
     let query = log_blocks::table

@@ -11,22 +11,26 @@ use crate::{
     connection::AnyConnection,
     dialect::both,
     error::{Applied, Fault},
-    failpoint, hot,
+    failpoint, hot, journal_log,
     schema::leases,
 };
 
 /// Checks the epoch, takes the row, and sets `count` event numbers aside, before anything else of the command; the
 /// first of them.
 pub(crate) fn allocate(cx: &mut Cx, lease: &Lease, count: i64) -> Applied<i64> {
-    if let AnyConnection::Sqlite(c) = cx.conn
-        && let Some(first) = cx.recent.next_seq(&lease.run)
-    {
-        let after = first + count;
-        let run = lease.run.as_str();
-        if (hot::AllocateFrom { after: &after, run, epoch: &lease.epoch, first: &first }).execute(c)? == 1 {
-            cx.recent.moved(&lease.run, after);
-            return Ok(first);
-        }
+    if let AnyConnection::Sqlite(c) = cx.conn {
+        let first = match cx.recent.next_seq_under(&lease.run, lease.epoch) {
+            Some(first) => first,
+            None => {
+                let row = row(c, lease.run.as_str())?.filter(|row| row.is_held && row.epoch == lease.epoch);
+                let next_seq = row.ok_or_else(|| lease_lost(lease))?.next_seq;
+                cx.recent.see(&lease.run, next_seq);
+                cx.recent.set_held(&lease.run, Some(lease.epoch));
+                next_seq
+            }
+        };
+        cx.recent.moved(&lease.run, first + count);
+        return Ok(first);
     }
     if let AnyConnection::Postgres(c) = cx.conn
         && cx.batch.is_open()
@@ -40,13 +44,8 @@ pub(crate) fn allocate(cx: &mut Cx, lease: &Lease, count: i64) -> Applied<i64> {
         return Ok(first);
     }
     let next: Option<i64> = match cx.conn {
-        AnyConnection::Sqlite(c) => {
-            let allocate = hot::Allocate { count: &count, run: lease.run.as_str(), epoch: &lease.epoch };
-            match allocate.execute(c)? {
-                0 => None,
-                _ => Some(leases::table.find(lease.run.as_str()).select(leases::next_seq).get_result(c)?),
-            }
-        }
+        // Above.
+        AnyConnection::Sqlite(_) => None,
         AnyConnection::Postgres(c) if failpoint::is_broken("epoch") => {
             diesel::update(leases::table.find(lease.run.as_str()))
                 .set(leases::next_seq.eq(leases::next_seq + count))
@@ -72,7 +71,7 @@ pub(crate) fn allocate(cx: &mut Cx, lease: &Lease, count: i64) -> Applied<i64> {
 pub(crate) fn give_back(cx: &mut Cx, run: &RunId, count: i64) -> Applied<()> {
     if let Some(held) = kept(cx, run)? {
         held.allocate(-count);
-    } else {
+    } else if !cx.recent.is_held(run) {
         diesel::update(leases::table.find(run.as_str()))
             .set(leases::next_seq.eq(leases::next_seq - count))
             .execute(cx.conn)?;
@@ -126,6 +125,7 @@ pub(crate) fn create(cx: &mut Cx, run: &RunId, holder: Option<&(NodeId, i64)>, n
             .execute(c)?,
     };
     cx.recent.created(run, next_seq);
+    remember(cx, run, holder.map(|_| epoch));
     Ok(Lease { run: run.clone(), epoch })
 }
 
@@ -149,7 +149,35 @@ pub(crate) fn take(cx: &mut Cx, run: &RunId, node: &NodeId, expires_at_ms: i64) 
             .returning(leases::epoch)
             .get_result(c)?,
     };
+    remember(cx, run, Some(epoch));
     Ok(Lease { run: run.clone(), epoch })
+}
+
+/// Whether there is a claim on the run by now.
+fn remember(cx: &mut Cx, run: &RunId, epoch: Option<i64>) {
+    if matches!(cx.conn, AnyConnection::Sqlite(_)) {
+        cx.recent.set_held(run, epoch);
+    }
+}
+
+/// A lease in SQLite.
+pub(crate) struct Row {
+    pub is_held: bool,
+    epoch: i64,
+    /// The number of the run's next event.
+    pub next_seq: i64,
+}
+
+/// As it stands, but for the number of a run that is held: that follows from its last event, so that an event needn't change this
+/// row as well. The row gets it when the run is let go.
+pub(crate) fn row(conn: &mut SqliteConnection, run: &str) -> QueryResult<Option<Row>> {
+    let columns = (leases::node.is_not_null(), leases::epoch, leases::next_seq);
+    let found: Option<(bool, i64, i64)> = leases::table.find(run).select(columns).get_result(conn).optional()?;
+    let Some((is_held, epoch, mut next_seq)) = found else { return Ok(None) };
+    if is_held {
+        next_seq = next_seq.max(journal_log::last_seq(conn, run)? + 1);
+    }
+    Ok(Some(Row { is_held, epoch, next_seq }))
 }
 
 /// Ends the lease: what comes with its epoch is refused from now on.
@@ -159,7 +187,14 @@ pub(crate) fn free(cx: &mut Cx, run: &RunId) -> Applied<()> {
         return Ok(());
     }
     match cx.conn {
-        AnyConnection::Sqlite(c) => hot::FreeLease { run: run.as_str() }.execute(c)?,
+        AnyConnection::Sqlite(c) => {
+            let next_seq = match cx.recent.next_seq(run) {
+                Some(next_seq) => next_seq,
+                None => row(c, run.as_str())?.map_or(1, |row| row.next_seq),
+            };
+            cx.recent.set_held(run, None);
+            hot::FreeLease { next_seq: &next_seq, run: run.as_str() }.execute(c)?
+        }
         AnyConnection::Postgres(c) => diesel::update(leases::table.find(run.as_str()))
             .set((leases::node.eq(None::<String>), leases::expires_at_ms.eq(None::<i64>)))
             .execute(c)?,
@@ -238,8 +273,11 @@ pub(crate) fn held_epoch(conn: &mut crate::connection::AnyConnection, run: &str)
 }
 
 /// The number that the run's next event will have; 0 if there is no such run.
-pub(crate) fn next_event(conn: &mut crate::connection::AnyConnection, run: &str) -> QueryResult<i64> {
-    let found = leases::table.find(run).select(leases::next_seq).get_result(conn).optional()?;
+pub(crate) fn next_event(conn: &mut AnyConnection, run: &str) -> QueryResult<i64> {
+    let found = match conn {
+        AnyConnection::Sqlite(c) => row(c, run)?.map(|row| row.next_seq),
+        AnyConnection::Postgres(c) => leases::table.find(run).select(leases::next_seq).get_result(c).optional()?,
+    };
     Ok(found.unwrap_or(0))
 }
 

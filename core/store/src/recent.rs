@@ -1,6 +1,7 @@
 //! What the writer remembers of the runs that it wrote to last, so that a step costs no look-ups. Each memory holds the
 //! run's next event number: nobody writes to a run's journal without moving it, so a number that isn't as remembered
-//! says that another process was there, and the memory is dropped.
+//! says that another process was there, and the memory is dropped. SQLite says at the beginning of each transaction whether
+//! anybody else has written, and if so everything is dropped: what is remembered there is what the rows say.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -28,6 +29,8 @@ struct Memory {
     block: Option<i64>,
     /// It certainly never waited, and so has no lock.
     quiet: bool,
+    /// The epoch of the claim on it, if it certainly has one. SQLite only.
+    held: Option<i64>,
     used: u64,
 }
 
@@ -40,6 +43,8 @@ pub(crate) struct Recent {
     /// Counts commands.
     now: u64,
     next_id: Option<i64>,
+    /// SQLite's word for what others have written.
+    version: Option<i64>,
     /// Bundles that are kept.
     bundles: HashSet<BundleDigest>,
     /// The group of runs that the last claim looked at last.
@@ -47,11 +52,18 @@ pub(crate) struct Recent {
 }
 
 impl Recent {
-    /// A transaction begins: other processes may have written meanwhile.
+    /// A transaction begins.
     pub(crate) fn begin(&mut self) {
-        self.next_id = None;
         if self.runs.len() > RUNS || self.steps > STEPS {
             self.make_room();
+        }
+    }
+
+    /// What SQLite says at the beginning of a transaction, which keeps others from writing until its end.
+    pub(crate) fn at_version(&mut self, version: i64) {
+        if self.version != Some(version) {
+            self.clear();
+            self.version = Some(version);
         }
     }
 
@@ -76,11 +88,11 @@ impl Recent {
         self.runs.retain(|_, memory| memory.used != now);
     }
 
-    /// Forgets everything: a transaction came to nothing.
+    /// Forgets everything: a transaction came to nothing, or somebody else has written.
     pub(crate) fn clear(&mut self) {
         self.runs.clear();
         self.steps = 0;
-        self.next_id = None;
+        (self.next_id, self.version) = (None, None);
         // They may have been kept by what came to nothing.
         self.bundles.clear();
     }
@@ -114,8 +126,26 @@ impl Recent {
     pub(crate) fn see(&mut self, run: &RunId, next_seq: i64) {
         if self.next_seq(run) != Some(next_seq) {
             self.forget(run);
-            let memory = Memory { next_seq, paths: None, block: None, quiet: false, used: self.now };
+            let memory = Memory { next_seq, paths: None, block: None, quiet: false, held: None, used: self.now };
             self.runs.insert(run.clone(), memory);
+        }
+    }
+
+    /// The number that the next event gets of a run on which there is a claim with this epoch, if it is remembered.
+    pub(crate) fn next_seq_under(&self, run: &RunId, epoch: i64) -> Option<i64> {
+        self.runs.get(run).filter(|memory| memory.held == Some(epoch)).map(|memory| memory.next_seq)
+    }
+
+    /// Whether there is a claim on the run: then its row doesn't say how far its numbers are.
+    pub(crate) fn is_held(&self, run: &RunId) -> bool {
+        self.runs.get(run).is_some_and(|memory| memory.held.is_some())
+    }
+
+    /// Whether there is a claim on the run, and with which epoch.
+    pub(crate) fn set_held(&mut self, run: &RunId, epoch: Option<i64>) {
+        if let Some(memory) = self.runs.get_mut(run) {
+            memory.held = epoch;
+            memory.used = self.now;
         }
     }
 
@@ -142,7 +172,8 @@ impl Recent {
     /// A run that has just been created has no steps.
     pub(crate) fn created(&mut self, run: &RunId, next_seq: i64) {
         self.forget(run);
-        let memory = Memory { next_seq, paths: Some(HashSet::new()), block: None, quiet: true, used: self.now };
+        let paths = Some(HashSet::new());
+        let memory = Memory { next_seq, paths, block: None, quiet: true, held: None, used: self.now };
         self.runs.insert(run.clone(), memory);
     }
 

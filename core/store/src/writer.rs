@@ -330,6 +330,14 @@ fn transaction(
         false => Lost::Nothing(Fault::Sql(error).into()),
     };
     dialect::begin_write(connection).map_err(lost)?;
+    match dialect::version(connection) {
+        Ok(None) => {}
+        Ok(Some(version)) => workplace.recent.at_version(version),
+        Err(error) => {
+            let _ = dialect::roll_back(connection);
+            return Err(lost(error));
+        }
+    }
     if let Some(room) = &mut workplace.room {
         room.look();
     }
