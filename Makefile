@@ -8,7 +8,7 @@ WINDLASS := $(TARGET)/release/windlass --data $(DATA)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup build ui run clean-lab test tidy fmt soak bench bench-peers docs
+.PHONY: help setup build dist ui run clean-lab test tidy fmt soak bench bench-peers docs
 
 help: ## Lists the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,11 @@ build: ## Builds the release binary
 	@$(MAKE) --no-print-directory ui
 	@echo "build: cargo build --release (the first time takes a few minutes)"
 	@cargo build --release --quiet --package windlass-server
+
+dist: ## Builds the program for servers, target/dist/windlass: it takes longer to build, and less to run
+	@bash .ci/setup run
+	@$(MAKE) --no-print-directory ui
+	@cargo build --profile dist --quiet --package windlass-server
 
 # All that the interface's files are made of, folders too (something may be taken out); the binary embeds what becomes of them.
 UI := ui/index.html ui/package-lock.json ui/vite.config.ts ui/svelte.config.js $(shell find ui/src ui/public ui/scripts)
@@ -56,9 +61,9 @@ bench: ## Measures the engine on this machine (more with ARGS="--help")
 
 bench-peers: ## Measures Windlass beside Restate, DBOS and Prefect, and writes docs/benchmarks.md (more with ARGS="--help")
 	@bash .ci/setup test
-	@cargo build --release --quiet --package windlass-server
+	@$(MAKE) --no-print-directory dist
 	@cargo build --release --quiet --package windlass-tests --bin windlass-load
-	@python3 -B tests/peers/bench.py --folder "$(TARGET)/peers" --windlass "$(TARGET)/release/windlass" \
+	@python3 -B tests/peers/bench.py --folder "$(TARGET)/peers" --windlass "$(TARGET)/dist/windlass" \
 		--load "$(TARGET)/release/windlass-load" --write docs/benchmarks.md $(ARGS)
 
 soak: ## Breaks nodes, networks, disks and databases, and looks whether what is promised holds (SEED=7 SEEDS=1 SECONDS=20)

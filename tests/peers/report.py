@@ -220,9 +220,10 @@ A step returns a random number, and is recorded before the next one begins.
 | 1,000 runs that wait 10 s | started as fast as 64 clients can (libraries: at once), each waits durably; lateness counts from when the start was accepted |
 | tasks | Windmill's own method: 40 light (fib 10) and 10 long (fib 33) tasks, one after the other in one run, each a step |
 
-How each is driven: Windlass over its HTTP API with 64 kept connections, and one stream of events tells the clients which runs have ended.
-Restate over HTTP through its ingress with 64 kept connections, by the same client program; its service runs on Node. DBOS and Prefect are
-libraries: their client is a Python process with 64 threads that calls the workflow's function, as their documentation does.
+How each is driven: Windlass, built as for a server (`make dist`), over its HTTP API with 64 kept connections, and one stream of events tells
+the clients which runs have ended. Restate over HTTP through its ingress with 64 kept connections, by the same client program; its service
+runs on Node. DBOS and Prefect are libraries: their client is a Python process with 64 threads that calls the workflow's function, as
+their documentation does.
 
 Settings that aren't the defaults: ports and folders; telemetry is off; Windlass' bounds of computing are raised for fib 33, and
 it may start the one program; Prefect's tasks keep their results; DBOS logs only errors (Restate's service logs each run, as by default).

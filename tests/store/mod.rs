@@ -10,6 +10,7 @@ mod faults;
 mod feed;
 mod group;
 mod growth;
+mod held;
 mod journal;
 mod keeping;
 mod launches;

@@ -306,3 +306,31 @@ impl Watched {
         is_time
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_woken(wake: &Wake) -> bool {
+        let began = Instant::now();
+        wake.wait(Duration::from_millis(200));
+        began.elapsed() < Duration::from_millis(200)
+    }
+
+    #[test]
+    fn a_worker_that_becomes_free_wakes_the_scheduler_only_where_something_waits_for_one() {
+        let wake = Wake::default();
+        wake.planned(None, 10);
+        wake.freed(10);
+        assert!(!is_woken(&wake), "nothing is due");
+        wake.planned(Some(20), 10);
+        wake.freed(19);
+        assert!(!is_woken(&wake), "it isn't due yet");
+        wake.freed(20);
+        assert!(is_woken(&wake), "it has become due");
+        wake.planned(Some(20), 30);
+        assert!(is_woken(&wake), "a worker became free before it was known what is due");
+        wake.planned(Some(20), 30);
+        assert!(!is_woken(&wake), "nobody has become free since");
+    }
+}

@@ -103,7 +103,8 @@ fn rows(
         // Without a LIMIT: with one, SQLite prepares a statement anew each time.
         let found = log::table.filter(log::id.gt(after.id)).order(log::id);
         if filter.kinds.is_empty() && filter.run.is_none() {
-            let rows = found.select((log::id, LogRow::as_select())).load_iter::<(i64, LogRow), DefaultLoadingMode>(c)?;
+            let rows =
+                found.select((log::id, LogRow::as_select())).load_iter::<(i64, LogRow), DefaultLoadingMode>(c)?;
             let place = |row: QueryResult<(i64, LogRow)>| row.map(|(id, row)| (Place { xid: 0, id }, Some(row)));
             return rows.take(limit as usize).map(place).collect();
         }
@@ -193,9 +194,7 @@ fn places(conn: &mut AnyConnection, after: Place, limit: i64) -> QueryResult<Vec
 /// The place behind everything that is committed now, and before everything that isn't.
 pub(crate) fn end(conn: &mut AnyConnection) -> QueryResult<Place> {
     match conn {
-        AnyConnection::Sqlite(c) => {
-            Ok(Place { xid: 0, id: last_id(c)? })
-        }
+        AnyConnection::Sqlite(c) => Ok(Place { xid: 0, id: last_id(c)? }),
         AnyConnection::Postgres(c) => {
             let text = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS xid, 0::bigint AS id";
             diesel::sql_query(text).get_result::<PlaceRow>(c).map(PlaceRow::place)

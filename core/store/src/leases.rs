@@ -1,4 +1,5 @@
-//! The narrow table that every journal write goes through: who works on a run, and its next event's number.
+//! The narrow table that every journal write goes through: who works on a run, and its next event's number. In SQLite that number
+//! stands there of runs that nobody holds; of the others it follows from their events.
 
 use std::collections::HashMap;
 

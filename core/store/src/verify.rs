@@ -286,7 +286,7 @@ impl Verifier {
         let (mut count, mut events) = (0, 0);
         let mut last = String::new();
         loop {
-            let page: Vec<(String, Option<i64>, Option<i64>, Option<bool>)> = runs::table
+            let page: Vec<Numbered> = runs::table
                 .left_join(schema::leases::table.on(schema::leases::run_id.eq(runs::id)))
                 .filter(runs::id.gt(&last))
                 .order(runs::id)
@@ -338,6 +338,9 @@ impl Verifier {
         Ok(())
     }
 }
+
+/// A run, its end, its next event's number, and whether a node holds it.
+type Numbered = (String, Option<i64>, Option<i64>, Option<bool>);
 
 /// The first thing that is wrong with a run's events.
 fn journal_fault(marks: &[(i64, Option<String>, bool)], next_seq: Option<i64>, open: &[String]) -> Option<String> {
