@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use windlass_engine::Verdict;
-use windlass_model::{Code, EventKind, RunState, StepPath};
+use windlass_model::{Code, EventKind, RunState, StepPath, WaitReason};
 use windlass_tests::World;
 
 const BROKEN: &str = r#"fn run(input) {
@@ -24,6 +24,30 @@ fn a_failed_run_is_restarted_from_its_failed_step_on_its_own_scripts() {
     let record = world.ended_as(&run, RunState::Succeeded);
     assert_eq!(record.output, Some(json!("done")));
     assert_eq!((world.witness.count("make", "a"), world.witness.count("refuse", "b")), (1, 2));
+}
+
+#[test]
+fn a_run_that_failed_inside_of_with_lock_goes_on_inside() {
+    let world = World::new();
+    let script = |name: &str, inside: &str| {
+        let text = format!(r#"fn run(input) {{ with_lock("x", || {{ {inside} }}); "done" }}"#);
+        world.script(name, r#"rollback: "none""#, &text);
+    };
+    script("t/in", r#"probe::touch("in"); parallel([|| probe::refuse("b")]); probe::touch("more")"#);
+    script("t/other", r#"wait_signal("go")"#);
+    let run = world.launch("t/in", json!({}));
+    assert_eq!(world.end(&run).state, RunState::Failed);
+    let other = world.launch("t/other", json!({}));
+    world.waits(&other);
+    world.witness.saw("allow b ");
+    world.engine().restart(&run, false, false, "operator").unwrap();
+    assert_eq!(world.waits(&run).waiting_on, vec![WaitReason::Lock], "another run has it");
+    assert_eq!(world.witness.count("refuse", "b"), 1);
+    world.engine().signal(&other, "go", json!(null), "test", None).unwrap();
+    assert_eq!(world.ended_as(&run, RunState::Succeeded).output, Some(json!("done")));
+    let count = |what: &str, name: &str| world.witness.count(what, name);
+    assert_eq!((count("touch", "in"), count("refuse", "b"), count("touch", "more")), (1, 2, 1));
+    assert!(world.engine().locks().unwrap().is_empty());
 }
 
 #[test]

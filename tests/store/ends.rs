@@ -20,6 +20,7 @@ super::on_both!(
     a_failed_run_is_restarted,
     what_a_restart_forgets_was_not_said,
     a_failed_run_can_be_cancelled,
+    each_restart_gives_as_much_time_as_the_launch,
     sources_are_replaced_while_nobody_holds_the_run,
     a_run_goes_on_as_a_new_one,
     a_closure_cannot_go_on_elsewhere,
@@ -143,6 +144,23 @@ fn what_a_restart_forgets_was_not_said(w: &World) {
     say(&third, &["#3", "2/b0/#0"]);
     restart(third, None, &[]);
     assert_eq!(outputs(), HashMap::from([(String::new(), 4), ("2/b0/".into(), 1)]), "a plain restart forgets nothing");
+}
+
+fn each_restart_gives_as_much_time_as_the_launch(w: &World) {
+    let deadline_at_ms = Some(w.now() + 1_000);
+    let mut lease = w.launch_as(NewRun { deadline_at_ms, ..new_run("r1") }).unwrap();
+    for _ in 0..3 {
+        w.ok(Command::Fail { lease: lease.clone(), problem: problem(), undo: false });
+        w.pass(50_000);
+        let (run, bundle) = (lease.run.clone(), "b1".into());
+        let restart =
+            Command::Restart { run, bundle, drop: Vec::new(), retake: Vec::new(), from: None, by: "ann".into() };
+        w.ok(restart);
+        let record = w.store.run(&lease.run).unwrap().unwrap();
+        assert_eq!(record.deadline_at_ms, Some(w.now() + 1_000));
+        w.pass(10);
+        lease = w.claim(&lease.run);
+    }
 }
 
 fn a_failed_run_can_be_cancelled(w: &World) {

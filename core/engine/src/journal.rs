@@ -201,6 +201,7 @@ impl LiveJournal {
             return Settled::Stop(Stop::ReplayEnd);
         }
         let (started_at_ms, attempts) = self.started(call);
+        let outcome = self.recorded.of_all_attempts(&call.path, outcome);
         if !call.needs_intent() {
             self.store.withdraw_lazy(self.lazy_key(&call.path));
         }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use windlass_model::{
-    Digest, EffectClass, StepPath, StepState,
+    Digest, EffectClass, Outcome, Problem, StepPath, StepState,
     journal::Replay,
     lock::{self, HeldLock},
     step::StepRecord,
@@ -47,6 +47,19 @@ pub(crate) struct Recorded {
 }
 
 impl Recorded {
+    /// What all attempts of a step came to. What was refused now may have been done half before the process died: then there is
+    /// something to be undone.
+    pub(crate) fn of_all_attempts(&self, path: &StepPath, outcome: Outcome) -> Outcome {
+        match outcome {
+            Outcome::Error(problem)
+                if problem.no_effect && self.get(path).is_some_and(|before| before.attempts > 0) =>
+            {
+                Outcome::Error(Problem { no_effect: false, ..Problem::clone(&problem) }.into())
+            }
+            outcome => outcome,
+        }
+    }
+
     pub(crate) fn new(steps: Vec<StepRecord>, outputs: HashMap<String, u32>) -> Self {
         let mut recorded = Self { count: steps.len(), ..Self::default() };
         for step in steps {
@@ -172,5 +185,35 @@ impl Recorded {
     pub(crate) fn first_unvisited(&self) -> Option<&StepRecord> {
         let visited = self.root.visited.load(Ordering::Relaxed) as usize;
         self.root.steps.iter().skip(visited).flatten().next()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use windlass_model::{CallSite, Code};
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_nothing_of_what_was_begun_before_the_process_died() {
+        let path = |ordinal| StepPath::new("", ordinal);
+        let begun = |ordinal, attempts| StepRecord {
+            state: StepState::Started,
+            outcome: None,
+            path: path(ordinal),
+            op: "docker::create_nodes".into(),
+            class: EffectClass::Keyed,
+            args: "[]".into(),
+            digest: Digest([0; 16]),
+            site: CallSite::default(),
+            attempts,
+            started_at_ms: 0,
+            finished_at_ms: None,
+        };
+        // The second one didn't happen, as an operator has said.
+        let recorded = Recorded::new(vec![begun(0, 1), begun(1, 0)], HashMap::new());
+        let refused = || Outcome::Error(Problem::new(Code::Unavailable, "Docker isn't there").no_effect().into());
+        let stays = |ordinal| recorded.of_all_attempts(&path(ordinal), refused()) == refused();
+        assert_eq!([0, 1, 2].map(stays), [false, true, true]);
     }
 }

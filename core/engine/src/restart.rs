@@ -170,6 +170,7 @@ impl Engine {
         fits(&pinned)?;
         let steps = self.steps(run)?;
         let mut dropped = failed_steps(&record, &steps);
+        dropped.extend(given_back_since(&dropped, &steps));
         let mut again = Vec::new();
         if let Some(from) = from {
             let later = repeated::since(from, &steps)?;
@@ -252,6 +253,22 @@ fn failed_steps(record: &RunRecord, steps: &[StepRecord]) -> Vec<StepPath> {
         }
     }
     dropped
+}
+
+/// Steps that gave back, after one of these had failed, a lock that its lane had then: `with_lock` does, whatever becomes of what is inside.
+/// What goes on inside has it again.
+fn given_back_since(failed: &[StepPath], steps: &[StepRecord]) -> Vec<StepPath> {
+    let all = taken(steps.iter());
+    let unlocks = steps.iter().filter(|step| &*step.op == "unlock" && step.state == StepState::Succeeded);
+    let had_then = |unlock: &StepRecord, failed: &StepPath| {
+        let lock = LockName::of_args(&unlock.args);
+        let before = |taken: &Taken| taken.step.path.lane == failed.lane && taken.step.path.ordinal < failed.ordinal;
+        unlock.path.lane == failed.lane
+            && unlock.path.ordinal > failed.ordinal
+            && all.iter().any(|taken| Some(&taken.lock) == lock.as_ref() && before(taken))
+    };
+    let since = unlocks.filter(|unlock| failed.iter().any(|failed| had_then(unlock, failed)));
+    since.map(|unlock| unlock.path.clone()).collect()
 }
 
 /// Waits for locks that the run held when it failed: those of which no later step gave the lock back. And the names of those that

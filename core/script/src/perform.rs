@@ -72,7 +72,7 @@ fn attempts(
     let cx = run.op_context(&call.path, entry.op.timeout_ms);
     let mut attempt = 1;
     loop {
-        let problem = match attempt_once(run, entry, &cx, args, recover) {
+        let mut problem = match attempt_once(run, entry, &cx, args, recover) {
             Ok(value) => return Ok(Ok(value)),
             Err(problem) => problem,
         };
@@ -80,6 +80,8 @@ fn attempts(
         branch::look_for_stop()?;
         let repeatable = entry.op.class != EffectClass::AtMostOnce || problem.no_effect;
         if !problem.retryable || !repeatable || attempt >= call.retry.attempts {
+            // It speaks of this attempt; one before may have done something.
+            problem.no_effect &= !recover;
             return Ok(Err(problem));
         }
         let problem = run.scrubber.problem(problem);

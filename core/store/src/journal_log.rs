@@ -317,6 +317,14 @@ pub(crate) fn outputs(conn: &mut AnyConnection, run: &RunId) -> QueryResult<Vec<
         .select((log::seq, log::kind, log::path, log::data.assume_not_null()))))
 }
 
+/// When the run was restarted, each time.
+pub(crate) fn restarts(conn: &mut AnyConnection, run: &RunId) -> QueryResult<Vec<i64>> {
+    Ok(over_run!(conn, run, 0, found: i64, false, log::table
+        .filter(log::run_id.eq(run.as_str()))
+        .filter(log::kind.eq(EventKind::RunRestarted.as_str()))
+        .select(log::at_ms)))
+}
+
 /// Takes the step out of a row; the event stays, as history.
 pub(crate) fn forget_step(cx: &mut Cx, id: i64) -> Applied<()> {
     let row: LogRow = log::table.find(id).select(LogRow::as_select()).first(cx.conn)?;

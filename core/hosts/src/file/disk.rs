@@ -111,7 +111,8 @@ impl Backend for Disk {
                 symlinkat(target.as_str(), &parent.fd, names.temporary.as_str()).map_err(|e| failed(e.into()))?
             }
             Entry::File { bytes, mode } => {
-                let kept = old.filter(|_| !new.mode_is_given).map(|old| old.st_mode & 0o7777);
+                // A link has no mode of its own. Who runs a program under another name is nothing that a new file keeps.
+                let kept = old.filter(|old| !new.mode_is_given && is_file(old)).map(|old| old.st_mode & 0o777);
                 let owner = new.owner.as_deref().map(owner).transpose()?;
                 write_new(&parent, &names.temporary, bytes, kept.unwrap_or(*mode), owner).map_err(failed)?;
             }
@@ -207,6 +208,10 @@ fn look(parent: &Parent, place: &Place) -> Result<Option<FileStat>, Problem> {
         Err(Errno::ENOENT) => Ok(None),
         Err(error) => Err(support::system(place.shown(), &error.into()).no_effect()),
     }
+}
+
+fn is_file(stat: &FileStat) -> bool {
+    kind(SFlag::from_bits_truncate(stat.st_mode & SFlag::S_IFMT.bits())) == "file"
 }
 
 fn is_folder(stat: &FileStat) -> bool {

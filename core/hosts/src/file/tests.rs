@@ -335,6 +335,9 @@ fn links_do_not_lead_out() {
     }
     site.call("link", "l", json!(["in/x"])).unwrap();
     assert_eq!(site.call("read", "l", json!([])).unwrap(), "inside");
+    // A link's mode says nothing.
+    site.call("write", "l", json!(["mine"])).unwrap();
+    assert_eq!(fs::metadata(site.path("l")).unwrap().mode() & 0o7777, 0o644);
 }
 
 #[test]

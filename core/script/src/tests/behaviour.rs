@@ -31,6 +31,17 @@ fn retryable_errors_are_tried_again() {
 }
 
 #[test]
+fn a_refusal_speaks_of_its_own_attempt_only() {
+    for (refused_at, no_effect) in [(1, true), (2, false), (3, false)] {
+        let fixture = Fixture::new();
+        assert_eq!(fixture.problem(&format!("t::half({refused_at})")).code, Code::Conflict);
+        let steps = fixture.journal.steps.lock();
+        let Some((_, Some(Outcome::Error(problem)))) = steps.values().next() else { panic!("{refused_at}") };
+        assert_eq!(problem.no_effect, no_effect, "refused at attempt {refused_at}");
+    }
+}
+
+#[test]
 fn scripts_see_errors_as_maps() {
     let fixture = Fixture::new();
     let caught = fixture.returned("let c = (); try { t::broken() } catch (e) { c = e } c");

@@ -80,6 +80,7 @@ pub fn module(count: Arc<AtomicU32>) -> HostModule {
         move || count.fetch_add(1, Ordering::SeqCst) + 1
     };
     let (effect, flaky, made, deleted) = (counting(&count), counting(&count), counting(&count), counting(&count));
+    let half = counting(&count);
     let mut make = op(
         "make",
         NAME,
@@ -125,6 +126,14 @@ pub fn module(count: Arc<AtomicU32>) -> HostModule {
                 Box::new(|cx, args| {
                     let token = cx.reveal(args.get("token"), args.str("to"))?;
                     Ok(json!({ "sent": format!("Authorization: {}", token.as_str()), "length": token.len() }))
+                }),
+            ),
+            op(
+                "half",
+                VALUE,
+                Box::new(move |_, args| match *args.get("value") == half() {
+                    true => Err(Problem::new(Code::Conflict, "it is refused").no_effect()),
+                    false => Err(Problem::new(Code::Unavailable, "the connection broke").retryable()),
                 }),
             ),
         ],

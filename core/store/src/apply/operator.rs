@@ -13,7 +13,7 @@ use super::{Cx, set_due};
 use crate::{
     approvals, bundles, dialect,
     error::{Applied, refuse},
-    events, leases, locks,
+    events, journal_log, leases, locks,
     log::Log,
     resources,
     runs::{self, RunRow},
@@ -172,7 +172,13 @@ pub(crate) fn restart(cx: &mut Cx, anew: &Anew) -> Applied<()> {
         approvals::remove(cx, run, &path.to_string())?;
     }
     // It gets as much time again as it had.
-    let deadline_at_ms = row.deadline_at_ms.map(|at| cx.now_ms + (at - row.launched_at_ms));
+    let deadline_at_ms = match row.deadline_at_ms {
+        Some(at) => {
+            let began = journal_log::restarts(cx.conn, run)?.into_iter().max().unwrap_or(row.launched_at_ms);
+            Some(cx.now_ms + (at - began))
+        }
+        None => None,
+    };
     diesel::update(schema::runs::table.find(run.as_str()))
         .set((
             schema::runs::state.eq(next.as_str()),
