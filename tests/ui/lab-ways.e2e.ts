@@ -116,11 +116,14 @@ describe('the tables', () => {
     await page.getByText('2 to add.').waitFor();
     await page.getByRole('dialog').getByRole('button', { name: 'Deploy', exact: true }).click();
     await links.getByRole('row', { name: /a:eth1 – h1:eth0/ }).getByText('up', { exact: true }).waitFor();
+    // Its name, and not two letters of a run's.
+    const isThere = async () => /"h1[":]/.test(JSON.stringify((await server.api<{ actual: unknown }>('GET', '/labs/tables')).actual));
+    await until('the node to be there', isThere);
     await page.getByRole('button', { name: 'Remove h1', exact: true }).click();
     await page.getByRole('button', { name: 'Deploy…' }).click();
     await page.getByText(/to remove/).first().waitFor();
     await page.getByRole('dialog').getByRole('button', { name: 'Deploy', exact: true }).click();
-    await until('the node to be gone', async () => !JSON.stringify((await server.api<{ actual: unknown }>('GET', '/labs/tables')).actual).includes('h1'));
+    await until('the node to be gone', async () => !(await isThere()));
     await looks(page, 'lab-table', { full: false });
   });
 
