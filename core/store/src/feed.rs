@@ -34,7 +34,7 @@ use crate::{
 const SCAN: usize = 5_000;
 /// Rows that are read at once.
 const PAGE: i64 = 500;
-/// Rows, and runs, up to which what takes least for a few is done.
+/// Runs up to which what takes least for a few is done.
 const FEW: usize = 24;
 
 /// A place in the feed.
