@@ -80,7 +80,7 @@ impl EngineConfig {
             known_secret: None,
             time: Time::real(),
             bounds: Bounds::default(),
-            workers: 64,
+            workers: 256,
             stack_bytes: 8 << 20,
             exclusive: true,
             lease_ms: 30_000,

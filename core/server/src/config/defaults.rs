@@ -186,6 +186,6 @@ impl Default for Log {
 
 impl Default for EngineSettings {
     fn default() -> Self {
-        Self { workers: 64, lease_ms: 30_000, poll_ms: 200, retention: "90d".into(), stack_bytes: 16 << 20 }
+        Self { workers: 256, lease_ms: 30_000, poll_ms: 200, retention: "90d".into(), stack_bytes: 16 << 20 }
     }
 }
