@@ -1,7 +1,7 @@
 //! Restart from the failed step, retry, diff, export, prune.
 
 use serde_json::json;
-use windlass_engine::Verdict;
+use windlass_engine::{Terms, Verdict};
 use windlass_model::{Code, EventKind, RunState, StepPath, WaitReason};
 use windlass_tests::World;
 
@@ -24,6 +24,68 @@ fn a_failed_run_is_restarted_from_its_failed_step_on_its_own_scripts() {
     let record = world.ended_as(&run, RunState::Succeeded);
     assert_eq!(record.output, Some(json!("done")));
     assert_eq!((world.witness.count("make", "a"), world.witness.count("refuse", "b")), (1, 2));
+}
+
+#[test]
+fn all_branches_that_failed_are_repeated_by_one_restart() {
+    let world = World::new();
+    let script = r#"fn run(input) {
+        let all = #{ on_error: "wait_all" };
+        probe::touch("before");
+        parallel([
+            || { probe::touch("one"); parallel([|| probe::refuse("a"), || { probe::touch("two"); probe::refuse("b") }], all) },
+            || with_lock("x", || { probe::touch("three"); probe::refuse("c") }),
+            || { try { probe::refuse("never") } catch {}; probe::touch("four") },
+            || parallel_map(["d", "e"], |name| probe::refuse(name), all),
+        ], all);
+        "done"
+    }"#;
+    world.script("t/several", r#"rollback: "none""#, script);
+    let run = world.launch("t/several", json!({}));
+    assert_eq!(world.end(&run).state, RunState::Failed);
+    for name in ["a", "b", "c", "d", "e"] {
+        world.witness.saw(&format!("allow {name} "));
+    }
+    let restarted = world.engine().restart(&run, false, false, "operator").unwrap();
+    let mut dropped: Vec<String> = restarted.dropped.iter().map(ToString::to_string).collect();
+    dropped.sort();
+    let failed = ["1", "1/b0/1", "1/b0/1/b0/0", "1/b0/1/b1/1", "1/b1/2", "1/b3/0", "1/b3/0/b0/0", "1/b3/0/b1/0"];
+    assert!(failed.iter().all(|path| dropped.iter().any(|one| one == path)), "{dropped:?}");
+    assert!(!dropped.iter().any(|path| path.starts_with("1/b2/")), "it caught what failed, and went on: {dropped:?}");
+    assert_eq!(world.ended_as(&run, RunState::Succeeded).output, Some(json!("done")));
+    let repeated: Vec<usize> = ["a", "b", "c", "d", "e"].map(|name| world.witness.count("refuse", name)).to_vec();
+    assert_eq!((repeated, world.witness.count("refuse", "never")), (vec![2; 5], 1));
+    for name in ["before", "one", "two", "three", "four"] {
+        assert_eq!(world.witness.count("touch", name), 1, "{name}");
+    }
+    assert!(world.engine().locks().unwrap().is_empty());
+}
+
+#[test]
+fn a_restart_that_was_decided_before_another_one_is_refused() {
+    let world = World::new();
+    let script = r#"fn run(input) { probe::make("a"); probe::refuse("b"); probe::refuse("c"); "done" }"#;
+    world.script("t/two", r#"rollback: "none""#, script);
+    let run = world.launch("t/two", json!({}));
+    assert_eq!(world.end(&run).state, RunState::Failed);
+    world.witness.saw("allow b ");
+    let at: StepPath = "1".parse().unwrap();
+    let terms = Terms { from: Some(&at), ..Terms::default() };
+    // While one operator's restart is looked at, another one's takes it further, and it fails again: what failed then is done now.
+    let other = |_: &_| {
+        world.engine().restart(&run, false, false, "other").unwrap();
+        let failed = world.end(&run).problem.unwrap();
+        assert_eq!(failed.step.as_deref(), Some("2"), "{failed}");
+        Ok(())
+    };
+    let problem = world.engine().restart_if(&run, terms, "operator", other).unwrap_err();
+    assert_eq!(problem.code, Code::Conflict, "{problem}");
+    assert_eq!(world.engine().run(&run).unwrap().unwrap().state, RunState::Failed);
+    world.witness.saw("allow c ");
+    world.engine().restart(&run, false, false, "operator").unwrap();
+    assert_eq!(world.ended_as(&run, RunState::Succeeded).output, Some(json!("done")));
+    let count = |what: &str, name: &str| world.witness.count(what, name);
+    assert_eq!((count("make", "a"), count("refuse", "b"), count("refuse", "c")), (1, 2, 2));
 }
 
 #[test]

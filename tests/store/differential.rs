@@ -16,6 +16,7 @@ use windlass_model::{
     wait::{ApprovalRequest, Decision, OnExpiry, Resolution},
     workflow::{OnConflict, Priority},
 };
+use windlass_store::Store;
 
 use super::{
     group::in_one_batch,
@@ -34,6 +35,8 @@ struct Source {
     leases: Vec<Lease>,
     /// Leases of runs that were being undone, and runs whose undo was stuck, last.
     undone: Vec<Lease>,
+    /// Of the database that is asked how far runs are.
+    store: Store,
     stuck: Vec<RunId>,
 }
 
@@ -149,7 +152,11 @@ impl Source {
                 Command::Unstick { run, action: StuckAction::Retry, by }
             }
             8 => Command::Unpark { run, by },
-            9 => Command::Restart { run, bundle: "b1".into(), drop: vec![at], retake: Vec::new(), from: None, by },
+            9 => {
+                let judged = self.store.next_event(&run).unwrap_or(0) - i64::from(self.random.random_bool(0.2));
+                let (bundle, drop, retake) = ("b1".into(), vec![at], Vec::new());
+                Command::Restart { run, bundle, drop, retake, from: None, judged, by }
+            }
             // As far as a run may have come.
             _ => Command::Upgrade { run, bundle: "b1".into(), judged: i64::from(at.ordinal) + 4, by },
         }
@@ -349,8 +356,13 @@ fn compare(seeds: std::ops::Range<u64>, most: usize) {
     for seed in seeds {
         let Some(postgres) = World::postgres() else { return };
         let sqlite = World::sqlite();
-        let mut source =
-            Source { random: StdRng::seed_from_u64(seed), leases: Vec::new(), undone: Vec::new(), stuck: Vec::new() };
+        let mut source = Source {
+            random: StdRng::seed_from_u64(seed),
+            store: sqlite.store.clone(),
+            leases: Vec::new(),
+            undone: Vec::new(),
+            stuck: Vec::new(),
+        };
         let mut applied = 0;
         let (mut noted, mut told) = (0, 0);
         for number in 0..if most == 1 { 500 } else { 200 } {

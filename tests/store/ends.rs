@@ -84,6 +84,7 @@ fn a_failed_run_is_restarted(w: &World) {
         drop: vec![path("1"), path("9")],
         retake: Vec::new(),
         from: None,
+        judged: w.store.next_event(&lease.run).unwrap(),
         by: "ann".into(),
     };
     assert_eq!(w.refused(restart("b1")), Code::IllegalTransition);
@@ -91,6 +92,13 @@ fn a_failed_run_is_restarted(w: &World) {
     assert_eq!(w.refused(restart("unknown")), Code::NotFound);
     w.ok(Command::PutBundle { digest: "b2".into(), body: "{}".into() });
     w.pass(1_000);
+    let mut stale = restart("b2");
+    if let Command::Restart { judged, .. } = &mut stale {
+        *judged -= 1;
+    }
+    let before = w.store.steps(&lease.run).unwrap();
+    assert_eq!(w.refused(stale), Code::Conflict, "it has gone on since");
+    assert_eq!(w.store.steps(&lease.run).unwrap(), before);
     w.ok(restart("b2"));
     let record = w.store.run(&lease.run).unwrap().unwrap();
     assert_eq!((record.state, record.problem, record.ended_at_ms), (RunState::Queued, None, None));
@@ -121,6 +129,7 @@ fn what_a_restart_forgets_was_not_said(w: &World) {
             drop,
             retake: Vec::new(),
             from,
+            judged: w.store.next_event(&run).unwrap(),
             by: "ann".into(),
         });
         w.claim(&run)
@@ -152,9 +161,9 @@ fn each_restart_gives_as_much_time_as_the_launch(w: &World) {
     for _ in 0..3 {
         w.ok(Command::Fail { lease: lease.clone(), problem: problem(), undo: false });
         w.pass(50_000);
-        let (run, bundle) = (lease.run.clone(), "b1".into());
-        let restart =
-            Command::Restart { run, bundle, drop: Vec::new(), retake: Vec::new(), from: None, by: "ann".into() };
+        let (run, bundle, drop, retake) = (lease.run.clone(), "b1".into(), Vec::new(), Vec::new());
+        let judged = w.store.next_event(&run).unwrap();
+        let restart = Command::Restart { run, bundle, drop, retake, from: None, judged, by: "ann".into() };
         w.ok(restart);
         let record = w.store.run(&lease.run).unwrap().unwrap();
         assert_eq!(record.deadline_at_ms, Some(w.now() + 1_000));

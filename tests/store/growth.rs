@@ -228,9 +228,10 @@ fn a_large_run_goes_in_slices_and_is_whole_or_going_between_them(w: &World) {
         assert!(before - left <= 5_000, "{} rows in one transaction", before - left);
         assert!(before > left || w.store.run(run).unwrap().is_none(), "a slice of nothing");
         // Its steps would be done again.
-        let (bundle, by) = (BUNDLE.into(), "ann".to_owned());
-        let drop = Vec::new();
-        let restart = Command::Restart { run: run.clone(), bundle, drop, retake: Vec::new(), from: None, by };
+        let (bundle, drop, retake) = (BUNDLE.into(), Vec::new(), Vec::new());
+        let (run_again, judged) = (run.clone(), w.store.next_event(run).unwrap_or(1));
+        let restart =
+            Command::Restart { run: run_again, bundle, drop, retake, from: None, judged, by: "ann".to_owned() };
         assert_eq!(w.refused(restart), Code::RunNotFound);
         assert_eq!(w.refused(signal(run, "go", 1.into())), Code::RunNotFound);
     }

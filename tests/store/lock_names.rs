@@ -78,6 +78,7 @@ fn a_restart_takes_a_lock_across_organisations_again(w: &World) {
         drop: Vec::new(),
         retake: vec![LockName::new("a.example", Some("dns.write".into()))],
         from: None,
+        judged: w.store.next_event(&failed.run).unwrap(),
         by: "ann".into(),
     });
     let other = launch(w, "beta", "b");

@@ -95,6 +95,7 @@ fn a_dropped_step_stays_as_history(w: &World) {
         drop,
         retake: Vec::new(),
         from: None,
+        judged: w.store.next_event(&lease.run).unwrap(),
         by: "ann".into(),
     });
     assert!(w.store.steps(&lease.run).unwrap().is_empty());

@@ -204,13 +204,14 @@ fn a_failed_run_is_undone_when_its_concurrency_key_has_room(w: &World) {
     assert_eq!(w.refused(Command::Launch { run: Box::new(keyed("c")), claim: None }), Code::Conflict);
 }
 
-fn restart(lease: &Lease, drop: &[&str], retake: &[&str]) -> Command {
+fn restart(w: &World, lease: &Lease, drop: &[&str], retake: &[&str]) -> Command {
     Command::Restart {
         run: lease.run.clone(),
         bundle: super::world::BUNDLE.into(),
         drop: drop.iter().map(|at| super::world::path(at)).collect(),
         retake: retake.iter().map(|&name| shared(name)).collect(),
         from: None,
+        judged: w.store.next_event(&lease.run).unwrap(),
         by: "ann".into(),
     }
 }
@@ -218,7 +219,7 @@ fn restart(lease: &Lease, drop: &[&str], retake: &[&str]) -> Command {
 fn a_restart_forgets_what_the_failure_gave_up(w: &World) {
     let failed = holder(w, "platform", "a");
     fail(w, &failed);
-    w.ok(restart(&failed, &["0"], &[]));
+    w.ok(restart(w, &failed, &["0"], &[]));
     let second = holder(w, "platform", "b");
     // It waits for the lock as any other, fails before it has it, and had nothing to lose.
     let again = w.claim(&failed.run);
@@ -232,10 +233,10 @@ fn a_restart_takes_the_locks_that_nothing_waits_for_again(w: &World) {
     let failed = holder(w, "platform", "a");
     fail(w, &failed);
     let second = holder(w, "platform", "b");
-    let (message, _) = refusal(w, restart(&failed, &[], &["l"]));
+    let (message, _) = refusal(w, restart(w, &failed, &[], &["l"]));
     assert!(message.contains("`b` has the lock `l`"), "{message}");
     w.ok(Command::Succeed { lease: second, output: "1".into() });
-    w.ok(restart(&failed, &[], &["l"]));
+    w.ok(restart(w, &failed, &[], &["l"]));
     assert_eq!(w.store.locks().unwrap()[0].run, failed.run);
     fail(w, &w.claim(&failed.run));
     assert!(w.store.locks().unwrap().is_empty());
@@ -244,6 +245,6 @@ fn a_restart_takes_the_locks_that_nothing_waits_for_again(w: &World) {
 fn a_lock_that_two_steps_took_is_taken_once_by_a_restart(w: &World) {
     let failed = holder(w, "platform", "a");
     fail(w, &failed);
-    w.ok(restart(&failed, &[], &["l", "l"]));
+    w.ok(restart(w, &failed, &[], &["l", "l"]));
     assert_eq!(w.store.locks().unwrap()[0].run, failed.run);
 }

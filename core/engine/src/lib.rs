@@ -6,6 +6,7 @@ mod control;
 mod diff;
 mod documents;
 mod engine;
+mod failed;
 mod feed;
 mod input;
 mod journal;

@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use windlass_model::{
-    Code, EffectClass, LockName, Outcome, Problem, RunId, RunState, StepPath, StepState,
+    Code, EffectClass, LockName, Problem, RunId, RunState, StepPath, StepState,
     command::Command,
     journal::{CallSummary, Divergence, Ending, Job, Pinned},
     lock::{Back, LEAVE, Taken, scopes, taken},
@@ -15,7 +15,7 @@ use windlass_model::{
     step::StepRecord,
 };
 
-use crate::{Engine, recorded::Recorded, repeated, replaying::ReplayingJournal};
+use crate::{Engine, failed, recorded::Recorded, repeated, replaying::ReplayingJournal};
 
 /// What becomes of a run on other scripts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -156,6 +156,8 @@ impl Engine {
         fits: impl FnOnce(&Pinned) -> Result<(), Problem>,
     ) -> Result<Restarted, Problem> {
         let Terms { from, current, dry_run } = terms;
+        // First: what is read after it is at least as new.
+        let judged = self.inner.store.next_event(run)?;
         let record = self.require(run)?;
         if record.state != RunState::Failed {
             let message =
@@ -169,8 +171,7 @@ impl Engine {
         };
         fits(&pinned)?;
         let steps = self.steps(run)?;
-        let mut dropped = failed_steps(&record, &steps);
-        dropped.extend(given_back_since(&dropped, &steps));
+        let mut dropped = failed::steps(&record, &steps);
         let mut again = Vec::new();
         if let Some(from) = from {
             let later = repeated::since(from, &steps)?;
@@ -189,7 +190,7 @@ impl Engine {
         if !dry_run && verdict.is_compatible() {
             self.inner.children.keep(&self.inner.store, &pinned)?;
             let (run, bundle, drop, by) = (run.clone(), pinned.digest, dropped.clone(), by.to_owned());
-            self.commit(Command::Restart { run, bundle, drop, retake, from: from.cloned(), by })?;
+            self.commit(Command::Restart { run, bundle, drop, retake, from: from.cloned(), judged, by })?;
         }
         Ok(Restarted { dropped, again, verdict })
     }
@@ -237,38 +238,6 @@ impl Engine {
         spawned.map_err(|error| Problem::new(Code::System, format!("no thread for the evaluation: {error}")))?;
         taken.recv().map_err(|_| Problem::new(Code::Internal, "the evaluation came to no end"))
     }
-}
-
-/// The step that failed the run, and the scopes around it: what a restart performs again.
-fn failed_steps(record: &RunRecord, steps: &[StepRecord]) -> Vec<StepPath> {
-    let failed = record.problem.as_ref().and_then(|problem| problem.step.as_deref());
-    let mut dropped = Vec::new();
-    let mut path: Option<StepPath> = failed.and_then(|text| text.parse().ok());
-    while let Some(step) = path {
-        path = step.parent();
-        let has_failed =
-            |record: &&StepRecord| record.path == step && !matches!(record.outcome, Some(Outcome::Value(_)));
-        if steps.iter().find(has_failed).is_some() {
-            dropped.push(step);
-        }
-    }
-    dropped
-}
-
-/// Steps that gave back, after one of these had failed, a lock that its lane had then: `with_lock` does, whatever becomes of what is inside.
-/// What goes on inside has it again.
-fn given_back_since(failed: &[StepPath], steps: &[StepRecord]) -> Vec<StepPath> {
-    let all = taken(steps.iter());
-    let unlocks = steps.iter().filter(|step| &*step.op == "unlock" && step.state == StepState::Succeeded);
-    let had_then = |unlock: &StepRecord, failed: &StepPath| {
-        let lock = LockName::of_args(&unlock.args);
-        let before = |taken: &Taken| taken.step.path.lane == failed.lane && taken.step.path.ordinal < failed.ordinal;
-        unlock.path.lane == failed.lane
-            && unlock.path.ordinal > failed.ordinal
-            && all.iter().any(|taken| Some(&taken.lock) == lock.as_ref() && before(taken))
-    };
-    let since = unlocks.filter(|unlock| failed.iter().any(|failed| had_then(unlock, failed)));
-    since.map(|unlock| unlock.path.clone()).collect()
 }
 
 /// Waits for locks that the run held when it failed: those of which no later step gave the lock back. And the names of those that

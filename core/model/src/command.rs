@@ -308,6 +308,8 @@ pub enum Command {
         retake: Vec<LockName>,
         /// An earlier step than the failed one, from which on all are among them.
         from: Option<StepPath>,
+        /// The run's next event when that was decided: a run that has gone on since may have done what would be done again.
+        judged: i64,
         /// Who.
         by: String,
     },

@@ -137,8 +137,9 @@ pub(crate) fn apply(cx: &mut Cx, command: &Command) -> Applied<Reply> {
         Command::Stick { run, by, reason } => rollback::stop(cx, run, by, reason.as_deref()).map(done),
         Command::Unstick { run, action, by } => operator::unstick(cx, run, *action, by).map(done),
         Command::Unpark { run, .. } => operator::unpark(cx, run).map(done),
-        Command::Restart { run, bundle, drop, retake, from, by } => {
-            operator::restart(cx, &operator::Anew { run, bundle, drop, retake, from: from.as_ref(), by }).map(done)
+        Command::Restart { run, bundle, drop, retake, from, judged, by } => {
+            let (from, judged) = (from.as_ref(), *judged);
+            operator::restart(cx, &operator::Anew { run, bundle, drop, retake, from, judged, by }).map(done)
         }
         Command::Upgrade { run, bundle, judged, by } => operator::upgrade(cx, run, bundle, *judged, by).map(done),
         Command::PutSecret { name, sealed, policy } => secrets::put(cx, name, sealed, policy).map(done),

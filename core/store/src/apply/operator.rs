@@ -153,15 +153,17 @@ pub(crate) struct Anew<'a> {
     pub drop: &'a [StepPath],
     pub retake: &'a [LockName],
     pub from: Option<&'a StepPath>,
+    pub judged: i64,
     pub by: &'a str,
 }
 
 /// A failed run goes on from the steps that are left of its journal.
 pub(crate) fn restart(cx: &mut Cx, anew: &Anew) -> Applied<()> {
-    let &Anew { run, bundle, drop, from, by, .. } = anew;
+    let &Anew { run, bundle, drop, from, judged, by, .. } = anew;
     let mut log = Log::open(cx, run)?;
     let row = runs::get(cx, run)?;
     let next = row.run_state().apply(RunCommand::Restart)?;
+    stands(&log, run, judged)?;
     bundles::require(cx, bundle)?;
     retake(cx, run, anew.retake)?;
     let outputs = from.map(|from| events::outputs_before(cx.conn, run, from)).transpose()?;
@@ -211,14 +213,20 @@ pub(crate) fn upgrade(cx: &mut Cx, run: &RunId, bundle: &BundleDigest, judged: i
         let problem = Problem::new(Code::Conflict, format!("a worker has run `{run}` right now"));
         return Err(problem.help("try again when it waits").retryable().into());
     }
-    if log.next_seq() != judged {
-        let problem = Problem::new(Code::Conflict, format!("run `{run}` has gone on since it was judged"));
-        return Err(problem.help("try again").data(json!({ "judged": judged })).retryable().into());
-    }
+    stands(&log, run, judged)?;
     bundles::require(cx, bundle)?;
     diesel::update(schema::runs::table.find(run.as_str()))
         .set(schema::runs::bundle.eq(bundle.as_str()))
         .execute(cx.conn)?;
     log.run(EventKind::RunUpgraded, json!({ "from": row.bundle, "to": bundle, "by": by }));
     log.write(cx)
+}
+
+/// Refuses a run that has gone on since it was looked at.
+fn stands(log: &Log, run: &RunId, judged: i64) -> Applied<()> {
+    if log.next_seq() == judged {
+        return Ok(());
+    }
+    let problem = Problem::new(Code::Conflict, format!("run `{run}` has gone on since it was judged"));
+    Err(problem.help("look at it, and try again").data(json!({ "judged": judged })).retryable().into())
 }
