@@ -324,7 +324,7 @@ fn shortened(args: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use windlass_model::{CallSite, Digest};
+    use windlass_model::{CallSite, Digest, Outcome};
 
     use super::*;
 
