@@ -211,3 +211,40 @@ fn a_container_gets_its_name_again_that_somebody_has_deleted() {
         assert_eq!(place.deploy(&lab)["summary"], "nothing differs", "{node}");
     }
 }
+
+#[test]
+fn a_container_that_a_failed_deployment_has_only_started_is_stopped_again() {
+    let Some(docker) = Docker::shared() else { return };
+    let Some(mut place) = Place::with_docker(&docker, "") else { return };
+    let mut lab = small("t-woken");
+    lab["nodes"][0]["startup"] = json!([["sh", "-c", "echo up >>/ran"]]);
+    place.deploy(&lab);
+    let is_node = |name: &String| name.starts_with("windlass-t-woken-a-") && !name.ends_with("-pause");
+    let container = containers(&docker, "t-woken").into_iter().find(is_node).unwrap();
+    let runs = || docker.docker(&["inspect", "--format", "{{.State.Running}}", &container]) == "true";
+    let ran = || docker.docker(&["cp", &format!("{container}:/ran"), "-"]).matches("up\n").count();
+    assert_eq!((runs(), ran()), (true, 1));
+    docker.docker(&["kill", &container]);
+    assert!(!runs());
+
+    // It is started for its links, and then the commands of the node before it fail.
+    let mut more = lab.clone();
+    let first = json!({ "name": "A", "startup": [["false"]] });
+    more["nodes"].as_array_mut().unwrap().insert(0, first);
+    let failed = place.run("lab/deploy", &more);
+    assert_eq!(failed["state"], "rolled_back", "{failed:#}");
+    assert!(failed["problem"]["message"].as_str().unwrap().contains("A: "), "{failed:#}");
+    assert_eq!((runs(), ran()), (false, 1));
+    let back = place.deploy(&lab);
+    assert_eq!((&back["counts"]["start"], runs(), ran()), (&json!(1), true, 2), "{back:#}");
+    assert_eq!(place.deploy(&lab)["summary"], "nothing differs");
+
+    // Nor does a restart start one that doesn't run without them.
+    docker.docker(&["kill", &container]);
+    let restarted = place.run("lab/restart-node", &json!({ "lab": "t-woken", "node": "a" }));
+    assert_eq!((&restarted["state"], runs(), ran()), (&json!("succeeded"), true, 3), "{restarted:#}");
+    assert_eq!(place.deploy(&lab)["summary"], "nothing differs");
+    // One that runs is restarted as before.
+    let restarted = place.run("lab/restart-node", &json!({ "lab": "t-woken", "node": "a" }));
+    assert_eq!((&restarted["output"]["summary"], runs()), (&json!("nothing differs"), true), "{restarted:#}");
+}

@@ -88,6 +88,9 @@ pub(super) struct Plan {
     tell: Vec<String>,
     /// Containers that are there and have ended: if what held their links has ended, too, those are laid anew.
     revive: Vec<String>,
+    /// Containers that are there, and don't run: a deployment that fails stops those again that it has started, or the next one would
+    /// take them for ones that came up with their `startup`.
+    stopped: Vec<String>,
     /// Links, when containers are there.
     wire: Build,
     /// Changes to what is there by now, one call each.

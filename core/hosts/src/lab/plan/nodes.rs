@@ -111,6 +111,10 @@ impl<'a> Comparison<'a> {
                 self.differs(Action::Start, "container", &node.name, format!("it is {status}"));
                 let list = if status == "created" { &mut self.plan.start_containers } else { &mut self.plan.revive };
                 list.push(node.name.clone());
+                // Stopping ends what a paused one has been doing.
+                if status != "paused" {
+                    self.plan.stopped.push(node.name.clone());
+                }
                 self.startup(node);
                 return self.ready(node);
             }

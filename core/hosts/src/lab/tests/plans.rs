@@ -258,8 +258,11 @@ fn another_image_makes_a_container_anew_and_its_links_with_it() {
     let plan = compared(MIXED, &container(digest, "exited"));
     assert!(differences(&plan).contains(&"start container c".to_owned()));
     assert_eq!((&plan["containers"], &plan["revive"]), (&json!([]), &json!(["c"])));
+    assert_eq!(plan["stopped"], json!(["c"]), "it is stopped again if all fails");
     let plan = compared(MIXED, &container(digest, "created"));
     assert_eq!((&plan["revive"], &plan["start_containers"]), (&json!([]), &json!(["c"])), "its links come first");
+    assert_eq!(plan["stopped"], json!(["c"]));
+    assert_eq!(compared(MIXED, &container(digest, "paused"))["stopped"], json!([]));
     let mut running = container(digest, "running");
     running["net"] = json!({ "namespaces": [{ "name": "c" }] });
     let plan = compared(MIXED, &running);
@@ -394,6 +397,7 @@ fn a_container_whose_namespace_has_lost_its_name_is_given_it_again() {
     let unnamed = json!({ "net": { "namespaces": [], "links": [] }, "docker": docker, "kept": value(&document(lab)) });
     let plan = compared(lab, &unnamed);
     assert_eq!((differences(&plan), &plan["revive"]), (vec!["change container c".to_owned()], &json!(["c"])));
+    assert_eq!(plan["stopped"], json!([]));
     // It goes on as it runs.
     assert_eq!((&plan["remove_containers"], &plan["startup"]), (&json!([]), &json!([])));
 }
