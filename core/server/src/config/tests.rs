@@ -107,5 +107,5 @@ fn the_documented_file_is_a_valid_one() {
     let live: String = lines.map(|line| format!("{}\n", line.strip_prefix('#').unwrap_or(line))).collect();
     let parsed =
         file::parse(Path::new("windlass.toml"), &live).unwrap_or_else(|problem| panic!("{}\n{live}", problem.message));
-    assert_eq!(parsed.values["engine"]["workers"], json!(64));
+    assert_eq!(parsed.values["engine"]["workers"], json!(Config::default().engine.workers));
 }

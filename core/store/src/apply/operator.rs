@@ -213,7 +213,7 @@ pub(crate) fn upgrade(cx: &mut Cx, run: &RunId, bundle: &BundleDigest, judged: i
         let problem = Problem::new(Code::Conflict, format!("a worker has run `{run}` right now"));
         return Err(problem.help("try again when it waits").retryable().into());
     }
-    stands(&log, run, judged)?;
+    stands(&log, run, judged).map_err(Problem::retryable)?;
     bundles::require(cx, bundle)?;
     diesel::update(schema::runs::table.find(run.as_str()))
         .set(schema::runs::bundle.eq(bundle.as_str()))
@@ -223,10 +223,10 @@ pub(crate) fn upgrade(cx: &mut Cx, run: &RunId, bundle: &BundleDigest, judged: i
 }
 
 /// Refuses a run that has gone on since it was looked at.
-fn stands(log: &Log, run: &RunId, judged: i64) -> Applied<()> {
+fn stands(log: &Log, run: &RunId, judged: i64) -> Result<(), Problem> {
     if log.next_seq() == judged {
         return Ok(());
     }
     let problem = Problem::new(Code::Conflict, format!("run `{run}` has gone on since it was judged"));
-    Err(problem.help("look at it, and try again").data(json!({ "judged": judged })).retryable().into())
+    Err(problem.help("look at it, and try again").data(json!({ "judged": judged })))
 }
