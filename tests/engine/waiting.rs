@@ -1,6 +1,6 @@
 //! Durable waits: timers, signals, approvals, locks, children, polls. Suspended runs hold no thread.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use windlass_model::{Code, RunState, WaitReason, wait::Decision};
@@ -283,4 +283,17 @@ fn a_poll_that_says_something_is_forgotten_like_another_and_is_not_done_again() 
     assert_eq!(world.witness.count("touch", "told"), 1);
     assert_eq!(world.witness.count("read", "p"), looked, "rounds that are over are polled again");
     assert!(looked >= 60, "{looked}");
+}
+
+#[test]
+fn a_timer_that_is_due_after_the_only_worker_is_free_again_is_not_late() {
+    let world = World::with(|config| (config.workers, config.poll_ms) = (1, 60_000));
+    world.script("t/nap", "", "fn run(input) { sleep(100) }");
+    let began = Instant::now();
+    // It is told when the next one is due a moment before the worker is free.
+    for _ in 0..40 {
+        let nap = world.launch("t/nap", json!({}));
+        world.ended_as(&nap, RunState::Succeeded);
+    }
+    assert!(began.elapsed() < Duration::from_secs(40), "it waited until it was looked for by itself");
 }

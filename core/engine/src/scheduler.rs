@@ -63,6 +63,7 @@ impl Wake {
         let mut state = self.state.lock();
         if state.due_ms.is_none_or(|present| due_ms < present) {
             state.due_ms = Some(due_ms);
+            state.kicked = true;
             self.changed.notify_all();
         }
     }
@@ -86,10 +87,16 @@ impl Wake {
         state.kicked = false;
     }
 
+    /// The scheduler is about to ask what is due: what becomes due from now on may not be in the answer.
+    fn planning(&self) {
+        self.state.lock().due_ms = None;
+    }
+
     /// What the scheduler is about to wait for. Work that was due while a worker became free isn't waited for.
     fn planned(&self, due_ms: Option<i64>, now_ms: i64) {
         let mut state = self.state.lock();
-        state.due_ms = due_ms;
+        let told_ms = state.due_ms;
+        state.due_ms = told_ms.into_iter().chain(due_ms).min();
         state.kicked |= std::mem::take(&mut state.freed) && due_ms.is_some_and(|due_ms| due_ms <= now_ms);
     }
 }
@@ -109,14 +116,16 @@ impl Inner {
             if more || (self.is_virtual() && self.jump()) {
                 continue;
             }
+            self.signals.wake.planning();
             let due_ms = self.next_due_ms();
             let now_ms = self.clock.now_ms();
             self.signals.wake.planned(due_ms, now_ms);
             let until_due = due_ms.map(|due_ms| u64::try_from(due_ms - now_ms).unwrap_or(0));
             let blocked = self.free_workers() == 0 || self.is_virtual();
             let wait = match until_due {
+                // Also where no worker is free: one that becomes free before that says nothing.
+                Some(ms) if ms > 0 && !self.is_virtual() => poll.min(Duration::from_millis(ms)),
                 // What is due but can't be claimed (no free worker, concurrency key taken) is kicked when that changes.
-                Some(ms) if !blocked && ms > 0 => poll.min(Duration::from_millis(ms)),
                 // Another node was at it in the same moment, and may have left it.
                 Some(_) if !blocked && !self.config.exclusive => poll.min(CONTESTED),
                 _ => poll,
@@ -332,5 +341,22 @@ mod tests {
         assert!(is_woken(&wake), "a worker became free before it was known what is due");
         wake.planned(Some(20), 30);
         assert!(!is_woken(&wake), "nobody has become free since");
+    }
+
+    #[test]
+    fn what_becomes_due_while_the_scheduler_asks_is_not_forgotten() {
+        let wake = Wake::default();
+        wake.planned(Some(5), 10);
+        wake.planning();
+        // Later than what was due before, and not in the answer.
+        wake.due_at(40);
+        wake.planned(None, 10);
+        assert!(is_woken(&wake));
+        wake.planning();
+        wake.planned(Some(60), 10);
+        wake.due_at(70);
+        assert!(!is_woken(&wake), "it is known when to look");
+        wake.due_at(50);
+        assert!(is_woken(&wake));
     }
 }

@@ -176,7 +176,7 @@ pub(crate) fn restart(cx: &mut Cx, anew: &Anew) -> Applied<()> {
     // It gets as much time again as it had.
     let deadline_at_ms = match row.deadline_at_ms {
         Some(at) => {
-            let began = journal_log::restarts(cx.conn, run)?.into_iter().max().unwrap_or(row.launched_at_ms);
+            let began = journal_log::restarts(cx.conn, run)?.into_iter().last().unwrap_or(row.launched_at_ms);
             Some(cx.now_ms + (at - began))
         }
         None => None,
