@@ -95,8 +95,7 @@ impl Wake {
     /// What the scheduler is about to wait for. Work that was due while a worker became free isn't waited for.
     fn planned(&self, due_ms: Option<i64>, now_ms: i64) {
         let mut state = self.state.lock();
-        let told_ms = state.due_ms;
-        state.due_ms = told_ms.into_iter().chain(due_ms).min();
+        state.due_ms = due_ms;
         state.kicked |= std::mem::take(&mut state.freed) && due_ms.is_some_and(|due_ms| due_ms <= now_ms);
     }
 }
