@@ -14,6 +14,7 @@ super::on_both!(
     several_processes_number_the_events_of_one_run,
     who_lost_a_run_to_another_process_writes_nothing,
     what_comes_to_nothing_takes_no_number,
+    an_earlier_version_finds_the_next_number_in_the_row,
 );
 
 /// What stands in the database holds together, and so many events of the run do.
@@ -68,6 +69,24 @@ fn who_lost_a_run_to_another_process_writes_nothing(w: &World) {
     w.ok(Command::Release(anew));
     // Launched, begun, a step; begun again, two more.
     whole(w, &run, 6);
+}
+
+fn an_earlier_version_finds_the_next_number_in_the_row(w: &World) {
+    let (held, free) = (w.launch_claimed("r1"), w.launch_claimed("r2"));
+    w.ok(Command::Release(free));
+    for at in 0..3 {
+        w.finish(&held, &step(at), value(json!(at)));
+    }
+    if w.url.starts_with("sqlite") {
+        let down = concat!(env!("CARGO_MANIFEST_DIR"), "/../migrations/sqlite/20261202000000_numbers/down.sql");
+        assert!(w.sql(&std::fs::read_to_string(down).unwrap()));
+    }
+    // Of what nobody holds the row itself is dumped.
+    assert!(w.sql("UPDATE leases SET node = NULL, expires_at_ms = NULL"));
+    let dump = w.store.dump().unwrap();
+    let rows: Vec<&str> = dump.lines().filter(|line| line.starts_with("leases ")).collect();
+    let [first, second] = rows[..] else { panic!("{rows:?}") };
+    assert!(first.ends_with(", 6)") && second.ends_with(", 3)"), "{rows:?}");
 }
 
 fn what_comes_to_nothing_takes_no_number(w: &World) {

@@ -105,18 +105,15 @@ fn occupied(connection: &mut AnyConnection) -> QueryResult<Option<&'static str>>
     Ok(None)
 }
 
+/// Makes the rows of leases say what follows from the events, as they do elsewhere.
+const NUMBERED: &str = include_str!("../../../migrations/sqlite/20261202000000_numbers/down.sql");
+
 /// One state of the source, which nobody changes before the transaction ends.
 fn freeze(connection: &mut AnyConnection) -> QueryResult<()> {
     dialect::begin_write(connection)?;
     match connection {
-        // What follows from the events there is said by the row elsewhere. It is rolled back with the rest.
-        AnyConnection::Sqlite(c) => c.batch_execute(
-            "UPDATE leases SET next_seq = max(next_seq, 1 + coalesce((
-                 SELECT max(l.seq) FROM log_blocks b JOIN log l ON l.id BETWEEN b.block * 1024 AND b.block * 1024 + 1023
-                 WHERE b.run_id = leases.run_id AND l.run_id = leases.run_id
-                     AND b.block = (SELECT max(block) FROM log_blocks WHERE run_id = leases.run_id)
-             ), 0)) WHERE node IS NOT NULL",
-        ),
+        // It is rolled back with the rest.
+        AnyConnection::Sqlite(c) => c.batch_execute(NUMBERED),
         AnyConnection::Postgres(c) => c.batch_execute(
             "SET LOCAL idle_in_transaction_session_timeout = 0; \
              LOCK TABLE runs, leases, steps, log, documents, audit, kv, secrets, signals, approvals, vouchers, \
