@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use windlass_engine::{Terms, Verdict};
-use windlass_model::{Code, EventKind, RunState, StepPath, WaitReason};
+use windlass_model::{Code, EventKind, ResourceState, RunState, StepPath, WaitReason};
 use windlass_tests::World;
 
 const BROKEN: &str = r#"fn run(input) {
@@ -221,6 +221,26 @@ fn a_restart_with_other_arguments_keeps_the_undo_of_the_first_attempt() {
     world.engine().cancel(&run, "operator", None).unwrap();
     world.ended_as(&run, RunState::Cancelled);
     assert!(world.witness.standing().is_empty(), "{:?}", world.witness.standing());
+}
+
+#[test]
+fn what_the_first_attempt_has_made_is_undone_though_the_restarted_one_was_refused() {
+    let world = World::new();
+    world.script("t/half", r#"rollback: "none""#, r#"fn run(input) { probe::half("thing") }"#);
+    let run = world.launch("t/half", json!({}));
+    assert_eq!(world.end(&run).state, RunState::Failed);
+    // Twice: the second refusal is one more that says nothing of the first attempt.
+    world.witness.saw("refuse thing now");
+    for _ in 0..2 {
+        world.engine().restart(&run, false, false, "operator").unwrap();
+        assert!(world.ended_as(&run, RunState::Failed).problem.unwrap().message.contains("isn't tried"));
+    }
+    let states = |all| world.engine().resources(Some(&run), all).unwrap().into_iter().map(|resource| resource.state);
+    assert_eq!(states(true).collect::<Vec<_>>(), [ResourceState::Creating]);
+    world.engine().cancel(&run, "operator", None).unwrap();
+    world.ended_as(&run, RunState::Cancelled);
+    assert!(world.witness.standing().is_empty(), "{:?}", world.witness.standing());
+    assert_eq!(states(false).collect::<Vec<_>>(), [ResourceState::Gone]);
 }
 
 const LATER: &str = r#"fn run(input) {

@@ -168,10 +168,13 @@ pub fn module(witness: &Witness) -> HostModule {
             ..base("slow", EffectClass::Read, see("slow"))
         },
         Op {
-            // It happens, and then fails: nobody can tell from the error what is there.
+            // It happens, and then fails: nobody can tell from the error what is there. Once it is told to, it refuses at once.
             undo: Undo::Op { name: "unmake", args: |args| vec![args.get("name").clone()] },
             resources: |args| vec![ResourceChange::Creates(thing(args))],
             run: Box::new(move |cx, args| {
+                if halving.lines().contains(&format!("refuse {} now", args.str("name"))) {
+                    return Err(Problem::new(Code::System, "it isn't tried").no_effect());
+                }
                 halving.saw(&format!("make {} {}", args.str("name"), cx.key));
                 Err(Problem::new(Code::System, format!("{} was made, and then something broke", args.str("name"))))
             }),

@@ -1,5 +1,14 @@
 //! The event of a finished step, as it follows from the step's row.
 
+use std::sync::Arc;
+
+use windlass_model::{EffectClass, Outcome, StepCall, StepState};
+
+use crate::{
+    error::Applied,
+    steps::{StepRow, site_text},
+};
+
 /// Results longer than this stand in their event only by their beginning.
 const EVENT_RESULT_BYTES: usize = 2 << 10;
 
@@ -40,4 +49,31 @@ fn shorten(text: &str) -> (std::borrow::Cow<'_, str>, bool) {
     }
     let end = (0..=EVENT_RESULT_BYTES).rev().find(|&index| text.is_char_boundary(index)).unwrap_or(0);
     (quote(&format!("{}…", &text[..end])).into(), true)
+}
+
+/// The data of the event with which `call` finishes the open step, where that doesn't follow from the step: the call may
+/// stand elsewhere in the sources by now.
+pub(crate) fn data_unlike(
+    open: &StepRow,
+    call: &StepCall,
+    outcome: &Outcome,
+    elapsed_ms: i64,
+    now_ms: i64,
+) -> Applied<Option<String>> {
+    let site = site_text(&call.site);
+    if open.op == *call.op && open.site == site && now_ms - open.started_at_ms == elapsed_ms {
+        return Ok(None);
+    }
+    let (state, outcome) = outcome_text(outcome)?;
+    let failed = state == StepState::Failed;
+    let args = (call.class == EffectClass::Read).then_some(&*call.args);
+    Ok(Some(data(&Shown { op: &call.op, args, site: &site, outcome: &outcome, failed, elapsed_ms })))
+}
+
+/// The state and the text that an outcome is written as.
+pub(crate) fn outcome_text(outcome: &Outcome) -> Applied<(StepState, Arc<str>)> {
+    Ok(match outcome {
+        Outcome::Value(text) => (StepState::Succeeded, text.clone()),
+        Outcome::Error(problem) => (StepState::Failed, serde_json::to_string(&**problem)?.into()),
+    })
 }

@@ -70,6 +70,20 @@ pub(crate) fn change(
     Ok(())
 }
 
+/// Whether the step at `path` has begun to make one of these, and nobody knows what came of it.
+pub(crate) fn are_begun(cx: &mut Cx, run: &RunId, path: &StepPath, changes: &[ResourceChange]) -> Applied<bool> {
+    let path = path.to_string();
+    for change in changes {
+        let ResourceChange::Creates(what) = change else { continue };
+        let row = resources::table.find((run.as_str(), &*what.provider, &*what.kind, &*what.id));
+        let begun = row.filter(resources::path.eq(&path)).filter(resources::state.eq(ResourceState::Creating.as_str()));
+        if diesel::select(exists(begun)).get_result(cx.conn)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// The organisation that a thing has to be of, if its name alone doesn't tell it from others: the run's.
 fn whose(cx: &mut Cx, run: &RunId, what: &ResourceRef) -> Applied<Option<String>> {
     if !what.is_named_by_organisation() {

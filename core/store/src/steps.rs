@@ -17,7 +17,7 @@ use crate::{
     connection::AnyConnection,
     dialect::OnlyIf as _,
     error::Applied,
-    finished::{self, Shown},
+    finished::{data_unlike, outcome_text},
     hot,
     journal_log::{self, LogRow, NewRow, NewStep},
     schema::steps,
@@ -277,15 +277,28 @@ impl Place {
     }
 }
 
-/// Records a step's intent; a second intent counts an attempt. False if the step has gone beyond that.
-pub(crate) fn put_started(cx: &mut Cx, run: &RunId, call: &StepCall) -> Applied<bool> {
+/// What became of a step's intent.
+#[derive(PartialEq, Eq)]
+pub(crate) enum Intent {
+    /// It stands there now.
+    New,
+    /// It stood there: an attempt more is counted.
+    Again,
+    /// The step has gone beyond that.
+    Late,
+}
+
+/// Records a step's intent.
+pub(crate) fn put_started(cx: &mut Cx, run: &RunId, call: &StepCall) -> Applied<Intent> {
     let path = call.path.to_string();
     let site = site_text(&call.site);
-    if may_have(cx, run, &path)?
-        && find_open(cx, run, &path)?.is_none()
-        && journal_log::finished_at(cx.conn, run, &path)?.is_some()
-    {
-        return Ok(false);
+    let mut intent = Intent::New;
+    if may_have(cx, run, &path)? {
+        if find_open(cx, run, &path)?.is_some() {
+            intent = Intent::Again;
+        } else if journal_log::finished_at(cx.conn, run, &path)?.is_some() {
+            return Ok(Intent::Late);
+        }
     }
     cx.recent.learn(run, &path);
     let rows = match cx.conn {
@@ -319,7 +332,15 @@ pub(crate) fn put_started(cx: &mut Cx, run: &RunId, call: &StepCall) -> Applied<
             .only_if(steps::state.eq(StepState::Started.as_str()))
             .execute(c)?,
     };
-    Ok(rows > 0)
+    Ok(if rows > 0 { intent } else { Intent::Late })
+}
+
+/// An intent of a step that was performed before, and whose record is gone.
+pub(crate) fn set_performed_before(cx: &mut Cx, run: &RunId, path: &StepPath) -> Applied<()> {
+    diesel::update(steps::table.find((run.as_str(), path.to_string())))
+        .set(steps::attempts.eq(2_i64))
+        .execute(cx.conn)?;
+    Ok(())
 }
 
 /// Records that a step waits.
@@ -349,9 +370,15 @@ pub(crate) struct Finished<'a> {
     pub started_at_ms: i64,
 }
 
-/// Records a step's outcome, in place of its intent or its wait if there is one, as the event with number `seq`. False
-/// if it has an outcome already, or if a call of another class stands there.
-pub(crate) fn put_finished(cx: &mut Cx, run: &RunId, seq: i64, call: &StepCall, done: &Finished) -> Applied<bool> {
+/// Records a step's outcome, in place of its intent or its wait if there is one, as the event with number `seq`; how often
+/// it was begun. None if it has an outcome already, or if a call of another class stands there.
+pub(crate) fn put_finished(
+    cx: &mut Cx,
+    run: &RunId,
+    seq: i64,
+    call: &StepCall,
+    done: &Finished,
+) -> Applied<Option<i64>> {
     let path = call.path.to_string();
     let site = site_text(&call.site);
     let (state, outcome) = outcome_text(done.outcome)?;
@@ -373,9 +400,9 @@ pub(crate) fn put_finished(cx: &mut Cx, run: &RunId, seq: i64, call: &StepCall, 
     if may_have(cx, run, &path)? {
         intent = find_open(cx, run, &path)?;
         match &intent {
-            Some(open) if open.class != call.class.as_str() => return Ok(false),
+            Some(open) if open.class != call.class.as_str() => return Ok(None),
             Some(_) => drop(remove_open(cx, run, &path)?),
-            None if journal_log::finished_at(cx.conn, run, &path)?.is_some() => return Ok(false),
+            None if journal_log::finished_at(cx.conn, run, &path)?.is_some() => return Ok(None),
             None => {}
         }
     }
@@ -387,34 +414,7 @@ pub(crate) fn put_finished(cx: &mut Cx, run: &RunId, seq: i64, call: &StepCall, 
     let row = NewRow { kind, path: Some(&path), data: data.as_deref(), step: Some(step) };
     journal_log::append(cx, run, seq, &row)?;
     cx.recent.learn(run, &path);
-    Ok(true)
-}
-
-/// The data of the event with which `call` finishes the open step, where that doesn't follow from the step: the call may
-/// stand elsewhere in the sources by now.
-pub(crate) fn data_unlike(
-    open: &StepRow,
-    call: &StepCall,
-    outcome: &Outcome,
-    elapsed_ms: i64,
-    now_ms: i64,
-) -> Applied<Option<String>> {
-    let site = site_text(&call.site);
-    if open.op == *call.op && open.site == site && now_ms - open.started_at_ms == elapsed_ms {
-        return Ok(None);
-    }
-    let (state, outcome) = outcome_text(outcome)?;
-    let failed = state == StepState::Failed;
-    let args = (call.class == EffectClass::Read).then_some(&*call.args);
-    Ok(Some(finished::data(&Shown { op: &call.op, args, site: &site, outcome: &outcome, failed, elapsed_ms })))
-}
-
-/// The state and the text that an outcome is written as.
-pub(crate) fn outcome_text(outcome: &Outcome) -> Applied<(StepState, Arc<str>)> {
-    Ok(match outcome {
-        Outcome::Value(text) => (StepState::Succeeded, text.clone()),
-        Outcome::Error(problem) => (StepState::Failed, serde_json::to_string(&**problem)?.into()),
-    })
+    Ok(Some(intent.map_or(1, |open| open.attempts)))
 }
 
 /// Takes an open step out, to be finished.

@@ -52,14 +52,14 @@ impl UndoRow {
 
 /// Registers how a step is taken back; a second intent of the same call registers nothing more. A step that is
 /// performed again with other arguments (a restart on other scripts) gets a second entry: what the first call may have
-/// made is still to be taken back.
-pub(crate) fn register(cx: &mut Cx, run: &RunId, path: &StepPath, spec: &UndoSpec, site: &CallSite) -> Applied<()> {
+/// made is still to be taken back. Whether it is registered only now.
+pub(crate) fn register(cx: &mut Cx, run: &RunId, path: &StepPath, spec: &UndoSpec, site: &CallSite) -> Applied<bool> {
     let last: Option<i64> =
         undo::table.filter(undo::run_id.eq(run.as_str())).select(diesel::dsl::max(undo::seq)).get_result(cx.conn)?;
     let path = path.to_string();
     let spec = serde_json::to_string(spec)?;
     let site = site_text(site);
-    both!(cx.conn, c => diesel::insert_into(undo::table)
+    let rows = both!(cx.conn, c => diesel::insert_into(undo::table)
         .values((
             undo::run_id.eq(run.as_str()),
             undo::seq.eq(last.unwrap_or(0) + 1),
@@ -74,7 +74,7 @@ pub(crate) fn register(cx: &mut Cx, run: &RunId, path: &StepPath, spec: &UndoSpe
         .set(undo::state.eq(UndoState::Registered.as_str()))
         .only_if(undo::state.eq(UndoState::Void.as_str()))
         .execute(c))?;
-    Ok(())
+    Ok(rows == 1)
 }
 
 /// Makes the entry of a call void: its effect certainly didn't happen.

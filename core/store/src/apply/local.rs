@@ -44,7 +44,7 @@ pub(crate) fn local(
         }
     };
     let finished = steps::Finished { outcome: &outcome, attempts: 1, started_at_ms: cx.now_ms };
-    if !steps::put_finished(cx, run, seq, call, &finished)? {
+    if steps::put_finished(cx, run, seq, call, &finished)?.is_none() {
         leases::give_back(cx, run, 1)?;
         return refuse(Code::IllegalTransition, format!("another call stands at step {} of run `{run}`", call.path));
     }

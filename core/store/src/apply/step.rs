@@ -17,19 +17,24 @@ use crate::{
     log::Log,
     resources::{self, Effect},
     runs,
-    steps::{self, Finished},
+    steps::{self, Finished, Intent},
     timers, undo,
 };
 
 /// Intent. If the step has an outcome after all, that is the answer.
 pub(crate) fn begin(cx: &mut Cx, lease: &Lease, call: &StepCall) -> Applied<Reply> {
     let first = leases::allocate(cx, lease, 1)?;
-    if !steps::put_started(cx, &lease.run, call)? {
+    let intent = steps::put_started(cx, &lease.run, call)?;
+    if intent == Intent::Late {
         leases::give_back(cx, &lease.run, 1)?;
         return recorded(cx, lease, &call.path);
     }
+    let mut left = resources::are_begun(cx, &lease.run, &call.path, &call.resources)?;
     if let Some(spec) = &call.undo {
-        undo::register(cx, &lease.run, &call.path, spec, &call.site)?;
+        left |= !undo::register(cx, &lease.run, &call.path, spec, &call.site)?;
+    }
+    if left && intent == Intent::New {
+        steps::set_performed_before(cx, &lease.run, &call.path)?;
     }
     resources::change(cx, &lease.run, &call.path, &call.resources, Effect::Intended)?;
     events::insert(cx, &lease.run, first, &[started_event(call)?])?;
@@ -40,13 +45,14 @@ pub(crate) fn begin(cx: &mut Cx, lease: &Lease, call: &StepCall) -> Applied<Repl
 pub(crate) fn finish(cx: &mut Cx, lease: &Lease, call: &StepCall, finished: &Finished) -> Applied<Reply> {
     let run = &lease.run;
     let first = leases::allocate(cx, lease, 1)?;
-    if !steps::put_finished(cx, run, first, call, finished)? {
+    let Some(begun) = steps::put_finished(cx, run, first, call, finished)? else {
         leases::give_back(cx, run, 1)?;
         return recorded(cx, lease, &call.path);
-    }
+    };
     let effect = match finished.outcome {
         Outcome::Value(_) => Some(Effect::Happened),
-        Outcome::Error(problem) if problem.no_effect => Some(Effect::Void),
+        // It speaks of the last time that the step was performed.
+        Outcome::Error(problem) if problem.no_effect && begun <= 1 => Some(Effect::Void),
         // It may have happened: the undo list will tell.
         Outcome::Error(_) => None,
     };

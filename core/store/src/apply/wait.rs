@@ -10,6 +10,7 @@ use super::{Cx, settle};
 use crate::{
     approvals,
     error::{Applied, refuse},
+    finished::data_unlike,
     log::Log,
     runs, steps, timers,
 };
@@ -43,7 +44,7 @@ pub(crate) fn wait(cx: &mut Cx, lease: &Lease, call: &StepCall, spec: &WaitSpec)
             let Some(open) = steps::take_open(cx, run, &row.path)? else {
                 return refuse(windlass_model::Code::Internal, format!("the wait {} has no step", row.path));
             };
-            let data = steps::data_unlike(&open, call, &outcome, cx.now_ms - row.since_ms, cx.now_ms)?;
+            let data = data_unlike(&open, call, &outcome, cx.now_ms - row.since_ms, cx.now_ms)?;
             log.finished(open.with_outcome(&outcome)?, data);
             Reply::Outcome(outcome)
         }
