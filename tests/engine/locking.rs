@@ -419,6 +419,38 @@ fn a_branch_that_waits_already_is_told_of_a_circle_too() {
 }
 
 #[test]
+fn who_gave_up_waiting_gives_nothing_back() {
+    let world = World::new();
+    world.script(
+        "t/catch",
+        "",
+        r#"fn run(input) {
+        parallel([
+            || { lock("x"); wait_signal("end"); unlock("x") },
+            || {
+                wait_signal("go");
+                let code = ();
+                try { lock("x", #{ timeout: "50ms" }) } catch (error) { code = error.code }
+                let given = unlock("x");
+                wait_signal("after");
+                [code, given]
+            },
+        ])
+    }"#,
+    );
+    let run = world.launch("t/catch", json!({}));
+    let signal = |name| world.engine().signal(&run, name, json!(null), "test", None).unwrap();
+    world.waits_on_signal(&run, "end");
+    signal("go");
+    world.waits_on_signal(&run, "after");
+    assert_eq!(world.engine().locks().unwrap().len(), 1, "the first branch is inside");
+    signal("after");
+    signal("end");
+    let ended = world.end(&run);
+    assert_eq!(ended.output, Some(json!([true, ["wait_timeout", false]])), "{ended:?}");
+}
+
+#[test]
 fn who_gave_up_waiting_is_in_nobodys_way() {
     let world = World::new();
     world.script(

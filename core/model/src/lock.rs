@@ -4,7 +4,7 @@ mod held;
 
 use serde::{Deserialize, Serialize};
 
-pub use held::{Back, HeldLock, LEAVE, SCOPED, Taken, held, scopes, taken};
+pub use held::{Back, HeldLock, LEAVE, NOT_GIVEN, SCOPED, Taken, held, scopes, taken};
 
 use crate::resource::PLATFORM;
 

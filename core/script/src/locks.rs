@@ -116,6 +116,11 @@ impl HeldLocks {
         self.gate.lock()
     }
 
+    /// Whether a branch beside the one with this lane is inside.
+    pub fn is_siblings(&self, lock: &LockName, lane: &str) -> bool {
+        self.state.lock().by_name.get(lock).is_some_and(|holder| are_siblings(&holder.path.lane, lane))
+    }
+
     pub fn release(&self, lock: &LockName) {
         self.state.lock().by_name.remove(lock);
         self.changed.notify_all();
@@ -181,6 +186,12 @@ fn is_in_a_branch(lane: &str) -> bool {
     lane.split('/').any(|part| part.starts_with('b'))
 }
 
+/// Whether these are lanes of two branches of one scope, or lead through them.
+fn are_siblings(one: &str, other: &str) -> bool {
+    let parting = one.split('/').zip(other.split('/')).find(|(one, other)| one != other);
+    parting.is_some_and(|(one, other)| one.starts_with('b') && other.starts_with('b'))
+}
+
 impl State {
     fn waits_no_more(&mut self, lock: &LockName, path: &StepPath) {
         self.waiting.retain(|(lane, waited)| *lane != path.lane || waited != lock);
@@ -231,6 +242,24 @@ mod tests {
         left.sort();
         assert_eq!(left, ["c", "d"]);
         assert_eq!(entry(&locks, "a", "0/b2/"), "free");
+    }
+
+    #[test]
+    fn a_sibling_is_a_branch_of_the_same_scope() {
+        for (one, other, expected) in [
+            ("0/b0/", "0/b1/", true),
+            ("0/b0/3/b1/", "0/b1/", true),
+            ("0/b1/", "0/b11/", true),
+            ("0/b0/3/p1/", "0/b0/3/p1/2/b0/", false),
+            ("0/b0/", "0/b0/", false),
+            ("", "0/b0/", false),
+            ("0/b0/", "0/b0/3/b1/", false),
+            // The first of them is over.
+            ("0/b0/", "1/b1/", false),
+            ("0/p0/", "0/p1/", false),
+        ] {
+            assert_eq!([are_siblings(one, other), are_siblings(other, one)], [expected; 2], "{one} {other}");
+        }
     }
 
     #[test]

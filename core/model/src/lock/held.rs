@@ -8,6 +8,9 @@ use crate::{CallSite, EffectClass, Outcome, StepPath, StepState, step::StepRecor
 /// Outcome of a wait for a lock that is given back after a closure.
 pub const SCOPED: &str = "\"with_lock\"";
 
+/// Outcome of a call of `unlock` that gave nothing back.
+pub const NOT_GIVEN: &str = "false";
+
 /// The function of the step below a lock's by which a branch or a poll that is over has left it: the run has the lock still, and
 /// none of its branches is inside. What was recorded before there were such steps goes without.
 pub const LEAVE: &str = "leave_lock";
@@ -83,7 +86,11 @@ pub fn taken<'a>(steps: impl Iterator<Item = &'a StepRecord> + Clone) -> Vec<Tak
                 (Some(parent), _) if parent == lock.path => stopped = Back::Stopped(unlock.step),
                 (Some(_), _) => {}
                 (None, true) if unlock.step.path.ordinal > lock.path.ordinal => return Back::Called,
-                (None, false) if !unlock.own && unlock.step.finished_at_ms >= lock.finished_at_ms => {
+                (None, false)
+                    if !unlock.own
+                        && unlock.step.finished_at_ms >= lock.finished_at_ms
+                        && !has_outcome(unlock.step, NOT_GIVEN) =>
+                {
                     return Back::Called;
                 }
                 (None, _) => {}
@@ -114,9 +121,13 @@ pub fn held<'a>(steps: impl Iterator<Item = &'a StepRecord> + Clone) -> Vec<Held
         lock,
         path: step.path.clone(),
         site: step.site.clone(),
-        scoped: matches!(&step.outcome, Some(Outcome::Value(text)) if **text == *SCOPED),
+        scoped: has_outcome(step, SCOPED),
     };
     held.into_iter().map(record).collect()
+}
+
+fn has_outcome(step: &StepRecord, expected: &str) -> bool {
+    matches!(&step.outcome, Some(Outcome::Value(text)) if **text == *expected)
 }
 
 /// The lock of a step: its arguments.
@@ -183,6 +194,9 @@ mod tests {
         assert_eq!(paths(&[lock("2", 5), unlock("3", 6), lock("4", 7)]), ["4"]);
         assert!(paths(&[lock("0/b0/1", 5), unlock("1", 6)]).is_empty(), "by another lane");
         assert_eq!(paths(&[unlock("1", 4), lock("0/b0/1", 5)]), ["0/b0/1"]);
+        let in_vain = |path: &str| StepRecord { outcome: Some(Outcome::Value(NOT_GIVEN.into())), ..unlock(path, 6) };
+        assert_eq!(paths(&[lock("0/b0/1", 5), in_vain("0/b1/0")]), ["0/b0/1"]);
+        assert!(paths(&[lock("0/b0/1", 5), in_vain("0/b0/3")]).is_empty(), "the run had lost it");
     }
 
     #[test]

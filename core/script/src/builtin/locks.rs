@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use windlass_model::{
     CallSite, Code, EffectClass, LockName, Outcome, Problem, StepCall, StepPath, WaitSpec,
     journal::{LocalEffect, Settled, Stop},
-    lock::LEAVE,
+    lock::{LEAVE, NOT_GIVEN},
 };
 
 use super::{Builtin, Call, call::duration_ms};
@@ -57,7 +57,7 @@ pub(super) fn all() -> Vec<Builtin> {
         },
         Builtin {
             name: "unlock",
-            doc: "Gives a lock back. Gives whether this run held it.",
+            doc: "Gives a lock back. Gives whether it did: not if this run doesn't hold it, nor while a sibling branch is inside of it.",
             params: const {
                 &[
                     Param::required("name", Kind::String, "the lock's name"),
@@ -175,6 +175,9 @@ fn unlock(call: &Call) -> Result<Dynamic, Halt> {
         Ok(step) => step,
     };
     let _gate = run.locks.gate();
+    if run.locks.is_siblings(&lock, &step.path.lane) {
+        return call.finish(&run, &step, Outcome::Value(NOT_GIVEN.into()));
+    }
     let given_back = perform::settled(&step, run.journal.local(&step, LocalEffect::Unlock { lock: lock.clone() }))?;
     run.locks.release(&lock);
     Ok(given_back)
