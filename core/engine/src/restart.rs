@@ -306,7 +306,10 @@ pub(crate) fn divergence_problem(divergence: &Divergence) -> Problem {
         recorded.site,
     );
     let mut problem = Problem::new(Code::Divergence, message)
-        .help("make the script call the same functions with the same arguments up to this step, then restart the run")
+        .help(
+            "make the script call the same functions with the same arguments up to this step, then restart the run; or restart it \
+             from an earlier step (`--from`): that one and all after it are performed again",
+        )
         .data(serde_json::json!(divergence));
     problem.step = Some(divergence.path.to_string());
     problem.site = divergence.current.as_ref().map(|call| call.site.clone());
